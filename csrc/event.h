@@ -73,24 +73,24 @@ struct znode_stat {
 };
 
 struct event {
-    struct event *next; /* used by the queue alone */
+    struct event *next; /* owned by the queue while it is in there */
     enum event_type type;
-    uint32_t session;    /* number of the session, 0 when of none */
-    uint32_t generation; /* of the handle; used by the session alone */
-    uint64_t request;    /* number that the request call returned, or 0 */
-    void *context;       /* used by the session alone */
+    uint32_t session;       /* number of the session, 0 when of none */
+    uint32_t generation;    /* of the handle, 0 of none; the session's own */
+    uint64_t request;       /* number that the request call returned, or 0 */
+    struct request *origin; /* borrowed; for the session alone */
     enum event_op op;
     int code; /* ZooKeeper's (0 or negative), or errno for jobs */
     enum session_state state;
     enum session_link link;
     enum event_change change;
     enum event_level level;
-    int timeout_ms;      /* EVENT_SESSION: negotiated session timeout */
-    int64_t client_id;   /* EVENT_SESSION: the session's id */
-    char *path;          /* owned; of the request or watch, or NULL */
-    char *data;          /* owned; NUL-terminated, or NULL */
-    size_t length;       /* bytes of <data> */
-    char **children;     /* owned; <count> owned names */
+    int timeout_ms;    /* EVENT_SESSION: negotiated session timeout */
+    int64_t client_id; /* EVENT_SESSION: the session's id */
+    char *path;        /* owned; of the request or watch, or NULL */
+    char *data;        /* owned; NUL-terminated, or NULL */
+    size_t length;     /* bytes of <data> */
+    char **children;   /* owned; <count> owned names */
     size_t count;
     struct znode_stat stat;
     int64_t time_us; /* monotonic clock when the event was made */

@@ -6,12 +6,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct event;
 struct queue;
 
-/* Called, without the queue's lock, when the queue turns from empty to not
- * empty, from the thread that pushed. Must not block. */
+/* Called when the queue turns from empty to not empty, on the thread that
+ * pushed and under the queue's lock: must not block, must not call the queue.
+ */
 typedef void queue_wake_fn(void *arg);
 
 /* Returns a queue that holds at most <limit> watch and log events, owned by
@@ -22,6 +24,11 @@ struct queue *queue_new(size_t limit);
 
 /* Frees <q> and its events. No thread may push any more. NULL is allowed. */
 void queue_free(struct queue *q);
+
+/* Returns a number above 0 that this queue has not given out before: names of
+ * sessions and requests, so that an event tells what it belongs to. Reader
+ * thread. */
+uint32_t queue_number(struct queue *q);
 
 /* Sets what wakes the reader; keeps <arg> borrowed until the next call.
  * NULL sets none. When the queue is not empty, <wake> is called at once.

@@ -10,12 +10,12 @@
  * names; what session_absorb() returns true for is news for the reader.
  *
  * All functions: loop thread (the one that reads the queue), unless said.
- * Request functions return the request's number (above 0), or a negative
- * ZooKeeper code when the request was refused at once: ZINVALIDSTATE when
- * the session is not connected, ZBADARGUMENTS for a malformed path. The
- * EVENT_REPLY with that number always comes, exactly once, also when the
- * handle is replaced or lost (its code is then SESSION_LOST: a write may or
- * may not have happened). Only session_close() ends a request without one.
+ * Request functions return the request's number (above 0), or a negative code
+ * when the request was refused at once: SESSION_INVALID_STATE when the session
+ * is not connected, SESSION_NO_MEMORY. The EVENT_REPLY with that number always
+ * comes, exactly once, also when the handle is replaced or lost (its code is
+ * then SESSION_LOST: a write may or may not have happened). Only
+ * session_close() ends a request without one.
  *
  * Requests above <max_in_flight> wait in the session and are sent in order.
  * SPDX-License-Identifier: MIT
@@ -33,7 +33,8 @@ struct worker;
 /* ZooKeeper's codes that callers decide by (zookeeper.h: ZOO_ERRORS). */
 enum session_code {
     SESSION_OK = 0,
-    SESSION_LOST = -4, /* connection lost: outcome unknown */
+    SESSION_NO_MEMORY = -1, /* ZooKeeper's ZSYSTEMERROR */
+    SESSION_LOST = -4,      /* connection lost: outcome unknown */
     SESSION_BAD_ARGUMENTS = -8,
     SESSION_INVALID_STATE = -9,
     SESSION_NO_NODE = -101,
@@ -45,9 +46,9 @@ enum session_code {
 };
 
 enum create_mode { /* may be or-ed */
-    CREATE_PERSISTENT = 0,
-    CREATE_EPHEMERAL = 1,
-    CREATE_SEQUENTIAL = 2
+                   CREATE_PERSISTENT = 0,
+                   CREATE_EPHEMERAL = 1,
+                   CREATE_SEQUENTIAL = 2
 };
 
 struct session_options {
@@ -109,7 +110,8 @@ size_t session_pending(const struct session *s);
 int64_t session_get_children(struct session *s, const char *path, bool watch);
 int64_t session_get(struct session *s, const char *path, bool watch);
 int64_t session_exists(struct session *s, const char *path, bool watch);
-/* The znode is open to all (as nerve makes them); the created path is in the reply's <data>. */
+/* The znode is open to all (as nerve makes them); the created path is in the
+ * reply's <data>. */
 int64_t session_create(struct session *s, const char *path, const char *data,
                        size_t length, int mode);
 /* <version> -1: any. */
@@ -118,7 +120,7 @@ int64_t session_set(struct session *s, const char *path, const char *data,
 int64_t session_delete(struct session *s, const char *path, int version);
 int64_t session_sync(struct session *s, const char *path);
 /* Adds credentials, for this and every later handle of <s>; they are copied
- * and never logged. */
+ * and never logged. Returns 0 when they wait for the next connection. */
 int64_t session_add_auth(struct session *s, const char *scheme,
                          const char *credentials, size_t length);
 

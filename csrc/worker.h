@@ -8,8 +8,8 @@
 
 struct worker;
 
-/* Runs on the worker's thread. Takes <job>. */
-typedef void worker_fn(void *job);
+/* Runs on the worker's thread. Takes <data>. */
+typedef void worker_fn(void *data);
 
 /* Returns a worker without a thread yet, owned by the caller, or NULL without
  * memory. The thread starts with the first job, so that a worker made before
@@ -20,10 +20,11 @@ struct worker *worker_new(void);
  * on a HAProxy thread while it serves traffic. */
 void worker_free(struct worker *w);
 
-/* Queues <run>(<job>). Takes <job>. Returns 0, or -1 with errno when the
- * thread cannot be started; <job> is then handed to <discard> (which frees it)
+/* Queues <run>(<data>). Takes <data>. Returns 0, or -1 with errno when the
+ * thread cannot be started; <data> is then handed to <discard> (which frees it)
  * on the caller's thread. Loop thread. */
-int worker_run(struct worker *w, worker_fn *run, worker_fn *discard, void *job);
+int worker_run(struct worker *w, worker_fn *run, worker_fn *discard,
+               void *data);
 
 /* Returns the number of jobs that have not ended yet. Any thread. */
 int worker_pending(struct worker *w);

@@ -1,0 +1,28 @@
+/* event.c - something that happened, as an owned copy
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "csrc/clock.h"
+#include "csrc/event.h"
+
+struct event *event_new(enum event_type type) {
+    struct event *ev = calloc(1, sizeof(*ev));
+
+    if (!ev)
+        return NULL;
+    ev->type = type;
+    ev->time_us = clock_us();
+    return ev;
+}
+
+void event_free(struct event *ev) {
+    if (!ev)
+        return;
+    for (size_t i = 0; i < ev->count; i++)
+        free(ev->children[i]);
+    free(ev->children);
+    free(ev->data);
+    free(ev->path);
+    free(ev);
+}

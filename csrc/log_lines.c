@@ -1,0 +1,114 @@
+/* log_lines.c - the client library's log lines, as events
+ *
+ * The library's log callback is given no context, so there is one receiver for
+ * the process. It logs a line at each failed connection attempt, six times a
+ * second while an ensemble is down: a bucket of tokens lets bursts through and
+ * then LINES_PER_SECOND.
+ *
+ * log_lines_take() runs on any thread; what it shares is atomic.
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zookeeper/zookeeper.h>
+
+#include "csrc/clock.h"
+#include "csrc/event.h"
+#include "csrc/log_lines.h"
+#include "csrc/queue.h"
+
+#define LINES_PER_SECOND 2
+#define LINES_AT_ONCE    20
+
+static _Atomic(struct queue *) receiver; /* borrowed */
+static atomic_int tokens = LINES_AT_ONCE;
+static atomic_long filled_at; /* second when tokens were last added */
+static atomic_int dropped;
+
+static void fill(long now) {
+    long before = atomic_load(&filled_at);
+    int more;
+
+    if (now == before ||
+        !atomic_compare_exchange_strong(&filled_at, &before, now))
+        return;
+    more = (int)(now - before > LINES_AT_ONCE ? LINES_AT_ONCE : now - before);
+    atomic_fetch_add(&tokens, more * LINES_PER_SECOND);
+    if (atomic_load(&tokens) > LINES_AT_ONCE)
+        atomic_store(&tokens, LINES_AT_ONCE);
+}
+
+static bool may_pass(void) {
+    fill((long)(clock_ms() / 1000));
+    if (atomic_fetch_sub(&tokens, 1) > 0)
+        return true;
+    atomic_fetch_add(&tokens, 1);
+    atomic_fetch_add(&dropped, 1);
+    return false;
+}
+
+/* Lines read "<time>:<pid>(<thread>):ZOO_WARN@<function>@<line>: <text>". */
+static enum event_level level_of(const char *line) {
+    if (strstr(line, "ZOO_ERROR@"))
+        return LEVEL_ERROR;
+    if (strstr(line, "ZOO_WARN@"))
+        return LEVEL_WARNING;
+    if (strstr(line, "ZOO_INFO@"))
+        return LEVEL_INFO;
+    return LEVEL_DEBUG;
+}
+
+static const char *text_of(const char *line) {
+    const char *origin = strstr(line, ":ZOO_");
+    const char *text = origin ? strstr(origin, ": ") : NULL;
+
+    return text ? text + 2 : line;
+}
+
+void log_lines_to(struct queue *queue) { atomic_store(&receiver, queue); }
+
+void log_lines_take(const char *line) {
+    struct queue *queue = atomic_load(&receiver);
+    struct event *ev;
+    int lost;
+    int length;
+
+    if (!queue || !may_pass())
+        return;
+    ev = event_new(EVENT_LOG);
+    if (!ev)
+        return;
+    ev->level = level_of(line);
+    lost = atomic_exchange(&dropped, 0);
+    if (lost > 0)
+        length = asprintf(&ev->data, "%s (%d lines dropped before)",
+                          text_of(line), lost);
+    else
+        length = asprintf(&ev->data, "%s", text_of(line));
+    if (length == -1)
+        ev->data = NULL;
+    else
+        ev->length = (size_t)length;
+    queue_push(queue, ev);
+}
+
+static ssize_t swallow(void *cookie, const char *text, size_t size) {
+    (void)cookie;
+    (void)text;
+    return (ssize_t)size;
+}
+
+/* A stream without a file: there is no /dev/null after a chroot. */
+void log_lines_prepare(void) {
+    static FILE *nowhere; /* owned, for the life of the process */
+    cookie_io_functions_t functions = {.write = swallow};
+
+    if (!nowhere)
+        nowhere = fopencookie(NULL, "w", functions);
+    if (nowhere)
+        zoo_set_log_stream(nowhere);
+    zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+}

@@ -1,0 +1,21 @@
+/* log_lines.h - the client library's log lines, as events
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef MYELIN_LOG_LINES_H
+#define MYELIN_LOG_LINES_H
+
+struct queue;
+
+/* Sends lines to <queue>, kept borrowed, from now on; NULL drops them. */
+void log_lines_to(struct queue *queue);
+
+/* Takes one line of the library: the log callback of every handle. Lines
+ * above the rate are counted, and the next one that passes tells of them. Any
+ * thread. */
+void log_lines_take(const char *line);
+
+/* Keeps what the library would write without a callback away from stderr, and
+ * asks it for warnings and errors only. Loop thread. */
+void log_lines_prepare(void);
+
+#endif

@@ -1,0 +1,471 @@
+/* session.c - ZooKeeper sessions: open, close, and every asynchronous request
+ *
+ * A session has at most one handle. Events carry the generation of the handle
+ * that made them: what a replaced handle still says is stale. Generation 0
+ * marks what the session says itself.
+ *
+ * Time moves in session_tick() alone:
+ *
+ *   no handle, <open_at> reached          open one
+ *   handle not connected for a timeout    say "unknown", replace the handle
+ *   handle lost too often in a timeout    replace it (its watches may not fit
+ *                                         the one packet that restores them)
+ *
+ * Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/clock.h"
+#include "csrc/error.h"
+#include "csrc/handle.h"
+#include "csrc/log_lines.h"
+#include "csrc/queue.h"
+#include "csrc/session.h"
+
+#define DEFAULT_TIMEOUT_MS 10000
+#define DEFAULT_MAX_DATA   65536
+#define DEFAULT_IN_FLIGHT  64
+
+#define OPEN_BACKOFF_MS     1000 /* doubles up to */
+#define OPEN_BACKOFF_MAX_MS 60000
+#define AUTH_BACKOFF_MS     60000
+#define LOSSES_IN_A_TIMEOUT 5
+
+/* Credentials to give again to each handle. */
+struct credentials {
+    struct credentials *next; /* owned */
+    char *scheme;             /* owned */
+    char *secret;             /* owned */
+    size_t length;
+};
+
+struct session {
+    struct queue *queue;   /* borrowed */
+    struct worker *worker; /* borrowed */
+    struct handle *handle; /* owned, or NULL */
+    uint32_t number;
+    uint32_t generation; /* of the handle opened last */
+    char *hosts;         /* owned */
+    int timeout_ms;      /* asked for */
+    int negotiated_ms;   /* 0 before the first connection */
+    size_t max_data;
+    size_t max_in_flight;
+    enum session_state state;
+    struct handle_identity identity; /* id 0: none to resume */
+    bool handle_is_new;              /* it has not been connected yet */
+    int64_t open_at_ms;              /* when to open a handle next */
+    int64_t backoff_ms;
+    int64_t silent_since_ms; /* while not connected */
+    int64_t losses_since_ms;
+    int losses;                      /* of the connection, since then */
+    struct request_list waiting;     /* owned */
+    struct credentials *credentials; /* owned */
+};
+
+static void say(struct session *s, enum session_state state) {
+    struct event *ev = event_new(EVENT_SESSION);
+
+    if (ev) {
+        ev->session = s->number;
+        ev->state = state;
+    }
+    queue_push(s->queue, ev);
+}
+
+/* Pushes the answer that <r> gets when there is no server's: <code>. */
+static void answer(struct session *s, struct request *r, int code) {
+    struct event *ev = r->lost;
+
+    r->lost = NULL;
+    ev->session = s->number;
+    ev->code = code;
+    queue_push(s->queue, ev);
+}
+
+static void fail_waiting(struct session *s) {
+    while (s->waiting.head) {
+        struct request *r = s->waiting.head;
+
+        request_remove(&s->waiting, r);
+        answer(s, r, SESSION_LOST);
+        request_free(r);
+    }
+}
+
+/* Sends what waits, as far as the handle may have it in flight. */
+static void pump(struct session *s) {
+    while (s->waiting.head && s->state == SESSION_CONNECTED &&
+           handle_in_flight(s->handle) < s->max_in_flight) {
+        struct request *r = s->waiting.head;
+        int code;
+
+        request_remove(&s->waiting, r);
+        code = handle_send(s->handle, r);
+        if (code != 0) {
+            answer(s, r, code);
+            request_free(r);
+        }
+    }
+}
+
+/* Gives the handle up: requests in flight are answered as lost and stay with
+ * the handle, which frees them when the library can no longer use them. */
+static void drop_handle(struct session *s) {
+    struct request *r;
+
+    for (r = handle_requests(s->handle); r; r = r->next)
+        answer(s, r, SESSION_LOST);
+    fail_waiting(s);
+    handle_close(s->handle, s->worker);
+    s->handle = NULL;
+}
+
+static void send_internal(struct session *s, enum event_op op, const char *path,
+                          const char *data, size_t length) {
+    struct request *r = request_new(op, 0, path, data, length);
+
+    if (r && handle_send(s->handle, r) != 0)
+        request_free(r);
+}
+
+/* Before the first request of a connection: credentials, which the library
+ * repeats by itself after that, and a sync, because this server may be behind
+ * what the session has seen. */
+static void prepare_connection(struct session *s) {
+    struct credentials *c;
+
+    for (c = s->credentials; c && s->handle_is_new; c = c->next)
+        send_internal(s, OP_ADD_AUTH, c->scheme, c->secret, c->length);
+    send_internal(s, OP_SYNC, "/", NULL, 0);
+}
+
+/* Returns 0, or errno; session_tick() tries again after the back-off. */
+static int open_handle(struct session *s) {
+    struct handle_options options = {
+        .queue = s->queue,
+        .session = s->number,
+        .generation = ++s->generation,
+        .hosts = s->hosts,
+        .timeout_ms = s->timeout_ms,
+        .max_data = s->max_data,
+        .resume = s->identity.id != 0 ? &s->identity : NULL,
+    };
+    int reason;
+
+    s->handle = handle_open(&options);
+    reason = s->handle ? 0 : errno;
+    s->handle_is_new = true;
+    s->losses = 0;
+    s->silent_since_ms = clock_ms();
+    s->open_at_ms = s->silent_since_ms + s->backoff_ms;
+    s->backoff_ms = s->backoff_ms * 2 > OPEN_BACKOFF_MAX_MS
+                        ? OPEN_BACKOFF_MAX_MS
+                        : s->backoff_ms * 2;
+    if (reason == EAGAIN && s->state != SESSION_NO_THREADS) {
+        s->state = SESSION_NO_THREADS;
+        say(s, SESSION_NO_THREADS);
+    } else if (reason == 0 && s->state == SESSION_NO_THREADS) {
+        s->state = SESSION_CONNECTING;
+    }
+    return reason;
+}
+
+static void replace_handle(struct session *s) {
+    if (!handle_abandon(s->handle))
+        return;
+    drop_handle(s);
+    open_handle(s);
+}
+
+static void on_connected(struct session *s, struct event *ev) {
+    struct handle_identity now = handle_identity(s->handle);
+
+    ev->link = LINK_SAME_HANDLE;
+    if (now.id != s->identity.id)
+        ev->link = LINK_NEW_SESSION;
+    else if (s->handle_is_new)
+        ev->link = LINK_NEW_HANDLE;
+    s->identity = now;
+    s->negotiated_ms = handle_timeout(s->handle);
+    s->backoff_ms = OPEN_BACKOFF_MS;
+    ev->timeout_ms = s->negotiated_ms;
+    ev->client_id = now.id;
+    prepare_connection(s);
+    s->handle_is_new = false;
+}
+
+static int patience(const struct session *s) {
+    return s->negotiated_ms > 0 ? s->negotiated_ms : s->timeout_ms;
+}
+
+static void on_loss(struct session *s) {
+    int64_t now = clock_ms();
+
+    s->silent_since_ms = now;
+    if (s->losses == 0 || now - s->losses_since_ms > patience(s)) {
+        s->losses = 0;
+        s->losses_since_ms = now;
+    }
+    s->losses++;
+    fail_waiting(s);
+    if (s->losses >= LOSSES_IN_A_TIMEOUT)
+        replace_handle(s);
+}
+
+static void on_death(struct session *s, enum session_state state) {
+    drop_handle(s);
+    memset(&s->identity, 0, sizeof(s->identity));
+    if (state == SESSION_AUTH_FAILED)
+        s->open_at_ms = clock_ms() + AUTH_BACKOFF_MS;
+    session_tick(s);
+}
+
+static void absorb_session(struct session *s, struct event *ev) {
+    s->state = ev->state;
+    if (ev->state == SESSION_CONNECTED)
+        on_connected(s, ev);
+    else if (ev->state == SESSION_CONNECTING)
+        on_loss(s);
+    else
+        on_death(s, ev->state);
+}
+
+/* Returns whether somebody waits for the reply. */
+static bool absorb_reply(struct session *s, struct event *ev) {
+    handle_finish(s->handle, ev->origin);
+    ev->origin = NULL;
+    pump(s);
+    return ev->request != 0;
+}
+
+bool session_absorb(struct session *s, struct event *ev) {
+    if (ev->generation == 0)
+        return ev->type != EVENT_REPLY || ev->request != 0;
+    if (!s->handle || ev->generation != s->generation)
+        return false;
+    if (ev->type == EVENT_SESSION)
+        absorb_session(s, ev);
+    else if (ev->type == EVENT_REPLY)
+        return absorb_reply(s, ev);
+    return true;
+}
+
+void session_tick(struct session *s) {
+    int64_t now = clock_ms();
+
+    if (!s->handle) {
+        if (now >= s->open_at_ms)
+            open_handle(s);
+        return;
+    }
+    if (s->state == SESSION_CONNECTED || now - s->silent_since_ms < patience(s))
+        return;
+    if (s->state != SESSION_UNKNOWN) {
+        s->state = SESSION_UNKNOWN;
+        say(s, SESSION_UNKNOWN);
+    }
+    s->silent_since_ms = now;
+    replace_handle(s);
+}
+
+/* The library wants IPv6 addresses without brackets. */
+static char *without_brackets(const char *hosts) {
+    char *copy = strdup(hosts);
+    char *to = copy;
+
+    if (!copy)
+        return NULL;
+    for (const char *from = hosts; *from; from++)
+        if (*from != '[' && *from != ']')
+            *to++ = *from;
+    *to = '\0';
+    return copy;
+}
+
+struct session *session_open(struct queue *queue, struct worker *worker,
+                             const struct session_options *options,
+                             struct error *err) {
+    struct session *s = calloc(1, sizeof(*s));
+    int reason;
+
+    if (!s)
+        goto fail;
+    s->queue = queue;
+    s->worker = worker;
+    s->number = queue_number(queue);
+    s->hosts = without_brackets(options->hosts);
+    s->timeout_ms =
+        options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+    s->max_data = options->max_data ? options->max_data : DEFAULT_MAX_DATA;
+    s->max_in_flight =
+        options->max_in_flight ? options->max_in_flight : DEFAULT_IN_FLIGHT;
+    s->backoff_ms = OPEN_BACKOFF_MS;
+    if (!s->hosts)
+        goto fail;
+    reason = open_handle(s);
+    if (reason == 0 || reason == EAGAIN)
+        return s;
+    error_set(err, "%s: %s", options->hosts, strerror(reason));
+
+fail:
+    error_set(err, "%s: out of memory", options->hosts);
+    session_close(s);
+    return NULL;
+}
+
+static void free_credentials(struct session *s) {
+    while (s->credentials) {
+        struct credentials *c = s->credentials;
+
+        s->credentials = c->next;
+        if (c->secret)
+            explicit_bzero(c->secret, c->length);
+        free(c->secret);
+        free(c->scheme);
+        free(c);
+    }
+}
+
+void session_close(struct session *s) {
+    if (!s)
+        return;
+    while (s->waiting.head) {
+        struct request *r = s->waiting.head;
+
+        request_remove(&s->waiting, r);
+        request_free(r);
+    }
+    if (s->handle)
+        handle_close(s->handle, s->worker);
+    free_credentials(s);
+    free(s->hosts);
+    free(s);
+}
+
+uint32_t session_number(const struct session *s) { return s->number; }
+
+int session_set_hosts(struct session *s, const char *hosts) {
+    char *copy = without_brackets(hosts);
+
+    if (!copy)
+        return -1;
+    free(s->hosts);
+    s->hosts = copy;
+    return 0;
+}
+
+enum session_state session_state(const struct session *s) { return s->state; }
+
+int64_t session_client_id(const struct session *s) { return s->identity.id; }
+
+int session_timeout(const struct session *s) { return s->negotiated_ms; }
+
+size_t session_pending(const struct session *s) {
+    return s->waiting.count + (s->handle ? handle_in_flight(s->handle) : 0);
+}
+
+/* Queues <r> (NULL: no memory). Returns its <number>, or a code. */
+static int64_t submit(struct session *s, struct request *r, uint32_t number) {
+    if (!r)
+        return SESSION_NO_MEMORY;
+    request_append(&s->waiting, r);
+    pump(s);
+    return number;
+}
+
+static int64_t read_path(struct session *s, enum event_op op, const char *path,
+                         bool watch) {
+    uint32_t number = queue_number(s->queue);
+    struct request *r;
+
+    if (s->state != SESSION_CONNECTED)
+        return SESSION_INVALID_STATE;
+    r = request_new(op, number, path, NULL, 0);
+    if (r)
+        r->watch = watch;
+    return submit(s, r, number);
+}
+
+static int64_t change_path(struct session *s, enum event_op op,
+                           const char *path, const char *data, size_t length,
+                           int detail) {
+    uint32_t number = queue_number(s->queue);
+    struct request *r;
+
+    if (s->state != SESSION_CONNECTED)
+        return SESSION_INVALID_STATE;
+    r = request_new(op, number, path, data, length);
+    if (r && op == OP_CREATE)
+        r->mode = detail;
+    else if (r)
+        r->version = detail;
+    return submit(s, r, number);
+}
+
+int64_t session_get_children(struct session *s, const char *path, bool watch) {
+    return read_path(s, OP_GET_CHILDREN, path, watch);
+}
+
+int64_t session_get(struct session *s, const char *path, bool watch) {
+    return read_path(s, OP_GET, path, watch);
+}
+
+int64_t session_exists(struct session *s, const char *path, bool watch) {
+    return read_path(s, OP_EXISTS, path, watch);
+}
+
+int64_t session_create(struct session *s, const char *path, const char *data,
+                       size_t length, int mode) {
+    return change_path(s, OP_CREATE, path, data, length, mode);
+}
+
+int64_t session_set(struct session *s, const char *path, const char *data,
+                    size_t length, int version) {
+    return change_path(s, OP_SET, path, data, length, version);
+}
+
+int64_t session_delete(struct session *s, const char *path, int version) {
+    return change_path(s, OP_DELETE, path, NULL, 0, version);
+}
+
+int64_t session_sync(struct session *s, const char *path) {
+    return read_path(s, OP_SYNC, path, false);
+}
+
+int64_t session_add_auth(struct session *s, const char *scheme,
+                         const char *secret, size_t length) {
+    struct credentials *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return SESSION_NO_MEMORY;
+    c->next = s->credentials;
+    c->scheme = strdup(scheme);
+    c->secret = malloc(length + 1);
+    c->length = length;
+    s->credentials = c;
+    if (!c->scheme || !c->secret)
+        return SESSION_NO_MEMORY;
+    memcpy(c->secret, secret, length);
+    c->secret[length] = '\0';
+    if (s->state != SESSION_CONNECTED)
+        return 0;
+    return change_path(s, OP_ADD_AUTH, scheme, secret, length, 0);
+}
+
+const char *session_state_name(enum session_state state) {
+    static const char *const names[] = {
+        [SESSION_CONNECTING] = "connecting",
+        [SESSION_CONNECTED] = "connected",
+        [SESSION_UNKNOWN] = "unknown",
+        [SESSION_EXPIRED] = "expired",
+        [SESSION_AUTH_FAILED] = "auth_failed",
+        [SESSION_NO_THREADS] = "no_threads",
+    };
+
+    return names[state];
+}
+
+void session_log_to(struct queue *queue) { log_lines_to(queue); }
