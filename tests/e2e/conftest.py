@@ -1,0 +1,96 @@
+"""What every end-to-end test is given, and what is shown when it fails."""
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+import load
+import program
+import zookeeper as zookeeper_module
+from sandbox import Sandbox, living
+
+# Of each log, the end: enough to see what a program did last.
+LOG_LIMIT = 15000
+
+
+def missing():
+    """Names what the tests need and this machine does not have."""
+    tools = ["haproxy", "java", "lua5.3", "nm", "valgrind", "socat"]
+    files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
+             program.MODULE, program.AGENT][:1]
+    lacks = [name for name in tools if not shutil.which(name)]
+    lacks += [name for name in files if not os.path.exists(name)]
+    if importlib.util.find_spec("kazoo") is None:
+        lacks.append("kazoo")
+    return lacks
+
+
+def pytest_sessionstart():
+    lacks = missing()
+    if lacks:
+        pytest.exit("the end-to-end tests need what is not here: "
+                    + ", ".join(lacks) + " (try: make deps all)", 3)
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """A sandbox for what no test may hurt."""
+    yield from _sandbox()
+
+
+@pytest.fixture
+def sandbox():
+    """Starts programs for one test and ends them with it."""
+    yield from _sandbox()
+
+
+def _sandbox():
+    made = Sandbox()
+    yield made
+    troubles = made.close()
+    logs = _text(made) if troubles else ""
+    made.remove()
+    assert not troubles, "; ".join(troubles) + "\n" + logs
+
+
+@pytest.fixture(scope="session")
+def healthy(shared):
+    """A ZooKeeper that every test may use and none may stop."""
+    return shared.zookeeper("shared-zookeeper")
+
+
+@pytest.fixture(scope="session")
+def witness(healthy):
+    """An independent client of the healthy ZooKeeper."""
+    return healthy.client()
+
+
+@pytest.fixture
+def path(request):
+    """Where this test's instances are registered: a path of its own."""
+    return f"/e2e/{os.getpid()}/{abs(hash(request.node.nodeid))}/services"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Adds the logs of every process to the report of a failing test."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and item:
+        for made in living:
+            report.sections.append(("logs of its processes", _text(made)))
+
+
+def _text(sandbox):
+    return "\n".join(f"--- {name}\n{text[-LOG_LIMIT:]}"
+                     for name, text in sandbox.logs())
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints the counts of every load: what 'no request fails' rests on."""
+    if load.finished:
+        terminalreporter.section("requests")
+    for one in load.finished:
+        terminalreporter.write_line(str(one))

@@ -1,0 +1,244 @@
+"""A real HAProxy as an operator runs it: master and worker, chroot, its own
+user, two threads; with the agent or without."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass, field
+
+import address
+import program
+import wait
+from nerve import SESSION_TIMEOUT
+
+CHECKED = "check inter 200ms fastinter 100ms rise 1 fall 2"
+
+
+@dataclass
+class Backend:
+    """A backend, the frontend before it, and the service that fills it."""
+    name: str = "web"
+    hosts: list = field(default_factory=list)   # empty: no agent for it
+    path: str = ""
+    slots: int = 8
+    server: str = CHECKED                       # options of every slot
+    lines: list = field(default_factory=list)   # more lines of the backend
+    haproxy: dict = field(default_factory=dict)  # services.*.haproxy
+    service: dict = field(default_factory=dict)  # services.*
+    port: int = field(default_factory=address.port)
+
+    def section(self):
+        body = [*self.lines, *self._servers()]
+        return "\n".join([
+            f"frontend {self.name}", f"  bind {address.HOST}:{self.port}",
+            f"  default_backend {self.name}", "", f"backend {self.name}",
+            *(f"  {line}" for line in body), ""])
+
+    def _servers(self):
+        if self.slots:
+            yield (f"server-template s 1-{self.slots} 127.0.0.1:1 "
+                   f"{self.server} disabled")
+
+    def configuration(self):
+        """Its entry in synapse.conf.json."""
+        return {"discovery": {"method": "zookeeper", "hosts": self.hosts,
+                              "path": self.path},
+                "haproxy": {"server_options": self.server, **self.haproxy},
+                **self.service}
+
+
+class HAProxy:
+    """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
+    out, `snapshot=False` its memory, `threads=False` the directive that it
+    needs; `extra` are more lines of `global`."""
+
+    def __init__(self, sandbox, backends, name="haproxy", agent=True,
+                 snapshot=True, threads=True, extra=(), start=True, limit=None,
+                 synapse=None):
+        self._sandbox = sandbox
+        self._limit = limit
+        self.name = name
+        self.host = address.HOST
+        self.backends = backends
+        self.port = backends[0].port
+        self.directory = sandbox.path(name)
+        os.mkdir(self.directory)
+        self.socket = self._path("stats.sock")
+        self._master = self._path("master.sock")
+        self.state_directory = self._state_directory()
+        self.snapshot = os.path.join(self.state_directory, "synapse.json")
+        self.synapse_file = self._path("synapse.conf.json")
+        self.file = self._path("haproxy.cfg")
+        if agent:
+            self._write_synapse(snapshot, synapse or {})
+        self._write(agent, threads, extra)
+        self.process = None
+        if start:
+            self.start()
+
+    def _path(self, name):
+        return os.path.join(self.directory, name)
+
+    def _state_directory(self):
+        """A directory that HAProxy's user may write to."""
+        made = self._path("state")
+        os.mkdir(made, 0o700)
+        if os.geteuid() == 0:
+            shutil.chown(made, "haproxy", "haproxy")
+        return made
+
+    def _write_synapse(self, snapshot, more):
+        haproxy = {"do_writes": False, "do_reloads": False,
+                   "do_socket": False, "global": [], "defaults": []}
+        if snapshot:
+            haproxy["state_file_path"] = self.snapshot
+        with open(self.synapse_file, "w") as file:
+            json.dump({"session_timeout": SESSION_TIMEOUT,
+                       "services": {backend.name: backend.configuration()
+                                    for backend in self.backends
+                                    if backend.hosts},
+                       "haproxy": haproxy, **more}, file, indent=2)
+
+    def _write(self, agent, threads, extra):
+        lines = ["global", "  log stderr format raw local0", "  nbthread 2",
+                 "  hard-stop-after 30s", *self._privileges()]
+        if threads:
+            lines.append("  insecure-fork-wanted")
+        if agent:
+            lines += [f"  setenv SYNAPSE_CONFIG {self.synapse_file}",
+                      f"  lua-load {program.AGENT}",
+                      '  stats socket "${SYNAPSE_ADMIN}" level admin']
+        lines += [f"  stats socket {self.socket} mode 600 level admin "
+                  "expose-fd listeners", *(f"  {line}" for line in extra), "",
+                  "defaults", "  mode http", "  log global",
+                  "  option redispatch", "  retries 3",
+                  "  timeout connect 1s", "  timeout client 60s",
+                  "  timeout server 60s", "  timeout queue 5s", ""]
+        lines += [backend.section() for backend in self.backends]
+        with open(self.file, "w") as file:
+            file.write("\n".join(lines))
+
+    def _privileges(self):
+        if os.geteuid() != 0:
+            return []
+        empty = self._path("empty")
+        os.mkdir(empty)
+        return [f"  chroot {empty}", "  user haproxy", "  group haproxy"]
+
+    def start(self):
+        """Starts it and waits until master and worker answer."""
+        self.begin()
+        wait.until(lambda: self.accepts() and self._masters(), 20,
+                   f"{self.name} accepts connections")
+
+    def begin(self):
+        self.process = self._sandbox.run(
+            self.name, ["haproxy", "-W", "-S", self._master, "-f", self.file],
+            limit=self._limit)
+
+    def accepts(self):
+        assert self.process.alive(), f"{self.name} has ended"
+        try:
+            socket.create_connection((self.host, self.port), 2).close()
+            return True
+        except OSError:
+            return False
+
+    def _masters(self):
+        try:
+            return self.workers()
+        except OSError:
+            return []
+
+    def check(self):
+        """Runs `haproxy -c`; returns its status and all it printed."""
+        done = subprocess.run(["haproxy", "-c", "-f", self.file], text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=60 * wait.FACTOR)
+        return done.returncode, done.stdout + done.stderr
+
+    def stop(self):
+        """Stops it at once. Open connections are cut."""
+        self.process.stop(signal.SIGTERM)
+
+    def workers(self):
+        """The ids of its workers, the oldest last."""
+        answer = _exchange(self._master, "show proc;quit")
+        return [int(line.split()[0]) for line in answer.splitlines()
+                if line.split()[1:2] == ["worker"]]
+
+    def reload(self):
+        """Reloads it and waits until a new worker serves. Returns its id."""
+        before = set(self._masters())
+        self.process.send(signal.SIGUSR2)
+        fresh = wait.until(lambda: self._fresh(before), 20,
+                           f"{self.name} has a new worker")
+        wait.until(self.accepts, 20, f"{self.name} accepts connections")
+        return fresh
+
+    def _fresh(self, before):
+        try:
+            found = set(self._masters()) - before
+            serving = int(self.info()["Pid"]) in found
+        except (OSError, KeyError):
+            return None
+        return found.pop() if serving else None
+
+    def ask(self, command):
+        """The answer of the runtime API to one line of commands."""
+        return _exchange(self.socket, command)
+
+    def info(self):
+        return dict(line.split(": ", 1) for line
+                    in self.ask("show info").splitlines() if ": " in line)
+
+    def servers(self, backend="web"):
+        """Its servers as the runtime API shows them: a dict of the columns
+        of `show stat` by server name."""
+        text = self.ask(f"show stat {backend} 4 -1").lstrip("# ")
+        return {row["svname"]: row for row in csv.DictReader(io.StringIO(text))
+                if row["pxname"] == backend}
+
+    def serving(self, backend="web"):
+        """The sorted host:port of the servers that may get traffic."""
+        return sorted(row["addr"] for row in self.servers(backend).values()
+                      if row["status"].startswith(("UP", "no check")))
+
+    def weights(self, backend="web"):
+        """The weight of every server in use, by its host:port."""
+        return {row["addr"]: int(row["weight"])
+                for row in self.servers(backend).values()
+                if not row["status"].startswith("MAINT")}
+
+    def serves(self, services, backend="web", seconds=10):
+        """Waits until exactly `services` get the backend's traffic."""
+        wanted = sorted(f"{one.host}:{one.port}" for one in services)
+        wait.until(lambda: self.serving(backend) == wanted, seconds,
+                   f"{self.name}: {backend} serves from {wanted}")
+
+    def get(self, path="/", port=None):
+        """The status and the body of one request through it."""
+        request = f"GET {path} HTTP/1.0\r\n\r\n".encode()
+        with socket.create_connection((self.host, port or self.port),
+                                      5 * wait.FACTOR) as connection:
+            connection.sendall(request)
+            answer = _read_all(connection)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return int(head.split(None, 2)[1]), body.decode()
+
+
+def _exchange(path, command):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5 * wait.FACTOR)
+        connection.connect(path)
+        connection.sendall(command.encode() + b"\n")
+        return _read_all(connection).decode()
+
+
+def _read_all(connection):
+    return b"".join(iter(lambda: connection.recv(65536), b""))

@@ -1,0 +1,113 @@
+"""A steady stream of requests, as a strict client sends them.
+
+At least 100 a second, each on a connection of its own, none sent twice; an
+answer that takes 2 s is a failure. The stream is open: a slow answer delays
+no later request. Counted are the outcomes, and who answered.
+"""
+
+import asyncio
+import collections
+import threading
+import time
+
+RATE = 120
+LIMIT = 2.0
+MINIMUM = 100
+
+finished = []  # every load of this run, for the summary at its end
+
+
+class Load:
+    """`with Load(port) as load:` sends requests as long as the block runs."""
+
+    def __init__(self, host, port, name="requests"):
+        self.name = name
+        self._host = host
+        self._port = port
+        self.outcomes = collections.Counter()
+        self.answers = collections.Counter()
+        self.sent = 0
+        self.seconds = 0.0
+        self.longest = 0.0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._stream()), daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ending.set()
+        self._thread.join()
+        finished.append(self)
+        print(self)
+
+    async def _stream(self):
+        start = time.monotonic()
+        tasks = set()
+        while not self._ending.is_set():
+            due = int((time.monotonic() - start) * RATE) + 1
+            while self.sent < due:
+                self.sent += 1
+                task = asyncio.ensure_future(self._request())
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            await asyncio.sleep(0.5 / RATE)
+        self.seconds = time.monotonic() - start
+        await asyncio.gather(*tasks)
+
+    async def _request(self):
+        start = time.monotonic()
+        try:
+            outcome = await asyncio.wait_for(self._exchange(), LIMIT)
+        except asyncio.TimeoutError:
+            outcome = "timeout"
+        except OSError as error:
+            outcome = type(error).__name__
+        self.outcomes[outcome] += 1
+        self.longest = max(self.longest, time.monotonic() - start)
+
+    async def _exchange(self):
+        reader, writer = await asyncio.open_connection(self._host, self._port)
+        try:
+            writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            answer = await reader.read(-1)
+        finally:
+            writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        words = head.split(None, 2)
+        if len(words) < 2:
+            return "no answer"
+        if words[1] != b"200":
+            return f"status {words[1].decode(errors='replace')}"
+        self.answers[body.decode(errors="replace")] += 1
+        return "ok"
+
+    @property
+    def failed(self):
+        """How many requests have failed so far."""
+        return sum(count for outcome, count in self.outcomes.items()
+                   if outcome != "ok")
+
+    def rate(self):
+        return self.sent / self.seconds
+
+    def assert_none_failed(self):
+        """After the block: all were answered well, at the promised rate."""
+        assert self.failed == 0, str(self)
+        assert self.sent == self.outcomes["ok"] > 0, str(self)
+        assert self.rate() >= MINIMUM, f"too slow to tell: {self}"
+
+    def assert_some_failed(self):
+        """After the block, for a control: the fault is one that is felt."""
+        assert self.failed > 0, f"the fault was not felt: {self}"
+
+    def __str__(self):
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count
+                             in sorted(self.outcomes.items()))
+        answers = ", ".join(f"{name} {count}" for name, count
+                            in sorted(self.answers.items()))
+        return (f"{self.name}: {self.sent} sent in {self.seconds:.1f} s, "
+                f"{outcomes or 'none ended'}; by {answers or 'nobody'}; "
+                f"longest {self.longest * 1000:.0f} ms")

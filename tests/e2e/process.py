@@ -1,0 +1,123 @@
+"""A program under test: started in a process group of its own, its output in
+a file, and stopped by its id."""
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+
+import wait
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+class Process:
+    """One running program. `log` collects its standard output and error."""
+
+    def __init__(self, name, argv, log, env=None, limit=None):
+        """Starts `argv`. `limit()` runs in the child before the program: for
+        resource limits."""
+        self.name = name
+        self.log = log
+        with open(log, "ab") as output:
+            self._child = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT, env=env, start_new_session=True,
+                preexec_fn=lambda: _prepare(limit))
+        self.pid = self._child.pid
+
+    def alive(self):
+        return self._child.poll() is None
+
+    @property
+    def status(self):
+        """The exit status, as subprocess gives it, or None while it runs."""
+        return self._child.poll()
+
+    def send(self, number):
+        assert self.alive(), f"{self.name} has ended: {self.status}"
+        os.kill(self.pid, number)
+
+    def freeze(self):
+        self.send(signal.SIGSTOP)
+
+    def thaw(self):
+        self.send(signal.SIGCONT)
+
+    def ended(self, seconds):
+        """Waits for the end and returns the status."""
+        try:
+            return self._child.wait(seconds * wait.FACTOR)
+        except subprocess.TimeoutExpired:
+            raise wait.Late(f"{self.name} still runs after "
+                            f"{seconds * wait.FACTOR:g} s") from None
+
+    def stop(self, number=signal.SIGTERM, seconds=10):
+        """Asks it to end by a signal; returns its status."""
+        self.send(number)
+        return self.ended(seconds)
+
+    def kill(self):
+        return self.stop(signal.SIGKILL)
+
+    def group(self):
+        """The ids of all living processes of its group."""
+        return [pid for pid in map(int, filter(str.isdigit,
+                                               os.listdir("/proc")))
+                if _group_of(pid) == self.pid]
+
+    def close(self):
+        """Leaves nothing behind. Returns what had to be killed: a sentence,
+        or None when it ended as asked."""
+        trouble = None
+        if self.alive():
+            os.kill(self.pid, signal.SIGCONT)
+            try:
+                self.stop()
+            except wait.Late as late:
+                trouble = str(late)
+        return trouble or self._kill_rest()
+
+    def _kill_rest(self):
+        try:
+            wait.until(lambda: not self.group(), 5, "the group is empty")
+            return None
+        except wait.Late:
+            left = self.group()
+            os.killpg(self.pid, signal.SIGKILL)
+            self._child.wait()
+            return f"{self.name} left processes behind: {left}"
+
+    def text(self):
+        """All that it has printed."""
+        with open(self.log, errors="replace") as log:
+            return log.read()
+
+    def lines(self, pattern):
+        """The printed lines in which `pattern` is found."""
+        return [line for line in self.text().splitlines()
+                if re.search(pattern, line)]
+
+    def says(self, pattern, seconds=10):
+        """Waits for a line with `pattern` and returns it."""
+        return wait.until(lambda: self.lines(pattern), seconds,
+                          f"{self.name} prints {pattern!r}")[-1]
+
+
+def _prepare(limit):
+    """In the child: ends with the test run, however that ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if limit:
+        limit()
+
+
+def _group_of(pid):
+    """The process group of a living process, else None."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            state, _, group = stat.read().rpartition(")")[2].split()[:3]
+    except OSError:
+        return None
+    return int(group) if state != "Z" else None

@@ -1,0 +1,76 @@
+"""Everything that one test starts, in one directory, and its end."""
+
+import os
+import shutil
+import tempfile
+
+from haproxy import HAProxy
+from load import Load
+from nerve import Nerve
+from process import Process
+from service import Service
+from zookeeper import ZooKeeper
+
+
+living = []  # the sandboxes whose logs a failing test shows
+
+
+class Sandbox:
+    """Starts programs and ends them all, the newest first."""
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="myelin-e2e-")
+        self.processes = []
+        self._closers = []
+        living.append(self)
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def write(self, name, text):
+        """Writes a file of the sandbox; returns its path."""
+        with open(self.path(name), "w") as file:
+            file.write(text)
+        return self.path(name)
+
+    def run(self, name, argv, **options):
+        """Starts a program whose output goes to NAME.log."""
+        process = Process(name, argv, self.path(f"{name}.log"), **options)
+        self.processes.append(process)
+        return process
+
+    def zookeeper(self, name="zookeeper"):
+        server = ZooKeeper(self, name)
+        self._closers.append(server.close)
+        return server
+
+    def service(self, name, **options):
+        return Service(self, name, **options)
+
+    def nerve(self, instance_id, services, **options):
+        return Nerve(self, instance_id, services, **options)
+
+    def haproxy(self, backends, **options):
+        return HAProxy(self, backends, **options)
+
+    def load(self, proxy, name="requests"):
+        return Load(proxy.host, proxy.port, name)
+
+    def logs(self):
+        """What all programs have printed: (name, text), oldest first."""
+        for name in sorted(os.listdir(self.directory)):
+            if name.endswith(".log"):
+                with open(self.path(name), errors="replace") as log:
+                    yield name, log.read()
+
+    def close(self):
+        """Ends everything; returns a sentence for whatever did not end as
+        asked or left something behind."""
+        for close in self._closers:
+            close()
+        living.remove(self)
+        troubles = [process.close() for process in reversed(self.processes)]
+        return list(filter(None, troubles))
+
+    def remove(self):
+        shutil.rmtree(self.directory)

@@ -1,0 +1,142 @@
+"""A small HTTP service whose every answer names it.
+
+Run as a program: service.py NAME HOST PORT. Its requests:
+
+  GET /               200 and the name
+  GET /health         200 "OK" or 503, as last set; counted
+  POST /health/STATE  sets it: up, down, or hang (accepts, never answers)
+  GET /checks         how many times /health was asked
+  GET /slow           the name, a byte each 0.2 s, for ever
+
+`Service` starts it from a test and speaks to it directly.
+"""
+
+import asyncio
+import http.client
+import json
+import sys
+
+import address
+import wait
+
+
+class Application:
+    """The service itself, one coroutine a connection."""
+
+    def __init__(self, name):
+        self.name = name
+        self.health = "up"
+        self.checks = 0
+
+    async def serve(self, reader, writer):
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+            method, path = request.decode().split(" ", 2)[:2]
+            await self._answer(method, path, writer)
+            writer.close()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def _answer(self, method, path, writer):
+        if method == "POST" and path.startswith("/health/"):
+            self.health = path.rpartition("/")[2]
+            _write(writer, 200, self.health)
+        elif path == "/health":
+            await self._health(writer)
+        elif path == "/checks":
+            _write(writer, 200, str(self.checks))
+        elif path == "/slow":
+            await self._slow(writer)
+        else:
+            _write(writer, 200, self.name)
+
+    async def _health(self, writer):
+        self.checks += 1
+        if self.health == "hang":
+            await asyncio.sleep(3600)
+        up = self.health == "up"
+        _write(writer, 200 if up else 503, "OK" if up else "down")
+
+    async def _slow(self, writer):
+        _head(writer, 200, "Connection: close")
+        while not writer.is_closing():
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.2)
+
+
+def _head(writer, status, *headers):
+    lines = [f"HTTP/1.1 {status} -", "X-Service: e2e", *headers, "", ""]
+    writer.write("\r\n".join(lines).encode())
+
+
+def _write(writer, status, body):
+    _head(writer, status, f"Content-Length: {len(body)}", "Connection: close")
+    writer.write(body.encode())
+
+
+class Service:
+    """A running service of a test."""
+
+    def __init__(self, sandbox, name, health="up", host=address.HOST):
+        self.name = name
+        self.host = host
+        self.port = address.port(host)
+        self._sandbox = sandbox
+        self.start()
+        self.set_health(health)
+
+    def start(self):
+        """Starts it, again on the same port after an end."""
+        self.process = self._sandbox.run(
+            f"service-{self.name}",
+            [sys.executable, __file__, self.name, self.host, str(self.port)])
+        wait.until(self._answers, 20, f"service {self.name} answers")
+
+    def _answers(self):
+        try:
+            return self.ask("GET", "/") == self.name
+        except OSError:
+            return False
+
+    def ask(self, method, path):
+        """The body of the answer to one request, sent to it directly."""
+        connection = http.client.HTTPConnection(self.host, self.port,
+                                                timeout=5 * wait.FACTOR)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def set_health(self, state):
+        """Makes /health say so: "up", "down" or "hang"."""
+        assert self.ask("POST", f"/health/{state}") == state
+
+    def checks(self):
+        """How many times it has been asked for its health."""
+        return int(self.ask("GET", "/checks"))
+
+    def payload(self, instance_id, **more):
+        """What nerve writes for it, byte for byte, before `more`."""
+        return compact({"host": self.host, "port": self.port,
+                        "name": instance_id, **more})
+
+
+def compact(value):
+    """JSON as nerve writes it: no spaces, the order of `value`."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+async def _main(name, host, port):
+    server = await asyncio.start_server(Application(name).serve, host,
+                                        int(port), backlog=1024)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_main(*sys.argv[1:]))
+    except KeyboardInterrupt:
+        pass

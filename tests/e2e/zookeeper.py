@@ -1,0 +1,144 @@
+"""A real ZooKeeper server (Debian's jars), and kazoo to look at it from
+outside."""
+
+import os
+import shutil
+import socket
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+from kazoo.retry import KazooRetry
+
+import address
+import wait
+
+JARS = "/usr/share/java"
+CLASSES = ":".join(f"{JARS}/{name}.jar" for name in (
+    "zookeeper", "slf4j-api", "slf4j-simple"))
+JAVA = ["java", "-Xmx128m", "-Xshare:auto", "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp", CLASSES, "org.apache.zookeeper.server.ZooKeeperServerMain"]
+
+# Half a second: what ZooKeeper rounds a session's end up to.
+TICK = 0.5
+
+
+class ZooKeeper:
+    """One server. It may be stopped, frozen, wiped, and started again on the
+    same port."""
+
+    def __init__(self, sandbox, name="zookeeper"):
+        self._sandbox = sandbox
+        self.name = name
+        self.port = address.port()
+        self.hosts = f"{address.HOST}:{self.port}"
+        self.directory = os.path.join(sandbox.directory, name)
+        os.mkdir(self.directory)
+        self._clients = []
+        self._write_configuration()
+        self.process = None
+        self.start()
+
+    def _write_configuration(self):
+        self._configuration = os.path.join(self.directory, "zoo.cfg")
+        with open(self._configuration, "w") as file:
+            file.write(f"tickTime={int(TICK * 1000)}\n"
+                       f"dataDir={self.directory}/data\n"
+                       f"clientPortAddress={address.HOST}\n"
+                       f"clientPort={self.port}\n"
+                       "maxClientCnxns=0\n"
+                       "admin.enableServer=false\n"
+                       "4lw.commands.whitelist=ruok,srvr,cons,wchs\n")
+
+    def begin(self):
+        """Starts the server without waiting for it to answer."""
+        self.process = self._sandbox.run(
+            self.name, JAVA + [self._configuration])
+
+    def start(self):
+        self.begin()
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
+        wait.until(self._answers, 40, f"{self.name} answers ruok")
+
+    def _answers(self):
+        assert self.process.alive(), f"{self.name} has ended"
+        return self.command("ruok") == "imok" and "Mode:" in self.command(
+            "srvr")
+
+    def command(self, word):
+        """The answer to a four-letter command; empty without a server."""
+        try:
+            with socket.create_connection((address.HOST, self.port),
+                                          2) as connection:
+                connection.sendall(word.encode())
+                parts = iter(lambda: connection.recv(65536), b"")
+                return b"".join(parts).decode()
+        except OSError:
+            return ""
+
+    def stop(self):
+        """Stops it, data kept."""
+        self.process.kill()
+
+    def wipe(self):
+        """Deletes the data of a stopped server."""
+        assert not self.process.alive()
+        shutil.rmtree(os.path.join(self.directory, "data"))
+
+    def freeze(self):
+        self.process.freeze()
+
+    def thaw(self):
+        self.process.thaw()
+
+    def connections(self):
+        """How many clients are connected, the asking command left out."""
+        return sum(line.startswith(" /") and "queued" in line
+                   for line in self.command("cons").splitlines()) - 1
+
+    def client(self, timeout=10):
+        """A new kazoo client, connected; it reconnects without delay."""
+        client = KazooClient(
+            self.hosts, timeout=timeout,
+            connection_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1),
+            command_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1))
+        client.start(40 * wait.FACTOR)
+        self._clients.append(client)
+        return client
+
+    def close(self):
+        """Ends the clients. The sandbox ends the server."""
+        for client in self._clients:
+            client.stop()
+            client.close()
+
+
+def children(client, path):
+    """The sorted children of `path`; none where it does not exist."""
+    try:
+        return sorted(client.get_children(path))
+    except NoNodeError:
+        return []
+
+
+def registrations(client, path):
+    """The data of every child of `path`, sorted."""
+    found = []
+    for name in children(client, path):
+        try:
+            found.append(client.get(f"{path}/{name}")[0])
+        except NoNodeError:
+            pass
+    return sorted(found)
+
+
+def births(client, path):
+    """The czxid of every child of `path`: the same as long as nobody deletes
+    and makes them again."""
+    return {name: client.exists(f"{path}/{name}").czxid
+            for name in children(client, path)}
+
+
