@@ -44,7 +44,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ZK_LIBS    := -lzookeeper_mt -lpthread
-NERVE_LIBS := $(shell pkg-config --libs libuv libcurl jansson 2>/dev/null) $(ZK_LIBS)
+NERVE_LIBS := $(shell pkg-config --libs libuv libcurl jansson 2>/dev/null) $(ZK_LIBS) -lm
 
 PYTHON := /usr/bin/python3
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
