@@ -36,9 +36,10 @@ ALL_CFLAGS = -std=c11 -g -fPIC -fvisibility=hidden $(WARN) $(HARD) $(SAN) $(CFLA
 RELRO := -Wl,-z,relro -Wl,-z,now
 ALL_LDFLAGS = $(RELRO) $(SAN) $(LDFLAGS)
 
-ZK_SRC    := $(filter-out csrc/lua_zookeeper.c,$(wildcard csrc/*.c))
+LUA_SRC   := $(wildcard csrc/lua_*.c)
+ZK_SRC    := $(filter-out $(LUA_SRC),$(wildcard csrc/*.c))
 ZK_OBJ    := $(ZK_SRC:%.c=$(B)/obj/%.o)
-LUA_OBJ   := $(B)/obj/csrc/lua_zookeeper.o
+LUA_OBJ   := $(LUA_SRC:%.c=$(B)/obj/%.o)
 NERVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard nerve/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
