@@ -5,7 +5,7 @@
 #   make demo         the sandbox: ZooKeeper, three services, nerve, HAProxy
 #   make test         every test: check + e2e
 #   make check        lint + unit: seconds, what a commit must pass
-#   make lint unit e2e            the parts; make e2e ONLY=test_reload.py REPEAT=10
+#   make lint unit sanitize e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
 #   make install      into $(DESTDIR)$(PREFIX)
@@ -45,13 +45,27 @@ UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ZK_LIBS    := -lzookeeper_mt -lpthread
-NERVE_LIBS := $(shell pkg-config --libs libuv libcurl jansson 2>/dev/null) $(ZK_LIBS) -lm
+NERVE_LIBS = $(shell pkg-config --libs libuv libcurl jansson 2>/dev/null) $(ZK_LIBS) -lm
 
 PYTHON := /usr/bin/python3
-PYTEST := $(PYTHON) -m pytest -p no:cacheprovider
+PYTEST := $(PYTHON) -B -m pytest -p no:cacheprovider
+REPEAT ?= 1
+SHELL_FILES := .ci/run .ci/deps
 
-.PHONY: all deps demo test check lint unit e2e bench soak install clean help
+SANITIZERS := address undefined thread
+INSTALL := install -D -m
+
+# Debian packages: to build, to run, to test.
+DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
+        lua-cjson libuv1-dev libcurl4-openssl-dev libjansson-dev \
+        haproxy zookeeper default-jre-headless python3 curl socat procps \
+        libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
+        libclang-rt-14-dev valgrind python3-pytest python3-kazoo
+
+.PHONY: all deps demo test check lint unit sanitize e2e bench soak install \
+        clean help
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 all: $(B)/zookeeper.so $(B)/nerve
 
@@ -83,6 +97,56 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libmyelin.a
 	@echo "LD $@"
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(ALL_LDFLAGS) -o $@ $^ $(NERVE_LIBS)
+
+deps:
+	$(Q).ci/deps $(DEPS)
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)demo/run
+
+test: deps
+	$(Q)$(PYTHON) tests/run.py lint unit sanitize e2e
+
+check: lint unit
+
+lint:
+	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] nerve/*.[ch] tests/*/*.[ch])
+	luacheck -q --no-color csrc lua haproxy tests
+	shellcheck $(SHELL_FILES)
+	+$(Q)$(MAKE) --no-print-directory B=build/clang CC=clang all
+
+unit: all $(UNIT)
+	$(Q)for test in $(UNIT); do $$test || exit 1; done
+	$(Q)LUA_PATH="lua/?.lua;;" LUA_CPATH="$(B)/?.so;;" \
+	  lua5.3 /usr/bin/busted --output=plainTerminal --pattern=_spec tests/unit
+
+# The C unit tests once more, under each sanitizer.
+sanitize:
+	+$(Q)for kind in $(SANITIZERS); do \
+	  $(MAKE) --no-print-directory SANITIZE=$$kind unit-c || exit 1; done
+
+unit-c: $(UNIT)
+	$(Q)for test in $(UNIT); do $$test || exit 1; done
+
+e2e: all
+	$(Q)for i in $$(seq $(REPEAT)); do \
+	  $(PYTEST) tests/e2e/$(ONLY) || exit 1; done
+
+bench: all $(BENCH)
+	$(Q)$(PYTHON) tests/bench/run.py
+
+# The long forms of tests that have a short one in `make test`.
+soak: all
+	$(Q)HOLD_SECONDS=30 $(PYTEST) tests/e2e
+
+install: all
+	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
+	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
+	for file in lua/synapse/*.lua; do \
+	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/synapse/$${file##*/} || exit 1; done
+	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/synapse.conf.json nerve/nerve.conf.json; do \
+	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
 
 clean:
 	rm -rf build build-*

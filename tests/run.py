@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+"""Runs make targets one after the other and counts the tests in all of them.
+
+    tests/run.py lint unit sanitize e2e
+
+A target that runs no test of its own (lint) counts as one. The last line is
+"N passed, N failed"; the exit status is 0 only when none failed.
+"""
+import re
+import subprocess
+import sys
+import time
+
+# What each runner prints at its end: (passed, failed) or either alone.
+COUNTS = (
+    (re.compile(r"^\[  PASSED  \] (\d+) test", re.M), (1, None)),
+    (re.compile(r"^\[  FAILED  \] (\d+) test", re.M), (None, 1)),
+    (re.compile(r"^(\d+) success\w* / (\d+) failure\w* / (\d+) error", re.M),
+     (1, (2, 3))),
+    (re.compile(r"^=+ .*?\b(\d+) passed.* in ", re.M), (1, None)),
+    (re.compile(r"^=+ .*?\b(\d+) failed.* in ", re.M), (None, 1)),
+    (re.compile(r"^=+ .*?\b(\d+) errors?.* in ", re.M), (None, 1)),
+)
+
+
+def total(match, groups):
+    """Adds up the numbers of `groups`: one, several, or None."""
+    if groups is None:
+        return 0
+    if isinstance(groups, int):
+        groups = (groups,)
+    return sum(int(match.group(group)) for group in groups)
+
+
+def count(output):
+    """Returns how many tests `output` reports as passed and as failed."""
+    passed = failed = 0
+    for pattern, (good, bad) in COUNTS:
+        for match in pattern.finditer(output):
+            passed += total(match, good)
+            failed += total(match, bad)
+    return passed, failed
+
+
+def run(target):
+    """Makes `target`, showing its output; returns passed and failed."""
+    lines = []
+    with subprocess.Popen(["make", "--no-print-directory", target],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True,
+                          errors="replace") as process:
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            lines.append(re.sub(r"\x1b\[[0-9;]*m", "", line))
+    passed, failed = count("".join(lines))
+    if process.returncode != 0 and failed == 0:
+        failed = 1
+    if process.returncode == 0 and passed == 0:
+        passed = 1
+    return passed, failed
+
+
+def main(targets):
+    passed = failed = 0
+    for target in targets:
+        start = time.monotonic()
+        print(f"== {target}", flush=True)
+        good, bad = run(target)
+        print(f"== {target}: {good} passed, {bad} failed, "
+              f"{time.monotonic() - start:.0f} s", flush=True)
+        passed += good
+        failed += bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
