@@ -32,6 +32,7 @@
 #define OPEN_BACKOFF_MS     1000 /* doubles up to */
 #define OPEN_BACKOFF_MAX_MS 60000
 #define AUTH_BACKOFF_MS     60000
+#define DEATH_BACKOFF_MS    1000
 #define LOSSES_IN_A_TIMEOUT 5
 
 /* Credentials to give again to each handle. */
@@ -57,8 +58,9 @@ struct session {
     struct handle_identity identity; /* id 0: none to resume */
     bool handle_is_new;              /* it has not been connected yet */
     int64_t open_at_ms;              /* when to open a handle next */
-    int64_t backoff_ms;
-    int64_t silent_since_ms; /* while not connected */
+    int64_t backoff_ms;              /* after failing to open one */
+    int64_t died_at_ms;              /* last expiry; long ago at first */
+    int64_t silent_since_ms;         /* while not connected */
     int64_t losses_since_ms;
     int losses;                      /* of the connection, since then */
     struct request_list waiting;     /* owned */
@@ -160,10 +162,14 @@ static int open_handle(struct session *s) {
     s->handle_is_new = true;
     s->losses = 0;
     s->silent_since_ms = clock_ms();
-    s->open_at_ms = s->silent_since_ms + s->backoff_ms;
-    s->backoff_ms = s->backoff_ms * 2 > OPEN_BACKOFF_MAX_MS
-                        ? OPEN_BACKOFF_MAX_MS
-                        : s->backoff_ms * 2;
+    if (reason == 0) {
+        s->backoff_ms = OPEN_BACKOFF_MS;
+    } else {
+        s->open_at_ms = s->silent_since_ms + s->backoff_ms;
+        s->backoff_ms = s->backoff_ms * 2 > OPEN_BACKOFF_MAX_MS
+                            ? OPEN_BACKOFF_MAX_MS
+                            : s->backoff_ms * 2;
+    }
     if (reason == EAGAIN && s->state != SESSION_NO_THREADS) {
         s->state = SESSION_NO_THREADS;
         say(s, SESSION_NO_THREADS);
@@ -190,7 +196,6 @@ static void on_connected(struct session *s, struct event *ev) {
         ev->link = LINK_NEW_HANDLE;
     s->identity = now;
     s->negotiated_ms = handle_timeout(s->handle);
-    s->backoff_ms = OPEN_BACKOFF_MS;
     ev->timeout_ms = s->negotiated_ms;
     ev->client_id = now.id;
     prepare_connection(s);
@@ -215,11 +220,17 @@ static void on_loss(struct session *s) {
         replace_handle(s);
 }
 
+/* A server answers again, so the next session is opened at once; but not more
+ * than one a second, should they all expire. */
 static void on_death(struct session *s, enum session_state state) {
+    int64_t now = clock_ms();
+
     drop_handle(s);
     memset(&s->identity, 0, sizeof(s->identity));
+    s->open_at_ms = s->died_at_ms + DEATH_BACKOFF_MS;
     if (state == SESSION_AUTH_FAILED)
-        s->open_at_ms = clock_ms() + AUTH_BACKOFF_MS;
+        s->open_at_ms = now + AUTH_BACKOFF_MS;
+    s->died_at_ms = now;
     session_tick(s);
 }
 
@@ -303,6 +314,7 @@ struct session *session_open(struct queue *queue, struct worker *worker,
     s->max_in_flight =
         options->max_in_flight ? options->max_in_flight : DEFAULT_IN_FLIGHT;
     s->backoff_ms = OPEN_BACKOFF_MS;
+    s->died_at_ms = clock_ms() - DEATH_BACKOFF_MS;
     if (!s->hosts)
         goto fail;
     reason = open_handle(s);
