@@ -1,0 +1,283 @@
+--- Puts the parts together: events in, one turn, commands and files out.
+--
+-- Knows no HAProxy; what it needs of one comes in as functions. One thread of
+-- control: the main task calls `turn`, nobody else calls anything but `stop`.
+--
+-- @module synapse.agent
+
+local ensemble = require("synapse.ensemble")
+local keeper = require("synapse.keeper")
+local registry = require("synapse.registry")
+local service = require("synapse.service")
+local snapshot = require("synapse.snapshot")
+local sync = require("synapse.sync")
+
+local agent = {}
+agent.__index = agent
+
+local TICK = 0.2
+local LOOKED_AT = 50
+local RETRY = 1
+
+-- What makes two services share the reads: the same path of one ensemble.
+local function place_of(config)
+  return config.hosts .. config.path
+end
+
+local function add_services(self, deps)
+  for _, config in ipairs(deps.config.services) do
+    local pool, initial = deps.runtime.slots(config.backend)
+    local record = deps.records[config.name]
+    local one = service.new({
+      config = config, pool = pool, initial = initial,
+      record = record and record.path == config.path and record or nil,
+      sessions = function(slot)
+        return deps.runtime.sessions(config.backend, slot)
+      end,
+      now = deps.now, log = deps.log,
+    })
+    table.insert(self.services, one)
+    local place = place_of(config)
+    self.readers[place] = self.readers[place] or {}
+    table.insert(self.readers[place], one)
+  end
+end
+
+local function read_again(self, readers, source)
+  return function()
+    local instances = source:instances()
+    for _, one in ipairs(readers) do
+      if one:update(instances) then
+        self.sync:mark(one)
+        self.keeper:changed()
+      end
+      self.breathe()
+    end
+  end
+end
+
+local function known_znodes(readers)
+  local known = {}
+  for _, one in ipairs(readers) do
+    for _, made in ipairs(one.wanted) do
+      known[#known + 1] = made.znode and made or nil
+    end
+  end
+  return known
+end
+
+local function most_instances(readers)
+  local most = 0
+  for _, one in ipairs(readers) do
+    most = math.max(most, one.deps.config.max_instances)
+  end
+  return most
+end
+
+local function add_registry(self, deps, config)
+  local hosts = config.hosts
+  local through = self.ensembles[hosts] or
+    ensemble.new({hosts = hosts, log = deps.log, now = deps.now,
+      random = deps.random})
+  self.ensembles[hosts] = through
+  if through.registries[config.path] then
+    return
+  end
+  local readers = self.readers[place_of(config)]
+  local made
+  made = registry.new({
+    path = config.path, max_instances = most_instances(readers),
+    known = known_znodes(readers), request = through:requester(),
+    codes = deps.codes, now = deps.now, log = deps.log,
+    changed = function() made.reread() end,
+  })
+  made.reread = read_again(self, readers, made)
+  through:add(made)
+end
+
+local function new_keeper(self, deps)
+  return keeper.new({
+    path = deps.snapshot_path, now = deps.now, log = deps.log,
+    write = deps.write_snapshot,
+    encode = function()
+      local records = {}
+      for i, one in ipairs(self.services) do
+        records[i] = one:record()
+      end
+      return snapshot.encode(records, deps.checksum)
+    end,
+  })
+end
+
+--- Returns an agent with its services filled from the snapshot, and no session.
+-- @tparam table deps
+--   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
+--   `records` of the snapshot, by service; `write_snapshot(text)`, see
+--   `keeper.new`, and `snapshot_path`, both nil without; `runtime`: HAProxy as
+--   `synapse.runtime` shows it; `now()`; `random()`; `log`
+-- @treturn agent
+function agent.new(deps)
+  local self = setmetatable({
+    deps = deps,
+    client = deps.client,
+    services = {},
+    readers = {},
+    ensembles = {},
+    by_session = {},
+    active = {},
+    looked_at = 0,
+    breathed_at = deps.now(),
+    ticked_at = 0,
+    turned_at = deps.now(),
+    broken_until = 0,
+    stopped = false,
+  }, agent)
+  add_services(self, deps)
+  for _, config in ipairs(deps.config.services) do
+    add_registry(self, deps, config)
+  end
+  self.keeper = new_keeper(self, deps)
+  self.sync = sync.new({
+    services = self.services, now = deps.now, log = deps.log,
+    send = function(line) return self.client:command(line) end,
+    breathe = function() self.breathe() end,
+    saved = function() self.keeper:changed() end,
+  })
+  self.breathe = function() self:give_way() end
+  return self
+end
+
+--- Gives HAProxy's other work a turn when we ran for some milliseconds.
+function agent:give_way()
+  local now = self.deps.now()
+  if now - self.breathed_at > 0.003 then
+    self.deps.runtime.sleep(1)
+    now = self.deps.now()
+  end
+  self.breathed_at = now
+end
+
+--- Puts the services' instances into HAProxy's slots, before it serves.
+function agent:fill()
+  for _, one in ipairs(self.services) do
+    for slot, server in pairs(one:target()) do
+      if self.deps.runtime.fill(one.backend, slot, server) then
+        one:filled(slot, server)
+      end
+    end
+  end
+end
+
+--- Opens the sessions.
+-- @tparam {[string]=string} addresses numeric, by the hosts configured
+function agent:open(addresses)
+  for hosts, through in pairs(self.ensembles) do
+    local session, why = nil, "its names do not resolve"
+    if addresses[hosts] then
+      session, why = self.client:open({
+        hosts = addresses[hosts], timeout = self.deps.config.session_timeout,
+      })
+    end
+    if session then
+      through.session = session
+      self.by_session[session] = through
+    else
+      self.deps.log:error("no session with %s: %s; its servers stay as they " ..
+        "are", hosts, why)
+    end
+  end
+end
+
+local function take(self, event)
+  local through = self.by_session[event.session]
+  if through then
+    through:take(event)
+  elseif event.type == "answer" then
+    self.sync:take(event)
+  elseif event.type == "job" then
+    self.keeper:take(event)
+  elseif event.type == "log" then
+    local log = self.deps.log
+    local write = log[event.level] or log.info
+    write(log, "zookeeper: %s", event.message)
+  elseif event.type == "overflow" then
+    for _, one in pairs(self.ensembles) do
+      one:take(event)
+    end
+  end
+end
+
+-- A change of the number of usable servers that is not ours (an operator, a
+-- check) is a reason to compare now. Looking is cheap, comparing is not.
+local function look(self)
+  for _ = 1, math.min(LOOKED_AT, #self.services) do
+    self.looked_at = self.looked_at % #self.services + 1
+    local one = self.services[self.looked_at]
+    local count = self.deps.runtime.active(one.backend)
+    if self.active[one] and self.active[one] ~= count then
+      self.sync:compare(one)
+    end
+    self.active[one] = count
+  end
+end
+
+local function tick(self)
+  local now = self.deps.now()
+  if now - self.ticked_at < TICK then
+    return
+  end
+  self.ticked_at = now
+  self.client:tick()
+  for _, through in pairs(self.ensembles) do
+    through:tick()
+  end
+  look(self)
+  self.sync:tick()
+end
+
+--- Takes the events that are there and does what they make necessary.
+function agent:turn()
+  self.turned_at = self.deps.now()
+  self.breathed_at = self.turned_at
+  if self.turned_at < self.broken_until then
+    return
+  end
+  local event = self.client:poll()
+  while event and not self.stopped do
+    take(self, event)
+    self:give_way()
+    event = self.client:poll()
+  end
+  if self.stopped then
+    return
+  end
+  tick(self)
+  self.sync:round()
+  self.keeper:tick()
+end
+
+--- Begins anew after an error of our own: everything is read and compared
+-- again, after a pause.
+function agent:recover()
+  self.broken_until = self.deps.now() + RETRY
+  self.sync:restart()
+  for _, through in pairs(self.ensembles) do
+    through:restart()
+  end
+end
+
+--- Notes that HAProxy is stopping: the next worker has taken over.
+function agent:stop()
+  self.stopped = true
+  self.keeper:stop()
+end
+
+--- Ends the sessions.
+function agent:close()
+  for session in pairs(self.by_session) do
+    session:close()
+  end
+  self.by_session = {}
+end
+
+return agent

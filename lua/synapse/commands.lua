@@ -1,0 +1,133 @@
+--- The runtime API's language: batches out, answers in.
+--
+-- HAProxy 2.6 takes one buffer (16,384 bytes) of commands parted by ";" and
+-- answers each with its text and an empty line, or with an empty line alone.
+--
+-- Pure.
+--
+-- @module synapse.commands
+
+local commands = {}
+
+local MAX_BYTES = 12000
+
+-- Bits of srv_admin_state (HAProxy's enum srv_admin). 0x04 says that the
+-- configuration has the word `disabled`, which a slot keeps for ever.
+local ADMIN_FORCED_MAINT = 0x01
+local ADMIN_FORCED_DRAIN = 0x08
+
+--- Returns an empty batch.
+-- @treturn batch a list of entries, and `bytes`
+function commands.batch()
+  return {bytes = 0}
+end
+
+--- Returns the command that asks for the state of a backend's servers.
+-- @tparam string backend
+-- @tparam integer count of its servers: answers are long, so that it counts
+--   as more bytes than it has
+-- @treturn command with the field "state"
+function commands.query(backend, count)
+  return {
+    field = "state",
+    text = "show servers state " .. backend,
+    bytes = 12 * count,
+  }
+end
+
+--- Adds commands to a batch, all or none.
+-- @tparam batch batch
+-- @tparam {command,...} group each with `text`
+-- @tparam table owner kept with each entry, for whom the answer is
+-- @treturn boolean whether they found room; the first group always does
+function commands.add(batch, group, owner)
+  local bytes = 0
+  for _, command in ipairs(group) do
+    bytes = bytes + math.max(command.bytes or 0, #command.text + 1)
+  end
+  if #batch > 0 and batch.bytes + bytes > MAX_BYTES then
+    return false
+  end
+  for _, command in ipairs(group) do
+    batch[#batch + 1] = {command = command, owner = owner}
+  end
+  batch.bytes = batch.bytes + bytes
+  return true
+end
+
+--- Returns a batch as the line to send.
+-- @tparam batch batch
+-- @treturn string without a newline
+function commands.line(batch)
+  local texts = {}
+  for i, entry in ipairs(batch) do
+    texts[i] = entry.command.text
+  end
+  return table.concat(texts, ";")
+end
+
+--- Parts what HAProxy sent into one answer for each command.
+-- @tparam string text
+-- @treturn {string,...} answers, "" where HAProxy had nothing to say
+function commands.answers(text)
+  local answers, lines = {}, {}
+  for line in text:gmatch("([^\n]*)\n") do
+    if line == "" then
+      answers[#answers + 1] = table.concat(lines, "\n")
+      lines = {}
+    else
+      lines[#lines + 1] = line
+    end
+  end
+  return answers
+end
+
+--- Tells whether HAProxy did what a command says.
+-- @tparam command command
+-- @tparam string answer
+-- @treturn boolean
+function commands.is_done(command, answer)
+  if command.field == "addr" then
+    return answer:find("^IP changed from") ~= nil or
+      answer:find("^no need to change the addr") ~= nil
+  end
+  return answer == ""
+end
+
+local function admin_of(bits)
+  if bits & ADMIN_FORCED_MAINT ~= 0 then
+    return "maint"
+  end
+  return bits & ADMIN_FORCED_DRAIN ~= 0 and "drain" or "ready"
+end
+
+-- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
+-- srv_uweight srv_iweight, nine more, srv_port: columns 1 to 9, then 19.
+local STATE = "^%d+ %S+ %d+ (%S+) (%S+) %d+ (%d+) (%d+) (%d+)" ..
+  (" %S+"):rep(9) .. " (%d+)"
+
+--- Reads the answer to `show servers state <backend>`.
+-- @tparam string answer
+-- @treturn {[string]=server} by the server's name
+-- @treturn[2] nil when it is something else
+function commands.states(answer)
+  if not answer:find("^1\n# be_id ") then
+    return nil
+  end
+  local states = {}
+  for line in answer:gmatch("[^\n]+") do
+    local name, host, admin, weight, initial, port = line:match(STATE)
+    if name then
+      states[name] = {
+        host = host,
+        port = math.tointeger(tonumber(port)),
+        weight = math.tointeger(tonumber(weight)),
+        initial = math.tointeger(tonumber(initial)),
+        admin = admin_of(math.tointeger(tonumber(admin))),
+      }
+    end
+  end
+  return states
+end
+
+return commands

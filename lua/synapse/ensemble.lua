@@ -1,0 +1,156 @@
+--- One session with an ensemble, and the registries that read through it.
+--
+-- Passes each event to whom it is for: replies by the request's number, fired
+-- watches by path, a new connection to all.
+--
+-- @module synapse.ensemble
+
+local ensemble = {}
+ensemble.__index = ensemble
+
+-- A fleet that lost its ensemble comes back spread over this many seconds.
+local SPREAD = 1
+
+--- Returns an ensemble without a session.
+-- @tparam table deps `hosts`: for people; `log`; `now()`; `random()` in [0, 1)
+-- @treturn ensemble
+function ensemble.new(deps)
+  return setmetatable({
+    deps = deps,
+    hosts = deps.hosts,
+    session = nil,
+    registries = {},
+    handlers = {},
+    read_at = nil,
+    state = "new",
+    was_connected = false,
+  }, ensemble)
+end
+
+--- Returns the function by which a registry asks. See `registry.new`.
+-- @treturn function
+function ensemble:requester()
+  return function(op, path, handler)
+    if not self.session then
+      return false
+    end
+    local number = self.session[op](self.session, path, true)
+    if number then
+      self.handlers[number] = handler
+    end
+    return number ~= nil
+  end
+end
+
+--- Adds a registry; its path must be new here.
+-- @tparam registry registry
+function ensemble:add(registry)
+  self.registries[registry.path] = registry
+end
+
+local function read_all(self, watches_live)
+  self.read_at = nil
+  for _, registry in pairs(self.registries) do
+    registry:connected(watches_live)
+  end
+end
+
+-- The first connection of a process reads at once: traffic waits for it.
+local function connected(self, event)
+  local first = not self.was_connected
+  self.was_connected = true
+  self.deps.log:info("session with %s connected, id %s, timeout %g s (%s)",
+    self.hosts, event.client_id, event.timeout, event.link)
+  if event.link == "same_handle" and not self.read_at then
+    read_all(self, true)
+  elseif first then
+    read_all(self, false)
+  else
+    self.read_at = self.deps.now() + self.deps.random() * SPREAD
+  end
+end
+
+local STATES = {
+  connecting = {"warning", "connection lost, servers stay as they are"},
+  unknown = {"warning", "no answer for a session timeout, servers stay as " ..
+    "they are"},
+  expired = {"warning", "session expired, opening a new one"},
+  auth_failed = {"error", "credentials refused"},
+  no_threads = {"alert", "HAProxy's worker may not start threads: set " ..
+    "`insecure-fork-wanted` in `global`; until then the servers stay as the " ..
+    "snapshot has them"},
+}
+
+local function session_changed(self, event)
+  local again = self.state == event.state
+  self.state = event.state
+  if event.state == "connected" then
+    connected(self, event)
+  elseif STATES[event.state] and not again then
+    local level, text = table.unpack(STATES[event.state])
+    if event.state ~= "connecting" or self.was_connected then
+      self.deps.log[level](self.deps.log, "session with %s: %s", self.hosts,
+        text)
+    end
+  end
+end
+
+local function replied(self, event)
+  local handler = self.handlers[event.request]
+  self.handlers[event.request] = nil
+  if handler then
+    handler(event)
+  end
+end
+
+local function watch_fired(self, event)
+  local registry = self.registries[event.path]
+  if registry then
+    registry:path_changed()
+  end
+  local parent, name = event.path:match("^(.*)/([^/]+)$")
+  registry = parent and self.registries[parent == "" and "/" or parent]
+  if registry and event.change == "data" then
+    registry:data_changed(name)
+  end
+end
+
+local HANDLERS = {
+  session = session_changed,
+  reply = replied,
+  watch = watch_fired,
+  overflow = function(self)
+    self.deps.log:warning("session with %s: more events than the queue " ..
+      "holds, reading everything again", self.hosts)
+    read_all(self, false)
+  end,
+}
+
+--- Takes an event of this session, or an overflow of the queue.
+-- @tparam table event as `client:poll()` returns it
+function ensemble:take(event)
+  local handler = HANDLERS[event.type]
+  if handler then
+    handler(self, event)
+  end
+end
+
+--- Forgets what was asked and reads everything anew.
+function ensemble:restart()
+  self.handlers = {}
+  for _, registry in pairs(self.registries) do
+    registry:restart()
+  end
+end
+
+--- Does what time brings: delayed reads and retries.
+function ensemble:tick()
+  if self.read_at and self.deps.now() >= self.read_at then
+    read_all(self, false)
+  end
+  for _, registry in pairs(self.registries) do
+    registry:tick()
+  end
+end
+
+return ensemble

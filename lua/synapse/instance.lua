@@ -1,0 +1,234 @@
+--- Turns a znode into an instance: the trust boundary.
+--
+-- Whoever can write to ZooKeeper writes here, so nothing of a znode is used
+-- before this module has checked it. A bad host or port refuses the instance;
+-- a bad weight or name is dropped, reported, and the instance serves.
+--
+-- Pure.
+--
+-- @module synapse.instance
+
+local address = require("synapse.address")
+local cjson = require("cjson.safe")
+
+local instance = {}
+
+local MAX_BYTES = 65536
+local MAX_DEPTH = 16
+local MAX_NAME = 255
+local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
+  "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+-- A decoder of our own: its limits must not change anybody else's.
+local json = cjson.new()
+json.decode_invalid_numbers(false)
+json.decode_max_depth(MAX_DEPTH)
+
+--- One host:port that offers a service.
+-- @table instance
+-- @tfield string key      "host:port", its identity
+-- @tfield string host     canonical IP address
+-- @tfield integer port
+-- @tfield ?integer weight 0 to 256
+-- @tfield ?string name    what its owner calls it, for people
+-- @tfield ?string znode   name of its znode, nil for a default server
+-- @tfield ?integer sequence the number at the end of that name
+-- @tfield ?integer czxid  the transaction that made the znode
+
+local function quote(value)
+  if type(value) == "string" then
+    local dots = #value > 40 and "..." or ""
+    return '"' .. value:sub(1, 40) .. '"' .. dots
+  elseif type(value) == "table" then
+    return "a list or object"
+  end
+  return value == cjson.null and "null" or tostring(value)
+end
+
+local function check_host(host)
+  if host == nil then
+    return nil, "has no host"
+  elseif type(host) ~= "string" then
+    return nil, string.format("host: %s is not a string", quote(host))
+  end
+  local canonical, why = address.canonical(host)
+  if canonical then
+    return canonical
+  elseif why == "is not an IP address" and host:find("^[%a%d.-]*%a[%a%d.-]*$")
+  then
+    why = "is a host name; only IP addresses are supported"
+  end
+  return nil, string.format("host: %s %s", quote(host), why)
+end
+
+local function integer_between(value, low, high)
+  local number = type(value) == "number" and math.tointeger(value)
+  return number and number >= low and number <= high and number or nil
+end
+
+local function check_port(port)
+  if port == nil then
+    return nil, "has no port"
+  end
+  local number = port
+  if type(port) == "string" and port:find("^[1-9]%d?%d?%d?%d?$") then
+    number = tonumber(port)
+  end
+  number = integer_between(number, 1, 65535)
+  if not number then
+    return nil, string.format("port: %s is not a port (1 to 65535)",
+      quote(port))
+  end
+  return number
+end
+
+local function check_weight(weight, problems)
+  if weight == nil or weight == cjson.null then
+    return nil
+  end
+  local number = integer_between(weight, 0, 256)
+  if not number then
+    problems[#problems + 1] = string.format(
+      "weight: %s is not an integer from 0 to 256, dropped", quote(weight))
+  end
+  return number
+end
+
+local function check_name(name, problems)
+  if name == nil or name == cjson.null then
+    return nil
+  elseif type(name) ~= "string" or #name > MAX_NAME then
+    problems[#problems + 1] = string.format(
+      "name: %s is not a string of at most %d bytes, dropped", quote(name),
+      MAX_NAME)
+    return nil
+  end
+  return name
+end
+
+--- Checks the fields of one instance, wherever they came from.
+-- @tparam table fields `host`, `port`, and maybe `weight` and `name`
+-- @treturn instance
+-- @treturn {string,...} what was dropped, empty when all was well
+-- @treturn[2] nil
+-- @treturn[2] string why it is refused
+function instance.check(fields)
+  if type(fields) ~= "table" then
+    return nil, "is not a JSON object"
+  end
+  local host, bad_host = check_host(fields.host)
+  if not host then
+    return nil, bad_host
+  end
+  local port, bad_port = check_port(fields.port)
+  if not port then
+    return nil, bad_port
+  end
+  local problems = {}
+  return {
+    key = address.join(host, port),
+    host = host,
+    port = port,
+    weight = check_weight(fields.weight, problems),
+    name = check_name(fields.name, problems),
+  }, problems
+end
+
+local function sequence_of(znode)
+  local digits = znode:match("_(%d+)$")
+  return digits and #digits <= 10 and math.tointeger(tonumber(digits)) or nil
+end
+
+local function from_json(znode, text)
+  local fields = json.decode(text)
+  if fields == nil then
+    return nil, "is not JSON of at most " .. MAX_DEPTH .. " levels"
+  end
+  local made, problems = instance.check(fields)
+  if made then
+    made.znode = znode
+    made.sequence = sequence_of(znode)
+  end
+  return made, problems
+end
+
+--- Makes an instance from a znode that was read.
+-- @tparam string znode its name, the last part of the path
+-- @tparam string data
+-- @tparam table stat `data_length` and `czxid`
+-- @treturn instance
+-- @treturn {string,...} what was dropped
+-- @treturn[2] nil
+-- @treturn[2] string why it is refused
+function instance.from_data(znode, data, stat)
+  if stat.data_length > MAX_BYTES or stat.data_length > #data then
+    return nil, string.format("has %d bytes of data (at most %d)",
+      stat.data_length, MAX_BYTES)
+  end
+  local made, problems = from_json(znode, data)
+  if made then
+    made.czxid = stat.czxid
+  end
+  return made, problems
+end
+
+local function base64_decode(text)
+  local digits = text:gsub("=?=$", "")
+  if #text % 4 ~= 0 or digits:find("[^%w_-]") then
+    return nil
+  end
+  local bytes, bits, held = {}, 0, 0
+  for i = 1, #digits do
+    bits = bits << 6 | (BASE64:find(digits:sub(i, i), 1, true) - 1)
+    held = held + 6
+    if held >= 8 then
+      held = held - 8
+      bytes[#bytes + 1] = string.char(bits >> held & 255)
+      bits = bits & (1 << held) - 1
+    end
+  end
+  return table.concat(bytes)
+end
+
+--- Makes an instance from a name that carries its data:
+-- `base64_<length>_<base64url>_<sequence>`.
+-- @tparam string znode
+-- @treturn instance
+-- @treturn {string,...} what was dropped
+-- @treturn[2] nil when the znode has to be read
+function instance.from_name(znode)
+  local length, rest = znode:match("^base64_(%d+)_(.*)$")
+  if not length or #length > 6 or tonumber(length) > #rest then
+    return nil
+  end
+  length = math.tointeger(tonumber(length))
+  local data = base64_decode(rest:sub(1, length))
+  if not data or not rest:find("^_%d*$", length + 1) then
+    return nil
+  end
+  return from_json(znode, data)
+end
+
+--- Tells which of two instances of one host:port was registered later.
+-- @tparam instance a
+-- @tparam instance b
+-- @treturn boolean whether `a` is the newer one
+function instance.is_newer(a, b)
+  if a.sequence and b.sequence and a.sequence ~= b.sequence then
+    return a.sequence > b.sequence
+  elseif a.czxid and b.czxid and a.czxid ~= b.czxid then
+    return a.czxid > b.czxid
+  end
+  return (a.znode or "") > (b.znode or "")
+end
+
+--- Tells whether two instances serve alike, so that nothing is to be done.
+-- @tparam instance a
+-- @tparam instance b
+-- @treturn boolean
+function instance.is_same(a, b)
+  return a.key == b.key and a.weight == b.weight and a.name == b.name and
+    a.znode == b.znode
+end
+
+return instance

@@ -1,0 +1,85 @@
+--- Writes log lines: escaped, bounded, and never too many.
+--
+-- A burst of lines passes, then so many a second; what is dropped is counted
+-- and the count is logged once there is room again.
+--
+-- @module synapse.log
+
+local log = {}
+log.__index = log
+
+local BURST = 200
+local PER_SECOND = 20
+local MAX_BYTES = 900
+
+-- Instance names and data come from ZooKeeper: no control character of theirs
+-- reaches a terminal or parts a line.
+local function escape(text)
+  text = text:gsub("[^\32-\126]", function(byte)
+    return string.format("\\x%02x", byte:byte())
+  end)
+  if #text > MAX_BYTES then
+    return text:sub(1, MAX_BYTES) .. "..."
+  end
+  return text
+end
+
+--- Returns a logger.
+-- @tparam table deps `write(level, line)` and `now()` in seconds
+-- @treturn log
+function log.new(deps)
+  return setmetatable({
+    write = deps.write,
+    now = deps.now,
+    room = BURST,
+    refilled = deps.now(),
+    dropped = 0,
+  }, log)
+end
+
+local function refill(self)
+  local now = self.now()
+  self.room = math.min(BURST, self.room + (now - self.refilled) * PER_SECOND)
+  self.refilled = now
+end
+
+local function put(self, level, format, ...)
+  refill(self)
+  if self.room < 1 then
+    self.dropped = self.dropped + 1
+    return
+  end
+  self.room = self.room - 1
+  if self.dropped > 0 then
+    self.write("warning", string.format("synapse: %d log lines dropped",
+      self.dropped))
+    self.dropped = 0
+  end
+  self.write(level, escape("synapse: " .. string.format(format, ...)))
+end
+
+--- Logs what HAProxy's operator must know at once. Never dropped.
+-- @tparam string format as string.format
+function log:alert(format, ...)
+  self.write("alert", escape("synapse: " .. string.format(format, ...)))
+end
+
+--- Logs what someone must act upon.
+-- @tparam string format as string.format
+function log:error(format, ...)
+  put(self, "error", format, ...)
+end
+
+--- Logs what the system copes with.
+-- @tparam string format as string.format
+function log:warning(format, ...)
+  put(self, "warning", format, ...)
+end
+
+--- Logs a change of state.
+-- @tparam string format as string.format
+function log:info(format, ...)
+  put(self, "info", format, ...)
+end
+
+return log

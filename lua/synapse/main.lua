@@ -1,0 +1,186 @@
+--- The agent's life inside HAProxy.
+--
+-- Three stages, and what may happen in each is HAProxy's rule: *load* (also in
+-- `haproxy -c`, also in the master: no thread, no session), *init* (servers
+-- exist, nothing is served yet) and the *tasks* (the worker, after fork,
+-- chroot and the change of user).
+--
+-- @module synapse.main
+
+local agent = require("synapse.agent")
+local config = require("synapse.config")
+local logger = require("synapse.log")
+local runtime = require("synapse.runtime")
+local storage = require("synapse.storage")
+local zookeeper = require("zookeeper")
+
+local main = {}
+
+local SUPERVISE_EVERY = 250
+local STUCK_AFTER = 10
+
+local log = logger.new({write = runtime.log, now = zookeeper.now})
+
+local function read_config(path)
+  if not path then
+    error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
+      "/etc/haproxy/synapse.conf.json` above lua-load", 0)
+  end
+  local file, why = io.open(path, "rb")
+  local text = file and file:read("a")
+  if not text then
+    error("synapse: " .. (why or path .. ": cannot be read"), 0)
+  end
+  file:close()
+  local made, notes = config.parse(text, zookeeper.resolve)
+  if not made then
+    error("synapse: " .. path .. ": " .. table.concat(notes, "; "), 0)
+  end
+  for _, note in ipairs(notes) do
+    log:warning("%s: %s", path, note)
+  end
+  return made
+end
+
+-- Names are resolved here because there is no DNS after chroot.
+local function resolve_all(services)
+  local addresses = {}
+  for _, service in ipairs(services) do
+    local hosts = service.hosts
+    if addresses[hosts] == nil then
+      local found, why = zookeeper.resolve(hosts)
+      addresses[hosts] = found or false
+      if not found then
+        log:error("services.%s.discovery.hosts: %s; a reload resolves anew",
+          service.name, why)
+      end
+    end
+  end
+  return addresses
+end
+
+local function load()
+  local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
+  local client = zookeeper.new()
+  zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
+  return {
+    config = settings,
+    client = client,
+    addresses = resolve_all(settings.services),
+    storage = storage.open({zookeeper = zookeeper, log = log},
+      settings.state_file_path),
+  }
+end
+
+local function check_backend(service)
+  local place = "synapse: services." .. service.name .. ": backend " ..
+    service.backend
+  local template = "`server-template s 1-16 127.0.0.1:1 disabled`"
+  local pool = runtime.slots(service.backend)
+  if not pool then
+    return place .. " is not in HAProxy's configuration; add it, with a line "
+      .. template
+  elseif #pool == 0 then
+    return place .. " has no slots; add a line " .. template
+  elseif not runtime.is_disabled(service.backend, pool[1]) then
+    return place .. ": slot " .. pool[1] .. " is not `disabled`; its line is "
+      .. "to be like " .. template
+  end
+  return nil
+end
+
+local function check_backends(services)
+  local problems = {}
+  for _, service in ipairs(services) do
+    problems[#problems + 1] = check_backend(service)
+  end
+  if #problems > 0 then
+    error(table.concat(problems, "; "), 0)
+  end
+end
+
+local function new_agent(loaded)
+  local place, client = loaded.storage, loaded.client
+  return agent.new({
+    config = loaded.config, client = client, codes = zookeeper.codes,
+    checksum = zookeeper.checksum, runtime = runtime, log = log,
+    now = zookeeper.now, random = math.random,
+    records = place.records, snapshot_path = place.path,
+    write_snapshot = place.directory and function(text)
+      return client:write(place.directory, place.name, text)
+    end,
+  })
+end
+
+local function count_records(records)
+  local n = 0
+  for _, record in pairs(records) do
+    n = n + #record.instances
+  end
+  return n
+end
+
+-- Sleeps until there are events. The socket is our alarm clock: one byte for
+-- each time the queue turns from empty to not empty, and one from the
+-- supervisor for what time brings.
+local function listen(self)
+  local socket = core.tcp()
+  if not socket:connect(self.client:wake_address()) or
+    not self.client:wake_attach()
+  then
+    log:error("no wake channel; trying again")
+    return runtime.sleep(1000)
+  end
+  repeat
+    local ok, trace = xpcall(self.turn, debug.traceback, self)
+    if not ok then
+      log:error("error in a round, beginning anew: %s", trace)
+      self:recover()
+    end
+  until self.stopped or not socket:receive(1)
+  socket:close()
+end
+
+local function main_task(self, loaded)
+  runtime.log("info", string.format(
+    "synapse %s: %d services, %d instances from the snapshot",
+    zookeeper.version, #self.services,
+    count_records(loaded.storage.records)))
+  self:open(loaded.addresses)
+  while not self.stopped do
+    listen(self)
+  end
+  self:close()
+end
+
+local function supervise(self)
+  while not self.stopped do
+    runtime.sleep(SUPERVISE_EVERY)
+    if runtime.is_stopping() then
+      self:stop()
+      self.client:hang_up()
+    elseif zookeeper.now() - self.turned_at > STUCK_AFTER then
+      log:error("no round for %d s, beginning anew", STUCK_AFTER)
+      self.turned_at = zookeeper.now()
+      self.client:hang_up()
+    else
+      self.client:wake()
+    end
+  end
+end
+
+--- Reads the configuration and registers the agent with HAProxy. Raises an
+-- error that says what is wrong, and where.
+function main.start()
+  local loaded = load()
+  local self
+  core.register_init(function()
+    check_backends(loaded.config.services)
+    self = new_agent(loaded)
+    self:fill()
+  end)
+  core.register_task(function() main_task(self, loaded) end)
+  core.register_task(function() supervise(self) end)
+end
+
+return main

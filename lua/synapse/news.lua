@@ -1,0 +1,79 @@
+--- What changed in a service since its last summary line.
+--
+-- Pure.
+--
+-- @module synapse.news
+
+local news = {}
+
+local NAMED = 3
+
+--- Returns news of nothing.
+-- @treturn table `added`, `removed`, `changed`: lists of keys; `done`: how many
+--   commands were acknowledged
+function news.new()
+  return {added = {}, removed = {}, changed = {}, done = 0}
+end
+
+--- Adds the difference between the instances of before and those of now.
+-- @tparam table self
+-- @tparam {[string]=instance} before by key
+-- @tparam {instance,...} now sorted by key
+function news.compare(self, before, now)
+  local present = {}
+  for _, one in ipairs(now) do
+    local old = before[one.key]
+    present[one.key] = true
+    if not old then
+      table.insert(self.added, one.key)
+    elseif old.weight ~= one.weight then
+      table.insert(self.changed, one.key)
+    end
+  end
+  local gone = {}
+  for key in pairs(before) do
+    if not present[key] then
+      gone[#gone + 1] = key
+    end
+  end
+  table.sort(gone)
+  table.move(gone, 1, #gone, #self.removed + 1, self.removed)
+end
+
+local function part(keys, what)
+  if #keys == 0 then
+    return nil
+  end
+  local more = #keys > NAMED and ", ..." or ""
+  return string.format("%d %s (%s%s)", #keys, what,
+    table.concat(keys, ", ", 1, math.min(#keys, NAMED)), more)
+end
+
+local function used_slots(placed)
+  local used = 0
+  for _ in pairs(placed) do
+    used = used + 1
+  end
+  return used
+end
+
+--- Returns the summary line, or nil when there is nothing to say.
+-- @tparam table self
+-- @tparam table service with `name`, `placed`, `pool` and `waiting`
+-- @treturn ?string
+function news.line(self, service)
+  local parts = {}
+  for _, what in ipairs({"added", "removed", "changed"}) do
+    parts[#parts + 1] = part(self[what], what)
+  end
+  if #parts == 0 and self.done == 0 then
+    return nil
+  end
+  parts[#parts + 1] = string.format("%d commands acknowledged", self.done)
+  parts[#parts + 1] = string.format("%d of %d slots used",
+    used_slots(service.placed), #service.pool)
+  parts[#parts + 1] = part(service.waiting, "without a slot")
+  return service.name .. ": " .. table.concat(parts, ", ")
+end
+
+return news

@@ -1,0 +1,340 @@
+--- The instances of one path: watches, reads, recovery.
+--
+-- Reads come in passes: the list of children where it may have changed, then
+-- the znodes that are not known. A pass takes effect as a whole, once its last
+-- read was answered, so that an instance that registers anew under another
+-- name is never gone in between. Only a successful read removes an instance:
+-- whatever fails keeps what is known and is tried again, later and later.
+--
+-- @module synapse.registry
+
+local instance = require("synapse.instance")
+
+local registry = {}
+registry.__index = registry
+
+local FIRST_DELAY = 1
+local LONGEST_DELAY = 30
+
+--- Returns a registry that knows the instances given and has read nothing.
+-- @tparam table deps
+--   `path`; `max_instances`;
+--   `known`: instances of the last run, each with its `znode`;
+--   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
+--   whether it could, handler gets the reply event; `codes`; `now()`;
+--   `log`; `changed()`: called when the instances may have changed
+-- @treturn registry
+function registry.new(deps)
+  local self = setmetatable({
+    deps = deps,
+    path = deps.path,
+    entries = {},
+    stale = {},
+    failed = {},
+    unlisted = true,
+    pass = nil,
+    delay = FIRST_DELAY,
+    retry_at = nil,
+    overfull = false,
+    state = "new",
+  }, registry)
+  for _, one in ipairs(deps.known or {}) do
+    self.entries[one.znode] = {instance = one}
+  end
+  return self
+end
+
+local function join(path, name)
+  return path == "/" and "/" .. name or path .. "/" .. name
+end
+
+local function count(set)
+  local n = 0
+  for _ in pairs(set) do
+    n = n + 1
+  end
+  return n
+end
+
+-- Logs a change of the path's state, and no state twice.
+local function enter(self, state, level, format, ...)
+  if self.state == state then
+    return
+  end
+  self.state = state
+  if level then
+    local log = self.deps.log
+    log[level](log, "%s: " .. format, self.path, ...)
+  end
+end
+
+local function recovered(self)
+  if self.state == "new" then
+    self.state = "read"
+  else
+    enter(self, "read", "info", "can be read again")
+  end
+end
+
+local function retry_later(self)
+  self.retry_at = self.deps.now() + self.delay
+  self.delay = math.min(self.delay * 2, LONGEST_DELAY)
+end
+
+-- Returns what is known of a znode from now on. Data that turns bad keeps the
+-- instance as it was; the reason is logged when it is new, not at every read.
+local function merge(self, name, entry)
+  local before = self.entries[name] or {}
+  if entry.problem and before.problem ~= entry.problem then
+    self.deps.log:warning("%s %s", join(self.path, name), entry.problem)
+  end
+  return {instance = entry.instance or before.instance, problem = entry.problem}
+end
+
+local function decoded(made, problems)
+  if not made then
+    return {problem = problems .. "; refused"}
+  end
+  local problem = #problems > 0 and table.concat(problems, "; ") or nil
+  return {instance = made, problem = problem}
+end
+
+-- A lost connection is the session's to report, and it reads again.
+local function failed_read(self, event, format)
+  if event.code ~= self.deps.codes.connection_loss then
+    enter(self, "error " .. event.code, "warning", format, event.error)
+  end
+  retry_later(self)
+end
+
+local function finish(self)
+  local pass = self.pass
+  local entries = {}
+  self.pass = nil
+  for name in pairs(pass.names) do
+    local entry = pass.read[name]
+    if entry then
+      entries[name] = merge(self, name, entry)
+    elseif not pass.gone[name] then
+      entries[name] = self.entries[name]
+    end
+  end
+  self.entries = entries
+  if next(self.failed) == nil then
+    self.delay = FIRST_DELAY
+    recovered(self)
+  end
+  self.deps.changed()
+  self:read()
+end
+
+local function settle(self)
+  if self.pass.outstanding == 0 then
+    finish(self)
+  end
+end
+
+local function fetched(self, name, event)
+  local codes = self.deps.codes
+  local pass = self.pass
+  pass.outstanding = pass.outstanding - 1
+  if event.code == codes.ok then
+    pass.read[name] =
+      decoded(instance.from_data(name, event.data, event.stat))
+  elseif event.code == codes.no_node then
+    pass.gone[name] = true
+  else
+    self.failed[name] = true
+    failed_read(self, event, name .. " cannot be read: %s; kept as it was")
+  end
+  settle(self)
+end
+
+local function fetch(self, name)
+  self.stale[name] = nil
+  self.failed[name] = nil
+  local made, problems = instance.from_name(name)
+  if made then
+    self.pass.read[name] = decoded(made, problems)
+    return
+  end
+  local asked = self.deps.request("get", join(self.path, name),
+    function(event) fetched(self, name, event) end)
+  if asked then
+    self.pass.outstanding = self.pass.outstanding + 1
+  else
+    self.failed[name] = true
+  end
+end
+
+-- Beyond the bound what serves stays, newcomers are refused.
+local function admit(self, children)
+  local names, left = {}, self.deps.max_instances
+  if #children <= left then
+    self.overfull = false
+    for _, name in ipairs(children) do
+      names[name] = true
+    end
+    return names
+  end
+  table.sort(children)
+  for round = 1, 2 do
+    for _, name in ipairs(children) do
+      if left > 0 and not names[name] and
+        (round == 2 or self.entries[name])
+      then
+        names[name] = true
+        left = left - 1
+      end
+    end
+  end
+  if not self.overfull then
+    self.deps.log:error("%s: has %d znodes, of which %d are used " ..
+      "(max_instances)", self.path, #children, self.deps.max_instances)
+  end
+  self.overfull = true
+  return names
+end
+
+local function start_pass(self, names)
+  self.pass.names = names
+  for name in pairs(self.failed) do
+    if not names[name] then
+      self.failed[name] = nil
+    end
+  end
+  for name in pairs(self.stale) do
+    if not names[name] then
+      self.stale[name] = nil
+    end
+  end
+  for name in pairs(names) do
+    if self.stale[name] or not (self.entries[name] or self.failed[name]) then
+      fetch(self, name)
+    end
+  end
+  settle(self)
+end
+
+-- Waits until the path is made. What was known stays: a path that is missing
+-- says nothing about the instances.
+local function await_path(self)
+  enter(self, "missing", "warning", "no such znode; %d instances are kept",
+    count(self.entries))
+  local codes = self.deps.codes
+  self.deps.request("exists", self.path, function(event)
+    if event.code == codes.no_node then
+      return
+    end
+    self.unlisted = true
+    if event.code == codes.ok then
+      self:read()
+    else
+      retry_later(self)
+    end
+  end)
+end
+
+local function listed(self, event)
+  local codes = self.deps.codes
+  if event.code == codes.ok then
+    return start_pass(self, admit(self, event.children))
+  end
+  self.pass = nil
+  if event.code == codes.no_node then
+    return await_path(self)
+  end
+  self.unlisted = true
+  failed_read(self, event, "cannot be read: %s; its instances are kept")
+end
+
+local function names_known(self)
+  local names = {}
+  for name in pairs(self.entries) do
+    names[name] = true
+  end
+  for name in pairs(self.failed) do
+    names[name] = true
+  end
+  return names
+end
+
+--- Starts a pass where one is needed and none is under way.
+function registry:read()
+  if self.pass then
+    return
+  elseif self.unlisted then
+    self.pass = {outstanding = 0, read = {}, gone = {}}
+    self.unlisted = false
+    local asked = self.deps.request("get_children", self.path,
+      function(event) listed(self, event) end)
+    if not asked then
+      self.unlisted = true
+      self.pass = nil
+    end
+  elseif next(self.stale) ~= nil then
+    self.pass = {outstanding = 0, read = {}, gone = {}}
+    start_pass(self, names_known(self))
+  end
+end
+
+--- Reads what a connection makes necessary: the list alone where the client
+-- kept its watches, everything otherwise.
+-- @tparam boolean watches_live
+function registry:connected(watches_live)
+  self.unlisted = true
+  self.retry_at = nil
+  self.delay = FIRST_DELAY
+  self.failed = {}
+  if not watches_live then
+    for name in pairs(self.entries) do
+      self.stale[name] = true
+    end
+  end
+  self:read()
+end
+
+--- Forgets a pass under way, whose replies will not come, and reads anew.
+function registry:restart()
+  self.pass = nil
+  self:connected(false)
+end
+
+--- Takes note of a watch of the path itself that fired.
+function registry:path_changed()
+  self.unlisted = true
+  self:read()
+end
+
+--- Takes note of a watch of a znode below the path that fired.
+-- @tparam string name
+function registry:data_changed(name)
+  if self.entries[name] then
+    self.stale[name] = true
+    self:read()
+  end
+end
+
+--- Tries again what failed, when it is time.
+function registry:tick()
+  if not self.retry_at or self.deps.now() < self.retry_at then
+    return
+  end
+  self.retry_at = nil
+  for name in pairs(self.failed) do
+    self.stale[name] = true
+  end
+  self:read()
+end
+
+--- Lists the instances known, in no order, a host:port maybe twice.
+-- @treturn {instance,...}
+function registry:instances()
+  local list = {}
+  for _, entry in pairs(self.entries) do
+    list[#list + 1] = entry.instance
+  end
+  return list
+end
+
+return registry

@@ -1,0 +1,120 @@
+--- HAProxy as the agent meets it: slots, sessions, time, logs.
+--
+-- Slots are filled through the Server class in `core.register_init` only;
+-- afterwards servers change by the runtime API alone.
+--
+-- @module synapse.runtime
+
+local runtime = {}
+
+-- What `server-template ... 127.0.0.1:1 disabled` gives a server: no real
+-- server has it, so it is the mark of a slot.
+local PLACEHOLDER = "127.0.0.1:1"
+
+local function by_puid(a, b)
+  return tonumber(a.puid) < tonumber(b.puid)
+end
+
+local function placeholders(backend)
+  local found = {}
+  for _, server in pairs(backend.servers) do
+    if server:get_addr() == PLACEHOLDER then
+      found[#found + 1] = server
+    end
+  end
+  table.sort(found, by_puid)
+  return found
+end
+
+--- Lists the slots of a backend. Only in `core.register_init`.
+-- @tparam string name of the backend
+-- @treturn {string,...} names in the configuration's order, maybe none
+-- @treturn {[string]=integer} weight of each slot
+-- @treturn[2] nil when there is no such backend
+function runtime.slots(name)
+  local backend = core.backends[name]
+  if not backend then
+    return nil
+  end
+  local pool, initial = {}, {}
+  for i, server in ipairs(placeholders(backend)) do
+    pool[i] = server.name
+    initial[server.name] = math.tointeger(server:get_weight())
+  end
+  return pool, initial
+end
+
+--- Tells whether a slot is out of traffic, as `disabled` makes it.
+-- @tparam string backend
+-- @tparam string slot
+-- @treturn boolean
+function runtime.is_disabled(backend, slot)
+  local status = core.backends[backend].servers[slot]:get_stats().status
+  return status:find("^MAINT") ~= nil
+end
+
+--- Fills a slot. Only in `core.register_init`.
+-- @tparam string backend
+-- @tparam string slot
+-- @tparam server server
+-- @treturn boolean whether HAProxy took it
+function runtime.fill(backend, slot, server)
+  local target = core.backends[backend].servers[slot]
+  local answer = target:set_addr(server.host, server.port) or ""
+  if not answer:find("^IP changed from") and
+    not answer:find("^no need to change the addr")
+  then
+    return false
+  end
+  if server.weight ~= server.initial then
+    target:set_weight(tostring(server.weight))
+  end
+  if server.admin == "ready" then
+    target:set_ready()
+  elseif server.admin == "drain" then
+    target:set_drain()
+  end
+  return true
+end
+
+--- Returns how many sessions a server has, queued ones included.
+-- @tparam string backend
+-- @tparam string slot
+-- @treturn integer
+function runtime.sessions(backend, slot)
+  local stats = core.backends[backend].servers[slot]:get_stats()
+  return (stats.scur or 0) + (stats.qcur or 0)
+end
+
+--- Returns how many servers of a backend can take traffic.
+-- @tparam string backend
+-- @treturn integer
+function runtime.active(backend)
+  return core.backends[backend]:get_stats().act
+end
+
+--- Tells whether HAProxy is on its way out.
+-- @treturn boolean
+function runtime.is_stopping()
+  return tonumber(core.get_info().Stopping) == 1
+end
+
+--- Lets other work run.
+-- @tparam integer milliseconds
+function runtime.sleep(milliseconds)
+  core.msleep(milliseconds)
+end
+
+local LEVELS = {
+  alert = core.alert, error = core.err, warning = core.warning,
+  info = core.info, debug = core.debug,
+}
+
+--- Writes a line to HAProxy's log.
+-- @tparam string level "alert", "error", "warning" or "info"
+-- @tparam string line
+function runtime.log(level, line)
+  core.log(LEVELS[level], line)
+end
+
+return runtime

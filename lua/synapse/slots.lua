@@ -1,0 +1,86 @@
+--- Gives each instance a slot of the backend, and keeps it there.
+--
+-- The first choice comes from a hash of the instance's identity, so that
+-- HAProxies which never spoke to one another mostly agree; a taken slot makes
+-- it the next one (open addressing). Instances are placed in sorted order:
+-- equal sets placed fresh give equal tables.
+--
+-- Pure.
+--
+-- @module synapse.slots
+
+local slots = {}
+
+local FNV_OFFSET = 0x811c9dc5
+local FNV_PRIME = 0x01000193
+
+-- FNV-1a spreads its last byte badly over the low bits; the shifts at the end
+-- repair that, since the low bits choose the slot.
+local function hash(text)
+  local value = FNV_OFFSET
+  for i = 1, #text do
+    value = (value ~ text:byte(i)) * FNV_PRIME & 0xffffffff
+  end
+  value = (value ~ value >> 16) * 0x85ebca6b & 0xffffffff
+  return value ~ value >> 13
+end
+
+local function probe(pool, key, is_free)
+  local first = hash(key) % #pool
+  for step = 0, #pool - 1 do
+    local slot = pool[(first + step) % #pool + 1]
+    if is_free(slot) then
+      return slot
+    end
+  end
+  return nil
+end
+
+-- What stays: every slot of the pool whose instance is still wanted.
+local function keep(pool, placed, wanted)
+  local kept, has_slot = {}, {}
+  for _, slot in ipairs(pool) do
+    local key = placed[slot]
+    if key and wanted[key] and not has_slot[key] then
+      kept[slot] = key
+      has_slot[key] = true
+    end
+  end
+  return kept, has_slot
+end
+
+--- Assigns instances to slots.
+-- @tparam {string,...} pool the backend's slots, in order
+-- @tparam {[string]=string} placed key of the instance in each slot until now
+-- @tparam {string,...} keys of the instances wanted, sorted
+-- @tparam function is_resting whether a free slot should rest a while because
+--   sessions of its last instance go on; used only where no other is free
+-- @treturn {[string]=string} key of the instance in each slot
+-- @treturn {string,...} keys that found no slot
+function slots.assign(pool, placed, keys, is_resting)
+  local wanted, waiting = {}, {}
+  for _, key in ipairs(keys) do
+    wanted[key] = true
+  end
+  local assigned, has_slot = keep(pool, placed, wanted)
+  local function is_rested(slot)
+    return not assigned[slot] and not is_resting(slot)
+  end
+  local function is_empty(slot)
+    return not assigned[slot]
+  end
+  for _, key in ipairs(keys) do
+    if not has_slot[key] then
+      local slot = probe(pool, key, is_rested) or probe(pool, key, is_empty)
+      if slot then
+        assigned[slot] = key
+        has_slot[key] = true
+      else
+        waiting[#waiting + 1] = key
+      end
+    end
+  end
+  return assigned, waiting
+end
+
+return slots

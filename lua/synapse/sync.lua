@@ -1,0 +1,229 @@
+--- One round after the other: services that need it, one batch of commands.
+--
+-- At most one batch is with HAProxy. What changes meanwhile is planned when
+-- its answers are there, from what is known then: a burst of events becomes
+-- one batch, and no plan rests on a command that may still fail.
+--
+-- @module synapse.sync
+
+local commands = require("synapse.commands")
+
+local sync = {}
+sync.__index = sync
+
+local COMPARE_EVERY = 30
+local FIRST_DELAY = 0.5
+local LONGEST_DELAY = 10
+
+--- Returns a sync that has to look at every service.
+-- @tparam table deps
+--   `services`: a list; `send(line)`: gives a line to HAProxy and returns a
+--   request number, or nil and why; `now()`; `log`;
+--   `breathe()`: gives HAProxy's other work a turn now and then;
+--   `saved()`: called when the snapshot is to be written
+-- @treturn sync
+function sync.new(deps)
+  local self = setmetatable({
+    deps = deps,
+    queue = {},
+    queued = {},
+    compare_at = {},
+    batch = nil,
+    request = nil,
+    delay = FIRST_DELAY,
+    paused_until = 0,
+    failing = false,
+  }, sync)
+  for _, service in ipairs(deps.services) do
+    self:mark(service)
+  end
+  return self
+end
+
+--- Puts a service into the next round.
+-- @tparam service service
+function sync:mark(service)
+  if not self.queued[service] then
+    self.queued[service] = true
+    table.insert(self.queue, service)
+  end
+end
+
+local function summarize(self, service)
+  local line = service:summary()
+  if line then
+    self.deps.log:info("%s", line)
+  end
+end
+
+-- Adds what a service needs; false when the batch has no room for all of it.
+local function add_service(self, batch, service)
+  local groups = service:plan()
+  for _, group in ipairs(groups) do
+    if not commands.add(batch, group, service) then
+      return false
+    end
+  end
+  if #groups == 0 then
+    summarize(self, service)
+  end
+  return true
+end
+
+local function collect(self)
+  local batch = commands.batch()
+  local left = {}
+  for i, service in ipairs(self.queue) do
+    if not add_service(self, batch, service) then
+      left = table.move(self.queue, i, #self.queue, 1, {})
+      break
+    end
+    self.queued[service] = nil
+    self.deps.breathe()
+  end
+  self.queue = left
+  return batch
+end
+
+-- A service that is still queued has more to come, and one line for it all.
+local function summarize_all(self, batch)
+  local seen = {}
+  for _, entry in ipairs(batch) do
+    local service = entry.owner
+    if not seen[service] and not self.queued[service] then
+      summarize(self, service)
+    end
+    seen[service] = true
+  end
+end
+
+-- Nobody knows what was done: ask, and plan from the answer.
+local function lose(self, batch, why)
+  if not self.failing then
+    self.deps.log:error("runtime API: %s; trying again (`stats socket " ..
+      "\"${SYNAPSE_ADMIN}\" level admin` must stand below lua-load)", why)
+  end
+  self.failing = true
+  self.paused_until = self.deps.now() + self.delay
+  self.delay = math.min(self.delay * 2, LONGEST_DELAY)
+  for _, entry in ipairs(batch) do
+    entry.owner:lost()
+    self:mark(entry.owner)
+  end
+end
+
+--- Sends what the marked services need, unless a batch is under way.
+function sync:round()
+  if self.request or #self.queue == 0 or
+    self.deps.now() < self.paused_until
+  then
+    return
+  end
+  local batch = collect(self)
+  if #batch == 0 then
+    return
+  end
+  local request, why = self.deps.send(commands.line(batch))
+  if not request then
+    return lose(self, batch, why)
+  end
+  self.request, self.batch = request, batch
+  for _, entry in ipairs(batch) do
+    entry.owner:sent(entry.command)
+  end
+end
+
+local function compared(self, service, answer)
+  local states = commands.states(answer)
+  if not states then
+    service:lost()
+    self:mark(service)
+    self.deps.log:error("%s: `show servers state %s` answered: %s",
+      service.name, service.backend, answer)
+    self.paused_until = self.deps.now() + LONGEST_DELAY
+    return
+  end
+  self.compare_at[service] = self.deps.now() + COMPARE_EVERY
+  local differs, held = service:observe(states)
+  if differs then
+    self:mark(service)
+  end
+  if held then
+    self.deps.saved()
+  end
+end
+
+local function apply(self, entry, answer)
+  local service, command = entry.owner, entry.command
+  if command.field == "state" then
+    compared(self, service, answer)
+  elseif commands.is_done(command, answer) then
+    service:done(command)
+  else
+    service:refuse(command, answer)
+    self:mark(service)
+  end
+end
+
+local function applied(self, batch, text)
+  local answers = commands.answers(text)
+  if #answers < #batch then
+    return lose(self, batch, string.format("%d answers to %d commands",
+      #answers, #batch))
+  end
+  for i, entry in ipairs(batch) do
+    apply(self, entry, answers[i])
+  end
+  if self.failing then
+    self.deps.log:info("runtime API: answers again")
+  end
+  self.failing, self.delay = false, FIRST_DELAY
+  summarize_all(self, batch)
+end
+
+--- Takes an `answer` event.
+-- @tparam table event
+function sync:take(event)
+  if event.request ~= self.request then
+    return
+  end
+  local batch = self.batch
+  self.request, self.batch = nil, nil
+  if event.error then
+    lose(self, batch, event.error)
+  else
+    applied(self, batch, event.data)
+  end
+end
+
+--- Forgets what was sent and looks at every service anew.
+function sync:restart()
+  self.request, self.batch = nil, nil
+  self.queue, self.queued = {}, {}
+  for _, service in ipairs(self.deps.services) do
+    service:lost()
+    self:mark(service)
+  end
+end
+
+--- Asks HAProxy for the state of a service soon.
+-- @tparam service service
+function sync:compare(service)
+  self.compare_at[service] = 0
+end
+
+--- Does what time brings: comparisons and commands refused before.
+function sync:tick()
+  local now = self.deps.now()
+  for _, service in ipairs(self.deps.services) do
+    if service.known and now >= (self.compare_at[service] or 0) then
+      self.compare_at[service] = now + COMPARE_EVERY
+      service:ask()
+      self:mark(service)
+    elseif next(service.refused) ~= nil and service:is_due() then
+      self:mark(service)
+    end
+  end
+end
+
+return sync
