@@ -1,0 +1,104 @@
+/* check.c - what checks of all types do: look up, try addresses, time out
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nerve/check_type.h"
+#include "nerve/config.h"
+#include "nerve/lookup.h"
+
+static void finish(struct check *c, bool passed, const char *reason) {
+    c->running = false;
+    c->address = NULL;
+    uv_timer_stop(&c->deadline);
+    c->done(c->arg, passed, reason);
+}
+
+void check_attempt_ended(struct check *c, bool passed, const char *reason) {
+    finish(c, passed, reason);
+}
+
+void check_attempt_refused(struct check *c, const char *reason) {
+    c->address = c->address->ai_next;
+    if (c->address)
+        c->type->attempt(c, c->address);
+    else
+        finish(c, false, reason);
+}
+
+static void on_addresses(void *arg, const struct addrinfo *addresses,
+                         const char *reason) {
+    struct check *c = arg;
+    char text[160];
+
+    if (addresses) {
+        c->address = addresses;
+        c->type->attempt(c, addresses);
+        return;
+    }
+    snprintf(text, sizeof(text), "%.100s: %.50s", c->config->host, reason);
+    finish(c, false, text);
+}
+
+/* Stops what is under way; <done> is not called for it any more. */
+static void cancel(struct check *c) {
+    lookup_cancel(c->lookup);
+    if (c->address)
+        c->type->cancel(c);
+    c->address = NULL;
+}
+
+static void on_deadline(uv_timer_t *timer) {
+    struct check *c = timer->data;
+    char text[60];
+
+    cancel(c);
+    snprintf(text, sizeof(text), "no answer within %u ms",
+             c->config->timeout_ms);
+    finish(c, false, text);
+}
+
+struct check *check_open(const struct check_env *env,
+                         const struct check_config *config, check_done_fn *done,
+                         void *arg) {
+    const struct check_type *type =
+        config->kind == CHECK_HTTP ? &check_http : &check_tcp;
+    struct check *c = calloc(1, type->size);
+
+    if (!c)
+        return NULL;
+    c->type = type;
+    c->config = config;
+    c->env = *env;
+    c->done = done;
+    c->arg = arg;
+    c->lookup =
+        lookup_new(env->loop, config->host, config->port, on_addresses, c);
+    if (!c->lookup || type->open(c) != 0) {
+        lookup_free(c->lookup);
+        free(c);
+        return NULL;
+    }
+    uv_timer_init(env->loop, &c->deadline);
+    c->deadline.data = c;
+    return c;
+}
+
+void check_start(struct check *c) {
+    c->running = true;
+    uv_timer_start(&c->deadline, on_deadline, c->config->timeout_ms, 0);
+    lookup_start(c->lookup);
+}
+
+static void on_closed(uv_handle_t *timer) { free(timer->data); }
+
+void check_close(struct check *c) {
+    if (!c)
+        return;
+    if (c->running)
+        cancel(c);
+    c->type->close(c);
+    lookup_free(c->lookup);
+    uv_close((uv_handle_t *)&c->deadline, on_closed);
+}

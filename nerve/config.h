@@ -1,0 +1,79 @@
+/* config.h - nerve.conf.json, read and checked
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_CONFIG_H
+#define NERVE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "csrc/event.h"
+
+struct error;
+
+enum check_kind { CHECK_TCP = 0, CHECK_HTTP };
+
+/* One way to test an instance. */
+struct check_config {
+    enum check_kind kind;
+    char *name; /* owned; for the log: "tcp" or "http", or as given */
+    char *host; /* owned; an address or a name */
+    int port;
+    unsigned int timeout_ms; /* for the whole check */
+    unsigned int connect_ms; /* of it, for connecting; 0: as <timeout_ms> */
+    unsigned int rise;
+    unsigned int fall;
+    char *uri;      /* owned; http */
+    char *expect;   /* owned; http, or NULL */
+    char **headers; /* owned; http: "Name: value" lines */
+    size_t header_count;
+};
+
+/* One instance, and how it is tested and registered. */
+struct service_config {
+    char *name;     /* owned; the key below "services" */
+    char *host;     /* owned; as published */
+    char *port;     /* owned; its digits */
+    char *ensemble; /* owned; zk_hosts, sorted, joined by commas */
+    char *zk_path;  /* owned */
+    char *payload;  /* owned; the znode's data */
+    char *identity; /* owned; the payload's start that names the instance */
+    char *node;     /* owned; the znode's name but for its sequence number */
+    unsigned int check_interval_ms;
+    struct check_config *checks; /* owned */
+    size_t check_count;
+};
+
+/* Something that is not wrong but that its author should know. */
+struct note {
+    enum event_level level;
+    char *text; /* owned */
+};
+
+struct config {
+    char *instance_id; /* owned */
+    int session_timeout_ms;
+    struct service_config *services; /* owned */
+    size_t service_count;
+    struct note *notes; /* owned */
+    size_t note_count;
+};
+
+/* Reads the file <path>; <instance_id> replaces the one in it unless it is
+ * NULL or empty. Returns the configuration, owned by the caller, or NULL with
+ * <err> naming the place at fault and what would be right. */
+struct config *config_load(const char *path, const char *instance_id,
+                           struct error *err);
+
+/* The same for <text> of <length> bytes. */
+struct config *config_parse(const char *text, size_t length,
+                            const char *instance_id, struct error *err);
+
+/* Frees <config>. NULL is allowed. */
+void config_free(struct config *config);
+
+/* Adds a note. Without memory there is none. For the readers of the parts. */
+void config_note(struct config *config, enum event_level level,
+                 const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

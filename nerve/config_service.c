@@ -1,0 +1,306 @@
+/* config_service.c - one service, read from JSON
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/error.h"
+#include "nerve/config.h"
+#include "nerve/config_check.h"
+#include "nerve/config_service.h"
+#include "nerve/config_value.h"
+#include "nerve/json_text.h"
+#include "nerve/payload.h"
+#include "nerve/text.h"
+
+#define DEFAULT_INTERVAL_MS 500
+
+static const struct key service_keys[] = {
+    {"host", KEY_USED},
+    {"port", KEY_USED},
+    {"reporter_type", KEY_USED},
+    {"zk_hosts", KEY_USED},
+    {"zk_path", KEY_USED},
+    {"use_path_encoding", KEY_USED},
+    {"node_type", KEY_USED},
+    {"check_interval", KEY_USED},
+    {"checks", KEY_USED},
+    {"check_mocked", KEY_USED},
+    {"weight", KEY_USED},
+    {"haproxy_server_options", KEY_USED},
+    {"labels", KEY_USED},
+    {"rate_limiting", KEY_IGNORED},
+    {"load_test_concurrency", KEY_IGNORED},
+    {"max_repeated_report_failures", KEY_IGNORED},
+    {"ttl_seconds", KEY_IGNORED},
+    {"etcd_host", KEY_IGNORED},
+    {"etcd_port", KEY_IGNORED},
+    {"etcd_path", KEY_IGNORED},
+    {NULL, KEY_USED},
+};
+
+static int out_of_memory(const char *at, struct error *err) {
+    error_set(err, "%s: out of memory", at);
+    return -1;
+}
+
+/* Refuses a value other than the one that is supported. */
+static int read_only_choice(const json_t *json, const char *at, const char *key,
+                            const char *choice, struct error *err) {
+    const json_t *value = json_object_get(json, key);
+    const char *given = json_string_value(value);
+    char right[80];
+
+    if (!value || (given && strcmp(given, choice) == 0))
+        return 0;
+    snprintf(right, sizeof(right), "supported; leave it out, or say \"%s\"",
+             choice);
+    return value_wrong(value, at, key, right, err);
+}
+
+static int read_address(struct service_config *service, const json_t *json,
+                        const char *at, struct error *err) {
+    char digits[16];
+    int port = 0;
+
+    if (value_required_string(json, at, "host", "an address or a name",
+                              &service->host, err) != 0)
+        return -1;
+    if (value_port(json, at, "port", &port, err) != 0)
+        return -1;
+    if (!port) {
+        error_set(err, "%s.port: missing; it must be a port (1 to 65535)", at);
+        return -1;
+    }
+    snprintf(digits, sizeof(digits), "%d", port);
+    service->port = strdup(digits);
+    return service->port ? 0 : out_of_memory(at, err);
+}
+
+static bool is_ensemble_host(const char *host) {
+    const char *colon = host ? strrchr(host, ':') : NULL;
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+
+    if (!host || strpbrk(host, " ,\t") || !colon || colon == host)
+        return false;
+    return digits > 0 && digits < 6 && atoi(colon + 1) > 0 &&
+           atoi(colon + 1) < 65536 &&
+           (colon[1 + digits] == '\0' || colon[1 + digits] == '/');
+}
+
+static int compare_hosts(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, so that one ensemble has one session whatever the order is. */
+static char *join_sorted(const json_t *list) {
+    size_t count = json_array_size(list);
+    const char **hosts = calloc(count, sizeof(*hosts));
+    struct text joined = {0};
+
+    if (!hosts)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        hosts[i] = json_string_value(json_array_get(list, i));
+    qsort(hosts, count, sizeof(*hosts), compare_hosts);
+    for (size_t i = 0; i < count; i++)
+        text_printf(&joined, "%s%s", i ? "," : "", hosts[i]);
+    free(hosts);
+    return text_take(&joined);
+}
+
+static int read_ensemble(struct service_config *service, const json_t *json,
+                         const char *at, struct error *err) {
+    const json_t *list = NULL;
+    char key[40];
+
+    if (value_list(json, at, "zk_hosts", &list, err) != 0)
+        return -1;
+    if (json_array_size(list) == 0) {
+        error_set(err,
+                  "%s.zk_hosts: missing; it must be a list such as "
+                  "[\"zk1:2181\", \"zk2:2181\"]",
+                  at);
+        return -1;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        snprintf(key, sizeof(key), "zk_hosts[%zu]", i);
+        if (!is_ensemble_host(json_string_value(json_array_get(list, i))))
+            return value_wrong(json_array_get(list, i), at, key,
+                               "a server (\"host:port\")", err);
+    }
+    service->ensemble = join_sorted(list);
+    return service->ensemble ? 0 : out_of_memory(at, err);
+}
+
+/* What a ZooKeeper server accepts as a path, and more than the root. */
+static bool is_znode_path(const char *path) {
+    size_t part;
+
+    if (*path != '/')
+        return false;
+    while (*path) {
+        part = strcspn(++path, "/");
+        if (part == 0 || (part == 1 && path[0] == '.') ||
+            (part == 2 && path[0] == '.' && path[1] == '.'))
+            return false;
+        path += part;
+    }
+    return true;
+}
+
+static int read_path(struct service_config *service, const json_t *json,
+                     const char *at, struct error *err) {
+    if (value_required_string(json, at, "zk_path",
+                              "a path such as "
+                              "\"/nerve/services/web/services\"",
+                              &service->zk_path, err) != 0)
+        return -1;
+    if (is_znode_path(service->zk_path))
+        return 0;
+    return value_wrong(json_object_get(json, "zk_path"), at, "zk_path",
+                       "a znode's path (begins with /, does not end with it, "
+                       "no empty part)",
+                       err);
+}
+
+/* Copies the member <key> as JSON text, if it is there. */
+static int copy_json(const json_t *json, const char *at, const char *key,
+                     char **out, struct error *err) {
+    const json_t *value = json_object_get(json, key);
+
+    if (value)
+        *out = json_text(value);
+    return value && !*out ? out_of_memory(at, err) : 0;
+}
+
+/* Formats all that depends on the payload's parts. */
+static int format_payload(struct service_config *service,
+                          const struct payload *payload,
+                          bool use_path_encoding) {
+    service->payload = payload_format(payload);
+    service->identity = payload_identity(payload);
+    if (!service->payload || !service->identity)
+        return -1;
+    service->node =
+        use_path_encoding
+            ? payload_encoded_node_name(payload->name, service->payload)
+            : payload_node_name(payload->name);
+    return service->node ? 0 : -1;
+}
+
+static int read_payload(struct service_config *service, const json_t *json,
+                        const char *at, const char *instance_id,
+                        struct error *err) {
+    struct payload payload = {
+        .host = service->host, .name = instance_id, .weight = -1};
+    char *port = NULL, *options = NULL, *labels = NULL;
+    bool encoded = false;
+    int status = -1;
+
+    if (value_boolean(json, at, "use_path_encoding", &encoded, err) == 0 &&
+        value_weight(json, at, "weight", &payload.weight, err) == 0 &&
+        copy_json(json, at, "port", &port, err) == 0 &&
+        copy_json(json, at, "haproxy_server_options", &options, err) == 0 &&
+        copy_json(json, at, "labels", &labels, err) == 0) {
+        payload.port_json = port;
+        payload.options_json = options;
+        payload.labels_json = labels;
+        status = format_payload(service, &payload, encoded);
+        if (status != 0)
+            out_of_memory(at, err);
+    }
+    free(labels);
+    free(options);
+    free(port);
+    return status;
+}
+
+static int read_checks(struct service_config *service, const json_t *json,
+                       const char *at, struct config *config,
+                       struct error *err) {
+    const json_t *list = NULL;
+    bool mocked = false;
+    char place[512];
+
+    if (value_boolean(json, at, "check_mocked", &mocked, err) != 0 ||
+        value_list(json, at, "checks", &list, err) != 0)
+        return -1;
+    if (mocked || json_array_size(list) == 0) {
+        config_note(config, LEVEL_INFO, "%s: no checks, always up", at);
+        return 0;
+    }
+    service->checks = calloc(json_array_size(list), sizeof(*service->checks));
+    if (!service->checks)
+        return out_of_memory(at, err);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        snprintf(place, sizeof(place), "%s.checks[%zu]", at, i);
+        service->check_count++;
+        if (check_config_read(&service->checks[i], json_array_get(list, i),
+                              place, service, config, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void note_odd_types(const json_t *json, const char *at,
+                           struct config *config) {
+    const json_t *options = json_object_get(json, "haproxy_server_options");
+    const json_t *labels = json_object_get(json, "labels");
+
+    if (options && !json_is_string(options))
+        config_note(config, LEVEL_WARNING,
+                    "%s.haproxy_server_options: not a string; published as it "
+                    "is, readers may drop it",
+                    at);
+    if (labels && !json_is_object(labels))
+        config_note(config, LEVEL_WARNING,
+                    "%s.labels: not an object; published as it is, readers "
+                    "may drop it",
+                    at);
+}
+
+int service_config_read(struct service_config *service, const char *name,
+                        const json_t *json, struct config *config,
+                        struct error *err) {
+    char at[300];
+
+    snprintf(at, sizeof(at), "services.%s", name);
+    if (!json_is_object(json)) {
+        error_set(err, "%s: must be an object ({...})", at);
+        return -1;
+    }
+    service->check_interval_ms = DEFAULT_INTERVAL_MS;
+    service->name = strdup(name);
+    if (!service->name)
+        return out_of_memory(at, err);
+    if (read_address(service, json, at, err) != 0 ||
+        read_only_choice(json, at, "reporter_type", "zookeeper", err) != 0 ||
+        read_only_choice(json, at, "node_type", "ephemeral_sequential", err) !=
+            0 ||
+        read_ensemble(service, json, at, err) != 0 ||
+        read_path(service, json, at, err) != 0 ||
+        value_seconds(json, at, "check_interval", &service->check_interval_ms,
+                      err) != 0 ||
+        read_payload(service, json, at, config->instance_id, err) != 0 ||
+        read_checks(service, json, at, config, err) != 0)
+        return -1;
+    note_odd_types(json, at, config);
+    value_check_keys(config, json, at, service_keys);
+    return 0;
+}
+
+void service_config_close(struct service_config *service) {
+    for (size_t i = 0; i < service->check_count; i++)
+        check_config_close(&service->checks[i]);
+    free(service->checks);
+    free(service->node);
+    free(service->identity);
+    free(service->payload);
+    free(service->zk_path);
+    free(service->ensemble);
+    free(service->port);
+    free(service->host);
+    free(service->name);
+}

@@ -1,0 +1,15 @@
+/* daemon.h - all parts of nerve, wired: runs until a signal ends it
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_DAEMON_H
+#define NERVE_DAEMON_H
+
+struct config;
+struct log;
+
+/* Runs nerve as <config> says until SIGTERM or SIGINT, then deregisters.
+ * Returns 0, or -1 when it cannot start. Does not return, but ends the process
+ * with status 0, when what may block at the end takes too long. */
+int daemon_run(const struct config *config, struct log *log);
+
+#endif

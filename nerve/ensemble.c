@@ -1,0 +1,260 @@
+/* ensemble.c - one session for each distinct zk_hosts, and who uses it
+ *
+ * Names are looked up in libuv's threads, by resolve() on a job of its own,
+ * which outlives the ensemble when the name servers hang.
+ * SPDX-License-Identifier: MIT
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/error.h"
+#include "csrc/session.h"
+#include "nerve/ensemble.h"
+#include "nerve/log.h"
+#include "nerve/reporter.h"
+
+#define TICK_MS        200
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 30000
+
+/* A look-up under way. */
+struct resolving {
+    uv_work_t work;
+    struct ensemble *owner; /* borrowed; NULL once it is closed */
+    char *hosts;            /* owned; names and ports */
+    char *numeric;          /* owned; the result, or NULL */
+    struct error err;
+};
+
+struct ensemble {
+    struct ensemble_env env;
+    const char *hosts;           /* borrowed */
+    struct session *session;     /* owned; NULL until the names are known */
+    struct resolving *resolving; /* owned, or NULL */
+    uint64_t resolve_at_ms;      /* when to try again; 0: no need */
+    uint64_t backoff_ms;
+    struct reporter **reporters; /* owned list of borrowed ones */
+    size_t count;
+    uv_timer_t timer;
+    bool said_unknown; /* the log has it already */
+};
+
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts) {
+    struct ensemble *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    e->env = *env;
+    e->hosts = hosts;
+    e->backoff_ms = BACKOFF_MIN_MS;
+    uv_timer_init(env->loop, &e->timer);
+    e->timer.data = e;
+    return e;
+}
+
+const char *ensemble_hosts(const struct ensemble *e) { return e->hosts; }
+
+int ensemble_add(struct ensemble *e, struct reporter *reporter) {
+    struct reporter **list =
+        realloc(e->reporters, (e->count + 1) * sizeof(struct reporter *));
+
+    if (!list)
+        return -1;
+    e->reporters = list;
+    list[e->count++] = reporter;
+    return 0;
+}
+
+/* A thread of libuv's. */
+static void resolve(uv_work_t *work) {
+    struct resolving *r = work->data;
+
+    r->numeric = session_resolve(r->hosts, &r->err);
+}
+
+static void open_session(struct ensemble *e, const char *numeric,
+                         struct error *err) {
+    struct session_options options = {.hosts = numeric,
+                                      .timeout_ms = e->env.session_timeout_ms};
+
+    e->session = session_open(e->env.queue, e->env.worker, &options, err);
+    for (size_t i = 0; e->session && i < e->count; i++)
+        reporter_attach(e->reporters[i], e->session);
+}
+
+static void put_off(struct ensemble *e, const char *why) {
+    log_line(e->env.log, LEVEL_WARNING, "%s: %s; next try in %d s", e->hosts,
+             why, (int)(e->backoff_ms / 1000));
+    e->resolve_at_ms = uv_now(e->env.loop) + e->backoff_ms;
+    e->backoff_ms *= 2;
+    if (e->backoff_ms > BACKOFF_MAX_MS)
+        e->backoff_ms = BACKOFF_MAX_MS;
+}
+
+/* The names are known, or they are not to be had now. */
+static void use_addresses(struct ensemble *e, struct resolving *r) {
+    struct error err = r->err;
+
+    if (r->numeric && e->session) {
+        session_set_hosts(e->session, r->numeric);
+        return;
+    }
+    if (r->numeric)
+        open_session(e, r->numeric, &err);
+    if (!e->session)
+        put_off(e, err.text);
+}
+
+static void on_resolved(uv_work_t *work, int status) {
+    struct resolving *r = work->data;
+
+    (void)status;
+    if (r->owner) {
+        r->owner->resolving = NULL;
+        use_addresses(r->owner, r);
+    }
+    free(r->numeric);
+    free(r->hosts);
+    free(r);
+}
+
+static void start_resolving(struct ensemble *e) {
+    struct resolving *r;
+
+    e->resolve_at_ms = 0;
+    if (e->resolving)
+        return;
+    r = calloc(1, sizeof(*r));
+    if (r)
+        r->hosts = strdup(e->hosts);
+    if (!r || !r->hosts) {
+        free(r);
+        put_off(e, "out of memory");
+        return;
+    }
+    r->owner = e;
+    r->work.data = r;
+    e->resolving = r;
+    uv_queue_work(e->env.loop, &r->work, resolve, on_resolved);
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct ensemble *e = timer->data;
+    uint64_t now = uv_now(e->env.loop);
+
+    if (e->resolve_at_ms && now >= e->resolve_at_ms)
+        start_resolving(e);
+    if (e->session)
+        session_tick(e->session);
+    for (size_t i = 0; i < e->count; i++)
+        reporter_tick(e->reporters[i], (int64_t)now);
+}
+
+void ensemble_start(struct ensemble *e) {
+    start_resolving(e);
+    uv_timer_start(&e->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+static void say_connected(struct ensemble *e, const struct event *ev) {
+    static const char *const words[] = {
+        [LINK_NONE] = "connected",
+        [LINK_SAME_HANDLE] = "connected again",
+        [LINK_NEW_HANDLE] = "session resumed",
+        [LINK_NEW_SESSION] = "connected, new session",
+    };
+    struct log *log = e->env.log;
+
+    log_line(log, LEVEL_INFO, "%s: %s 0x%" PRIx64 ", timeout %d ms", e->hosts,
+             words[ev->link], (uint64_t)ev->client_id, ev->timeout_ms);
+    if (ev->link == LINK_NEW_SESSION &&
+        ev->timeout_ms != e->env.session_timeout_ms)
+        log_line(log, LEVEL_WARNING,
+                 "%s: session timeout %d ms asked for, the servers allow %d ms",
+                 e->hosts, e->env.session_timeout_ms, ev->timeout_ms);
+}
+
+/* Says a change of the session's state, in words that tell what follows. */
+static void say_state(struct ensemble *e, const struct event *ev) {
+    struct log *log = e->env.log;
+
+    switch (ev->state) {
+    case SESSION_CONNECTED:
+        say_connected(e, ev);
+        break;
+    case SESSION_CONNECTING:
+        log_line(log, LEVEL_WARNING,
+                 "%s: connection lost; registrations stay as they are",
+                 e->hosts);
+        break;
+    case SESSION_UNKNOWN:
+        if (!e->said_unknown)
+            log_line(log, LEVEL_WARNING,
+                     "%s: no answer for a session timeout; checks go on, "
+                     "registrations wait",
+                     e->hosts);
+        break;
+    case SESSION_EXPIRED:
+        log_line(log, LEVEL_WARNING,
+                 "%s: session expired; registrations will be created again",
+                 e->hosts);
+        break;
+    case SESSION_AUTH_FAILED:
+        log_line(log, LEVEL_ERROR, "%s: the servers refuse the credentials",
+                 e->hosts);
+        break;
+    case SESSION_NO_THREADS:
+        log_line(log, LEVEL_ERROR,
+                 "%s: no threads can be started (RLIMIT_NPROC?); trying again",
+                 e->hosts);
+        break;
+    }
+    e->said_unknown = ev->state == SESSION_UNKNOWN;
+}
+
+static void on_session(struct ensemble *e, const struct event *ev) {
+    say_state(e, ev);
+    if (ev->state == SESSION_CONNECTED)
+        e->backoff_ms = BACKOFF_MIN_MS;
+    if (ev->state == SESSION_UNKNOWN)
+        start_resolving(e);
+}
+
+void ensemble_absorb(struct ensemble *e, struct event *ev) {
+    int64_t now = (int64_t)uv_now(e->env.loop);
+
+    if (ev->type == EVENT_LOG || !e->session)
+        return;
+    if (ev->session != 0 && ev->session != session_number(e->session))
+        return;
+    if (ev->session != 0 && !session_absorb(e->session, ev))
+        return;
+    if (ev->type == EVENT_SESSION)
+        on_session(e, ev);
+    for (size_t i = 0; i < e->count; i++)
+        reporter_absorb(e->reporters[i], ev, now);
+}
+
+bool ensemble_is_gone(const struct ensemble *e) {
+    for (size_t i = 0; i < e->count; i++)
+        if (!reporter_is_gone(e->reporters[i]))
+            return false;
+    return true;
+}
+
+static void on_closed(uv_handle_t *timer) { free(timer->data); }
+
+void ensemble_close(struct ensemble *e) {
+    if (!e)
+        return;
+    if (e->resolving) {
+        e->resolving->owner = NULL;
+        uv_cancel((uv_req_t *)&e->resolving->work);
+    }
+    for (size_t i = 0; i < e->count; i++)
+        reporter_attach(e->reporters[i], NULL);
+    session_close(e->session);
+    free(e->reporters);
+    uv_close((uv_handle_t *)&e->timer, on_closed);
+}

@@ -1,0 +1,57 @@
+/* ensemble.h - one session for each distinct zk_hosts, and who uses it
+ *
+ * Looks the servers' names up without blocking the loop, opens the session,
+ * lets its time pass, says how it fares, and hands its events to the
+ * reporters. Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_ENSEMBLE_H
+#define NERVE_ENSEMBLE_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+struct ensemble;
+struct event;
+struct log;
+struct queue;
+struct reporter;
+struct worker;
+
+/* What ensembles run on; all borrowed. */
+struct ensemble_env {
+    uv_loop_t *loop;
+    struct queue *queue;
+    struct worker *worker;
+    struct log *log;
+    int session_timeout_ms;
+};
+
+/* Returns the ensemble of <hosts>, not started; keeps <hosts> and what is in
+ * <env> borrowed. Owned by the caller, or NULL without memory. */
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts);
+
+/* Returns the hosts that it was made with, borrowed. */
+const char *ensemble_hosts(const struct ensemble *e);
+
+/* Adds a reporter, before the start; keeps it borrowed. Returns 0, or -1
+ * without memory. */
+int ensemble_add(struct ensemble *e, struct reporter *reporter);
+
+/* Looks the names up and opens the session. */
+void ensemble_start(struct ensemble *e);
+
+/* Takes note of <ev> if it is of this ensemble's session, or of none. */
+void ensemble_absorb(struct ensemble *e, struct event *ev);
+
+/* Tells whether there is nothing to wait for before the end: no registration
+ * is left. */
+bool ensemble_is_gone(const struct ensemble *e);
+
+/* Ends the session and frees <e>, in a later turn of the loop. NULL is
+ * allowed. */
+void ensemble_close(struct ensemble *e);
+
+#endif

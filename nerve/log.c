@@ -1,0 +1,151 @@
+/* log.c - one line per event, to a descriptor, without ever blocking the loop
+ *
+ * Loop thread, but for write_lines(), which runs on the log's worker and owns
+ * the text that it is given.
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "csrc/worker.h"
+#include "nerve/log.h"
+
+#define LINE_MAX_BYTES 1024
+#define FLUSH_TURN_MS  5
+#define PENDING_MAX    256 /* lines that wait for the worker */
+
+struct log {
+    int fd; /* borrowed */
+    enum event_level level;
+    struct worker *worker; /* owned */
+    unsigned long dropped; /* lines since the last one that was taken */
+};
+
+/* A line on its way to the worker. */
+struct line {
+    int fd;
+    size_t length;
+    char text[LINE_MAX_BYTES];
+};
+
+struct log *log_new(int fd, enum event_level level) {
+    struct log *l = calloc(1, sizeof(*l));
+
+    if (!l)
+        return NULL;
+    l->worker = worker_new();
+    if (!l->worker) {
+        free(l);
+        return NULL;
+    }
+    l->fd = fd;
+    l->level = level;
+    return l;
+}
+
+void log_free(struct log *l) {
+    if (!l)
+        return;
+    worker_free(l->worker);
+    free(l);
+}
+
+/* Worker thread. A line that cannot be written has no better place to go. */
+static void write_line(void *job) {
+    struct line *line = job;
+    size_t done = 0;
+    ssize_t count;
+
+    while (done < line->length) {
+        count = write(line->fd, line->text + done, line->length - done);
+        if (count <= 0)
+            break;
+        done += (size_t)count;
+    }
+    free(line);
+}
+
+/* Appends what snprintf wrote, which may be more than there was room for. */
+static void advance(struct line *line, int written) {
+    size_t room = sizeof(line->text) - 1 - line->length;
+
+    if (written > 0)
+        line->length += (size_t)written < room ? (size_t)written : room;
+}
+
+/* Starts <line> with the time, as in 2026-01-31T23:59:59.123Z. */
+static void add_head(struct line *line, enum event_level level) {
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    struct timespec now;
+    struct tm parts;
+    char date[32];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
+    advance(line, snprintf(line->text, sizeof(line->text), "%s.%03ldZ %s ",
+                           date, now.tv_nsec / 1000000, names[level]));
+}
+
+/* Ends <line> and makes it one: no byte of it moves a terminal's cursor. */
+static void finish(struct line *line) {
+    for (size_t i = 0; i < line->length; i++)
+        if ((unsigned char)line->text[i] < 0x20 || line->text[i] == 0x7f)
+            line->text[i] = '?';
+    line->text[line->length++] = '\n';
+}
+
+static int send_line(struct log *l, enum event_level level, const char *format,
+                     va_list args) {
+    struct line *line = calloc(1, sizeof(*line));
+
+    if (!line)
+        return -1;
+    line->fd = l->fd;
+    add_head(line, level);
+    advance(line, vsnprintf(line->text + line->length,
+                            sizeof(line->text) - line->length, format, args));
+    finish(line);
+    return worker_run(l->worker, write_line, free, line);
+}
+
+static void say_dropped(struct log *l, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    if (send_line(l, LEVEL_WARNING, format, args) == 0)
+        l->dropped = 0;
+    va_end(args);
+}
+
+void log_line(struct log *l, enum event_level level, const char *format, ...) {
+    va_list args;
+
+    if (level > l->level)
+        return;
+    if (worker_pending(l->worker) >= PENDING_MAX) {
+        l->dropped++;
+        return;
+    }
+    if (l->dropped)
+        say_dropped(l, "%lu log lines were dropped", l->dropped);
+    va_start(args, format);
+    if (send_line(l, level, format, args) != 0)
+        l->dropped++;
+    va_end(args);
+}
+
+int log_flush(struct log *l, int timeout_ms) {
+    const struct timespec turn = {.tv_nsec = FLUSH_TURN_MS * 1000000L};
+
+    for (; worker_pending(l->worker) > 0; timeout_ms -= FLUSH_TURN_MS) {
+        if (timeout_ms <= 0)
+            return -1;
+        nanosleep(&turn, NULL);
+    }
+    return 0;
+}

@@ -1,0 +1,107 @@
+/* main.c - nerve: checks services and registers those that are up
+ * SPDX-License-Identifier: MIT
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "csrc/error.h"
+#include "nerve/config.h"
+#include "nerve/daemon.h"
+#include "nerve/log.h"
+#include "nerve/options.h"
+
+#define EXIT_USAGE 2
+#define FLUSH_MS   100
+
+/* A thousand checks at once need as many descriptors. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int check(const struct options *options, const struct config *config) {
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+
+    for (size_t i = 0; i < config->note_count; i++)
+        fprintf(stderr, "%s %s\n", levels[config->notes[i].level],
+                config->notes[i].text);
+    printf("%s: good, %zu service%s\n", options->config, config->service_count,
+           config->service_count == 1 ? "" : "s");
+    return EXIT_SUCCESS;
+}
+
+static int run(const struct config *config) {
+    struct log *log =
+        log_new(STDERR_FILENO, getenv("DEBUG") ? LEVEL_DEBUG : LEVEL_INFO);
+    int status;
+
+    if (!log) {
+        fputs("nerve: out of memory\n", stderr);
+        return EXIT_FAILURE;
+    }
+    log_line(log, LEVEL_INFO, "nerve " VERSION " starts as %s, %zu service%s",
+             config->instance_id, config->service_count,
+             config->service_count == 1 ? "" : "s");
+    for (size_t i = 0; i < config->note_count; i++)
+        log_line(log, config->notes[i].level, "%s", config->notes[i].text);
+    status = daemon_run(config, log);
+    log_line(log, LEVEL_INFO, "stopped");
+    if (log_flush(log, FLUSH_MS) != 0)
+        _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE); /* stderr hangs */
+    log_free(log);
+    return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Does what the command line asks for with a configuration. */
+static int use_config(const struct options *options) {
+    struct error err = {0};
+    struct config *config =
+        config_load(options->config, options->instance_id, &err);
+    int status;
+
+    if (!config) {
+        fprintf(stderr, "nerve: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    if (options->action == OPTIONS_CHECK) {
+        status = check(options, config);
+    } else {
+        signal(SIGPIPE, SIG_IGN);
+        raise_descriptor_limit();
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        status = run(config);
+        curl_global_cleanup();
+    }
+    config_free(config);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    struct options options = options_read(argc, argv, getenv);
+
+    switch (options.action) {
+    case OPTIONS_HELP:
+        fputs(options_help(), stdout);
+        return EXIT_SUCCESS;
+    case OPTIONS_VERSION:
+        puts("nerve " VERSION);
+        return EXIT_SUCCESS;
+    case OPTIONS_WRONG:
+        fprintf(stderr, "nerve: %s: %s\n%s", options.problem,
+                options.config ? "not an option, or its value is missing"
+                               : "missing, or no option of nerve",
+                options_help());
+        return EXIT_USAGE;
+    default:
+        return use_config(&options);
+    }
+}

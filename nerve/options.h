@@ -1,0 +1,33 @@
+/* options.h - nerve's command line
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_OPTIONS_H
+#define NERVE_OPTIONS_H
+
+#include <stdbool.h>
+
+enum options_action {
+    OPTIONS_RUN = 0,
+    OPTIONS_CHECK, /* the configuration, and no more */
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+    OPTIONS_WRONG /* <problem> says what */
+};
+
+/* All strings are borrowed from the command line and the environment. */
+struct options {
+    enum options_action action;
+    const char *config;      /* the file's path, or NULL */
+    const char *instance_id; /* or NULL: the file's */
+    const char *problem;     /* "-x" or the like: what is wrong */
+};
+
+/* Reads the command line <argv>; what is not said there comes from the
+ * environment through <getenv_fn>. Pure but for that. */
+struct options options_read(int argc, char **argv,
+                            char *(*getenv_fn)(const char *name));
+
+/* Returns the text of --help, static. */
+const char *options_help(void);
+
+#endif

@@ -1,0 +1,207 @@
+/* registration.c - what is known of a service's znodes, and the next step
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nerve/registration.h"
+
+#define BACKOFF_MIN_MS     1000
+#define BACKOFF_MAX_MS     30000
+#define DELETION_WINDOW_MS 60000
+#define DELETIONS_ALLOWED  3
+
+/* What finds the znodes that a lost answer left behind. */
+static enum registration_step next_to_settle(const struct registration *r) {
+    if (!r->synced)
+        return REGISTRATION_SYNC;
+    if (!r->listed)
+        return REGISTRATION_LIST;
+    return REGISTRATION_INSPECT;
+}
+
+enum registration_step registration_next(const struct registration *r,
+                                         int64_t now_ms) {
+    size_t wanted = r->wanted ? 1 : 0;
+
+    if (!r->connected || r->in_flight || now_ms < r->not_before_ms)
+        return REGISTRATION_WAIT;
+    if (r->unsettled)
+        return next_to_settle(r);
+    if (r->count > wanted)
+        return REGISTRATION_DELETE;
+    if (r->count < wanted)
+        return r->parent_length ? REGISTRATION_MAKE_PARENT
+                                : REGISTRATION_CREATE;
+    if (r->count == 0)
+        return REGISTRATION_WAIT;
+    if (!r->znodes[0].current)
+        return REGISTRATION_SET;
+    return r->znodes[0].watched ? REGISTRATION_WAIT : REGISTRATION_WATCH;
+}
+
+int registration_add(struct registration *r, char *path, bool current) {
+    struct registered *znodes =
+        path ? realloc(r->znodes, (r->count + 1) * sizeof(*znodes)) : NULL;
+
+    if (!znodes) {
+        free(path);
+        return -1;
+    }
+    r->znodes = znodes;
+    znodes[r->count++] = (struct registered){.path = path, .current = current};
+    return 0;
+}
+
+static struct registered *find(const struct registration *r, const char *path) {
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->znodes[i].path, path) == 0)
+            return &r->znodes[i];
+    return NULL;
+}
+
+bool registration_remove(struct registration *r, const char *path) {
+    struct registered *found = find(r, path);
+    size_t after;
+
+    if (!found)
+        return false;
+    after = (size_t)(r->znodes + r->count - found) - 1;
+    free(found->path);
+    memmove(found, found + 1, after * sizeof(*found));
+    r->count--;
+    return true;
+}
+
+int registration_add_candidate(struct registration *r, char *path) {
+    char **list;
+
+    if (path && find(r, path)) {
+        free(path);
+        return 0;
+    }
+    list =
+        path ? realloc(r->candidates, (r->candidate_count + 1) * sizeof(*list))
+             : NULL;
+    if (!list) {
+        free(path);
+        return -1;
+    }
+    r->candidates = list;
+    list[r->candidate_count++] = path;
+    return 0;
+}
+
+void registration_listed(struct registration *r) {
+    r->listed = true;
+    r->unsettled = r->candidate_count > 0;
+}
+
+char *registration_take_candidate(struct registration *r) {
+    char *path;
+
+    assert(r->candidate_count > 0);
+    path = r->candidates[0];
+    r->candidate_count--;
+    memmove(r->candidates, r->candidates + 1,
+            r->candidate_count * sizeof(*r->candidates));
+    r->unsettled = r->candidate_count > 0;
+    return path;
+}
+
+static void drop_candidates(struct registration *r) {
+    while (r->candidate_count)
+        free(r->candidates[--r->candidate_count]);
+}
+
+void registration_unsettle(struct registration *r) {
+    drop_candidates(r);
+    r->unsettled = true;
+    r->synced = false;
+    r->listed = false;
+}
+
+void registration_lose_session(struct registration *r) {
+    while (r->count)
+        free(r->znodes[--r->count].path);
+    drop_candidates(r);
+    r->unsettled = false;
+    r->parent_length = 0;
+}
+
+void registration_lose_watches(struct registration *r) {
+    for (size_t i = 0; i < r->count; i++)
+        r->znodes[i].watched = false;
+}
+
+void registration_parent_made(struct registration *r, const char *path) {
+    size_t length = r->parent_length;
+
+    r->parent_length = 0;
+    if (path[length] == '/')
+        r->parent_length = length + 1 + strcspn(path + length + 1, "/");
+}
+
+int registration_parent_missing(struct registration *r, const char *path) {
+    size_t length = r->parent_length;
+
+    if (length == 0) {
+        r->parent_length = strlen(path);
+        return 0;
+    }
+    while (length > 0 && path[--length] != '/')
+        ;
+    r->parent_length = length;
+    return length ? 0 : -1;
+}
+
+int64_t registration_failed(struct registration *r, int64_t now_ms) {
+    int64_t doubled = r->backoff_ms * 2;
+
+    if (!r->backoff_ms)
+        r->backoff_ms = BACKOFF_MIN_MS;
+    else
+        r->backoff_ms = doubled < BACKOFF_MAX_MS ? doubled : BACKOFF_MAX_MS;
+    r->not_before_ms = now_ms + r->backoff_ms;
+    return r->backoff_ms;
+}
+
+void registration_succeeded(struct registration *r) { r->backoff_ms = 0; }
+
+/* Tells whether the deletion of just now is one too many: the fourth within a
+ * minute, or, once that was so, any within a minute of the last one. */
+static bool is_deleted_too_often(const struct registration *r, int64_t now_ms) {
+    const int64_t *times = r->deletions_ms;
+
+    if (r->deletion_backoff_ms)
+        return now_ms - times[0] < DELETION_WINDOW_MS + r->deletion_backoff_ms;
+    return r->deletions == DELETIONS_ALLOWED &&
+           now_ms - times[DELETIONS_ALLOWED - 1] < DELETION_WINDOW_MS;
+}
+
+int64_t registration_deleted(struct registration *r, int64_t now_ms) {
+    int64_t *times = r->deletions_ms;
+    int64_t doubled = r->deletion_backoff_ms * 2;
+
+    if (!is_deleted_too_often(r, now_ms))
+        r->deletion_backoff_ms = 0;
+    else if (!r->deletion_backoff_ms)
+        r->deletion_backoff_ms = BACKOFF_MIN_MS;
+    else
+        r->deletion_backoff_ms =
+            doubled < BACKOFF_MAX_MS ? doubled : BACKOFF_MAX_MS;
+    memmove(times + 1, times, (DELETIONS_ALLOWED - 1) * sizeof(*times));
+    times[0] = now_ms;
+    if (r->deletions < DELETIONS_ALLOWED)
+        r->deletions++;
+    if (r->deletion_backoff_ms)
+        r->not_before_ms = now_ms + r->deletion_backoff_ms;
+    return r->deletion_backoff_ms;
+}
+
+void registration_close(struct registration *r) {
+    registration_lose_session(r);
+    free(r->candidates);
+    free(r->znodes);
+}

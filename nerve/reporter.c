@@ -1,0 +1,367 @@
+/* reporter.c - keeps the registration of one service as it is wanted
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/session.h"
+#include "nerve/config.h"
+#include "nerve/log.h"
+#include "nerve/payload.h"
+#include "nerve/registration.h"
+#include "nerve/reporter.h"
+#include "nerve/text.h"
+
+#define SEQUENCE_DIGITS 10
+
+struct reporter {
+    const struct service_config *service; /* borrowed */
+    struct log *log;                      /* borrowed */
+    struct session *session;              /* borrowed, or NULL */
+    struct registration registration;
+    uint64_t request;            /* the one in flight */
+    enum registration_step step; /* that it carries out */
+    bool stale;                  /* it was made in a session since lost */
+    int last_error;              /* ZooKeeper's code that was logged last */
+};
+
+struct reporter *reporter_new(const struct service_config *service,
+                              struct log *log) {
+    struct reporter *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->service = service;
+    r->log = log;
+    return r;
+}
+
+void reporter_free(struct reporter *r) {
+    if (!r)
+        return;
+    registration_close(&r->registration);
+    free(r);
+}
+
+void reporter_attach(struct reporter *r, struct session *session) {
+    r->session = session;
+    r->registration.connected = false;
+}
+
+static int64_t create_znode(struct reporter *r) {
+    const struct service_config *service = r->service;
+    struct text path = {0};
+    char *joined;
+    int64_t request;
+
+    text_printf(&path, "%s/%s", service->zk_path, service->node);
+    joined = text_take(&path);
+    if (!joined)
+        return SESSION_NO_MEMORY;
+    request = session_create(r->session, joined, service->payload,
+                             strlen(service->payload),
+                             CREATE_EPHEMERAL | CREATE_SEQUENTIAL);
+    free(joined);
+    return request;
+}
+
+static int64_t make_parent(struct reporter *r) {
+    char *path = strndup(r->service->zk_path, r->registration.parent_length);
+    int64_t request;
+
+    if (!path)
+        return SESSION_NO_MEMORY;
+    request = session_create(r->session, path, "", 0, CREATE_PERSISTENT);
+    free(path);
+    return request;
+}
+
+/* Sends the request for <step>. Returns its number, or a code. */
+static int64_t send_step(struct reporter *r, enum registration_step step) {
+    const struct registration *known = &r->registration;
+    const char *payload = r->service->payload;
+
+    switch (step) {
+    case REGISTRATION_SYNC:
+        return session_sync(r->session, r->service->zk_path);
+    case REGISTRATION_LIST:
+        return session_get_children(r->session, r->service->zk_path, false);
+    case REGISTRATION_INSPECT:
+        return session_get(r->session, known->candidates[0], false);
+    case REGISTRATION_MAKE_PARENT:
+        return make_parent(r);
+    case REGISTRATION_CREATE:
+        return create_znode(r);
+    case REGISTRATION_SET:
+        return session_set(r->session, known->znodes[0].path, payload,
+                           strlen(payload), -1);
+    case REGISTRATION_WATCH:
+        return session_exists(r->session, known->znodes[0].path, true);
+    case REGISTRATION_DELETE:
+        return session_delete(r->session, known->znodes[known->count - 1].path,
+                              -1);
+    case REGISTRATION_WAIT:
+        break;
+    }
+    return 0;
+}
+
+/* Puts the next step off after a failure that was no loss of connection, and
+ * says so when it is not what was said last. */
+static void fail(struct reporter *r, int code, int64_t now_ms) {
+    int64_t wait_ms = registration_failed(&r->registration, now_ms);
+
+    if (code == r->last_error)
+        return;
+    r->last_error = code;
+    log_line(r->log, LEVEL_WARNING,
+             "%s: registration below %s failed (%s); next try in %d s, then "
+             "later and later",
+             r->service->name, r->service->zk_path, session_strerror(code),
+             (int)(wait_ms / 1000));
+}
+
+static void advance(struct reporter *r, int64_t now_ms) {
+    enum registration_step step = registration_next(&r->registration, now_ms);
+    int64_t request;
+
+    if (step == REGISTRATION_WAIT)
+        return;
+    request = send_step(r, step);
+    if (request > 0) {
+        r->request = (uint64_t)request;
+        r->step = step;
+        r->stale = false;
+        r->registration.in_flight = true;
+    } else if (request == SESSION_INVALID_STATE) {
+        r->registration.connected = false; /* an event will say it too */
+    } else {
+        fail(r, (int)request, now_ms);
+    }
+}
+
+/* The znode <path> is not there any more, and that was not our doing. */
+static void lose_znode(struct reporter *r, const char *path, int64_t now_ms) {
+    int64_t wait_ms;
+
+    log_line(r->log, LEVEL_WARNING, "%s: registration %s was deleted",
+             r->service->name, path);
+    registration_remove(&r->registration, path);
+    wait_ms = registration_deleted(&r->registration, now_ms);
+    if (wait_ms)
+        log_line(r->log, LEVEL_WARNING,
+                 "%s: registration deleted more than 3 times in a minute; "
+                 "another nerve may have the same instance_id; next try in "
+                 "%d s",
+                 r->service->name, (int)(wait_ms / 1000));
+}
+
+static void on_created(struct reporter *r, const struct event *ev) {
+    char *path = ev->data ? strdup(ev->data) : NULL;
+
+    registration_succeeded(&r->registration);
+    if (registration_add(&r->registration, path, true) == 0)
+        log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
+                 ev->data);
+    else
+        registration_unsettle(&r->registration); /* it is there, somewhere */
+}
+
+/* Tells whether <name> is our node name with a sequence number. */
+static bool is_candidate(const struct reporter *r, const char *name) {
+    size_t head = strlen(r->service->node);
+
+    return strncmp(name, r->service->node, head) == 0 &&
+           strlen(name + head) >= SEQUENCE_DIGITS &&
+           name[head + strspn(name + head, "-0123456789")] == '\0';
+}
+
+static void on_listed(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    int status = 0;
+
+    for (size_t i = 0; i < ev->count && status == 0; i++) {
+        struct text path = {0};
+
+        if (!is_candidate(r, ev->children[i]))
+            continue;
+        text_printf(&path, "%s/%s", r->service->zk_path, ev->children[i]);
+        status = registration_add_candidate(&r->registration, text_take(&path));
+    }
+    if (status == 0) {
+        registration_listed(&r->registration);
+        return;
+    }
+    registration_unsettle(&r->registration);
+    fail(r, SESSION_NO_MEMORY, now_ms);
+}
+
+/* A candidate is ours when our session owns it and it names our instance:
+ * another service of ours may register below the same path. */
+static void on_inspected(struct reporter *r, const struct event *ev) {
+    const struct service_config *service = r->service;
+    char *path = registration_take_candidate(&r->registration);
+    bool current;
+
+    if (ev->code != SESSION_OK || !ev->data ||
+        ev->stat.ephemeral_owner != session_client_id(r->session) ||
+        !payload_is_of(ev->data, ev->length, service->identity)) {
+        free(path);
+        return;
+    }
+    log_line(r->log, LEVEL_INFO, "%s: found the registration %s again",
+             service->name, path);
+    current = ev->length == strlen(service->payload) &&
+              memcmp(ev->data, service->payload, ev->length) == 0;
+    if (registration_add(&r->registration, path, current) != 0)
+        registration_unsettle(&r->registration);
+}
+
+static void on_parent(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    const char *path = r->service->zk_path;
+
+    if (ev->code == SESSION_OK || ev->code == SESSION_NODE_EXISTS)
+        registration_parent_made(&r->registration, path);
+    else if (ev->code != SESSION_NO_NODE ||
+             registration_parent_missing(&r->registration, path) != 0)
+        fail(r, ev->code, now_ms);
+}
+
+static void on_deleted(struct reporter *r, const struct event *ev) {
+    struct registration *known = &r->registration;
+
+    if (registration_remove(known, ev->path))
+        log_line(r->log, LEVEL_INFO, "%s: registration %s removed",
+                 r->service->name, ev->path);
+}
+
+/* Folds the answer to the step under way into what is known. */
+static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
+    struct registration *known = &r->registration;
+    bool missing = ev->code == SESSION_NO_NODE;
+
+    if (r->step == REGISTRATION_INSPECT)
+        on_inspected(r, ev);
+    else if (r->step == REGISTRATION_MAKE_PARENT)
+        on_parent(r, ev, now_ms);
+    else if (r->step == REGISTRATION_CREATE && missing)
+        registration_parent_missing(known, r->service->zk_path);
+    else if (r->step == REGISTRATION_LIST && missing)
+        registration_listed(known);
+    else if (r->step == REGISTRATION_DELETE && missing)
+        on_deleted(r, ev);
+    else if (missing && ev->path)
+        lose_znode(r, ev->path, now_ms);
+    else if (ev->code != SESSION_OK)
+        fail(r, ev->code, now_ms);
+    else if (r->step == REGISTRATION_CREATE)
+        on_created(r, ev);
+    else if (r->step == REGISTRATION_DELETE)
+        on_deleted(r, ev);
+    else if (r->step == REGISTRATION_LIST)
+        on_listed(r, ev, now_ms);
+    else if (r->step == REGISTRATION_SYNC)
+        known->synced = true;
+    else if (r->step == REGISTRATION_SET && known->count)
+        known->znodes[0].current = true;
+    else if (r->step == REGISTRATION_WATCH && known->count)
+        known->znodes[0].watched = true;
+}
+
+/* Tells whether <code> leaves open what the server did: it is none of the
+ * codes that servers answer with (those are below -100), or the session's
+ * end. */
+static bool is_outcome_unknown(int code) {
+    return (code < SESSION_OK && code > -100 &&
+            code != SESSION_BAD_ARGUMENTS) ||
+           code == SESSION_SESSION_EXPIRED;
+}
+
+/* Without an outcome the next connection begins with finding out; the wait
+ * that is set here ends with it. */
+static void forget_step(struct reporter *r, int64_t now_ms) {
+    registration_failed(&r->registration, now_ms);
+    if (r->step == REGISTRATION_CREATE || r->registration.unsettled)
+        registration_unsettle(&r->registration);
+}
+
+static void on_reply(struct reporter *r, const struct event *ev,
+                     int64_t now_ms) {
+    if (!r->registration.in_flight || ev->request != r->request)
+        return;
+    r->registration.in_flight = false;
+    if (r->stale)
+        return;
+    if (is_outcome_unknown(ev->code)) {
+        forget_step(r, now_ms);
+        return;
+    }
+    if (ev->code == SESSION_OK)
+        r->last_error = SESSION_OK;
+    learn(r, ev, now_ms);
+}
+
+static void on_watch(struct reporter *r, const struct event *ev,
+                     int64_t now_ms) {
+    struct registration *known = &r->registration;
+    bool own = known->in_flight && r->step == REGISTRATION_DELETE &&
+               known->count &&
+               strcmp(known->znodes[known->count - 1].path, ev->path) == 0;
+
+    for (size_t i = 0; i < known->count; i++) {
+        if (strcmp(known->znodes[i].path, ev->path) != 0)
+            continue;
+        known->znodes[i].watched = false;
+        if (ev->change == CHANGE_DELETED && !own)
+            lose_znode(r, ev->path, now_ms);
+        return;
+    }
+}
+
+static void lose_session(struct reporter *r) {
+    registration_lose_session(&r->registration);
+    r->stale = true;
+}
+
+static void on_session(struct reporter *r, const struct event *ev) {
+    struct registration *known = &r->registration;
+
+    known->connected = ev->state == SESSION_CONNECTED;
+    if (ev->state == SESSION_EXPIRED || ev->state == SESSION_AUTH_FAILED ||
+        (known->connected && ev->link == LINK_NEW_SESSION))
+        lose_session(r);
+    if (known->connected) {
+        if (ev->link != LINK_SAME_HANDLE)
+            registration_lose_watches(known);
+        known->not_before_ms = 0;
+        registration_succeeded(known);
+    }
+}
+
+void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
+    r->registration.wanted = registered;
+    advance(r, now_ms);
+}
+
+void reporter_absorb(struct reporter *r, const struct event *ev,
+                     int64_t now_ms) {
+    if (ev->type == EVENT_SESSION)
+        on_session(r, ev);
+    else if (ev->type == EVENT_REPLY)
+        on_reply(r, ev, now_ms);
+    else if (ev->type == EVENT_WATCH && ev->path)
+        on_watch(r, ev, now_ms);
+    else if (ev->type == EVENT_OVERFLOW)
+        registration_lose_watches(&r->registration);
+    advance(r, now_ms);
+}
+
+void reporter_tick(struct reporter *r, int64_t now_ms) { advance(r, now_ms); }
+
+bool reporter_is_gone(const struct reporter *r) {
+    const struct registration *known = &r->registration;
+
+    return !known->count && !known->in_flight && !known->unsettled;
+}

@@ -1,0 +1,45 @@
+/* reporter.h - keeps the registration of one service as it is wanted
+ *
+ * It holds what is wanted and what ZooKeeper has acknowledged, compares them
+ * after every event (registration.h), and sends one request at a time.
+ * Loop thread only; times are the loop's, in milliseconds.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_REPORTER_H
+#define NERVE_REPORTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct log;
+struct reporter;
+struct service_config;
+struct session;
+
+/* Returns a reporter for <service> that wants nothing yet; keeps <service> and
+ * <log> borrowed. Owned by the caller, or NULL without memory. */
+struct reporter *reporter_new(const struct service_config *service,
+                              struct log *log);
+
+/* Frees <r>; a registration is left as it is. NULL is allowed. */
+void reporter_free(struct reporter *r);
+
+/* Uses <session>, which is not connected yet, from now on; keeps it borrowed.
+ * NULL: none any more. */
+void reporter_attach(struct reporter *r, struct session *session);
+
+/* Says whether the service is to be registered. */
+void reporter_want(struct reporter *r, bool registered, int64_t now_ms);
+
+/* Takes note of <ev>, an event of the session; ignores those of others. */
+void reporter_absorb(struct reporter *r, const struct event *ev,
+                     int64_t now_ms);
+
+/* Lets time pass: takes steps that were put off. */
+void reporter_tick(struct reporter *r, int64_t now_ms);
+
+/* Tells whether nothing is registered and nothing is under way. */
+bool reporter_is_gone(const struct reporter *r);
+
+#endif

@@ -1,0 +1,190 @@
+/* watcher.c - runs the checks of one service and folds them into up or down
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nerve/check.h"
+#include "nerve/config.h"
+#include "nerve/health.h"
+#include "nerve/log.h"
+#include "nerve/reporter.h"
+#include "nerve/text.h"
+#include "nerve/watcher.h"
+
+/* The first passes of all services are spread over no more than this. */
+#define FIRST_SPREAD_MS 1000
+
+struct watcher {
+    const struct service_config *service; /* borrowed */
+    struct reporter *reporter;            /* borrowed */
+    struct log *log;                      /* borrowed */
+    uv_loop_t *loop;                      /* borrowed */
+    uv_timer_t timer;
+    uint64_t due_ms;       /* when the next pass starts */
+    uint64_t second_ms;    /* from the first pass to the second; then 0 */
+    struct check **checks; /* owned; one for each of the service's */
+    struct health *health; /* owned; of the same checks */
+    size_t running;        /* the check that runs, or as many as there are */
+    unsigned int risen;    /* successes it took the check that rose last */
+    enum health_state state;
+};
+
+/* The service is in <state>, as the pass that ends here found; <why> is the
+ * end of a log line. */
+static void settle(struct watcher *w, enum health_state state,
+                   const char *why) {
+    const struct service_config *service = w->service;
+
+    w->running = service->check_count;
+    if (state == w->state)
+        return;
+    log_line(w->log, state == HEALTH_UP ? LEVEL_INFO : LEVEL_WARNING,
+             "%s: instance %s:%s %s -> %s%s", service->name, service->host,
+             service->port, health_name(w->state), health_name(state), why);
+    w->state = state;
+    reporter_want(w->reporter, state == HEALTH_UP, (int64_t)uv_now(w->loop));
+}
+
+/* Ends a log line with " after 3 failures", unless that did not matter: the
+ * first result decides at once. */
+static void settle_after(struct watcher *w, enum health_state state,
+                         const char *streak, const char *failure) {
+    struct text why = {0};
+
+    text_puts(&why, "");
+    if (w->state != HEALTH_UNKNOWN)
+        text_printf(&why, " after %s", streak);
+    if (failure)
+        text_printf(&why, " (%s: %s)", w->service->checks[w->running].name,
+                    failure);
+    settle(w, state, why.failed ? "" : why.data);
+    text_close(&why);
+}
+
+static void settle_down(struct watcher *w, const char *failure) {
+    unsigned int fall = w->service->checks[w->running].fall;
+    char streak[40];
+
+    snprintf(streak, sizeof(streak), "%u failure%s", fall,
+             fall == 1 ? "" : "s");
+    settle_after(w, HEALTH_DOWN, streak, failure);
+}
+
+static void settle_up(struct watcher *w) {
+    char streak[40];
+
+    snprintf(streak, sizeof(streak), "%u success%s", w->risen,
+             w->risen == 1 ? "" : "es");
+    settle_after(w, HEALTH_UP, streak, NULL);
+}
+
+static void on_result(void *arg, bool passed, const char *reason) {
+    struct watcher *w = arg;
+    const struct check_config *check = &w->service->checks[w->running];
+    struct health *health = &w->health[w->running];
+
+    log_line(w->log, LEVEL_DEBUG, "%s: check %s %s%s%s", w->service->name,
+             check->name, passed ? "passed" : "failed", passed ? "" : ": ",
+             passed ? "" : reason);
+    if (health_update(health, passed) && passed)
+        w->risen = check->rise;
+    if (health->state == HEALTH_DOWN)
+        settle_down(w, passed ? "not enough successes yet" : reason);
+    else if (++w->running < w->service->check_count)
+        check_start(w->checks[w->running]);
+    else
+        settle_up(w);
+}
+
+static void on_due(uv_timer_t *timer);
+
+/* Sets the timer for <due_ms>. A watcher that is more than an interval late
+ * (the process was stopped, or is starved) does not make up for it. */
+static void schedule(struct watcher *w, uint64_t delay_ms) {
+    uint64_t now = uv_now(w->loop);
+
+    w->due_ms += delay_ms;
+    if (w->due_ms + w->service->check_interval_ms < now)
+        w->due_ms = now;
+    uv_timer_start(&w->timer, on_due, w->due_ms > now ? w->due_ms - now : 0, 0);
+}
+
+static void on_due(uv_timer_t *timer) {
+    struct watcher *w = timer->data;
+
+    schedule(w, w->second_ms ? w->second_ms : w->service->check_interval_ms);
+    w->second_ms = 0;
+    if (w->running < w->service->check_count) {
+        log_line(w->log, LEVEL_DEBUG,
+                 "%s: the pass before still runs, one left out",
+                 w->service->name);
+        return;
+    }
+    w->running = 0;
+    check_start(w->checks[0]);
+}
+
+static int open_checks(struct watcher *w, const struct check_env *env) {
+    const struct service_config *service = w->service;
+
+    w->checks = calloc(service->check_count + 1, sizeof(*w->checks));
+    w->health = calloc(service->check_count + 1, sizeof(*w->health));
+    if (!w->checks || !w->health)
+        return -1;
+    for (size_t i = 0; i < service->check_count; i++) {
+        w->health[i].rise = service->checks[i].rise;
+        w->health[i].fall = service->checks[i].fall;
+        w->checks[i] = check_open(env, &service->checks[i], on_result, w);
+        if (!w->checks[i])
+            return -1;
+    }
+    return 0;
+}
+
+static void on_closed(uv_handle_t *timer) { free(timer->data); }
+
+void watcher_close(struct watcher *w) {
+    if (!w)
+        return;
+    for (size_t i = 0; w->checks && i < w->service->check_count; i++)
+        check_close(w->checks[i]);
+    free(w->health);
+    free(w->checks);
+    uv_close((uv_handle_t *)&w->timer, on_closed);
+}
+
+struct watcher *watcher_open(const struct check_env *env,
+                             const struct service_config *service,
+                             struct reporter *reporter, struct log *log) {
+    struct watcher *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->service = service;
+    w->reporter = reporter;
+    w->log = log;
+    w->loop = env->loop;
+    w->running = service->check_count;
+    uv_timer_init(env->loop, &w->timer);
+    w->timer.data = w;
+    if (open_checks(w, env) == 0)
+        return w;
+    watcher_close(w);
+    return NULL;
+}
+
+/* All first passes fall into a second, or an interval if that is shorter; the
+ * second ones spread over the whole interval. */
+void watcher_start(struct watcher *w, size_t index, size_t count) {
+    uint64_t interval = w->service->check_interval_ms;
+    uint64_t first = interval < FIRST_SPREAD_MS ? interval : FIRST_SPREAD_MS;
+
+    if (w->service->check_count == 0) {
+        settle(w, HEALTH_UP, " (it has no checks)");
+        return;
+    }
+    w->second_ms = first + (interval - first) * index / count;
+    w->due_ms = uv_now(w->loop);
+    schedule(w, first * index / count);
+}
