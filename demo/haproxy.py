@@ -1,0 +1,123 @@
+"""The piece that is HAProxy with the agent inside: the way to the services."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import socket
+
+from machines import ROOT, STATS_PORT, registrations
+from piece import Piece
+
+SERVER_OPTIONS = "check inter 2s rise 3 fall 2"
+LISTEN = ["mode http", "option httpchk GET /health",
+          "http-check expect string OK"]
+GLOBAL = ["log stderr format iso local0", "nbthread 2", "hard-stop-after 5s",
+          "insecure-fork-wanted"]
+DEFAULTS = ["mode http", "log global", "option dontlog-normal",
+            'log-format "%ci:%cp %ft %b/%s %si:%sp %ST %B %Tt ms %ts %HM %HU"',
+            "option redispatch 1", "retries 3", "timeout connect 1s",
+            "timeout client 30s", "timeout server 30s", "timeout queue 5s"]
+SLOTS = 8
+
+
+class HAProxy(Piece):
+    kind = "haproxy"
+
+    def where(self):
+        return " ".join(f"{self.stack.frontend(self.machine, one)}"
+                        for one in self.stack.services())
+
+    def command(self):
+        return ["haproxy", "-W", "-q", "-f", self.file("haproxy.cfg")]
+
+    def configure(self):
+        self.write("synapse.conf.json",
+                   json.dumps(self._synapse(), indent=2) + "\n")
+        self.write("haproxy.cfg", "\n\n".join(self._sections()) + "\n")
+        self._make_folders()
+
+    def _make_folders(self):
+        """`empty` is what it is locked into, `state` what it may write to."""
+        for name in ("empty", "state"):
+            os.makedirs(self.file(name), mode=0o700)
+        if os.geteuid() == 0:
+            shutil.chown(self.file("state"), "haproxy", "haproxy")
+
+    def _synapse(self):
+        services = {name: {
+            "discovery": {"method": "zookeeper",
+                          "hosts": self.stack.ensemble(),
+                          "path": registrations(name)},
+            "haproxy": {"port": self._port(name),
+                        "bind_address": self.stack.address(self.machine),
+                        "server_options": SERVER_OPTIONS,
+                        "listen": LISTEN},
+        } for name in self.stack.services()}
+        state = os.path.join(ROOT, self.file("state", "synapse.state.json"))
+        return {"services": services, "haproxy": {
+            "do_writes": False, "do_reloads": False, "do_socket": False,
+            "state_file_path": state, "global": GLOBAL, "defaults": DEFAULTS}}
+
+    def _port(self, service):
+        return int(self.stack.frontend(self.machine, service)
+                   .rpartition(":")[2])
+
+    def _sections(self):
+        yield _section("global", GLOBAL + self._privileges() + [
+            f"setenv SYNAPSE_CONFIG {self.file('synapse.conf.json')}",
+            "lua-load haproxy/synapse.lua",
+            'stats socket "${SYNAPSE_ADMIN}" level admin',
+            f"stats socket unix@{self.file('haproxy.sock')} mode 600 "
+            "level admin expose-fd listeners"])
+        yield _section("defaults", DEFAULTS)
+        yield _section("frontend stats", [
+            f"bind {self.stack.at(self.machine, STATS_PORT)}",
+            "stats enable", "stats uri /", "stats refresh 2s"])
+        for name in self.stack.services():
+            yield _section(f"frontend {name}", [
+                f"bind {self.stack.frontend(self.machine, name)}",
+                f"default_backend {name}"])
+            yield _section(f"backend {name}", LISTEN[1:] + [
+                f"server-template {name}_ 1-{SLOTS} 127.0.0.1:1 "
+                f"{SERVER_OPTIONS} disabled"])
+
+    def _privileges(self):
+        """Root gives up what it does not need; others have nothing to give."""
+        if os.geteuid() != 0:
+            return []
+        return [f"chroot {self.file('empty')}", "user haproxy",
+                "group haproxy"]
+
+    def says(self):
+        """Where it sends traffic, once it knows every instance."""
+        told = []
+        for name in self.stack.services():
+            serving = self.serving(name)
+            if len(serving) < len(self.stack.offering(name)):
+                return ""
+            told.append(f"{name} from {' '.join(serving)}")
+        return ", ".join(told)
+
+    def serving(self, service):
+        """The sorted address:port of the servers that may get requests."""
+        table = csv.DictReader(io.StringIO(self.ask("show stat -1 4 -1")))
+        return sorted(row["addr"] for row in table
+                      if row["# pxname"] == service
+                      and row["status"].startswith(("UP", "no check")))
+
+    def ask(self, command):
+        """The answer of the runtime API; empty without a HAProxy."""
+        try:
+            with socket.socket(socket.AF_UNIX) as api:
+                api.settimeout(2)
+                api.connect(self.file("haproxy.sock"))
+                api.sendall(command.encode() + b"\n")
+                return b"".join(iter(lambda: api.recv(65536), b"")).decode()
+        except OSError:
+            return ""
+
+
+def _section(title, lines):
+    return "\n".join([title, *(f"    {line}" for line in lines)])

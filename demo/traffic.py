@@ -1,0 +1,63 @@
+"""Who answers: requests to one service, and a line when that changes."""
+
+import http.client
+from collections import Counter, deque
+
+# As many requests in a row without an instance, and it is out.
+WINDOW = 10
+
+
+def get(where, path="/"):
+    """The status and the body of one request to address:port, on a
+    connection of its own; status 0 where there is no answer."""
+    connection = http.client.HTTPConnection(where, timeout=2)
+    try:
+        connection.request("GET", path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode().strip()
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error)
+    finally:
+        connection.close()
+
+
+class Traffic:
+    """Requests through one frontend and what became of them."""
+
+    def __init__(self, where):
+        self.where = where
+        self.answers = Counter()
+        self.failed = 0
+        self._recent = deque(maxlen=WINDOW)
+        self._answering = ()
+
+    def ask(self):
+        """Sends one request. Returns the name of who answered, or what was
+        answered instead, and whether it failed."""
+        status, text = get(self.where)
+        who = text.split()[0] if status == 200 else ""
+        self._recent.append(who)
+        if who:
+            self.answers[who] += 1
+        else:
+            self.failed += 1
+        return text
+
+    def moved(self):
+        """Returns who answered before and who answers now, each as a tuple
+        of names, when that has changed; else None."""
+        before, now = self._answering, self._now()
+        if now == before:
+            return None
+        self._answering = now
+        return before, now
+
+    def _now(self):
+        """An answer counts at once, silence after a whole window."""
+        seen = {who for who in self._recent if who}
+        if len(self._recent) < WINDOW:
+            seen |= set(self._answering)
+        return tuple(sorted(seen))
+
+    def total(self):
+        return self.failed + sum(self.answers.values())
