@@ -63,6 +63,7 @@ static int grow(struct event *ev, size_t *size) {
     data = realloc(ev->data, wanted);
     if (!data)
         return ENOMEM;
+    data[ev->length] = '\0';
     ev->data = data;
     *size = wanted;
     return 0;
@@ -99,7 +100,7 @@ static int exchange(struct exchange *x) {
 
     if (fd == -1)
         return errno;
-    sent = send(fd, x->line, length, MSG_NOSIGNAL);
+    sent = send(fd, x->line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent == -1)
         reason = errno;
     else if ((size_t)sent != length)

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "csrc/clock.h"
 #include "csrc/event.h"
 #include "csrc/file.h"
 #include "csrc/queue.h"
@@ -128,14 +130,24 @@ static void write_job(void *data) {
     writing_free(w);
 }
 
+/* Process ids repeat: in containers, after each start. */
+static char *temporary_name(const char *name) {
+    uint64_t random;
+    char *text;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+        random = (uint64_t)clock_us();
+    if (asprintf(&text, ".%s.%016llx", name, (unsigned long long)random) == -1)
+        return NULL;
+    return text;
+}
+
 static int fill(struct writing *w, const char *name, const char *data,
                 size_t length, uint32_t request) {
     w->name = strdup(name);
     w->data = malloc(length + 1);
     w->ended = event_new(EVENT_JOB);
-    if (asprintf(&w->temporary, ".%s.%d.%u", name, (int)getpid(), request) ==
-        -1)
-        w->temporary = NULL;
+    w->temporary = temporary_name(name);
     if (!w->name || !w->data || !w->ended || !w->temporary)
         return -1;
     memcpy(w->data, data, length);
