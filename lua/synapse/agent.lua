@@ -18,6 +18,7 @@ agent.__index = agent
 local TICK = 0.2
 local LOOKED_AT = 50
 local RETRY = 1
+local QUIET = 60
 
 -- What makes two services share the reads: the same path of one ensemble.
 local function place_of(config)
@@ -130,6 +131,8 @@ function agent.new(deps)
     ticked_at = 0,
     turned_at = deps.now(),
     broken_until = 0,
+    quiet_until = {},
+    forget_at = 0,
     stopped = false,
   }, agent)
   add_services(self, deps)
@@ -188,6 +191,22 @@ function agent:open(addresses)
   end
 end
 
+-- The client library says the same for every attempt to connect; the session's
+-- own lines say what it means. Once in a while is enough.
+local function report_library(self, event)
+  local now = self.deps.now()
+  local kind = event.message:gsub("%d+", "N")
+  if now < (self.quiet_until[kind] or 0) then
+    return
+  end
+  if now >= self.forget_at then
+    self.quiet_until = {}
+    self.forget_at = now + QUIET
+  end
+  self.quiet_until[kind] = now + QUIET
+  self.deps.log:info("zookeeper: %s", event.message)
+end
+
 local function take(self, event)
   local through = self.by_session[event.session]
   if through then
@@ -197,9 +216,7 @@ local function take(self, event)
   elseif event.type == "job" then
     self.keeper:take(event)
   elseif event.type == "log" then
-    local log = self.deps.log
-    local write = log[event.level] or log.info
-    write(log, "zookeeper: %s", event.message)
+    report_library(self, event)
   elseif event.type == "overflow" then
     for _, one in pairs(self.ensembles) do
       one:take(event)
@@ -235,6 +252,16 @@ local function tick(self)
   self.sync:tick()
 end
 
+-- Commands and files need threads as sessions do; the alert says it once.
+local function has_threads(self)
+  for _, through in pairs(self.ensembles) do
+    if through.state == "no_threads" then
+      return false
+    end
+  end
+  return true
+end
+
 --- Takes the events that are there and does what they make necessary.
 function agent:turn()
   self.turned_at = self.deps.now()
@@ -252,8 +279,10 @@ function agent:turn()
     return
   end
   tick(self)
-  self.sync:round()
-  self.keeper:tick()
+  if has_threads(self) then
+    self.sync:round()
+    self.keeper:tick()
+  end
 end
 
 --- Begins anew after an error of our own: everything is read and compared

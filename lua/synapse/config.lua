@@ -48,6 +48,8 @@ local function shown(value)
       #value > 0 and "a list" or "an object"
   elseif type(value) == "string" then
     return '"' .. value .. '"'
+  elseif type(value) == "number" then
+    return string.format("%.14g", value)
   end
   return tostring(value)
 end

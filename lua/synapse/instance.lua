@@ -41,6 +41,8 @@ local function quote(value)
     return '"' .. value:sub(1, 40) .. '"' .. dots
   elseif type(value) == "table" then
     return "a list or object"
+  elseif type(value) == "number" then
+    return string.format("%.14g", value)
   end
   return value == cjson.null and "null" or tostring(value)
 end

@@ -15,29 +15,23 @@ function news.new()
   return {added = {}, removed = {}, changed = {}, done = 0}
 end
 
---- Adds the difference between the instances of before and those of now.
+local function add_keys(keys, instances)
+  for _, one in ipairs(instances) do
+    keys[#keys + 1] = one.key
+  end
+end
+
+--- Adds what became of the instances.
 -- @tparam table self
--- @tparam {[string]=instance} before by key
--- @tparam {instance,...} now sorted by key
-function news.compare(self, before, now)
-  local present = {}
-  for _, one in ipairs(now) do
-    local old = before[one.key]
-    present[one.key] = true
-    if not old then
-      table.insert(self.added, one.key)
-    elseif old.weight ~= one.weight then
-      table.insert(self.changed, one.key)
+-- @tparam difference found
+function news.add(self, found)
+  add_keys(self.added, found.added)
+  add_keys(self.removed, found.removed)
+  for _, renewed in ipairs(found.renewed) do
+    if renewed.before.weight ~= renewed.now.weight then
+      table.insert(self.changed, renewed.now.key)
     end
   end
-  local gone = {}
-  for key in pairs(before) do
-    if not present[key] then
-      gone[#gone + 1] = key
-    end
-  end
-  table.sort(gone)
-  table.move(gone, 1, #gone, #self.removed + 1, self.removed)
 end
 
 local function part(keys, what)

@@ -12,19 +12,37 @@ local function by_key(a, b)
   return a.key < b.key
 end
 
--- The same host:port twice is one server; the newest znode speaks for it.
-local function newest_of_each(instances)
-  local found, list = {}, {}
-  for _, one in ipairs(instances) do
-    local other = found[one.key]
-    if not other or instance.is_newer(one, other) then
-      found[one.key] = one
+local function is_sorted(instances)
+  for i = 2, #instances do
+    if instances[i].key < instances[i - 1].key then
+      return false
     end
   end
-  for _, one in pairs(found) do
-    list[#list + 1] = one
+  return true
+end
+
+-- A registry lists its instances sorted; other lists are short.
+local function sorted(instances)
+  if is_sorted(instances) then
+    return instances
   end
+  local list = table.move(instances, 1, #instances, 1, {})
   table.sort(list, by_key)
+  return list
+end
+
+-- The same host:port twice is one server; the newest znode speaks for it.
+local function newest_of_each(instances)
+  local list, last = {}, nil
+  for _, one in ipairs(sorted(instances)) do
+    if not last or last.key ~= one.key then
+      list[#list + 1] = one
+      last = one
+    elseif instance.is_newer(one, last) then
+      list[#list] = one
+      last = one
+    end
+  end
   return list
 end
 

@@ -26,7 +26,7 @@ local function hash(text)
 end
 
 local function probe(pool, key, is_free)
-  local first = hash(key) % #pool
+  local first = #pool > 0 and hash(key) % #pool
   for step = 0, #pool - 1 do
     local slot = pool[(first + step) % #pool + 1]
     if is_free(slot) then
@@ -49,6 +49,22 @@ local function keep(pool, placed, wanted)
   return kept, has_slot
 end
 
+--- Chooses the slot for one more instance.
+-- @tparam {string,...} pool the backend's slots, in order
+-- @tparam {[string]=string} placed key of the instance in each slot
+-- @tparam string key of the instance
+-- @tparam function is_resting see `slots.assign`
+-- @treturn ?string nil when all are taken
+function slots.choose(pool, placed, key, is_resting)
+  local function is_rested(slot)
+    return not placed[slot] and not is_resting(slot)
+  end
+  local function is_empty(slot)
+    return not placed[slot]
+  end
+  return probe(pool, key, is_rested) or probe(pool, key, is_empty)
+end
+
 --- Assigns instances to slots.
 -- @tparam {string,...} pool the backend's slots, in order
 -- @tparam {[string]=string} placed key of the instance in each slot until now
@@ -63,15 +79,9 @@ function slots.assign(pool, placed, keys, is_resting)
     wanted[key] = true
   end
   local assigned, has_slot = keep(pool, placed, wanted)
-  local function is_rested(slot)
-    return not assigned[slot] and not is_resting(slot)
-  end
-  local function is_empty(slot)
-    return not assigned[slot]
-  end
   for _, key in ipairs(keys) do
     if not has_slot[key] then
-      local slot = probe(pool, key, is_rested) or probe(pool, key, is_empty)
+      local slot = slots.choose(pool, assigned, key, is_resting)
       if slot then
         assigned[slot] = key
         has_slot[key] = true

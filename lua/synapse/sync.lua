@@ -100,8 +100,9 @@ end
 -- Nobody knows what was done: ask, and plan from the answer.
 local function lose(self, batch, why)
   if not self.failing then
-    self.deps.log:error("runtime API: %s; trying again (`stats socket " ..
-      "\"${SYNAPSE_ADMIN}\" level admin` must stand below lua-load)", why)
+    self.deps.log:error("%s: nothing changes until it answers; is `stats " ..
+      "socket \"${SYNAPSE_ADMIN}\" level admin` below lua-load, and has it " ..
+      "connections left (`stats maxconn`)?", why)
   end
   self.failing = true
   self.paused_until = self.deps.now() + self.delay
@@ -168,8 +169,8 @@ end
 local function applied(self, batch, text)
   local answers = commands.answers(text)
   if #answers < #batch then
-    return lose(self, batch, string.format("%d answers to %d commands",
-      #answers, #batch))
+    return lose(self, batch, string.format(
+      "runtime API: %d answers to %d commands", #answers, #batch))
   end
   for i, entry in ipairs(batch) do
     apply(self, entry, answers[i])
@@ -190,7 +191,7 @@ function sync:take(event)
   local batch = self.batch
   self.request, self.batch = nil, nil
   if event.error then
-    lose(self, batch, event.error)
+    lose(self, batch, "runtime API: " .. event.error)
   else
     applied(self, batch, event.data)
   end

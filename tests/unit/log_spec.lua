@@ -1,0 +1,50 @@
+local logger = require("synapse.log")
+local new_clock = dofile("tests/fake/clock.lua")
+
+describe("the log", function()
+  local clock, lines, log
+
+  before_each(function()
+    clock, lines = new_clock(), {}
+    log = logger.new({
+      now = clock.now,
+      write = function(level, line) table.insert(lines, level .. " " .. line) end,
+    })
+  end)
+
+  it("says who speaks", function()
+    log:info("web: %d added", 3)
+    assert.are.same({"info synapse: web: 3 added"}, lines)
+  end)
+
+  it("holds no control character and no byte above ASCII", function()
+    log:warning("%s", "a\nb\0c\27[31m\xff")
+    assert.are.equal("warning synapse: a\\x0ab\\x00c\\x1b[31m\\xff", lines[1])
+  end)
+
+  it("cuts long lines", function()
+    log:error("%s", ("x"):rep(5000))
+    assert.is_true(#lines[1] < 1000)
+  end)
+
+  it("drops what is too much, and tells how much it was", function()
+    for _ = 1, 1000 do
+      log:info("again")
+    end
+    local written = #lines
+    assert.is_true(written >= 100 and written <= 300)
+    clock.pass(1)
+    log:info("later")
+    assert.are.equal(string.format("warning synapse: %d log lines dropped",
+      1000 - written), lines[written + 1])
+    assert.are.equal("info synapse: later", lines[written + 2])
+  end)
+
+  it("never drops an alert", function()
+    for _ = 1, 1000 do
+      log:info("again")
+    end
+    log:alert("fire")
+    assert.are.equal("alert synapse: fire", lines[#lines])
+  end)
+end)

@@ -1,0 +1,39 @@
+local news = require("synapse.news")
+
+local function service(changes)
+  local one = {name = "web", placed = {s1 = "a:1"}, pool = {"s1", "s2"},
+    waiting = {}}
+  for key, value in pairs(changes or {}) do
+    one[key] = value
+  end
+  return one
+end
+
+describe("the summary line", function()
+  it("is none when nothing happened", function()
+    assert.is_nil(news.line(news.new(), service()))
+  end)
+
+  it("names what came, went and changed", function()
+    local one = news.new()
+    news.compare(one, {["b:1"] = {key = "b:1"}, ["c:1"] = {key = "c:1"}},
+      {{key = "a:1"}, {key = "c:1", weight = 0}})
+    one.done = 4
+    assert.are.equal("web: 1 added (a:1), 1 removed (b:1), 1 changed (c:1), " ..
+      "4 commands acknowledged, 1 of 2 slots used", news.line(one, service()))
+  end)
+
+  it("names no more than three", function()
+    local one = news.new()
+    news.compare(one, {}, {{key = "a"}, {key = "b"}, {key = "c"}, {key = "d"}})
+    assert.is_truthy(news.line(one, service())
+      :find("4 added (a, b, c, ...)", 1, true))
+  end)
+
+  it("tells who waits for a slot", function()
+    local one = news.new()
+    one.done = 1
+    assert.is_truthy(news.line(one, service({waiting = {"x:1"}}))
+      :find("1 without a slot (x:1)", 1, true))
+  end)
+end)

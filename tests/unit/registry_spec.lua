@@ -1,0 +1,377 @@
+local registry = require("synapse.registry")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_session = dofile("tests/fake/session.lua")
+
+local CODES = {ok = 0, connection_loss = -4, no_node = -101, no_auth = -102}
+local LOST = {code = -4, error = "connection loss"}
+local DENIED = {code = -102, error = "not authenticated"}
+local GONE = {code = -101, error = "no node"}
+
+local function data(port)
+  return string.format('{"host":"10.0.0.1","port":%d}', port)
+end
+
+describe("a registry", function()
+  local clock, log, session, handlers, changes, one
+
+  local function new(known, max)
+    handlers, changes = {}, 0
+    session = new_session(function(event)
+      handlers[event.request](event)
+    end)
+    one = registry.new({
+      path = "/web", max_instances = max or 1000, known = known,
+      codes = CODES, now = clock.now, log = log,
+      changed = function() changes = changes + 1 end,
+      request = function(op, path, handler)
+        local number = session[op](session, path, true)
+        if number then
+          handlers[number] = handler
+        end
+        return number ~= nil
+      end,
+    })
+  end
+
+  local function ports()
+    local list = {}
+    for _, made in ipairs(one:instances()) do
+      list[#list + 1] = made.port
+    end
+    table.sort(list)
+    return list
+  end
+
+  local function read(names)
+    session.reply("/web", {children = names})
+  end
+
+  -- Brings it to two instances, all quiet.
+  local function settle()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(1))
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({1, 2}, ports())
+    assert.are.same({}, session.open())
+    changes = 0
+  end
+
+  before_each(function()
+    clock, log = new_clock(), new_log()
+    new()
+  end)
+
+  it("reads the list, then each znode, all with a watch", function()
+    one:connected(false)
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+    assert.is_true(session.watched["/web"])
+    assert.is_true(session.watched["/web/a_1"])
+  end)
+
+  it("takes effect when the last read was answered, as a whole", function()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({}, ports())
+    assert.are.equal(0, changes)
+    session.reply_data("/web/a_1", data(1))
+    assert.are.same({1, 2}, ports())
+    assert.are.equal(1, changes)
+  end)
+
+  it("reads no znode whose name carries the data", function()
+    one:connected(false)
+    read({"base64_40_eyJob3N0IjoiMTAuMC4wLjEiLCJwb3J0Ijo4MH0=_0000000001"})
+    assert.are.same({}, session.open())
+    assert.are.same({80}, ports())
+  end)
+
+  it("reads after a change of the list only what it does not know", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    assert.are.same({"get /web/c_3"}, session.open())
+    session.reply_data("/web/c_3", data(3))
+    assert.are.same({1, 2, 3}, ports())
+  end)
+
+  it("drops an instance that is not listed any more", function()
+    settle()
+    one:path_changed()
+    read({"b_2"})
+    assert.are.same({2}, ports())
+    assert.are.equal(1, changes)
+  end)
+
+  it("never lacks an instance that registers anew under another name",
+    function()
+      settle()
+      one:path_changed()
+      read({"b_2", "a_3"})
+      assert.are.same({1, 2}, ports())
+      session.reply_data("/web/a_3", data(1))
+      assert.are.same({1, 2}, ports())
+    end)
+
+  it("reads a znode again when its data changed", function()
+    settle()
+    one:data_changed("a_1")
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({2, 7}, ports())
+  end)
+
+  it("reads again what changed while it was being read", function()
+    settle()
+    one:data_changed("a_1")
+    one:data_changed("a_1")
+    one:path_changed()
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(8))
+    assert.are.same({2, 8}, ports())
+  end)
+
+  it("makes one read of many changes", function()
+    settle()
+    for _ = 1, 20 do
+      one:path_changed()
+    end
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({}, session.open())
+  end)
+
+  it("skips a znode that went between list and read", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    session.reply("/web/c_3", GONE)
+    assert.are.same({1, 2}, ports())
+  end)
+
+  it("reads the list alone when its watches live on", function()
+    settle()
+    one:connected(true)
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({}, session.open())
+  end)
+
+  it("reads everything again when its watches are gone", function()
+    settle()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+    assert.are.same({1, 2}, ports())
+  end)
+
+  it("keeps what it knows while it is cut off, and reads when it is back",
+    function()
+      settle()
+      one:path_changed()
+      session.connected = false
+      session.reply("/web", LOST)
+      assert.are.same({1, 2}, ports())
+      session.connected = true
+      one:connected(true)
+      assert.are.same({"get_children /web"}, session.open())
+    end)
+
+  it("reads after a reconnect what the lost connection left unread",
+    function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.connected = false
+      session.reply("/web/c_3", LOST)
+      assert.are.same({1, 2}, ports())
+      session.connected = true
+      one:connected(true)
+      read({"a_1", "b_2", "c_3"})
+      session.reply_data("/web/c_3", data(3))
+      assert.are.same({1, 2, 3}, ports())
+    end)
+
+  it("does nothing while it is not connected", function()
+    session.connected = false
+    one:path_changed()
+    assert.are.same({}, session.open())
+  end)
+
+  describe("that may not read", function()
+    it("keeps its instances and says why, once", function()
+      settle()
+      for _ = 1, 3 do
+        one:path_changed()
+        session.reply("/web", DENIED)
+      end
+      assert.are.same({1, 2}, ports())
+      assert.are.equal(1, log.count(
+        "warning: /web: cannot be read: not authenticated"))
+    end)
+
+    it("says when it can read again", function()
+      settle()
+      one:path_changed()
+      session.reply("/web", DENIED)
+      clock.pass(1)
+      one:tick()
+      read({"a_1", "b_2"})
+      assert.are.equal(1, log.count("info: /web: can be read again"))
+    end)
+
+    it("one znode keeps that one as it was, and takes the others", function()
+      settle()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply("/web/a_1", DENIED)
+      session.reply_data("/web/b_2", data(9))
+      assert.are.same({1, 9}, ports())
+      clock.pass(1)
+      one:tick()
+      assert.are.same({"get /web/a_1"}, session.open())
+      session.reply_data("/web/a_1", data(8))
+      assert.are.same({8, 9}, ports())
+    end)
+  end)
+
+  it("tries a failing path later and later, at most every 30 s", function()
+    one:connected(false)
+    for _, delay in ipairs({1, 2, 4, 8, 16, 30, 30}) do
+      session.reply("/web", DENIED)
+      clock.pass(delay - 0.1)
+      one:tick()
+      assert.are.same({}, session.open())
+      clock.pass(0.1)
+      one:tick()
+      assert.are.same({"get_children /web"}, session.open())
+    end
+  end)
+
+  describe("whose path is missing", function()
+    it("keeps its instances and waits for the path with a watch", function()
+      settle()
+      one:path_changed()
+      session.reply("/web", GONE)
+      assert.are.same({"exists /web"}, session.open())
+      session.reply("/web", GONE)
+      assert.are.same({1, 2}, ports())
+      assert.are.same({}, session.open())
+      assert.are.equal(1, log.count("/web: no such znode; 2 instances are kept"))
+    end)
+
+    it("reads when the path is made", function()
+      one:connected(false)
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      one:path_changed()
+      read({"a_1"})
+      session.reply_data("/web/a_1", data(1))
+      assert.are.same({1}, ports())
+    end)
+
+    it("reads at once when the path was made meanwhile", function()
+      one:connected(false)
+      session.reply("/web", GONE)
+      session.reply("/web", {stat = {}})
+      assert.are.same({"get_children /web"}, session.open())
+    end)
+  end)
+
+  describe("that meets a bad znode", function()
+    it("refuses it, says why, and takes the others", function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply_data("/web/a_1", "rubbish")
+      session.reply_data("/web/b_2", data(2))
+      assert.are.same({2}, ports())
+      assert.are.equal(1, log.count("/web/a_1 is not JSON"))
+    end)
+
+    it("does not say the same twice", function()
+      one:connected(false)
+      read({"a_1"})
+      session.reply_data("/web/a_1", "rubbish")
+      one:connected(false)
+      read({"a_1"})
+      session.reply_data("/web/a_1", "rubbish")
+      assert.are.equal(1, log.count("/web/a_1"))
+    end)
+
+    it("keeps an instance whose data turned bad", function()
+      settle()
+      one:data_changed("a_1")
+      session.reply_data("/web/a_1", "rubbish")
+      assert.are.same({1, 2}, ports())
+    end)
+  end)
+
+  describe("with more znodes than it may use", function()
+    it("keeps those that serve and refuses newcomers", function()
+      new(nil, 2)
+      settle()
+      one:path_changed()
+      read({"0_9", "a_1", "b_2", "c_3"})
+      assert.are.same({}, session.open())
+      assert.are.same({1, 2}, ports())
+      assert.are.equal(1, log.count(
+        "error: /web: has 4 znodes, of which 2 are used"))
+    end)
+
+    it("takes a newcomer when one has gone", function()
+      new(nil, 2)
+      settle()
+      one:path_changed()
+      read({"b_2", "c_3", "d_4"})
+      assert.are.same({"get /web/c_3"}, session.open())
+    end)
+  end)
+
+  describe("with a snapshot", function()
+    before_each(function()
+      new({{key = "10.0.0.1:1", port = 1, znode = "a_1"},
+        {key = "10.0.0.1:2", port = 2, znode = "b_2"}})
+    end)
+
+    it("knows its instances before it has read anything", function()
+      assert.are.same({1, 2}, ports())
+    end)
+
+    it("reads all of them again", function()
+      one:connected(false)
+      read({"b_2"})
+      assert.are.same({"get /web/b_2"}, session.open())
+      session.reply_data("/web/b_2", data(5))
+      assert.are.same({5}, ports())
+    end)
+
+    it("keeps one that cannot be read", function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply("/web/a_1", DENIED)
+      session.reply_data("/web/b_2", data(2))
+      assert.are.same({1, 2}, ports())
+    end)
+  end)
+
+  it("begins anew after an error of ours", function()
+    settle()
+    one:path_changed()
+    one:restart()
+    assert.are.same({"get_children /web", "get_children /web"},
+      session.open())
+    handlers[session.asked[1].request] = function() end
+    read({})
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+  end)
+end)

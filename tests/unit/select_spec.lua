@@ -1,0 +1,60 @@
+local select = require("synapse.select")
+
+local function made(key, sequence, weight)
+  return {key = key, sequence = sequence, weight = weight}
+end
+
+local function service(changes)
+  local one = {default_servers = {}, use_previous_backends = true}
+  for key, value in pairs(changes or {}) do
+    one[key] = value
+  end
+  return one
+end
+
+describe("the instances wanted", function()
+  it("are those in ZooKeeper, sorted", function()
+    local b, a = made("b:1", 1), made("a:1", 2)
+    local wanted, source = select.wanted(service(), {b, a}, {})
+    assert.are.same({a, b}, wanted)
+    assert.are.equal("zookeeper", source)
+  end)
+
+  it("have each host:port once, as the newest znode has it", function()
+    local old, new = made("a:1", 1, 5), made("a:1", 2, 7)
+    assert.are.same({new}, (select.wanted(service(), {old, new}, {})))
+    assert.are.same({new}, (select.wanted(service(), {new, old}, {})))
+  end)
+
+  it("are the default servers when ZooKeeper has none", function()
+    local default = made("d:1")
+    local wanted, source = select.wanted(
+      service({default_servers = {default}}), {}, {made("a:1", 1)})
+    assert.are.same({default}, wanted)
+    assert.are.equal("default", source)
+  end)
+
+  it("are the previous ones without default servers", function()
+    local previous = {made("a:1", 1)}
+    local wanted, source = select.wanted(service(), {}, previous)
+    assert.are.same(previous, wanted)
+    assert.are.equal("previous", source)
+  end)
+
+  it("are none without use_previous_backends", function()
+    local wanted, source = select.wanted(
+      service({use_previous_backends = false}), {}, {made("a:1", 1)})
+    assert.are.same({}, wanted)
+    assert.are.equal("zookeeper", source)
+  end)
+
+  it("are none when there never were any", function()
+    assert.are.same({}, (select.wanted(service(), {}, {})))
+  end)
+
+  it("leave what was given as it was", function()
+    local given = {made("b:1", 1), made("a:1", 2)}
+    select.wanted(service(), given, {})
+    assert.are.equal("b:1", given[1].key)
+  end)
+end)
