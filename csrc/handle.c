@@ -18,6 +18,7 @@
 
 #include <zookeeper/zookeeper.h>
 
+#include "csrc/clock.h"
 #include "csrc/handle.h"
 #include "csrc/log_lines.h"
 #include "csrc/queue.h"
@@ -156,6 +157,7 @@ static struct event *take_reply(int rc, const void *context) {
     r->reply = NULL;
     ev->code = rc;
     ev->origin = r;
+    ev->time_us = clock_us();
     return ev;
 }
 
@@ -335,15 +337,18 @@ int handle_timeout(const struct handle *h) { return zoo_recv_timeout(h->zh); }
  * and the handle may connect between our look at it and the close. So the
  * identity inside the handle is replaced first (zoo_client_id() points at
  * it): whatever a server answers from now on, the handle takes it for an
- * expiry and does not connect. */
+ * expiry and does not connect. The library's thread may write an identity at
+ * the same time; then it is connecting, and what it wrote stays. */
 bool handle_abandon(struct handle *h) {
     clientid_t *id = (clientid_t *)(uintptr_t)zoo_client_id(h->zh);
-    int64_t real = id->client_id;
+    int64_t ours = NO_SESSION;
+    int64_t real =
+        __atomic_exchange_n(&id->client_id, NO_SESSION, __ATOMIC_SEQ_CST);
 
-    id->client_id = NO_SESSION;
     if (zoo_state(h->zh) != ZOO_CONNECTED_STATE)
         return true;
-    id->client_id = real;
+    __atomic_compare_exchange_n(&id->client_id, &ours, real, false,
+                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     return false;
 }
 

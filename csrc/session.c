@@ -19,8 +19,10 @@
 #include <string.h>
 
 #include "csrc/clock.h"
+#include "csrc/credentials.h"
 #include "csrc/error.h"
 #include "csrc/handle.h"
+#include "csrc/hosts.h"
 #include "csrc/log_lines.h"
 #include "csrc/queue.h"
 #include "csrc/session.h"
@@ -34,14 +36,6 @@
 #define AUTH_BACKOFF_MS     60000
 #define DEATH_BACKOFF_MS    1000
 #define LOSSES_IN_A_TIMEOUT 5
-
-/* Credentials to give again to each handle. */
-struct credentials {
-    struct credentials *next; /* owned */
-    char *scheme;             /* owned */
-    char *secret;             /* owned */
-    size_t length;
-};
 
 struct session {
     struct queue *queue;   /* borrowed */
@@ -67,11 +61,14 @@ struct session {
     struct credentials *credentials; /* owned */
 };
 
-static void say(struct session *s, enum session_state state) {
+/* Says <state> for the handle of <generation>, or for the session itself. */
+static void say(struct session *s, enum session_state state,
+                uint32_t generation) {
     struct event *ev = event_new(EVENT_SESSION);
 
     if (ev) {
         ev->session = s->number;
+        ev->generation = generation;
         ev->state = state;
     }
     queue_push(s->queue, ev);
@@ -84,6 +81,7 @@ static void answer(struct session *s, struct request *r, int code) {
     r->lost = NULL;
     ev->session = s->number;
     ev->code = code;
+    ev->time_us = clock_us();
     queue_push(s->queue, ev);
 }
 
@@ -133,14 +131,18 @@ static void send_internal(struct session *s, enum event_op op, const char *path,
         request_free(r);
 }
 
-/* Before the first request of a connection: credentials, which the library
- * repeats by itself after that, and a sync, because this server may be behind
- * what the session has seen. */
+/* Before the first request of a connection: credentials that this handle was
+ * not given yet (the library repeats the others), and a sync, because this
+ * server may be behind what the session has seen. */
 static void prepare_connection(struct session *s) {
     struct credentials *c;
 
-    for (c = s->credentials; c && s->handle_is_new; c = c->next)
+    for (c = s->credentials; c; c = c->next) {
+        if (c->generation == s->generation)
+            continue;
+        c->generation = s->generation;
         send_internal(s, OP_ADD_AUTH, c->scheme, c->secret, c->length);
+    }
     send_internal(s, OP_SYNC, "/", NULL, 0);
 }
 
@@ -172,17 +174,18 @@ static int open_handle(struct session *s) {
     }
     if (reason == EAGAIN && s->state != SESSION_NO_THREADS) {
         s->state = SESSION_NO_THREADS;
-        say(s, SESSION_NO_THREADS);
+        say(s, SESSION_NO_THREADS, 0);
     } else if (reason == 0 && s->state == SESSION_NO_THREADS) {
         s->state = SESSION_CONNECTING;
     }
     return reason;
 }
 
+/* The next handle begins with another server: one that hangs takes two thirds
+ * of a timeout, and no handle may get beyond the second. */
 static void replace_handle(struct session *s) {
-    if (!handle_abandon(s->handle))
-        return;
     drop_handle(s);
+    hosts_rotate(s->hosts);
     open_handle(s);
 }
 
@@ -216,8 +219,23 @@ static void on_loss(struct session *s) {
     }
     s->losses++;
     fail_waiting(s);
-    if (s->losses >= LOSSES_IN_A_TIMEOUT)
+    if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle))
         replace_handle(s);
+}
+
+/* A handle that is connected by now has said so, but may have had no memory
+ * for the event: it is said again. */
+static void on_silence(struct session *s) {
+    s->silent_since_ms = clock_ms();
+    if (!handle_abandon(s->handle)) {
+        say(s, SESSION_CONNECTED, s->generation);
+        return;
+    }
+    if (s->state != SESSION_UNKNOWN) {
+        s->state = SESSION_UNKNOWN;
+        say(s, SESSION_UNKNOWN, 0);
+    }
+    replace_handle(s);
 }
 
 /* A server answers again, so the next session is opened at once; but not more
@@ -272,28 +290,9 @@ void session_tick(struct session *s) {
             open_handle(s);
         return;
     }
-    if (s->state == SESSION_CONNECTED || now - s->silent_since_ms < patience(s))
-        return;
-    if (s->state != SESSION_UNKNOWN) {
-        s->state = SESSION_UNKNOWN;
-        say(s, SESSION_UNKNOWN);
-    }
-    s->silent_since_ms = now;
-    replace_handle(s);
-}
-
-/* The library wants IPv6 addresses without brackets. */
-static char *without_brackets(const char *hosts) {
-    char *copy = strdup(hosts);
-    char *to = copy;
-
-    if (!copy)
-        return NULL;
-    for (const char *from = hosts; *from; from++)
-        if (*from != '[' && *from != ']')
-            *to++ = *from;
-    *to = '\0';
-    return copy;
+    if (s->state != SESSION_CONNECTED &&
+        now - s->silent_since_ms >= patience(s))
+        on_silence(s);
 }
 
 struct session *session_open(struct queue *queue, struct worker *worker,
@@ -307,7 +306,7 @@ struct session *session_open(struct queue *queue, struct worker *worker,
     s->queue = queue;
     s->worker = worker;
     s->number = queue_number(queue);
-    s->hosts = without_brackets(options->hosts);
+    s->hosts = hosts_copy(options->hosts);
     s->timeout_ms =
         options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
     s->max_data = options->max_data ? options->max_data : DEFAULT_MAX_DATA;
@@ -328,19 +327,6 @@ fail:
     return NULL;
 }
 
-static void free_credentials(struct session *s) {
-    while (s->credentials) {
-        struct credentials *c = s->credentials;
-
-        s->credentials = c->next;
-        if (c->secret)
-            explicit_bzero(c->secret, c->length);
-        free(c->secret);
-        free(c->scheme);
-        free(c);
-    }
-}
-
 void session_close(struct session *s) {
     if (!s)
         return;
@@ -352,7 +338,7 @@ void session_close(struct session *s) {
     }
     if (s->handle)
         handle_close(s->handle, s->worker);
-    free_credentials(s);
+    credentials_free(s->credentials);
     free(s->hosts);
     free(s);
 }
@@ -360,7 +346,7 @@ void session_close(struct session *s) {
 uint32_t session_number(const struct session *s) { return s->number; }
 
 int session_set_hosts(struct session *s, const char *hosts) {
-    char *copy = without_brackets(hosts);
+    char *copy = hosts_copy(hosts);
 
     if (!copy)
         return -1;
@@ -449,21 +435,14 @@ int64_t session_sync(struct session *s, const char *path) {
 
 int64_t session_add_auth(struct session *s, const char *scheme,
                          const char *secret, size_t length) {
-    struct credentials *c = calloc(1, sizeof(*c));
+    struct credentials *c =
+        credentials_add(&s->credentials, scheme, secret, length);
 
     if (!c)
         return SESSION_NO_MEMORY;
-    c->next = s->credentials;
-    c->scheme = strdup(scheme);
-    c->secret = malloc(length + 1);
-    c->length = length;
-    s->credentials = c;
-    if (!c->scheme || !c->secret)
-        return SESSION_NO_MEMORY;
-    memcpy(c->secret, secret, length);
-    c->secret[length] = '\0';
     if (s->state != SESSION_CONNECTED)
         return 0;
+    c->generation = s->generation;
     return change_path(s, OP_ADD_AUTH, scheme, secret, length, 0);
 }
 
