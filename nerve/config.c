@@ -157,6 +157,15 @@ static int read_all(struct config *config, const json_t *json,
     return read_services(config, json, err);
 }
 
+/* Says what is wrong with the text; to whoever gave us YAML, that too. */
+static void set_syntax_error(struct error *err, const json_error_t *wrong) {
+    bool foreign = json_error_code(wrong) == json_error_invalid_syntax;
+
+    error_set(err, "line %d, column %d: %s%s", wrong->line, wrong->column,
+              wrong->text,
+              foreign ? " (the file must be JSON; YAML is not read)" : "");
+}
+
 struct config *config_parse(const char *text, size_t length,
                             const char *instance_id, struct error *err) {
     struct config *config = calloc(1, sizeof(*config));
@@ -165,10 +174,7 @@ struct config *config_parse(const char *text, size_t length,
     int status = -1;
 
     if (!json)
-        error_set(err,
-                  "line %d, column %d: %s (the file must be JSON; YAML "
-                  "is not read)",
-                  wrong.line, wrong.column, wrong.text);
+        set_syntax_error(err, &wrong);
     else if (!config)
         error_set(err, "out of memory");
     else

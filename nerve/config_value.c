@@ -74,8 +74,8 @@ int value_string(const json_t *from, const char *at, const char *key,
     if (!value)
         return 0;
     if (!string || !*string || !is_printable(string))
-        return value_wrong(value, at, key,
-                           "a string (not empty, no control characters)", err);
+        return value_wrong(value, at, key, "a string of one line, not empty",
+                           err);
     *out = strdup(string);
     if (*out)
         return 0;

@@ -32,7 +32,7 @@ struct key {
 void value_check_keys(struct config *config, const json_t *from, const char *at,
                       const struct key *keys);
 
-/* A string without control characters, not empty. */
+/* A string, not empty and without control characters. */
 int value_string(const json_t *from, const char *at, const char *key,
                  char **out, struct error *err);
 

@@ -9,6 +9,7 @@
 
 #define BACKOFF_MIN_MS     1000
 #define BACKOFF_MAX_MS     30000
+#define DELETION_MIN_MS    2000 /* more than it takes where nothing is wrong */
 #define DELETION_WINDOW_MS 60000
 #define DELETIONS_ALLOWED  3
 
@@ -187,7 +188,7 @@ int64_t registration_deleted(struct registration *r, int64_t now_ms) {
     if (!is_deleted_too_often(r, now_ms))
         r->deletion_backoff_ms = 0;
     else if (!r->deletion_backoff_ms)
-        r->deletion_backoff_ms = BACKOFF_MIN_MS;
+        r->deletion_backoff_ms = DELETION_MIN_MS;
     else
         r->deletion_backoff_ms =
             doubled < BACKOFF_MAX_MS ? doubled : BACKOFF_MAX_MS;

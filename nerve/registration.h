@@ -99,8 +99,8 @@ int64_t registration_failed(struct registration *r, int64_t now_ms);
 void registration_succeeded(struct registration *r);
 
 /* Notes that somebody else deleted our znode. Returns 0 when it may be made
- * again at once, or for how long that is put off, because it was deleted more
- * than three times within a minute. */
+ * again at once, or for how long that is put off (2 to 30 s, longer each time),
+ * because it was deleted more than three times within a minute. */
 int64_t registration_deleted(struct registration *r, int64_t now_ms);
 
 /* Frees what <r> holds. */

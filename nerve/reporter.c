@@ -141,13 +141,15 @@ static void advance(struct reporter *r, int64_t now_ms) {
     }
 }
 
-/* The znode <path> is not there any more, and that was not our doing. */
+/* The znode <path> is not there any more, and that was not our doing. Both a
+ * watch and an answer may say so. */
 static void lose_znode(struct reporter *r, const char *path, int64_t now_ms) {
     int64_t wait_ms;
 
+    if (!registration_remove(&r->registration, path))
+        return;
     log_line(r->log, LEVEL_WARNING, "%s: registration %s was deleted",
              r->service->name, path);
-    registration_remove(&r->registration, path);
     wait_ms = registration_deleted(&r->registration, now_ms);
     if (wait_ms)
         log_line(r->log, LEVEL_WARNING,

@@ -83,11 +83,12 @@ static void on_result(void *arg, bool passed, const char *reason) {
     struct watcher *w = arg;
     const struct check_config *check = &w->service->checks[w->running];
     struct health *health = &w->health[w->running];
+    bool was_down = health->state == HEALTH_DOWN;
 
     log_line(w->log, LEVEL_DEBUG, "%s: check %s %s%s%s", w->service->name,
              check->name, passed ? "passed" : "failed", passed ? "" : ": ",
              passed ? "" : reason);
-    if (health_update(health, passed) && passed)
+    if (health_update(health, passed) && was_down)
         w->risen = check->rise;
     if (health->state == HEALTH_DOWN)
         settle_down(w, passed ? "not enough successes yet" : reason);

@@ -1,0 +1,138 @@
+/* test_log.c - tests of nerve/log.c
+ *
+ * Lines go to a pipe, which a test leaves full or empties.
+ * SPDX-License-Identifier: MIT
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "nerve/log.h"
+
+#define PATIENCE_MS 10000
+
+static int pipe_ends[2];
+static char seen[1 << 20];
+static size_t seen_length;
+
+static int open_pipe(void **state) {
+    (void)state;
+    seen_length = 0;
+    seen[0] = '\0';
+    return pipe2(pipe_ends, O_CLOEXEC);
+}
+
+static int close_pipe(void **state) {
+    (void)state;
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    return 0;
+}
+
+/* Reads what is there now into <seen>. */
+static void read_some(void) {
+    ssize_t count =
+        read(pipe_ends[0], seen + seen_length, sizeof(seen) - seen_length - 1);
+
+    assert_true(count > 0);
+    seen_length += (size_t)count;
+    seen[seen_length] = '\0';
+}
+
+/* Returns what follows the time in the first line. */
+static const char *after_time(void) {
+    assert_true(seen_length > 25);
+    assert_int_equal(seen[10], 'T');
+    assert_int_equal(seen[23], 'Z');
+    return seen + 25;
+}
+
+static void a_line_has_time_level_and_text(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
+
+    (void)state;
+    log_line(log, LEVEL_WARNING, "web: %d of %s", 1, "two");
+    assert_int_equal(log_flush(log, PATIENCE_MS), 0);
+    read_some();
+    assert_string_equal(after_time(), "warning web: 1 of two\n");
+    log_free(log);
+}
+
+static void lines_above_the_level_are_left_out(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_WARNING);
+
+    (void)state;
+    log_line(log, LEVEL_DEBUG, "no");
+    log_line(log, LEVEL_INFO, "no");
+    log_line(log, LEVEL_ERROR, "yes");
+    assert_int_equal(log_flush(log, PATIENCE_MS), 0);
+    read_some();
+    assert_string_equal(after_time(), "error yes\n");
+    log_free(log);
+}
+
+static void a_line_is_one_line_whatever_is_in_it(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
+
+    (void)state;
+    log_line(log, LEVEL_INFO, "a\nb\r\033[2Jc\x7f \xc3\xa9");
+    assert_int_equal(log_flush(log, PATIENCE_MS), 0);
+    read_some();
+    assert_string_equal(after_time(), "info a?b??[2Jc? \xc3\xa9\n");
+    log_free(log);
+}
+
+static void a_long_line_is_cut(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
+
+    (void)state;
+    log_line(log, LEVEL_INFO, "%02000d", 0);
+    log_line(log, LEVEL_INFO, "next");
+    assert_int_equal(log_flush(log, PATIENCE_MS), 0);
+    read_some();
+    assert_int_equal(strcspn(seen, "\n"), 1023);
+    assert_non_null(strstr(seen, "info next\n"));
+    log_free(log);
+}
+
+/* Nobody reads: nothing waits for that, and the reader is told later. */
+static void lines_that_nobody_reads_are_dropped_and_counted(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
+    unsigned long dropped = 0;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++)
+        log_line(log, LEVEL_INFO, "%0500d", i);
+    assert_int_equal(log_flush(log, 0), -1);
+    while (log_flush(log, 0) != 0)
+        read_some();
+    log_line(log, LEVEL_INFO, "last");
+    assert_int_equal(log_flush(log, PATIENCE_MS), 0);
+    while (!strstr(seen, "info last\n"))
+        read_some();
+    assert_int_equal(
+        sscanf(strstr(seen, "warning "), "warning %lu log lines", &dropped), 1);
+    assert_true(dropped > 2000 && dropped < 3000);
+    log_free(log);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, open_pipe, close_pipe)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_line_has_time_level_and_text),
+        TEST(lines_above_the_level_are_left_out),
+        TEST(a_line_is_one_line_whatever_is_in_it),
+        TEST(a_long_line_is_cut),
+        TEST(lines_that_nobody_reads_are_dropped_and_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

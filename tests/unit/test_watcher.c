@@ -1,0 +1,203 @@
+/* test_watcher.c - tests of nerve/watcher.c, with the checks' results given
+ *
+ * The loop is a real one, its passes a millisecond apart: a test waits for
+ * what is to happen, never for a time.
+ * SPDX-License-Identifier: MIT
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "nerve/reporter.h"
+#include "nerve/watcher.h"
+#include "tests/fake/fake_check.c"
+#include "tests/fake/fake_log.c"
+
+static char name[] = "web", host[] = "h", port[] = "80";
+static char first[] = "a", second[] = "b";
+static struct check_config checks[2];
+static struct service_config service;
+static uv_loop_t loop;
+static struct watcher *watcher;
+
+/* What the reporter was told: "+" to register, "-" to deregister. */
+static char wanted[40];
+
+void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
+    (void)r;
+    (void)now_ms;
+    strncat(wanted, registered ? "+" : "-",
+            sizeof(wanted) - strlen(wanted) - 1);
+}
+
+static int open_loop(void **state) {
+    (void)state;
+    checks[0] = (struct check_config){.name = first, .rise = 2, .fall = 2};
+    checks[1] = (struct check_config){.name = second, .rise = 1, .fall = 1};
+    service = (struct service_config){.name = name,
+                                      .host = host,
+                                      .port = port,
+                                      .check_interval_ms = 1,
+                                      .checks = checks,
+                                      .check_count = 2};
+    fake_ran[0] = wanted[0] = '\0';
+    fake_log_clear();
+    return uv_loop_init(&loop);
+}
+
+static void start(void) {
+    struct check_env env = {.loop = &loop};
+
+    watcher = watcher_open(&env, &service, NULL, NULL);
+    assert_non_null(watcher);
+    watcher_start(watcher, 0, 1);
+}
+
+static int close_loop(void **state) {
+    (void)state;
+    watcher_close(watcher);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return uv_loop_close(&loop);
+}
+
+/* Lets the loop turn until a check runs, and gives its result: "+" passed or
+ * "-" failed. Several results are given one after the other. */
+static void give(const char *results) {
+    for (; *results; results++) {
+        while (!fake_running)
+            uv_run(&loop, UV_RUN_ONCE);
+        fake_result(*results == '+', "broken");
+    }
+}
+
+/* Tells whether <lines> were logged, but for passes that were left out, which
+ * depends on how fast the test is run. */
+static bool said(const char *lines) {
+    static const char left_out[] =
+        "debug web: the pass before still runs, one left out\n";
+    char *at;
+
+    while ((at = strstr(fake_log_text, left_out)))
+        memmove(at, at + strlen(left_out), strlen(at + strlen(left_out)) + 1);
+    return fake_log_is(lines);
+}
+
+static void a_service_is_up_when_all_its_checks_are(void **state) {
+    (void)state;
+    start();
+    give("+");
+    assert_string_equal(wanted, "");
+    give("+");
+    assert_string_equal(wanted, "+");
+    assert_string_equal(fake_ran, "ab");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b passed\n"
+                     "info web: instance h:80 unknown -> up\n"));
+}
+
+static void a_pass_stops_at_the_first_check_that_is_down(void **state) {
+    (void)state;
+    start();
+    give("--");
+    assert_string_equal(fake_ran, "aa");
+    assert_string_equal(wanted, "-");
+    assert_true(
+        fake_log_is("debug web: check a failed: broken\n"
+                    "warning web: instance h:80 unknown -> down (a: broken)\n"
+                    "debug web: check a failed: broken\n"));
+}
+
+static void a_failure_below_fall_lets_the_pass_go_on(void **state) {
+    (void)state;
+    start();
+    give("++"
+         "-+");
+    assert_string_equal(fake_ran, "abab");
+    assert_string_equal(wanted, "+");
+    fake_log_clear();
+    give("-");
+    assert_string_equal(wanted, "+-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 up -> down after 2 "
+                     "failures (a: broken)\n"));
+}
+
+static void it_comes_back_after_rise_successes(void **state) {
+    (void)state;
+    start();
+    give("-");
+    give("+");
+    assert_string_equal(wanted, "-");
+    fake_log_clear();
+    give("++");
+    assert_string_equal(wanted, "-+");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b passed\n"
+                     "info web: instance h:80 down -> up after 2 "
+                     "successes\n"));
+}
+
+static void one_failure_is_told_in_the_singular(void **state) {
+    (void)state;
+    start();
+    give("++");
+    fake_log_clear();
+    give("+-");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b failed: broken\n"
+                     "warning web: instance h:80 up -> down after 1 "
+                     "failure (b: broken)\n"));
+    give("++");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b passed\n"
+                     "info web: instance h:80 down -> up after 1 "
+                     "success\n"));
+    assert_string_equal(wanted, "+-+");
+}
+
+static void a_service_without_checks_is_up(void **state) {
+    (void)state;
+    service.check_count = 0;
+    start();
+    assert_string_equal(wanted, "+");
+    assert_true(said("info web: instance h:80 unknown -> up (it has no "
+                     "checks)\n"));
+}
+
+static void a_pass_that_is_due_while_another_runs_is_left_out(void **state) {
+    (void)state;
+    start();
+    while (!strstr(fake_log_text, "left out"))
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_string_equal(fake_ran, "a");
+    give("++");
+    assert_string_equal(fake_ran, "ab");
+    assert_string_equal(wanted, "+");
+}
+
+static void a_watcher_is_closed_while_a_check_runs(void **state) {
+    (void)state;
+    start();
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, open_loop, close_loop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_service_is_up_when_all_its_checks_are),
+        TEST(a_pass_stops_at_the_first_check_that_is_down),
+        TEST(a_failure_below_fall_lets_the_pass_go_on),
+        TEST(it_comes_back_after_rise_successes),
+        TEST(one_failure_is_told_in_the_singular),
+        TEST(a_service_without_checks_is_up),
+        TEST(a_pass_that_is_due_while_another_runs_is_left_out),
+        TEST(a_watcher_is_closed_while_a_check_runs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
