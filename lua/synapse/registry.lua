@@ -16,6 +16,10 @@ registry.__index = registry
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
 
+local function by_key(a, b)
+  return a.key < b.key
+end
+
 --- Returns a registry that knows the instances given and has read nothing.
 -- @tparam table deps
 --   `path`; `max_instances`;
@@ -29,6 +33,7 @@ function registry.new(deps)
     deps = deps,
     path = deps.path,
     entries = {},
+    list = {},
     stale = {},
     failed = {},
     unlisted = true,
@@ -40,7 +45,9 @@ function registry.new(deps)
   }, registry)
   for _, one in ipairs(deps.known or {}) do
     self.entries[one.znode] = {instance = one}
+    self.list[#self.list + 1] = one
   end
+  table.sort(self.list, by_key)
   return self
 end
 
@@ -107,19 +114,45 @@ local function failed_read(self, event, format)
   retry_later(self)
 end
 
-local function finish(self)
-  local pass = self.pass
-  local entries = {}
-  self.pass = nil
-  for name in pairs(pass.names) do
-    local entry = pass.read[name]
-    if entry then
-      entries[name] = merge(self, name, entry)
-    elseif not pass.gone[name] then
-      entries[name] = self.entries[name]
+-- Takes what the pass has read, and forgets what it found gone. Returns the
+-- instances that are new, sorted.
+local function take_in(self, pass)
+  local fresh = {}
+  for name, entry in pairs(pass.read) do
+    local before, now = self.entries[name], merge(self, name, entry)
+    if not before or before.instance ~= now.instance then
+      fresh[#fresh + 1] = now.instance
+    end
+    self.entries[name] = now
+  end
+  for name in pairs(pass.gone) do
+    self.entries[name] = nil
+  end
+  table.sort(fresh, by_key)
+  return fresh
+end
+
+-- Merges the fresh instances with those that are as they were. Most are, and
+-- the list of a large service is not sorted anew for one that came.
+local function merge_lists(self, fresh)
+  local list, i = {}, 1
+  for _, one in ipairs(self.list) do
+    local entry = self.entries[one.znode]
+    if entry and entry.instance == one then
+      while fresh[i] and fresh[i].key < one.key do
+        list[#list + 1] = fresh[i]
+        i = i + 1
+      end
+      list[#list + 1] = one
     end
   end
-  self.entries = entries
+  return table.move(fresh, i, #fresh, #list + 1, list)
+end
+
+local function finish(self)
+  local pass = self.pass
+  self.pass = nil
+  self.list = merge_lists(self, take_in(self, pass))
   if next(self.failed) == nil then
     self.delay = FIRST_DELAY
     recovered(self)
@@ -169,50 +202,44 @@ end
 
 -- Beyond the bound what serves stays, newcomers are refused.
 local function admit(self, children)
-  local names, left = {}, self.deps.max_instances
-  if #children <= left then
+  local most = self.deps.max_instances
+  if #children <= most then
     self.overfull = false
-    for _, name in ipairs(children) do
-      names[name] = true
-    end
-    return names
+    return children
   end
+  local names, others = {}, {}
   table.sort(children)
-  for round = 1, 2 do
-    for _, name in ipairs(children) do
-      if left > 0 and not names[name] and
-        (round == 2 or self.entries[name])
-      then
-        names[name] = true
-        left = left - 1
-      end
-    end
+  for _, name in ipairs(children) do
+    local list = self.entries[name] and #names < most and names or others
+    list[#list + 1] = name
   end
   if not self.overfull then
     self.deps.log:error("%s: has %d znodes, of which %d are used " ..
-      "(max_instances)", self.path, #children, self.deps.max_instances)
+      "(max_instances)", self.path, #children, most)
   end
   self.overfull = true
-  return names
+  return table.move(others, 1, most - #names, #names + 1, names)
 end
 
+-- Takes the list: what has to be read, and what is gone from it.
 local function start_pass(self, names)
-  self.pass.names = names
-  for name in pairs(self.failed) do
-    if not names[name] then
-      self.failed[name] = nil
+  local pass, failed = self.pass, {}
+  for _, name in ipairs(names) do
+    local entry = self.entries[name]
+    if entry then
+      entry.listed = pass
     end
-  end
-  for name in pairs(self.stale) do
-    if not names[name] then
-      self.stale[name] = nil
-    end
-  end
-  for name in pairs(names) do
-    if self.stale[name] or not (self.entries[name] or self.failed[name]) then
+    if self.stale[name] or not (entry or self.failed[name]) then
       fetch(self, name)
     end
+    failed[name] = self.failed[name]
   end
+  for name, entry in pairs(self.entries) do
+    if entry.listed ~= pass then
+      pass.gone[name] = true
+    end
+  end
+  self.stale, self.failed = {}, failed
   settle(self)
 end
 
@@ -248,15 +275,16 @@ local function listed(self, event)
   failed_read(self, event, "cannot be read: %s; its instances are kept")
 end
 
-local function names_known(self)
+-- Reads znodes again whose data may have changed; the list has not.
+local function start_pass_of_stale(self)
   local names = {}
-  for name in pairs(self.entries) do
-    names[name] = true
+  for name in pairs(self.stale) do
+    names[#names + 1] = name
   end
-  for name in pairs(self.failed) do
-    names[name] = true
+  for _, name in ipairs(names) do
+    fetch(self, name)
   end
-  return names
+  settle(self)
 end
 
 --- Starts a pass where one is needed and none is under way.
@@ -274,7 +302,7 @@ function registry:read()
     end
   elseif next(self.stale) ~= nil then
     self.pass = {outstanding = 0, read = {}, gone = {}}
-    start_pass(self, names_known(self))
+    start_pass_of_stale(self)
   end
 end
 
@@ -327,14 +355,10 @@ function registry:tick()
   self:read()
 end
 
---- Lists the instances known, in no order, a host:port maybe twice.
--- @treturn {instance,...}
+--- Lists the instances known, sorted by key, a host:port maybe twice.
+-- @treturn {instance,...} not to be changed
 function registry:instances()
-  local list = {}
-  for _, entry in pairs(self.entries) do
-    list[#list + 1] = entry.instance
-  end
-  return list
+  return self.list
 end
 
 return registry

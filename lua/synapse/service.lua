@@ -3,11 +3,15 @@
 -- It decides by the pure modules (select, slots, holds, plan) and keeps their
 -- results. It sends nothing: `sync` does, and tells it what was acknowledged.
 --
+-- A backend of a thousand servers must not make the change of one slow: what
+-- a plan looks at is the slots that are `dirty`, those that may not be as they
+-- are to be.
+--
 -- @module synapse.service
 
 local commands = require("synapse.commands")
+local difference = require("synapse.difference")
 local holds = require("synapse.holds")
-local instance = require("synapse.instance")
 local news = require("synapse.news")
 local plan = require("synapse.plan")
 local select = require("synapse.select")
@@ -50,21 +54,61 @@ local function resting_test(self)
   end
 end
 
+-- Places all instances anew; each keeps its slot where that still exists.
 local function place(self)
-  local before = self.placed
   local keys, by_key = keys_of(self.wanted)
   self.placed, self.waiting =
-    slots.assign(self.pool, before, keys, resting_test(self))
-  self.by_key = by_key
-  for slot, key in pairs(before) do
-    if self.placed[slot] ~= key then
-      self.vacated[slot] = true
-      self.refused[slot] = nil
-    end
+    slots.assign(self.pool, self.placed, keys, resting_test(self))
+  self.by_key, self.slot_of, self.dirty = by_key, {}, {}
+  for slot, key in pairs(self.placed) do
+    self.slot_of[key] = slot
   end
-  for key in pairs(self.held) do
-    if not by_key[key] then
-      self.held[key] = nil
+  for i, slot in ipairs(self.pool) do
+    self.position[slot] = i
+    self.dirty[slot] = true
+  end
+end
+
+local function leave(self, one)
+  local slot = self.slot_of[one.key]
+  self.by_key[one.key] = nil
+  self.held[one.key] = nil
+  if slot then
+    self.slot_of[one.key] = nil
+    self.placed[slot] = nil
+    self.vacated[slot] = true
+    self.refused[slot] = nil
+    self.dirty[slot] = true
+  end
+end
+
+local function renew(self, one)
+  local slot = self.slot_of[one.key]
+  self.by_key[one.key] = one
+  if slot then
+    self.dirty[slot] = true
+  end
+end
+
+-- Gives slots to those who have none, in sorted order.
+local function enter(self, added)
+  local keys, is_resting = {}, resting_test(self)
+  for _, one in ipairs(added) do
+    self.by_key[one.key] = one
+    keys[#keys + 1] = one.key
+  end
+  for _, key in ipairs(self.waiting) do
+    keys[#keys + 1] = self.by_key[key] and key
+  end
+  table.sort(keys)
+  self.waiting = {}
+  for _, key in ipairs(keys) do
+    local slot = slots.choose(self.pool, self.placed, key, is_resting)
+    if slot then
+      self.placed[slot], self.slot_of[key] = key, slot
+      self.dirty[slot] = true
+    else
+      self.waiting[#self.waiting + 1] = key
     end
   end
 end
@@ -78,17 +122,17 @@ end
 -- @treturn service
 function service.new(deps)
   local record = deps.record or {instances = {}, placed = {}, held = {}}
+  local wanted, source = select.wanted(deps.config, record.instances, {})
   local self = setmetatable({
     deps = deps,
     name = deps.config.name,
     backend = deps.config.backend,
     pool = deps.pool,
-    wanted = record.instances,
+    wanted = wanted,
+    source = #record.instances > 0 and "previous" or source,
     placed = record.placed,
     held = record.held,
-    source = "previous",
-    by_key = {},
-    waiting = {},
+    position = {},
     vacated = {},
     refused = {},
     news = news.new(),
@@ -96,23 +140,8 @@ function service.new(deps)
     asking = false,
   }, service)
   self.actual, self.acknowledged = empty_slots(deps.pool, deps.initial)
-  if #self.wanted == 0 then
-    self.wanted, self.source = select.wanted(deps.config, {}, {})
-  end
   place(self)
   return self
-end
-
-local function is_unchanged(self, wanted)
-  if #wanted ~= #self.wanted then
-    return false
-  end
-  for i, one in ipairs(wanted) do
-    if not instance.is_same(one, self.wanted[i]) then
-      return false
-    end
-  end
-  return true
 end
 
 local function report_source(self, source)
@@ -132,17 +161,23 @@ end
 function service:update(instances)
   local wanted, source =
     select.wanted(self.deps.config, instances, self.wanted)
-  local same = is_unchanged(self, wanted)
+  local found = difference.between(self.wanted, wanted)
   if source ~= self.source then
     self.source = source
     report_source(self, source)
   end
-  if same and #self.waiting == 0 then
+  self.wanted = wanted
+  if difference.is_empty(found) and #self.waiting == 0 then
     return false
   end
-  news.compare(self.news, self.by_key, wanted)
-  self.wanted = wanted
-  place(self)
+  news.add(self.news, found)
+  for _, one in ipairs(found.removed) do
+    leave(self, one)
+  end
+  for _, renewed in ipairs(found.renewed) do
+    renew(self, renewed.now)
+  end
+  enter(self, found.added)
   return true
 end
 
@@ -165,35 +200,55 @@ local function refused_target(self, slot)
   return true, refused.field ~= "addr" and self.actual[slot] or nil
 end
 
+local function target_of(self, slot)
+  local key = self.placed[slot]
+  local is_refused, instead = refused_target(self, slot)
+  if is_refused or not key then
+    return key and instead
+  end
+  local one = self.by_key[key]
+  return {
+    host = one.host, port = one.port,
+    weight = weight_of(self, one, slot),
+    initial = self.deps.initial[slot],
+    admin = self.held[key] or "ready",
+  }
+end
+
 --- Returns what each filled slot is to be.
 -- @treturn {[string]=server}
 function service:target()
   local target = {}
-  for slot, key in pairs(self.placed) do
-    local is_refused, instead = refused_target(self, slot)
-    local one = self.by_key[key]
-    target[slot] = instead
-    if not is_refused then
-      target[slot] = {
-        host = one.host, port = one.port,
-        weight = weight_of(self, one, slot),
-        initial = self.deps.initial[slot],
-        admin = self.held[key] or "ready",
-      }
-    end
+  for slot in pairs(self.placed) do
+    target[slot] = target_of(self, slot)
   end
   return target
 end
 
--- A refusal is over when its slot needs nothing any more.
-local function forget_refusals(self, groups)
+local function dirty_slots(self)
+  local list, target = {}, {}
+  for slot in pairs(self.dirty) do
+    list[#list + 1] = slot
+    target[slot] = target_of(self, slot)
+  end
+  local position = self.position
+  table.sort(list, function(a, b) return position[a] < position[b] end)
+  return list, target
+end
+
+-- A slot that needs nothing is clean, and a refusal of its is over.
+local function clean(self, groups)
   local needed = {}
   for _, group in ipairs(groups) do
     needed[group[1].slot] = true
   end
-  for slot, refused in pairs(self.refused) do
-    if self.deps.now() >= refused.due and not needed[slot] then
+  for slot in pairs(self.dirty) do
+    local refused = self.refused[slot]
+    if not needed[slot] and
+      not (refused and self.deps.now() < refused.due)
+    then
       self.refused[slot] = nil
+      self.dirty[slot] = nil
     end
   end
 end
@@ -205,9 +260,9 @@ function service:plan()
   if not self.known then
     return {query}
   end
-  local groups =
-    plan.diff(self.backend, self.pool, self:target(), self.actual)
-  forget_refusals(self, groups)
+  local list, target = dirty_slots(self)
+  local groups = plan.diff(self.backend, list, target, self.actual)
+  clean(self, groups)
   if self.asking then
     groups[#groups + 1] = query
   end
@@ -312,6 +367,7 @@ function service:observe(states)
   self.known, self.asking = true, false
   for _, slot in ipairs(self.pool) do
     self.actual[slot] = states[slot]
+    self.dirty[slot] = true
   end
   local changes
   self.held, changes =

@@ -16,8 +16,13 @@ describe("the summary line", function()
 
   it("names what came, went and changed", function()
     local one = news.new()
-    news.compare(one, {["b:1"] = {key = "b:1"}, ["c:1"] = {key = "c:1"}},
-      {{key = "a:1"}, {key = "c:1", weight = 0}})
+    news.add(one, {
+      added = {{key = "a:1"}}, removed = {{key = "b:1"}},
+      renewed = {
+        {before = {key = "c:1"}, now = {key = "c:1", weight = 0}},
+        {before = {key = "d:1"}, now = {key = "d:1", name = "other"}},
+      },
+    })
     one.done = 4
     assert.are.equal("web: 1 added (a:1), 1 removed (b:1), 1 changed (c:1), " ..
       "4 commands acknowledged, 1 of 2 slots used", news.line(one, service()))
@@ -25,7 +30,10 @@ describe("the summary line", function()
 
   it("names no more than three", function()
     local one = news.new()
-    news.compare(one, {}, {{key = "a"}, {key = "b"}, {key = "c"}, {key = "d"}})
+    news.add(one, {
+      added = {{key = "a"}, {key = "b"}, {key = "c"}, {key = "d"}},
+      removed = {}, renewed = {},
+    })
     assert.is_truthy(news.line(one, service())
       :find("4 added (a, b, c, ...)", 1, true))
   end)

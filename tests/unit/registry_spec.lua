@@ -83,6 +83,18 @@ describe("a registry", function()
     assert.are.equal(1, changes)
   end)
 
+  it("lists its instances sorted, whoever came last", function()
+    settle()
+    one:path_changed()
+    read({"b_2", "c_3", "a_1"})
+    session.reply_data("/web/c_3", data(10))
+    local keys = {}
+    for i, made in ipairs(one:instances()) do
+      keys[i] = made.key
+    end
+    assert.are.same({"10.0.0.1:1", "10.0.0.1:10", "10.0.0.1:2"}, keys)
+  end)
+
   it("reads no znode whose name carries the data", function()
     one:connected(false)
     read({"base64_40_eyJob3N0IjoiMTAuMC4wLjEiLCJwb3J0Ijo4MH0=_0000000001"})
