@@ -30,6 +30,7 @@
 #include "nerve/watcher.h"
 
 #define QUEUE_LIMIT 100000
+#define LIBRARY_MS  60000 /* between errors of the client library */
 #define END_TICK_MS 10
 #define LEAVING_MS  1000 /* then what is registered is left to the servers */
 #define CLOSING_MS  1600 /* since the signal; then the process just ends */
@@ -43,6 +44,8 @@ struct daemon {
     uv_signal_t signals[3];
     uv_timer_t end_timer;
     uint64_t end_since_ms;       /* when the signal came; 0: none */
+    uint64_t library_next_ms;    /* when its next error is shown */
+    bool closed;                 /* the loop runs out of handles */
     struct queue *queue;         /* owned */
     struct worker *closer;       /* owned; closes handles */
     struct curl_loop *curl;      /* owned */
@@ -56,11 +59,16 @@ struct daemon {
 /* Any thread. */
 static void wake_loop(void *arg) { uv_async_send(arg); }
 
-/* Lines of the client library: what matters of them the session says too. */
+/* Lines of the client library. While a server is down it has much to say; one
+ * error a minute is enough to see why. */
 static void log_library(struct daemon *d, const struct event *ev) {
-    enum event_level level =
-        ev->level <= LEVEL_WARNING ? LEVEL_INFO : LEVEL_DEBUG;
+    uint64_t now = uv_now(&d->loop);
+    enum event_level level = LEVEL_DEBUG;
 
+    if (ev->level <= LEVEL_WARNING && now >= d->library_next_ms) {
+        level = LEVEL_INFO;
+        d->library_next_ms = now + LIBRARY_MS;
+    }
     log_line(d->log, level, "zookeeper: %s", ev->data ? ev->data : "");
 }
 
@@ -106,22 +114,26 @@ static void close_ensembles(struct daemon *d) {
     d->ensemble_count = 0;
 }
 
-/* Lets the loop run out of handles. */
+/* Lets the loop run out of handles. The timer of the end still runs, because
+ * a query of names may hang, but keeps the loop no longer. */
 static void close_loop(struct daemon *d) {
+    d->closed = true;
     curl_loop_free(d->curl);
     d->curl = NULL;
-    queue_set_wake(d->queue, NULL, NULL);
+    if (d->queue)
+        queue_set_wake(d->queue, NULL, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
-    uv_close((uv_handle_t *)&d->end_timer, NULL);
+    uv_unref((uv_handle_t *)&d->end_timer);
     for (size_t i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
 
-/* Ends the process while threads may hang in a call of the client library. */
+/* Ends the process while threads hang in a call of the client library, or in
+ * a query of names. */
 static void end_at_once(struct daemon *d) {
     log_line(d->log, LEVEL_WARNING,
-             "stopped without an answer from ZooKeeper; what is registered "
-             "goes with its session");
+             "stopped without an answer; what is registered goes with its "
+             "session");
     log_flush(d->log, FLUSH_MS);
     _exit(0);
 }
@@ -134,7 +146,7 @@ static void on_end_tick(uv_timer_t *timer) {
         close_ensembles(d);
     if (d->ensemble_count)
         return;
-    if (worker_pending(d->closer) == 0)
+    if (!d->closed && worker_pending(d->closer) == 0)
         close_loop(d);
     else if (elapsed >= CLOSING_MS)
         end_at_once(d);
@@ -267,6 +279,8 @@ int daemon_run(const struct config *config, struct log *log) {
         close_ensembles(&d);
         close_loop(&d);
     }
+    uv_run(&d.loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&d.end_timer, NULL);
     uv_run(&d.loop, UV_RUN_DEFAULT);
     uv_loop_close(&d.loop);
     free_parts(&d);

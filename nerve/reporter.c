@@ -305,21 +305,27 @@ static void on_reply(struct reporter *r, const struct event *ev,
     learn(r, ev, now_ms);
 }
 
+/* Tells whether the znode <path> is being deleted by us just now. */
+static bool is_being_deleted(const struct reporter *r, const char *path) {
+    const struct registration *known = &r->registration;
+
+    return known->in_flight && r->step == REGISTRATION_DELETE && known->count &&
+           strcmp(known->znodes[known->count - 1].path, path) == 0;
+}
+
 static void on_watch(struct reporter *r, const struct event *ev,
                      int64_t now_ms) {
     struct registration *known = &r->registration;
-    bool own = known->in_flight && r->step == REGISTRATION_DELETE &&
-               known->count &&
-               strcmp(known->znodes[known->count - 1].path, ev->path) == 0;
 
-    for (size_t i = 0; i < known->count; i++) {
-        if (strcmp(known->znodes[i].path, ev->path) != 0)
-            continue;
-        known->znodes[i].watched = false;
-        if (ev->change == CHANGE_DELETED && !own)
-            lose_znode(r, ev->path, now_ms);
+    for (size_t i = 0; i < known->count; i++)
+        if (strcmp(known->znodes[i].path, ev->path) == 0)
+            known->znodes[i].watched = false;
+    if (ev->change != CHANGE_DELETED || is_being_deleted(r, ev->path))
         return;
-    }
+    if (known->wanted)
+        lose_znode(r, ev->path, now_ms);
+    else
+        on_deleted(r, ev); /* a delete of ours whose answer was lost */
 }
 
 static void lose_session(struct reporter *r) {

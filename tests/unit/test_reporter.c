@@ -452,6 +452,16 @@ static void a_lost_delete_is_sent_again(void **state) {
     assert_true(reporter_is_gone(reporter));
 }
 
+static void a_lost_delete_that_happened_is_no_others_doing(void **state) {
+    (void)state;
+    register_it();
+    reporter_want(reporter, false, now);
+    answer(SESSION_LOST, ZNODE);
+    fire(CHANGE_DELETED, ZNODE);
+    assert_true(fake_log_is("info web: registration " ZNODE " removed\n"));
+    assert_true(reporter_is_gone(reporter));
+}
+
 static void a_request_refused_at_once_waits_for_the_connection(void **state) {
     (void)state;
     connect_new();
@@ -498,6 +508,7 @@ int main(void) {
         TEST(lost_watches_are_set_again),
         TEST(the_fourth_deletion_in_a_minute_is_a_shared_identity),
         TEST(a_lost_delete_is_sent_again),
+        TEST(a_lost_delete_that_happened_is_no_others_doing),
         TEST(a_request_refused_at_once_waits_for_the_connection),
     };
 

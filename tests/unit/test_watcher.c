@@ -104,10 +104,9 @@ static void a_pass_stops_at_the_first_check_that_is_down(void **state) {
     give("--");
     assert_string_equal(fake_ran, "aa");
     assert_string_equal(wanted, "-");
-    assert_true(
-        fake_log_is("debug web: check a failed: broken\n"
-                    "warning web: instance h:80 unknown -> down (a: broken)\n"
-                    "debug web: check a failed: broken\n"));
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 unknown -> down (a: broken)\n"
+                     "debug web: check a failed: broken\n"));
 }
 
 static void a_failure_below_fall_lets_the_pass_go_on(void **state) {
