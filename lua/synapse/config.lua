@@ -175,24 +175,30 @@ end
 
 -- Samples say "localhost" here, so that names are allowed: they come from the
 -- configuration, not from ZooKeeper.
-local function resolve_host(fields, resolve)
-  local host = fields.host
-  if type(host) ~= "string" or not host:find("^[%w.-]*%a[%w.-]*$") then
-    return fields
-  end
-  local copy = without_nulls(fields)
-  local found = resolve(host .. ":1")
+local function is_name(host)
+  return type(host) == "string" and host:find("^[%w.-]*%a[%w.-]*$") ~= nil
+end
+
+local function resolve_host(host, resolve)
   local addresses = {}
-  for text in (found or ""):gmatch("[^,]+") do
+  for text in (resolve(host .. ":1") or ""):gmatch("[^,]+") do
     addresses[#addresses + 1] = text:match("^%[?(.-)%]?:1$")
   end
   table.sort(addresses)
-  copy.host = addresses[1] or host
-  return copy
+  return addresses[1]
 end
 
 local function read_default_server(report, value, place, resolve)
-  local fields = is_object(value) and resolve_host(value, resolve) or value
+  local fields = is_object(value) and without_nulls(value) or value
+  if is_object(fields) and is_name(fields.host) then
+    local found = resolve_host(fields.host, resolve)
+    if not found then
+      wrong(report, place, "host: %s does not resolve to an address",
+        shown(fields.host))
+      return nil
+    end
+    fields.host = found
+  end
   local made, problems = instance.check(fields)
   if not made then
     wrong(report, place, "%s", problems)

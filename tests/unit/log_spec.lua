@@ -8,7 +8,9 @@ describe("the log", function()
     clock, lines = new_clock(), {}
     log = logger.new({
       now = clock.now,
-      write = function(level, line) table.insert(lines, level .. " " .. line) end,
+      write = function(level, line)
+        table.insert(lines, level .. " " .. line)
+      end,
     })
   end)
 

@@ -278,7 +278,8 @@ describe("a registry", function()
       session.reply("/web", GONE)
       assert.are.same({1, 2}, ports())
       assert.are.same({}, session.open())
-      assert.are.equal(1, log.count("/web: no such znode; 2 instances are kept"))
+      assert.are.equal(1,
+        log.count("/web: no such znode; 2 instances are kept"))
     end)
 
     it("reads when the path is made", function()

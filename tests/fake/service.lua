@@ -1,0 +1,53 @@
+--- A service for the tests of `sync`: sends the groups in `groups`, one
+-- command each, and writes down what it is told.
+return function(name, told)
+  local service = {name = name, backend = name, known = true, refused = {},
+    groups = {}, asks = false}
+
+  function service.plan(self)
+    local groups = {}
+    for i, text in ipairs(self.groups) do
+      groups[i] = {{text = text, field = "admin"}}
+    end
+    if self.asks then
+      groups[#groups + 1] = {{text = "show " .. name, field = "state"}}
+    end
+    return groups
+  end
+
+  local function note(method)
+    service[method] = function(_, command, answer)
+      table.insert(told, name .. " " .. method ..
+        (type(command) == "table" and " " .. (command.text or "") or "") ..
+        (answer and ": " .. answer or ""))
+    end
+  end
+  note("sent")
+  note("refuse")
+  note("ask")
+  note("lost")
+
+  function service.done(self, command)
+    table.insert(told, name .. " done " .. command.text)
+    for i, text in ipairs(self.groups) do
+      if text == command.text then
+        table.remove(self.groups, i)
+      end
+    end
+  end
+
+  function service.observe(self, states)
+    table.insert(told, name .. " observe " .. tostring(next(states)))
+    self.asks = false
+    return #self.groups > 0, self.held == true
+  end
+
+  function service.is_due()
+    return service.due == true
+  end
+
+  function service.summary()
+    return name .. " summed up"
+  end
+  return service
+end

@@ -1,0 +1,134 @@
+local ensemble = require("synapse.ensemble")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_session = dofile("tests/fake/session.lua")
+
+-- A registry that writes down what it is told.
+local function new_registry(path, told)
+  local one = {path = path}
+  for _, method in ipairs({"connected", "path_changed", "data_changed", "tick",
+    "restart"})
+  do
+    one[method] = function(_, value)
+      table.insert(told, string.format("%s %s %s", path, method,
+        tostring(value)))
+    end
+  end
+  return one
+end
+
+describe("an ensemble", function()
+  local clock, log, told, one
+
+  before_each(function()
+    clock, log, told = new_clock(), new_log(), {}
+    one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
+      random = function() return 0.5 end})
+    one:add(new_registry("/web", told))
+    one.session = new_session(function(event) one:take(event) end)
+  end)
+
+  local function state(name, link)
+    one:take({type = "session", state = name, link = link, client_id = "0x1",
+      timeout = 10})
+  end
+
+  it("reads everything at once on its first connection", function()
+    state("connected", "new_session")
+    assert.are.same({"/web connected false"}, told)
+  end)
+
+  it("trusts the watches of a handle that reconnected", function()
+    state("connected", "new_session")
+    state("connecting")
+    state("connected", "same_handle")
+    assert.are.equal("/web connected true", told[2])
+  end)
+
+  it("reads everything a little later on a later session", function()
+    state("connected", "new_session")
+    state("expired")
+    state("connected", "new_session")
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.equal("/web connected false", told[3])
+  end)
+
+  it("reads everything though the connection broke before it was time",
+    function()
+      state("connected", "new_session")
+      state("connected", "new_handle")
+      state("connecting")
+      state("connected", "same_handle")
+      clock.pass(0.5)
+      one:tick()
+      assert.are.equal("/web connected false", told[2])
+    end)
+
+  it("hands each reply to whoever asked, once", function()
+    local answers = {}
+    local request = one:requester()
+    assert.is_true(request("get", "/web/a", function(event)
+      table.insert(answers, event.data)
+    end))
+    one.session.reply("/web/a", {data = "x"})
+    one:take({type = "reply", request = 1, data = "again"})
+    assert.are.same({"x"}, answers)
+  end)
+
+  it("cannot be asked without a session, or without a connection", function()
+    local request = one:requester()
+    one.session.connected = false
+    assert.is_false(request("get", "/web/a", error))
+    one.session = nil
+    assert.is_false(request("get", "/web/a", error))
+  end)
+
+  it("tells a registry that its path changed", function()
+    one:take({type = "watch", path = "/web", change = "children"})
+    assert.are.same({"/web path_changed nil"}, told)
+  end)
+
+  it("tells a registry whose znode has new data", function()
+    one:take({type = "watch", path = "/web/a_1", change = "data"})
+    assert.are.same({"/web data_changed a_1"}, told)
+  end)
+
+  it("leaves a deleted znode to the watch of its path", function()
+    one:take({type = "watch", path = "/web/a_1", change = "deleted"})
+    assert.are.same({}, told)
+  end)
+
+  it("finds the registry of the root", function()
+    one:add(new_registry("/", told))
+    one:take({type = "watch", path = "/a", change = "data"})
+    assert.are.same({"/ data_changed a"}, told)
+  end)
+
+  it("reads everything again after an overflow", function()
+    one:take({type = "overflow"})
+    assert.are.same({"/web connected false"}, told)
+  end)
+
+  it("says once that the connection is lost", function()
+    state("connected", "new_session")
+    state("connecting")
+    state("connecting")
+    assert.are.equal(1, log.count("connection lost, servers stay"))
+  end)
+
+  it("names the directive when threads cannot be started", function()
+    state("no_threads")
+    assert.are.equal(1, log.count("alert: session with zk1:2181"))
+    assert.are.equal(1, log.count("`insecure-fork-wanted`"))
+  end)
+
+  it("forgets what was asked when it begins anew", function()
+    one:requester()("get", "/web/a", error)
+    one:restart()
+    one.session.reply("/web/a", {data = "x"})
+    assert.are.same({"/web restart nil"}, told)
+  end)
+end)

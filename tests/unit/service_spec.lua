@@ -1,0 +1,385 @@
+local service = require("synapse.service")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+
+local function instance(last, weight)
+  return {key = "10.0.0." .. last .. ":80", host = "10.0.0." .. last,
+    port = 80, weight = weight, znode = "i_" .. last}
+end
+
+describe("a service", function()
+  local clock, log, sessions, one
+
+  local function new(changes, record, size)
+    local pool, initial = {}, {}
+    for i = 1, size or 4 do
+      pool[i] = "s" .. i
+      initial["s" .. i] = 10
+    end
+    local config = {name = "web", backend = "www", path = "/web",
+      default_servers = {}, use_previous_backends = true}
+    for key, value in pairs(changes or {}) do
+      config[key] = value
+    end
+    one = service.new({config = config, pool = pool, initial = initial,
+      record = record, now = clock.now, log = log,
+      sessions = function(slot) return sessions[slot] or 0 end})
+  end
+
+  -- What HAProxy would say if every command of ours had been done.
+  local function as_told()
+    local states = {}
+    for slot, server in pairs(one.actual) do
+      states[slot] = {}
+      for field, value in pairs(server) do
+        states[slot][field] = value
+      end
+    end
+    return states
+  end
+
+  local function texts()
+    local list = {}
+    for _, group in ipairs(one:plan()) do
+      for _, command in ipairs(group) do
+        list[#list + 1] = command.text
+      end
+    end
+    return list
+  end
+
+  -- Sends what is planned; HAProxy does it all.
+  local function apply()
+    for _, group in ipairs(one:plan()) do
+      for _, command in ipairs(group) do
+        one:sent(command)
+        one:done(command)
+      end
+    end
+  end
+
+  local function slot_of(last)
+    for slot, key in pairs(one.placed) do
+      if key == "10.0.0." .. last .. ":80" then
+        return slot
+      end
+    end
+  end
+
+  -- Brings it to the given instances, all acknowledged.
+  local function settle(...)
+    one:observe(as_told())
+    one:update({...})
+    apply()
+    assert.are.same({}, one:plan())
+  end
+
+  before_each(function()
+    clock, log, sessions = new_clock(), new_log(), {}
+    new()
+  end)
+
+  it("asks for the state before it plans anything", function()
+    one:update({instance(1)})
+    assert.are.same({"show servers state www"}, texts())
+  end)
+
+  it("fills a slot for an instance that comes", function()
+    one:observe(as_told())
+    one:update({instance(1)})
+    local slot = slot_of(1)
+    assert.are.same({
+      "set server www/" .. slot .. " addr 10.0.0.1 port 80",
+      "set server www/" .. slot .. " state ready",
+    }, texts())
+  end)
+
+  it("plans nothing when all was acknowledged", function()
+    settle(instance(1), instance(2))
+    assert.is_false(one:update({instance(1), instance(2)}))
+    assert.are.same({}, texts())
+  end)
+
+  it("empties the slot of an instance that goes", function()
+    settle(instance(1), instance(2))
+    local slot = slot_of(1)
+    assert.is_true(one:update({instance(2)}))
+    assert.are.same({"set server www/" .. slot .. " state maint"}, texts())
+  end)
+
+  it("plans again what was not acknowledged", function()
+    settle(instance(1))
+    one:update({instance(1, 0)})
+    local first = texts()
+    assert.are.same(first, texts())
+  end)
+
+  it("keeps its instances when ZooKeeper has none, and says so", function()
+    settle(instance(1))
+    one:update({})
+    assert.are.same({}, texts())
+    assert.are.equal(1, log.count("no instance in ZooKeeper, the 1 previous"))
+  end)
+
+  it("empties its slots when it is not to keep previous ones", function()
+    new({use_previous_backends = false})
+    settle(instance(1))
+    local slot = slot_of(1)
+    one:update({})
+    assert.are.same({"set server www/" .. slot .. " state maint"}, texts())
+  end)
+
+  it("starts with its default servers where it knows nothing else", function()
+    new({default_servers = {instance(9)}})
+    assert.is_string(slot_of(9))
+  end)
+
+  describe("and weights", function()
+    it("drains at weight 0, always", function()
+      settle(instance(1))
+      one:update({instance(1, 0)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+        texts())
+    end)
+
+    it("leaves other weights to the configuration", function()
+      settle(instance(1))
+      one:update({instance(1, 77)})
+      assert.are.same({}, texts())
+    end)
+
+    it("applies other weights with use_nerve_weights", function()
+      new({use_nerve_weights = true})
+      settle(instance(1))
+      one:update({instance(1, 77)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 77"},
+        texts())
+    end)
+
+    it("returns to the configuration's when there is none any more",
+      function()
+        new({use_nerve_weights = true})
+        settle(instance(1, 0))
+        one:update({instance(1)})
+        assert.are.same({"set server www/" .. slot_of(1) .. " weight 100%"},
+          texts())
+      end)
+  end)
+
+  describe("with more instances than slots", function()
+    before_each(function()
+      new(nil, nil, 2)
+      settle(instance(1), instance(2), instance(3))
+    end)
+
+    it("tells who waits", function()
+      assert.is_truthy(one:summary():find("1 without a slot (10.0.0.3:80)", 1,
+        true))
+    end)
+
+    it("gives the next free slot to whoever waits", function()
+      local slot = slot_of(1)
+      one:update({instance(2), instance(3)})
+      assert.are.equal(slot, slot_of(3))
+    end)
+  end)
+
+  it("lets a slot rest while sessions of its last instance go on", function()
+    settle(instance(1))
+    local slot = slot_of(1)
+    sessions[slot] = 3
+    one:update({instance(2)})
+    apply()
+    one:update({instance(1), instance(2)})
+    assert.are_not.equal(slot, slot_of(1))
+    sessions[slot] = 0
+    one:update({instance(2)})
+    apply()
+    one:update({instance(1), instance(2)})
+    assert.are.equal(slot, slot_of(1))
+  end)
+
+  describe("whose command is refused", function()
+    local function refuse(field)
+      settle(instance(1))
+      one:update({instance(1), instance(2, 0)})
+      for _, group in ipairs(one:plan()) do
+        for _, command in ipairs(group) do
+          one:sent(command)
+          if command.field == field then
+            one:refuse(command, "No.")
+          else
+            one:done(command)
+          end
+        end
+      end
+    end
+
+    it("says which, for what, and why", function()
+      refuse("weight")
+      assert.are.equal(1, log.count("error: web: www/" .. slot_of(2) ..
+        " (10.0.0.2:80): `set server www/" .. slot_of(2) ..
+        " weight 0%` refused: No.; again in 1 s"))
+    end)
+
+    it("leaves the rest of the slot as it is until it is due", function()
+      refuse("weight")
+      assert.are.same({}, texts())
+      assert.is_false(one:is_due())
+      clock.pass(1)
+      assert.is_true(one:is_due())
+      assert.are.same({"set server www/" .. slot_of(2) .. " weight 0%"},
+        texts())
+    end)
+
+    it("never serves from an address that is not the instance's", function()
+      refuse("addr")
+      assert.are.same({"set server www/" .. slot_of(2) .. " state maint"},
+        texts())
+    end)
+
+    it("waits longer each time, at most a minute", function()
+      refuse("weight")
+      for _, delay in ipairs({2, 4, 8, 16, 32, 60, 60}) do
+        clock.pass(60)
+        local command = one:plan()[1][1]
+        one:sent(command)
+        one:refuse(command, "No.")
+        assert.is_truthy(log.lines[#log.lines]:find(
+          "; again in " .. delay .. " s", 1, true))
+      end
+    end)
+
+    it("forgets it when the instance goes", function()
+      refuse("weight")
+      one:update({instance(1)})
+      clock.pass(1)
+      assert.is_false(one:is_due())
+    end)
+
+    it("does not hold up the others", function()
+      refuse("weight")
+      one:update({instance(1, 0), instance(2, 0)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+        texts())
+    end)
+  end)
+
+  describe("that HAProxy tells of", function()
+    it("repairs what is not as it was set, and says so", function()
+      settle(instance(1))
+      local states = as_told()
+      states[slot_of(1)].weight = 99
+      assert.is_true(one:observe(states))
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 100%"},
+        texts())
+      assert.are.equal(1, log.count("warning: web: 1 slots are not as they"))
+    end)
+
+    it("puts a slot into maint that should be empty", function()
+      settle(instance(1))
+      local states, empty = as_told(), nil
+      for slot in pairs(states) do
+        empty = not one.placed[slot] and slot or empty
+      end
+      states[empty].admin = "ready"
+      one:observe(states)
+      assert.are.same({"set server www/" .. empty .. " state maint"}, texts())
+    end)
+
+    it("leaves an operator's maint alone, through a change of weight",
+      function()
+        settle(instance(1))
+        local states = as_told()
+        states[slot_of(1)].admin = "maint"
+        local differs, held = one:observe(states)
+        assert.is_false(differs)
+        assert.is_true(held)
+        one:update({instance(1, 0)})
+        assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+          texts())
+        assert.are.equal(1, log.count("10.0.0.1:80 ready -> maint by an op"))
+      end)
+
+    it("sends a lost ready again", function()
+      settle()
+      one:update({instance(1)})
+      for _, group in ipairs(one:plan()) do
+        for _, command in ipairs(group) do
+          one:sent(command)
+        end
+      end
+      one:lost()
+      assert.are.same({"show servers state www"}, texts())
+      local states = as_told()
+      states[slot_of(1)].host, states[slot_of(1)].port = "10.0.0.1", 80
+      local _, held = one:observe(states)
+      assert.is_false(held)
+      assert.are.same({"set server www/" .. slot_of(1) .. " state ready"},
+        texts())
+    end)
+
+    it("uses a slot no more that HAProxy has not", function()
+      settle(instance(1))
+      local states, slot = as_told(), slot_of(1)
+      states[slot] = nil
+      one:observe(states)
+      assert.is_string(slot_of(1))
+      assert.are_not.equal(slot, slot_of(1))
+      assert.are.equal(1, log.count("error: web: www/" .. slot ..
+        " is gone from HAProxy"))
+    end)
+  end)
+
+  it("asks for the state after its own commands", function()
+    settle(instance(1))
+    one:update({instance(1, 0)})
+    one:ask()
+    assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%",
+      "show servers state www"}, texts())
+  end)
+
+  describe("from a snapshot", function()
+    local record
+
+    before_each(function()
+      new()
+      settle(instance(1), instance(2))
+      local states = as_told()
+      states[slot_of(2)].admin = "drain"
+      one:observe(states)
+      record = one:record()
+    end)
+
+    it("has its instances in their slots, before any read", function()
+      local first, second = slot_of(1), slot_of(2)
+      new(nil, record)
+      assert.are.equal(first, slot_of(1))
+      assert.are.equal(second, slot_of(2))
+      assert.are.equal("10.0.0.1", one:target()[first].host)
+    end)
+
+    it("keeps an operator's drain", function()
+      new(nil, record)
+      assert.are.equal("drain", one:target()[slot_of(2)].admin)
+      one:filled(slot_of(2), one:target()[slot_of(2)])
+      local _, held = one:observe(as_told())
+      assert.is_false(held)
+      assert.are.equal("drain", one:target()[slot_of(2)].admin)
+    end)
+
+    it("knows what was filled before HAProxy began to serve", function()
+      new(nil, record)
+      for slot, server in pairs(one:target()) do
+        one:filled(slot, server)
+      end
+      one:observe(as_told())
+      assert.are.same({}, texts())
+    end)
+
+    it("fits into fewer slots as far as they go", function()
+      new(nil, record, 1)
+      assert.are.equal(1, #one.waiting)
+    end)
+  end)
+end)
