@@ -8,8 +8,10 @@
 -- @module synapse.main
 
 local agent = require("synapse.agent")
+local backends = require("synapse.backends")
 local config = require("synapse.config")
 local logger = require("synapse.log")
+local preview = require("synapse.preview")
 local runtime = require("synapse.runtime")
 local storage = require("synapse.storage")
 local zookeeper = require("zookeeper")
@@ -21,17 +23,25 @@ local STUCK_AFTER = 10
 
 local log = logger.new({write = runtime.log, now = zookeeper.now})
 
+local function read_file(path)
+  local file, why = io.open(path, "rb")
+  if not file then
+    return nil, why
+  end
+  local text = file:read("a")
+  file:close()
+  return text, text == nil and path .. ": cannot be read" or nil
+end
+
 local function read_config(path)
   if not path then
     error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
       "/etc/haproxy/synapse.conf.json` above lua-load", 0)
   end
-  local file, why = io.open(path, "rb")
-  local text = file and file:read("a")
+  local text, why = read_file(path)
   if not text then
-    error("synapse: " .. (why or path .. ": cannot be read"), 0)
+    error("synapse: " .. why, 0)
   end
-  file:close()
   local made, notes = config.parse(text, zookeeper.resolve)
   if not made then
     error("synapse: " .. path .. ": " .. table.concat(notes, "; "), 0)
@@ -59,10 +69,36 @@ local function resolve_all(services)
   return addresses
 end
 
+local function check_backends(services, find)
+  local problems = backends.problems(services, find)
+  if #problems > 0 then
+    error("synapse: " .. table.concat(problems, "; "), 0)
+  end
+end
+
+-- Only `haproxy -c` needs this; see `synapse.preview`.
+local function check_text(services)
+  local arguments, texts = {}, {}
+  for argument in (read_file("/proc/self/cmdline") or ""):gmatch("[^\0]+") do
+    arguments[#arguments + 1] = argument
+  end
+  for i, path in ipairs(preview.files(arguments) or {}) do
+    texts[i] = read_file(path)
+    if not texts[i] then
+      return
+    end
+  end
+  local found = #texts > 0 and preview.backends(texts)
+  if found then
+    check_backends(services, function(name) return found[name] end)
+  end
+end
+
 local function load()
-  local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
   local client = zookeeper.new()
   zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
+  local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
+  check_text(settings.services)
   return {
     config = settings,
     client = client,
@@ -70,33 +106,6 @@ local function load()
     storage = storage.open({zookeeper = zookeeper, log = log},
       settings.state_file_path),
   }
-end
-
-local function check_backend(service)
-  local place = "synapse: services." .. service.name .. ": backend " ..
-    service.backend
-  local template = "`server-template s 1-16 127.0.0.1:1 disabled`"
-  local pool = runtime.slots(service.backend)
-  if not pool then
-    return place .. " is not in HAProxy's configuration; add it, with a line "
-      .. template
-  elseif #pool == 0 then
-    return place .. " has no slots; add a line " .. template
-  elseif not runtime.is_disabled(service.backend, pool[1]) then
-    return place .. ": slot " .. pool[1] .. " is not `disabled`; its line is "
-      .. "to be like " .. template
-  end
-  return nil
-end
-
-local function check_backends(services)
-  local problems = {}
-  for _, service in ipairs(services) do
-    problems[#problems + 1] = check_backend(service)
-  end
-  if #problems > 0 then
-    error(table.concat(problems, "; "), 0)
-  end
 end
 
 local function new_agent(loaded)
@@ -175,7 +184,7 @@ function main.start()
   local loaded = load()
   local self
   core.register_init(function()
-    check_backends(loaded.config.services)
+    check_backends(loaded.config.services, runtime.backend)
     self = new_agent(loaded)
     self:fill()
   end)

@@ -44,13 +44,22 @@ function runtime.slots(name)
   return pool, initial
 end
 
---- Tells whether a slot is out of traffic, as `disabled` makes it.
--- @tparam string backend
--- @tparam string slot
--- @treturn boolean
-function runtime.is_disabled(backend, slot)
-  local status = core.backends[backend].servers[slot]:get_stats().status
-  return status:find("^MAINT") ~= nil
+--- Tells whether a backend can be filled. Only in `core.register_init`.
+-- @tparam string name of the backend
+-- @treturn {slots=integer,sure=boolean,is_disabled=boolean} how many slots it
+--   has, and whether they are out of traffic, as `disabled` makes them
+-- @treturn[2] nil when there is no such backend
+function runtime.backend(name)
+  local pool = runtime.slots(name)
+  if not pool then
+    return nil
+  end
+  local first = pool[1] and core.backends[name].servers[pool[1]]
+  return {
+    slots = #pool,
+    sure = true,
+    is_disabled = first and first:get_stats().status:find("^MAINT") ~= nil,
+  }
 end
 
 --- Fills a slot. Only in `core.register_init`.
