@@ -28,6 +28,8 @@ struct check {
     void *arg;             /* borrowed */
     struct lookup *lookup; /* owned */
     uv_timer_t deadline;
+    uint64_t due_ms;                /* when it is */
+    bool extended;                  /* it was put off already */
     const struct addrinfo *address; /* borrowed; of the attempt under way */
     bool running;
 };

@@ -93,10 +93,12 @@ static int compare_hosts(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Sorted, so that one ensemble has one session whatever the order is. */
+/* Sorted, so that one ensemble has one session whatever the order is; the
+ * chroot, which stands behind one of the hosts, comes last. */
 static char *join_sorted(const json_t *list) {
     size_t count = json_array_size(list);
     const char **hosts = calloc(count, sizeof(*hosts));
+    const char *chroot = "";
     struct text joined = {0};
 
     if (!hosts)
@@ -104,10 +106,35 @@ static char *join_sorted(const json_t *list) {
     for (size_t i = 0; i < count; i++)
         hosts[i] = json_string_value(json_array_get(list, i));
     qsort(hosts, count, sizeof(*hosts), compare_hosts);
-    for (size_t i = 0; i < count; i++)
-        text_printf(&joined, "%s%s", i ? "," : "", hosts[i]);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strcspn(hosts[i], "/");
+
+        text_printf(&joined, "%s%.*s", i ? "," : "", (int)length, hosts[i]);
+        if (hosts[i][length])
+            chroot = hosts[i] + length;
+    }
+    text_puts(&joined, chroot);
     free(hosts);
     return text_take(&joined);
+}
+
+/* All servers have one tree: two chroots cannot both be meant. */
+static int check_chroots(const json_t *list, const char *at,
+                         struct error *err) {
+    const char *first = NULL, *chroot;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        chroot = strchr(json_string_value(json_array_get(list, i)), '/');
+        if (first && chroot && strcmp(first, chroot) != 0) {
+            error_set(err,
+                      "%s.zk_hosts: \"%.100s\" and \"%.100s\": one chroot "
+                      "holds for all servers",
+                      at, first, chroot);
+            return -1;
+        }
+        first = first ? first : chroot;
+    }
+    return 0;
 }
 
 static int read_ensemble(struct service_config *service, const json_t *json,
@@ -130,6 +157,8 @@ static int read_ensemble(struct service_config *service, const json_t *json,
             return value_wrong(json_array_get(list, i), at, key,
                                "a server (\"host:port\")", err);
     }
+    if (check_chroots(list, at, err) != 0)
+        return -1;
     service->ensemble = join_sorted(list);
     return service->ensemble ? 0 : out_of_memory(at, err);
 }

@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

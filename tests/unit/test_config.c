@@ -128,7 +128,7 @@ static void one_ensemble_is_one_whatever_the_order(void **state) {
     struct config *config =
         parse("{\"instance_id\": \"i\", \"services\": {"
               "\"a\": {\"host\": \"h\", \"port\": 1, \"zk_path\": \"/a\","
-              "\"zk_hosts\": [\"zk2:1\", \"zk1:1\", \"zk3:1/root\"]},"
+              "\"zk_hosts\": [\"zk2:1\", \"zk1:1/root\", \"zk3:1\"]},"
               "\"b\": {\"host\": \"h\", \"port\": 1, \"zk_path\": \"/b\","
               "\"zk_hosts\": [\"zk3:1/root\", \"zk1:1\", \"zk2:1\"]}}}",
               &err);
