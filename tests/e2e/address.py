@@ -5,6 +5,7 @@ it are counted up, so two runs on one machine never meet, and no outgoing
 connection (these leave from 127.0.0.1) can take a port that is free now.
 """
 
+import errno
 import itertools
 import os
 import socket
@@ -23,11 +24,20 @@ OTHER_HOST = _text(_BASE | 1)
 
 def port(host=HOST):
     """Returns a port that nothing listens on, and that is given out once."""
-    for number in _ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, number))
-            except OSError:
-                continue
+    while True:
+        number = next(_ports)
+        if _is_free(host, number):
             return number
+
+
+def _is_free(host, number):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+    return True

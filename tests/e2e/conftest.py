@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -28,6 +29,8 @@ def missing():
 
 
 def pytest_sessionstart():
+    # Ended from outside, a run still ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     lacks = missing()
     if lacks:
         pytest.exit("the end-to-end tests need what is not here: "
@@ -84,8 +87,14 @@ def pytest_runtest_makereport(item):
 
 
 def _text(sandbox):
-    return "\n".join(f"--- {name}\n{text[-LOG_LIMIT:]}"
+    return "\n".join(f"--- {name}\n{_without_traces(text)[-LOG_LIMIT:]}"
                      for name, text in sandbox.logs())
+
+
+def _without_traces(text):
+    """Java's lines of where it was say nothing here."""
+    return "\n".join(line for line in text.splitlines()
+                     if not line.startswith("\tat "))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,10 +1,12 @@
 """A real HAProxy as an operator runs it: master and worker, chroot, its own
 user, two threads; with the agent or without."""
 
+import contextlib
 import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -76,7 +78,7 @@ class HAProxy:
         self.file = self._path("haproxy.cfg")
         if agent:
             self._write_synapse(snapshot, synapse or {})
-        self._write(agent, threads, extra)
+        self.write(agent, threads, extra)
         self.process = None
         if start:
             self.start()
@@ -104,7 +106,8 @@ class HAProxy:
                                     if backend.hosts},
                        "haproxy": haproxy, **more}, file, indent=2)
 
-    def _write(self, agent, threads, extra):
+    def write(self, agent=True, threads=True, extra=()):
+        """Writes haproxy.cfg, again for the next start or reload."""
         lines = ["global", "  log stderr format raw local0", "  nbthread 2",
                  "  hard-stop-after 30s", *self._privileges()]
         if threads:
@@ -127,7 +130,7 @@ class HAProxy:
         if os.geteuid() != 0:
             return []
         empty = self._path("empty")
-        os.mkdir(empty)
+        os.makedirs(empty, exist_ok=True)
         return [f"  chroot {empty}", "  user haproxy", "  group haproxy"]
 
     def start(self):
@@ -199,8 +202,9 @@ class HAProxy:
 
     def servers(self, backend="web"):
         """Its servers as the runtime API shows them: a dict of the columns
-        of `show stat` by server name."""
-        text = self.ask(f"show stat {backend} 4 -1").lstrip("# ")
+        of `show stat` by server name. All backends are asked for: a name is
+        looked up among frontends too, and the first of that name is taken."""
+        text = self.ask("show stat -1 4 -1").lstrip("# ")
         return {row["svname"]: row for row in csv.DictReader(io.StringIO(text))
                 if row["pxname"] == backend}
 
@@ -221,6 +225,19 @@ class HAProxy:
         wait.until(lambda: self.serving(backend) == wanted, seconds,
                    f"{self.name}: {backend} serves from {wanted}")
 
+    def remembers(self, services, seconds=10):
+        """Waits until the snapshot names all of `services`."""
+        ports = {str(it.port) for it in services}
+        wait.until(lambda: ports <= self._words_of_snapshot(), seconds,
+                   f"the snapshot names {sorted(ports)}")
+
+    def _words_of_snapshot(self):
+        try:
+            with open(self.snapshot) as file:
+                return set(re.findall(r"\d+", file.read()))
+        except FileNotFoundError:
+            return set()
+
     def get(self, path="/", port=None):
         """The status and the body of one request through it."""
         request = f"GET {path} HTTP/1.0\r\n\r\n".encode()
@@ -230,6 +247,17 @@ class HAProxy:
             answer = _read_all(connection)
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split(None, 2)[1]), body.decode()
+
+
+    @contextlib.contextmanager
+    def hold(self, path):
+        """Keeps a request open whose answer does not end; gives a function
+        that waits for more of the answer."""
+        with socket.create_connection((self.host, self.port),
+                                      5 * wait.FACTOR) as connection:
+            connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            assert connection.recv(4096)
+            yield lambda: connection.recv(4096)
 
 
 def _exchange(path, command):

@@ -28,18 +28,20 @@ def watched(service, zookeeper, path, **more):
 class Nerve:
     """One nerve, which may end and be started again."""
 
-    def __init__(self, sandbox, instance_id, services, **more):
+    def __init__(self, sandbox, instance_id, services, start=True, **more):
         self.instance_id = instance_id
         self._sandbox = sandbox
         self.file = sandbox.write(f"nerve-{instance_id}.json", json.dumps(
             {"instance_id": instance_id, "session_timeout": SESSION_TIMEOUT,
              "services": services, **more}, indent=2))
         self.process = None
-        self.start()
+        if start:
+            self.start()
 
-    def start(self):
+    def start(self, **options):
         self.process = self._sandbox.run(
-            f"nerve-{self.instance_id}", [program.NERVE, "-c", self.file])
+            f"nerve-{self.instance_id}", [program.NERVE, "-c", self.file],
+            **options)
 
 
 def check(file):

@@ -16,15 +16,17 @@ _PR_SET_PDEATHSIG = 1
 class Process:
     """One running program. `log` collects its standard output and error."""
 
-    def __init__(self, name, argv, log, env=None, limit=None):
+    def __init__(self, name, argv, log, env=None, limit=None, errors=None):
         """Starts `argv`. `limit()` runs in the child before the program: for
-        resource limits."""
+        resource limits. `errors` is a descriptor for its standard error in
+        place of the log."""
         self.name = name
         self.log = log
         with open(log, "ab") as output:
             self._child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, env=env, start_new_session=True,
+                stderr=subprocess.STDOUT if errors is None else errors,
+                env=env, start_new_session=True,
                 preexec_fn=lambda: _prepare(limit))
         self.pid = self._child.pid
 

@@ -22,10 +22,19 @@ class Sandbox:
         self.directory = tempfile.mkdtemp(prefix="myelin-e2e-")
         self.processes = []
         self._closers = []
+        self._last = []
         living.append(self)
 
     def path(self, *parts):
         return os.path.join(self.directory, *parts)
+
+    def at_end(self, action):
+        """Runs `action` when the sandbox closes."""
+        self._closers.append(action)
+
+    def at_last(self, action):
+        """Runs `action` once every process has ended."""
+        self._last.append(action)
 
     def write(self, name, text):
         """Writes a file of the sandbox; returns its path."""
@@ -41,7 +50,7 @@ class Sandbox:
 
     def zookeeper(self, name="zookeeper"):
         server = ZooKeeper(self, name)
-        self._closers.append(server.close)
+        self.at_end(server.close)
         return server
 
     def service(self, name, **options):
@@ -70,6 +79,8 @@ class Sandbox:
             close()
         living.remove(self)
         troubles = [process.close() for process in reversed(self.processes)]
+        for action in self._last:
+            action()
         return list(filter(None, troubles))
 
     def remove(self):

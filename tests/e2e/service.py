@@ -6,6 +6,8 @@ Run as a program: service.py NAME HOST PORT. Its requests:
   GET /health         200 "OK" or 503, as last set; counted
   POST /health/STATE  sets it: up, down, or hang (accepts, never answers)
   GET /checks         how many times /health was asked
+  GET /status/CODE    an answer with that status
+  GET /needs-header   200 if the request has "X-Health: please", else 403
   GET /slow           the name, a byte each 0.2 s, for ever
 
 `Service` starts it from a test and speaks to it directly.
@@ -30,14 +32,14 @@ class Application:
 
     async def serve(self, reader, writer):
         try:
-            request = await reader.readuntil(b"\r\n\r\n")
-            method, path = request.decode().split(" ", 2)[:2]
-            await self._answer(method, path, writer)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            method, path = head.split(" ", 2)[:2]
+            await self._answer(method, path, head, writer)
             writer.close()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    async def _answer(self, method, path, writer):
+    async def _answer(self, method, path, head, writer):
         if method == "POST" and path.startswith("/health/"):
             self.health = path.rpartition("/")[2]
             _write(writer, 200, self.health)
@@ -45,6 +47,11 @@ class Application:
             await self._health(writer)
         elif path == "/checks":
             _write(writer, 200, str(self.checks))
+        elif path.startswith("/status/"):
+            _write(writer, int(path.rpartition("/")[2]), "")
+        elif path == "/needs-header":
+            polite = "\r\nX-Health: please\r\n" in head
+            _write(writer, 200 if polite else 403, "")
         elif path == "/slow":
             await self._slow(writer)
         else:

@@ -135,6 +135,12 @@ def registrations(client, path):
     return sorted(found)
 
 
+def register(client, path, payload, name="other_"):
+    """Registers an instance as any nerve would; returns the znode's path."""
+    return client.create(f"{path}/{name}", payload, ephemeral=True,
+                         sequence=True, makepath=True)
+
+
 def births(client, path):
     """The czxid of every child of `path`: the same as long as nobody deletes
     and makes them again."""

@@ -1,0 +1,229 @@
+"""The sandbox: what a newcomer sees who types `make demo`."""
+
+import collections
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+import address
+import program
+import wait
+
+RUN = os.path.join(program.ROOT, "demo", "run")
+
+# Three numbers of this run's own address: no other demo is on that network.
+NETWORK = address.HOST.rpartition(".")[0]
+FOLDER = os.path.join(program.ROOT, "build", "demo", NETWORK)
+
+A1, A2, B1 = "service_a_node_1", "service_a_node_2", "service_b_node_1"
+PIECES = collections.Counter(
+    {"zookeeper": 1, "service": 3, "nerve": 3, "haproxy": 3})
+
+
+numbers = itertools.count(1)
+
+
+class Demo:
+    """A running demo/run, its terminal, and who sits there."""
+
+    def __init__(self, sandbox, **environment):
+        self.log = sandbox.path(f"demo-{next(numbers)}.log")
+        with open(self.log, "wb") as output:
+            self.child = subprocess.Popen(
+                [RUN], stdin=subprocess.PIPE, stdout=output, stderr=output,
+                env={**os.environ, "DEMO_NETWORK": NETWORK, **environment})
+        sandbox.at_end(self.close)
+
+    def close(self):
+        """Ends it, and what a broken one may have left."""
+        if self.child.poll() is None:
+            self.child.kill()
+        self.child.wait()
+        self.child.stdin.close()
+        for pid in living():
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(FOLDER, ignore_errors=True)
+
+    def says(self, pattern, seconds=20):
+        """Waits for a printed `pattern` and returns the match."""
+        def found():
+            assert self.child.poll() is None or re.search(pattern, self.text())
+            return re.search(pattern, self.text())
+        return wait.until(found, seconds, f"the demo prints {pattern!r}")
+
+    def text(self):
+        return read(self.log)
+
+    def runs(self):
+        """Waits until it is up: it then says what to try next."""
+        self.says(r"Ctrl-C ends all", 60)
+
+    def moves(self, before, after, seconds=20):
+        """Waits for the line that says that traffic has moved."""
+        before, after = " ".join(before), " ".join(after)
+        self.says(f"is answered by: {before} -> {after}  .* 0 failed", seconds)
+
+    def pid(self, machine, kind):
+        return int(self.says(rf"{machine} +{kind} +pid (\d+)")[1])
+
+    def idea(self, comment):
+        """The printed command with this comment."""
+        return self.says(rf"(?m)^  (\S.*?) +# {comment}")[1]
+
+    def press_enter(self):
+        self.child.stdin.write(b"\n")
+        self.child.stdin.flush()
+
+    def ends(self, seconds=30):
+        """Waits for its end and returns the exit status."""
+        return self.child.wait(seconds * wait.FACTOR)
+
+
+@pytest.fixture
+def demo(sandbox):
+    return Demo(sandbox)
+
+
+def living():
+    """The ids of the programs of a demo on this test's network: the command
+    of each names its address or its folder."""
+    return [int(pid) for pid in filter(str.isdigit, os.listdir("/proc"))
+            if re.search(rf"{re.escape(NETWORK)}[./]", _arguments(pid))]
+
+
+def _arguments(pid):
+    try:
+        return read(f"/proc/{pid}/cmdline")
+    except OSError:
+        return ""
+
+
+def read(path):
+    with open(path, errors="replace") as file:
+        return file.read()
+
+
+def output_of(command):
+    done = subprocess.run(command, shell=True, capture_output=True, text=True,
+                          check=True, stdin=subprocess.DEVNULL, timeout=30)
+    return done.stdout
+
+
+def type_in_other_terminal(command):
+    subprocess.run(command, shell=True, cwd=program.ROOT, check=True,
+                   stdin=subprocess.DEVNULL, timeout=30)
+
+
+def test_it_shows_every_piece_and_who_answers_and_leaves_nothing(sandbox):
+    demo = Demo(sandbox, DEMO_SECONDS="5")
+    demo.runs()
+    assert len(living()) == 13  # ten programs, three of them with a worker
+    assert demo.ends() == 0
+    shown = collections.Counter(re.findall(r"(\w+) +pid \d+ ", demo.text()))
+    assert shown == PIECES
+    assert re.search("imok, mode: standalone", demo.text())
+    assert re.search(f"registered as {A1}_[0-9]{{10}}", demo.text())
+    for name in (A1, A2):
+        assert re.search(rf"GET http://{NETWORK}.103:\d+/ +{name} at "
+                         rf"{NETWORK}.10\d:\d+", demo.text())
+    assert re.search(rf"requests: {A1} \d+, {A2} \d+; 0 failed", demo.text())
+    assert not living()
+    assert not os.path.exists(FOLDER)
+
+
+def test_traffic_moves_when_a_service_is_killed_and_when_it_is_back(demo):
+    demo.runs()
+    type_in_other_terminal(demo.idea("its service dies"))
+    demo.says(f"{A1} service .*: killed by SIGKILL")
+    demo.moves([A1, A2], [A2])
+    demo.press_enter()
+    demo.moves([A2], [A1, A2])
+    demo.child.send_signal(signal.SIGINT)
+    assert demo.ends() == 0
+    assert not living()
+    assert not os.path.exists(FOLDER)
+
+
+def test_traffic_moves_with_the_health_of_a_service(demo):
+    demo.runs()
+    command = demo.idea("it is unwell")
+    type_in_other_terminal(command)
+    demo.moves([A1, A2], [A2])
+    type_in_other_terminal(command.replace("rm", "touch"))
+    demo.moves([A2], [A1, A2])
+
+
+def test_nobody_answers_without_the_way_there_until_it_is_started_again(demo):
+    demo.runs()
+    os.kill(demo.pid(B1, "haproxy"), signal.SIGKILL)
+    demo.says(f"is answered by: {A1} {A2} -> nobody")
+    demo.press_enter()
+    demo.says(f"is answered by: nobody -> {A1}|{A2}")
+    demo.says(f"is answered by: .* -> {A1} {A2}")
+
+
+def test_no_traffic_moves_while_zookeeper_is_away_and_haproxy_reloads(demo):
+    demo.runs()
+    os.kill(demo.pid("zookeeper1", "zookeeper"), signal.SIGKILL)
+    demo.says("zookeeper1 zookeeper .*: killed by SIGKILL")
+    type_in_other_terminal(demo.idea("HAProxy reloads"))
+    log = os.path.join(FOLDER, B1, "haproxy.log")
+    wait.until(lambda: "3 instances from the snapshot" in read(log), 10,
+               "the new worker has read its snapshot")
+    command = demo.idea("a request of your own")
+    answered = set()
+    wait.until(lambda: answered.add(output_of(command)) or len(answered) == 2,
+               10, f"both instances answer {command}")
+    demo.child.send_signal(signal.SIGINT)
+    assert demo.ends() == 0
+    assert "is answered by" not in demo.text()
+    assert "; 0 failed" in demo.text()
+
+
+def test_what_is_frozen_when_it_ends_is_ended_too(demo):
+    demo.runs()
+    type_in_other_terminal(demo.idea("ZooKeeper hangs"))
+    os.kill(demo.pid(A2, "service"), signal.SIGSTOP)
+    demo.child.send_signal(signal.SIGTERM)
+    assert demo.ends() == 0
+    assert not living()
+
+
+def test_a_kill_of_the_demo_itself_leaves_no_process(demo):
+    demo.runs()
+    demo.child.kill()
+    demo.ends()
+    wait.until(lambda: not living(), 10, "no process is left")
+
+
+def test_a_piece_that_fails_to_start_is_shown_with_its_last_words(sandbox):
+    os.mkdir(sandbox.path("bin"))
+    java = sandbox.write("bin/java", "#!/bin/sh\necho 'no Java today'\nexit 3")
+    os.chmod(java, 0o755)
+    path = os.path.dirname(java) + ":" + os.environ["PATH"]
+    demo = Demo(sandbox, PATH=path)
+    assert demo.ends() == 1
+    assert "zookeeper1 zookeeper has ended: exit status 3" in demo.text()
+    assert "no Java today" in demo.text()
+    assert not living()
+
+
+def test_a_second_demo_on_the_same_addresses_is_refused(sandbox, demo):
+    demo.runs()
+    second = Demo(sandbox)
+    assert second.ends() == 1
+    assert "another one runs in" in second.text()
+    assert demo.child.poll() is None
+
+
+@pytest.mark.parametrize("name, value", [
+    ("DEMO_NETWORK", "10.0.0"), ("DEMO_SECONDS", "soon")])
+def test_a_wrong_setting_is_named(sandbox, name, value):
+    demo = Demo(sandbox, **{name: value})
+    assert demo.ends() == 1
+    assert f"demo: {name}={value}: " in demo.text()

@@ -1,0 +1,168 @@
+"""ZooKeeper goes away and comes back: with its data, without it, or asleep.
+
+HOLD_SECONDS says how long the long faults last; by default a little more than
+three session timeouts.
+"""
+
+import os
+
+import pytest
+from kazoo.recipe.watchers import ChildrenWatch, DataWatch
+
+import wait
+from haproxy import Backend
+from nerve import SESSION_TIMEOUT, watched
+from zookeeper import TICK, births, children, register, registrations
+
+HOLD = float(os.environ.get("HOLD_SECONDS") or 3 * SESSION_TIMEOUT + 1)
+
+
+class Chain:
+    """Two services with a nerve each, one HAProxy, one ZooKeeper."""
+
+    def __init__(self, sandbox, path, **service):
+        self.path = path
+        self.server = sandbox.zookeeper()
+        self.client = self.server.client()
+        self.services = [sandbox.service(name) for name in ("one", "two")]
+        self.nerves = [sandbox.nerve(it.name, {"web": watched(
+            it, self.server, path)}) for it in self.services]
+        self.proxy = sandbox.haproxy([Backend(
+            hosts=[self.server.hosts], path=path, service=service)])
+        self.proxy.serves(self.services)
+        self.state = self.look()
+        self.workers = self.proxy.workers()
+
+    def payloads(self):
+        return sorted(it.payload(it.name) for it in self.services)
+
+    def look(self):
+        """What an operator sees of the backend's servers."""
+        return {name: (row["addr"], row["status"], row["weight"])
+                for name, row in self.proxy.servers().items()}
+
+    def lives_on(self):
+        """Nothing has exited, no server has changed."""
+        assert self.look() == self.state
+        assert self.proxy.workers() == self.workers
+        return all(it.process.alive() for it in (*self.nerves, self.proxy))
+
+    def watch(self):
+        """A list that every event on the registrations is added to."""
+        seen = []
+        ChildrenWatch(self.client, self.path, send_event=True,
+                      func=lambda _, event: note(seen, event))
+        for name in children(self.client, self.path):
+            DataWatch(self.client, f"{self.path}/{name}",
+                      func=lambda data, stat, event: note(seen, event))
+        return seen
+
+    def reconnected(self):
+        wait.until(lambda: self.client.connected, 20, "kazoo is connected")
+        wait.until(lambda: self.server.connections() >= 4, 20,
+                   "kazoo, two nerves and the agent are connected")
+
+
+def note(seen, event):
+    if event is not None:
+        seen.append(event)
+
+
+@pytest.mark.parametrize("hold", [1, HOLD], ids=["a-moment", "long"])
+def test_zookeeper_away_with_its_data_kept_changes_nothing(
+        hold, sandbox, path):
+    chain = Chain(sandbox, path)
+    before, seen = births(chain.client, path), chain.watch()
+    three = sandbox.service("three")
+    with sandbox.load(chain.proxy, f"ZooKeeper away {hold:g} s") as load:
+        chain.server.stop()
+        wait.always(chain.lives_on, hold, "nothing changes")
+        chain.server.start()
+        chain.reconnected()
+        wait.always(lambda: births(chain.client, path) == before and
+                    chain.lives_on(), SESSION_TIMEOUT + 2 * TICK,
+                    "every znode is the one it was")
+        assert seen == []
+        register(chain.client, path, three.payload("three"))
+        chain.proxy.serves([*chain.services, three])
+        wait.until(lambda: load.answers["three"] > 9, 10, "three answers")
+    load.assert_none_failed()
+
+
+def test_nerve_reports_what_changed_while_zookeeper_was_away(sandbox, path):
+    chain = Chain(sandbox, path)
+    chain.server.stop()
+    chain.services[1].set_health("down")
+    checks = chain.services[1].checks()
+    wait.until(lambda: chain.services[1].checks() > checks + 5, 10,
+               "it is checked meanwhile")
+    chain.server.start()
+    chain.proxy.serves(chain.services[:1])
+    assert registrations(chain.client, path) == chain.payloads()[:1]
+
+
+def test_zookeeper_wiped_while_away_has_all_registered_again_once(
+        sandbox, path):
+    chain = Chain(sandbox, path)
+    with sandbox.load(chain.proxy, "ZooKeeper wiped") as load:
+        chain.server.close()
+        chain.server.stop()
+        chain.server.wipe()
+        wait.always(chain.lives_on, SESSION_TIMEOUT + 1, "nothing changes")
+        chain.server.start()
+        client = chain.server.client()
+        wait.until(lambda: registrations(client, path) == chain.payloads(),
+                   30, "all are registered again")
+        wait.always(lambda: registrations(client, path) == chain.payloads(),
+                    SESSION_TIMEOUT + 2 * TICK, "they are registered once")
+        chain.proxy.serves(chain.services)
+    load.assert_none_failed()
+
+
+def test_control_without_nerve_a_wiped_zookeeper_fails_requests(
+        sandbox, path):
+    chain = Chain(sandbox, path, use_previous_backends=False)
+    with sandbox.load(chain.proxy, "control: wiped, no nerve") as load:
+        for nerve in chain.nerves:
+            nerve.process.kill()
+        chain.server.close()
+        chain.server.stop()
+        chain.server.wipe()
+        chain.server.start()
+        chain.server.client().ensure_path(path)
+        wait.until(lambda: load.failed > 20, 30, "requests fail")
+    load.assert_some_failed()
+
+
+def test_zookeeper_asleep_beyond_all_sessions_has_all_registered_once(
+        sandbox, path):
+    chain = Chain(sandbox, path)
+    with sandbox.load(chain.proxy, "ZooKeeper asleep") as load:
+        chain.server.freeze()
+        wait.always(chain.lives_on, SESSION_TIMEOUT + 2, "nothing changes")
+        chain.server.thaw()
+        client = chain.server.client()
+        wait.until(lambda: registrations(client, path) == chain.payloads(),
+                   30, "all are registered")
+        chain.reconnected()
+        wait.until(lambda: registrations(client, path) == chain.payloads(),
+                   30, "all are registered")
+        wait.always(lambda: registrations(client, path) == chain.payloads(),
+                    SESSION_TIMEOUT + 2 * TICK, "they are registered once")
+        chain.proxy.serves(chain.services)
+    load.assert_none_failed()
+
+
+def test_zookeeper_flapping_faster_than_a_session_timeout_changes_nothing(
+        sandbox, path):
+    chain = Chain(sandbox, path)
+    before = births(chain.client, path)
+    with sandbox.load(chain.proxy, "ZooKeeper flapping") as load:
+        for _ in range(4):
+            chain.server.stop()
+            chain.server.start()
+        chain.reconnected()
+        wait.always(lambda: births(chain.client, path) == before and
+                    chain.lives_on(), SESSION_TIMEOUT + 2 * TICK,
+                    "every znode is the one it was")
+    load.assert_none_failed()

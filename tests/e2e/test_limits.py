@@ -1,0 +1,103 @@
+"""HAProxy short of connections to its runtime API, and of descriptors."""
+
+import contextlib
+import os
+import resource
+import socket
+
+import wait
+from haproxy import Backend
+from zookeeper import register
+
+# What `stats maxconn` is by default.
+CONNECTIONS = 10
+
+
+def web(zookeeper, path):
+    # Unchecked: the limit is to hit the agent, not the checks.
+    return Backend(hosts=[zookeeper.hosts], path=path, server="")
+
+
+@contextlib.contextmanager
+def idle_connections(path, count):
+    """Holds connections to the stats socket that say nothing."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+            connection.connect(path)
+            connection.sendall(b"prompt\n")
+        yield
+
+
+def test_idle_connections_on_the_stats_socket_stop_no_change(
+        sandbox, healthy, witness, path):
+    one, two = sandbox.service("one"), sandbox.service("two")
+    proxy = sandbox.haproxy([web(healthy, path)], extra=["stats timeout 1m"])
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    with sandbox.load(proxy, "idle runtime API connections") as load:
+        with idle_connections(proxy.socket, CONNECTIONS):
+            register(witness, path, two.payload("two"))
+            told = wait.until(
+                lambda: load.answers["two"] > 9 or
+                proxy.process.lines("runtime API"), 30,
+                "the change arrives, or is reported")
+            print("arrived" if told is True else told)
+        wait.until(lambda: load.answers["two"] > 9, 30, "the change arrives")
+        proxy.serves([one, two])
+    load.assert_none_failed()
+
+
+@contextlib.contextmanager
+def no_descriptors_left(pid):
+    """Lowers the limit of a running process to what it has open."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1
+    # Descriptors below the highest one may be free: the limit is on numbers.
+    held = lowest_free(pid)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(used, held), before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def lowest_free(pid):
+    taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    return next(number for number in range(len(taken) + 1)
+                if number not in taken)
+
+
+def test_a_lost_ready_is_sent_again_after_the_descriptor_limit(
+        sandbox, healthy, witness, path):
+    one, two = sandbox.service("one"), sandbox.service("two")
+    proxy = sandbox.haproxy([web(healthy, path)])
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    proxy.remembers([one])
+    [worker] = proxy.workers()
+    with no_descriptors_left(worker):
+        register(witness, path, two.payload("two"))
+        proxy.process.says("runtime API", 15)
+    proxy.serves([one, two], seconds=30)
+    assert proxy.workers() == [worker]
+    with sandbox.load(proxy, "after the descriptor limit") as load:
+        wait.until(lambda: load.answers["two"] > 9, 10, "two answers")
+    load.assert_none_failed()
+
+
+def test_a_reconnect_at_the_descriptor_limit_recovers(sandbox, path):
+    server = sandbox.zookeeper()
+    client = server.client()
+    one, two = sandbox.service("one"), sandbox.service("two")
+    proxy = sandbox.haproxy([web(server, path)])
+    register(client, path, one.payload("one"))
+    proxy.serves([one])
+    [worker] = proxy.workers()
+    with no_descriptors_left(worker):
+        server.stop()
+        server.start()
+        wait.always(lambda: proxy.process.alive(), 4, "it runs")
+        register(client, path, two.payload("two"))
+    proxy.serves([one, two], seconds=30)
+    assert proxy.workers() == [worker]

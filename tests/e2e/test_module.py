@@ -1,0 +1,214 @@
+"""The zookeeper module for Lua, in plain programs."""
+
+import re
+import subprocess
+
+import pytest
+
+import lua
+import program
+import wait
+from nerve import SESSION_TIMEOUT
+from zookeeper import TICK, children
+
+
+def test_the_module_exports_one_symbol():
+    done = subprocess.run(["nm", "-D", "--defined-only", program.MODULE],
+                          capture_output=True, text=True, check=True)
+    assert re.findall(r" [A-Z] (\S+)", done.stdout) == ["luaopen_zookeeper"]
+
+
+def test_requiring_the_module_touches_no_global(sandbox):
+    file = sandbox.write("globals.lua", """
+        local before = {}
+        for name, value in pairs(_G) do before[name] = value end
+        local module = require("zookeeper")
+        for name, value in pairs(_G) do
+          assert(before[name] == value, name)
+        end
+        for name, value in pairs(before) do
+          assert(_G[name] == value, name)
+        end
+        print(module.version)
+    """)
+    with open(f"{program.ROOT}/VERSION") as version:
+        assert lua.run(sandbox, file) == version.read()
+
+
+def test_every_request_is_answered_as_documented(sandbox, healthy, path):
+    assert lua.run(sandbox, lua.own("requests.lua"), healthy.hosts,
+                   "/module-requests").endswith("done\n")
+
+
+def test_closing_twice_is_harmless_and_use_afterwards_raises(
+        sandbox, healthy):
+    assert lua.run(sandbox, lua.own("closed.lua"),
+                   healthy.hosts).endswith("done\n")
+
+
+def test_the_ls_example_lists_and_fails_with_a_message(
+        sandbox, healthy, witness, path):
+    for name in "b", "a", "c":
+        witness.create(f"{path}/{name}", makepath=True)
+    assert lua.run(sandbox, lua.example("ls.lua"), healthy.hosts,
+                   path) == "a\nb\nc\n"
+    process = lua.start(sandbox, lua.example("ls.lua"), healthy.hosts,
+                        path + "/missing")
+    assert process.ended(20) == 1
+    assert process.lines("missing: no node")
+
+
+def test_the_watch_example_follows_through_a_restart_of_zookeeper(
+        sandbox, path):
+    server = sandbox.zookeeper()
+    client = server.client()
+    process = lua.start(sandbox, lua.example("watch.lua"), server.hosts, path)
+    process.says("session connected")
+    client.create(f"{path}/a", makepath=True)
+    process.says(r"^\+ a")
+    server.stop()
+    process.says("session connecting")
+    server.start()
+    wait.until(lambda: client.connected, 20, "kazoo is connected")
+    client.delete(f"{path}/a")
+    client.create(f"{path}/b")
+    lua.says_in_order(process, ["+ a", "- a"])
+    process.says(r"^\+ b")
+
+
+def test_the_register_example_keeps_its_znode_and_takes_it_along(
+        sandbox, healthy, witness, path):
+    witness.ensure_path(path)
+    process = lua.start(sandbox, lua.example("register.lua"), healthy.hosts,
+                        f"{path}/one_", "data", 5)
+    [name] = wait.until(lambda: children(witness, path), 10, "registered")
+    assert witness.get(f"{path}/{name}")[0] == b"data"
+    witness.delete(f"{path}/{name}")
+    wait.until(lambda: children(witness, path) not in ([], [name]), 4,
+               "registered again")
+    assert process.ended(15) == 0
+    assert children(witness, path) == []
+
+
+def states(process):
+    """What states.lua has printed: (state, link, id)."""
+    return [tuple(line.split("\t")) for line in process.lines("\t")]
+
+
+def session_of(sandbox, server):
+    process = lua.start(sandbox, lua.own("states.lua"), server.hosts,
+                        SESSION_TIMEOUT)
+    process.says("connected\tnew_session")
+    return process, states(process)[-1][2]
+
+
+def test_a_restart_of_zookeeper_is_the_same_session_on_the_same_handle(
+        sandbox):
+    server = sandbox.zookeeper()
+    process, identity = session_of(sandbox, server)
+    server.stop()
+    process.says("^connecting")
+    server.start()
+    wait.until(lambda: len([it for it in states(process)
+                            if it[0] == "connected"]) == 2, 20, "connected")
+    assert states(process)[-1][2] == identity
+    assert states(process)[-1][1] in ("same_handle", "new_handle")
+
+
+def test_a_silence_of_two_session_timeouts_replaces_only_the_handle(sandbox):
+    server = sandbox.zookeeper()
+    process, identity = session_of(sandbox, server)
+    server.stop()
+    process.says("^unknown", SESSION_TIMEOUT + 10)
+    wait.always(process.alive, SESSION_TIMEOUT, "it waits")
+    server.start()
+    process.says("connected\tnew_handle")
+    assert states(process)[-1] == ("connected", "new_handle", identity)
+
+
+def test_an_expired_session_is_followed_by_a_new_one(sandbox, healthy):
+    process, identity = session_of(sandbox, healthy)
+    process.freeze()
+    wait.always(process.alive, SESSION_TIMEOUT + 3 * TICK, "it sleeps")
+    process.thaw()
+    lua.says_in_order(process, ["connected", "expired", "connected"])
+    assert states(process)[-1][:2] == ("connected", "new_session")
+    assert states(process)[-1][2] != identity
+
+
+def test_a_wiped_zookeeper_ends_the_session_and_a_new_one_follows(sandbox):
+    """A wiped server drops a client that has seen a later transaction: only
+    a new handle of the same session is told that it has expired."""
+    server = sandbox.zookeeper()
+    client = server.client()
+    for number in range(20):
+        client.create(f"/{number}")
+    process, identity = session_of(sandbox, server)
+    server.close()
+    server.stop()
+    server.wipe()
+    server.start()
+    lua.says_in_order(process, ["connected", "expired", "connected"],
+                      SESSION_TIMEOUT + 20)
+    assert states(process)[-1][2] != identity
+
+
+def test_a_frozen_zookeeper_delays_no_close(sandbox):
+    server = sandbox.zookeeper()
+    file = sandbox.write("close.lua", """
+        local drive = require("drive")
+        local client = require("zookeeper").new()
+        local session = drive.open(client, arg[1], 10)
+        for _ = 1, 100 do session:get("/") end
+        io.stdout:setvbuf("line")
+        print("ready")
+        io.popen("true"):close()
+        while not io.open(arg[2]) do client:wait(50) client:poll() end
+        client:close()
+        print("closed")
+    """)
+    go = sandbox.path("go")
+    process = lua.start(sandbox, file, server.hosts, go)
+    process.says("ready")
+    server.freeze()
+    open(go, "w").close()
+    assert process.ended(10) == 0
+    assert process.lines("closed")
+
+
+def test_every_request_is_answered_once_whatever_happens_to_zookeeper(
+        sandbox):
+    server = sandbox.zookeeper()
+    process = lua.start(sandbox, lua.own("flood.lua"), server.hosts, "/",
+                        SESSION_TIMEOUT + 8)
+    process.says("connected")
+    server.stop()
+    process.says("unknown", SESSION_TIMEOUT + 10)
+    server.start()
+    server.freeze()
+    wait.always(process.alive, 1, "it waits")
+    server.thaw()
+    assert process.ended(60) == 0, process.text()
+    asked, lost = map(int, re.search(r"asked (\d+) lost (\d+)",
+                                     process.text()).groups())
+    assert asked > 1000
+    assert 0 < lost < asked
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1:1", "[::1]:1"])
+def test_an_ensemble_that_does_not_answer_is_waited_for(hosts, sandbox):
+    process = lua.start(sandbox, lua.own("states.lua"), hosts, 1)
+    process.says("^unknown", 15)
+    assert process.alive()
+
+
+def test_valgrind_is_quiet_under_churn(sandbox, healthy, witness, path):
+    witness.ensure_path(path)
+    text = lua.run(
+        sandbox, lua.own("churn.lua"), healthy.hosts, path, 12, seconds=240,
+        tool=["valgrind", "--quiet", "--error-exitcode=9",
+              "--keep-debuginfo=yes",
+              f"--suppressions={lua.own('valgrind.supp')}",
+              "--leak-check=full", "--errors-for-leak-kinds=definite"])
+    assert text.endswith("done\n")
+    assert "==" not in text, text

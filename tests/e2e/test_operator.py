@@ -1,0 +1,99 @@
+"""An operator's hands on the servers, and commands that were lost."""
+
+import pytest
+
+import wait
+from haproxy import Backend
+from test_instance import at, slots, weighted
+from zookeeper import register
+
+# The agent compares HAProxy's state with what it wants this often.
+COMPARE = 30
+
+
+class Site:
+    """Two instances with weights behind one HAProxy."""
+
+    def __init__(self, sandbox, healthy, witness, path):
+        self.client = witness
+        self.one, self.two = sandbox.service("one"), sandbox.service("two")
+        self.nodes = [register(witness, path, it.payload(it.name, weight=2))
+                      for it in (self.one, self.two)]
+        self.proxy = sandbox.haproxy([weighted(healthy, path)])
+        self.proxy.serves([self.one, self.two])
+        self.slot = slots(self.proxy)[at(self.one)]
+
+    def set(self, words):
+        """The operator's command for the slot of the first instance."""
+        assert self.proxy.ask(f"set server web/{self.slot} {words}") == "\n"
+
+    def status(self):
+        return self.proxy.servers()[self.slot]["status"]
+
+
+@pytest.mark.parametrize("state", ["maint", "drain"])
+def test_an_operators_hold_stays_through_weights_comparisons_and_reloads(
+        state, sandbox, healthy, witness, path):
+    site = Site(sandbox, healthy, witness, path)
+    with sandbox.load(site.proxy, f"operator's {state}") as load:
+        site.set(f"state {state}")
+        assert site.status().startswith(state.upper())
+        site.proxy.process.says(f"{at(site.one)}.*{state}.*operator",
+                                COMPARE + 10)
+        witness.set(site.nodes[0], site.one.payload("one", weight=7))
+        witness.set(site.nodes[1], site.two.payload("two", weight=7))
+        wait.until(lambda: site.proxy.servers()[
+            slots(site.proxy)[at(site.two)]]["weight"] == "7", 10,
+            "the weight arrives")
+        assert site.status().startswith(state.upper())
+        for _ in range(2):
+            site.proxy.reload()
+            assert site.status().startswith(state.upper())
+            assert site.proxy.serving() == [at(site.two)]
+        wait.until(lambda: site.proxy.process.lines("session .*connected")[2:],
+                   10, "the new worker's agent is connected")
+        wait.always(lambda: site.status().startswith(state.upper()), 2,
+                    "the hold stays")
+        site.set("state ready")
+        site.proxy.serves([site.one, site.two])
+    load.assert_none_failed()
+
+
+def test_a_hold_that_an_operator_took_back_does_not_return(
+        sandbox, healthy, witness, path):
+    site = Site(sandbox, healthy, witness, path)
+    site.set("state maint")
+    site.proxy.process.says("-> maint by an operator", COMPARE + 10)
+    site.set("state ready")
+    site.proxy.process.says("-> ready by an operator", COMPARE + 10)
+    site.proxy.remembers([site.one, site.two])
+    site.proxy.reload()
+    site.proxy.serves([site.one, site.two])
+
+
+def test_what_others_changed_is_repaired_within_the_time_of_a_comparison(
+        sandbox, healthy, witness, path):
+    site = Site(sandbox, healthy, witness, path)
+    empty = next(name for name, row in site.proxy.servers().items()
+                 if row["status"].startswith("MAINT"))
+    site.proxy.ask(f"set server web/{site.slot} addr 127.0.0.1 port 9")
+    site.set("weight 200")
+    site.proxy.ask(f"set server web/{empty} state ready")
+    wait.until(lambda: site.proxy.weights() ==
+               {at(site.one): 2, at(site.two): 2}, COMPARE + 10,
+               "all is as before")
+    assert site.proxy.servers()[empty]["status"].startswith("MAINT")
+    site.proxy.serves([site.one, site.two])
+
+
+def test_a_held_instance_that_leaves_gives_its_slot_back_ready(
+        sandbox, healthy, witness, path):
+    site = Site(sandbox, healthy, witness, path)
+    site.set("state maint")
+    site.proxy.process.says("-> maint by an operator", COMPARE + 10)
+    witness.delete(site.nodes[0])
+    wait.until(lambda: at(site.one) not in site.proxy.weights(), 10,
+               "it is gone")
+    site.proxy.process.says("web: .*1 instance", 10)
+    register(witness, path, site.one.payload("one", weight=2))
+    site.proxy.serves([site.one, site.two])

@@ -1,0 +1,139 @@
+"""HAProxy reloaded (SIGUSR2), with ZooKeeper up and down."""
+
+import os
+
+import pytest
+
+import wait
+from haproxy import Backend
+from zookeeper import register
+
+
+class Site:
+    """Two registered services behind one HAProxy, over a ZooKeeper that may
+    be stopped."""
+
+    def __init__(self, sandbox, path, **options):
+        self.path = path
+        self.server = sandbox.zookeeper()
+        self.client = self.server.client()
+        self.services = [sandbox.service(name) for name in ("one", "two")]
+        for it in self.services:
+            register(self.client, path, it.payload(it.name))
+        self.proxy = sandbox.haproxy(
+            [Backend(hosts=[self.server.hosts], path=path)], **options)
+        self.proxy.serves(self.services)
+        if options.get("snapshot", True):
+            self.proxy.remembers(self.services)
+
+    def descriptors(self):
+        """What the master has open, as far as it can be told apart."""
+        return len(os.listdir(f"/proc/{self.proxy.process.pid}/fd"))
+
+
+@pytest.mark.parametrize("ensemble", ["up", "down"])
+def test_ten_reloads_fail_no_request_and_leave_one_worker(
+        ensemble, sandbox, path):
+    site = Site(sandbox, path)
+    site.proxy.reload()
+    before = site.descriptors()
+    with sandbox.load(site.proxy, f"ten reloads, {ensemble}") as load:
+        if ensemble == "down":
+            site.server.close()
+            site.server.stop()
+        for _ in range(10):
+            last = site.proxy.reload()
+            assert site.proxy.get()[0] == 200
+        wait.until(lambda: site.proxy.workers() == [last], 10,
+                   "one worker is left")
+        site.proxy.serves(site.services)
+    load.assert_none_failed()
+    assert site.descriptors() == before
+
+
+def test_reloads_in_quick_succession_leave_one_worker(sandbox, path):
+    site = Site(sandbox, path)
+    with sandbox.load(site.proxy, "reloads before the last has settled"
+                      ) as load:
+        for _ in range(5):
+            site.proxy.reload()
+        wait.until(lambda: len(site.proxy.workers()) == 1, 10,
+                   "one worker is left")
+        three = sandbox.service("three")
+        register(site.client, path, three.payload("three"))
+        site.proxy.serves([*site.services, three])
+    load.assert_none_failed()
+
+
+def test_a_long_lived_connection_keeps_only_its_own_worker(sandbox, path):
+    site = Site(sandbox, path)
+    [old] = site.proxy.workers()
+    with sandbox.load(site.proxy, "reload with a connection open") as load:
+        with site.proxy.hold("/slow") as more:
+            first = site.proxy.reload()
+            last = site.proxy.reload()
+            wait.until(lambda: first not in site.proxy.workers(), 10,
+                       "the worker without connections has left")
+            assert sorted(site.proxy.workers()) == sorted([old, last])
+            assert more() and more()
+            # kazoo's and one agent's: the draining worker has none.
+            wait.until(lambda: site.server.connections() == 2, 10,
+                       "only the new worker has a session")
+        wait.until(lambda: site.proxy.workers() == [last], 10,
+                   "the old worker has left with its connection")
+    load.assert_none_failed()
+
+
+@pytest.mark.parametrize("ensemble", ["up", "down"])
+def test_control_without_the_snapshot_a_reload_fails_requests(
+        ensemble, sandbox, path):
+    site = Site(sandbox, path, snapshot=False)
+    with sandbox.load(site.proxy, f"control: no snapshot, {ensemble}"
+                      ) as load:
+        if ensemble == "down":
+            site.server.close()
+            site.server.stop()
+        for _ in range(10):
+            site.proxy.reload()
+        wait.until(lambda: load.failed > 0, 5, "requests fail")
+    load.assert_some_failed()
+
+
+def test_a_change_made_during_a_reload_arrives(sandbox, path):
+    site = Site(sandbox, path)
+    three = sandbox.service("three")
+    with sandbox.load(site.proxy, "change during a reload") as load:
+        node = register(site.client, path, three.payload("three"))
+        site.proxy.reload()
+        site.proxy.serves([*site.services, three])
+        site.client.delete(node)
+        site.proxy.reload()
+        site.proxy.serves(site.services)
+    load.assert_none_failed()
+
+
+def test_a_change_made_while_a_worker_drains_does_not_reach_its_snapshot(
+        sandbox, path):
+    """A stopping worker stops writing: what the next start reads is what the
+    serving worker knew last."""
+    site = Site(sandbox, path)
+    three = sandbox.service("three")
+    with site.proxy.hold("/slow"):
+        site.proxy.reload()
+        register(site.client, path, three.payload("three"))
+        site.proxy.serves([*site.services, three])
+        site.proxy.remembers([*site.services, three])
+    site.server.close()
+    site.server.stop()
+    site.proxy.reload()
+    site.proxy.serves([*site.services, three])
+
+
+def test_an_agent_whose_worker_ended_hard_leaves_nothing_behind(
+        sandbox, path):
+    site = Site(sandbox, path)
+    with site.proxy.hold("/slow"):
+        site.proxy.stop()
+    assert site.proxy.process.group() == []
+    wait.until(lambda: site.server.connections() == 1, 15,
+               "only kazoo is connected")

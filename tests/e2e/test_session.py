@@ -1,0 +1,305 @@
+"""Sessions of the zookeeper module, whatever happens to the server, to the
+client and to what is between them."""
+
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+
+import pytest
+from kazoo.security import make_digest_acl
+
+import address
+import lua
+import program
+import wait
+from nerve import SESSION_TIMEOUT
+from proxy import Proxy
+from zookeeper import TICK
+
+PATH = "/mine"
+FROZEN = SESSION_TIMEOUT + 3 * TICK
+
+
+NOBODY = 65534
+
+
+def as_nobody():
+    """For subprocess: limits bind everybody but root."""
+    return {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
+
+
+class Kept:
+    """A running keep.lua and the znode that it keeps."""
+
+    def __init__(self, sandbox, server):
+        self.process = lua.start(sandbox, lua.own("keep.lua"), server.hosts,
+                                 PATH, SESSION_TIMEOUT)
+        self.process.says(r"get\tok", 20)
+        self.births = [self.birth(server)]
+
+    def sessions(self):
+        """(state, link, id) of each session event."""
+        return [tuple(line.split("\t"))
+                for line in self.process.lines(r"\t.*\t")]
+
+    def connected(self):
+        return [it for it in self.sessions() if it[0] == "connected"]
+
+    @staticmethod
+    def birth(server):
+        """czxid and owner of the znode, or None, by a client of our own."""
+        client = server.client()
+        stat = client.exists(PATH)
+        client.stop()
+        client.close()
+        return stat and (stat.czxid, stat.ephemeralOwner)
+
+    def reconnects(self, times=1):
+        count = len(self.connected())
+        return lambda: len(self.connected()) >= count + times
+
+    def sees_changes(self, server):
+        """A change by somebody else arrives through the watch."""
+        client = server.client()
+        client.set(PATH, b"changed")
+        client.stop()
+        self.process.says(r"watch\tdata")
+
+
+@pytest.fixture
+def server(sandbox):
+    return sandbox.zookeeper()
+
+
+@pytest.fixture
+def kept(sandbox, server):
+    return Kept(sandbox, server)
+
+
+def test_a_frozen_zookeeper_costs_no_session_and_no_znode(kept, server):
+    """Shorter than the timeout the server itself would notice."""
+    again = kept.reconnects()
+    identity = kept.connected()[-1][2]
+    server.freeze()
+    kept.process.says("^connecting", SESSION_TIMEOUT + 5)
+    server.thaw()
+    wait.until(again, 20, "connected again")
+    assert kept.connected()[-1][2] == identity
+    assert kept.birth(server) == kept.births[0]
+    kept.sees_changes(server)
+
+
+def test_a_zookeeper_frozen_for_longer_than_the_timeout_registers_once(
+        kept, server):
+    """A thawed server may find the session expired before it reads what its
+    client has sent meanwhile; either way one znode is there, and alive."""
+    again = kept.reconnects()
+    identity = kept.connected()[-1][2]
+    server.freeze()
+    kept.process.says("^unknown", SESSION_TIMEOUT * 3)
+    server.thaw()
+    wait.until(again, 20, "connected again")
+    wait.until(lambda: kept.birth(server), 20, "the znode is there")
+    same = kept.connected()[-1][2] == identity
+    assert same == (kept.birth(server) == kept.births[0])
+    assert kept.connected()[-1][1] == "new_session" or same
+    wait.always(lambda: kept.birth(server), FROZEN, "the znode stays")
+    kept.sees_changes(server)
+
+
+@pytest.mark.parametrize("state", ["connecting", "unknown"])
+def test_a_restarted_zookeeper_finds_the_same_session_and_znode(
+        state, kept, server):
+    again = kept.reconnects()
+    identity = kept.connected()[-1][2]
+    server.stop()
+    kept.process.says(f"^{state}", SESSION_TIMEOUT * 3)
+    server.start()
+    wait.until(again, 20, "connected again")
+    link = "same_handle" if state == "connecting" else "new_handle"
+    assert kept.connected()[-1] == ("connected", link, identity)
+    assert kept.birth(server) == kept.births[0]
+    assert not [it for it in kept.sessions() if it[0] == "expired"]
+    kept.sees_changes(server)
+
+
+def test_an_outage_of_many_timeouts_that_lost_the_data_delays_no_new_session(
+        kept, server):
+    """Each handle that was replaced meanwhile had doubled a back-off."""
+    again = kept.reconnects()
+    server.stop()
+    server.wipe()
+    kept.process.says("^unknown", SESSION_TIMEOUT * 3)
+    wait.always(kept.process.alive, 3 * SESSION_TIMEOUT, "it waits")
+    server.start()
+    wait.until(again, SESSION_TIMEOUT + 2, "connected again")
+    assert kept.sessions()[-2][0] == "expired"
+    assert kept.connected()[-1][1] == "new_session"
+    wait.until(lambda: kept.birth(server), 10, "the znode is there")
+    kept.sees_changes(server)
+
+
+def test_a_client_frozen_for_longer_than_the_timeout_gets_a_new_session(
+        kept, server):
+    again = kept.reconnects()
+    identity = kept.connected()[-1][2]
+    kept.process.freeze()
+    wait.until(lambda: not kept.birth(server), FROZEN + 10, "expired")
+    kept.process.thaw()
+    wait.until(again, 20, "connected again")
+    assert kept.sessions()[-2][0] == "expired"
+    assert kept.connected()[-1][1] == "new_session"
+    assert kept.connected()[-1][2] != identity
+    wait.until(lambda: kept.birth(server), 10, "the znode is there")
+    assert kept.birth(server)[0] != kept.births[0][0]
+
+
+def test_replaced_handles_leave_no_thread_and_no_descriptor(kept, server):
+    def held():
+        return (len(os.listdir(f"/proc/{kept.process.pid}/task")),
+                len(os.listdir(f"/proc/{kept.process.pid}/fd")))
+
+    before = held()
+    again = kept.reconnects()
+    server.stop()
+    kept.process.says("^unknown", SESSION_TIMEOUT * 3)
+    wait.always(kept.process.alive, 3 * SESSION_TIMEOUT, "it waits")
+    server.start()
+    wait.until(again, 20, "connected again")
+    # The thread that closes handles is new; it was not needed before.
+    wait.until(lambda: held() <= (before[0] + 1, before[1]), 10,
+               f"no more than {before} and one thread")
+
+
+def test_servers_that_accept_and_never_answer_hide_no_healthy_one(
+        sandbox, healthy):
+    hung = [socket.create_server((address.HOST, address.port()))
+            for _ in range(3)]
+    hosts = ["%s:%d" % it.getsockname() for it in hung] + [healthy.hosts]
+    process = lua.start(sandbox, lua.own("states.lua"), ",".join(hosts), 2)
+    process.says("^connected\tnew_session", 20)
+    for it in hung:
+        it.close()
+
+
+def test_closing_a_session_of_a_hung_server_blocks_nothing(
+        sandbox, server, healthy):
+    go = sandbox.path("go")
+    process = lua.start(sandbox, lua.own("hung.lua"), server.hosts,
+                        healthy.hosts, go)
+    process.says("ready", 20)
+    server.freeze()
+    open(go, "w").close()
+    line = process.says("longest", 20)
+    longest, replies = re.search(r"([\d.]+) s, (\d+)", line).groups()
+    assert float(longest) < 0.5, line
+    assert int(replies) > 20, line
+    assert process.ended(20) == 0
+
+
+def test_5000_requests_are_answered_once_and_in_order_through_a_reconnect(
+        sandbox, healthy):
+    proxy = Proxy(address.HOST, healthy.port, cut_after=40000)
+    text = lua.run(sandbox, lua.own("many.lua"), proxy.hosts, 5000)
+    proxy.close()
+    answered, lost, reconnects = map(int, re.findall(r"\d+", text))
+    assert answered == 5000
+    assert lost > 0
+    assert reconnects == 1
+
+
+def test_closing_works_in_every_order(sandbox, healthy):
+    directory = sandbox.path("files")
+    os.mkdir(directory)
+    assert lua.run(sandbox, lua.own("close_orders.lua"), healthy.hosts,
+                   directory) == "done\n"
+    assert os.listdir(directory) == ["file"]
+
+
+def test_valgrind_is_quiet_whatever_the_order_of_closing(sandbox, healthy):
+    directory = sandbox.path("files")
+    os.mkdir(directory)
+    text = lua.run(
+        sandbox, lua.own("close_orders.lua"), healthy.hosts, directory,
+        seconds=240,
+        tool=["valgrind", "--quiet", "--error-exitcode=9",
+              "--keep-debuginfo=yes",
+              f"--suppressions={lua.own('valgrind.supp')}",
+              "--leak-check=full", "--errors-for-leak-kinds=definite"])
+    assert text == "done\n"
+
+
+def test_a_file_without_room_leaves_the_old_one_and_links_are_refused(
+        sandbox):
+    def small_files():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    directory = sandbox.path("files")
+    os.mkdir(directory)
+    os.symlink("snapshot", f"{directory}/link")
+    process = sandbox.run("files", ["lua5.3", lua.own("files.lua"),
+                                    directory],
+                          env=lua.environment(), limit=small_files)
+    assert process.ended(20) == 0, process.text()
+    assert sorted(os.listdir(directory)) == ["link", "snapshot"]
+    assert os.stat(f"{directory}/snapshot").st_mode & 0o777 == 0o600
+
+
+def test_log_lines_are_limited_and_none_reaches_stderr(sandbox):
+    text = lua.run(sandbox, lua.own("logs.lua"), f"{address.HOST}:1", 6)
+    lines, dropped = map(int, re.fullmatch(
+        r"lines (\d+) dropped (\d+)\n", text).groups())
+    assert 10 <= lines <= 20 + 2 * 7
+    assert dropped > 0
+
+
+def test_without_threads_it_waits_and_connects_once_there_are_some(
+        sandbox, healthy):
+    """As HAProxy's worker is without insecure-fork-wanted: the client library
+    would abort."""
+    def no_threads():
+        resource.setrlimit(resource.RLIMIT_NPROC,
+                           (0, resource.getrlimit(resource.RLIMIT_NPROC)[1]))
+        if os.geteuid() == 0:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+
+    process = sandbox.run("threads", ["lua5.3", lua.own("threads.lua"),
+                                      healthy.hosts],
+                          env=lua.environment(), limit=no_threads)
+    process.says("^no_threads")
+    wait.always(process.alive, 1.5, "it waits")
+    subprocess.run(["prlimit", f"--pid={process.pid}", "--nproc=200:"],
+                   check=True, **as_nobody())
+    process.says("^connected")
+    assert process.ended(20) == 0
+
+
+def test_credentials_that_came_while_it_was_away_are_shown(sandbox, server):
+    client = server.client()
+    client.create("/secret", b"gold", [make_digest_acl("me", "secret",
+                                                       all=True)])
+    process = lua.start(sandbox, lua.own("secret.lua"), server.hosts,
+                        "/secret")
+    process.says(r"get\tnot authenticated", 20)
+    server.stop()
+    process.says("^connecting")
+    server.start()
+    process.says("get\tgold", 20)
+    server.stop()
+    process.says("^unknown", SESSION_TIMEOUT * 3)
+    server.start()
+    lua.says_in_order(process, ["connected\tnew_handle", "get\tgold"])
+
+
+def test_the_program_of_the_manual_lists_children(sandbox, healthy):
+    with open(f"{program.ROOT}/csrc/README.md") as manual:
+        [text] = re.findall(r"(?sm)^    local zookeeper = .*?^    client:close"
+                            r"\(\)$", manual.read())
+    text = text.replace("127.0.0.1:2181", healthy.hosts)
+    file = sandbox.write("manual.lua", text)
+    assert "zookeeper" in lua.run(sandbox, file, seconds=20).split()

@@ -1,0 +1,43 @@
+"""A worker that may not start threads: `insecure-fork-wanted` left out."""
+
+import wait
+from haproxy import Backend
+from nerve import SESSION_TIMEOUT
+from test_reload import Site
+from zookeeper import register
+
+
+def test_without_threads_haproxy_alerts_once_and_serves_from_the_snapshot(
+        sandbox, path):
+    site = Site(sandbox, path)
+    site.proxy.stop()
+    site.proxy.write(threads=False)
+    site.proxy.start()
+    workers = site.proxy.workers()
+    with sandbox.load(site.proxy, "no threads") as load:
+        site.proxy.process.says("insecure-fork-wanted")
+        wait.always(lambda: site.proxy.workers() == workers,
+                    SESSION_TIMEOUT + 1, "the worker lives on")
+        site.proxy.serves(site.services)
+    load.assert_none_failed()
+    assert len(site.proxy.process.lines("insecure-fork-wanted")) == 1
+
+
+def test_without_threads_and_snapshot_haproxy_still_runs(
+        sandbox, healthy, path):
+    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+                            threads=False)
+    proxy.process.says("insecure-fork-wanted")
+    assert proxy.get()[0] == 503
+
+
+def test_the_directive_added_and_reloaded_the_agent_works(
+        sandbox, healthy, witness, path):
+    one = sandbox.service("one")
+    register(witness, path, one.payload("one"))
+    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+                            threads=False)
+    proxy.process.says("insecure-fork-wanted")
+    proxy.write(threads=True)
+    proxy.reload()
+    proxy.serves([one])
