@@ -6,7 +6,7 @@
 local zookeeper = require("zookeeper")
 
 local client = zookeeper.new()
-local session = assert(client:open{hosts = arg[1], timeout = 3})
+local session = assert(client:open{hosts = arg[1], timeout = 2})
 local late = false
 
 io.stdout:setvbuf("line")
