@@ -18,6 +18,7 @@ from zookeeper import register
 
 SIZES = (10, 100, 1000)  # instances of the backend, the probe among them
 ROUNDS = 300             # each gives one `ready` and one `maint` a side
+WARM_UP = 20             # rounds before these, for ZooKeeper's compiler
 SPARE_SLOTS = 8
 SHARES = {"p50": (0.50, 1.5), "p99": (0.99, 3)}  # of the samples; the aim
 BATCH = 100              # commands in one line of the runtime API
@@ -38,7 +39,7 @@ def _measure(sandbox, zookeeper, size):
     agent = _agent_side(sandbox, zookeeper, size)
     floor, watcher = _floor_side(sandbox, zookeeper, size)
     driver = sandbox.run(f"converge-{size}", [
-        _program("converge"), zookeeper.hosts, str(ROUNDS), str(size),
+        _program("converge"), zookeeper.hosts, str(WARM_UP + ROUNDS), str(size),
         str(size + SPARE_SLOTS),
         "agent", _path(size, "agent"), agent.socket,
         "floor", _path(size, "floor"), floor.socket])
@@ -111,7 +112,7 @@ def _samples(text):
     for line in text.splitlines():
         side, metric, microseconds = line.split()
         samples[side, metric].append(int(microseconds) / 1000)
-    return samples
+    return {key: values[WARM_UP:] for key, values in samples.items()}
 
 
 def _figures(size, samples):
