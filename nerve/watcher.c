@@ -30,15 +30,12 @@ struct watcher {
     enum health_state state;
 };
 
-/* The service is in <state>, as the pass that ends here found; <why> is the
+/* The pass ends: the service is in <state>, another than before; <why> is the
  * end of a log line. */
 static void settle(struct watcher *w, enum health_state state,
                    const char *why) {
     const struct service_config *service = w->service;
 
-    w->running = service->check_count;
-    if (state == w->state)
-        return;
     log_line(w->log, state == HEALTH_UP ? LEVEL_INFO : LEVEL_WARNING,
              "%s: instance %s:%s %s -> %s%s", service->name, service->host,
              service->port, health_name(w->state), health_name(state), why);
@@ -46,18 +43,21 @@ static void settle(struct watcher *w, enum health_state state,
     reporter_want(w->reporter, state == HEALTH_UP, (int64_t)uv_now(w->loop));
 }
 
-/* Ends a log line with " after 3 failures", unless that did not matter: the
- * first result decides at once. */
+/* Ends the pass, and a log line with " after 3 failures", unless these did not
+ * matter: the first result decides at once. */
 static void settle_after(struct watcher *w, enum health_state state,
                          const char *streak, const char *failure) {
+    size_t last = w->running;
     struct text why = {0};
 
+    w->running = w->service->check_count;
+    if (state == w->state)
+        return;
     text_puts(&why, "");
     if (w->state != HEALTH_UNKNOWN)
         text_printf(&why, " after %s", streak);
     if (failure)
-        text_printf(&why, " (%s: %s)", w->service->checks[w->running].name,
-                    failure);
+        text_printf(&why, " (%s: %s)", w->service->checks[last].name, failure);
     settle(w, state, why.failed ? "" : why.data);
     text_close(&why);
 }
