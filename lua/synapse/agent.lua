@@ -144,7 +144,10 @@ function agent.new(deps)
     services = self.services, now = deps.now, log = deps.log,
     send = function(line) return self.client:command(line) end,
     breathe = function() self.breathe() end,
-    saved = function() self.keeper:changed() end,
+    held = function() self.keeper:changed_by_hand() end,
+    applied = function(one)
+      self.active[one] = deps.runtime.active(one.backend)
+    end,
   })
   self.breathe = function() self:give_way() end
   return self

@@ -112,6 +112,8 @@ local function watch_fired(self, event)
   registry = parent and self.registries[parent == "" and "/" or parent]
   if registry and event.change == "data" then
     registry:data_changed(name)
+  elseif registry and event.change == "deleted" then
+    registry:znode_deleted(name)
   end
 end
 

@@ -1,8 +1,10 @@
 --- Keeps the snapshot's file as the services are, off HAProxy's threads.
 --
--- At most one write a second, one at a time, and none that changes nothing. A
--- failed write leaves the old file; it is reported once and tried again. A
--- stopping worker writes no more: the next one has taken over.
+-- At most one write a second, one at a time, and none that changes nothing;
+-- only what a person did is written at once, for the reload that may be the
+-- next thing this person does. A failed write leaves the old file; it is
+-- reported once and tried again. A stopping worker writes no more: the next
+-- one has taken over.
 --
 -- @module synapse.keeper
 
@@ -34,6 +36,12 @@ end
 --- Notes that something changed.
 function keeper:changed()
   self.wanted = true
+end
+
+--- Notes that something changed that must not wait.
+function keeper:changed_by_hand()
+  self.wanted = true
+  self.due = self.failing and self.due or 0
 end
 
 local function failed(self, why)

@@ -97,6 +97,7 @@ end
 local function load()
   local client = zookeeper.new()
   zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
+  log:info("version %s", zookeeper.version)
   local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
   check_text(settings.services)
   return {
@@ -151,10 +152,8 @@ local function listen(self)
 end
 
 local function main_task(self, loaded)
-  runtime.log("info", string.format(
-    "synapse %s: %d services, %d instances from the snapshot",
-    zookeeper.version, #self.services,
-    count_records(loaded.storage.records)))
+  log:info("version %s, %d services, %d instances from the snapshot",
+    zookeeper.version, #self.services, count_records(loaded.storage.records))
   self:open(loaded.addresses)
   while not self.stopped do
     listen(self)

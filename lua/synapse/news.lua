@@ -34,12 +34,16 @@ function news.add(self, found)
   end
 end
 
+local function plural(count, what)
+  return string.format("%d %s%s", count, what, count == 1 and "" or "s")
+end
+
 local function part(keys, what)
   if #keys == 0 then
     return nil
   end
   local more = #keys > NAMED and ", ..." or ""
-  return string.format("%d %s (%s%s)", #keys, what,
+  return string.format("%s %s (%s%s)", plural(#keys, "instance"), what,
     table.concat(keys, ", ", 1, math.min(#keys, NAMED)), more)
 end
 
@@ -63,10 +67,10 @@ function news.line(self, service)
   if #parts == 0 and self.done == 0 then
     return nil
   end
-  parts[#parts + 1] = string.format("%d commands acknowledged", self.done)
+  parts[#parts + 1] = plural(self.done, "command") .. " acknowledged"
+  parts[#parts + 1] = part(service.waiting, "without a slot")
   parts[#parts + 1] = string.format("%d of %d slots used",
     used_slots(service.placed), #service.pool)
-  parts[#parts + 1] = part(service.waiting, "without a slot")
   return service.name .. ": " .. table.concat(parts, ", ")
 end
 

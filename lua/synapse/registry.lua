@@ -243,9 +243,17 @@ local function start_pass(self, names)
   settle(self)
 end
 
+local function distrust_all(self)
+  for name in pairs(self.entries) do
+    self.stale[name] = true
+  end
+end
+
 -- Waits until the path is made. What was known stays: a path that is missing
--- says nothing about the instances.
+-- says nothing about the instances. But it is to be read again, because a path
+-- made anew counts its znodes from zero, and old names come back.
 local function await_path(self)
+  distrust_all(self)
   enter(self, "missing", "warning", "no such znode; %d instances are kept",
     count(self.entries))
   local codes = self.deps.codes
@@ -315,9 +323,7 @@ function registry:connected(watches_live)
   self.delay = FIRST_DELAY
   self.failed = {}
   if not watches_live then
-    for name in pairs(self.entries) do
-      self.stale[name] = true
-    end
+    distrust_all(self)
   end
   self:read()
 end
@@ -340,6 +346,16 @@ function registry:data_changed(name)
   if self.entries[name] then
     self.stale[name] = true
     self:read()
+  end
+end
+
+--- Takes note that a znode below the path was deleted. The watch of the path
+-- fires as well and brings the list; should the name be in it again, it is
+-- another znode.
+-- @tparam string name
+function registry:znode_deleted(name)
+  if self.entries[name] then
+    self.stale[name] = true
   end
 end
 

@@ -20,7 +20,8 @@ local LONGEST_DELAY = 10
 --   `services`: a list; `send(line)`: gives a line to HAProxy and returns a
 --   request number, or nil and why; `now()`; `log`;
 --   `breathe()`: gives HAProxy's other work a turn now and then;
---   `saved()`: called when the snapshot is to be written
+--   `held()`: called when an operator took or gave back an instance;
+--   `applied(service)`: called when HAProxy has answered its commands
 -- @treturn sync
 function sync.new(deps)
   local self = setmetatable({
@@ -86,10 +87,13 @@ local function collect(self)
 end
 
 -- A service that is still queued has more to come, and one line for it all.
-local function summarize_all(self, batch)
+local function finish_services(self, batch)
   local seen = {}
   for _, entry in ipairs(batch) do
     local service = entry.owner
+    if not seen[service] then
+      self.deps.applied(service)
+    end
     if not seen[service] and not self.queued[service] then
       summarize(self, service)
     end
@@ -150,7 +154,7 @@ local function compared(self, service, answer)
     self:mark(service)
   end
   if held then
-    self.deps.saved()
+    self.deps.held()
   end
 end
 
@@ -179,7 +183,7 @@ local function applied(self, batch, text)
     self.deps.log:info("runtime API: answers again")
   end
   self.failing, self.delay = false, FIRST_DELAY
-  summarize_all(self, batch)
+  finish_services(self, batch)
 end
 
 --- Takes an `answer` event.

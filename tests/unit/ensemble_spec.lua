@@ -6,8 +6,8 @@ local new_session = dofile("tests/fake/session.lua")
 -- A registry that writes down what it is told.
 local function new_registry(path, told)
   local one = {path = path}
-  for _, method in ipairs({"connected", "path_changed", "data_changed", "tick",
-    "restart"})
+  for _, method in ipairs({"connected", "path_changed", "data_changed",
+    "znode_deleted", "tick", "restart"})
   do
     one[method] = function(_, value)
       table.insert(told, string.format("%s %s %s", path, method,
@@ -96,9 +96,9 @@ describe("an ensemble", function()
     assert.are.same({"/web data_changed a_1"}, told)
   end)
 
-  it("leaves a deleted znode to the watch of its path", function()
+  it("tells a registry that a znode of its was deleted", function()
     one:take({type = "watch", path = "/web/a_1", change = "deleted"})
-    assert.are.same({}, told)
+    assert.are.same({"/web znode_deleted a_1"}, told)
   end)
 
   it("finds the registry of the root", function()

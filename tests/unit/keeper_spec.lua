@@ -49,6 +49,15 @@ describe("the keeper of the snapshot", function()
     assert.are.same({"first", "second"}, written)
   end)
 
+  it("writes what a person did at once", function()
+    changed("first")
+    ended(0)
+    text = "second"
+    one:changed_by_hand()
+    one:tick()
+    assert.are.same({"first", "second"}, written)
+  end)
+
   it("writes one at a time", function()
     changed("first")
     clock.pass(5)

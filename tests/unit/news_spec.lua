@@ -24,8 +24,9 @@ describe("the summary line", function()
       },
     })
     one.done = 4
-    assert.are.equal("web: 1 added (a:1), 1 removed (b:1), 1 changed (c:1), " ..
-      "4 commands acknowledged, 1 of 2 slots used", news.line(one, service()))
+    assert.are.equal("web: 1 instance added (a:1), 1 instance removed " ..
+      "(b:1), 1 instance changed (c:1), 4 commands acknowledged, 1 of 2 " ..
+      "slots used", news.line(one, service()))
   end)
 
   it("names no more than three", function()
@@ -35,13 +36,13 @@ describe("the summary line", function()
       removed = {}, renewed = {},
     })
     assert.is_truthy(news.line(one, service())
-      :find("4 added (a, b, c, ...)", 1, true))
+      :find("4 instances added (a, b, c, ...)", 1, true))
   end)
 
   it("tells who waits for a slot", function()
     local one = news.new()
     one.done = 1
     assert.is_truthy(news.line(one, service({waiting = {"x:1"}}))
-      :find("1 without a slot (x:1)", 1, true))
+      :find("1 instance without a slot (x:1)", 1, true))
   end)
 end)

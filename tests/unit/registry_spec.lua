@@ -150,6 +150,16 @@ describe("a registry", function()
     assert.are.same({2, 8}, ports())
   end)
 
+  it("reads a name again whose znode was deleted and made anew", function()
+    settle()
+    one:znode_deleted("a_1")
+    assert.are.same({}, session.open())
+    one:path_changed()
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({2, 7}, ports())
+  end)
+
   it("makes one read of many changes", function()
     settle()
     for _ = 1, 20 do
@@ -290,6 +300,19 @@ describe("a registry", function()
       read({"a_1"})
       session.reply_data("/web/a_1", data(1))
       assert.are.same({1}, ports())
+    end)
+
+    -- A path deleted and made again counts from zero: its first znode had the
+    -- name of another one before, and the old instance went on being served.
+    it("reads again a name that comes back with the path", function()
+      settle()
+      one:path_changed()
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      one:path_changed()
+      read({"a_1"})
+      session.reply_data("/web/a_1", data(7))
+      assert.are.same({7}, ports())
     end)
 
     it("reads at once when the path was made meanwhile", function()

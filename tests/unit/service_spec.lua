@@ -173,8 +173,8 @@ describe("a service", function()
     end)
 
     it("tells who waits", function()
-      assert.is_truthy(one:summary():find("1 without a slot (10.0.0.3:80)", 1,
-        true))
+      assert.is_truthy(one:summary():find(
+        "1 instance without a slot (10.0.0.3:80)", 1, true))
     end)
 
     it("gives the next free slot to whoever waits", function()

@@ -7,10 +7,10 @@ local STATE = "1\n# be_id be_name\n3 web 1 s1 10.0.0.1 2 0 1 1 " ..
   "12 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n\n"
 
 describe("a round", function()
-  local clock, log, told, sent, saved, web, api, one
+  local clock, log, told, sent, holds, web, api, one
 
   before_each(function()
-    clock, log, told, sent, saved = new_clock(), new_log(), {}, {}, 0
+    clock, log, told, sent, holds = new_clock(), new_log(), {}, {}, 0
     web, api = new_service("web", told), new_service("api", told)
     one = sync.new({
       services = {web, api}, now = clock.now, log = log,
@@ -19,7 +19,7 @@ describe("a round", function()
         return #sent
       end,
       breathe = function() end,
-      saved = function() saved = saved + 1 end,
+      held = function() holds = holds + 1 end,
       applied = function() end,
     })
   end)
@@ -166,11 +166,11 @@ describe("a round", function()
       assert.are.same({"show web", "a"}, sent)
     end)
 
-    it("has the snapshot written when a hold changed", function()
+    it("tells when a hold changed", function()
       one:round()
       web.held = true
       answer(STATE)
-      assert.are.equal(1, saved)
+      assert.are.equal(1, holds)
     end)
 
     it("says so when the answer is something else", function()
