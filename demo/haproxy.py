@@ -13,9 +13,11 @@ from piece import Piece
 SERVER_OPTIONS = "check inter 2s rise 3 fall 2"
 LISTEN = ["mode http", "option httpchk GET /health",
           "http-check expect string OK"]
-GLOBAL = ["log stderr format iso local0", "nbthread 2", "hard-stop-after 5s",
-          "insecure-fork-wanted"]
-DEFAULTS = ["mode http", "log global", "option dontlog-normal",
+GLOBAL = ["nbthread 2", "hard-stop-after 5s", "insecure-fork-wanted"]
+# The agent's lines reach standard error by themselves. Of the requests, those
+# that went wrong are logged.
+DEFAULTS = ["mode http", "log stderr format iso local0",
+            "option dontlog-normal",
             'log-format "%ci:%cp %ft %b/%s %si:%sp %ST %B %Tt ms %ts %HM %HU"',
             "option redispatch 1", "retries 3", "timeout connect 1s",
             "timeout client 30s", "timeout server 30s", "timeout queue 5s"]
@@ -30,7 +32,7 @@ class HAProxy(Piece):
                         for one in self.stack.services())
 
     def command(self):
-        return ["haproxy", "-W", "-q", "-f", self.file("haproxy.cfg")]
+        return ["haproxy", "-W", "-f", self.file("haproxy.cfg")]
 
     def configure(self):
         self.write("synapse.conf.json",

@@ -28,20 +28,25 @@ class Traffic:
         self.where = where
         self.answers = Counter()
         self.failed = 0
-        self._recent = deque(maxlen=WINDOW)
+        self._failed_in_a_row = 0
+        self._recent = deque(maxlen=WINDOW)  # who gave the last answers
         self._answering = ()
 
     def ask(self):
-        """Sends one request. Returns the name of who answered, or what was
-        answered instead, and whether it failed."""
+        """Sends one request. Returns what was answered."""
         status, text = get(self.where)
-        who = text.split()[0] if status == 200 else ""
-        self._recent.append(who)
-        if who:
+        if status == 200:
+            who = text.split()[0]
             self.answers[who] += 1
+            self._failed_in_a_row = 0
+            self._recent.append(who)
         else:
             self.failed += 1
+            self._failed_in_a_row += 1
         return text
+
+    def total(self):
+        return self.failed + sum(self.answers.values())
 
     def moved(self):
         """Returns who answered before and who answers now, each as a tuple
@@ -53,11 +58,12 @@ class Traffic:
         return before, now
 
     def _now(self):
-        """An answer counts at once, silence after a whole window."""
-        seen = {who for who in self._recent if who}
+        """An answer counts at once, silence after a whole window. A failure
+        says nothing of who would have answered."""
+        if self._failed_in_a_row >= WINDOW:
+            self._recent.clear()
+            return ()
+        seen = set(self._recent)
         if len(self._recent) < WINDOW:
             seen |= set(self._answering)
         return tuple(sorted(seen))
-
-    def total(self):
-        return self.failed + sum(self.answers.values())

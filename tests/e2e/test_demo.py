@@ -40,13 +40,12 @@ class Demo:
         sandbox.at_end(self.close)
 
     def close(self):
-        """Ends it, and what a broken one may have left."""
+        """Ends it. Its programs follow, whatever it has come to."""
         if self.child.poll() is None:
             self.child.kill()
         self.child.wait()
         self.child.stdin.close()
-        for pid in living():
-            os.kill(pid, signal.SIGKILL)
+        wait.until(lambda: not living(), 10, "no process of it is left")
         shutil.rmtree(FOLDER, ignore_errors=True)
 
     def says(self, pattern, seconds=20):
@@ -123,6 +122,7 @@ def test_it_shows_every_piece_and_who_answers_and_leaves_nothing(sandbox):
     demo = Demo(sandbox, DEMO_SECONDS="5")
     demo.runs()
     assert len(living()) == 13  # ten programs, three of them with a worker
+    assert registered(demo) == {A1, A2}
     assert demo.ends() == 0
     shown = collections.Counter(re.findall(r"(\w+) +pid \d+ ", demo.text()))
     assert shown == PIECES
@@ -134,6 +134,12 @@ def test_it_shows_every_piece_and_who_answers_and_leaves_nothing(sandbox):
     assert re.search(rf"requests: {A1} \d+, {A2} \d+; 0 failed", demo.text())
     assert not living()
     assert not os.path.exists(FOLDER)
+
+
+def registered(demo):
+    """The instances that the demo's own command lists."""
+    names = output_of(demo.idea("who is registered")).split()
+    return {name.rpartition("_")[0] for name in names}
 
 
 def test_traffic_moves_when_a_service_is_killed_and_when_it_is_back(demo):
@@ -169,6 +175,9 @@ def test_nobody_answers_without_the_way_there_until_it_is_started_again(demo):
 
 def test_no_traffic_moves_while_zookeeper_is_away_and_haproxy_reloads(demo):
     demo.runs()
+    snapshot = os.path.join(FOLDER, B1, "state", "synapse.state.json")
+    wait.until(lambda: all(name in read(snapshot) for name in (A1, A2, B1)),
+               10, "the snapshot names every instance")
     os.kill(demo.pid("zookeeper1", "zookeeper"), signal.SIGKILL)
     demo.says("zookeeper1 zookeeper .*: killed by SIGKILL")
     type_in_other_terminal(demo.idea("HAProxy reloads"))
