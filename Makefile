@@ -93,6 +93,10 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libmyelin.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(NERVE_LIBS)
 
+# There the n-th allocation fails.
+$(B)/unit/test_memory: ALL_LDFLAGS += \
+    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libmyelin.a
 	@echo "LD $@"
 	@mkdir -p $(@D)

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "csrc/clock.h"
 #include "csrc/event.h"
 #include "csrc/queue.h"
 
@@ -29,7 +30,9 @@ struct queue {
     struct event *tail; /* borrowed from the list */
     size_t bounded;     /* watch and log events in the list */
     size_t limit;
-    struct event *overflow; /* owned; spare, NULL while it is in the list */
+    struct event *overflow; /* owned; spare */
+    bool overflow_waits;    /* one is in the list */
+    bool overflow_owed;     /* there was no spare to put there */
     uint32_t last_number;   /* reader thread only */
     queue_wake_fn *wake;
     void *arg; /* borrowed */
@@ -60,9 +63,24 @@ static void append(struct queue *q, struct event *ev) {
 static void append_overflow(struct queue *q) {
     struct event *ev = q->overflow;
 
+    if (q->overflow_waits)
+        return;
+    q->overflow_owed = !ev;
+    if (!ev)
+        return;
     q->overflow = NULL;
-    if (ev)
-        append(q, ev);
+    q->overflow_waits = true;
+    ev->time_us = clock_us();
+    append(q, ev);
+}
+
+/* Makes the spare for the next overflow, or for one that found none. */
+static void restock(struct queue *q) {
+    if (q->overflow || q->overflow_waits)
+        return;
+    q->overflow = event_new(EVENT_OVERFLOW);
+    if (q->overflow && q->overflow_owed)
+        append_overflow(q);
 }
 
 struct queue *queue_new(size_t limit) {
@@ -100,7 +118,11 @@ void queue_free(struct queue *q) {
     free(q);
 }
 
-uint32_t queue_number(struct queue *q) { return ++q->last_number; }
+uint32_t queue_number(struct queue *q) {
+    if (++q->last_number == 0)
+        q->last_number = 1;
+    return q->last_number;
+}
 
 void queue_set_wake(struct queue *q, queue_wake_fn *wake, void *arg) {
     pthread_mutex_lock(&q->lock);
@@ -129,24 +151,19 @@ void queue_push(struct queue *q, struct event *ev) {
 }
 
 struct event *queue_pop(struct queue *q) {
-    struct event *spare = NULL;
     struct event *ev;
 
     pthread_mutex_lock(&q->lock);
+    restock(q);
     ev = q->head;
     if (ev) {
         q->head = ev->next;
         ev->next = NULL;
         if (is_bounded(ev))
             q->bounded--;
+        if (ev->type == EVENT_OVERFLOW)
+            q->overflow_waits = false;
     }
-    pthread_mutex_unlock(&q->lock);
-    if (!ev || ev->type != EVENT_OVERFLOW)
-        return ev;
-
-    spare = event_new(EVENT_OVERFLOW);
-    pthread_mutex_lock(&q->lock);
-    q->overflow = spare;
     pthread_mutex_unlock(&q->lock);
     return ev;
 }

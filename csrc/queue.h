@@ -25,9 +25,9 @@ struct queue *queue_new(size_t limit);
 /* Frees <q> and its events. No thread may push any more. NULL is allowed. */
 void queue_free(struct queue *q);
 
-/* Returns a number above 0 that this queue has not given out before: names of
- * sessions and requests, so that an event tells what it belongs to. Reader
- * thread. */
+/* Returns a number above 0 that this queue has not given out before (or four
+ * billion numbers ago): names of sessions and requests, so that an event tells
+ * what it belongs to. Reader thread. */
 uint32_t queue_number(struct queue *q);
 
 /* Sets what wakes the reader; keeps <arg> borrowed until the next call.

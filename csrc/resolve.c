@@ -126,12 +126,14 @@ char *session_resolve(const char *hosts, struct error *err) {
     char *rest;
     char *result = NULL;
 
-    if (!copy)
-        goto done;
-    if (chroot) {
+    if (chroot)
         chroot_text = strdup(chroot);
-        *chroot = '\0';
+    if (!copy || (chroot && !chroot_text)) {
+        error_set(&first, "%s: out of memory", hosts);
+        goto done;
     }
+    if (chroot)
+        *chroot = '\0';
     for (char *entry = strtok_r(copy, ", ", &rest); entry;
          entry = strtok_r(NULL, ", ", &rest)) {
         if (resolve_one(&list, entry, &first) != 0)
@@ -141,6 +143,8 @@ char *session_resolve(const char *hosts, struct error *err) {
         goto done;
     shuffle(&list);
     result = join(&list, chroot_text ? chroot_text : "");
+    if (!result)
+        error_set(&first, "%s: out of memory", hosts);
 
 done:
     if (!result)

@@ -1,4 +1,6 @@
 /* test_queue.c - tests of csrc/queue.c
+ *
+ * Included here, not linked: one test begins at the last number.
  * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
@@ -8,9 +10,7 @@
 
 #include <cmocka.h>
 
-#include "csrc/clock.h"
-#include "csrc/event.h"
-#include "csrc/queue.h"
+#include "csrc/queue.c"
 #include "csrc/worker.h"
 
 #define WRITERS 4
@@ -66,6 +66,17 @@ static void gives_each_number_once_and_starts_above_zero(void **state) {
     (void)state;
     assert_true(first > 0);
     assert_int_equal(queue_number(q), first + 1);
+    queue_free(q);
+}
+
+/* 0 stands for "nobody waits for the reply". */
+static void begins_its_numbers_again_above_zero(void **state) {
+    struct queue *q = queue_new(10);
+
+    (void)state;
+    q->last_number = UINT32_MAX - 1;
+    assert_int_equal(queue_number(q), UINT32_MAX);
+    assert_int_equal(queue_number(q), 1);
     queue_free(q);
 }
 
@@ -245,6 +256,7 @@ int main(void) {
         cmocka_unit_test(returns_events_in_the_order_they_were_pushed),
         cmocka_unit_test(frees_the_events_that_nobody_popped),
         cmocka_unit_test(gives_each_number_once_and_starts_above_zero),
+        cmocka_unit_test(begins_its_numbers_again_above_zero),
         cmocka_unit_test(wakes_only_when_it_turns_from_empty_to_not_empty),
         cmocka_unit_test(wakes_at_once_when_events_wait_already),
         cmocka_unit_test(drops_watches_past_the_limit_and_says_so_once),
