@@ -3,14 +3,17 @@
  * A Lua socket of HAProxy 2.6 stalls on any answer above one buffer (16 kB),
  * so the answers are read here, on a worker, over a connection of their own:
  * HAProxy closes it after the last command of the line. The line goes out in
- * one write, because HAProxy cuts a batch that arrives in pieces.
+ * one write, because HAProxy cuts a batch that arrives in pieces. Sending never
+ * blocks: while no other exchange is under way it is done at once, and waking
+ * the worker delays no command.
  *
- *   loop thread    command_send()
- *   worker thread  exchange_job()
+ *   loop thread    command_send(), begin() of an exchange that is alone
+ *   worker thread  exchange_job(), begin() of one that had to wait
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,12 +34,22 @@ struct exchange {
     struct channel *channel; /* borrowed */
     struct event *answer;    /* owned until it is pushed */
     char *line;              /* owned */
+    int fd;                  /* owned; -1 until it has begun, or on failure */
+    bool begun;
+    int reason; /* errno, why it failed */
     int timeout_ms;
 };
+
+static void close_exchange(struct exchange *x) {
+    if (x->fd != -1)
+        close(x->fd);
+    x->fd = -1;
+}
 
 static void exchange_free(void *data) {
     struct exchange *x = data;
 
+    close_exchange(x);
     event_free(x->answer);
     free(x->line);
     free(x);
@@ -91,30 +104,35 @@ static int read_all(int fd, struct event *ev, int64_t deadline) {
     }
 }
 
-static int exchange(struct exchange *x) {
-    int64_t deadline = clock_ms() + x->timeout_ms;
+/* Connects and sends. A buffer of HAProxy's size always fits into the socket:
+ * a line that does not is too long. */
+static void begin(struct exchange *x) {
     size_t length = strlen(x->line);
-    int fd = channel_connect(x->channel);
-    int reason = 0;
     ssize_t sent;
 
-    if (fd == -1)
-        return errno;
-    sent = send(fd, x->line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    x->begun = true;
+    x->fd = channel_connect(x->channel);
+    if (x->fd == -1) {
+        x->reason = errno;
+        return;
+    }
+    sent = send(x->fd, x->line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent == -1)
-        reason = errno;
+        x->reason = errno;
     else if ((size_t)sent != length)
-        reason = EMSGSIZE;
-    else
-        reason = read_all(fd, x->answer, deadline);
-    close(fd);
-    return reason;
+        x->reason = EMSGSIZE;
 }
 
 static void exchange_job(void *data) {
     struct exchange *x = data;
+    int64_t deadline = clock_ms() + x->timeout_ms;
 
-    x->answer->code = exchange(x);
+    if (!x->begun)
+        begin(x);
+    if (x->reason == 0)
+        x->reason = read_all(x->fd, x->answer, deadline);
+    x->answer->code = x->reason;
+    close_exchange(x);
     queue_push(x->queue, x->answer);
     x->answer = NULL;
     exchange_free(x);
@@ -129,6 +147,7 @@ int command_send(struct worker *worker, struct queue *queue,
         return -1;
     x->queue = queue;
     x->channel = channel;
+    x->fd = -1;
     x->timeout_ms = timeout_ms;
     x->answer = event_new(EVENT_ANSWER);
     if (!x->answer || asprintf(&x->line, "%s\n", text) == -1) {
@@ -138,5 +157,7 @@ int command_send(struct worker *worker, struct queue *queue,
         return -1;
     }
     x->answer->request = request;
+    if (worker_pending(worker) == 0)
+        begin(x);
     return worker_run(worker, exchange_job, exchange_free, x);
 }
