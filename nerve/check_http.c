@@ -63,6 +63,8 @@ static const char *why(CURL *easy, CURLcode code) {
         return strerror((int)number);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return "no connection within open_timeout";
+    if (code == CURLE_UNSUPPORTED_PROTOCOL)
+        return "the answer is not HTTP";
     return curl_easy_strerror(code);
 }
 
@@ -187,6 +189,7 @@ static void set_manners(struct http_check *h) {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "nerve/" VERSION);

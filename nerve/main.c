@@ -96,9 +96,7 @@ int main(int argc, char **argv) {
         puts("nerve " VERSION);
         return EXIT_SUCCESS;
     case OPTIONS_WRONG:
-        fprintf(stderr, "nerve: %s: %s\n%s", options.problem,
-                options.config ? "not an option, or its value is missing"
-                               : "missing, or no option of nerve",
+        fprintf(stderr, "nerve: %s %s\n%s", options.wrong, options.problem,
                 options_help());
         return EXIT_USAGE;
     default:

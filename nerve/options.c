@@ -48,6 +48,13 @@ static const char *take_value(struct cursor *at) {
     return at->index + 1 < at->count ? at->argv[++at->index] : NULL;
 }
 
+static void set_wrong(struct options *options, const char *argument,
+                      const char *problem) {
+    options->action = OPTIONS_WRONG;
+    options->wrong = argument;
+    options->problem = problem;
+}
+
 /* Reads the argument at the cursor into <options>. */
 static void read_argument(struct options *options, struct cursor *at) {
     const char *argument = at->argv[at->index];
@@ -64,11 +71,12 @@ static void read_argument(struct options *options, struct cursor *at) {
     else if (strcmp(argument, "--version") == 0)
         options->action = OPTIONS_VERSION;
     else
-        options->problem = argument;
-    if (target) {
-        *target = take_value(at);
-        options->problem = *target ? NULL : argument;
-    }
+        set_wrong(options, argument, "is not an option");
+    if (!target)
+        return;
+    *target = take_value(at);
+    if (!*target)
+        set_wrong(options, argument, "needs a value");
 }
 
 struct options options_read(int argc, char **argv,
@@ -79,15 +87,13 @@ struct options options_read(int argc, char **argv,
 
     if (getenv_fn("NERVE_CHECK_CONFIG"))
         options.action = OPTIONS_CHECK;
-    for (; at.index < argc && !options.problem; at.index++) {
+    for (; at.index < argc; at.index++) {
         read_argument(&options, &at);
         if (options.action >= OPTIONS_HELP)
             return options;
     }
-    if (!options.problem && !options.config)
-        options.problem = "-c";
-    if (options.problem)
-        options.action = OPTIONS_WRONG;
+    if (!options.config)
+        set_wrong(&options, "-c FILE", "is missing");
     return options;
 }
 

@@ -11,7 +11,7 @@ enum options_action {
     OPTIONS_CHECK, /* the configuration, and no more */
     OPTIONS_HELP,
     OPTIONS_VERSION,
-    OPTIONS_WRONG /* <problem> says what */
+    OPTIONS_WRONG /* <wrong> and <problem> say what */
 };
 
 /* All strings are borrowed from the command line and the environment. */
@@ -19,7 +19,8 @@ struct options {
     enum options_action action;
     const char *config;      /* the file's path, or NULL */
     const char *instance_id; /* or NULL: the file's */
-    const char *problem;     /* "-x" or the like: what is wrong */
+    const char *wrong;       /* the argument at fault, or NULL */
+    const char *problem;     /* "is missing" or the like; static */
 };
 
 /* Reads the command line <argv>; what is not said there comes from the

@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "nerve/check.h"
 #include "nerve/config.h"
@@ -35,10 +36,13 @@ struct watcher {
 static void settle(struct watcher *w, enum health_state state,
                    const char *why) {
     const struct service_config *service = w->service;
+    bool bare_ipv6 = strchr(service->host, ':') != NULL;
 
     log_line(w->log, state == HEALTH_UP ? LEVEL_INFO : LEVEL_WARNING,
-             "%s: instance %s:%s %s -> %s%s", service->name, service->host,
-             service->port, health_name(w->state), health_name(state), why);
+             bare_ipv6 ? "%s: instance [%s]:%s %s -> %s%s"
+                       : "%s: instance %s:%s %s -> %s%s",
+             service->name, service->host, service->port, health_name(w->state),
+             health_name(state), why);
     w->state = state;
     reporter_want(w->reporter, state == HEALTH_UP, (int64_t)uv_now(w->loop));
 }

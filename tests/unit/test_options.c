@@ -68,16 +68,22 @@ static void help_and_version_need_no_configuration(void **state) {
     assert_non_null(strstr(options_help(), "usage: nerve"));
 }
 
+static void assert_wrong(struct options options, const char *wrong,
+                         const char *problem) {
+    assert_int_equal(options.action, OPTIONS_WRONG);
+    assert_string_equal(options.wrong, wrong);
+    assert_string_equal(options.problem, problem);
+}
+
 static void what_is_wrong_is_named(void **state) {
     (void)state;
-    assert_string_equal(READ("-x").problem, "-x");
-    assert_string_equal(READ("-c", "f", "more").problem, "more");
-    assert_string_equal(READ("-c").problem, "-c");
-    assert_string_equal(READ("-c", "f", "--check-config=1").problem,
-                        "--check-config=1");
-    assert_string_equal(READ("-k").problem, "-c");
-    assert_int_equal(READ("-k").action, OPTIONS_WRONG);
-    assert_int_equal(READ("-c", "f", "-i").action, OPTIONS_WRONG);
+    assert_wrong(READ("-x"), "-x", "is not an option");
+    assert_wrong(READ("-c", "f", "more"), "more", "is not an option");
+    assert_wrong(READ("-c", "f", "--check-config=1"), "--check-config=1",
+                 "is not an option");
+    assert_wrong(READ("-c"), "-c", "needs a value");
+    assert_wrong(READ("-c", "f", "-i"), "-i", "needs a value");
+    assert_wrong(READ("-k"), "-c FILE", "is missing");
 }
 
 int main(void) {

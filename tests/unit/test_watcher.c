@@ -166,6 +166,17 @@ static void a_service_without_checks_is_up(void **state) {
                      "checks)\n"));
 }
 
+static void an_ipv6_address_is_told_in_brackets(void **state) {
+    char ipv6[] = "::1";
+
+    (void)state;
+    service.check_count = 0;
+    service.host = ipv6;
+    start();
+    assert_true(said("info web: instance [::1]:80 unknown -> up (it has no "
+                     "checks)\n"));
+}
+
 static void a_pass_that_is_due_while_another_runs_is_left_out(void **state) {
     (void)state;
     start();
@@ -194,6 +205,7 @@ int main(void) {
         TEST(it_comes_back_after_rise_successes),
         TEST(one_failure_is_told_in_the_singular),
         TEST(a_service_without_checks_is_up),
+        TEST(an_ipv6_address_is_told_in_brackets),
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
         TEST(a_watcher_is_closed_while_a_check_runs),
     };
