@@ -5,9 +5,11 @@
  * second while an ensemble is down: a bucket of tokens lets bursts through and
  * then LINES_PER_SECOND.
  *
- * log_lines_take() runs on any thread; what it shares is atomic.
- * SPDX-License-Identifier: MIT
+ * log_lines_take() runs on any thread; what it shares is atomic. <takers>
+ * counts the threads inside it: log_lines_to() waits for them, so that a queue
+ * can be freed once the lines go elsewhere. SPDX-License-Identifier: MIT
  */
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 #define LINES_AT_ONCE    20
 
 static _Atomic(struct queue *) receiver; /* borrowed */
+static atomic_int takers;
 static atomic_int tokens = LINES_AT_ONCE;
 static atomic_long filled_at; /* second when tokens were last added */
 static atomic_int dropped;
@@ -68,17 +71,17 @@ static const char *text_of(const char *line) {
     return text ? text + 2 : line;
 }
 
-void log_lines_to(struct queue *queue) { atomic_store(&receiver, queue); }
+void log_lines_to(struct queue *queue) {
+    atomic_store(&receiver, queue);
+    while (atomic_load(&takers) > 0)
+        sched_yield();
+}
 
-void log_lines_take(const char *line) {
-    struct queue *queue = atomic_load(&receiver);
-    struct event *ev;
+static void push_line(struct queue *queue, const char *line) {
+    struct event *ev = event_new(EVENT_LOG);
     int lost;
     int length;
 
-    if (!queue || !may_pass())
-        return;
-    ev = event_new(EVENT_LOG);
     if (!ev)
         return;
     ev->level = level_of(line);
@@ -93,6 +96,16 @@ void log_lines_take(const char *line) {
     else
         ev->length = (size_t)length;
     queue_push(queue, ev);
+}
+
+void log_lines_take(const char *line) {
+    struct queue *queue;
+
+    atomic_fetch_add(&takers, 1);
+    queue = atomic_load(&receiver);
+    if (queue && may_pass())
+        push_line(queue, line);
+    atomic_fetch_sub(&takers, 1);
 }
 
 static ssize_t swallow(void *cookie, const char *text, size_t size) {

@@ -6,7 +6,8 @@
 
 struct queue;
 
-/* Sends lines to <queue>, kept borrowed, from now on; NULL drops them. */
+/* Sends lines to <queue>, kept borrowed until the next call, from now on; NULL
+ * drops them. Waits while another thread pushes one. */
 void log_lines_to(struct queue *queue);
 
 /* Takes one line of the library: the log callback of every handle. Lines

@@ -24,6 +24,10 @@ FROZEN = TIMEOUT + 3 * TICK
 
 
 NOBODY = 65534
+VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9",
+            "--keep-debuginfo=yes",
+            f"--suppressions={lua.own('valgrind.supp')}",
+            "--leak-check=full", "--errors-for-leak-kinds=definite"]
 
 
 def as_nobody():
@@ -204,6 +208,14 @@ def test_5000_requests_are_answered_once_and_in_order_through_a_reconnect(
     assert reconnects == 1
 
 
+def test_valgrind_is_quiet_through_a_reconnect(sandbox, healthy):
+    proxy = Proxy(address.HOST, healthy.port, cut_after=20000)
+    text = lua.run(sandbox, lua.own("many.lua"), proxy.hosts, 2000,
+                   seconds=240, tool=VALGRIND)
+    proxy.close()
+    assert re.fullmatch(r"answered 2000 lost \d+ reconnects 1\n", text)
+
+
 def test_closing_works_in_every_order(sandbox, healthy):
     directory = sandbox.path("files")
     os.mkdir(directory)
@@ -217,11 +229,7 @@ def test_valgrind_is_quiet_whatever_the_order_of_closing(sandbox, healthy):
     os.mkdir(directory)
     text = lua.run(
         sandbox, lua.own("close_orders.lua"), healthy.hosts, directory,
-        seconds=240,
-        tool=["valgrind", "--quiet", "--error-exitcode=9",
-              "--keep-debuginfo=yes",
-              f"--suppressions={lua.own('valgrind.supp')}",
-              "--leak-check=full", "--errors-for-leak-kinds=definite"])
+        seconds=240, tool=VALGRIND)
     assert text == "done\n"
 
 

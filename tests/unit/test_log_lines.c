@@ -3,6 +3,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "csrc/event.h"
 #include "csrc/log_lines.h"
 #include "csrc/queue.h"
+#include "csrc/worker.h"
 
 #include "tests/fake/fake_clock.c"
 
@@ -106,6 +108,34 @@ static void tells_how_many_lines_it_dropped(void **state) {
     assert_says(LEVEL_WARNING, "second");
 }
 
+static atomic_bool enough;
+
+static void take_lines(void *data) {
+    while (!atomic_load((atomic_bool *)data))
+        log_lines_take(LINE("ZOO_WARN", "again"));
+}
+
+static void ignore(void *data) { (void)data; }
+
+/* The handles of one client go on logging while another one is closed. */
+static void lets_go_of_a_queue_that_is_freed_next(void **state) {
+    struct worker *w = worker_new();
+
+    (void)state;
+    atomic_store(&enough, false);
+    assert_int_equal(worker_run(w, take_lines, ignore, &enough), 0);
+    for (int i = 0; i < 2000; i++) {
+        struct queue *other = queue_new(1000);
+
+        fake_clock_pass_ms(10000);
+        log_lines_to(other);
+        log_lines_to(NULL);
+        queue_free(other);
+    }
+    atomic_store(&enough, true);
+    worker_free(w);
+}
+
 #define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 
 int main(void) {
@@ -115,6 +145,7 @@ int main(void) {
         WITH_QUEUE(drops_lines_while_nobody_takes_them),
         WITH_QUEUE(lets_a_burst_through_and_then_two_a_second),
         WITH_QUEUE(tells_how_many_lines_it_dropped),
+        WITH_QUEUE(lets_go_of_a_queue_that_is_freed_next),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
