@@ -24,15 +24,38 @@ local function renew(found, before, now)
   end
 end
 
+-- How many are the very same tables from the beginning on. These are passed
+-- over without a look into them: in a large service they are nearly all.
+local function same_at_start(before, now)
+  local i = 1
+  while before[i] ~= nil and before[i] == now[i] do
+    i = i + 1
+  end
+  return i - 1
+end
+
+local function same_at_end(before, now, start)
+  local most = math.min(#before, #now) - start
+  local i = 0
+  while i < most and before[#before - i] == now[#now - i] do
+    i = i + 1
+  end
+  return i
+end
+
 --- Lists what differs between two lists.
 -- @tparam {instance,...} before sorted by key
 -- @tparam {instance,...} now sorted by key
 -- @treturn difference
 function difference.between(before, now)
   local found = {added = {}, removed = {}, renewed = {}}
-  local i, j = 1, 1
-  local old, new = before[1], now[1]
-  while old or new do
+  local start = same_at_start(before, now)
+  local rest = same_at_end(before, now, start)
+  local i, j = start + 1, start + 1
+  local last_i, last_j = #before - rest, #now - rest
+  while i <= last_i or j <= last_j do
+    local old = i <= last_i and before[i]
+    local new = j <= last_j and now[j]
     if old and new and old.key == new.key then
       renew(found, old, new)
       i, j = i + 1, j + 1
@@ -43,7 +66,6 @@ function difference.between(before, now)
       table.insert(found.removed, old)
       i = i + 1
     end
-    old, new = before[i], now[j]
   end
   return found
 end

@@ -9,6 +9,7 @@
 -- @module synapse.registry
 
 local instance = require("synapse.instance")
+local roster = require("synapse.roster")
 
 local registry = {}
 registry.__index = registry
@@ -16,8 +17,13 @@ registry.__index = registry
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
 
-local function by_key(a, b)
-  return a.key < b.key
+-- Forgets the list that was read, but not the znodes.
+local function forget_list(self)
+  self.listed, self.size = {}, 0
+  for name in pairs(self.entries) do
+    self.listed[name] = 0
+    self.size = self.size + 1
+  end
 end
 
 --- Returns a registry that knows the instances given and has read nothing.
@@ -33,7 +39,9 @@ function registry.new(deps)
     deps = deps,
     path = deps.path,
     entries = {},
-    list = {},
+    listed = {},
+    size = 0,
+    passes = 0,
     stale = {},
     failed = {},
     unlisted = true,
@@ -45,9 +53,9 @@ function registry.new(deps)
   }, registry)
   for _, one in ipairs(deps.known or {}) do
     self.entries[one.znode] = {instance = one}
-    self.list[#self.list + 1] = one
   end
-  table.sort(self.list, by_key)
+  self.roster = roster.new(deps.known)
+  forget_list(self)
   return self
 end
 
@@ -114,45 +122,35 @@ local function failed_read(self, event, format)
   retry_later(self)
 end
 
--- Takes what the pass has read, and forgets what it found gone. Returns the
--- instances that are new, sorted.
-local function take_in(self, pass)
-  local fresh = {}
-  for name, entry in pairs(pass.read) do
-    local before, now = self.entries[name], merge(self, name, entry)
-    if not before or before.instance ~= now.instance then
-      fresh[#fresh + 1] = now.instance
-    end
-    self.entries[name] = now
+-- Replaces what is known of a znode; notes which instances that changes.
+local function replace(self, name, entry, gone, come)
+  local before = (self.entries[name] or {}).instance
+  local now = (entry or {}).instance
+  self.entries[name] = entry
+  if before ~= now then
+    gone[#gone + 1] = before
+    come[#come + 1] = now
   end
-  for name in pairs(pass.gone) do
-    self.entries[name] = nil
-  end
-  table.sort(fresh, by_key)
-  return fresh
 end
 
--- Merges the fresh instances with those that are as they were. Most are, and
--- the list of a large service is not sorted anew for one that came.
-local function merge_lists(self, fresh)
-  local list, i = {}, 1
-  for _, one in ipairs(self.list) do
-    local entry = self.entries[one.znode]
-    if entry and entry.instance == one then
-      while fresh[i] and fresh[i].key < one.key do
-        list[#list + 1] = fresh[i]
-        i = i + 1
-      end
-      list[#list + 1] = one
-    end
+-- Takes what the pass has read, and forgets what it found gone.
+local function take_in(self, pass)
+  local gone, come = {}, {}
+  for name, entry in pairs(pass.read) do
+    replace(self, name, merge(self, name, entry), gone, come)
   end
-  return table.move(fresh, i, #fresh, #list + 1, list)
+  for name in pairs(pass.gone) do
+    replace(self, name, nil, gone, come)
+  end
+  if #gone + #come > 0 then
+    self.roster:change(gone, come)
+  end
 end
 
 local function finish(self)
   local pass = self.pass
   self.pass = nil
-  self.list = merge_lists(self, take_in(self, pass))
+  take_in(self, pass)
   if next(self.failed) == nil then
     self.delay = FIRST_DELAY
     recovered(self)
@@ -176,6 +174,8 @@ local function fetched(self, name, event)
       decoded(instance.from_data(name, event.data, event.stat))
   elseif event.code == codes.no_node then
     pass.gone[name] = true
+    self.listed[name] = nil
+    self.size = self.size - 1
   else
     self.failed[name] = true
     failed_read(self, event, name .. " cannot be read: %s; kept as it was")
@@ -221,25 +221,36 @@ local function admit(self, children)
   return table.move(others, 1, most - #names, #names + 1, names)
 end
 
--- Takes the list: what has to be read, and what is gone from it.
-local function start_pass(self, names)
-  local pass, failed = self.pass, {}
-  for _, name in ipairs(names) do
-    local entry = self.entries[name]
-    if entry then
-      entry.listed = pass
+local function forget_unlisted(self)
+  for name, pass in pairs(self.listed) do
+    if pass ~= self.passes then
+      self.listed[name] = nil
+      self.failed[name] = nil
+      self.pass.gone[name] = true
     end
-    if self.stale[name] or not (entry or self.failed[name]) then
+  end
+end
+
+-- Takes the list: what has to be read, and what is gone from it. A list may be
+-- long while one name differs, so a known name costs one look.
+local function start_pass(self, names)
+  local listed, stale, unknown = self.listed, self.stale, 0
+  local number = self.passes + 1
+  self.passes = number
+  for _, name in ipairs(names) do
+    local is_known = listed[name]
+    listed[name] = number
+    if not is_known then
+      unknown = unknown + 1
+    end
+    if not is_known or stale[name] then
       fetch(self, name)
     end
-    failed[name] = self.failed[name]
   end
-  for name, entry in pairs(self.entries) do
-    if entry.listed ~= pass then
-      pass.gone[name] = true
-    end
+  if self.size + unknown > #names then
+    forget_unlisted(self)
   end
-  self.stale, self.failed = {}, failed
+  self.size, self.stale = #names, {}
   settle(self)
 end
 
@@ -321,7 +332,9 @@ function registry:connected(watches_live)
   self.unlisted = true
   self.retry_at = nil
   self.delay = FIRST_DELAY
-  self.failed = {}
+  for name in pairs(self.failed) do
+    self.stale[name] = true
+  end
   if not watches_live then
     distrust_all(self)
   end
@@ -331,6 +344,7 @@ end
 --- Forgets a pass under way, whose replies will not come, and reads anew.
 function registry:restart()
   self.pass = nil
+  forget_list(self)
   self:connected(false)
 end
 
@@ -371,10 +385,10 @@ function registry:tick()
   self:read()
 end
 
---- Lists the instances known, sorted by key, a host:port maybe twice.
--- @treturn {instance,...} not to be changed
+--- Lists the instances known.
+-- @treturn {instance,...} see `roster:list`
 function registry:instances()
-  return self.list
+  return self.roster:list()
 end
 
 return registry

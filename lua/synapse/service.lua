@@ -14,6 +14,7 @@ local difference = require("synapse.difference")
 local holds = require("synapse.holds")
 local news = require("synapse.news")
 local plan = require("synapse.plan")
+local roster = require("synapse.roster")
 local select = require("synapse.select")
 local slots = require("synapse.slots")
 
@@ -122,14 +123,15 @@ end
 -- @treturn service
 function service.new(deps)
   local record = deps.record or {instances = {}, placed = {}, held = {}}
-  local wanted, source = select.wanted(deps.config, record.instances, {})
+  local previous = roster.new(record.instances):list()
+  local wanted, source = select.wanted(deps.config, previous, {})
   local self = setmetatable({
     deps = deps,
     name = deps.config.name,
     backend = deps.config.backend,
     pool = deps.pool,
     wanted = wanted,
-    source = #record.instances > 0 and "previous" or source,
+    source = #previous > 0 and "previous" or source,
     placed = record.placed,
     held = record.held,
     position = {},

@@ -13,17 +13,17 @@ local function service(changes)
 end
 
 describe("the instances wanted", function()
-  it("are those in ZooKeeper, sorted", function()
-    local b, a = made("b:1", 1), made("a:1", 2)
-    local wanted, source = select.wanted(service(), {b, a}, {})
-    assert.are.same({a, b}, wanted)
+  it("are those in ZooKeeper", function()
+    local instances = {made("a:1", 2), made("b:1", 1)}
+    local wanted, source = select.wanted(service(), instances, {})
+    assert.are.same({made("a:1", 2), made("b:1", 1)}, wanted)
     assert.are.equal("zookeeper", source)
   end)
 
-  it("have each host:port once, as the newest znode has it", function()
-    local old, new = made("a:1", 1, 5), made("a:1", 2, 7)
-    assert.are.same({new}, (select.wanted(service(), {old, new}, {})))
-    assert.are.same({new}, (select.wanted(service(), {new, old}, {})))
+  it("have each default server once, sorted", function()
+    local b, a = made("b:1"), made("a:1")
+    assert.are.same({a, b}, (select.wanted(
+      service({default_servers = {b, a, made("b:1")}}), {}, {})))
   end)
 
   it("are the default servers when ZooKeeper has none", function()
@@ -53,8 +53,8 @@ describe("the instances wanted", function()
   end)
 
   it("leave what was given as it was", function()
-    local given = {made("b:1", 1), made("a:1", 2)}
-    select.wanted(service(), given, {})
+    local given = {made("b:1"), made("a:1")}
+    select.wanted(service({default_servers = given}), {}, {})
     assert.are.equal("b:1", given[1].key)
   end)
 end)
