@@ -1,0 +1,70 @@
+"""A server that gives any answer, right or wrong, and keeps what it was sent.
+
+It runs in the test's own process: `answer` is a list of bytes to send and of
+numbers of seconds to pause between them.
+"""
+
+import socket
+import threading
+
+import address
+
+
+class Scripted:
+    """Answers every connection with `answer`; `requests` holds the heads."""
+
+    def __init__(self, sandbox, answer, host=address.HOST, close=True):
+        self.host = host
+        self.port = address.port(host)
+        self.requests = []
+        self._answer = answer
+        self._close = close
+        self._over = threading.Event()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, self.port),
+                                              family=family, backlog=100)
+        threading.Thread(target=self._accept, daemon=True).start()
+        sandbox.at_last(self.close)
+
+    def _accept(self):
+        while not self._over.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,),
+                             daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            try:
+                self.requests.append(_head(connection))
+                for part in self._answer:
+                    if isinstance(part, bytes):
+                        connection.sendall(part)
+                    else:
+                        self._over.wait(part)
+                if not self._close:
+                    self._over.wait()
+            except OSError:
+                pass
+
+    def close(self):
+        self._over.set()
+        self._listener.close()
+
+
+def _head(connection):
+    text = b""
+    while not text.endswith(b"\r\n\r\n"):
+        part = connection.recv(4096)
+        if not part:
+            break
+        text += part
+    return text.decode("latin-1")
+
+
+def answer(body=b"", status=200, *headers):
+    """One whole answer, as bytes."""
+    lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,181 @@
+"""What nerve's checks make of answers of all kinds, and how they ask."""
+
+import os
+import re
+
+import wait
+from nerve import watched
+from scripted import Scripted, answer
+from zookeeper import children, registrations
+
+HTTP = {"type": "http", "uri": "/health", "timeout": 1}
+
+
+def check(sandbox, zookeeper, path, services, **options):
+    """Starts a nerve for {name: (server, check)}, each below `path`."""
+    return sandbox.nerve("one", {
+        name: watched(server, zookeeper, f"{path}/{name}", checks=[one])
+        for name, (server, one) in services.items()}, **options)
+
+
+def verdict(nerve, name):
+    """The first thing nerve says of a service: "up", or "down (why)"."""
+    line = nerve.process.says(rf" {name}: instance .* unknown -> ")
+    return line.partition("unknown -> ")[2]
+
+
+def test_answers_are_judged_by_status_and_expected_text(
+        sandbox, healthy, path):
+    cases = {
+        "lowest": (answer(status=200), {}, "up"),
+        "highest": (answer(status=399), {}, "up"),
+        "above": (answer(status=400), {}, r"down \(http: status 400\)"),
+        "below": (b"HTTP/1.1 199 -\r\n\r\n" + answer(status=500), {},
+                  r"down \(http: status 500\)"),
+        "said": (answer(b"all is OK here"), {"expect": "OK"}, "up"),
+        "unsaid": (answer(b"all is well"), {"expect": "OK"},
+                   r'down \(http: status 200, but no "OK" in the answer\)'),
+        "silent": (answer(b""), {"expect": "OK"},
+                   r'down \(http: status 200, but no "OK" in the answer\)'),
+        "failing": (answer(b"OK", 503), {"expect": "OK"},
+                    r"down \(http: status 503\)"),
+        "foreign": (b"220 mail ready\r\n\r\n", {},
+                    r"down \(http: the answer is not HTTP\)")}
+    nerve = check(sandbox, healthy, path, {
+        name: (Scripted(sandbox, [text]), {**HTTP, **more})
+        for name, (text, more, _) in cases.items()})
+    for name, (_, _, wanted) in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, name)), name
+
+
+def test_only_as_much_of_an_answer_is_read_as_is_needed(
+        sandbox, healthy, path):
+    head = b"HTTP/1.1 200 -\r\n\r\n"
+    endless = [head] + [b"x" * 10000] * 1000
+    cases = {
+        "split": ([head, b"all O", 0.1, b"K"], {"expect": "OK"}, "up"),
+        "unended": ([head, b"OK", 60], {"expect": "OK"}, "up"),
+        "endless": (endless, {}, "up"),
+        "late": (endless + [b"OK"], {"expect": "OK"}, "down .* no \"OK\".*"),
+        "slow": ([head, b"x", 60], {"timeout": 0.3},
+                 r"down \(http: no answer within 300 ms\)"),
+        "mute": ([60], {"timeout": 0.3},
+                 r"down \(http: no answer within 300 ms\)")}
+    nerve = check(sandbox, healthy, path, {
+        name: (Scripted(sandbox, text), {**HTTP, **more})
+        for name, (text, more, _) in cases.items()})
+    for name, (_, _, wanted) in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, name)), name
+
+
+def test_a_request_is_sent_as_it_was_configured(sandbox, healthy, path):
+    server = Scripted(sandbox, [answer()])
+    plain = Scripted(sandbox, [answer()])
+    check(sandbox, healthy, path, {
+        "plain": (plain, HTTP),
+        "odd": (server, {**HTTP, "uri": "/a/../b%20c?d=e",
+                         "headers": {"Host": "web.example", "X-Empty": ""}})})
+    wait.until(lambda: plain.requests and server.requests, 10, "both are asked")
+    assert plain.requests[0].startswith("GET /health HTTP/1.1\r\n")
+    assert f"\r\nHost: {plain.host}:{plain.port}\r\n" in plain.requests[0]
+    assert "\r\nUser-Agent: nerve/" in plain.requests[0]
+    assert server.requests[0].startswith("GET /a/../b%20c?d=e HTTP/1.1\r\n")
+    assert "\r\nHost: web.example\r\n" in server.requests[0]
+    assert "\r\nX-Empty:\r\n" in server.requests[0]
+
+
+def test_every_check_makes_a_connection_of_its_own(
+        sandbox, healthy, witness, path):
+    """One request is read from each connection, and it stays open."""
+    server = Scripted(sandbox, [answer()], close=False)
+    check(sandbox, healthy, path, {"web": (server, HTTP)})
+    wait.until(lambda: len(server.requests) > 5, 10, "it is asked again")
+    assert children(witness, f"{path}/web")
+
+
+def test_redirects_are_not_followed(sandbox, healthy, path):
+    target = Scripted(sandbox, [answer(status=500)])
+    server = Scripted(sandbox, [answer(
+        b"", 302, f"Location: http://{target.host}:{target.port}/")])
+    nerve = check(sandbox, healthy, path, {"web": (server, HTTP)})
+    assert verdict(nerve, "web") == "up"
+    wait.until(lambda: len(server.requests) > 3, 10, "it is asked again")
+    assert target.requests == []
+
+
+def test_proxy_variables_are_ignored(sandbox, healthy, path):
+    proxy = Scripted(sandbox, [answer(status=502)])
+    server = Scripted(sandbox, [answer()])
+    nerve = check(sandbox, healthy, path, {"web": (server, HTTP)},
+                  start=False)
+    nerve.start(env={**os.environ, **{
+        name: f"http://{proxy.host}:{proxy.port}"
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")}})
+    assert verdict(nerve, "web") == "up"
+    assert proxy.requests == []
+
+
+def test_ipv6_and_names_are_checked_as_addresses_are(
+        sandbox, healthy, witness, path):
+    six = Scripted(sandbox, [answer()], host="::1")
+    named = Scripted(sandbox, [answer()], host="127.0.0.1")
+    nerve = check(sandbox, healthy, path, {
+        "http6": (six, HTTP), "tcp6": (six, {"type": "tcp", "timeout": 1}),
+        "http-name": (named, {**HTTP, "host": "localhost"}),
+        "tcp-name": (named, {"type": "tcp", "host": "localhost",
+                             "timeout": 1}),
+        "unknown": (named, {**HTTP, "host": "unknown.invalid",
+                            "timeout": 5})})
+    for name in "http6", "tcp6", "http-name", "tcp-name":
+        assert verdict(nerve, name) == "up"
+    wait.until(lambda: children(witness, f"{path}/http6"), 10, "registered")
+    assert registrations(witness, f"{path}/http6") == [
+        f'{{"host":"::1","port":{six.port},"name":"one"}}'.encode()]
+    assert verdict(nerve, "unknown").startswith("down (http: unknown.invalid:")
+
+
+def test_nothing_listening_is_told_in_the_systems_words(
+        sandbox, healthy, path):
+    server = Scripted(sandbox, [answer()])
+    server.close()
+    nerve = check(sandbox, healthy, path, {
+        "web": (server, HTTP), "port": (server, {"type": "tcp"})})
+    for name in "web", "port":
+        assert "refused" in verdict(nerve, name)
+
+
+def test_a_service_without_checks_is_registered(
+        sandbox, healthy, witness, path):
+    server = Scripted(sandbox, [answer()])
+    server.close()
+    sandbox.nerve("one", {"web": watched(server, healthy, path, checks=[])})
+    wait.until(lambda: children(witness, path), 10, "it is registered")
+
+
+def test_the_payload_can_be_in_the_name_too(
+        sandbox, healthy, witness, path):
+    server = Scripted(sandbox, [answer()])
+    sandbox.nerve("one", {"web": watched(server, healthy, path, checks=[],
+                                         use_path_encoding=True)})
+    wait.until(lambda: children(witness, path), 10, "it is registered")
+    [name] = children(witness, path)
+    assert re.fullmatch(r"base64_\d+_[-\w=]+_\d{10}", name)
+    assert registrations(witness, path) == [
+        f'{{"host":"{server.host}","port":{server.port},"name":"one"}}'
+        .encode()]
+
+
+def test_a_changing_service_is_told_old_to_new_with_the_reason(
+        sandbox, healthy, path):
+    one = sandbox.service("one")
+    nerve = sandbox.nerve("one", {"web": watched(one, healthy, path)})
+    nerve.process.says(r"info nerve \S+ starts as one, 1 service$")
+    nerve.process.says(r"info web: registered as /\S+/one_\d{10}$")
+    one.set_health("down")
+    where = re.escape(f"{one.host}:{one.port}")
+    nerve.process.says(rf"warning web: instance {where} up -> down "
+                       r"after 2 failures \(http: status 503\)$")
+    nerve.process.says(r"info web: registration /\S+/one_\d{10} removed$")
+    one.set_health("up")
+    nerve.process.says(rf"info web: instance {where} down -> up "
+                       r"after 1 success$")
