@@ -130,22 +130,33 @@ local function count_records(records)
   return n
 end
 
--- Sleeps until there are events. The socket is our alarm clock: one byte for
--- each time the queue turns from empty to not empty, and one from the
--- supervisor for what time brings.
-local function listen(self)
-  local socket = core.tcp()
-  if not socket:connect(self.client:wake_address()) or
-    not self.client:wake_attach()
-  then
-    log:error("no wake channel; trying again")
-    return runtime.sleep(1000)
+-- Runs one step of a task. No error may leave it: it would end the task for
+-- good. Returns whether all was well.
+local function guarded(what, step, ...)
+  local ok, trace = xpcall(step, debug.traceback, ...)
+  if not ok then
+    log:error("error in %s, beginning anew: %s", what, trace)
   end
+  return ok
+end
+
+-- Connects the socket that is our alarm clock: one byte for each time the
+-- queue turns from empty to not empty, and one from the supervisor for what
+-- time brings.
+local function connect(self)
+  local socket = core.tcp()
+  if socket:connect(self.client:wake_address()) and self.client:wake_attach()
+  then
+    return socket
+  end
+  error("no wake channel", 0)
+end
+
+local function listen(self)
+  local socket = connect(self)
   repeat
-    local ok, trace = xpcall(self.turn, debug.traceback, self)
-    if not ok then
-      log:error("error in a round, beginning anew: %s", trace)
-      self:recover()
+    if not guarded("a round", self.turn, self) then
+      guarded("a recovery", self.recover, self)
     end
   until self.stopped or not socket:receive(1)
   socket:close()
@@ -154,26 +165,33 @@ end
 local function main_task(self, loaded)
   log:info("version %s, %d services, %d instances from the snapshot",
     zookeeper.version, #self.services, count_records(loaded.storage.records))
+  math.randomseed(os.time() ~ math.floor(zookeeper.now() * 1000000))
   self:open(loaded.addresses)
   while not self.stopped do
-    listen(self)
+    if not guarded("the wake channel", listen, self) then
+      runtime.sleep(1000)
+    end
   end
   self:close()
 end
 
 local function supervise(self)
+  runtime.sleep(SUPERVISE_EVERY)
+  if runtime.is_stopping() then
+    self:stop()
+    self.client:hang_up()
+  elseif zookeeper.now() - self.turned_at > STUCK_AFTER then
+    log:error("no round for %d s, beginning anew", STUCK_AFTER)
+    self.turned_at = zookeeper.now()
+    self.client:hang_up()
+  else
+    self.client:wake()
+  end
+end
+
+local function supervisor_task(self)
   while not self.stopped do
-    runtime.sleep(SUPERVISE_EVERY)
-    if runtime.is_stopping() then
-      self:stop()
-      self.client:hang_up()
-    elseif zookeeper.now() - self.turned_at > STUCK_AFTER then
-      log:error("no round for %d s, beginning anew", STUCK_AFTER)
-      self.turned_at = zookeeper.now()
-      self.client:hang_up()
-    else
-      self.client:wake()
-    end
+    guarded("the supervisor", supervise, self)
   end
 end
 
@@ -188,7 +206,7 @@ function main.start()
     self:fill()
   end)
   core.register_task(function() main_task(self, loaded) end)
-  core.register_task(function() supervise(self) end)
+  core.register_task(function() supervisor_task(self) end)
 end
 
 return main
