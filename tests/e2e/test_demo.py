@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -228,6 +229,14 @@ def test_a_second_demo_on_the_same_addresses_is_refused(sandbox, demo):
     assert second.ends() == 1
     assert "another one runs in" in second.text()
     assert demo.child.poll() is None
+
+
+def test_a_port_that_is_taken_is_replaced_by_the_next(sandbox):
+    with socket.create_server((f"{NETWORK}.102", 8000)):
+        demo = Demo(sandbox, DEMO_SECONDS="1")
+        assert demo.ends() == 0
+    assert f"{A1} at {NETWORK}.102:8001" in demo.text()
+    assert f"{A2} at {NETWORK}.104:8000" in demo.text()
 
 
 @pytest.mark.parametrize("name, value", [
