@@ -7,7 +7,7 @@ import address
 
 
 class Proxy:
-    """Forwards connections to `port`. `cut_after` answered bytes the first
+    """Forwards connections to `port`. After `cut_after` answered bytes one
     connection is cut, in the middle of whatever it carries."""
 
     def __init__(self, host, port, cut_after):
@@ -41,15 +41,23 @@ class Proxy:
                 target.sendall(data)
         except OSError:
             pass
-        for end in (source, target):
+        self._end(source, target)
+
+    @staticmethod
+    def _end(*sockets):
+        for one in sockets:
             try:
-                end.shutdown(socket.SHUT_RDWR)
+                one.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
     def _is_cut(self, size):
         before, self._left = self._left, self._left - size
         return before > 0 >= self._left
+
+    def cut(self):
+        """Cuts all connections; new ones are forwarded."""
+        self._end(*self._sockets)
 
     def close(self):
         for one in [self._listener, *self._sockets]:

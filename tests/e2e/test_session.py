@@ -216,6 +216,24 @@ def test_valgrind_is_quiet_through_a_reconnect(sandbox, healthy):
     assert re.fullmatch(r"answered 2000 lost \d+ reconnects 1\n", text)
 
 
+def test_a_handle_with_more_watches_than_fit_a_packet_is_replaced(
+        sandbox, healthy, witness, path):
+    """The library restores all watches at once. A server refuses a packet of
+    a megabyte, and both begin again, for ever."""
+    proxy = Proxy(address.HOST, healthy.port, cut_after=1 << 30)
+    process = lua.start(sandbox, lua.own("watches.lua"), proxy.hosts, 16000,
+                        path)
+    process.says("watching", 60)
+    proxy.cut()
+    losses = process.says("losses", 20)
+    assert int(losses.split()[1]) >= 5
+    assert len(set(line.split("\t")[2] for line in
+                   process.lines("^connected"))) == 1
+    witness.create(path, makepath=True)
+    assert process.ended(20) == 0
+    proxy.close()
+
+
 def test_closing_works_in_every_order(sandbox, healthy):
     directory = sandbox.path("files")
     os.mkdir(directory)
