@@ -1,0 +1,235 @@
+local agent = require("synapse.agent")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_session = dofile("tests/fake/session.lua")
+
+local CODES = {ok = 0, connection_loss = -4, no_node = -101}
+
+local function checksum(text)
+  return string.format("%016x", #text)
+end
+
+describe("the agent", function()
+  local clock, log, events, sent, written, opened, sessions, one, active
+
+  local function config_of(name, path, hosts)
+    return {name = name, backend = name, path = path or "/" .. name,
+      hosts = hosts or "zk:2181", default_servers = {}, max_instances = 1000,
+      use_previous_backends = true, use_nerve_weights = false}
+  end
+
+  -- HAProxy as it would be with two slots in each backend.
+  local function runtime()
+    return {
+      slots = function() return {"s1", "s2"}, {s1 = 1, s2 = 1} end,
+      sessions = function() return 0 end,
+      active = function() return active end,
+      fill = function(backend, slot, server)
+        table.insert(sent, string.format("fill %s/%s %s %s", backend, slot,
+          server.host, server.admin))
+        return true
+      end,
+      sleep = function() end,
+    }
+  end
+
+  local function new(services, records)
+    one = agent.new({
+      config = {services = services, session_timeout = 10}, codes = CODES,
+      checksum = checksum, records = records or {}, snapshot_path = "/state",
+      write_snapshot = function(text)
+        table.insert(written, text)
+        return 900 + #written
+      end,
+      client = {
+        open = function(_, options)
+          local session = new_session(function(event)
+            table.insert(events, event)
+          end)
+          session.close = function(self) self.closed = true end
+          table.insert(sessions, session)
+          table.insert(opened, options.hosts)
+          return session
+        end,
+        poll = function() return table.remove(events, 1) end,
+        tick = function() end,
+        command = function(_, line)
+          table.insert(sent, line)
+          return #sent
+        end,
+      },
+      now = clock.now, random = function() return 0 end, log = log,
+      runtime = runtime(),
+    })
+  end
+
+  before_each(function()
+    clock, log, events, sent = new_clock(), new_log(), {}, {}
+    written, opened, sessions, active = {}, {}, {}, 0
+  end)
+
+  local function happen(event)
+    table.insert(events, event)
+    one:turn()
+  end
+
+  local function connect()
+    one:open({["zk:2181"] = "10.0.0.5:2181", ["other:2181"] = "10.0.0.6:2181"})
+    for _, session in ipairs(sessions) do
+      happen({type = "session", session = session, state = "connected",
+        link = "new_session", client_id = "0x1", timeout = 10})
+    end
+  end
+
+  local function answer(text)
+    happen({type = "answer", request = #sent, data = text})
+  end
+
+  -- What HAProxy answers before anything was done.
+  local function answer_empty_slots()
+    local line = "3 web 1 %s 127.0.0.1 0 5 1 1 9 1 0 0 14 0 0 0 - 1 - 0 0 " ..
+      "- - 0\n"
+    answer("1\n# be_id be_name\n" .. line:format("s1") ..
+      line:format("s2") .. "\n")
+  end
+
+  local function register(path, name, port)
+    sessions[1].reply(path, {children = {name}})
+    one:turn()
+    sessions[1].reply_data(path .. "/" .. name,
+      string.format('{"host":"10.0.0.1","port":%d}', port))
+    one:turn()
+  end
+
+  it("takes an instance from its znode to HAProxy and to the snapshot",
+    function()
+      new({config_of("web")})
+      connect()
+      answer_empty_slots()
+      register("/web", "a_1", 80)
+      assert.is_truthy(sent[#sent]:find(
+        "^set server web/s%d addr 10.0.0.1 port 80;set server web/s%d state " ..
+        "ready$"))
+      answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n\n")
+      assert.are.equal(1, log.count("web: 1 instance added (10.0.0.1:80), 2"))
+      assert.is_truthy(written[#written]:find('"znode":"a_1"', 1, true))
+    end)
+
+  it("has one session for each ensemble, and reads each path once", function()
+    new({config_of("a", "/x"), config_of("b", "/x"), config_of("c", "/y"),
+      config_of("d", "/x", "other:2181")})
+    connect()
+    table.sort(opened)
+    assert.are.same({"10.0.0.5:2181", "10.0.0.6:2181"}, opened)
+    local asked = {}
+    for _, session in ipairs(sessions) do
+      table.move(session.open(), 1, 9, #asked + 1, asked)
+    end
+    table.sort(asked)
+    assert.are.same({"get_children /x", "get_children /x",
+      "get_children /y"}, asked)
+  end)
+
+  it("fills all services of one path", function()
+    new({config_of("a", "/x"), config_of("b", "/x")})
+    connect()
+    register("/x", "i_1", 80)
+    for _, service in ipairs(one.services) do
+      assert.are.equal("10.0.0.1:80", service.wanted[1].key)
+    end
+  end)
+
+  it("fills its slots from the snapshot before anything else", function()
+    local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80,
+      znode = "a_1"}
+    new({config_of("web")}, {web = {name = "web", path = "/web",
+      instances = {made}, placed = {s2 = made.key}, held = {}}})
+    one:fill()
+    assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
+  end)
+
+  it("uses no snapshot of another path", function()
+    local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
+    new({config_of("web")}, {web = {name = "web", path = "/staging",
+      instances = {made}, placed = {}, held = {}}})
+    one:fill()
+    assert.are.same({}, sent)
+  end)
+
+  it("says so when the names of an ensemble do not resolve", function()
+    new({config_of("web")})
+    one:open({["zk:2181"] = false})
+    assert.are.equal(1, log.count(
+      "error: no session with zk:2181: its names do not resolve"))
+  end)
+
+  it("sends nothing while no thread can be started", function()
+    new({config_of("web")})
+    one:open({["zk:2181"] = "10.0.0.5:2181"})
+    happen({type = "session", session = sessions[1], state = "no_threads"})
+    assert.are.same({}, sent)
+    assert.are.equal(1, log.count("alert: "))
+  end)
+
+  it("compares soon when the number of usable servers changes", function()
+    new({config_of("web")})
+    connect()
+    answer_empty_slots()
+    register("/web", "a_1", 80)
+    answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n\n")
+    clock.pass(1)
+    one:turn()
+    local before = #sent
+    active = 5
+    clock.pass(1)
+    one:turn()
+    clock.pass(1)
+    one:turn()
+    assert.are.equal("show servers state web", sent[before + 1])
+  end)
+
+  it("repeats a line of the client library once a minute at most", function()
+    new({config_of("web")})
+    for i = 1, 100 do
+      happen({type = "log", level = "error", message = "attempt " .. i})
+    end
+    assert.are.equal(1, log.count("zookeeper: attempt"))
+    clock.pass(61)
+    happen({type = "log", level = "error", message = "attempt 101"})
+    assert.are.equal(2, log.count("zookeeper: attempt"))
+  end)
+
+  it("reads everything again after an overflow", function()
+    new({config_of("web")})
+    connect()
+    sessions[1].reply("/web", {children = {}})
+    happen({type = "overflow"})
+    assert.are.same({"get_children /web"}, sessions[1].open())
+  end)
+
+  it("does nothing any more once HAProxy stops", function()
+    new({config_of("web")})
+    connect()
+    one:stop()
+    local before = #sent
+    happen({type = "answer", request = before, data = ""})
+    assert.are.equal(before, #sent)
+    one:close()
+    assert.is_true(sessions[1].closed)
+  end)
+
+  it("begins anew, after a pause, when it broke", function()
+    new({config_of("web")})
+    connect()
+    answer_empty_slots()
+    register("/web", "a_1", 80)
+    one:recover()
+    local before = #sent
+    one:turn()
+    assert.are.equal(before, #sent)
+    clock.pass(1)
+    one:turn()
+    assert.are.equal("show servers state web", sent[#sent])
+    assert.are.same({"get_children /web"}, sessions[1].open())
+  end)
+end)
