@@ -15,6 +15,7 @@
 #include "nerve/text.h"
 
 #define DEFAULT_INTERVAL_MS 500
+#define PAYLOAD_MAX         65536 /* bytes that readers are sure to take */
 
 static const struct key service_keys[] = {
     {"host", KEY_USED},
@@ -204,6 +205,20 @@ static int copy_json(const json_t *json, const char *at, const char *key,
     return value && !*out ? out_of_memory(at, err) : 0;
 }
 
+/* A znode above the servers' own limit ends the connection, again and again. */
+static int check_size(const struct service_config *service, const char *at,
+                      struct error *err) {
+    size_t length = strlen(service->payload);
+
+    if (length <= PAYLOAD_MAX)
+        return 0;
+    error_set(err,
+              "%s: its znode would hold %zu bytes, more than %d; shorten "
+              "labels or haproxy_server_options",
+              at, length, PAYLOAD_MAX);
+    return -1;
+}
+
 /* Formats all that depends on the payload's parts. */
 static int format_payload(struct service_config *service,
                           const struct payload *payload,
@@ -239,6 +254,8 @@ static int read_payload(struct service_config *service, const json_t *json,
         status = format_payload(service, &payload, encoded);
         if (status != 0)
             out_of_memory(at, err);
+        else
+            status = check_size(service, at, err);
     }
     free(labels);
     free(options);

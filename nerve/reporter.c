@@ -291,8 +291,6 @@ static void forget_step(struct reporter *r, int64_t now_ms) {
 
 static void on_reply(struct reporter *r, const struct event *ev,
                      int64_t now_ms) {
-    if (!r->registration.in_flight || ev->request != r->request)
-        return;
     r->registration.in_flight = false;
     if (r->stale)
         return;
@@ -355,10 +353,14 @@ void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
 
 void reporter_absorb(struct reporter *r, const struct event *ev,
                      int64_t now_ms) {
-    if (ev->type == EVENT_SESSION)
-        on_session(r, ev);
-    else if (ev->type == EVENT_REPLY)
+    bool awaited = r->registration.in_flight && ev->request == r->request;
+
+    if (ev->type == EVENT_REPLY && !awaited)
+        return;
+    if (ev->type == EVENT_REPLY)
         on_reply(r, ev, now_ms);
+    else if (ev->type == EVENT_SESSION)
+        on_session(r, ev);
     else if (ev->type == EVENT_WATCH && ev->path)
         on_watch(r, ev, now_ms);
     else if (ev->type == EVENT_OVERFLOW)

@@ -302,6 +302,26 @@ static void a_wrong_value_is_told_with_its_place_and_what_is_right(void **s) {
     globfree(&found);
 }
 
+static void a_payload_too_large_for_a_znode_is_refused(void **state) {
+    struct error err = {0};
+    char *text = malloc(70000);
+    size_t head;
+
+    (void)state;
+    head = (size_t)sprintf(text, "{\"instance_id\": \"i\", \"services\": {"
+                                 "\"web\": {\"host\": \"h\", \"port\": 80,"
+                                 "\"zk_hosts\": [\"zk:2181\"],"
+                                 "\"zk_path\": \"/a\", \"labels\": {\"a\": \"");
+    memset(text + head, 'x', 65536);
+    strcpy(text + head + 65536, "\"}}}}");
+    assert_null(parse(text, &err));
+    assert_string_equal(err.text,
+                        "services.web: its znode would hold 65587 bytes, more "
+                        "than 65536; shorten labels or "
+                        "haproxy_server_options");
+    free(text);
+}
+
 static void a_file_that_cannot_be_read_is_told(void **state) {
     struct error err = {0};
 
@@ -330,6 +350,7 @@ int main(void) {
         cmocka_unit_test(the_sample_configuration_works),
         cmocka_unit_test(
             a_wrong_value_is_told_with_its_place_and_what_is_right),
+        cmocka_unit_test(a_payload_too_large_for_a_znode_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_told),
     };
 

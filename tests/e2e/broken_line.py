@@ -1,0 +1,81 @@
+"""A line to a server that breaks just when an answer is on its way."""
+
+import socket
+import threading
+
+import address
+import wait
+
+
+class BrokenLine:
+    """Passes everything on, until a client sends `trigger`: that is passed on
+    too, but the server's answer is not; both connections are closed as soon as
+    `happened()` says that the server did what it was asked. Then the line
+    works. `broken` is set once it was not."""
+
+    def __init__(self, sandbox, server, trigger, happened):
+        self.host = address.HOST
+        self.port = address.port()
+        self.hosts = f"{self.host}:{self.port}"
+        self.broken = threading.Event()
+        self._trigger = trigger
+        self._happened = happened
+        self._server = (address.HOST, server.port)
+        self._listener = socket.create_server((self.host, self.port))
+        threading.Thread(target=self._accept, daemon=True).start()
+        sandbox.at_last(self._listener.close)
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,),
+                             daemon=True).start()
+
+    def _serve(self, client):
+        try:
+            server = socket.create_connection(self._server)
+        except OSError:
+            client.close()
+            return
+        silent = threading.Event()
+        threading.Thread(target=self._answer, args=(server, client, silent),
+                         daemon=True).start()
+        while self._pass_on(client, server, silent):
+            pass
+        _end(server)
+
+    def _pass_on(self, client, server, silent):
+        """Passes one part of the client's requests on."""
+        try:
+            part = client.recv(65536)
+            if self._trigger in part and not self.broken.is_set():
+                silent.set()
+            server.sendall(part)
+            return bool(part)
+        except OSError:
+            return False
+
+    def _answer(self, server, client, silent):
+        try:
+            while part := server.recv(65536):
+                if silent.is_set():
+                    wait.until(self._happened, 10, "the request is done")
+                    self.broken.set()
+                    break
+                client.sendall(part)
+        except OSError:
+            pass
+        _end(client)
+        _end(server)
+
+
+def _end(connection):
+    """Wakes whoever reads it, and closes it."""
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
+    connection.close()
