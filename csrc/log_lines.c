@@ -6,8 +6,9 @@
  * then LINES_PER_SECOND.
  *
  * log_lines_take() runs on any thread; what it shares is atomic. <takers>
- * counts the threads inside it: log_lines_to() waits for them, so that a queue
- * can be freed once the lines go elsewhere. SPDX-License-Identifier: MIT
+ * counts the threads inside it. They are waited for, so that a queue can be
+ * freed once its lines go elsewhere.
+ * SPDX-License-Identifier: MIT
  */
 #include <sched.h>
 #include <stdatomic.h>
@@ -71,10 +72,19 @@ static const char *text_of(const char *line) {
     return text ? text + 2 : line;
 }
 
-void log_lines_to(struct queue *queue) {
-    atomic_store(&receiver, queue);
+static void wait_for_takers(void) {
     while (atomic_load(&takers) > 0)
         sched_yield();
+}
+
+void log_lines_to(struct queue *queue) {
+    atomic_store(&receiver, queue);
+    wait_for_takers();
+}
+
+void log_lines_stop(struct queue *queue) {
+    if (atomic_compare_exchange_strong(&receiver, &queue, NULL))
+        wait_for_takers();
 }
 
 static void push_line(struct queue *queue, const char *line) {

@@ -10,6 +10,9 @@ struct queue;
  * drops them. Waits while another thread pushes one. */
 void log_lines_to(struct queue *queue);
 
+/* Drops lines from now on if they went to <queue>, which may then be freed. */
+void log_lines_stop(struct queue *queue);
+
 /* Takes one line of the library: the log callback of every handle. Lines
  * above the rate are counted, and the next one that passes tells of them. Any
  * thread. */

@@ -229,7 +229,7 @@ static int lclient_close(lua_State *L) {
         return 0;
     while (c->boxes)
         lua_zk_close_session(c->boxes);
-    session_log_to(NULL);
+    session_log_stop(c->queue);
     worker_free(c->slow);
     worker_free(c->commander);
     detach_wake(c);

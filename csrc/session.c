@@ -460,3 +460,5 @@ const char *session_state_name(enum session_state state) {
 }
 
 void session_log_to(struct queue *queue) { log_lines_to(queue); }
+
+void session_log_stop(struct queue *queue) { log_lines_stop(queue); }

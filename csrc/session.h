@@ -136,4 +136,8 @@ const char *session_state_name(enum session_state state);
  * one setting for the process. */
 void session_log_to(struct queue *queue);
 
+/* Drops the lines from now on if they went to <queue>, which may then be
+ * freed. */
+void session_log_stop(struct queue *queue);
+
 #endif

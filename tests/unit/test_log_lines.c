@@ -108,6 +108,20 @@ static void tells_how_many_lines_it_dropped(void **state) {
     assert_says(LEVEL_WARNING, "second");
 }
 
+/* A client that is closed used to silence the others of its process. */
+static void stops_for_the_queue_that_takes_the_lines_only(void **state) {
+    struct queue *other = queue_new(10);
+
+    (void)state;
+    log_lines_stop(other);
+    log_lines_take(LINE("ZOO_WARN", "still here"));
+    assert_says(LEVEL_WARNING, "still here");
+    log_lines_stop(queue);
+    log_lines_take(LINE("ZOO_WARN", "unseen"));
+    assert_int_equal(lines(), 0);
+    queue_free(other);
+}
+
 static atomic_bool enough;
 
 static void take_lines(void *data) {
@@ -129,7 +143,7 @@ static void lets_go_of_a_queue_that_is_freed_next(void **state) {
 
         fake_clock_pass_ms(10000);
         log_lines_to(other);
-        log_lines_to(NULL);
+        log_lines_stop(other);
         queue_free(other);
     }
     atomic_store(&enough, true);
@@ -145,6 +159,7 @@ int main(void) {
         WITH_QUEUE(drops_lines_while_nobody_takes_them),
         WITH_QUEUE(lets_a_burst_through_and_then_two_a_second),
         WITH_QUEUE(tells_how_many_lines_it_dropped),
+        WITH_QUEUE(stops_for_the_queue_that_takes_the_lines_only),
         WITH_QUEUE(lets_go_of_a_queue_that_is_freed_next),
     };
 
