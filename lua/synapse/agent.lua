@@ -16,7 +16,7 @@ local agent = {}
 agent.__index = agent
 
 local TICK = 0.2
-local LOOKED_AT = 50
+local LOOKED_AT = 10
 local RETRY = 1
 local QUIET = 60
 
@@ -96,16 +96,28 @@ local function add_registry(self, deps, config)
   through:add(made)
 end
 
+-- Most services are as they were at the last write.
+local function part_of(self, one)
+  local part = self.parts[one]
+  if not part or part.revision ~= one.revision then
+    part = {
+      revision = one.revision, text = snapshot.encode_service(one:record()),
+    }
+    self.parts[one] = part
+  end
+  return part.text
+end
+
 local function new_keeper(self, deps)
   return keeper.new({
     path = deps.snapshot_path, now = deps.now, log = deps.log,
     write = deps.write_snapshot,
     encode = function()
-      local records = {}
+      local parts = {}
       for i, one in ipairs(self.services) do
-        records[i] = one:record()
+        parts[i] = part_of(self, one)
       end
-      return snapshot.encode(records, deps.checksum)
+      return snapshot.encode(parts, deps.checksum)
     end,
   })
 end
@@ -126,6 +138,7 @@ function agent.new(deps)
     ensembles = {},
     by_session = {},
     active = {},
+    parts = {},
     looked_at = 0,
     breathed_at = deps.now(),
     ticked_at = 0,

@@ -57,9 +57,10 @@ end
 
 --- Returns the summary line, or nil when there is nothing to say.
 -- @tparam table self
--- @tparam table service with `name`, `placed`, `pool` and `waiting`
+-- @tparam string name of the service
+-- @tparam table placement with `placed`, `pool` and `waiting`
 -- @treturn ?string
-function news.line(self, service)
+function news.line(self, name, placement)
   local parts = {}
   for _, what in ipairs({"added", "removed", "changed"}) do
     parts[#parts + 1] = part(self[what], what)
@@ -68,10 +69,10 @@ function news.line(self, service)
     return nil
   end
   parts[#parts + 1] = plural(self.done, "command") .. " acknowledged"
-  parts[#parts + 1] = part(service.waiting, "without a slot")
+  parts[#parts + 1] = part(placement.waiting, "without a slot")
   parts[#parts + 1] = string.format("%d of %d slots used",
-    used_slots(service.placed), #service.pool)
-  return service.name .. ": " .. table.concat(parts, ", ")
+    used_slots(placement.placed), #placement.pool)
+  return name .. ": " .. table.concat(parts, ", ")
 end
 
 return news

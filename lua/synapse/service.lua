@@ -13,25 +13,14 @@ local commands = require("synapse.commands")
 local difference = require("synapse.difference")
 local holds = require("synapse.holds")
 local news = require("synapse.news")
+local placement = require("synapse.placement")
 local plan = require("synapse.plan")
+local refusals = require("synapse.refusals")
 local roster = require("synapse.roster")
 local select = require("synapse.select")
-local slots = require("synapse.slots")
 
 local service = {}
 service.__index = service
-
-local FIRST_DELAY = 1
-local LONGEST_DELAY = 60
-
-local function keys_of(instances)
-  local keys, by_key = {}, {}
-  for i, one in ipairs(instances) do
-    keys[i] = one.key
-    by_key[one.key] = one
-  end
-  return keys, by_key
-end
 
 local function empty_slots(pool, initial)
   local actual, acknowledged = {}, {}
@@ -45,72 +34,10 @@ local function empty_slots(pool, initial)
   return actual, acknowledged
 end
 
--- A slot rests while sessions of the instance that left it go on.
-local function resting_test(self)
-  return function(slot)
-    if self.vacated[slot] and self.deps.sessions(slot) == 0 then
-      self.vacated[slot] = nil
-    end
-    return self.vacated[slot] == true
-  end
-end
-
--- Places all instances anew; each keeps its slot where that still exists.
-local function place(self)
-  local keys, by_key = keys_of(self.wanted)
-  self.placed, self.waiting =
-    slots.assign(self.pool, self.placed, keys, resting_test(self))
-  self.by_key, self.slot_of, self.dirty = by_key, {}, {}
-  for slot, key in pairs(self.placed) do
-    self.slot_of[key] = slot
-  end
-  for i, slot in ipairs(self.pool) do
+local function dirty_all(self)
+  for i, slot in ipairs(self.placement.pool) do
     self.position[slot] = i
     self.dirty[slot] = true
-  end
-end
-
-local function leave(self, one)
-  local slot = self.slot_of[one.key]
-  self.by_key[one.key] = nil
-  self.held[one.key] = nil
-  if slot then
-    self.slot_of[one.key] = nil
-    self.placed[slot] = nil
-    self.vacated[slot] = true
-    self.refused[slot] = nil
-    self.dirty[slot] = true
-  end
-end
-
-local function renew(self, one)
-  local slot = self.slot_of[one.key]
-  self.by_key[one.key] = one
-  if slot then
-    self.dirty[slot] = true
-  end
-end
-
--- Gives slots to those who have none, in sorted order.
-local function enter(self, added)
-  local keys, is_resting = {}, resting_test(self)
-  for _, one in ipairs(added) do
-    self.by_key[one.key] = one
-    keys[#keys + 1] = one.key
-  end
-  for _, key in ipairs(self.waiting) do
-    keys[#keys + 1] = self.by_key[key] and key
-  end
-  table.sort(keys)
-  self.waiting = {}
-  for _, key in ipairs(keys) do
-    local slot = slots.choose(self.pool, self.placed, key, is_resting)
-    if slot then
-      self.placed[slot], self.slot_of[key] = key, slot
-      self.dirty[slot] = true
-    else
-      self.waiting[#self.waiting + 1] = key
-    end
   end
 end
 
@@ -129,20 +56,21 @@ function service.new(deps)
     deps = deps,
     name = deps.config.name,
     backend = deps.config.backend,
-    pool = deps.pool,
     wanted = wanted,
     source = #previous > 0 and "previous" or source,
-    placed = record.placed,
+    placement = placement.new(deps.pool, record.placed, wanted,
+      deps.sessions),
     held = record.held,
     position = {},
-    vacated = {},
-    refused = {},
+    dirty = {},
+    refusals = refusals.new(deps.now),
+    revision = 0,
     news = news.new(),
     known = false,
     asking = false,
   }, service)
   self.actual, self.acknowledged = empty_slots(deps.pool, deps.initial)
-  place(self)
+  dirty_all(self)
   return self
 end
 
@@ -154,6 +82,27 @@ local function report_source(self, source)
   elseif source == "default" then
     log:warning("%s: no instance in ZooKeeper, using default_servers",
       self.name)
+  end
+end
+
+-- What the slot's last instance had to do with it is over: no refusal, and no
+-- acknowledged ready that would make its maint look like an operator's.
+local function vacate(self, slot)
+  self.refusals:forget(slot)
+  self.acknowledged[slot] = "unknown"
+  self.dirty[slot] = true
+end
+
+local function replace(self, found)
+  local left, touched = self.placement:change(found)
+  for _, one in ipairs(found.removed) do
+    self.held[one.key] = nil
+  end
+  for _, slot in ipairs(left) do
+    vacate(self, slot)
+  end
+  for _, slot in ipairs(touched) do
+    self.dirty[slot] = true
   end
 end
 
@@ -169,17 +118,12 @@ function service:update(instances)
     report_source(self, source)
   end
   self.wanted = wanted
-  if difference.is_empty(found) and #self.waiting == 0 then
+  if difference.is_empty(found) and #self.placement.waiting == 0 then
     return false
   end
   news.add(self.news, found)
-  for _, one in ipairs(found.removed) do
-    leave(self, one)
-  end
-  for _, renewed in ipairs(found.renewed) do
-    renew(self, renewed.now)
-  end
-  enter(self, found.added)
+  replace(self, found)
+  self.revision = self.revision + 1
   return true
 end
 
@@ -194,26 +138,18 @@ end
 
 -- An instance whose address was refused must not be served from the address
 -- that the slot had before; any other refusal leaves the slot as it is.
-local function refused_target(self, slot)
-  local refused = self.refused[slot]
-  if not refused or self.deps.now() >= refused.due then
-    return false, nil
-  end
-  return true, refused.field ~= "addr" and self.actual[slot] or nil
-end
-
 local function target_of(self, slot)
-  local key = self.placed[slot]
-  local is_refused, instead = refused_target(self, slot)
-  if is_refused or not key then
-    return key and instead
+  local one, refused = self.placement:at(slot), self.refusals:pending(slot)
+  if not one or refused == "addr" then
+    return nil
+  elseif refused then
+    return self.actual[slot]
   end
-  local one = self.by_key[key]
   return {
     host = one.host, port = one.port,
     weight = weight_of(self, one, slot),
     initial = self.deps.initial[slot],
-    admin = self.held[key] or "ready",
+    admin = self.held[one.key] or "ready",
   }
 end
 
@@ -221,7 +157,7 @@ end
 -- @treturn {[string]=server}
 function service:target()
   local target = {}
-  for slot in pairs(self.placed) do
+  for slot in pairs(self.placement.placed) do
     target[slot] = target_of(self, slot)
   end
   return target
@@ -245,11 +181,8 @@ local function clean(self, groups)
     needed[group[1].slot] = true
   end
   for slot in pairs(self.dirty) do
-    local refused = self.refused[slot]
-    if not needed[slot] and
-      not (refused and self.deps.now() < refused.due)
-    then
-      self.refused[slot] = nil
+    if not needed[slot] and not self.refusals:pending(slot) then
+      self.refusals:forget(slot)
       self.dirty[slot] = nil
     end
   end
@@ -258,7 +191,7 @@ end
 --- Lists the groups of commands to send now.
 -- @treturn {{command,...},...} empty when all is as wanted
 function service:plan()
-  local query = {commands.query(self.backend, #self.pool)}
+  local query = {commands.query(self.backend, #self.placement.pool)}
   if not self.known then
     return {query}
   end
@@ -294,10 +227,7 @@ function service:done(command)
   if command.field == "admin" then
     self.acknowledged[slot] = command.change.admin
   end
-  local refused = self.refused[slot]
-  if refused and refused.field == command.field then
-    self.refused[slot] = nil
-  end
+  self.refusals:forget(slot, command.field)
   self.news.done = self.news.done + 1
 end
 
@@ -306,14 +236,9 @@ end
 -- @tparam string answer
 function service:refuse(command, answer)
   local slot = command.slot
-  local before = self.refused[slot]
-  local delay = before and math.min(before.delay * 2, LONGEST_DELAY) or
-    FIRST_DELAY
-  self.refused[slot] = {
-    field = command.field, delay = delay, due = self.deps.now() + delay,
-  }
+  local delay = self.refusals:add(slot, command.field)
   self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
-    self.name, self.backend, slot, self.placed[slot] or "empty",
+    self.name, self.backend, slot, self.placement.placed[slot] or "empty",
     command.text, answer, delay)
 end
 
@@ -325,28 +250,24 @@ end
 --- Tells whether a refused command is due again.
 -- @treturn boolean
 function service:is_due()
-  for _, refused in pairs(self.refused) do
-    if self.deps.now() >= refused.due then
-      return true
-    end
-  end
-  return false
+  return self.refusals:is_due()
 end
 
 -- A slot that HAProxy does not have any more cannot be filled.
 local function drop_missing(self, states)
   local pool = {}
-  for _, slot in ipairs(self.pool) do
+  for _, slot in ipairs(self.placement.pool) do
     if states[slot] then
       pool[#pool + 1] = slot
     else
       self.deps.log:error("%s: %s/%s is gone from HAProxy, not used any more",
         self.name, self.backend, slot)
+      self.dirty[slot] = nil
     end
   end
-  if #pool < #self.pool then
-    self.pool = pool
-    place(self)
+  if #pool < #self.placement.pool then
+    self.placement:shrink(pool)
+    self.revision = self.revision + 1
   end
 end
 
@@ -359,6 +280,14 @@ local function report_drift(self, was_known)
   return #groups > 0
 end
 
+local function report_holds(self, changes)
+  for _, change in ipairs(changes) do
+    self.revision = self.revision + 1
+    self.deps.log:warning("%s: instance %s %s -> %s by an operator", self.name,
+      change.key, change.from, change.to)
+  end
+end
+
 --- Takes what HAProxy says of the backend's servers.
 -- @tparam {[string]=server} states
 -- @treturn boolean whether commands are needed
@@ -367,17 +296,17 @@ function service:observe(states)
   local was_known = self.known
   drop_missing(self, states)
   self.known, self.asking = true, false
-  for _, slot in ipairs(self.pool) do
-    self.actual[slot] = states[slot]
-    self.dirty[slot] = true
-  end
   local changes
-  self.held, changes =
-    holds.observe(self.placed, self.held, self.acknowledged, self.actual)
-  for _, change in ipairs(changes) do
-    self.deps.log:warning("%s: instance %s %s -> %s by an operator", self.name,
-      change.key, change.from, change.to)
+  self.held, changes = holds.observe(self.placement.placed, self.held,
+    self.acknowledged, states)
+  for _, slot in ipairs(self.placement.pool) do
+    self.actual[slot] = states[slot]
+    if states[slot].admin == "ready" then
+      self.acknowledged[slot] = "ready"
+    end
   end
+  dirty_all(self)
+  report_holds(self, changes)
   return report_drift(self, was_known), #changes > 0
 end
 
@@ -392,17 +321,18 @@ end
 --- Returns the line that sums up what was done since the last one, or nil.
 -- @treturn ?string
 function service:summary()
-  local text = news.line(self.news, self)
+  local text = news.line(self.news, self.name, self.placement)
   self.news = news.new()
   return text
 end
 
---- Returns what the snapshot keeps of the service.
+--- Returns what the snapshot keeps of the service. It changes with `revision`.
 -- @treturn table
 function service:record()
   return {
     name = self.name, path = self.deps.config.path,
-    instances = self.wanted, placed = self.placed, held = self.held,
+    instances = self.wanted, placed = self.placement.placed,
+    held = self.held,
   }
 end
 

@@ -24,7 +24,11 @@ snapshot.MAX_BYTES = 64 * 1024 * 1024
 
 local HOLDS = {maint = true, drain = true}
 
-local function encode_service(record)
+--- Returns one service's part of a snapshot, as text.
+-- @tparam record record `name`, `path`, `instances`, `placed` (key by slot) and
+--   `held` (by key)
+-- @treturn string
+function snapshot.encode_service(record)
   local slot_of, list = {}, {}
   for slot, key in pairs(record.placed) do
     slot_of[key] = slot
@@ -36,20 +40,17 @@ local function encode_service(record)
       hold = record.held[one.key],
     }
   end
-  return {name = record.name, path = record.path, instances = list}
+  return cjson.encode({
+    name = record.name, path = record.path, instances = list,
+  })
 end
 
 --- Returns the text of a snapshot.
--- @tparam {record,...} records one for each service: `name`, `path`,
---   `instances`, `placed` (key by slot) and `held` (by key)
+-- @tparam {string,...} parts one for each service
 -- @tparam function checksum
 -- @treturn string
-function snapshot.encode(records, checksum)
-  local services = {}
-  for i, record in ipairs(records) do
-    services[i] = encode_service(record)
-  end
-  local body = cjson.encode({services = services}) .. "\n"
+function snapshot.encode(parts, checksum)
+  local body = '{"services":[' .. table.concat(parts, ",\n") .. "]}\n"
   return string.format("myelin-snapshot %d %s %d\n%s", VERSION,
     checksum(body), #body, body)
 end

@@ -225,7 +225,7 @@ function sync:tick()
       self.compare_at[service] = now + COMPARE_EVERY
       service:ask()
       self:mark(service)
-    elseif next(service.refused) ~= nil and service:is_due() then
+    elseif service:is_due() then
       self:mark(service)
     end
   end

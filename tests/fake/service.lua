@@ -1,8 +1,8 @@
 --- A service for the tests of `sync`: sends the groups in `groups`, one
 -- command each, and writes down what it is told.
 return function(name, told)
-  local service = {name = name, backend = name, known = true, refused = {},
-    groups = {}, asks = false}
+  local service = {name = name, backend = name, known = true, groups = {},
+    asks = false}
 
   function service.plan(self)
     local groups = {}

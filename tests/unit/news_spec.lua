@@ -1,7 +1,7 @@
 local news = require("synapse.news")
 
-local function service(changes)
-  local one = {name = "web", placed = {s1 = "a:1"}, pool = {"s1", "s2"},
+local function placement(changes)
+  local one = {placed = {s1 = "a:1"}, pool = {"s1", "s2"},
     waiting = {}}
   for key, value in pairs(changes or {}) do
     one[key] = value
@@ -11,7 +11,7 @@ end
 
 describe("the summary line", function()
   it("is none when nothing happened", function()
-    assert.is_nil(news.line(news.new(), service()))
+    assert.is_nil(news.line(news.new(), "web", placement()))
   end)
 
   it("names what came, went and changed", function()
@@ -26,7 +26,7 @@ describe("the summary line", function()
     one.done = 4
     assert.are.equal("web: 1 instance added (a:1), 1 instance removed " ..
       "(b:1), 1 instance changed (c:1), 4 commands acknowledged, 1 of 2 " ..
-      "slots used", news.line(one, service()))
+      "slots used", news.line(one, "web", placement()))
   end)
 
   it("names no more than three", function()
@@ -35,14 +35,14 @@ describe("the summary line", function()
       added = {{key = "a"}, {key = "b"}, {key = "c"}, {key = "d"}},
       removed = {}, renewed = {},
     })
-    assert.is_truthy(news.line(one, service())
+    assert.is_truthy(news.line(one, "web", placement())
       :find("4 instances added (a, b, c, ...)", 1, true))
   end)
 
   it("tells who waits for a slot", function()
     local one = news.new()
     one.done = 1
-    assert.is_truthy(news.line(one, service({waiting = {"x:1"}}))
+    assert.is_truthy(news.line(one, "web", placement({waiting = {"x:1"}}))
       :find("1 instance without a slot (x:1)", 1, true))
   end)
 end)

@@ -59,7 +59,7 @@ describe("a service", function()
   end
 
   local function slot_of(last)
-    for slot, key in pairs(one.placed) do
+    for slot, key in pairs(one.placement.placed) do
       if key == "10.0.0." .. last .. ":80" then
         return slot
       end
@@ -280,7 +280,7 @@ describe("a service", function()
       settle(instance(1))
       local states, empty = as_told(), nil
       for slot in pairs(states) do
-        empty = not one.placed[slot] and slot or empty
+        empty = not one.placement.placed[slot] and slot or empty
       end
       states[empty].admin = "ready"
       one:observe(states)
@@ -319,6 +319,32 @@ describe("a service", function()
         texts())
     end)
 
+    -- The answer to a question asked before the change tells of the slot's last
+    -- instance; its maint was taken for an operator's hold of the next one.
+    it("takes nothing of a slot's last instance for a hold of the next",
+      function()
+        new(nil, nil, 1)
+        settle(instance(1))
+        local states = as_told()
+        states.s1.admin = "maint"
+        one:observe(states)
+        one:update({instance(2)})
+        local _, held = one:observe(states)
+        assert.is_false(held)
+        assert.are.equal("ready", one:target().s1.admin)
+      end)
+
+    it("knows a slot for ready that HAProxy says is ready", function()
+      settle(instance(1), instance(2))
+      one:update({instance(2)})
+      one:update({instance(1), instance(2)})
+      one:observe(as_told())
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      local _, held = one:observe(states)
+      assert.is_true(held)
+    end)
+
     it("uses a slot no more that HAProxy has not", function()
       settle(instance(1))
       local states, slot = as_told(), slot_of(1)
@@ -338,6 +364,22 @@ describe("a service", function()
     assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%",
       "show servers state www"}, texts())
   end)
+
+  it("tells by its revision when its part of the snapshot changed",
+    function()
+      settle(instance(1))
+      local before = one.revision
+      one:update({instance(1)})
+      assert.are.equal(before, one.revision)
+      one:update({instance(1), instance(2)})
+      assert.are_not.equal(before, one.revision)
+      apply()
+      before = one.revision
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      assert.are_not.equal(before, one.revision)
+    end)
 
   describe("from a snapshot", function()
     local record
@@ -379,7 +421,7 @@ describe("a service", function()
 
     it("fits into fewer slots as far as they go", function()
       new(nil, record, 1)
-      assert.are.equal(1, #one.waiting)
+      assert.are.equal(1, #one.placement.waiting)
     end)
   end)
 end)

@@ -23,7 +23,7 @@ local function record()
 end
 
 local function text()
-  return snapshot.encode({record()}, checksum)
+  return snapshot.encode({snapshot.encode_service(record())}, checksum)
 end
 
 describe("a snapshot", function()
@@ -69,7 +69,8 @@ describe("a snapshot", function()
     local one = record()
     one.instances[1].host = "0.0.0.0;show stat"
     one.instances[2].weight = 99999
-    local records = snapshot.decode(snapshot.encode({one}, checksum), checksum)
+    local records = snapshot.decode(
+      snapshot.encode({snapshot.encode_service(one)}, checksum), checksum)
     assert.are.equal(1, #records.web.instances)
     assert.is_nil(records.web.instances[1].weight)
   end)

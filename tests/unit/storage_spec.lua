@@ -6,9 +6,10 @@ local function checksum(text)
   return string.format("%016x", #text)
 end
 
-local MINE = snapshot.encode({{name = "web", path = "/web", placed = {},
-  held = {}, instances = {{key = "10.0.0.1:80", host = "10.0.0.1",
-    port = 80}}}}, checksum)
+local MINE = snapshot.encode({snapshot.encode_service({
+  name = "web", path = "/web", placed = {}, held = {},
+  instances = {{key = "10.0.0.1:80", host = "10.0.0.1", port = 80}},
+})}, checksum)
 
 describe("the place of the snapshot", function()
   local log

@@ -212,7 +212,6 @@ describe("a round", function()
     end)
 
     it("tries again what was refused, when it is due", function()
-      web.refused = {s1 = {}}
       web.groups = {"again"}
       one:tick()
       one:round()

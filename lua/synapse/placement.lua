@@ -1,0 +1,123 @@
+--- Which instance is in which slot, and who waits for one.
+--
+-- Changes by what differs, so that one instance among a thousand that comes or
+-- goes costs little.
+--
+-- @module synapse.placement
+
+local slots = require("synapse.slots")
+
+local placement = {}
+placement.__index = placement
+
+-- A slot rests while sessions of the instance that left it go on.
+local function resting_test(self)
+  return function(slot)
+    if self.vacated[slot] and self.sessions(slot) == 0 then
+      self.vacated[slot] = nil
+    end
+    return self.vacated[slot] == true
+  end
+end
+
+-- Places all instances anew; each keeps its slot where that still exists.
+local function place_all(self)
+  local keys = {}
+  for key in pairs(self.by_key) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  self.placed, self.waiting =
+    slots.assign(self.pool, self.placed, keys, resting_test(self))
+  self.slot_of = {}
+  for slot, key in pairs(self.placed) do
+    self.slot_of[key] = slot
+  end
+end
+
+--- Places instances.
+-- @tparam {string,...} pool the backend's slots, in order
+-- @tparam {[string]=string} placed key of the instance in each slot until now
+-- @tparam {instance,...} instances
+-- @tparam function sessions returns how many sessions a slot has
+-- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
+--   key; `waiting`, keys without a slot, sorted
+function placement.new(pool, placed, instances, sessions)
+  local self = setmetatable({
+    pool = pool, placed = placed, by_key = {}, vacated = {},
+    sessions = sessions,
+  }, placement)
+  for _, one in ipairs(instances) do
+    self.by_key[one.key] = one
+  end
+  place_all(self)
+  return self
+end
+
+local function leave(self, one)
+  local slot = self.slot_of[one.key]
+  self.by_key[one.key] = nil
+  if slot then
+    self.slot_of[one.key] = nil
+    self.placed[slot] = nil
+    self.vacated[slot] = true
+  end
+  return slot
+end
+
+-- Gives slots to those who have none, in sorted order.
+local function enter(self, added, touched)
+  local keys, is_resting = {}, resting_test(self)
+  for _, one in ipairs(added) do
+    self.by_key[one.key] = one
+    keys[#keys + 1] = one.key
+  end
+  for _, key in ipairs(self.waiting) do
+    keys[#keys + 1] = self.by_key[key] and key
+  end
+  table.sort(keys)
+  self.waiting = {}
+  for _, key in ipairs(keys) do
+    local slot = slots.choose(self.pool, self.placed, key, is_resting)
+    if slot then
+      self.placed[slot], self.slot_of[key] = key, slot
+      touched[#touched + 1] = slot
+    else
+      self.waiting[#self.waiting + 1] = key
+    end
+  end
+end
+
+--- Takes what became of the instances.
+-- @tparam difference found
+-- @treturn {string,...} slots that an instance left
+-- @treturn {string,...} slots that have another instance or a renewed one
+function placement:change(found)
+  local left, touched = {}, {}
+  for _, one in ipairs(found.removed) do
+    left[#left + 1] = leave(self, one)
+  end
+  for _, renewed in ipairs(found.renewed) do
+    self.by_key[renewed.now.key] = renewed.now
+    touched[#touched + 1] = self.slot_of[renewed.now.key]
+  end
+  enter(self, found.added, touched)
+  return left, touched
+end
+
+--- Goes on with fewer slots.
+-- @tparam {string,...} pool
+function placement:shrink(pool)
+  self.pool = pool
+  place_all(self)
+end
+
+--- Returns the instance in a slot.
+-- @tparam string slot
+-- @treturn ?instance
+function placement:at(slot)
+  local key = self.placed[slot]
+  return key and self.by_key[key]
+end
+
+return placement
