@@ -57,7 +57,7 @@ class Piece:
     def log(self):
         return self.file(f"{self.kind}.log")
 
-    def last_words(self, count=5):
+    def last_words(self, count=20):
         """The end of its log."""
         with open(self.log, errors="replace") as log:
             return "".join(log.readlines()[-count:]).rstrip()

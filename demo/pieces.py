@@ -8,7 +8,7 @@ from zookeeper import ZooKeeper
 
 # In the order of their start: each needs those before it.
 KINDS = {kind.kind: kind for kind in (ZooKeeper, Service, Nerve, HAProxy)}
-START_SECONDS = 60
+START_SECONDS = 40
 
 
 class Broken(Exception):
