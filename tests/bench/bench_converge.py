@@ -19,7 +19,6 @@ from zookeeper import register
 SIZES = (10, 100, 1000)  # instances of the backend, the probe among them
 ROUNDS = 300             # each gives one `ready` and one `maint` a side
 WARM_UP = 20             # rounds before these, for ZooKeeper's compiler
-SPARE_SLOTS = 8
 SHARES = {"p50": (0.50, 1.5), "p99": (0.99, 3)}  # of the samples; the aim
 BATCH = 100              # commands in one line of the runtime API
 
@@ -39,8 +38,7 @@ def _measure(sandbox, zookeeper, size):
     agent = _agent_side(sandbox, zookeeper, size)
     floor, watcher = _floor_side(sandbox, zookeeper, size)
     driver = sandbox.run(f"converge-{size}", [
-        _program("converge"), zookeeper.hosts, str(WARM_UP + ROUNDS), str(size),
-        str(size + SPARE_SLOTS),
+        _program("converge"), zookeeper.hosts, str(WARM_UP + ROUNDS),
         "agent", _path(size, "agent"), agent.socket,
         "floor", _path(size, "floor"), floor.socket])
     status = driver.ended(120)
@@ -86,8 +84,9 @@ def _floor_side(sandbox, zookeeper, size):
 
 
 def _backend(size, **agent):
-    """Unchecked servers: nothing listens behind them, nothing is asked."""
-    return Backend(server="", slots=size + SPARE_SLOTS, **agent)
+    """Unchecked servers: nothing listens behind them, nothing is asked. The
+    last free slot is the probe's."""
+    return Backend(server="", slots=size, **agent)
 
 
 def _register(zookeeper, path, count):
