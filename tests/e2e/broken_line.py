@@ -23,7 +23,7 @@ class BrokenLine:
         self._server = (address.HOST, server.port)
         self._listener = socket.create_server((self.host, self.port))
         threading.Thread(target=self._accept, daemon=True).start()
-        sandbox.at_last(self._listener.close)
+        sandbox.at_last(lambda: _end(self._listener))
 
     def _accept(self):
         while True:

@@ -23,7 +23,8 @@ class Scripted:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, self.port),
                                               family=family, backlog=100)
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
         sandbox.at_last(self.close)
 
     def _accept(self):
@@ -50,7 +51,12 @@ class Scripted:
                 pass
 
     def close(self):
+        """Nothing listens any more, not even a thread in accept()."""
+        if self._over.is_set():
+            return
         self._over.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
         self._listener.close()
 
 
