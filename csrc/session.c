@@ -51,6 +51,7 @@ struct session {
     enum session_state state;
     struct handle_identity identity; /* id 0: none to resume */
     bool handle_is_new;              /* it has not been connected yet */
+    bool connected_unread;           /* it is, and no event said so yet */
     int64_t open_at_ms;              /* when to open a handle next */
     int64_t backoff_ms;              /* after failing to open one */
     int64_t died_at_ms;              /* last expiry; long ago at first */
@@ -223,12 +224,14 @@ static void on_loss(struct session *s) {
         replace_handle(s);
 }
 
-/* A handle that is connected by now has said so, but may have had no memory
- * for the event: it is said again. */
+/* A handle that is connected by now has said so. Where that is not read within
+ * another timeout there was no memory for the event: it is said again. */
 static void on_silence(struct session *s) {
     s->silent_since_ms = clock_ms();
     if (!handle_abandon(s->handle)) {
-        say(s, SESSION_CONNECTED, s->generation);
+        if (s->connected_unread)
+            say(s, SESSION_CONNECTED, s->generation);
+        s->connected_unread = true;
         return;
     }
     if (s->state != SESSION_UNKNOWN) {
@@ -254,6 +257,7 @@ static void on_death(struct session *s, enum session_state state) {
 
 static void absorb_session(struct session *s, struct event *ev) {
     s->state = ev->state;
+    s->connected_unread = false;
     if (ev->state == SESSION_CONNECTED)
         on_connected(s, ev);
     else if (ev->state == SESSION_CONNECTING)

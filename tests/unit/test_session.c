@@ -274,9 +274,17 @@ static void notices_a_connection_whose_event_was_lost(void **state) {
     (void)state;
     fake_handle()->identity.id = 0x77;
     fake_handle()->connected = true;
-    pass(TIMEOUT_MS);
+    pass(2 * TIMEOUT_MS);
     assert_state_news(SESSION_CONNECTED, LINK_NEW_SESSION);
     assert_int_equal(session_client_id(s), 0x77);
+    assert_no_news();
+}
+
+static void reports_a_connection_once_that_is_read_late(void **state) {
+    (void)state;
+    fake_connect(fake_handle());
+    pass(TIMEOUT_MS);
+    assert_state_news(SESSION_CONNECTED, LINK_NEW_SESSION);
     assert_no_news();
 }
 
@@ -688,6 +696,7 @@ int main(void) {
         T(begins_with_another_server_on_each_handle),
         T(never_abandons_a_connected_handle),
         T(notices_a_connection_whose_event_was_lost),
+        T(reports_a_connection_once_that_is_read_late),
         T(uses_other_hosts_from_the_next_handle_on),
         T(replaces_a_handle_that_keeps_losing_its_connection),
         T(keeps_a_handle_that_loses_its_connection_now_and_then),
