@@ -11,14 +11,14 @@ import subprocess
 
 import pytest
 
-import address
 import program
 import wait
 
 RUN = os.path.join(program.ROOT, "demo", "run")
 
-# Three numbers of this run's own address: no other demo is on that network.
-NETWORK = address.HOST.rpartition(".")[0]
+# A network of this run's own: below those of address.py, so that neither
+# another run's demo nor its other programs are on it.
+NETWORK = f"127.{64 + os.getpid() // 256 % 64}.{os.getpid() % 256}"
 FOLDER = os.path.join(program.ROOT, "build", "demo", NETWORK)
 
 A1, A2, B1 = "service_a_node_1", "service_a_node_2", "service_b_node_1"
