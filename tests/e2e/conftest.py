@@ -18,7 +18,7 @@ LOG_LIMIT = 15000
 
 def missing():
     """Names what the tests need and this machine does not have."""
-    tools = ["haproxy", "java", "lua5.3", "nm", "valgrind", "socat"]
+    tools = ["haproxy", "java", "lua5.3", "nm", "valgrind", "strace"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
              program.MODULE, program.AGENT][:1]
     lacks = [name for name in tools if not shutil.which(name)]

@@ -119,7 +119,8 @@ class HAProxy:
         lines += [f"  stats socket {self.socket} mode 600 level admin "
                   "expose-fd listeners", *(f"  {line}" for line in extra), "",
                   "defaults", "  mode http", "  log global",
-                  "  option redispatch", "  retries 3",
+                  "  option httplog", "  option dontlog-normal",
+                  "  option redispatch 1", "  retries 3",
                   "  timeout connect 1s", "  timeout client 60s",
                   "  timeout server 60s", "  timeout queue 5s", ""]
         lines += [backend.section() for backend in self.backends]
@@ -166,8 +167,11 @@ class HAProxy:
         return done.returncode, done.stdout + done.stderr
 
     def stop(self):
-        """Stops it at once. Open connections are cut."""
+        """Stops it at once. Open connections are cut. A master that has only
+        just started would die of the signal and leave its worker."""
+        wait.until(self._masters, 20, f"{self.name} is up")
         self.process.stop(signal.SIGTERM)
+        wait.until(lambda: not self.process.group(), 10, "its worker is gone")
 
     def workers(self):
         """The ids of its workers, the oldest last."""

@@ -42,16 +42,23 @@ def came(listener):
 
 def test_a_check_of_the_configuration_starts_no_thread(sandbox, path):
     _, hosts = silent_ensemble(sandbox)
+    plain = sandbox.haproxy([Backend()], name="plain", agent=False,
+                            start=False)
     proxy = sandbox.haproxy([Backend(hosts=[hosts], path=path)], start=False)
-    trace = sandbox.path("trace")
+    # HAProxy itself may start one, to look at the machine.
+    assert threads_of_check(proxy) == threads_of_check(plain)
+
+
+def threads_of_check(proxy):
+    """How many threads and processes `haproxy -c` starts."""
+    trace = f"{proxy.file}.trace"
     done = subprocess.run(
         ["strace", "-f", "-o", trace, "-e", "trace=clone,clone3,fork,vfork",
          "haproxy", "-c", "-f", proxy.file], capture_output=True, text=True,
         timeout=60 * wait.FACTOR)
     assert done.returncode == 0, done.stdout + done.stderr
     with open(trace) as lines:
-        calls = [line for line in lines if "clone" in line or "fork" in line]
-    assert calls == []
+        return sum("clone" in line or "fork" in line for line in lines)
 
 
 def test_a_check_of_the_configuration_leaves_the_snapshot_alone(

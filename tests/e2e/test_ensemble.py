@@ -38,7 +38,7 @@ class Chain:
 
     def look(self):
         """What an operator sees of the backend's servers."""
-        return {name: (row["addr"], row["status"], row["weight"])
+        return {name: (row["addr"], row["status"].split()[0], row["weight"])
                 for name, row in self.proxy.servers().items()}
 
     def lives_on(self):

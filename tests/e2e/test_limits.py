@@ -2,8 +2,8 @@
 
 import contextlib
 import os
-import resource
 import socket
+import subprocess
 
 import wait
 from haproxy import Backend
@@ -50,22 +50,37 @@ def test_idle_connections_on_the_stats_socket_stop_no_change(
 
 @contextlib.contextmanager
 def no_descriptors_left(pid):
-    """Lowers the limit of a running process to what it has open."""
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    used = max(map(int, os.listdir(f"/proc/{pid}/fd"))) + 1
-    # Descriptors below the highest one may be free: the limit is on numbers.
-    held = lowest_free(pid)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(used, held), before[1]))
+    """Lowers a running process's limit so that it can open no more."""
+    before = limit_of(pid)
+    taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    lowest = next(number for number in range(len(taken) + 1)
+                  if number not in taken)
+    set_limit(pid, lowest)
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        set_limit(pid, before)
 
 
-def lowest_free(pid):
-    taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
-    return next(number for number in range(len(taken) + 1)
-                if number not in taken)
+def limit_of(pid):
+    with open(f"/proc/{pid}/limits") as file:
+        return next(line.split()[3] for line in file
+                    if line.startswith("Max open files"))
+
+
+def set_limit(pid, number):
+    """As the process's own user: root may lack the right to do it."""
+    subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={number}:"],
+                   check=True, **same_user(pid))
+
+
+def same_user(pid):
+    if os.geteuid() != 0:
+        return {}
+    with open(f"/proc/{pid}/status") as file:
+        status = dict(line.split(":", 1) for line in file)
+    return {"user": int(status["Uid"].split()[0]), "extra_groups": [],
+            "group": int(status["Gid"].split()[0])}
 
 
 def test_a_lost_ready_is_sent_again_after_the_descriptor_limit(

@@ -12,7 +12,7 @@ from nerve import SESSION_TIMEOUT, check, watched
 from zookeeper import TICK, births, children, register, registrations
 
 # Retries that an operator adds where a request may be sent twice.
-PATIENT = ["option redispatch 1", "retry-on all-retryable-errors"]
+PATIENT = ["retry-on all-retryable-errors"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT],

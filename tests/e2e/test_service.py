@@ -83,7 +83,8 @@ def test_a_service_goes_down_after_fall_failures_and_no_request_fails(
 def test_control_without_nerve_a_service_that_ends_fails_requests(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([web(healthy, path, server="")])
+    proxy = sandbox.haproxy([web(healthy, path, server="",
+                                 lines=["retries 0"])])
     for service in one, two:
         register(witness, path, service.payload(service.name))
     proxy.serves([one, two])

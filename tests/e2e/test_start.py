@@ -32,7 +32,6 @@ def connect(proxy):
 def test_the_first_request_after_a_start_succeeds_with_zookeeper_down(
         sandbox, path):
     site = Site(sandbox, path)
-    site.server.close()
     site.server.stop()
     for _ in range(3):
         site.proxy.stop()
@@ -45,7 +44,6 @@ def test_the_first_request_after_a_start_succeeds_with_zookeeper_down(
 
 def test_control_without_the_snapshot_the_first_request_fails(sandbox, path):
     site = Site(sandbox, path, snapshot=False)
-    site.server.close()
     site.server.stop()
     site.proxy.stop()
     assert first_answer(site.proxy) == 503
@@ -53,7 +51,6 @@ def test_control_without_the_snapshot_the_first_request_fails(sandbox, path):
 
 def test_control_the_snapshot_is_what_the_first_request_needs(sandbox, path):
     site = Site(sandbox, path)
-    site.server.close()
     site.server.stop()
     site.proxy.stop()
     os.unlink(site.proxy.snapshot)
