@@ -9,6 +9,7 @@
 -- @module synapse.registry
 
 local instance = require("synapse.instance")
+local listing = require("synapse.listing")
 local roster = require("synapse.roster")
 
 local registry = {}
@@ -17,19 +18,11 @@ registry.__index = registry
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
 
--- Forgets the list that was read, but not the znodes.
-local function forget_list(self)
-  self.listed, self.size = {}, 0
-  for name in pairs(self.entries) do
-    self.listed[name] = 0
-    self.size = self.size + 1
-  end
-end
-
 --- Returns a registry that knows the instances given and has read nothing.
 -- @tparam table deps
 --   `path`; `max_instances`;
---   `known`: instances of the last run, each with its `znode`;
+--   `known`: instances of the last run, each with its `znode`, a znode maybe
+--   twice (two services may share a path);
 --   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
 --   whether it could, handler gets the reply event; `codes`; `now()`;
 --   `log`; `changed()`: called when the instances may have changed
@@ -39,9 +32,6 @@ function registry.new(deps)
     deps = deps,
     path = deps.path,
     entries = {},
-    listed = {},
-    size = 0,
-    passes = 0,
     stale = {},
     failed = {},
     unlisted = true,
@@ -51,11 +41,15 @@ function registry.new(deps)
     overfull = false,
     state = "new",
   }, registry)
+  local known = {}
   for _, one in ipairs(deps.known or {}) do
-    self.entries[one.znode] = {instance = one}
+    if not self.entries[one.znode] then
+      self.entries[one.znode] = {instance = one}
+      known[#known + 1] = one
+    end
   end
-  self.roster = roster.new(deps.known)
-  forget_list(self)
+  self.roster = roster.new(known)
+  self.listing = listing.new(self.entries)
   return self
 end
 
@@ -174,8 +168,7 @@ local function fetched(self, name, event)
       decoded(instance.from_data(name, event.data, event.stat))
   elseif event.code == codes.no_node then
     pass.gone[name] = true
-    self.listed[name] = nil
-    self.size = self.size - 1
+    self.listing:forget(name)
   else
     self.failed[name] = true
     failed_read(self, event, name .. " cannot be read: %s; kept as it was")
@@ -200,57 +193,42 @@ local function fetch(self, name)
   end
 end
 
--- Beyond the bound what serves stays, newcomers are refused.
 local function admit(self, children)
   local most = self.deps.max_instances
-  if #children <= most then
-    self.overfull = false
-    return children
-  end
-  local names, others = {}, {}
-  table.sort(children)
-  for _, name in ipairs(children) do
-    local list = self.entries[name] and #names < most and names or others
-    list[#list + 1] = name
-  end
-  if not self.overfull then
+  local names = self.listing:admit(children, most)
+  if #children > most and not self.overfull then
     self.deps.log:error("%s: has %d znodes, of which %d are used " ..
       "(max_instances)", self.path, #children, most)
   end
-  self.overfull = true
-  return table.move(others, 1, most - #names, #names + 1, names)
+  self.overfull = #children > most
+  return names
 end
 
-local function forget_unlisted(self)
-  for name, pass in pairs(self.listed) do
-    if pass ~= self.passes then
-      self.listed[name] = nil
-      self.failed[name] = nil
-      self.pass.gone[name] = true
-    end
+-- Reads znodes again whose data may have changed.
+local function fetch_stale(self)
+  local names = {}
+  for name in pairs(self.stale) do
+    names[#names + 1] = name
   end
-end
-
--- Takes the list: what has to be read, and what is gone from it. A list may be
--- long while one name differs, so a known name costs one look.
-local function start_pass(self, names)
-  local listed, stale, unknown = self.listed, self.stale, 0
-  local number = self.passes + 1
-  self.passes = number
+  self.stale = {}
   for _, name in ipairs(names) do
-    local is_known = listed[name]
-    listed[name] = number
-    if not is_known then
-      unknown = unknown + 1
-    end
-    if not is_known or stale[name] then
+    if self.listing:has(name) then
       fetch(self, name)
     end
   end
-  if self.size + unknown > #names then
-    forget_unlisted(self)
+end
+
+-- Takes the list: what has to be read, and what is gone from it.
+local function start_pass(self, names)
+  local fresh, gone = self.listing:take(names)
+  for _, name in ipairs(gone) do
+    self.failed[name] = nil
+    self.pass.gone[name] = true
   end
-  self.size, self.stale = #names, {}
+  for _, name in ipairs(fresh) do
+    fetch(self, name)
+  end
+  fetch_stale(self)
   settle(self)
 end
 
@@ -294,18 +272,6 @@ local function listed(self, event)
   failed_read(self, event, "cannot be read: %s; its instances are kept")
 end
 
--- Reads znodes again whose data may have changed; the list has not.
-local function start_pass_of_stale(self)
-  local names = {}
-  for name in pairs(self.stale) do
-    names[#names + 1] = name
-  end
-  for _, name in ipairs(names) do
-    fetch(self, name)
-  end
-  settle(self)
-end
-
 --- Starts a pass where one is needed and none is under way.
 function registry:read()
   if self.pass then
@@ -321,7 +287,8 @@ function registry:read()
     end
   elseif next(self.stale) ~= nil then
     self.pass = {outstanding = 0, read = {}, gone = {}}
-    start_pass_of_stale(self)
+    fetch_stale(self)
+    settle(self)
   end
 end
 
@@ -344,7 +311,7 @@ end
 --- Forgets a pass under way, whose replies will not come, and reads anew.
 function registry:restart()
   self.pass = nil
-  forget_list(self)
+  self.listing = listing.new(self.entries)
   self:connected(false)
 end
 

@@ -393,6 +393,17 @@ describe("a registry", function()
       assert.are.same({1, 2}, ports())
     end)
 
+    -- Two services of one path each remember it: the second memory of an
+    -- instance was never taken back.
+    it("knows a znode once that two services remember", function()
+      new({{key = "10.0.0.1:1", port = 1, znode = "a_1"},
+        {key = "10.0.0.1:1", port = 1, znode = "a_1"}})
+      assert.are.same({1}, ports())
+      one:connected(false)
+      read({})
+      assert.are.same({}, ports())
+    end)
+
     it("reads all of them again", function()
       one:connected(false)
       read({"b_2"})

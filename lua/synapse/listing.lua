@@ -1,0 +1,87 @@
+--- Which children a path has, and what a new list says is new or gone.
+--
+-- A list may be long while one name differs, so a known name costs one look.
+--
+-- Pure.
+--
+-- @module synapse.listing
+
+local listing = {}
+listing.__index = listing
+
+--- Returns a listing.
+-- @tparam {[string]=any} names the keys are the names known
+-- @treturn listing
+function listing.new(names)
+  local self = setmetatable({seen = {}, size = 0, number = 0}, listing)
+  for name in pairs(names) do
+    self.seen[name] = 0
+    self.size = self.size + 1
+  end
+  return self
+end
+
+--- Returns the names that may be used: beyond the bound those known stay, and
+-- newcomers are refused.
+-- @tparam {string,...} names which it may sort
+-- @tparam integer most
+-- @treturn {string,...} at most so many
+function listing:admit(names, most)
+  if #names <= most then
+    return names
+  end
+  local known, others = {}, {}
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local list = self.seen[name] and #known < most and known or others
+    list[#list + 1] = name
+  end
+  return table.move(others, 1, most - #known, #known + 1, known)
+end
+
+local function drop_unseen(self)
+  local gone = {}
+  for name, number in pairs(self.seen) do
+    if number ~= self.number then
+      self.seen[name] = nil
+      gone[#gone + 1] = name
+    end
+  end
+  return gone
+end
+
+--- Takes a new list.
+-- @tparam {string,...} names each once
+-- @treturn {string,...} names that are new
+-- @treturn {string,...} names that are gone
+function listing:take(names)
+  local seen, fresh = self.seen, {}
+  self.number = self.number + 1
+  for _, name in ipairs(names) do
+    if not seen[name] then
+      fresh[#fresh + 1] = name
+    end
+    seen[name] = self.number
+  end
+  local gone = self.size + #fresh > #names and drop_unseen(self) or {}
+  self.size = #names
+  return fresh, gone
+end
+
+--- Tells whether a name is known.
+-- @tparam string name
+-- @treturn boolean
+function listing:has(name)
+  return self.seen[name] ~= nil
+end
+
+--- Forgets a name, whose znode went between list and read.
+-- @tparam string name
+function listing:forget(name)
+  if self.seen[name] then
+    self.seen[name] = nil
+    self.size = self.size - 1
+  end
+end
+
+return listing

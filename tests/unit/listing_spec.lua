@@ -1,0 +1,55 @@
+local listing = require("synapse.listing")
+
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+describe("a listing", function()
+  local one
+
+  before_each(function()
+    one = listing.new({a = true, b = true})
+  end)
+
+  it("tells what is new and what is gone", function()
+    local fresh, gone = one:take({"b", "c", "d"})
+    assert.are.same({"c", "d"}, sorted(fresh))
+    assert.are.same({"a"}, gone)
+  end)
+
+  it("tells nothing of the same list", function()
+    local fresh, gone = one:take({"b", "a"})
+    assert.are.same({}, fresh)
+    assert.are.same({}, gone)
+  end)
+
+  it("may become empty, and fill again", function()
+    local _, gone = one:take({})
+    assert.are.same({"a", "b"}, sorted(gone))
+    assert.are.same({"a"}, (one:take({"a"})))
+  end)
+
+  it("tells a name that was forgotten as new", function()
+    one:forget("a")
+    one:forget("a")
+    local fresh, gone = one:take({"a", "b"})
+    assert.are.same({"a"}, fresh)
+    assert.are.same({}, gone)
+  end)
+
+  it("tells of one that went for one that came", function()
+    local fresh, gone = one:take({"a", "z"})
+    assert.are.same({"z"}, fresh)
+    assert.are.same({"b"}, gone)
+  end)
+
+  it("admits all that it has room for", function()
+    assert.are.same({"c", "b", "a"}, one:admit({"c", "b", "a"}, 3))
+  end)
+
+  it("admits those known before newcomers", function()
+    assert.are.same({"a", "b", "0"}, one:admit({"c", "b", "0", "a"}, 3))
+    assert.are.same({"a"}, one:admit({"c", "b", "0", "a"}, 1))
+  end)
+end)
