@@ -9,7 +9,7 @@ import lua
 import program
 import wait
 from nerve import SESSION_TIMEOUT
-from zookeeper import TICK, children
+from zookeeper import children
 
 
 def test_the_module_exports_one_symbol():
@@ -102,40 +102,6 @@ def session_of(sandbox, server):
     return process, states(process)[-1][2]
 
 
-def test_a_restart_of_zookeeper_is_the_same_session_on_the_same_handle(
-        sandbox):
-    server = sandbox.zookeeper()
-    process, identity = session_of(sandbox, server)
-    server.stop()
-    process.says("^connecting")
-    server.start()
-    wait.until(lambda: len([it for it in states(process)
-                            if it[0] == "connected"]) >= 2, 20, "connected")
-    assert states(process)[-1][2] == identity
-    assert states(process)[-1][1] in ("same_handle", "new_handle")
-
-
-def test_a_silence_of_two_session_timeouts_replaces_only_the_handle(sandbox):
-    server = sandbox.zookeeper()
-    process, identity = session_of(sandbox, server)
-    server.stop()
-    process.says("^unknown", SESSION_TIMEOUT + 10)
-    wait.always(process.alive, SESSION_TIMEOUT, "it waits")
-    server.start()
-    process.says("connected\tnew_handle")
-    assert states(process)[-1] == ("connected", "new_handle", identity)
-
-
-def test_an_expired_session_is_followed_by_a_new_one(sandbox, healthy):
-    process, identity = session_of(sandbox, healthy)
-    process.freeze()
-    wait.always(process.alive, SESSION_TIMEOUT + 3 * TICK, "it sleeps")
-    process.thaw()
-    lua.says_in_order(process, ["connected", "expired", "connected"])
-    assert states(process)[-1][:2] == ("connected", "new_session")
-    assert states(process)[-1][2] != identity
-
-
 def test_a_wiped_zookeeper_ends_the_session_and_a_new_one_follows(sandbox):
     """A wiped server drops a client that has seen a later transaction: only
     a new handle of the same session is told that it has expired."""
@@ -151,29 +117,6 @@ def test_a_wiped_zookeeper_ends_the_session_and_a_new_one_follows(sandbox):
     lua.says_in_order(process, ["connected", "expired", "connected"],
                       SESSION_TIMEOUT + 20)
     assert states(process)[-1][2] != identity
-
-
-def test_a_frozen_zookeeper_delays_no_close(sandbox):
-    server = sandbox.zookeeper()
-    file = sandbox.write("close.lua", """
-        local drive = require("drive")
-        local client = require("zookeeper").new()
-        local session = drive.open(client, arg[1], 10)
-        for _ = 1, 100 do session:get("/") end
-        io.stdout:setvbuf("line")
-        print("ready")
-        io.popen("true"):close()
-        while not io.open(arg[2]) do client:wait(50) client:poll() end
-        client:close()
-        print("closed")
-    """)
-    go = sandbox.path("go")
-    process = lua.start(sandbox, file, server.hosts, go)
-    process.says("ready")
-    server.freeze()
-    open(go, "w").close()
-    assert process.ended(10) == 0
-    assert process.lines("closed")
 
 
 def test_every_request_is_answered_once_whatever_happens_to_zookeeper(
