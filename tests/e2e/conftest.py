@@ -18,13 +18,16 @@ LOG_LIMIT = 15000
 
 def missing():
     """Names what the tests need and this machine does not have."""
-    tools = ["haproxy", "java", "lua5.3", "nm", "valgrind", "strace"]
+    tools = ["curl", "haproxy", "ip", "java", "lua5.3", "mount", "nm",
+             "nsenter", "prlimit", "socat", "strace", "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
-             program.MODULE, program.AGENT][:1]
+             program.MODULE, program.AGENT]
     lacks = [name for name in tools if not shutil.which(name)]
     lacks += [name for name in files if not os.path.exists(name)]
     if importlib.util.find_spec("kazoo") is None:
         lacks.append("kazoo")
+    if os.geteuid() != 0:
+        lacks.append("root's rights (HAProxy's chroot and user, namespaces)")
     return lacks
 
 
