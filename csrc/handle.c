@@ -133,20 +133,33 @@ static void copy_data(struct event *ev, const char *data, size_t length) {
     ev->length = length;
 }
 
+/* One block for all: a list of thousands is made and freed as fast as one. */
 static void copy_children(struct event *ev, const struct String_vector *names) {
-    ev->children = calloc((size_t)names->count + 1, sizeof(*ev->children));
+    size_t pointers = (size_t)names->count * sizeof(*ev->children);
+    size_t bytes = 1;
+    char *text;
+
+    for (int32_t i = 0; i < names->count; i++)
+        bytes += strlen(names->data[i]) + 1;
+    ev->children = malloc(pointers + bytes);
     if (!ev->children) {
         ev->code = ZSYSTEMERROR;
         return;
     }
+    text = (char *)ev->children + pointers;
     for (int32_t i = 0; i < names->count; i++) {
-        ev->children[i] = strdup(names->data[i]);
-        if (!ev->children[i]) {
-            ev->code = ZSYSTEMERROR;
-            return;
-        }
-        ev->count++;
+        ev->children[i] = text;
+        text = stpcpy(text, names->data[i]) + 1;
     }
+    ev->count = (size_t)names->count;
+}
+
+/* The library's ways to say that it gave the connection up: one answer for
+ * the reader, who cannot tell what the server did. */
+static int code_of(int rc) {
+    if (rc == ZOPERATIONTIMEOUT || rc == ZCLOSING)
+        return SESSION_LOST;
+    return rc;
 }
 
 /* Takes the reply out of <context>, a request, and marks it with <rc>. */
@@ -155,7 +168,7 @@ static struct event *take_reply(int rc, const void *context) {
     struct event *ev = r->reply;
 
     r->reply = NULL;
-    ev->code = rc;
+    ev->code = code_of(rc);
     ev->origin = r;
     ev->time_us = clock_us();
     return ev;
