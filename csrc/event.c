@@ -19,8 +19,6 @@ struct event *event_new(enum event_type type) {
 void event_free(struct event *ev) {
     if (!ev)
         return;
-    for (size_t i = 0; i < ev->count; i++)
-        free(ev->children[i]);
     free(ev->children);
     free(ev->data);
     free(ev->path);

@@ -90,7 +90,7 @@ struct event {
     char *path;        /* owned; of the request or watch, or NULL */
     char *data;        /* owned; NUL-terminated, or NULL */
     size_t length;     /* bytes of <data> */
-    char **children;   /* owned; <count> owned names */
+    char **children;   /* owned; <count> names, all in this one block */
     size_t count;
     struct znode_stat stat;
     int64_t time_us; /* monotonic clock when the event was made */

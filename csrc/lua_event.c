@@ -56,15 +56,6 @@ static void set_stat(lua_State *L, const struct znode_stat *stat) {
     lua_setfield(L, -2, "stat");
 }
 
-static void set_children(lua_State *L, const struct event *ev) {
-    lua_createtable(L, (int)ev->count, 0);
-    for (size_t i = 0; i < ev->count; i++) {
-        lua_pushstring(L, ev->children[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_setfield(L, -2, "children");
-}
-
 static void set_data(lua_State *L, const char *field, const struct event *ev) {
     if (!ev->data)
         return;
@@ -72,7 +63,7 @@ static void set_data(lua_State *L, const char *field, const struct event *ev) {
     lua_setfield(L, -2, field);
 }
 
-static void fill_session(lua_State *L, const struct event *ev) {
+static void fill_session(lua_State *L, struct event *ev) {
     static const char *const links[] = {
         [LINK_SAME_HANDLE] = "same_handle",
         [LINK_NEW_HANDLE] = "new_handle",
@@ -88,7 +79,7 @@ static void fill_session(lua_State *L, const struct event *ev) {
     lua_setfield(L, -2, "client_id");
 }
 
-static void fill_reply(lua_State *L, const struct event *ev) {
+static void fill_reply(lua_State *L, struct event *ev) {
     static const char *const ops[] = {
         [OP_GET_CHILDREN] = "get_children",
         [OP_GET] = "get",
@@ -113,12 +104,12 @@ static void fill_reply(lua_State *L, const struct event *ev) {
     if (reads)
         set_stat(L, &ev->stat);
     if (ev->op == OP_GET_CHILDREN)
-        set_children(L, ev);
+        lua_zk_set_names(L, ev);
     else
         set_data(L, "data", ev);
 }
 
-static void fill_watch(lua_State *L, const struct event *ev) {
+static void fill_watch(lua_State *L, struct event *ev) {
     static const char *const changes[] = {
         [CHANGE_CREATED] = "created",
         [CHANGE_DELETED] = "deleted",
@@ -130,7 +121,7 @@ static void fill_watch(lua_State *L, const struct event *ev) {
     lua_zk_set_string(L, "change", changes[ev->change]);
 }
 
-static void fill_log(lua_State *L, const struct event *ev) {
+static void fill_log(lua_State *L, struct event *ev) {
     static const char *const levels[] = {
         [LEVEL_ERROR] = "error",
         [LEVEL_WARNING] = "warning",
@@ -142,7 +133,7 @@ static void fill_log(lua_State *L, const struct event *ev) {
     set_data(L, "message", ev);
 }
 
-static void fill_answer(lua_State *L, const struct event *ev) {
+static void fill_answer(lua_State *L, struct event *ev) {
     lua_zk_set_integer(L, "request", (int64_t)ev->request);
     lua_zk_set_integer(L, "code", ev->code);
     if (ev->code != 0)
@@ -150,14 +141,14 @@ static void fill_answer(lua_State *L, const struct event *ev) {
     set_data(L, "data", ev);
 }
 
-static void fill_overflow(lua_State *L, const struct event *ev) {
+static void fill_overflow(lua_State *L, struct event *ev) {
     (void)L;
     (void)ev;
 }
 
 static const struct {
     const char *name;
-    void (*fill)(lua_State *L, const struct event *ev);
+    void (*fill)(lua_State *L, struct event *ev);
 } event_types[] = {
     [EVENT_SESSION] = {"session", fill_session},
     [EVENT_REPLY] = {"reply", fill_reply},

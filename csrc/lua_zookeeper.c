@@ -296,6 +296,7 @@ int luaopen_zookeeper(lua_State *L) {
     lua_zk_register_client(L);
     lua_zk_register_session(L);
     lua_zk_register_event(L);
+    lua_zk_register_names(L);
     lua_zk_type(L, DIRECTORY_TYPE, directory_methods);
     lua_zk_type(L, STRING_TYPE, string_methods);
     luaL_newlib(L, module_functions);

@@ -16,6 +16,10 @@
 #define DIRECTORY_TYPE "zookeeper.directory"
 #define EVENT_TYPE     "zookeeper.event"
 #define STRING_TYPE    "zookeeper.string"
+#define NAMES_TYPE     "zookeeper.names"
+#define REPLY_TYPE     "zookeeper.reply"
+
+struct event;
 
 /* The userdata of a client: one queue, its two workers and its sessions. */
 struct client {
@@ -59,6 +63,10 @@ void lua_zk_push_client_id(lua_State *L, int64_t id);
 /* Closes the session in <box>, if it is open. */
 void lua_zk_close_session(struct box *box);
 
+/* Gives the table on top, an event, the children of <ev> as `names`, which own
+ * them from now on, and `children`, made when it is first asked for. */
+void lua_zk_set_names(lua_State *L, struct event *ev);
+
 /* client:poll() */
 int lua_zk_poll(lua_State *L);
 
@@ -66,6 +74,7 @@ int lua_zk_poll(lua_State *L);
 void lua_zk_register_client(lua_State *L);
 void lua_zk_register_session(lua_State *L);
 void lua_zk_register_event(lua_State *L);
+void lua_zk_register_names(lua_State *L);
 
 /* Makes the metatable <type> with <methods>, which is its own __index. */
 void lua_zk_type(lua_State *L, const char *type, const luaL_Reg *methods);

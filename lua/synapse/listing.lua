@@ -1,8 +1,7 @@
 --- Which children a path has, and what a new list says is new or gone.
 --
--- A list may be long while one name differs, so a known name costs one look.
---
--- Pure.
+-- A list may be long while one name differs. So it is compared in C with the
+-- one before; where there is none, a known name costs one look.
 --
 -- @module synapse.listing
 
@@ -50,12 +49,20 @@ local function drop_unseen(self)
   return gone
 end
 
---- Takes a new list.
+local function forget_before(self)
+  if self.before then
+    self.before:close()
+  end
+  self.before = nil
+end
+
+--- Takes a new list by its names.
 -- @tparam {string,...} names each once
 -- @treturn {string,...} names that are new
 -- @treturn {string,...} names that are gone
 function listing:take(names)
   local seen, fresh = self.seen, {}
+  forget_before(self)
   self.number = self.number + 1
   for _, name in ipairs(names) do
     if not seen[name] then
@@ -65,6 +72,29 @@ function listing:take(names)
   end
   local gone = self.size + #fresh > #names and drop_unseen(self) or {}
   self.size = #names
+  return fresh, gone
+end
+
+--- Takes a new list that is known as a whole.
+-- @tparam table reply of `get_children`: `names` and `children`
+-- @treturn {string,...} names that are new
+-- @treturn {string,...} names that are gone
+function listing:follow(reply)
+  local fresh, gone
+  if self.before then
+    fresh, gone = reply.names:difference(self.before)
+    for _, name in ipairs(fresh) do
+      self.seen[name] = self.number
+    end
+    for _, name in ipairs(gone) do
+      self.seen[name] = nil
+    end
+    self.size = #reply.names
+    forget_before(self)
+  else
+    fresh, gone = self:take(reply.children)
+  end
+  self.before = reply.names
   return fresh, gone
 end
 
@@ -78,6 +108,7 @@ end
 --- Forgets a name, whose znode went between list and read.
 -- @tparam string name
 function listing:forget(name)
+  forget_before(self)
   if self.seen[name] then
     self.seen[name] = nil
     self.size = self.size - 1

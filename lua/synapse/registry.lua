@@ -193,15 +193,19 @@ local function fetch(self, name)
   end
 end
 
-local function admit(self, children)
-  local most = self.deps.max_instances
-  local names = self.listing:admit(children, most)
-  if #children > most and not self.overfull then
-    self.deps.log:error("%s: has %d znodes, of which %d are used " ..
-      "(max_instances)", self.path, #children, most)
+-- Returns which names are new and which are gone.
+local function compare(self, event)
+  local number, most = #event.names, self.deps.max_instances
+  if number <= most then
+    self.overfull = false
+    return self.listing:follow(event)
   end
-  self.overfull = #children > most
-  return names
+  if not self.overfull then
+    self.deps.log:error("%s: has %d znodes, of which %d are used " ..
+      "(max_instances)", self.path, number, most)
+  end
+  self.overfull = true
+  return self.listing:take(self.listing:admit(event.children, most))
 end
 
 -- Reads znodes again whose data may have changed.
@@ -219,8 +223,8 @@ local function fetch_stale(self)
 end
 
 -- Takes the list: what has to be read, and what is gone from it.
-local function start_pass(self, names)
-  local fresh, gone = self.listing:take(names)
+local function start_pass(self, event)
+  local fresh, gone = compare(self, event)
   for _, name in ipairs(gone) do
     self.failed[name] = nil
     self.pass.gone[name] = true
@@ -262,7 +266,7 @@ end
 local function listed(self, event)
   local codes = self.deps.codes
   if event.code == codes.ok then
-    return start_pass(self, admit(self, event.children))
+    return start_pass(self, event)
   end
   self.pass = nil
   if event.code == codes.no_node then

@@ -40,6 +40,11 @@ def test_every_request_is_answered_as_documented(sandbox, healthy, path):
                    "/module-requests").endswith("done\n")
 
 
+def test_lists_of_children_tell_what_differs(sandbox, healthy):
+    assert lua.run(sandbox, lua.own("names.lua"), healthy.hosts,
+                   "/module-names").endswith("done\n")
+
+
 def test_closing_twice_is_harmless_and_use_afterwards_raises(
         sandbox, healthy):
     assert lua.run(sandbox, lua.own("closed.lua"),

@@ -3,6 +3,8 @@
 --
 -- `asked` is the list of open requests, oldest first, each `{op, path,
 -- request}`. `reply` answers the oldest one for a path.
+local new_names = dofile("tests/fake/names.lua")
+
 return function(take)
   local session = {asked = {}, connected = true, last = 0, watched = {}}
 
@@ -31,6 +33,7 @@ return function(take)
         for key, value in pairs(fields) do
           event[key] = value
         end
+        event.names = event.children and new_names(event.children)
         return take(event)
       end
     end

@@ -1,4 +1,5 @@
 local listing = require("synapse.listing")
+local new_names = dofile("tests/fake/names.lua")
 
 local function sorted(list)
   table.sort(list)
@@ -28,6 +29,39 @@ describe("a listing", function()
     local _, gone = one:take({})
     assert.are.same({"a", "b"}, sorted(gone))
     assert.are.same({"a"}, (one:take({"a"})))
+  end)
+
+  it("follows whole lists, and looks at the names of the first only",
+    function()
+      local asked = 0
+      local function reply(names)
+        return setmetatable({names = new_names(names)},
+          {__index = function()
+            asked = asked + 1
+            return names
+          end})
+      end
+      local fresh, gone = one:follow(reply({"b", "c"}))
+      assert.are.same({{"c"}, {"a"}}, {fresh, gone})
+      fresh, gone = one:follow(reply({"d", "c"}))
+      assert.are.same({{"d"}, {"b"}}, {fresh, gone})
+      assert.is_true(one:has("d"))
+      assert.is_false(one:has("b"))
+      assert.are.equal(1, asked)
+    end)
+
+  it("tells a name as new that was forgotten between whole lists", function()
+    one:follow({names = new_names({"a", "b"}), children = {"a", "b"}})
+    one:forget("a")
+    assert.are.same({"a"},
+      (one:follow({names = new_names({"a", "b"}), children = {"a", "b"}})))
+  end)
+
+  it("closes the list before", function()
+    local first = new_names({"a"})
+    one:follow({names = first, children = {"a"}})
+    one:follow({names = new_names({"b"}), children = {"b"}})
+    assert.is_nil(first.list)
   end)
 
   it("tells a name that was forgotten as new", function()

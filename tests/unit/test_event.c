@@ -40,19 +40,7 @@ static void frees_all_that_it_owns(void **state) {
     ev->path = strdup("/services");
     ev->data = strdup("payload");
     ev->children = calloc(2, sizeof(*ev->children));
-    ev->children[0] = strdup("one");
-    ev->children[1] = strdup("two");
     ev->count = 2;
-    event_free(ev);
-}
-
-static void frees_a_list_of_children_that_was_cut_short(void **state) {
-    struct event *ev = event_new(EVENT_REPLY);
-
-    (void)state;
-    ev->children = calloc(3, sizeof(*ev->children));
-    ev->children[0] = strdup("one");
-    ev->count = 1;
     event_free(ev);
 }
 
@@ -65,7 +53,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_zeroed_but_for_type_and_time),
         cmocka_unit_test(frees_all_that_it_owns),
-        cmocka_unit_test(frees_a_list_of_children_that_was_cut_short),
         cmocka_unit_test(allows_no_event_to_free),
     };
 

@@ -1,0 +1,85 @@
+-- What two lists of children differ by, for every kind of change.
+
+local drive = require("drive")
+local zookeeper = require("zookeeper")
+
+local hosts, path = arg[1], arg[2]
+local client = zookeeper.new()
+local session = drive.open(client, hosts)
+
+local function reply(...)
+  return drive.reply(client, ...)
+end
+
+local function list()
+  local event = reply(session:get_children(path))
+  assert(#event.names == #event.children and event.other == nil)
+  return event.names, event.children
+end
+
+local function create(first, last)
+  for i = first, last do
+    assert(reply(session:create(path .. "/n" .. i, "")).code == 0)
+  end
+end
+
+local function delete(...)
+  for _, i in ipairs({...}) do
+    assert(reply(session:delete(path .. "/n" .. i)).code == 0)
+  end
+end
+
+-- The difference worked out the slow way, to be told by the fast one.
+local function missing(from, all)
+  local has, names = {}, {}
+  for _, name in ipairs(from) do
+    has[name] = true
+  end
+  for _, name in ipairs(all) do
+    names[#names + 1] = not has[name] and name or nil
+  end
+  table.sort(names)
+  return table.concat(names, " ")
+end
+
+local function told(names, before)
+  local come, gone = names:difference(before)
+  return table.concat(come, " "), table.concat(gone, " ")
+end
+
+reply(session:create(path, ""))
+local empty, none = list()
+assert(#empty == 0)
+
+local changes = {
+  function() create(1, 1) end,
+  function() create(2, 40) end,
+  function() end,
+  function() delete(7) end,
+  function() create(41, 41) end,
+  function() delete(1, 20, 40) create(42, 44) end,
+  function() create(100, 250) end,
+  function() delete(3) create(7, 7) end,
+}
+local before, earlier = empty, none
+for _, change in ipairs(changes) do
+  change()
+  local names, children = list()
+  local come, gone = told(names, before)
+  assert(come == missing(earlier, children), come)
+  assert(gone == missing(children, earlier), gone)
+  come, gone = told(names, empty)
+  assert(come == missing({}, children) and gone == "")
+  assert(told(names) == come)
+  if before ~= empty then
+    before:close()
+  end
+  before, earlier = names, children
+end
+
+before:close()
+before:close()
+assert(#before == 0)
+assert(not pcall(before.difference, before, {}))
+client:close()
+print("done")

@@ -1,0 +1,28 @@
+--- A list of children as the zookeeper module has it in C.
+local function missing_from(other, mine)
+  local has, missing = {}, {}
+  for _, name in ipairs(other) do
+    has[name] = true
+  end
+  for _, name in ipairs(mine) do
+    missing[#missing + 1] = not has[name] and name or nil
+  end
+  table.sort(missing)
+  return missing
+end
+
+return function(list)
+  local names = {list = table.move(list, 1, #list, 1, {})}
+
+  function names:difference(before)
+    assert(before.list, "a closed list is compared")
+    return missing_from(before.list, self.list),
+      missing_from(self.list, before.list)
+  end
+
+  function names:close()
+    self.list = nil
+  end
+
+  return setmetatable(names, {__len = function(self) return #self.list end})
+end
