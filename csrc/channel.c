@@ -59,10 +59,12 @@ void channel_free(struct channel *c) {
 
 int channel_fd(const struct channel *c) { return c->theirs; }
 
+/* HAProxy sends two bytes with each descriptor. One that stayed behind would
+ * be taken for the next message, without a descriptor. */
 int channel_accept(struct channel *c) {
     union rights rights = {.space = {0}};
-    char byte;
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    char bytes[16];
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = rights.space,

@@ -31,12 +31,12 @@ static inline int fake_haproxy_accept(int fd) {
     return got;
 }
 
-/* Connects over <fd>, as core.tcp():connect() does. Returns HAProxy's own end,
- * or -1. */
+/* Connects over <fd>, as core.tcp():connect() does: two bytes go with the
+ * descriptor. Returns HAProxy's own end, or -1. */
 static inline int fake_haproxy_connect(int fd) {
     union fake_rights rights = {.space = {0}};
-    char byte = 'x';
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    char bytes[2] = {0};
+    struct iovec data = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr message = {.msg_iov = &data,
                              .msg_iovlen = 1,
                              .msg_control = rights.space,
@@ -50,7 +50,7 @@ static inline int fake_haproxy_connect(int fd) {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(header), &pair[1], sizeof(int));
-    if (sendmsg(fd, &message, MSG_NOSIGNAL) != 1) {
+    if (sendmsg(fd, &message, MSG_NOSIGNAL) != sizeof(bytes)) {
         close(pair[0]);
         pair[0] = -1;
     }

@@ -68,6 +68,25 @@ static void accepts_the_descriptor_that_haproxy_sent(void **state) {
     channel_free(c);
 }
 
+/* HAProxy sends two bytes with a descriptor; the second one was left unread and
+ * the next connection refused, so that a wake channel that had been closed
+ * could not be made anew. */
+static void accepts_one_connection_after_another(void **state) {
+    struct channel *c = make();
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        int theirs = fake_haproxy_connect(channel_fd(c));
+        int ours = channel_accept(c);
+
+        assert_true(ours >= 0);
+        assert_connected(ours, theirs);
+        close(ours);
+        close(theirs);
+    }
+    channel_free(c);
+}
+
 static void does_not_wait_for_a_connection(void **state) {
     struct channel *c = make();
 
@@ -137,6 +156,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closes_all_descriptors_that_it_made),
         cmocka_unit_test(accepts_the_descriptor_that_haproxy_sent),
+        cmocka_unit_test(accepts_one_connection_after_another),
         cmocka_unit_test(does_not_wait_for_a_connection),
         cmocka_unit_test(refuses_a_message_without_a_descriptor),
         cmocka_unit_test(connects_to_the_listener),
