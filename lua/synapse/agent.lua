@@ -19,6 +19,7 @@ local TICK = 0.2
 local LOOKED_AT = 10
 local RETRY = 1
 local QUIET = 60
+local SLICE = 0.003
 
 -- What makes two services share the reads: the same path of one ensemble.
 local function place_of(config)
@@ -52,7 +53,6 @@ local function read_again(self, readers, source)
         self.sync:mark(one)
         self.keeper:changed()
       end
-      self.breathe()
     end
   end
 end
@@ -140,7 +140,6 @@ function agent.new(deps)
     active = {},
     parts = {},
     looked_at = 0,
-    breathed_at = deps.now(),
     ticked_at = 0,
     turned_at = deps.now(),
     broken_until = 0,
@@ -156,24 +155,20 @@ function agent.new(deps)
   self.sync = sync.new({
     services = self.services, now = deps.now, log = deps.log,
     send = function(line) return self.client:command(line) end,
-    breathe = function() self.breathe() end,
+    is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
     applied = function(one)
       self.active[one] = deps.runtime.active(one.backend)
     end,
   })
-  self.breathe = function() self:give_way() end
   return self
 end
 
---- Gives HAProxy's other work a turn when we ran for some milliseconds.
-function agent:give_way()
-  local now = self.deps.now()
-  if now - self.breathed_at > 0.003 then
-    self.deps.runtime.sleep(1)
-    now = self.deps.now()
-  end
-  self.breathed_at = now
+--- Tells whether this turn has lasted long enough: HAProxy's thread has other
+-- work, and all of Lua waits meanwhile.
+-- @treturn boolean
+function agent:is_tired()
+  return self.deps.now() - self.turned_at > SLICE
 end
 
 --- Puts the services' instances into HAProxy's slots, before it serves.
@@ -278,27 +273,35 @@ local function has_threads(self)
   return true
 end
 
---- Takes the events that are there and does what they make necessary.
+local function take_all(self)
+  while not self.stopped and not self:is_tired() do
+    local event = self.client:poll()
+    if not event then
+      return
+    end
+    take(self, event)
+  end
+end
+
+--- Takes events and does what they make necessary, for some milliseconds. It
+-- never sleeps: HAProxy 2.6 spins on a socket that has data while its task is
+-- elsewhere, and ends itself when that socket was closed as well.
+-- @treturn boolean whether there may be more to do now
 function agent:turn()
   self.turned_at = self.deps.now()
-  self.breathed_at = self.turned_at
   if self.turned_at < self.broken_until then
-    return
+    return false
   end
-  local event = self.client:poll()
-  while event and not self.stopped do
-    take(self, event)
-    self:give_way()
-    event = self.client:poll()
-  end
+  take_all(self)
   if self.stopped then
-    return
+    return false
   end
   tick(self)
   if has_threads(self) then
     self.sync:round()
     self.keeper:tick()
   end
+  return self:is_tired()
 end
 
 --- Begins anew after an error of our own: everything is read and compared

@@ -131,13 +131,13 @@ local function count_records(records)
 end
 
 -- Runs one step of a task. No error may leave it: it would end the task for
--- good. Returns whether all was well.
+-- good. Returns whether all was well, and what the step returned.
 local function guarded(what, step, ...)
-  local ok, trace = xpcall(step, debug.traceback, ...)
+  local ok, result = xpcall(step, debug.traceback, ...)
   if not ok then
-    log:error("error in %s, beginning anew: %s", what, trace)
+    log:error("error in %s, beginning anew: %s", what, result)
   end
-  return ok
+  return ok, result
 end
 
 -- Connects the socket that is our alarm clock: one byte for each time the
@@ -149,14 +149,20 @@ local function connect(self)
   then
     return socket
   end
+  socket:close()
   error("no wake channel", 0)
 end
 
+-- Waiting for a byte is what gives other work its turn, also when a turn left
+-- something to do and wakes itself.
 local function listen(self)
   local socket = connect(self)
   repeat
-    if not guarded("a round", self.turn, self) then
+    local ok, more = guarded("a round", self.turn, self)
+    if not ok then
       guarded("a recovery", self.recover, self)
+    elseif more then
+      self.client:wake()
     end
   until self.stopped or not socket:receive(1)
   socket:close()

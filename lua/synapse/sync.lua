@@ -19,7 +19,7 @@ local LONGEST_DELAY = 10
 -- @tparam table deps
 --   `services`: a list; `send(line)`: gives a line to HAProxy and returns a
 --   request number, or nil and why; `now()`; `log`;
---   `breathe()`: gives HAProxy's other work a turn now and then;
+--   `is_tired()`: whether this round has lasted long enough;
 --   `held()`: called when an operator took or gave back an instance;
 --   `applied(service)`: called when HAProxy has answered its commands
 -- @treturn sync
@@ -71,16 +71,17 @@ local function add_service(self, batch, service)
   return true
 end
 
+-- Whoever finds no room, or no time, is in the next batch.
 local function collect(self)
-  local batch = commands.batch()
-  local left = {}
+  local batch, left = commands.batch(), {}
   for i, service in ipairs(self.queue) do
-    if not add_service(self, batch, service) then
+    if i > 1 and self.deps.is_tired() or
+      not add_service(self, batch, service)
+    then
       left = table.move(self.queue, i, #self.queue, 1, {})
       break
     end
     self.queued[service] = nil
-    self.deps.breathe()
   end
   self.queue = left
   return batch

@@ -29,7 +29,6 @@ describe("the agent", function()
           server.host, server.admin))
         return true
       end,
-      sleep = function() end,
     }
   end
 
@@ -205,6 +204,25 @@ describe("the agent", function()
     sessions[1].reply("/web", {children = {}})
     happen({type = "overflow"})
     assert.are.same({"get_children /web"}, sessions[1].open())
+  end)
+
+  it("ends a turn that takes too long, and says that there is more", function()
+    new({config_of("web")})
+    for _ = 1, 10 do
+      table.insert(events, {type = "log", message = "x"})
+    end
+    local poll = one.client.poll
+    one.client.poll = function()
+      clock.pass(0.001)
+      return poll()
+    end
+    assert.is_true(one:turn())
+    assert.are.equal(6, #events)
+    one:turn()
+    one:turn()
+    assert.are.equal(0, #events)
+    one.client.poll = poll
+    assert.is_false(one:turn())
   end)
 
   it("does nothing any more once HAProxy stops", function()

@@ -7,10 +7,11 @@ local STATE = "1\n# be_id be_name\n3 web 1 s1 10.0.0.1 2 0 1 1 " ..
   "12 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n\n"
 
 describe("a round", function()
-  local clock, log, told, sent, holds, web, api, one
+  local clock, log, told, sent, holds, web, api, one, tired
 
   before_each(function()
     clock, log, told, sent, holds = new_clock(), new_log(), {}, {}, 0
+    tired = false
     web, api = new_service("web", told), new_service("api", told)
     one = sync.new({
       services = {web, api}, now = clock.now, log = log,
@@ -18,7 +19,7 @@ describe("a round", function()
         table.insert(sent, line)
         return #sent
       end,
-      breathe = function() end,
+      is_tired = function() return tired end,
       held = function() holds = holds + 1 end,
       applied = function() end,
     })
@@ -89,6 +90,16 @@ describe("a round", function()
     assert.are.equal(0, log.count("web summed up"))
     answer("\n")
     assert.are.equal(1, log.count("web summed up"))
+  end)
+
+  it("leaves services to the next batch when it takes too long", function()
+    web.groups, api.groups = {"a"}, {"b"}
+    tired = true
+    one:round()
+    assert.are.same({"a"}, sent)
+    answer("\n")
+    one:round()
+    assert.are.same({"a", "b"}, sent)
   end)
 
   it("takes no interest in the answers of others", function()
