@@ -1,7 +1,7 @@
 --- Writes log lines: escaped, bounded, and never too many.
 --
--- A burst of lines passes, then so many a second; what is dropped is counted
--- and the count is logged once there is room again.
+-- A burst of lines passes, then so many a second; what is dropped is counted,
+-- and the count is logged once there is room again, once a second at most.
 --
 -- @module synapse.log
 
@@ -34,6 +34,7 @@ function log.new(deps)
     room = BURST,
     refilled = deps.now(),
     dropped = 0,
+    told_at = deps.now(),
   }, log)
 end
 
@@ -50,7 +51,8 @@ local function put(self, level, format, ...)
     return
   end
   self.room = self.room - 1
-  if self.dropped > 0 then
+  if self.dropped > 0 and self.refilled >= self.told_at + 1 then
+    self.told_at = self.refilled
     self.write("warning", string.format("synapse: %d log lines dropped",
       self.dropped))
     self.dropped = 0

@@ -42,6 +42,20 @@ describe("the log", function()
     assert.are.equal("info synapse: later", lines[written + 2])
   end)
 
+  it("tells of dropped lines once a second at most", function()
+    for _ = 1, 100 do
+      for _ = 1, 1000 do
+        log:info("again")
+      end
+      clock.pass(0.1)
+    end
+    local told = 0
+    for _, line in ipairs(lines) do
+      told = told + (line:find("lines dropped", 1, true) and 1 or 0)
+    end
+    assert.is_true(told >= 8 and told <= 10)
+  end)
+
   it("never drops an alert", function()
     for _ = 1, 1000 do
       log:info("again")
