@@ -1,9 +1,12 @@
-/* check_http.c - passes when a GET is answered by a status from 200 to 399,
- * and by the expected text where one is set
+/* check_http.c - passes when a request is answered by an expected status, and
+ * by the expected text where one is set
  *
  * The host's name is looked up by the check, never by libcurl, which is told
  * the address; proxy variables are ignored, redirects are not followed, and
- * no connection is used twice.
+ * no connection and no TLS session is used twice.
+ *
+ * A check borrows its transfer from the pool of the curl_loop while it runs:
+ * there are as many as run at once, not as many as there are checks.
  * SPDX-License-Identifier: MIT
  */
 #include <arpa/inet.h>
@@ -21,12 +24,13 @@
 
 struct http_check {
     struct check base;
-    CURL *easy;                 /* owned */
+    CURL *easy;                 /* of the pool; NULL when none is under way */
     struct curl_slist *headers; /* owned */
     struct curl_slist *address; /* owned; where to connect */
     struct text body;           /* so far, where a text is expected */
     size_t received;
-    bool under_way;
+    char *url;                     /* owned */
+    char problem[CURL_ERROR_SIZE]; /* libcurl's words; empty without any */
 };
 
 static bool has_expected(const struct http_check *h) {
@@ -54,25 +58,32 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *arg) {
 }
 
 /* Says what libcurl's <code> means, in the system's words where it has some.
- */
-static const char *why(CURL *easy, CURLcode code) {
-    long number = 0;
-
-    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
+ * <number> is the system's, or 0. */
+static const char *why(const struct http_check *h, CURLcode code, long number) {
     if (code == CURLE_COULDNT_CONNECT && number)
         return strerror((int)number);
     if (code == CURLE_OPERATION_TIMEDOUT)
         return "no connection within open_timeout";
     if (code == CURLE_UNSUPPORTED_PROTOCOL)
         return "the answer is not HTTP";
+    if (h->base.config->tls && h->problem[0])
+        return h->problem;
     return curl_easy_strerror(code);
+}
+
+static bool is_expected(const struct check_config *config, long status) {
+    for (size_t i = 0; i < config->status_count; i++)
+        if (status >= config->statuses[i].first &&
+            status <= config->statuses[i].last)
+            return true;
+    return false;
 }
 
 /* The answer is there, or as much of it as is needed. */
 static void judge(struct http_check *h, long status) {
     char text[160];
 
-    if (status < 200 || status >= 400) {
+    if (!is_expected(h->base.config, status)) {
         snprintf(text, sizeof(text), "status %ld", status);
         check_attempt_ended(&h->base, false, text);
     } else if (!has_expected(h)) {
@@ -88,16 +99,18 @@ static void judge(struct http_check *h, long status) {
 
 static void on_done(void *arg, CURLcode code) {
     struct http_check *h = arg;
-    long status = 0;
+    long status = 0, number = 0;
 
-    h->under_way = false;
     curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &number);
+    curl_loop_give(h->base.env.curl, h->easy);
+    h->easy = NULL;
     if (code == CURLE_OK || code == CURLE_WRITE_ERROR)
         judge(h, status);
     else if (code == CURLE_COULDNT_CONNECT)
-        check_attempt_refused(&h->base, why(h->easy, code));
+        check_attempt_refused(&h->base, why(h, code, number));
     else
-        check_attempt_ended(&h->base, false, why(h->easy, code));
+        check_attempt_ended(&h->base, false, why(h, code, number));
 }
 
 /* Tells libcurl to connect to <address> whatever the URL says. */
@@ -116,97 +129,133 @@ static int use_address(struct http_check *h, const struct addrinfo *address) {
     return h->address ? 0 : -1;
 }
 
+/* Only an answer proves something, so each one is asked for anew. */
+static void set_manners(CURL *easy) {
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "nerve/" VERSION);
+}
+
+static void set_tls(CURL *easy, const struct check_config *config) {
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, config->verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->verify ? 2L : 0L);
+    if (config->verify && !config->ca_file)
+        return;
+    /* The system's authorities are many; they are read only if they count. */
+    curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+}
+
+static void set_method(CURL *easy, const char *method) {
+    if (method && strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    else if (method)
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+/* Makes the transfer <h->easy>, which is as new, the one of this check. The
+ * path goes out as it is written, which a URL's would not. */
+static void set_request(struct http_check *h) {
+    const struct check_config *config = h->base.config;
+    CURL *easy = h->easy;
+
+    set_manners(easy);
+    set_method(easy, config->method);
+    if (config->tls)
+        set_tls(easy, config);
+    curl_easy_setopt(easy, CURLOPT_URL, h->url);
+    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, config->uri);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, h->headers);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->problem);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, h);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_ms);
+}
+
 static void attempt_http(struct check *c, const struct addrinfo *address) {
     struct http_check *h = (struct http_check *)c;
 
     text_close(&h->body);
     h->received = 0;
-    if (use_address(h, address) != 0 ||
-        curl_loop_add(c->env.curl, h->easy, on_done, h) != 0)
-        check_attempt_ended(c, false, "out of memory");
-    else
-        h->under_way = true;
+    h->problem[0] = '\0';
+    h->easy = curl_loop_take(c->env.curl);
+    if (h->easy) {
+        set_request(h);
+        if (use_address(h, address) == 0 &&
+            curl_loop_add(c->env.curl, h->easy, on_done, h) == 0)
+            return;
+        curl_loop_give(c->env.curl, h->easy);
+        h->easy = NULL;
+    }
+    check_attempt_ended(c, false, "out of memory");
 }
 
 static void cancel_http(struct check *c) {
     struct http_check *h = (struct http_check *)c;
 
-    if (h->under_way)
-        curl_loop_remove(c->env.curl, h->easy);
-    h->under_way = false;
+    if (!h->easy)
+        return;
+    curl_loop_remove(c->env.curl, h->easy);
+    curl_loop_give(c->env.curl, h->easy);
+    h->easy = NULL;
 }
 
 static void close_http(struct check *c) {
     struct http_check *h = (struct http_check *)c;
 
     cancel_http(c);
-    curl_easy_cleanup(h->easy);
     curl_slist_free_all(h->headers);
     curl_slist_free_all(h->address);
+    free(h->url);
     text_close(&h->body);
 }
 
-static int set_headers(struct http_check *h) {
-    const struct check_config *config = h->base.config;
+static int add_header(struct http_check *h, const char *line) {
+    struct curl_slist *longer = curl_slist_append(h->headers, line);
 
-    for (size_t i = 0; i < config->header_count; i++) {
-        struct curl_slist *longer =
-            curl_slist_append(h->headers, config->headers[i]);
-
-        if (!longer)
-            return -1;
+    if (longer)
         h->headers = longer;
-    }
-    curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, h->headers);
-    return 0;
+    return longer ? 0 : -1;
 }
 
-/* The URL names the host for the Host header; the path goes out as it is
- * written, which a URL's would not. */
-static int set_target(struct http_check *h) {
+static int make_headers(struct http_check *h) {
     const struct check_config *config = h->base.config;
-    bool bare_ipv6 = strchr(config->host, ':') && config->host[0] != '[';
-    struct text url = {0};
-    char *joined;
+    const char *method = config->method;
 
-    text_printf(&url, bare_ipv6 ? "http://[%s]:%d/" : "http://%s:%d/",
-                config->host, config->port);
-    joined = text_take(&url);
-    if (!joined)
-        return -1;
-    curl_easy_setopt(h->easy, CURLOPT_URL, joined);
-    curl_easy_setopt(h->easy, CURLOPT_REQUEST_TARGET, config->uri);
-    free(joined);
+    for (size_t i = 0; i < config->header_count; i++)
+        if (add_header(h, config->headers[i]) != 0)
+            return -1;
+    /* Without a length many servers refuse these. */
+    if (method && (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0))
+        return add_header(h, "Content-Length: 0");
     return 0;
 }
 
-static void set_manners(struct http_check *h) {
-    CURL *easy = h->easy;
+/* The URL names the host for the Host header and for TLS. */
+static int make_url(struct http_check *h) {
+    const struct check_config *config = h->base.config;
+    const char *host = config->sni ? config->sni : config->host;
+    bool bare_ipv6 = strchr(host, ':') && host[0] != '[';
+    struct text url = {0};
 
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "nerve/" VERSION);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, h);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)h->base.config->connect_ms);
+    text_printf(&url, bare_ipv6 ? "%s://[%s]:%d/" : "%s://%s:%d/",
+                config->tls ? "https" : "http", host, config->port);
+    h->url = text_take(&url);
+    return h->url ? 0 : -1;
 }
 
 static int open_http(struct check *c) {
     struct http_check *h = (struct http_check *)c;
 
-    h->easy = curl_easy_init();
-    if (!h->easy)
-        return -1;
-    set_manners(h);
-    if (set_headers(h) == 0 && set_target(h) == 0)
+    if (make_headers(h) == 0 && make_url(h) == 0)
         return 0;
     close_http(c);
     return -1;

@@ -13,6 +13,12 @@ struct error;
 
 enum check_kind { CHECK_TCP = 0, CHECK_HTTP };
 
+/* Statuses of HTTP, both ends included. */
+struct status_range {
+    int first;
+    int last;
+};
+
 /* One way to test an instance. */
 struct check_config {
     enum check_kind kind;
@@ -23,10 +29,17 @@ struct check_config {
     unsigned int connect_ms; /* of it, for connecting; 0: as <timeout_ms> */
     unsigned int rise;
     unsigned int fall;
+    char *expect;   /* owned; text the answer must hold, or NULL */
+    char *method;   /* owned; http, or NULL: GET */
     char *uri;      /* owned; http */
-    char *expect;   /* owned; http, or NULL */
     char **headers; /* owned; http: "Name: value" lines */
     size_t header_count;
+    struct status_range *statuses; /* owned; http: those that pass */
+    size_t status_count;
+    bool tls;      /* http */
+    bool verify;   /* tls: who answers must prove its name */
+    char *ca_file; /* owned; tls: who is trusted, or NULL: the system's */
+    char *sni;     /* owned; tls: the name that is asked for, or NULL */
 };
 
 /* One instance, and how it is tested and registered. */

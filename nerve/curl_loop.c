@@ -5,10 +5,14 @@
 
 #include "nerve/curl_loop.h"
 
+#define SPARE_MAX 16 /* transfers that are kept for the next ones */
+
 struct curl_loop {
     uv_loop_t *loop; /* borrowed */
     CURLM *multi;    /* owned */
     uv_timer_t timer;
+    CURL *spare[SPARE_MAX]; /* owned; not under way */
+    size_t spare_count;
 };
 
 /* A socket of libcurl's that is watched. */
@@ -157,6 +161,21 @@ struct curl_loop *curl_loop_new(uv_loop_t *loop) {
     return cl;
 }
 
+CURL *curl_loop_take(struct curl_loop *cl) {
+    if (cl->spare_count > 0)
+        return cl->spare[--cl->spare_count];
+    return curl_easy_init();
+}
+
+void curl_loop_give(struct curl_loop *cl, CURL *easy) {
+    if (cl->spare_count == SPARE_MAX) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    curl_easy_reset(easy);
+    cl->spare[cl->spare_count++] = easy;
+}
+
 int curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done_fn *done,
                   void *arg) {
     struct waiter *w = malloc(sizeof(*w));
@@ -177,6 +196,8 @@ static void on_timer_closed(uv_handle_t *timer) { free(timer->data); }
 void curl_loop_free(struct curl_loop *cl) {
     if (!cl)
         return;
+    while (cl->spare_count > 0)
+        curl_easy_cleanup(cl->spare[--cl->spare_count]);
     curl_multi_cleanup(cl->multi);
     uv_close((uv_handle_t *)&cl->timer, on_timer_closed);
 }

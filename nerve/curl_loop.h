@@ -16,6 +16,13 @@ typedef void curl_loop_done_fn(void *arg, CURLcode code);
  * NULL without memory. */
 struct curl_loop *curl_loop_new(uv_loop_t *loop);
 
+/* Returns a transfer with nothing set, for curl_loop_give(); NULL without
+ * memory. */
+CURL *curl_loop_take(struct curl_loop *cl);
+
+/* Takes <easy> back; it is not under way. */
+void curl_loop_give(struct curl_loop *cl, CURL *easy);
+
 /* Starts the transfer <easy>, whose CURLOPT_PRIVATE it sets; keeps it, and
  * <arg>, borrowed until <done> or curl_loop_remove(). Returns 0 or -1. */
 int curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done_fn *done,
@@ -24,7 +31,7 @@ int curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done_fn *done,
 /* Stops the transfer <easy>; <done> is not called. */
 void curl_loop_remove(struct curl_loop *cl, CURL *easy);
 
-/* Frees <cl>, in a later turn of the loop. No transfer may be left. NULL is
+/* Frees <cl>, in a later turn of the loop. No transfer may be taken. NULL is
  * allowed. */
 void curl_loop_free(struct curl_loop *cl);
 

@@ -11,13 +11,19 @@ import address
 
 
 class Scripted:
-    """Answers every connection with `answer`; `requests` holds the heads."""
+    """Answers every connection with `answer`; `requests` holds the heads.
 
-    def __init__(self, sandbox, answer, host=address.HOST, close=True):
+    With `tls` (a context of ssl's) it does so over TLS, and `names` holds what
+    it was asked for by."""
+
+    def __init__(self, sandbox, answer, host=address.HOST, close=True,
+                 tls=None):
         self.host = host
         self.port = address.port(host)
         self.requests = []
+        self.names = []
         self._answer = answer
+        self._tls = tls
         self._close = close
         self._over = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -39,6 +45,8 @@ class Scripted:
     def _serve(self, connection):
         with connection:
             try:
+                if self._tls:
+                    connection = self._secure(connection)
                 self.requests.append(_head(connection))
                 for part in self._answer:
                     if isinstance(part, bytes):
@@ -49,6 +57,10 @@ class Scripted:
                     self._over.wait()
             except OSError:
                 pass
+
+    def _secure(self, connection):
+        self._tls.sni_callback = lambda _, name, __: self.names.append(name)
+        return self._tls.wrap_socket(connection, server_side=True)
 
     def close(self):
         """Nothing listens any more, not even a thread in accept()."""

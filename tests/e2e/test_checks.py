@@ -4,6 +4,7 @@ import os
 import re
 
 import wait
+from certificates import Authority
 from nerve import watched
 from scripted import Scripted, answer
 from zookeeper import children, registrations
@@ -46,6 +47,87 @@ def test_answers_are_judged_by_status_and_expected_text(
         for name, (text, more, _) in cases.items()})
     for name, (_, _, wanted) in cases.items():
         assert re.fullmatch(wanted, verdict(nerve, name)), name
+
+
+def test_statuses_are_expected_as_configured(sandbox, healthy, path):
+    wanted = {"expect_status": ["200-299", 404]}
+    cases = {
+        200: "up", 299: "up", 404: "up",
+        300: r"down \(http: status 300\)", 403: r"down \(http: status 403\)",
+        405: r"down \(http: status 405\)"}
+    nerve = check(sandbox, healthy, path, {
+        f"s{status}": (Scripted(sandbox, [answer(status=status)]),
+                       {**HTTP, **wanted})
+        for status in cases})
+    for status, wanted in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, f"s{status}")), status
+
+
+def test_the_method_is_sent_as_configured(sandbox, healthy, path):
+    head = b"HTTP/1.1 200 -\r\nContent-Length: 100\r\n\r\n"
+    servers = {method: Scripted(sandbox, [head if method == "HEAD"
+                                          else answer(b"OK")])
+               for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT")}
+    nerve = check(sandbox, healthy, path, {
+        method: (server, {**HTTP, "method": method})
+        for method, server in servers.items()})
+    for method, server in servers.items():
+        assert verdict(nerve, method) == "up", method
+        assert server.requests[0].startswith(f"{method} /health HTTP/1.1\r\n")
+        assert ("\r\nContent-Length: 0\r\n" in server.requests[0]) == (
+            method in ("POST", "PUT")), method
+
+
+def test_tls_is_verified_only_where_asked(sandbox, healthy, path):
+    ours, theirs = Authority(sandbox, "ours"), Authority(sandbox, "theirs")
+    server = Scripted(sandbox, [answer(b"OK")],
+                      tls=ours.context("web.example"))
+    secure = {**HTTP, "ssl": True, "timeout": 5}
+    trusted = {**secure, "ca_file": ours.file}
+    cases = {
+        "unverified": (server, secure, "up"),
+        "expected": (server, {**secure, "expect": "OK"}, "up"),
+        "named": (server, {**trusted, "sni": "web.example"}, "up"),
+        "foreign": (server, {**secure, "ca_file": theirs.file,
+                             "sni": "web.example"}, r"down \(http: SSL .*"),
+        "system": (server, {**secure, "verify": True, "sni": "web.example"},
+                   r"down \(http: SSL .*"),
+        "misnamed": (server, {**trusted, "sni": "other.example"},
+                     r"down \(http: SSL: .*other.example.*"),
+        "unnamed": (server, trusted, r"down \(http: SSL: .*"),
+        "unasked": (server, HTTP, r"down \(http: .*")}
+    nerve = check(sandbox, healthy, path, {
+        name: (server, one) for name, (server, one, _) in cases.items()})
+    for name, (_, _, wanted) in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, name)), name
+    assert {"web.example", "other.example", None} <= set(server.names)
+
+
+def test_the_certificate_may_bear_the_hosts_own_name(
+        sandbox, healthy, path):
+    ours = Authority(sandbox, "ours")
+    server = Scripted(sandbox, [answer()], tls=ours.context("localhost"),
+                      host="127.0.0.1")
+    secure = {**HTTP, "ssl": True, "timeout": 5, "ca_file": ours.file}
+    nerve = check(sandbox, healthy, path, {
+        "name": (server, {**secure, "host": "localhost"}),
+        "address": (server, secure)})
+    assert verdict(nerve, "name") == "up"
+    assert verdict(nerve, "address").startswith("down (http: SSL: ")
+    wait.until(lambda: f"\r\nHost: localhost:{server.port}\r\n"
+               in "".join(server.requests), 10, "asked by name")
+
+
+def test_a_tls_handshake_that_hangs_is_an_overrun(sandbox, healthy, path):
+    """The connection is made, and nothing is ever said on it."""
+    mute = Scripted(sandbox, [60])
+    nerve = check(sandbox, healthy, path, {
+        "whole": (mute, {**HTTP, "ssl": True, "timeout": 0.3}),
+        "opening": (mute, {**HTTP, "ssl": True, "read_timeout": 5,
+                           "open_timeout": 0.2, "ssl_timeout": 0.1})})
+    assert verdict(nerve, "whole") == "down (http: no answer within 300 ms)"
+    assert verdict(nerve, "opening") == (
+        "down (http: no connection within open_timeout)")
 
 
 def test_only_as_much_of_an_answer_is_read_as_is_needed(

@@ -111,6 +111,62 @@ static void an_open_timeout_adds_to_the_read_timeout(void **state) {
     config_free(config);
 }
 
+static void a_tls_timeout_belongs_to_the_connecting(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true,"
+        "\"open_timeout\": 0.2, \"read_timeout\": 0.3,"
+        "\"ssl_timeout\": 0.1}, {\"type\": \"http\", \"uri\": \"/\","
+        "\"open_timeout\": 0.2, \"ssl_timeout\": 0.1}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].connect_ms, 300);
+    assert_int_equal(check[0].timeout_ms, 600);
+    assert_int_equal(check[1].connect_ms, 200);
+    assert_int_equal(check[1].timeout_ms, 300);
+    config_free(config);
+}
+
+static void statuses_are_what_is_said_or_airbnbs(void **state) {
+    struct config *config =
+        parse_service(", \"checks\": [{\"type\": \"http\", \"uri\": \"/\"},"
+                      "{\"type\": \"http\", \"uri\": \"/\","
+                      "\"expect_status\": [\"200-299\", 404, \"999-999\"]}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].status_count, 1);
+    assert_int_equal(check[0].statuses[0].first, 200);
+    assert_int_equal(check[0].statuses[0].last, 399);
+    assert_int_equal(check[1].status_count, 3);
+    assert_int_equal(check[1].statuses[0].first, 200);
+    assert_int_equal(check[1].statuses[0].last, 299);
+    assert_int_equal(check[1].statuses[1].first, 404);
+    assert_int_equal(check[1].statuses[1].last, 404);
+    assert_int_equal(check[1].statuses[2].last, 999);
+    config_free(config);
+}
+
+static void tls_proves_nothing_unless_told_to(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true},"
+        "{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true,"
+        "\"ca_file\": \"/dev/null\", \"sni\": \"web.example\"},"
+        "{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true,"
+        "\"verify\": true}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_true(check[0].tls);
+    assert_false(check[0].verify);
+    assert_true(check[1].verify);
+    assert_string_equal(check[1].ca_file, "/dev/null");
+    assert_string_equal(check[1].sni, "web.example");
+    assert_true(check[2].verify);
+    assert_null(check[2].ca_file);
+    config_free(config);
+}
+
 static void a_null_is_as_good_as_nothing(void **state) {
     struct config *config = parse_service(
         ", \"check_interval\": null, \"checks\": [{\"type\": \"tcp\","
@@ -339,6 +395,9 @@ int main(void) {
         cmocka_unit_test(what_is_left_out_has_airbnbs_defaults),
         cmocka_unit_test(a_check_has_what_is_said),
         cmocka_unit_test(an_open_timeout_adds_to_the_read_timeout),
+        cmocka_unit_test(a_tls_timeout_belongs_to_the_connecting),
+        cmocka_unit_test(statuses_are_what_is_said_or_airbnbs),
+        cmocka_unit_test(tls_proves_nothing_unless_told_to),
         cmocka_unit_test(a_null_is_as_good_as_nothing),
         cmocka_unit_test(one_ensemble_is_one_whatever_the_order),
         cmocka_unit_test(mocked_checks_are_left_out),

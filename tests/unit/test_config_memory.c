@@ -18,6 +18,8 @@ static const char text[] =
     "\"zk_path\": \"/a/b\", \"use_path_encoding\": true, \"weight\": 7,"
     "\"haproxy_server_options\": \"backup\", \"labels\": {\"a\": [1, 0.1]},"
     "\"checks\": [{\"type\": \"tcp\"}, {\"type\": \"http\", \"uri\": \"/\","
+    "\"method\": \"GET\", \"ssl\": true, \"ca_file\": \"/dev/null\","
+    "\"sni\": \"a\", \"expect_status\": [200, \"300-399\"],"
     "\"expect\": \"OK\", \"headers\": {\"A\": \"b\", \"C\": \"\"}}]}}}";
 
 static void assert_complete(const struct config *config) {
