@@ -1,7 +1,6 @@
 /* config.c - nerve.conf.json, read and checked
  * SPDX-License-Identifier: MIT
  */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +8,12 @@
 
 #include "csrc/error.h"
 #include "nerve/config.h"
+#include "nerve/config_dir.h"
+#include "nerve/config_file.h"
 #include "nerve/config_service.h"
 #include "nerve/config_value.h"
 #include "nerve/text.h"
 
-#define FILE_MAX_BYTES     (16 * 1024 * 1024)
 #define DEFAULT_SESSION_MS 10000
 
 static const struct key top_keys[] = {
@@ -33,20 +33,26 @@ void config_note(struct config *config, enum event_level level,
                  const char *format, ...) {
     struct note *notes =
         realloc(config->notes, (config->note_count + 1) * sizeof(*notes));
+    struct text text = {0};
     va_list args;
-    char *text;
-    int length;
+    char *said;
 
     if (!notes)
         return;
     config->notes = notes;
     va_start(args, format);
-    length = vasprintf(&text, format, args);
+    if (vasprintf(&said, format, args) < 0)
+        said = NULL;
     va_end(args);
-    if (length < 0)
+    if (!said)
         return;
+    if (config->file)
+        text_printf(&text, "%s: ", config->file);
+    text_puts(&text, said);
+    free(said);
     notes[config->note_count].level = level;
-    notes[config->note_count++].text = text;
+    notes[config->note_count].text = text_take(&text);
+    config->note_count += notes[config->note_count].text != NULL;
 }
 
 void config_free(struct config *config) {
@@ -107,14 +113,30 @@ static int check_unique(const struct config *config, struct error *err) {
     return 0;
 }
 
-static int read_services(struct config *config, const json_t *json,
-                         struct error *err) {
-    const json_t *services = NULL;
-    const char *name;
+/* Reads the service <name>, from <file> unless that is NULL. */
+static int read_service(struct config *config, const char *name,
+                        const json_t *json, const char *file,
+                        struct error *err) {
+    struct service_config *next = &config->services[config->service_count];
+    struct error inner = {0};
+    int status;
+
+    config->service_count++;
+    config->file = file;
+    status = service_config_read(next, name, json, config, &inner);
+    config->file = NULL;
+    if (status != 0)
+        error_set(err, "%s%s%s", file ? file : "", file ? ": " : "",
+                  inner.text);
+    return status;
+}
+
+/* Reads all <services>; <files> says which are from a file of their own. */
+static int read_services(struct config *config, json_t *services,
+                         const json_t *files, struct error *err) {
+    const char *name, *file;
     json_t *value;
 
-    if (value_object(json, "", "services", &services, err) != 0)
-        return -1;
     if (json_object_size(services) == 0) {
         config_note(config, LEVEL_WARNING, "services: none, nothing to do");
         return 0;
@@ -125,14 +147,35 @@ static int read_services(struct config *config, const json_t *json,
         error_set(err, "services: out of memory");
         return -1;
     }
-    json_object_foreach((json_t *)services, name, value) {
-        struct service_config *next = &config->services[config->service_count];
-
-        config->service_count++;
-        if (service_config_read(next, name, value, config, err) != 0)
+    json_object_foreach(services, name, value) {
+        file = json_string_value(json_object_get(files, name));
+        if (read_service(config, name, value, file, err) != 0)
             return -1;
     }
     return check_unique(config, err);
+}
+
+/* Merges what "services" and service_conf_dir hold, and reads that. */
+static int merge_services(struct config *config, const json_t *json,
+                          struct error *err) {
+    const json_t *inlined = NULL;
+    json_t *services = json_object(), *files = json_object();
+    char *directory = NULL;
+    int status = -1;
+
+    if (value_object(json, "", "services", &inlined, err) == 0 &&
+        value_string(json, "", "service_conf_dir", &directory, err) == 0) {
+        if (!services || !files ||
+            (inlined && json_object_update(services, (json_t *)inlined) != 0))
+            error_set(err, "services: out of memory");
+        else if (!directory ||
+                 config_dir_read(services, files, directory, config, err) == 0)
+            status = read_services(config, services, files, err);
+    }
+    free(directory);
+    json_decref(files);
+    json_decref(services);
+    return status;
 }
 
 /* Reads all from <json>, the whole document. */
@@ -144,41 +187,24 @@ static int read_all(struct config *config, const json_t *json,
         error_set(err, "the configuration must be an object ({...})");
         return -1;
     }
-    if (json_object_get(json, "service_conf_dir")) {
-        error_set(err, "service_conf_dir: not supported; put its files below "
-                       "\"services\"");
-        return -1;
-    }
     value_check_keys(config, json, "", top_keys);
     if (value_seconds(json, "", "session_timeout", &session_ms, err) != 0 ||
         read_instance_id(config, json, instance_id, err) != 0)
         return -1;
     config->session_timeout_ms = (int)session_ms;
-    return read_services(config, json, err);
+    return merge_services(config, json, err);
 }
 
-/* Says what is wrong with the text; to whoever gave us YAML, that too. */
-static void set_syntax_error(struct error *err, const json_error_t *wrong) {
-    bool foreign = json_error_code(wrong) == json_error_invalid_syntax;
-
-    error_set(err, "line %d, column %d: %s%s", wrong->line, wrong->column,
-              wrong->text,
-              foreign ? " (the file must be JSON; YAML is not read)" : "");
-}
-
-struct config *config_parse(const char *text, size_t length,
-                            const char *instance_id, struct error *err) {
-    struct config *config = calloc(1, sizeof(*config));
-    json_error_t wrong;
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &wrong);
+/* Makes a configuration of <json>, which it takes; NULL: <err> says why. */
+static struct config *make_config(json_t *json, const char *instance_id,
+                                  struct error *err) {
+    struct config *config = json ? calloc(1, sizeof(*config)) : NULL;
     int status = -1;
 
-    if (!json)
-        set_syntax_error(err, &wrong);
-    else if (!config)
-        error_set(err, "out of memory");
-    else
+    if (config)
         status = read_all(config, json, instance_id, err);
+    else
+        error_set(err, "out of memory");
     json_decref(json);
     if (status == 0)
         return config;
@@ -186,47 +212,17 @@ struct config *config_parse(const char *text, size_t length,
     return NULL;
 }
 
-/* Reads all of <file>. Returns the text, owned, or NULL with errno. */
-static char *read_text(FILE *file, size_t *length) {
-    struct text text = {0};
-    char block[4096];
-    size_t count;
-
-    while ((count = fread(block, 1, sizeof(block), file)) > 0) {
-        text_add(&text, block, count);
-        if (text.length > FILE_MAX_BYTES) {
-            text_close(&text);
-            errno = EFBIG;
-            return NULL;
-        }
-    }
-    if (ferror(file)) {
-        text_close(&text);
-        return NULL;
-    }
-    *length = text.length;
-    errno = ENOMEM;
-    return text_take(&text);
+struct config *config_parse(const char *text, size_t length,
+                            const char *instance_id, struct error *err) {
+    return make_config(config_text_read(text, length, err), instance_id, err);
 }
 
 struct config *config_load(const char *path, const char *instance_id,
                            struct error *err) {
-    FILE *file = fopen(path, "re");
-    struct config *config;
     struct error inner = {0};
-    char *text = NULL;
-    size_t length = 0;
+    struct config *config =
+        make_config(config_file_read(path, &inner), instance_id, &inner);
 
-    if (file)
-        text = read_text(file, &length);
-    if (!text)
-        error_set(err, "%s: %s", path, strerror(errno));
-    if (file)
-        fclose(file);
-    if (!text)
-        return NULL;
-    config = config_parse(text, length, instance_id, &inner);
-    free(text);
     if (!config)
         error_set(err, "%s: %s", path, inner.text);
     return config;

@@ -70,11 +70,13 @@ struct config {
     size_t service_count;
     struct note *notes; /* owned */
     size_t note_count;
+    const char *file; /* borrowed; while a service is read from its own */
 };
 
-/* Reads the file <path>; <instance_id> replaces the one in it unless it is
- * NULL or empty. Returns the configuration, owned by the caller, or NULL with
- * <err> naming the place at fault and what would be right. */
+/* Reads the file <path>, and those of its service_conf_dir; <instance_id>
+ * replaces the one in it unless it is NULL or empty. Returns the configuration,
+ * owned by the caller, or NULL with <err> naming the place at fault and what
+ * would be right. */
 struct config *config_load(const char *path, const char *instance_id,
                            struct error *err);
 
@@ -85,7 +87,8 @@ struct config *config_parse(const char *text, size_t length,
 /* Frees <config>. NULL is allowed. */
 void config_free(struct config *config);
 
-/* Adds a note. Without memory there is none. For the readers of the parts. */
+/* Adds a note, which begins with the file it is about if that is a service's
+ * own. Without memory there is none. For the readers of the parts. */
 void config_note(struct config *config, enum event_level level,
                  const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -9,6 +9,7 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_value.h"
+#include "nerve/nearest.h"
 
 #define DAY_SECONDS 86400
 #define SHOWN_MAX   60 /* characters of a wrong value that are shown */
@@ -41,6 +42,32 @@ static const struct key *find_key(const struct key *keys, const char *name) {
     return keys->name ? keys : NULL;
 }
 
+/* Returns the key that <name> may be meant to be, or NULL. */
+static const char *nearest_key(const struct key *keys, const char *name) {
+    size_t best = nearest_limit(name) + 1, distance;
+    const char *nearest = NULL;
+
+    for (; keys->name; keys++) {
+        distance = nearest_distance(keys->name, name);
+        if (keys->fate == KEY_IGNORED || distance >= best)
+            continue;
+        nearest = keys->name;
+        best = distance;
+    }
+    return nearest;
+}
+
+static void note_unknown(struct config *config, const char *at,
+                         const char *name, const char *nearest) {
+    if (nearest)
+        config_note(config, LEVEL_WARNING,
+                    "%s%s%s: unknown key, ignored; did you mean \"%s\"?", at,
+                    dot(at), name, nearest);
+    else
+        config_note(config, LEVEL_WARNING, "%s%s%s: unknown key, ignored", at,
+                    dot(at), name);
+}
+
 void value_check_keys(struct config *config, const json_t *from, const char *at,
                       const struct key *keys) {
     const struct key *known;
@@ -50,8 +77,7 @@ void value_check_keys(struct config *config, const json_t *from, const char *at,
     json_object_foreach((json_t *)from, name, value) {
         known = find_key(keys, name);
         if (!known)
-            config_note(config, LEVEL_WARNING, "%s%s%s: unknown key, ignored",
-                        at, dot(at), name);
+            note_unknown(config, at, name, nearest_key(keys, name));
         else if (known->fate == KEY_IGNORED)
             config_note(config, LEVEL_INFO,
                         "%s%s%s: this key of airbnb's nerve has no effect here",

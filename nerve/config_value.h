@@ -28,7 +28,7 @@ struct key {
 };
 
 /* Notes every member of <from> that <keys> (ended by a NULL name) ignores or
- * does not hold. */
+ * does not hold; then also the key that it may be meant to be. */
 void value_check_keys(struct config *config, const json_t *from, const char *at,
                       const struct key *keys);
 

@@ -216,7 +216,8 @@ static void unknown_keys_are_told_with_their_place(void **state) {
     (void)state;
     assert_int_equal(config->note_count, 4);
     assert_true(has_note(config, LEVEL_WARNING,
-                         "services.web.chekcs: unknown key, ignored"));
+                         "services.web.chekcs: unknown key, ignored; did you "
+                         "mean \"checks\"?"));
     assert_true(has_note(config, LEVEL_INFO,
                          "services.web.rate_limiting: this key of airbnb's "
                          "nerve has no effect here"));
