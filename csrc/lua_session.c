@@ -1,6 +1,8 @@
 /* lua_session.c - a session's methods in Lua
  * SPDX-License-Identifier: MIT
  */
+#include <string.h>
+
 #include "csrc/event.h"
 #include "csrc/lua_zookeeper.h"
 #include "csrc/session.h"
@@ -31,6 +33,16 @@ void lua_zk_close_session(struct box *box) {
 static int session_gc(lua_State *L) {
     lua_zk_close_session(luaL_checkudata(L, 1, SESSION_TYPE));
     return 0;
+}
+
+/* Returns argument <n> as a path. The library takes C strings, so a NUL would
+ * silently make it another path. */
+static const char *check_path(lua_State *L, int n) {
+    size_t length;
+    const char *path = luaL_checklstring(L, n, &length);
+
+    luaL_argcheck(L, strlen(path) == length, n, "a path holds no NUL");
+    return path;
 }
 
 /***
@@ -66,7 +78,7 @@ Asks for the names of a znode's children.
 @function session:get_children
 @string path
 @bool[opt=false] watch  be told, once, when children come or go
-@treturn integer the request's number; a `reply` event carries `children`
+@treturn integer the request's number; a `reply` event carries `children`, `names`
 @treturn[2] nil
 @treturn[2] string why
 @treturn[2] integer code
@@ -74,8 +86,8 @@ Asks for the names of a znode's children.
 static int lsession_get_children(lua_State *L) {
     struct session *s = check_session(L);
 
-    return push_request(L, session_get_children(s, luaL_checkstring(L, 2),
-                                                lua_toboolean(L, 3)));
+    return push_request(
+        L, session_get_children(s, check_path(L, 2), lua_toboolean(L, 3)));
 }
 
 /***
@@ -87,8 +99,8 @@ Asks for a znode's data. As `get_children`; the reply carries `data`, `stat`.
 static int lsession_get(lua_State *L) {
     struct session *s = check_session(L);
 
-    return push_request(
-        L, session_get(s, luaL_checkstring(L, 2), lua_toboolean(L, 3)));
+    return push_request(L,
+                        session_get(s, check_path(L, 2), lua_toboolean(L, 3)));
 }
 
 /***
@@ -101,7 +113,7 @@ static int lsession_exists(lua_State *L) {
     struct session *s = check_session(L);
 
     return push_request(
-        L, session_exists(s, luaL_checkstring(L, 2), lua_toboolean(L, 3)));
+        L, session_exists(s, check_path(L, 2), lua_toboolean(L, 3)));
 }
 
 static int has_option(lua_State *L, int table, const char *name) {
@@ -125,7 +137,7 @@ Makes a znode that is open to all. The reply's `data` is the path made.
 */
 static int lsession_create(lua_State *L) {
     struct session *s = check_session(L);
-    const char *path = luaL_checkstring(L, 2);
+    const char *path = check_path(L, 2);
     size_t length;
     const char *data = luaL_checklstring(L, 3, &length);
     int mode = (has_option(L, 4, "ephemeral") ? CREATE_EPHEMERAL : 0) |
@@ -143,7 +155,7 @@ Replaces a znode's data.
 */
 static int lsession_set(lua_State *L) {
     struct session *s = check_session(L);
-    const char *path = luaL_checkstring(L, 2);
+    const char *path = check_path(L, 2);
     size_t length;
     const char *data = luaL_checklstring(L, 3, &length);
     int version = (int)luaL_optinteger(L, 4, -1);
@@ -159,7 +171,7 @@ Deletes a znode.
 */
 static int lsession_delete(lua_State *L) {
     struct session *s = check_session(L);
-    const char *path = luaL_checkstring(L, 2);
+    const char *path = check_path(L, 2);
     int version = (int)luaL_optinteger(L, 3, -1);
 
     return push_request(L, session_delete(s, path, version));
@@ -173,7 +185,7 @@ Lets the server catch up with its leader before the next request.
 static int lsession_sync(lua_State *L) {
     struct session *s = check_session(L);
 
-    return push_request(L, session_sync(s, luaL_checkstring(L, 2)));
+    return push_request(L, session_sync(s, check_path(L, 2)));
 }
 
 /***

@@ -27,20 +27,23 @@ end
 -- How many are the very same tables from the beginning on. These are passed
 -- over without a look into them: in a large service they are nearly all.
 local function same_at_start(before, now)
-  local i = 1
-  while before[i] ~= nil and before[i] == now[i] do
-    i = i + 1
+  local most = math.min(#before, #now)
+  for i = 1, most do
+    if before[i] ~= now[i] then
+      return i - 1
+    end
   end
-  return i - 1
+  return most
 end
 
 local function same_at_end(before, now, start)
-  local most = math.min(#before, #now) - start
-  local i = 0
-  while i < most and before[#before - i] == now[#now - i] do
-    i = i + 1
+  local most, shift = math.min(#before, #now) - start, #now - #before
+  for i = #before, #before - most + 1, -1 do
+    if before[i] ~= now[i + shift] then
+      return #before - i
+    end
   end
-  return i
+  return most
 end
 
 --- Lists what differs between two lists.

@@ -77,12 +77,15 @@ local function enter(self, added, touched)
   end
   table.sort(keys)
   self.waiting = {}
+  local is_full = false
   for _, key in ipairs(keys) do
-    local slot = slots.choose(self.pool, self.placed, key, is_resting)
+    local slot = not is_full and
+      slots.choose(self.pool, self.placed, key, is_resting)
     if slot then
       self.placed[slot], self.slot_of[key] = key, slot
       touched[#touched + 1] = slot
     else
+      is_full = true
       self.waiting[#self.waiting + 1] = key
     end
   end

@@ -25,17 +25,6 @@ local function hash(text)
   return value ~ value >> 13
 end
 
-local function probe(pool, key, is_free)
-  local first = #pool > 0 and hash(key) % #pool
-  for step = 0, #pool - 1 do
-    local slot = pool[(first + step) % #pool + 1]
-    if is_free(slot) then
-      return slot
-    end
-  end
-  return nil
-end
-
 -- What stays: every slot of the pool whose instance is still wanted.
 local function keep(pool, placed, wanted)
   local kept, has_slot = {}, {}
@@ -56,13 +45,18 @@ end
 -- @tparam function is_resting see `slots.assign`
 -- @treturn ?string nil when all are taken
 function slots.choose(pool, placed, key, is_resting)
-  local function is_rested(slot)
-    return not placed[slot] and not is_resting(slot)
+  local first = #pool > 0 and hash(key) % #pool
+  local resting
+  for step = 0, #pool - 1 do
+    local slot = pool[(first + step) % #pool + 1]
+    if not placed[slot] then
+      if not is_resting(slot) then
+        return slot
+      end
+      resting = resting or slot
+    end
   end
-  local function is_empty(slot)
-    return not placed[slot]
-  end
-  return probe(pool, key, is_rested) or probe(pool, key, is_empty)
+  return resting
 end
 
 --- Assigns instances to slots.
@@ -79,13 +73,15 @@ function slots.assign(pool, placed, keys, is_resting)
     wanted[key] = true
   end
   local assigned, has_slot = keep(pool, placed, wanted)
+  local is_full = false
   for _, key in ipairs(keys) do
     if not has_slot[key] then
-      local slot = slots.choose(pool, assigned, key, is_resting)
+      local slot = not is_full and slots.choose(pool, assigned, key, is_resting)
       if slot then
         assigned[slot] = key
         has_slot[key] = true
       else
+        is_full = true
         waiting[#waiting + 1] = key
       end
     end
