@@ -157,7 +157,7 @@ int command_send(struct worker *worker, struct queue *queue,
         return -1;
     }
     x->answer->request = request;
-    if (worker_pending(worker) == 0)
+    if (worker_start(worker) == 0 && worker_pending(worker) == 0)
         begin(x);
     return worker_run(worker, exchange_job, exchange_free, x);
 }

@@ -26,7 +26,8 @@
 #include "csrc/worker.h"
 
 /* Threads that must be able to live at once before a handle is opened: two of
- * the handle and a worker. libzookeeper asserts where it cannot make one. */
+ * the handle and one to spare. libzookeeper asserts where it cannot make one.
+ */
 #define HANDLE_THREADS 3
 
 /* An identity that no server knows: a handle that carries it can only learn
@@ -296,7 +297,9 @@ struct handle *handle_open(const struct handle_options *options) {
     h->session = options->session;
     h->generation = options->generation;
     h->max_data = options->max_data;
-    errno = worker_probe_threads(HANDLE_THREADS);
+    errno = worker_start(options->worker);
+    if (errno == 0)
+        errno = worker_probe_threads(HANDLE_THREADS);
     if (errno != 0) {
         free(h);
         return NULL;

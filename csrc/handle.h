@@ -17,10 +17,11 @@ struct handle_identity {
 };
 
 struct handle_options {
-    struct queue *queue; /* borrowed until the handle is closed */
-    uint32_t session;    /* written into each event, as is: */
-    uint32_t generation; /* above 0 */
-    const char *hosts;   /* numeric, IPv6 without brackets */
+    struct queue *queue;   /* borrowed until the handle is closed */
+    struct worker *worker; /* borrowed; started, so that it can close it */
+    uint32_t session;      /* written into each event, as is: */
+    uint32_t generation;   /* above 0 */
+    const char *hosts;     /* numeric, IPv6 without brackets */
     int timeout_ms;
     size_t max_data;
     const struct handle_identity *resume; /* NULL: a new session */

@@ -14,8 +14,9 @@
 #include "csrc/session.h"
 #include "csrc/worker.h"
 
-#define TICK_MS         250
-#define COMMAND_SECONDS 10
+#define TICK_MS             250
+#define COMMAND_SECONDS     10
+#define COMMAND_SECONDS_MAX 3600
 
 static void write_byte(void *arg) {
     const struct client *c = arg;
@@ -176,6 +177,8 @@ static int lclient_command(lua_State *L) {
     double seconds = luaL_optnumber(L, 3, COMMAND_SECONDS);
     uint32_t request = queue_number(c->queue);
 
+    luaL_argcheck(L, seconds > 0 && seconds <= COMMAND_SECONDS_MAX, 3,
+                  "not 0 to 3600 seconds");
     if (command_send(c->commander, c->queue, c->admin, text, request,
                      (int)(seconds * 1000)) != 0)
         return lua_zk_errno(L, "runtime API");

@@ -105,7 +105,7 @@ static void fill_reply(lua_State *L, struct event *ev) {
         set_stat(L, &ev->stat);
     if (ev->op == OP_GET_CHILDREN)
         lua_zk_set_names(L, ev);
-    else
+    else if (ev->op != OP_SYNC)
         set_data(L, "data", ev);
 }
 

@@ -115,11 +115,12 @@ Reads a regular file that is no symbolic link.
 static int ldirectory_read(lua_State *L) {
     const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
     const char *name = luaL_checkstring(L, 2);
-    size_t max = (size_t)luaL_checkinteger(L, 3);
+    lua_Integer max = luaL_checkinteger(L, 3);
     char **box = lua_zk_box(L, sizeof(*box), STRING_TYPE);
     size_t length;
 
-    *box = file_read(*directory, name, max, &length);
+    luaL_argcheck(L, max >= 0, 3, "not a number of bytes");
+    *box = file_read(*directory, name, (size_t)max, &length);
     if (!*box)
         return lua_zk_errno(L, name);
     lua_pushlstring(L, *box, length);

@@ -151,6 +151,7 @@ static void prepare_connection(struct session *s) {
 static int open_handle(struct session *s) {
     struct handle_options options = {
         .queue = s->queue,
+        .worker = s->worker,
         .session = s->number,
         .generation = ++s->generation,
         .hosts = s->hosts,

@@ -77,7 +77,7 @@ static void start_thread(void *arg) {
     start->rc = pthread_create(start->thread, NULL, start->run, start->arg);
 }
 
-static int start_once(struct worker *w) {
+int worker_start(struct worker *w) {
     struct start start = {.thread = &w->thread, .run = work, .arg = w};
 
     if (w->started)
@@ -127,7 +127,7 @@ static void append(struct worker *w, struct job *job) {
 int worker_run(struct worker *w, worker_fn *run, worker_fn *discard,
                void *data) {
     struct job *job = calloc(1, sizeof(*job));
-    int rc = job ? start_once(w) : ENOMEM;
+    int rc = job ? worker_start(w) : ENOMEM;
 
     if (rc != 0) {
         free(job);

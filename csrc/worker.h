@@ -20,6 +20,10 @@ struct worker *worker_new(void);
  * on a HAProxy thread while it serves traffic. */
 void worker_free(struct worker *w);
 
+/* Starts the thread now, unless it runs. Returns 0, or the error of
+ * pthread_create. Loop thread. */
+int worker_start(struct worker *w);
+
 /* Queues <run>(<data>). Takes <data>. Returns 0, or -1 with errno when the
  * thread cannot be started; <data> is then handed to <discard> (which frees it)
  * on the caller's thread. Loop thread. */

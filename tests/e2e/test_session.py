@@ -151,9 +151,8 @@ def test_an_outage_of_many_timeouts_that_lost_the_data_delays_no_new_session(
     assert kept.connected()[-1][1] == "new_session"
     wait.until(lambda: kept.birth(server), 10, "the znode is there")
     kept.sees_changes(server)
-    # One thread more: it closes handles, and was not needed before.
     wait.until(lambda: (kept.held("task"), kept.held("fd")) ==
-               (threads + 1, descriptors), 10, "nothing is left behind")
+               (threads, descriptors), 10, "nothing is left behind")
 
 
 def test_a_client_frozen_for_longer_than_the_timeout_gets_a_new_session(
