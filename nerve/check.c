@@ -10,8 +10,15 @@
 
 #define LATE_MS 5 /* less is the timer's grain */
 
+static const struct check_type *const types[] = {
+    [CHECK_TCP] = &check_tcp,
+    [CHECK_HTTP] = &check_http,
+    [CHECK_NOOP] = &check_noop,
+};
+
 static void finish(struct check *c, bool passed, const char *reason) {
     c->running = false;
+    c->under_way = false;
     c->address = NULL;
     uv_timer_stop(&c->deadline);
     c->done(c->arg, passed, reason);
@@ -21,10 +28,15 @@ void check_attempt_ended(struct check *c, bool passed, const char *reason) {
     finish(c, passed, reason);
 }
 
+static void attempt(struct check *c, const struct addrinfo *address) {
+    c->address = address;
+    c->under_way = true;
+    c->type->attempt(c, address);
+}
+
 void check_attempt_refused(struct check *c, const char *reason) {
-    c->address = c->address->ai_next;
-    if (c->address)
-        c->type->attempt(c, c->address);
+    if (c->address->ai_next)
+        attempt(c, c->address->ai_next);
     else
         finish(c, false, reason);
 }
@@ -35,8 +47,7 @@ static void on_addresses(void *arg, const struct addrinfo *addresses,
     char text[160];
 
     if (addresses) {
-        c->address = addresses;
-        c->type->attempt(c, addresses);
+        attempt(c, addresses);
         return;
     }
     snprintf(text, sizeof(text), "%.100s: %.50s", c->config->host, reason);
@@ -45,9 +56,11 @@ static void on_addresses(void *arg, const struct addrinfo *addresses,
 
 /* Stops what is under way; <done> is not called for it any more. */
 static void cancel(struct check *c) {
-    lookup_cancel(c->lookup);
-    if (c->address)
+    if (c->lookup)
+        lookup_cancel(c->lookup);
+    if (c->under_way)
         c->type->cancel(c);
+    c->under_way = false;
     c->address = NULL;
 }
 
@@ -81,8 +94,7 @@ static void on_deadline(uv_timer_t *timer) {
 struct check *check_open(const struct check_env *env,
                          const struct check_config *config, check_done_fn *done,
                          void *arg) {
-    const struct check_type *type =
-        config->kind == CHECK_HTTP ? &check_http : &check_tcp;
+    const struct check_type *type = types[config->kind];
     struct check *c = calloc(1, type->size);
 
     if (!c)
@@ -92,9 +104,10 @@ struct check *check_open(const struct check_env *env,
     c->env = *env;
     c->done = done;
     c->arg = arg;
-    c->lookup =
-        lookup_new(env->loop, config->host, config->port, on_addresses, c);
-    if (!c->lookup || type->open(c) != 0) {
+    if (!type->no_host)
+        c->lookup =
+            lookup_new(env->loop, config->host, config->port, on_addresses, c);
+    if ((!c->lookup && !type->no_host) || type->open(c) != 0) {
         lookup_free(c->lookup);
         free(c);
         return NULL;
@@ -108,7 +121,10 @@ void check_start(struct check *c) {
     c->running = true;
     c->extended = false;
     set_deadline(c, c->config->timeout_ms);
-    lookup_start(c->lookup);
+    if (c->type->no_host)
+        attempt(c, NULL);
+    else
+        lookup_start(c->lookup);
 }
 
 static void on_closed(uv_handle_t *timer) { free(timer->data); }

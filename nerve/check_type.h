@@ -9,10 +9,12 @@
 struct addrinfo;
 struct lookup;
 
-/* The functions of one type. Every attempt is at one address; it ends in
- * check_attempt_ended(), unless <cancel> ends it. */
+/* The functions of one type. Every attempt is at one address, or at none where
+ * the type has no use for one; it ends in check_attempt_ended(), unless
+ * <cancel> ends it. */
 struct check_type {
-    size_t size; /* of the struct that begins with a struct check */
+    size_t size;  /* of the struct that begins with a struct check */
+    bool no_host; /* nothing is looked up; <address> is NULL */
     int (*open)(struct check *c); /* 0, or -1 without memory */
     void (*attempt)(struct check *c, const struct addrinfo *address);
     void (*cancel)(struct check *c); /* the attempt under way */
@@ -26,16 +28,18 @@ struct check {
     struct check_env env;
     check_done_fn *done;
     void *arg;             /* borrowed */
-    struct lookup *lookup; /* owned */
+    struct lookup *lookup; /* owned, or NULL */
     uv_timer_t deadline;
     uint64_t due_ms;                /* when it is */
     bool extended;                  /* it was put off already */
     const struct addrinfo *address; /* borrowed; of the attempt under way */
+    bool under_way;                 /* an attempt is */
     bool running;
 };
 
 extern const struct check_type check_tcp;
 extern const struct check_type check_http;
+extern const struct check_type check_noop;
 
 /* The attempt under way ended: the instance <passed>, or it failed, and
  * <reason> says why. */

@@ -11,7 +11,7 @@
 
 struct error;
 
-enum check_kind { CHECK_TCP = 0, CHECK_HTTP };
+enum check_kind { CHECK_TCP = 0, CHECK_HTTP, CHECK_NOOP };
 
 /* Statuses of HTTP, both ends included. */
 struct status_range {
@@ -22,7 +22,7 @@ struct status_range {
 /* One way to test an instance. */
 struct check_config {
     enum check_kind kind;
-    char *name; /* owned; for the log: "tcp" or "http", or as given */
+    char *name; /* owned; for the log: the type, or as given */
     char *host; /* owned; an address or a name */
     int port;
     unsigned int timeout_ms; /* for the whole check */
@@ -30,6 +30,7 @@ struct check_config {
     unsigned int rise;
     unsigned int fall;
     char *expect;   /* owned; text the answer must hold, or NULL */
+    char *send;     /* owned; tcp: what is said first, or NULL */
     char *method;   /* owned; http, or NULL: GET */
     char *uri;      /* owned; http */
     char **headers; /* owned; http: "Name: value" lines */

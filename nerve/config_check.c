@@ -12,29 +12,111 @@
 #define DEFAULT_TIMEOUT_MS 100
 #define STREAK_MAX         1000000
 
+/* What is said to redis. QUIT ends the connection, so that an answer other
+ * than the expected one is told at once. */
+#define REDIS_SEND   "PING\r\nQUIT\r\n"
+#define REDIS_EXPECT "+PONG"
+
 static const struct key tcp_keys[] = {
+    {"type", KEY_USED},      {"name", KEY_USED}, {"host", KEY_USED},
+    {"port", KEY_USED},      {"rise", KEY_USED}, {"fall", KEY_USED},
+    {"timeout", KEY_USED},   {"send", KEY_USED}, {"expect", KEY_USED},
+    {"module", KEY_IGNORED}, {NULL, KEY_USED},
+};
+
+static const struct key redis_keys[] = {
     {"type", KEY_USED},    {"name", KEY_USED},      {"host", KEY_USED},
     {"port", KEY_USED},    {"rise", KEY_USED},      {"fall", KEY_USED},
     {"timeout", KEY_USED}, {"module", KEY_IGNORED}, {NULL, KEY_USED},
 };
 
-static int read_kind(struct check_config *check, const json_t *json,
-                     const char *at, struct error *err) {
-    const json_t *type = json_object_get(json, "type");
-    const char *name = json_string_value(type);
+static const struct key noop_keys[] = {
+    {"type", KEY_USED},       {"name", KEY_USED},      {"rise", KEY_USED},
+    {"fall", KEY_USED},       {"host", KEY_IGNORED},   {"port", KEY_IGNORED},
+    {"timeout", KEY_IGNORED}, {"module", KEY_IGNORED}, {NULL, KEY_USED},
+};
 
-    if (!type) {
-        error_set(err, "%s.type: missing; it must be \"tcp\" or \"http\"", at);
+/* Reads what only one type of check has, and notes the keys it has not. */
+typedef int read_fn(struct check_config *check, const json_t *json,
+                    const char *at, struct config *config, struct error *err);
+
+/* A word of "type". */
+struct type {
+    const char *name;
+    enum check_kind kind;
+    read_fn *read;
+};
+
+/* Copies a string of any characters, if it is there. */
+static int read_text(const json_t *json, const char *at, const char *key,
+                     char **out, struct error *err) {
+    const json_t *value = json_object_get(json, key);
+    const char *string = json_string_value(value);
+
+    if (!value || json_is_null(value))
+        return 0;
+    if (!string || !*string)
+        return value_wrong(value, at, key, "a string, not empty", err);
+    *out = strdup(string);
+    if (*out)
+        return 0;
+    error_set(err, "%s.%s: out of memory", at, key);
+    return -1;
+}
+
+static int read_tcp(struct check_config *check, const json_t *json,
+                    const char *at, struct config *config, struct error *err) {
+    if (read_text(json, at, "send", &check->send, err) != 0 ||
+        read_text(json, at, "expect", &check->expect, err) != 0)
         return -1;
-    }
-    if (name && strcmp(name, "tcp") == 0)
-        check->kind = CHECK_TCP;
-    else if (name && strcmp(name, "http") == 0)
-        check->kind = CHECK_HTTP;
-    else
-        return value_wrong(type, at, "type",
-                           "a type of check (\"tcp\" or \"http\")", err);
+    value_check_keys(config, json, at, tcp_keys);
     return 0;
+}
+
+static int read_redis(struct check_config *check, const json_t *json,
+                      const char *at, struct config *config,
+                      struct error *err) {
+    value_check_keys(config, json, at, redis_keys);
+    check->send = strdup(REDIS_SEND);
+    check->expect = strdup(REDIS_EXPECT);
+    if (check->send && check->expect)
+        return 0;
+    error_set(err, "%s: out of memory", at);
+    return -1;
+}
+
+static int read_noop(struct check_config *check, const json_t *json,
+                     const char *at, struct config *config, struct error *err) {
+    (void)check;
+    (void)err;
+    value_check_keys(config, json, at, noop_keys);
+    return 0;
+}
+
+static const struct type types[] = {
+    {"tcp", CHECK_TCP, read_tcp},
+    {"http", CHECK_HTTP, http_config_read},
+    {"redis", CHECK_TCP, read_redis},
+    {"noop", CHECK_NOOP, read_noop},
+};
+
+#define TYPES "\"tcp\", \"http\", \"redis\" or \"noop\""
+
+/* Returns the type of the check <json>, or NULL with <err>. */
+static const struct type *find_type(const json_t *json, const char *at,
+                                    struct error *err) {
+    const json_t *value = json_object_get(json, "type");
+    const char *name = json_string_value(value);
+
+    if (!value) {
+        error_set(err, "%s.type: missing; it must be " TYPES, at);
+        return NULL;
+    }
+    for (size_t i = 0; name && i < sizeof(types) / sizeof(*types); i++)
+        if (strcmp(name, types[i].name) == 0)
+            return &types[i];
+    value_wrong(value, at, "type", "a type of check (" TYPES ")", err);
+    return NULL;
 }
 
 /* Copies <from> unless <*out> is set already. */
@@ -49,11 +131,11 @@ static int default_string(char **out, const char *from, const char *at,
 }
 
 /* Reads what all types of checks have. */
-static int read_common(struct check_config *check, const json_t *json,
-                       const char *at, const struct service_config *service,
+static int read_common(struct check_config *check, const struct type *type,
+                       const json_t *json, const char *at,
+                       const struct service_config *service,
                        struct error *err) {
-    const char *kind = check->kind == CHECK_TCP ? "tcp" : "http";
-
+    check->kind = type->kind;
     check->port = atoi(service->port);
     check->timeout_ms = DEFAULT_TIMEOUT_MS;
     check->rise = check->fall = 1;
@@ -64,7 +146,7 @@ static int read_common(struct check_config *check, const json_t *json,
         value_count(json, at, "fall", 1, STREAK_MAX, &check->fall, err) != 0 ||
         value_seconds(json, at, "timeout", &check->timeout_ms, err) != 0)
         return -1;
-    if (default_string(&check->name, kind, at, err) != 0)
+    if (default_string(&check->name, type->name, at, err) != 0)
         return -1;
     return default_string(&check->host, service->host, at, err);
 }
@@ -72,17 +154,16 @@ static int read_common(struct check_config *check, const json_t *json,
 int check_config_read(struct check_config *check, const json_t *json,
                       const char *at, const struct service_config *service,
                       struct config *config, struct error *err) {
+    const struct type *type;
+
     if (!json_is_object(json)) {
         error_set(err, "%s: must be an object ({...})", at);
         return -1;
     }
-    if (read_kind(check, json, at, err) != 0 ||
-        read_common(check, json, at, service, err) != 0)
+    type = find_type(json, at, err);
+    if (!type || read_common(check, type, json, at, service, err) != 0)
         return -1;
-    if (check->kind == CHECK_HTTP)
-        return http_config_read(check, json, at, config, err);
-    value_check_keys(config, json, at, tcp_keys);
-    return 0;
+    return type->read(check, json, at, config, err);
 }
 
 void check_config_close(struct check_config *check) {
@@ -93,6 +174,7 @@ void check_config_close(struct check_config *check) {
     free(check->sni);
     free(check->ca_file);
     free(check->method);
+    free(check->send);
     free(check->expect);
     free(check->uri);
     free(check->host);

@@ -11,13 +11,14 @@ import address
 
 
 class Scripted:
-    """Answers every connection with `answer`; `requests` holds the heads.
+    """Answers every connection with `answer` once it was sent what ends in
+    `end`; `requests` holds what that was.
 
     With `tls` (a context of ssl's) it does so over TLS, and `names` holds what
     it was asked for by."""
 
     def __init__(self, sandbox, answer, host=address.HOST, close=True,
-                 tls=None):
+                 tls=None, end=b"\r\n\r\n"):
         self.host = host
         self.port = address.port(host)
         self.requests = []
@@ -25,6 +26,7 @@ class Scripted:
         self._answer = answer
         self._tls = tls
         self._close = close
+        self._end = end
         self._over = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, self.port),
@@ -47,7 +49,7 @@ class Scripted:
             try:
                 if self._tls:
                     connection = self._secure(connection)
-                self.requests.append(_head(connection))
+                self.requests.append(_head(connection, self._end))
                 for part in self._answer:
                     if isinstance(part, bytes):
                         connection.sendall(part)
@@ -72,9 +74,9 @@ class Scripted:
         self._listener.close()
 
 
-def _head(connection):
+def _head(connection, end):
     text = b""
-    while not text.endswith(b"\r\n\r\n"):
+    while not text.endswith(end):
         part = connection.recv(4096)
         if not part:
             break

@@ -197,6 +197,61 @@ def test_proxy_variables_are_ignored(sandbox, healthy, path):
     assert proxy.requests == []
 
 
+def test_tcp_says_and_expects_as_configured(sandbox, healthy, path):
+    tcp = {"type": "tcp", "timeout": 1}
+    asks = {**tcp, "send": "ruok\n", "expect": "imok"}
+    endless = [b"x" * 10000] * 1000
+    cases = {
+        "greeted": (b"", [b"220 ", 0.1, b"mail ready\r\n", 60],
+                    {**tcp, "expect": "220 mail"}, "up"),
+        "turned away": (b"", [b"554 no\r\n"], {**tcp, "expect": "220 "},
+                        r'down \(tcp: no "220 " in the answer "554 no"\)'),
+        "asked": (b"\n", [b"imok"], asks, "up"),
+        "closed": (b"\n", [], asks,
+                   r'down \(tcp: closed, and no "imok" came\)'),
+        "mute": (b"\n", [60], {**asks, "timeout": 0.2},
+                 r"down \(tcp: no answer within 200 ms\)"),
+        "endless": (b"\n", endless, asks,
+                    r'down \(tcp: no "imok" in the answer "x{60}"\)'),
+        "too late": (b"\n", [b"x" * 65536, b"imok"], asks, r"down .*"),
+        "told": (b"\n", [60], {**tcp, "send": "hello\n"}, "up")}
+    servers = {name: Scripted(sandbox, text, end=end)
+               for name, (end, text, _, _) in cases.items()}
+    nerve = check(sandbox, healthy, path, {
+        name: (servers[name], one) for name, (_, _, one, _) in cases.items()})
+    for name, (_, _, _, wanted) in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, name)), name
+    wait.until(lambda: servers["told"].requests, 10, "it heard")
+    assert servers["told"].requests[0] == "hello\n"
+    assert servers["asked"].requests[0] == "ruok\n"
+
+
+def test_redis_is_pinged(sandbox, healthy, path):
+    cases = {
+        "ready": (b"+PONG\r\n+OK\r\n", "up"),
+        "locked": (b"-NOAUTH Authentication required.\r\n+OK\r\n",
+                   r'down \(redis: no "\+PONG" in the answer "-NOAUTH '
+                   r'Authentication required\."\)'),
+        "loading": (b"-LOADING Redis is loading the dataset in memory\r\n",
+                    r"down \(redis: .*-LOADING .*")}
+    servers = {name: Scripted(sandbox, [text], end=b"QUIT\r\n")
+               for name, (text, _) in cases.items()}
+    nerve = check(sandbox, healthy, path, {
+        name: (server, {"type": "redis", "timeout": 1})
+        for name, server in servers.items()})
+    for name, (_, wanted) in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, name)), name
+    assert servers["ready"].requests[0] == "PING\r\nQUIT\r\n"
+
+
+def test_noop_passes_whatever_is(sandbox, healthy, witness, path):
+    server = Scripted(sandbox, [answer()])
+    server.close()
+    nerve = check(sandbox, healthy, path, {"web": (server, {"type": "noop"})})
+    assert verdict(nerve, "web") == "up"
+    wait.until(lambda: children(witness, f"{path}/web"), 10, "registered")
+
+
 def test_ipv6_and_names_are_checked_as_addresses_are(
         sandbox, healthy, witness, path):
     six = Scripted(sandbox, [answer()], host="::1")

@@ -167,6 +167,26 @@ static void tls_proves_nothing_unless_told_to(void **state) {
     config_free(config);
 }
 
+static void redis_is_a_tcp_check_by_name(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"redis\"}, {\"type\": \"tcp\","
+        "\"send\": \"a\\r\\n\\u0001\", \"expect\": \"b\\n\"},"
+        "{\"type\": \"noop\"}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].kind, CHECK_TCP);
+    assert_string_equal(check[0].name, "redis");
+    assert_string_equal(check[0].send, "PING\r\nQUIT\r\n");
+    assert_string_equal(check[0].expect, "+PONG");
+    assert_string_equal(check[1].send, "a\r\n\x01");
+    assert_string_equal(check[1].expect, "b\n");
+    assert_int_equal(check[2].kind, CHECK_NOOP);
+    assert_string_equal(check[2].name, "noop");
+    assert_int_equal(config->note_count, 0);
+    config_free(config);
+}
+
 static void a_null_is_as_good_as_nothing(void **state) {
     struct config *config = parse_service(
         ", \"check_interval\": null, \"checks\": [{\"type\": \"tcp\","
@@ -399,6 +419,7 @@ int main(void) {
         cmocka_unit_test(a_tls_timeout_belongs_to_the_connecting),
         cmocka_unit_test(statuses_are_what_is_said_or_airbnbs),
         cmocka_unit_test(tls_proves_nothing_unless_told_to),
+        cmocka_unit_test(redis_is_a_tcp_check_by_name),
         cmocka_unit_test(a_null_is_as_good_as_nothing),
         cmocka_unit_test(one_ensemble_is_one_whatever_the_order),
         cmocka_unit_test(mocked_checks_are_left_out),

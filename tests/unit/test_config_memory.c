@@ -17,7 +17,7 @@ static const char text[] =
     "\"host\": \"10.0.0.7\", \"port\": 8080, \"zk_hosts\": [\"a:1\", \"b:1\"],"
     "\"zk_path\": \"/a/b\", \"use_path_encoding\": true, \"weight\": 7,"
     "\"haproxy_server_options\": \"backup\", \"labels\": {\"a\": [1, 0.1]},"
-    "\"checks\": [{\"type\": \"tcp\"}, {\"type\": \"http\", \"uri\": \"/\","
+    "\"checks\": [{\"type\": \"redis\"}, {\"type\": \"http\", \"uri\": \"/\","
     "\"method\": \"GET\", \"ssl\": true, \"ca_file\": \"/dev/null\","
     "\"sni\": \"a\", \"expect_status\": [200, \"300-399\"],"
     "\"expect\": \"OK\", \"headers\": {\"A\": \"b\", \"C\": \"\"}}]}}}";
