@@ -78,7 +78,7 @@ Asks for the names of a znode's children.
 @function session:get_children
 @string path
 @bool[opt=false] watch  be told, once, when children come or go
-@treturn integer the request's number; a `reply` event carries `children`, `names`
+@treturn integer the request's number; its reply carries `children`, `names`
 @treturn[2] nil
 @treturn[2] string why
 @treturn[2] integer code
