@@ -13,6 +13,7 @@
 static const struct check_type *const types[] = {
     [CHECK_TCP] = &check_tcp,
     [CHECK_HTTP] = &check_http,
+    [CHECK_EXEC] = &check_exec,
     [CHECK_NOOP] = &check_noop,
 };
 

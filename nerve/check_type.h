@@ -39,6 +39,7 @@ struct check {
 
 extern const struct check_type check_tcp;
 extern const struct check_type check_http;
+extern const struct check_type check_exec;
 extern const struct check_type check_noop;
 
 /* The attempt under way ended: the instance <passed>, or it failed, and

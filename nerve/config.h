@@ -11,7 +11,7 @@
 
 struct error;
 
-enum check_kind { CHECK_TCP = 0, CHECK_HTTP, CHECK_NOOP };
+enum check_kind { CHECK_TCP = 0, CHECK_HTTP, CHECK_EXEC, CHECK_NOOP };
 
 /* Statuses of HTTP, both ends included. */
 struct status_range {
@@ -31,6 +31,7 @@ struct check_config {
     unsigned int fall;
     char *expect;   /* owned; text the answer must hold, or NULL */
     char *send;     /* owned; tcp: what is said first, or NULL */
+    char **command; /* owned; exec: the program and its arguments, NULL */
     char *method;   /* owned; http, or NULL: GET */
     char *uri;      /* owned; http */
     char **headers; /* owned; http: "Name: value" lines */

@@ -30,11 +30,27 @@ static const struct key redis_keys[] = {
     {"timeout", KEY_USED}, {"module", KEY_IGNORED}, {NULL, KEY_USED},
 };
 
+static const struct key exec_keys[] = {
+    {"type", KEY_USED},      {"name", KEY_USED},    {"rise", KEY_USED},
+    {"fall", KEY_USED},      {"command", KEY_USED}, {"timeout", KEY_USED},
+    {"module", KEY_IGNORED}, {NULL, KEY_USED},
+};
+
 static const struct key noop_keys[] = {
     {"type", KEY_USED},       {"name", KEY_USED},      {"rise", KEY_USED},
     {"fall", KEY_USED},       {"host", KEY_IGNORED},   {"port", KEY_IGNORED},
     {"timeout", KEY_IGNORED}, {"module", KEY_IGNORED}, {NULL, KEY_USED},
 };
+
+/* What a command is; there is no shell that would split a string. */
+#define COMMAND                                                                \
+    "a list of strings, the program and its arguments "                        \
+    "([\"/bin/sh\", \"-c\", \"...\"] is a shell)"
+
+/* airbnb's nerve has a client of its own for this one. */
+#define RABBITMQ                                                               \
+    "{\"type\": \"exec\", \"command\": [\"rabbitmq-diagnostics\", \"-q\", "    \
+    "\"ping\"], \"timeout\": 10}"
 
 /* Reads what only one type of check has, and notes the keys it has not. */
 typedef int read_fn(struct check_config *check, const json_t *json,
@@ -85,6 +101,38 @@ static int read_redis(struct check_config *check, const json_t *json,
     return -1;
 }
 
+static bool is_command(const json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!json_is_string(json_array_get(list, i)))
+            return false;
+    return json_string_length(json_array_get(list, 0)) > 0;
+}
+
+static int read_exec(struct check_config *check, const json_t *json,
+                     const char *at, struct config *config, struct error *err) {
+    const json_t *list = json_object_get(json, "command");
+    size_t count = json_array_size(list);
+
+    if (!list) {
+        error_set(err, "%s.command: missing; it must be " COMMAND, at);
+        return -1;
+    }
+    if (!is_command(list))
+        return value_wrong(list, at, "command", COMMAND, err);
+    check->command = calloc(count + 1, sizeof(*check->command));
+    for (size_t i = 0; check->command && i < count; i++) {
+        check->command[i] = strdup(json_string_value(json_array_get(list, i)));
+        if (!check->command[i])
+            break;
+    }
+    if (!check->command || !check->command[count - 1]) {
+        error_set(err, "%s.command: out of memory", at);
+        return -1;
+    }
+    value_check_keys(config, json, at, exec_keys);
+    return 0;
+}
+
 static int read_noop(struct check_config *check, const json_t *json,
                      const char *at, struct config *config, struct error *err) {
     (void)check;
@@ -94,13 +142,12 @@ static int read_noop(struct check_config *check, const json_t *json,
 }
 
 static const struct type types[] = {
-    {"tcp", CHECK_TCP, read_tcp},
-    {"http", CHECK_HTTP, http_config_read},
-    {"redis", CHECK_TCP, read_redis},
+    {"tcp", CHECK_TCP, read_tcp},     {"http", CHECK_HTTP, http_config_read},
+    {"redis", CHECK_TCP, read_redis}, {"exec", CHECK_EXEC, read_exec},
     {"noop", CHECK_NOOP, read_noop},
 };
 
-#define TYPES "\"tcp\", \"http\", \"redis\" or \"noop\""
+#define TYPES "\"tcp\", \"http\", \"redis\", \"exec\" or \"noop\""
 
 /* Returns the type of the check <json>, or NULL with <err>. */
 static const struct type *find_type(const json_t *json, const char *at,
@@ -115,6 +162,8 @@ static const struct type *find_type(const json_t *json, const char *at,
     for (size_t i = 0; name && i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(name, types[i].name) == 0)
             return &types[i];
+    if (name && strcmp(name, "rabbitmq") == 0)
+        error_set(err, "%s.type: rabbitmq is not supported; use " RABBITMQ, at);
     value_wrong(value, at, "type", "a type of check (" TYPES ")", err);
     return NULL;
 }
@@ -169,6 +218,9 @@ int check_config_read(struct check_config *check, const json_t *json,
 void check_config_close(struct check_config *check) {
     for (size_t i = 0; i < check->header_count; i++)
         free(check->headers[i]);
+    for (size_t i = 0; check->command && check->command[i]; i++)
+        free(check->command[i]);
+    free(check->command);
     free(check->headers);
     free(check->statuses);
     free(check->sni);

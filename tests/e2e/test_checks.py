@@ -244,6 +244,76 @@ def test_redis_is_pinged(sandbox, healthy, path):
     assert servers["ready"].requests[0] == "PING\r\nQUIT\r\n"
 
 
+def test_a_program_decides(sandbox, healthy, path):
+    server = Scripted(sandbox, [answer()])
+    cases = {
+        "good": (["true"], "up"),
+        "bad": (["sh", "-c", "echo one; echo two >&2; exit 3"],
+                r"down \(exec: exit status 3: two\)"),
+        "killed": (["sh", "-c", "kill -9 $$"],
+                   r"down \(exec: ended by signal 9 \(Killed\)\)"),
+        "missing": (["/nonexistent/program"],
+                    r"down \(exec: /nonexistent/program: No such file .*\)"),
+        "slow": (["sleep", "1000"],
+                 r"down \(exec: no answer within 1000 ms\)"),
+        "no shell": (["test", "a b", "=", "a b"], "up")}
+    nerve = check(sandbox, healthy, path, {
+        name: (server, {"type": "exec", "command": command, "timeout":
+                        1 if name == "slow" else 20})
+        for name, (command, _) in cases.items()})
+    for name, (_, wanted) in cases.items():
+        assert re.fullmatch(wanted, verdict(nerve, name)), name
+
+
+# Fails when it holds more than its own input and output: the session's socket,
+# say, which the client library does not close for programs that are started.
+# Each run leaves a byte in a file.
+HOLDS_NOTHING = """
+import os, sys
+open(sys.argv[1], "a").write("x")
+held = [n for n in range(3, 1000) if os.path.exists(f"/proc/self/fd/{n}")]
+sys.exit(f"held {held}" if held else 0)
+"""
+
+
+def test_a_program_holds_nothing_of_nerves(
+        sandbox, healthy, witness, path):
+    server = Scripted(sandbox, [answer()])
+    runs = sandbox.write("runs", "")
+    nerve = check(sandbox, healthy, path, {"web": (server, {
+        "type": "exec", "timeout": 20,
+        "command": ["/usr/bin/python3", "-c", HOLDS_NOTHING, runs]})})
+    assert verdict(nerve, "web") == "up"
+    wait.until(lambda: children(witness, f"{path}/web"), 10, "registered")
+    before = os.path.getsize(runs)
+    wait.until(lambda: os.path.getsize(runs) > before + 2, 30, "it runs on")
+    assert " -> down" not in nerve.process.text()
+
+
+def test_programs_end_with_nerve(sandbox, healthy, path):
+    """The shell holds the writing end of a FIFO, and so does what it
+    started."""
+    server = Scripted(sandbox, [answer()])
+    fifo = sandbox.path("fifo")
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    sandbox.at_last(lambda: os.close(reader))
+    nerve = check(sandbox, healthy, path, {"web": (server, {
+        "type": "exec", "timeout": 1000, "command":
+        ["sh", "-c", f"exec 5>{fifo}; sleep 1000 & echo x >&5; wait"]})})
+    wait.until(lambda: readable(reader) == b"x\n", 10, "it runs")
+    nerve.process.stop()
+    wait.until(lambda: readable(reader) == b"", 10, "all of it ended")
+
+
+def readable(reader):
+    """What can be read now; b"" when nobody writes, None when nothing came."""
+    try:
+        return os.read(reader, 100)
+    except BlockingIOError:
+        return None
+
+
 def test_noop_passes_whatever_is(sandbox, healthy, witness, path):
     server = Scripted(sandbox, [answer()])
     server.close()

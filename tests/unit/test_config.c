@@ -187,6 +187,21 @@ static void redis_is_a_tcp_check_by_name(void **state) {
     config_free(config);
 }
 
+static void a_command_is_kept_word_by_word(void **state) {
+    struct config *config =
+        parse_service(", \"checks\": [{\"type\": \"exec\","
+                      "\"command\": [\"test\", \"a b\", \"\"]}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check->kind, CHECK_EXEC);
+    assert_string_equal(check->command[0], "test");
+    assert_string_equal(check->command[1], "a b");
+    assert_string_equal(check->command[2], "");
+    assert_null(check->command[3]);
+    config_free(config);
+}
+
 static void a_null_is_as_good_as_nothing(void **state) {
     struct config *config = parse_service(
         ", \"check_interval\": null, \"checks\": [{\"type\": \"tcp\","
@@ -420,6 +435,7 @@ int main(void) {
         cmocka_unit_test(statuses_are_what_is_said_or_airbnbs),
         cmocka_unit_test(tls_proves_nothing_unless_told_to),
         cmocka_unit_test(redis_is_a_tcp_check_by_name),
+        cmocka_unit_test(a_command_is_kept_word_by_word),
         cmocka_unit_test(a_null_is_as_good_as_nothing),
         cmocka_unit_test(one_ensemble_is_one_whatever_the_order),
         cmocka_unit_test(mocked_checks_are_left_out),

@@ -17,7 +17,9 @@ static const char text[] =
     "\"host\": \"10.0.0.7\", \"port\": 8080, \"zk_hosts\": [\"a:1\", \"b:1\"],"
     "\"zk_path\": \"/a/b\", \"use_path_encoding\": true, \"weight\": 7,"
     "\"haproxy_server_options\": \"backup\", \"labels\": {\"a\": [1, 0.1]},"
-    "\"checks\": [{\"type\": \"redis\"}, {\"type\": \"http\", \"uri\": \"/\","
+    "\"checks\": [{\"type\": \"redis\"},"
+    "{\"type\": \"exec\", \"command\": [\"a\", \"b\"]}, {\"type\": \"http\", "
+    "\"uri\": \"/\","
     "\"method\": \"GET\", \"ssl\": true, \"ca_file\": \"/dev/null\","
     "\"sni\": \"a\", \"expect_status\": [200, \"300-399\"],"
     "\"expect\": \"OK\", \"headers\": {\"A\": \"b\", \"C\": \"\"}}]}}}";
@@ -30,9 +32,9 @@ static void assert_complete(const struct config *config) {
                                       "\"name\":\"i-1\",\"weight\":7,"
                                       "\"haproxy_server_options\":\"backup\","
                                       "\"labels\":{\"a\":[1,0.1]}}");
-    assert_int_equal(web->check_count, 2);
-    assert_int_equal(web->checks[1].header_count, 2);
-    assert_string_equal(web->checks[1].headers[1], "C;");
+    assert_int_equal(web->check_count, 3);
+    assert_int_equal(web->checks[2].header_count, 2);
+    assert_string_equal(web->checks[2].headers[1], "C;");
 }
 
 /* Every allocation is refused in turn: each time there is either an error

@@ -1,0 +1,75 @@
+/* check_exec.c - passes when a program exits with 0
+ * SPDX-License-Identifier: MIT
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nerve/check_type.h"
+#include "nerve/child.h"
+#include "nerve/config.h"
+
+struct exec_check {
+    struct check base;
+    struct child *child; /* that runs, or NULL */
+};
+
+static void on_done(void *arg, int status, const char *line) {
+    struct exec_check *e = arg;
+    char reason[240];
+    int length;
+
+    e->child = NULL;
+    if (status == 0) {
+        check_attempt_ended(&e->base, true, NULL);
+        return;
+    }
+    if (status > 0)
+        length = snprintf(reason, sizeof(reason), "exit status %d", status);
+    else
+        length = snprintf(reason, sizeof(reason), "ended by signal %d (%s)",
+                          -status, strsignal(-status));
+    if (*line)
+        snprintf(reason + length, sizeof(reason) - (size_t)length, ": %s",
+                 line);
+    check_attempt_ended(&e->base, false, reason);
+}
+
+static void attempt_exec(struct check *c, const struct addrinfo *address) {
+    struct exec_check *e = (struct exec_check *)c;
+    char *const *argv = c->config->command;
+    char reason[200];
+    int error = 0;
+
+    (void)address;
+    e->child = child_start(c->env.loop, argv, on_done, e, &error);
+    if (e->child)
+        return;
+    snprintf(reason, sizeof(reason), "%.100s: %s", argv[0], strerror(error));
+    check_attempt_ended(c, false, reason);
+}
+
+static void cancel_exec(struct check *c) {
+    struct exec_check *e = (struct exec_check *)c;
+
+    if (e->child)
+        child_kill(e->child);
+    e->child = NULL;
+}
+
+/* Where the parent of this process ignored the end of its children, they would
+ * not wait to be asked for their status. */
+static int open_exec(struct check *c) {
+    (void)c;
+    signal(SIGCHLD, SIG_DFL);
+    return 0;
+}
+
+const struct check_type check_exec = {
+    .size = sizeof(struct exec_check),
+    .no_host = true,
+    .open = open_exec,
+    .attempt = attempt_exec,
+    .cancel = cancel_exec,
+    .close = cancel_exec,
+};
