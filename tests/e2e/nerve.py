@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import program
+import wait
 
 # Short, so that faults longer than three of them fit in a test.
 SESSION_TIMEOUT = 3
@@ -31,16 +33,36 @@ class Nerve:
     def __init__(self, sandbox, instance_id, services, start=True, **more):
         self.instance_id = instance_id
         self._sandbox = sandbox
-        self.file = sandbox.write(f"nerve-{instance_id}.json", json.dumps(
-            {"instance_id": instance_id, "session_timeout": SESSION_TIMEOUT,
-             "services": services, **more}, indent=2))
+        self.configure(services, **more)
         self.process = None
         if start:
             self.start()
 
-    def start(self, **options):
+    def configure(self, services, **more):
+        """Writes the configuration; nerve reads it when it starts or is told
+        to."""
+        self.write(json.dumps(
+            {"instance_id": self.instance_id,
+             "session_timeout": SESSION_TIMEOUT, "services": services,
+             **more}, indent=2))
+
+    def write(self, text):
+        self.file = self._sandbox.write(f"nerve-{self.instance_id}.json",
+                                        text)
+
+    def reload(self, services=None, says="reloaded as", **more):
+        """Has it read its configuration again, with these services; waits
+        for what it says to that."""
+        if services is not None:
+            self.configure(services, **more)
+        before = len(self.process.lines(says))
+        self.process.send(signal.SIGHUP)
+        wait.until(lambda: len(self.process.lines(says)) > before, 10,
+                   f"nerve says {says!r} once more")
+
+    def start(self, binary=program.NERVE, **options):
         self.process = self._sandbox.run(
-            f"nerve-{self.instance_id}", [program.NERVE, "-c", self.file],
+            f"nerve-{self.instance_id}", [binary, "-c", self.file],
             **options)
 
 

@@ -75,13 +75,21 @@ class Sandbox:
     def close(self):
         """Ends everything; returns a sentence for whatever did not end as
         asked or left something behind."""
-        for close in self._closers:
-            close()
+        steps = [*self._closers,
+                 *(process.close for process in reversed(self.processes)),
+                 *self._last]
         living.remove(self)
-        troubles = [process.close() for process in reversed(self.processes)]
-        for action in self._last:
-            action()
-        return list(filter(None, troubles))
+        return list(filter(None, map(_trouble, steps)))
 
     def remove(self):
         shutil.rmtree(self.directory)
+
+
+def _trouble(step):
+    """Does one step of the end; whatever comes of it, the next one follows.
+    """
+    try:
+        result = step()
+    except Exception as error:  # one that fails must not keep the others
+        return repr(error)
+    return result if isinstance(result, str) else None

@@ -5,6 +5,7 @@ three session timeouts.
 """
 
 import os
+import signal
 
 import pytest
 from kazoo.recipe.watchers import ChildrenWatch, DataWatch
@@ -166,3 +167,46 @@ def test_zookeeper_flapping_faster_than_a_session_timeout_changes_nothing(
                     chain.lives_on(), SESSION_TIMEOUT + 2 * TICK,
                     "every znode is the one it was")
     load.assert_none_failed()
+
+
+def test_an_ensemble_out_of_reach_delays_no_other_backend(
+        sandbox, healthy, witness, path):
+    broken = sandbox.zookeeper()
+    one, two = sandbox.service("one"), sandbox.service("two")
+    client = broken.client()
+    register(client, path, one.payload("one"))
+    proxy = sandbox.haproxy([
+        Backend(name="broken", hosts=[broken.hosts], path=path),
+        Backend(name="healthy", hosts=[healthy.hosts], path=path)])
+    proxy.serves([one], "broken")
+    broken.freeze()
+    register(witness, path, two.payload("two"))
+    proxy.serves([two], "healthy", seconds=3)
+    wait.always(lambda: proxy.serving("broken") == [
+        f"{one.host}:{one.port}"], SESSION_TIMEOUT + 1, "it stays")
+
+
+def test_a_haproxy_that_slept_beyond_its_session_reads_everything_again(
+        sandbox, healthy, witness, path):
+    one, two, three = map(sandbox.service, ("one", "two", "three"))
+    node = register(witness, path, one.payload("one"))
+    register(witness, path, two.payload("two"))
+    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)])
+    proxy.serves([one, two])
+    connections = healthy.connections()
+    [worker] = proxy.workers()
+    os.kill(worker, signal.SIGSTOP)
+    wait.until(lambda: healthy.connections() < connections,
+               SESSION_TIMEOUT + 10, "its session has ended")
+    witness.delete(node)
+    register(witness, path, three.payload("three"))
+    os.kill(worker, signal.SIGCONT)
+    proxy.serves([two, three])
+    proxy.process.says("session .* expired")
+
+
+def test_a_session_timeout_that_the_server_shortens_is_told(
+        sandbox, healthy, path):
+    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+                            synapse={"session_timeout": 60})
+    proxy.process.says("connected, .*timeout 10 s")

@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from kazoo.security import make_acl
 
 import address
 import wait
@@ -227,3 +228,20 @@ def test_many_changes_at_once_are_few_batches(
     wait.until(lambda: len(proxy.serving()) == 50, 15, "all are used")
     told = proxy.process.lines(r"\bweb: .*(instance|command|plan|sent)")
     assert len(told) <= 15, told
+
+
+def test_a_path_without_rights_is_told_and_delays_no_other(
+        sandbox, healthy, witness, path):
+    one, two = sandbox.service("one"), sandbox.service("two")
+    secret, public = f"{path}/secret", f"{path}/public"
+    register(witness, secret, one.payload("one"))
+    register(witness, public, two.payload("two"))
+    witness.set_acls(secret, [make_acl("world", "anyone", write=True,
+                                       admin=True)])
+    proxy = sandbox.haproxy([web(healthy, secret, name="secret"),
+                             web(healthy, public, name="public")])
+    proxy.serves([two], "public")
+    proxy.process.says(f"{secret}: .*cannot be read")
+    assert proxy.serving("secret") == []
+    witness.set_acls(secret, [make_acl("world", "anyone", all=True)])
+    proxy.serves([one], "secret", seconds=20)

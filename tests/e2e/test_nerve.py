@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -171,6 +172,54 @@ def test_nerve_waits_for_an_ensemble_that_is_down_at_its_start(
                10, "it is registered")
 
 
+# Below what makes the client give its connection up (two thirds of a session
+# timeout), between that and a session timeout, and above.
+ASLEEP = [SESSION_TIMEOUT / 3, SESSION_TIMEOUT * 0.85, SESSION_TIMEOUT + 1.5]
+
+
+def sleep_while(server, one, health, seconds):
+    """The health changes while ZooKeeper hears it and does not answer."""
+    server.freeze()
+    one.set_health(health)
+    checks = one.checks()
+    wait.until(lambda: one.checks() > checks + 3, 10, "nerve has seen it")
+    wait.always(lambda: server.process.alive(), seconds, "it sleeps")
+    server.thaw()
+
+
+@pytest.mark.parametrize("seconds", ASLEEP)
+def test_a_registration_whose_answer_is_lost_is_there_once(
+        seconds, sandbox, path):
+    server = sandbox.zookeeper()
+    one = sandbox.service("one", health="down")
+    nerve = sandbox.nerve("one", {"web": watched(one, server, path)})
+    nerve.process.says("connected")
+    sleep_while(server, one, "up", seconds)
+    client = server.client()
+    wait.until(lambda: registrations(client, path) == [one.payload("one")],
+               20, "it is registered")
+    wait.until(lambda: len(children(client, path)) == 1, 10, "once")
+    wait.always(lambda: len(children(client, path)) == 1,
+                SESSION_TIMEOUT + 2 * TICK, "it stays so")
+    one.set_health("down")
+    wait.until(lambda: not children(client, path), 10, "it can be undone")
+
+
+@pytest.mark.parametrize("seconds", ASLEEP)
+def test_a_deregistration_whose_answer_is_lost_is_done(
+        seconds, sandbox, path):
+    server = sandbox.zookeeper()
+    one = sandbox.service("one")
+    client = server.client()
+    sandbox.nerve("one", {"web": watched(one, server, path)})
+    wait.until(lambda: children(client, path), 10, "it is registered")
+    sleep_while(server, one, "down", seconds)
+    client = server.client()
+    wait.until(lambda: not children(client, path), 20, "it is gone")
+    wait.always(lambda: not children(client, path),
+                SESSION_TIMEOUT + 2 * TICK, "it stays so")
+
+
 @pytest.mark.parametrize("fault", ["stop", "freeze"])
 def test_an_ensemble_out_of_reach_delays_no_other(
         fault, sandbox, healthy, witness, path):
@@ -254,3 +303,30 @@ def full_pipe(sandbox):
         os.set_blocking(writer, True)
     sandbox.at_end(lambda: (os.close(reader), os.close(writer)))
     return writer
+
+
+def test_proxy_variables_do_not_divert_the_checks(
+        sandbox, healthy, witness, path):
+    one = sandbox.service("one")
+    nerve = sandbox.nerve("one", {"web": watched(one, healthy, path)},
+                          start=False)
+    nerve.start(env={**os.environ, "http_proxy": "http://127.0.0.1:1/",
+                     "ALL_PROXY": "http://127.0.0.1:1/"})
+    wait.until(lambda: children(witness, path), 10, "it is registered")
+
+
+def test_a_session_timeout_that_the_server_shortens_is_told(
+        sandbox, healthy, path):
+    one = sandbox.service("one")
+    nerve = sandbox.nerve("one", {"web": watched(one, healthy, path)},
+                          session_timeout=60)
+    line = nerve.process.says("timeout.*10")
+    assert "60" in line
+
+
+def test_nerve_shows_its_version():
+    with open(f"{program.ROOT}/VERSION") as file:
+        version = file.read().strip()
+    said = subprocess.run([program.NERVE, "--version"], text=True, check=True,
+                          capture_output=True).stdout
+    assert version in said

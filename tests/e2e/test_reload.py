@@ -1,6 +1,7 @@
 """HAProxy reloaded (SIGUSR2), with ZooKeeper up and down."""
 
 import os
+import signal
 
 import pytest
 
@@ -136,3 +137,15 @@ def test_an_agent_whose_worker_ended_hard_leaves_nothing_behind(
     assert site.proxy.process.group() == []
     wait.until(lambda: site.server.connections() == 1, 15,
                "only kazoo is connected")
+
+
+def test_a_soft_stop_ends_with_the_last_connection(sandbox, path):
+    site = Site(sandbox, path)
+    with site.proxy.hold("/slow") as more:
+        site.proxy.process.send(signal.SIGUSR1)
+        wait.until(lambda: site.server.connections() == 1, 10,
+                   "the agent has ended its session")
+        assert more()
+        assert site.proxy.process.alive()
+    site.proxy.process.ended(10)
+    assert site.proxy.process.group() == []

@@ -99,7 +99,7 @@ class ZooKeeper:
         return sum(line.startswith(" /") and "queued" in line
                    for line in self.command("cons").splitlines()) - 1
 
-    def client(self, timeout=10):
+    def client(self, timeout=6):
         """A new kazoo client, connected; it reconnects without delay."""
         client = KazooClient(
             self.hosts, timeout=timeout,
