@@ -54,6 +54,8 @@ struct service_config {
     char *payload;  /* owned; the znode's data */
     char *identity; /* owned; the payload's start that names the instance */
     char *node;     /* owned; the znode's name but for its sequence number */
+    char *checking; /* owned; all about its checks as it was written, JSON */
+    int session_timeout_ms;
     unsigned int check_interval_ms;
     struct check_config *checks; /* owned */
     size_t check_count;

@@ -263,6 +263,30 @@ static int read_payload(struct service_config *service, const json_t *json,
     return status;
 }
 
+/* Adds the member <key> to <to>, if it is there. Returns 0, or -1 without
+ * memory. */
+static int copy_member(json_t *to, const json_t *from, const char *key) {
+    json_t *value = json_object_get(from, key);
+
+    return value ? json_object_set(to, key, value) : 0;
+}
+
+/* Keeps what the checks are made of, so that a later configuration can be
+ * compared with it. */
+static int keep_checking(struct service_config *service, const json_t *json,
+                         const char *at, struct error *err) {
+    json_t *all = json_object();
+
+    if (all && copy_member(all, json, "host") == 0 &&
+        copy_member(all, json, "port") == 0 &&
+        copy_member(all, json, "check_interval") == 0 &&
+        copy_member(all, json, "check_mocked") == 0 &&
+        copy_member(all, json, "checks") == 0)
+        service->checking = json_text(all);
+    json_decref(all);
+    return service->checking ? 0 : out_of_memory(at, err);
+}
+
 static int read_checks(struct service_config *service, const json_t *json,
                        const char *at, struct config *config,
                        struct error *err) {
@@ -318,6 +342,7 @@ int service_config_read(struct service_config *service, const char *name,
         return -1;
     }
     service->check_interval_ms = DEFAULT_INTERVAL_MS;
+    service->session_timeout_ms = config->session_timeout_ms;
     service->name = strdup(name);
     if (!service->name)
         return out_of_memory(at, err);
@@ -330,7 +355,8 @@ int service_config_read(struct service_config *service, const char *name,
         value_seconds(json, at, "check_interval", &service->check_interval_ms,
                       err) != 0 ||
         read_payload(service, json, at, config->instance_id, err) != 0 ||
-        read_checks(service, json, at, config, err) != 0)
+        read_checks(service, json, at, config, err) != 0 ||
+        keep_checking(service, json, at, err) != 0)
         return -1;
     note_odd_types(json, at, config);
     value_check_keys(config, json, at, service_keys);
@@ -341,6 +367,7 @@ void service_config_close(struct service_config *service) {
     for (size_t i = 0; i < service->check_count; i++)
         check_config_close(&service->checks[i]);
     free(service->checks);
+    free(service->checking);
     free(service->node);
     free(service->identity);
     free(service->payload);
@@ -349,4 +376,37 @@ void service_config_close(struct service_config *service) {
     free(service->port);
     free(service->host);
     free(service->name);
+}
+
+struct service_config *service_config_move(struct service_config *from) {
+    struct service_config *to = malloc(sizeof(*to));
+
+    if (!to)
+        return NULL;
+    *to = *from;
+    memset(from, 0, sizeof(*from));
+    return to;
+}
+
+void service_config_free(struct service_config *service) {
+    if (!service)
+        return;
+    service_config_close(service);
+    free(service);
+}
+
+void service_config_swap_registration(struct service_config *a,
+                                      struct service_config *b) {
+    struct service_config old = *a;
+
+    *a = *b;
+    a->checking = old.checking;
+    a->check_interval_ms = old.check_interval_ms;
+    a->checks = old.checks;
+    a->check_count = old.check_count;
+    old.checking = b->checking;
+    old.check_interval_ms = b->check_interval_ms;
+    old.checks = b->checks;
+    old.check_count = b->check_count;
+    *b = old;
 }

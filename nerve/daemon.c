@@ -25,10 +25,9 @@
 #include "nerve/config.h"
 #include "nerve/curl_loop.h"
 #include "nerve/daemon.h"
-#include "nerve/ensemble.h"
 #include "nerve/log.h"
-#include "nerve/reporter.h"
-#include "nerve/watcher.h"
+#include "nerve/reload.h"
+#include "nerve/roster.h"
 
 #define QUEUE_LIMIT 100000
 #define LIBRARY_MS  60000 /* between errors of the client library */
@@ -38,23 +37,19 @@
 #define FLUSH_MS    100
 
 struct daemon {
-    const struct config *config; /* borrowed */
-    struct log *log;             /* borrowed */
+    struct log *log; /* borrowed */
     uv_loop_t loop;
     uv_async_t wake;
     uv_signal_t signals[3];
     uv_timer_t end_timer;
-    uint64_t end_since_ms;       /* when the signal came; 0: none */
-    uint64_t library_next_ms;    /* when its next error is shown */
-    bool closed;                 /* the loop runs out of handles */
-    struct queue *queue;         /* owned */
-    struct worker *closer;       /* owned; closes handles */
-    struct curl_loop *curl;      /* owned */
-    struct reporter **reporters; /* owned, with its members: as watchers */
-    struct watcher **watchers;   /* owned, with its members */
-    size_t service_count;        /* of these that there are */
-    struct ensemble **ensembles; /* owned, with its members */
-    size_t ensemble_count;
+    uint64_t end_since_ms;    /* when the signal came; 0: none */
+    uint64_t library_next_ms; /* when its next error is shown */
+    bool closed;              /* the loop runs out of handles */
+    struct queue *queue;      /* owned */
+    struct worker *closer;    /* owned; closes handles */
+    struct curl_loop *curl;   /* owned */
+    struct roster *roster;    /* owned */
+    struct reload reload;
 };
 
 /* Any thread. */
@@ -80,39 +75,9 @@ static void on_wake(uv_async_t *wake) {
     while ((ev = queue_pop(d->queue))) {
         if (ev->type == EVENT_LOG)
             log_library(d, ev);
-        for (size_t i = 0; i < d->ensemble_count; i++)
-            ensemble_absorb(d->ensembles[i], ev);
+        roster_absorb(d->roster, ev);
         event_free(ev);
     }
-}
-
-static void close_watchers(struct daemon *d) {
-    for (size_t i = 0; i < d->service_count; i++) {
-        watcher_close(d->watchers[i]);
-        d->watchers[i] = NULL;
-    }
-}
-
-/* Begins the end: no check runs any more, nothing is wanted. */
-static void leave(struct daemon *d) {
-    int64_t now = (int64_t)uv_now(&d->loop);
-
-    close_watchers(d);
-    for (size_t i = 0; i < d->service_count; i++)
-        reporter_want(d->reporters[i], false, now);
-}
-
-static bool all_are_gone(const struct daemon *d) {
-    for (size_t i = 0; i < d->ensemble_count; i++)
-        if (!ensemble_is_gone(d->ensembles[i]))
-            return false;
-    return true;
-}
-
-static void close_ensembles(struct daemon *d) {
-    for (size_t i = 0; i < d->ensemble_count; i++)
-        ensemble_close(d->ensembles[i]);
-    d->ensemble_count = 0;
 }
 
 /* Lets the loop run out of handles. The timer of the end still runs, because
@@ -143,9 +108,9 @@ static void on_end_tick(uv_timer_t *timer) {
     struct daemon *d = timer->data;
     uint64_t elapsed = uv_now(&d->loop) - d->end_since_ms;
 
-    if (d->ensemble_count && (all_are_gone(d) || elapsed >= LEAVING_MS))
-        close_ensembles(d);
-    if (d->ensemble_count)
+    if (roster_has_left(d->roster) || elapsed >= LEAVING_MS)
+        roster_close(d->roster);
+    if (!roster_is_closed(d->roster))
         return;
     if (!d->closed && worker_pending(d->closer) == 0)
         close_loop(d);
@@ -153,21 +118,48 @@ static void on_end_tick(uv_timer_t *timer) {
         end_at_once(d);
 }
 
-static void on_signal(uv_signal_t *handle, int number) {
-    struct daemon *d = handle->data;
-
-    if (number == SIGHUP) {
-        log_line(d->log, LEVEL_WARNING,
-                 "SIGHUP ignored: a changed configuration needs a restart");
-        return;
-    }
-    if (d->end_since_ms)
-        return;
+/* Begins the end: no check runs any more, nothing is wanted. */
+static void leave(struct daemon *d, int number) {
     log_line(d->log, LEVEL_INFO, "%s: removing the registrations",
              number == SIGTERM ? "SIGTERM" : "SIGINT");
     d->end_since_ms = uv_now(&d->loop);
-    leave(d);
+    reload_close(&d->reload);
+    roster_leave(d->roster);
     uv_timer_start(&d->end_timer, on_end_tick, 0, END_TICK_MS);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct daemon *d = handle->data;
+
+    if (d->end_since_ms)
+        return;
+    if (number == SIGHUP)
+        reload_start(&d->reload);
+    else
+        leave(d, number);
+}
+
+static void use_config(struct daemon *d, struct config *config) {
+    for (size_t i = 0; i < config->note_count; i++)
+        log_line(d->log, config->notes[i].level, "%s", config->notes[i].text);
+    if (roster_apply(d->roster, config, true) == 0)
+        log_line(d->log, LEVEL_INFO, "reloaded as %s, %zu service%s",
+                 config->instance_id, config->service_count,
+                 config->service_count == 1 ? "" : "s");
+    else
+        log_line(d->log, LEVEL_ERROR,
+                 "not reloaded, nothing is changed: out of memory");
+}
+
+static void on_reloaded(void *arg, struct config *config, const char *problem) {
+    struct daemon *d = arg;
+
+    if (config)
+        use_config(d, config);
+    else
+        log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
+                 problem);
+    config_free(config);
 }
 
 static void open_loop(struct daemon *d) {
@@ -184,100 +176,49 @@ static void open_loop(struct daemon *d) {
     }
 }
 
-/* Returns the ensemble of <hosts>, a new one if need be, or NULL without
- * memory. */
-static struct ensemble *ensemble_of(struct daemon *d, const char *hosts) {
-    struct ensemble_env env = {
-        .loop = &d->loop,
-        .queue = d->queue,
-        .worker = d->closer,
-        .log = d->log,
-        .session_timeout_ms = d->config->session_timeout_ms,
-    };
-    struct ensemble *e;
-
-    for (size_t i = 0; i < d->ensemble_count; i++)
-        if (strcmp(ensemble_hosts(d->ensembles[i]), hosts) == 0)
-            return d->ensembles[i];
-    e = ensemble_new(&env, hosts);
-    if (e)
-        d->ensembles[d->ensemble_count++] = e;
-    return e;
-}
-
-static int open_service(struct daemon *d,
-                        const struct service_config *service) {
-    struct check_env env = {.loop = &d->loop, .curl = d->curl};
-    size_t index = d->service_count;
-    struct ensemble *e = ensemble_of(d, service->ensemble);
-
-    if (!e)
-        return -1;
-    d->service_count++;
-    d->reporters[index] = reporter_new(service, d->log);
-    if (!d->reporters[index] || ensemble_add(e, d->reporters[index]) != 0)
-        return -1;
-    d->watchers[index] =
-        watcher_open(&env, service, d->reporters[index], d->log);
-    return d->watchers[index] ? 0 : -1;
-}
-
 /* Makes all parts. Returns 0, or -1 without memory. */
-static int open_parts(struct daemon *d) {
-    size_t count = d->config->service_count;
+static int open_parts(struct daemon *d, struct config *config) {
+    struct roster_env env = {.check = {.loop = &d->loop}, .log = d->log};
 
-    d->reporters = calloc(count + 1, sizeof(*d->reporters));
-    d->watchers = calloc(count + 1, sizeof(*d->watchers));
-    d->ensembles = calloc(count + 1, sizeof(*d->ensembles));
-    d->queue = queue_new(QUEUE_LIMIT);
-    d->closer = worker_new();
-    d->curl = curl_loop_new(&d->loop);
-    if (!d->reporters || !d->watchers || !d->ensembles || !d->queue ||
-        !d->closer || !d->curl)
+    env.queue = d->queue = queue_new(QUEUE_LIMIT);
+    env.worker = d->closer = worker_new();
+    env.check.curl = d->curl = curl_loop_new(&d->loop);
+    if (!d->queue || !d->closer || !d->curl)
         return -1;
-    for (size_t i = 0; i < count; i++)
-        if (open_service(d, &d->config->services[i]) != 0)
-            return -1;
-    return 0;
-}
-
-static void start_parts(struct daemon *d) {
     queue_set_wake(d->queue, wake_loop, &d->wake);
     session_log_to(d->queue);
-    for (size_t i = 0; i < d->ensemble_count; i++)
-        ensemble_start(d->ensembles[i]);
-    for (size_t i = 0; i < d->service_count; i++)
-        watcher_start(d->watchers[i], i, d->service_count);
+    d->roster = roster_new(&env);
+    return d->roster ? roster_apply(d->roster, config, false) : -1;
 }
 
 /* Frees what the loop does not close. */
 static void free_parts(struct daemon *d) {
     session_log_to(NULL);
-    for (size_t i = 0; i < d->service_count; i++)
-        reporter_free(d->reporters[i]);
+    roster_free(d->roster);
     worker_free(d->closer);
     queue_free(d->queue);
-    free(d->ensembles);
-    free(d->watchers);
-    free(d->reporters);
 }
 
-int daemon_run(const struct config *config, struct log *log) {
-    struct daemon d = {.config = config, .log = log};
+int daemon_run(struct config *config, const char *path, const char *instance_id,
+               struct log *log) {
+    struct daemon d = {.log = log,
+                       .reload = {.path = path, .instance_id = instance_id}};
     int status;
 
     if (uv_loop_init(&d.loop) != 0) {
         log_line(log, LEVEL_ERROR, "cannot start: no event loop");
+        config_free(config);
         return -1;
     }
+    d.reload.loop = &d.loop;
+    d.reload.done = on_reloaded;
+    d.reload.arg = &d;
     open_loop(&d);
-    status = open_parts(&d);
-    if (status == 0) {
-        start_parts(&d);
-    } else {
+    status = open_parts(&d, config);
+    config_free(config);
+    if (status != 0) {
         log_line(log, LEVEL_ERROR, "cannot start: out of memory");
-        close_watchers(&d);
-        close_ensembles(&d);
+        roster_close(d.roster);
         close_loop(&d);
     }
     uv_run(&d.loop, UV_RUN_DEFAULT);

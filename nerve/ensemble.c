@@ -29,7 +29,7 @@ struct resolving {
 
 struct ensemble {
     struct ensemble_env env;
-    const char *hosts;           /* borrowed */
+    char *hosts;                 /* owned */
     struct session *session;     /* owned; NULL until the names are known */
     struct resolving *resolving; /* owned, or NULL */
     uint64_t resolve_at_ms;      /* when to try again; 0: no need */
@@ -40,21 +40,21 @@ struct ensemble {
     bool said_unknown; /* the log has it already */
 };
 
-struct ensemble *ensemble_new(const struct ensemble_env *env,
-                              const char *hosts) {
-    struct ensemble *e = calloc(1, sizeof(*e));
-
-    if (!e)
-        return NULL;
-    e->env = *env;
-    e->hosts = hosts;
-    e->backoff_ms = BACKOFF_MIN_MS;
-    uv_timer_init(env->loop, &e->timer);
-    e->timer.data = e;
-    return e;
+bool ensemble_serves(const struct ensemble *e, const char *hosts,
+                     int session_timeout_ms) {
+    return strcmp(e->hosts, hosts) == 0 &&
+           e->env.session_timeout_ms == session_timeout_ms;
 }
 
-const char *ensemble_hosts(const struct ensemble *e) { return e->hosts; }
+/* A reporter that comes later finds the session as the others do. */
+static void tell_state(struct ensemble *e, struct reporter *reporter) {
+    struct event ev = {.type = EVENT_SESSION,
+                       .state = session_state(e->session),
+                       .link = LINK_NEW_HANDLE};
+
+    reporter_attach(reporter, e->session);
+    reporter_absorb(reporter, &ev, (int64_t)uv_now(e->env.loop));
+}
 
 int ensemble_add(struct ensemble *e, struct reporter *reporter) {
     struct reporter **list =
@@ -64,8 +64,21 @@ int ensemble_add(struct ensemble *e, struct reporter *reporter) {
         return -1;
     e->reporters = list;
     list[e->count++] = reporter;
+    if (e->session)
+        tell_state(e, reporter);
     return 0;
 }
+
+void ensemble_remove(struct ensemble *e, const struct reporter *reporter) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < e->count; i++)
+        if (e->reporters[i] != reporter)
+            e->reporters[kept++] = e->reporters[i];
+    e->count = kept;
+}
+
+bool ensemble_is_used(const struct ensemble *e) { return e->count > 0; }
 
 /* A thread of libuv's. */
 static void resolve(uv_work_t *work) {
@@ -152,9 +165,23 @@ static void on_tick(uv_timer_t *timer) {
         reporter_tick(e->reporters[i], (int64_t)now);
 }
 
-void ensemble_start(struct ensemble *e) {
-    start_resolving(e);
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts) {
+    struct ensemble *e = calloc(1, sizeof(*e));
+
+    if (e)
+        e->hosts = strdup(hosts);
+    if (!e || !e->hosts) {
+        free(e);
+        return NULL;
+    }
+    e->env = *env;
+    e->backoff_ms = BACKOFF_MIN_MS;
+    uv_timer_init(env->loop, &e->timer);
+    e->timer.data = e;
     uv_timer_start(&e->timer, on_tick, TICK_MS, TICK_MS);
+    start_resolving(e);
+    return e;
 }
 
 static void say_connected(struct ensemble *e, const struct event *ev) {
@@ -243,7 +270,12 @@ bool ensemble_is_gone(const struct ensemble *e) {
     return true;
 }
 
-static void on_closed(uv_handle_t *timer) { free(timer->data); }
+static void on_closed(uv_handle_t *timer) {
+    struct ensemble *e = timer->data;
+
+    free(e->hosts);
+    free(e);
+}
 
 void ensemble_close(struct ensemble *e) {
     if (!e)

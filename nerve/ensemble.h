@@ -28,20 +28,24 @@ struct ensemble_env {
     int session_timeout_ms;
 };
 
-/* Returns the ensemble of <hosts>, not started; keeps <hosts> and what is in
- * <env> borrowed. Owned by the caller, or NULL without memory. */
+/* Returns the ensemble of <hosts>, which looks their names up at once and then
+ * opens the session; keeps what is in <env> borrowed. Owned by the caller, or
+ * NULL without memory. */
 struct ensemble *ensemble_new(const struct ensemble_env *env,
                               const char *hosts);
 
-/* Returns the hosts that it was made with, borrowed. */
-const char *ensemble_hosts(const struct ensemble *e);
+/* Tells whether it was made with these. */
+bool ensemble_serves(const struct ensemble *e, const char *hosts,
+                     int session_timeout_ms);
 
-/* Adds a reporter, before the start; keeps it borrowed. Returns 0, or -1
- * without memory. */
+/* Adds a reporter; keeps it borrowed. Returns 0, or -1 without memory. */
 int ensemble_add(struct ensemble *e, struct reporter *reporter);
 
-/* Looks the names up and opens the session. */
-void ensemble_start(struct ensemble *e);
+/* Forgets <reporter>. */
+void ensemble_remove(struct ensemble *e, const struct reporter *reporter);
+
+/* Tells whether it has any reporter. */
+bool ensemble_is_used(const struct ensemble *e);
 
 /* Takes note of <ev> if it is of this ensemble's session, or of none. */
 void ensemble_absorb(struct ensemble *e, struct event *ev);

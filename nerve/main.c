@@ -39,13 +39,15 @@ static int check(const struct options *options, const struct config *config) {
     return EXIT_SUCCESS;
 }
 
-static int run(const struct config *config) {
+/* Runs as <config>, which it takes, says. */
+static int run(const struct options *options, struct config *config) {
     struct log *log =
         log_new(STDERR_FILENO, getenv("DEBUG") ? LEVEL_DEBUG : LEVEL_INFO);
     int status;
 
     if (!log) {
         fputs("nerve: out of memory\n", stderr);
+        config_free(config);
         return EXIT_FAILURE;
     }
     log_line(log, LEVEL_INFO, "nerve " VERSION " starts as %s, %zu service%s",
@@ -53,7 +55,7 @@ static int run(const struct config *config) {
              config->service_count == 1 ? "" : "s");
     for (size_t i = 0; i < config->note_count; i++)
         log_line(log, config->notes[i].level, "%s", config->notes[i].text);
-    status = daemon_run(config, log);
+    status = daemon_run(config, options->config, options->instance_id, log);
     log_line(log, LEVEL_INFO, "stopped");
     if (log_flush(log, FLUSH_MS) != 0)
         _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE); /* stderr hangs */
@@ -74,14 +76,14 @@ static int use_config(const struct options *options) {
     }
     if (options->action == OPTIONS_CHECK) {
         status = check(options, config);
+        config_free(config);
     } else {
         signal(SIGPIPE, SIG_IGN);
         raise_descriptor_limit();
         curl_global_init(CURL_GLOBAL_DEFAULT);
-        status = run(config);
+        status = run(options, config);
         curl_global_cleanup();
     }
-    config_free(config);
     return status;
 }
 

@@ -123,6 +123,11 @@ void registration_unsettle(struct registration *r) {
     r->listed = false;
 }
 
+void registration_outdate(struct registration *r) {
+    for (size_t i = 0; i < r->count; i++)
+        r->znodes[i].current = false;
+}
+
 void registration_lose_session(struct registration *r) {
     while (r->count)
         free(r->znodes[--r->count].path);

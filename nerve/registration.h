@@ -79,6 +79,9 @@ void registration_listed(struct registration *r);
  * be one. With the last one everything is known again. */
 char *registration_take_candidate(struct registration *r);
 
+/* What is wanted as the znodes' data has changed. */
+void registration_outdate(struct registration *r);
+
 /* The session is gone, and all its znodes with it. */
 void registration_lose_session(struct registration *r);
 

@@ -23,6 +23,7 @@ struct reporter {
     uint64_t request;            /* the one in flight */
     enum registration_step step; /* that it carries out */
     bool stale;                  /* it was made in a session since lost */
+    bool outdated;               /* the data has changed since it was made */
     int last_error;              /* ZooKeeper's code that was logged last */
 };
 
@@ -133,6 +134,7 @@ static void advance(struct reporter *r, int64_t now_ms) {
         r->request = (uint64_t)request;
         r->step = step;
         r->stale = false;
+        r->outdated = false;
         r->registration.in_flight = true;
     } else if (request == SESSION_INVALID_STATE) {
         r->registration.connected = false; /* an event will say it too */
@@ -163,7 +165,7 @@ static void on_created(struct reporter *r, const struct event *ev) {
     char *path = ev->data ? strdup(ev->data) : NULL;
 
     registration_succeeded(&r->registration);
-    if (registration_add(&r->registration, path, true) == 0)
+    if (registration_add(&r->registration, path, !r->outdated) == 0)
         log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
                  ev->data);
     else
@@ -267,7 +269,7 @@ static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
     else if (r->step == REGISTRATION_SYNC)
         known->synced = true;
     else if (r->step == REGISTRATION_SET && known->count)
-        known->znodes[0].current = true;
+        known->znodes[0].current = !r->outdated;
     else if (r->step == REGISTRATION_WATCH && known->count)
         known->znodes[0].watched = true;
 }
@@ -351,6 +353,15 @@ void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
     advance(r, now_ms);
 }
 
+void reporter_update(struct reporter *r, const struct service_config *service,
+                     bool same) {
+    r->service = service;
+    if (same)
+        return;
+    r->outdated = true;
+    registration_outdate(&r->registration);
+}
+
 void reporter_absorb(struct reporter *r, const struct event *ev,
                      int64_t now_ms) {
     bool awaited = r->registration.in_flight && ev->request == r->request;
@@ -369,6 +380,10 @@ void reporter_absorb(struct reporter *r, const struct event *ev,
 }
 
 void reporter_tick(struct reporter *r, int64_t now_ms) { advance(r, now_ms); }
+
+bool reporter_is_registered(const struct reporter *r) {
+    return r->registration.count > 0;
+}
 
 bool reporter_is_gone(const struct reporter *r) {
     const struct registration *known = &r->registration;

@@ -32,12 +32,21 @@ void reporter_attach(struct reporter *r, struct session *session);
 /* Says whether the service is to be registered. */
 void reporter_want(struct reporter *r, bool registered, int64_t now_ms);
 
+/* Uses <service>, which it keeps borrowed in the place of the one before, from
+ * now on; its registration is the same, and so is its data if <same>. The step
+ * that this may need is taken with the next event or tick. */
+void reporter_update(struct reporter *r, const struct service_config *service,
+                     bool same);
+
 /* Takes note of <ev>, an event of the session; ignores those of others. */
 void reporter_absorb(struct reporter *r, const struct event *ev,
                      int64_t now_ms);
 
 /* Lets time pass: takes steps that were put off. */
 void reporter_tick(struct reporter *r, int64_t now_ms);
+
+/* Tells whether the service is registered, as far as is known. */
+bool reporter_is_registered(const struct reporter *r);
 
 /* Tells whether nothing is registered and nothing is under way. */
 bool reporter_is_gone(const struct reporter *r);

@@ -144,7 +144,8 @@ def register(client, path, payload, name="other_"):
 def births(client, path):
     """The czxid of every child of `path`: the same as long as nobody deletes
     and makes them again."""
-    return {name: client.exists(f"{path}/{name}").czxid
-            for name in children(client, path)}
+    stats = {name: client.exists(f"{path}/{name}")
+             for name in children(client, path)}
+    return {name: stat.czxid for name, stat in stats.items() if stat}
 
 

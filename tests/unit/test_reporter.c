@@ -328,6 +328,60 @@ static void an_operation_timeout_is_settled_too(void **state) {
     assert_true(fake_sent("sync /a/b"));
 }
 
+/* The service's settings have changed: the same registration, other data. */
+static void update_it(const char *data) {
+    static struct service_config changed;
+    static char text[200];
+
+    strcpy(text, data);
+    changed = service;
+    changed.payload = text;
+    reporter_update(reporter, &changed, false);
+    reporter_tick(reporter, now);
+}
+
+static void changed_data_is_set_once(void **state) {
+    (void)state;
+    register_it();
+    fake_forget();
+    reporter_update(reporter, &service, true);
+    reporter_tick(reporter, now);
+    assert_true(fake_sent_nothing());
+    update_it("new");
+    assert_true(fake_sent("set " ZNODE " new"));
+    answer(SESSION_OK, ZNODE);
+    reporter_tick(reporter, now);
+    assert_true(fake_sent_nothing());
+}
+
+static void data_that_changes_while_it_is_written_is_set_again(void **state) {
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    update_it("new");
+    fake_forget();
+    answer_created(ZNODE);
+    assert_true(fake_sent("set " ZNODE " new"));
+    update_it("newer");
+    assert_true(fake_sent_nothing());
+    answer(SESSION_OK, ZNODE);
+    assert_true(fake_sent("set " ZNODE " newer"));
+    answer(SESSION_OK, ZNODE);
+    assert_true(fake_sent("exists " ZNODE " watch"));
+}
+
+static void data_that_changes_without_a_connection_is_set_later(void **state) {
+    (void)state;
+    register_it();
+    tell(SESSION_CONNECTING, LINK_NONE);
+    fake_forget();
+    update_it("new");
+    assert_true(fake_sent_nothing());
+    assert_true(reporter_is_registered(reporter));
+    tell(SESSION_CONNECTED, LINK_SAME_HANDLE);
+    assert_true(fake_sent("set " ZNODE " new"));
+}
+
 static void an_expired_session_is_registered_anew(void **state) {
     (void)state;
     register_it();
@@ -497,6 +551,9 @@ int main(void) {
         TEST(another_service_of_ours_is_left_alone),
         TEST(settling_that_is_interrupted_begins_anew),
         TEST(an_operation_timeout_is_settled_too),
+        TEST(changed_data_is_set_once),
+        TEST(data_that_changes_while_it_is_written_is_set_again),
+        TEST(data_that_changes_without_a_connection_is_set_later),
         TEST(an_expired_session_is_registered_anew),
         TEST(an_answer_of_the_session_before_is_not_learnt),
         TEST(a_reconnect_of_the_same_handle_costs_nothing),

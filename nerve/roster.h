@@ -1,0 +1,57 @@
+/* roster.h - the services that run, and how a new configuration changes them
+ *
+ * What is unchanged is not touched. A service whose registration is another
+ * one takes over when it is registered: only then does the old one leave.
+ * Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_ROSTER_H
+#define NERVE_ROSTER_H
+
+#include <stdbool.h>
+
+#include "nerve/check.h"
+
+struct config;
+struct event;
+struct log;
+struct queue;
+struct roster;
+struct worker;
+
+/* What services run on; all borrowed. */
+struct roster_env {
+    struct check_env check;
+    struct queue *queue;
+    struct worker *worker; /* closes handles */
+    struct log *log;
+};
+
+/* Returns an empty roster, owned by the caller, or NULL without memory. */
+struct roster *roster_new(const struct roster_env *env);
+
+/* Runs the services of <config>, which loses them, from now on, and says what
+ * changes when <said>. Returns 0, or -1 without memory; then nothing has
+ * changed. */
+int roster_apply(struct roster *r, struct config *config, bool said);
+
+/* Takes note of <ev>. */
+void roster_absorb(struct roster *r, struct event *ev);
+
+/* Ends all checks; nothing is to be registered any more. */
+void roster_leave(struct roster *r);
+
+/* Tells whether nothing is registered any more, or all is closed. */
+bool roster_has_left(const struct roster *r);
+
+/* Closes the sessions; the services are left as they are. */
+void roster_close(struct roster *r);
+
+/* Tells whether the sessions were closed, or there never was one. */
+bool roster_is_closed(const struct roster *r);
+
+/* Frees <r>, which is closed, when the loop has run out of handles. NULL is
+ * allowed. */
+void roster_free(struct roster *r);
+
+#endif

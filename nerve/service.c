@@ -1,0 +1,78 @@
+/* service.c - one service at work: its settings, its watcher, its reporter
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+
+#include "nerve/config.h"
+#include "nerve/config_compare.h"
+#include "nerve/config_service.h"
+#include "nerve/ensemble.h"
+#include "nerve/reporter.h"
+#include "nerve/service.h"
+#include "nerve/watcher.h"
+
+struct service *service_new(struct service_config *config,
+                            struct ensemble *ensemble,
+                            const struct check_env *env, struct log *log) {
+    struct service *s = calloc(1, sizeof(*s));
+
+    if (!s) {
+        service_config_free(config);
+        return NULL;
+    }
+    s->config = config;
+    s->reporter = reporter_new(config, log);
+    if (s->reporter)
+        s->watcher = watcher_open(env, config, s->reporter, log);
+    if (s->watcher && ensemble_add(ensemble, s->reporter) == 0) {
+        s->ensemble = ensemble;
+        return s;
+    }
+    service_free(s);
+    return NULL;
+}
+
+void service_renew(struct service *s, struct service_config *config,
+                   struct watcher *watcher) {
+    bool same = config_same_payload(s->config, config);
+    struct service_config *old = config;
+
+    s->successor = NULL;
+    if (watcher) {
+        watcher_close(s->watcher);
+        s->watcher = watcher;
+        old = s->config;
+        s->config = config;
+    } else {
+        service_config_swap_registration(s->config, config);
+    }
+    reporter_update(s->reporter, s->config, same);
+    service_config_free(old);
+}
+
+void service_leave(struct service *s, int64_t now_ms) {
+    watcher_close(s->watcher);
+    s->watcher = NULL;
+    s->successor = NULL;
+    reporter_want(s->reporter, false, now_ms);
+}
+
+bool service_may_leave(const struct service *s) {
+    return reporter_is_registered(s->successor->reporter) ||
+           reporter_is_gone(s->reporter);
+}
+
+bool service_has_left(const struct service *s) {
+    return !s->watcher && reporter_is_gone(s->reporter);
+}
+
+void service_free(struct service *s) {
+    if (!s)
+        return;
+    watcher_close(s->watcher);
+    if (s->ensemble)
+        ensemble_remove(s->ensemble, s->reporter);
+    reporter_free(s->reporter);
+    service_config_free(s->config);
+    free(s);
+}
