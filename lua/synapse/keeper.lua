@@ -1,10 +1,11 @@
 --- Keeps the snapshot's file as the services are, off HAProxy's threads.
 --
--- At most one write a second, one at a time, and none that changes nothing;
--- only what a person did is written at once, for the reload that may be the
--- next thing this person does. A failed write leaves the old file; it is
--- reported once and tried again. A stopping worker writes no more: the next
--- one has taken over.
+-- At most one write a second, one at a time, and none that changes nothing.
+-- The changes of a moment are written together: a reload right after the first
+-- of them is not to find a part. Only what a person did is written at once, for
+-- the reload that may be the next thing this person does. A failed write leaves
+-- the old file; it is reported once and tried again. A stopping worker writes
+-- no more: the next one has taken over.
 --
 -- @module synapse.keeper
 
@@ -12,6 +13,7 @@ local keeper = {}
 keeper.__index = keeper
 
 local INTERVAL = 1
+local COLLECT = 0.1
 local RETRY = 10
 
 --- Returns a keeper that has written nothing.
@@ -35,7 +37,10 @@ end
 
 --- Notes that something changed.
 function keeper:changed()
-  self.wanted = true
+  if not self.wanted then
+    self.wanted = true
+    self.due = math.max(self.due, self.deps.now() + COLLECT)
+  end
 end
 
 --- Notes that something changed that must not wait.

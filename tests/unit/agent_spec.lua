@@ -111,6 +111,8 @@ describe("the agent", function()
         "ready$"))
       answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n\n")
       assert.are.equal(1, log.count("web: 1 instance added (10.0.0.1:80), 2"))
+      clock.pass(0.1)
+      one:turn()
       assert.is_truthy(written[#written]:find('"znode":"a_1"', 1, true))
     end)
 

@@ -20,6 +20,7 @@ describe("the keeper of the snapshot", function()
   local function changed(to)
     text = to
     one:changed()
+    clock.pass(0.1)
     one:tick()
   end
 
@@ -41,12 +42,35 @@ describe("the keeper of the snapshot", function()
     changed("first")
     ended(0)
     changed("second")
-    clock.pass(0.9)
+    clock.pass(0.8)
     one:tick()
     assert.are.same({"first"}, written)
-    clock.pass(0.1)
+    clock.pass(0.11)
     one:tick()
     assert.are.same({"first", "second"}, written)
+  end)
+
+  it("writes the changes of a moment together", function()
+    text = "a part"
+    one:changed()
+    one:tick()
+    clock.pass(0.05)
+    one:tick()
+    assert.are.same({}, written)
+    text = "all of it"
+    one:changed()
+    clock.pass(0.06)
+    one:tick()
+    assert.are.same({"all of it"}, written)
+  end)
+
+  it("does not wait for a change that never ends", function()
+    for _ = 1, 12 do
+      one:changed()
+      one:tick()
+      clock.pass(0.01)
+    end
+    assert.are.equal(1, #written)
   end)
 
   it("writes what a person did at once", function()
