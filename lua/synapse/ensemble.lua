@@ -21,7 +21,8 @@ function ensemble.new(deps)
     session = nil,
     registries = {},
     handlers = {},
-    read_at = nil,
+    read_at = 0,
+    put_off = {},
     state = "new",
     was_connected = false,
   }, ensemble)
@@ -48,25 +49,51 @@ function ensemble:add(registry)
   self.registries[registry.path] = registry
 end
 
-local function read_all(self, watches_live)
-  self.read_at = nil
+local function read_all(self)
+  self.put_off = {}
   for _, registry in pairs(self.registries) do
-    registry:connected(watches_live)
+    registry:connected(false)
   end
 end
 
--- The first connection of a process reads at once: traffic waits for it.
+-- What is put off reads everything soon.
+local function read_lists(self)
+  for _, registry in pairs(self.registries) do
+    if not self.put_off[registry] then
+      registry:connected(true)
+    end
+  end
+end
+
+-- Where nothing is known yet traffic waits for the read: it is not put off.
+local function read_soon(self)
+  self.read_at = self.deps.now() + self.deps.random() * SPREAD
+  self.put_off = {}
+  for _, registry in pairs(self.registries) do
+    if registry:knows_nothing() then
+      registry:connected(false)
+    else
+      self.put_off[registry] = true
+    end
+  end
+end
+
+local function read_put_off(self)
+  local registries = self.put_off
+  self.put_off = {}
+  for registry in pairs(registries) do
+    registry:connected(false)
+  end
+end
+
 local function connected(self, event)
-  local first = not self.was_connected
   self.was_connected = true
   self.deps.log:info("session with %s connected, id %s, timeout %g s (%s)",
     self.hosts, event.client_id, event.timeout, event.link)
-  if event.link == "same_handle" and not self.read_at then
-    read_all(self, true)
-  elseif first then
-    read_all(self, false)
+  if event.link == "same_handle" then
+    read_lists(self)
   else
-    self.read_at = self.deps.now() + self.deps.random() * SPREAD
+    read_soon(self)
   end
 end
 
@@ -124,7 +151,7 @@ local HANDLERS = {
   overflow = function(self)
     self.deps.log:warning("session with %s: more events than the queue " ..
       "holds, reading everything again", self.hosts)
-    read_all(self, false)
+    read_all(self)
   end,
 }
 
@@ -139,7 +166,7 @@ end
 
 --- Forgets what was asked and reads everything anew.
 function ensemble:restart()
-  self.handlers = {}
+  self.handlers, self.put_off = {}, {}
   for _, registry in pairs(self.registries) do
     registry:restart()
   end
@@ -147,8 +174,8 @@ end
 
 --- Does what time brings: delayed reads and retries.
 function ensemble:tick()
-  if self.read_at and self.deps.now() >= self.read_at then
-    read_all(self, false)
+  if self.deps.now() >= self.read_at then
+    read_put_off(self)
   end
   for _, registry in pairs(self.registries) do
     registry:tick()

@@ -356,6 +356,12 @@ function registry:tick()
   self:read()
 end
 
+--- Tells whether no read has succeeded and no last run left anything.
+-- @treturn boolean
+function registry:knows_nothing()
+  return self.state == "new" and next(self.entries) == nil
+end
+
 --- Lists the instances known.
 -- @treturn {instance,...} see `roster:list`
 function registry:instances()

@@ -5,7 +5,7 @@ local new_session = dofile("tests/fake/session.lua")
 
 -- A registry that writes down what it is told.
 local function new_registry(path, told)
-  local one = {path = path}
+  local one = {path = path, is_new = true}
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
   do
@@ -14,17 +14,21 @@ local function new_registry(path, told)
         tostring(value)))
     end
   end
+  function one.knows_nothing()
+    return one.is_new
+  end
   return one
 end
 
 describe("an ensemble", function()
-  local clock, log, told, one
+  local clock, log, told, one, web
 
   before_each(function()
     clock, log, told = new_clock(), new_log(), {}
     one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
       random = function() return 0.5 end})
-    one:add(new_registry("/web", told))
+    web = new_registry("/web", told)
+    one:add(web)
     one.session = new_session(function(event) one:take(event) end)
   end)
 
@@ -33,9 +37,20 @@ describe("an ensemble", function()
       timeout = 10})
   end
 
-  it("reads everything at once on its first connection", function()
+  it("reads at once where nothing is known, and once", function()
     state("connected", "new_session")
-    assert.are.same({"/web connected false"}, told)
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+  end)
+
+  it("reads a little later where the last run left instances", function()
+    web.is_new = false
+    state("connected", "new_session")
+    assert.are.same({}, told)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
   end)
 
   it("trusts the watches of a handle that reconnected", function()
@@ -48,6 +63,7 @@ describe("an ensemble", function()
   it("reads everything a little later on a later session", function()
     state("connected", "new_session")
     state("expired")
+    web.is_new = false
     state("connected", "new_session")
     one:tick()
     assert.are.same({"/web connected false", "/web tick nil"}, told)
@@ -59,6 +75,7 @@ describe("an ensemble", function()
   it("reads everything though the connection broke before it was time",
     function()
       state("connected", "new_session")
+      web.is_new = false
       state("connected", "new_handle")
       state("connecting")
       state("connected", "same_handle")

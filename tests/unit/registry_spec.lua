@@ -383,6 +383,13 @@ describe("a registry", function()
     end)
   end)
 
+  it("knows nothing until a read succeeds", function()
+    one:connected(false)
+    assert.is_true(one:knows_nothing())
+    read({})
+    assert.is_false(one:knows_nothing())
+  end)
+
   describe("with a snapshot", function()
     before_each(function()
       new({{key = "10.0.0.1:1", port = 1, znode = "a_1"},
