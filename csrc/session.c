@@ -1,4 +1,4 @@
-/* session.c - ZooKeeper sessions: open, close, and every asynchronous request
+/* session.c - the life of a ZooKeeper session, over the handles it needs
  *
  * A session has at most one handle. Events carry the generation of the handle
  * that made them: what a replaced handle still says is stale. Generation 0
@@ -26,6 +26,7 @@
 #include "csrc/log_lines.h"
 #include "csrc/queue.h"
 #include "csrc/session.h"
+#include "csrc/session_submit.h"
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_MAX_DATA   65536
@@ -370,72 +371,20 @@ size_t session_pending(const struct session *s) {
     return s->waiting.count + (s->handle ? handle_in_flight(s->handle) : 0);
 }
 
-/* Queues <r> (NULL: no memory). Returns its <number>, or a code. */
-static int64_t submit(struct session *s, struct request *r, uint32_t number) {
+int64_t session_submit(struct session *s, struct request *r) {
+    uint32_t number = queue_number(s->queue);
+
     if (!r)
         return SESSION_NO_MEMORY;
+    if (s->state != SESSION_CONNECTED) {
+        request_free(r);
+        return SESSION_INVALID_STATE;
+    }
+    r->reply->request = number;
+    r->lost->request = number;
     request_append(&s->waiting, r);
     pump(s);
     return number;
-}
-
-static int64_t read_path(struct session *s, enum event_op op, const char *path,
-                         bool watch) {
-    uint32_t number = queue_number(s->queue);
-    struct request *r;
-
-    if (s->state != SESSION_CONNECTED)
-        return SESSION_INVALID_STATE;
-    r = request_new(op, number, path, NULL, 0);
-    if (r)
-        r->watch = watch;
-    return submit(s, r, number);
-}
-
-static int64_t change_path(struct session *s, enum event_op op,
-                           const char *path, const char *data, size_t length,
-                           int detail) {
-    uint32_t number = queue_number(s->queue);
-    struct request *r;
-
-    if (s->state != SESSION_CONNECTED)
-        return SESSION_INVALID_STATE;
-    r = request_new(op, number, path, data, length);
-    if (r && op == OP_CREATE)
-        r->mode = detail;
-    else if (r)
-        r->version = detail;
-    return submit(s, r, number);
-}
-
-int64_t session_get_children(struct session *s, const char *path, bool watch) {
-    return read_path(s, OP_GET_CHILDREN, path, watch);
-}
-
-int64_t session_get(struct session *s, const char *path, bool watch) {
-    return read_path(s, OP_GET, path, watch);
-}
-
-int64_t session_exists(struct session *s, const char *path, bool watch) {
-    return read_path(s, OP_EXISTS, path, watch);
-}
-
-int64_t session_create(struct session *s, const char *path, const char *data,
-                       size_t length, int mode) {
-    return change_path(s, OP_CREATE, path, data, length, mode);
-}
-
-int64_t session_set(struct session *s, const char *path, const char *data,
-                    size_t length, int version) {
-    return change_path(s, OP_SET, path, data, length, version);
-}
-
-int64_t session_delete(struct session *s, const char *path, int version) {
-    return change_path(s, OP_DELETE, path, NULL, 0, version);
-}
-
-int64_t session_sync(struct session *s, const char *path) {
-    return read_path(s, OP_SYNC, path, false);
 }
 
 int64_t session_add_auth(struct session *s, const char *scheme,
@@ -448,7 +397,8 @@ int64_t session_add_auth(struct session *s, const char *scheme,
     if (s->state != SESSION_CONNECTED)
         return 0;
     c->generation = s->generation;
-    return change_path(s, OP_ADD_AUTH, scheme, secret, length, 0);
+    return session_submit(s,
+                          request_new(OP_ADD_AUTH, 0, scheme, secret, length));
 }
 
 const char *session_state_name(enum session_state state) {
