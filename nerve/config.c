@@ -20,7 +20,7 @@ static const struct key top_keys[] = {
     {"instance_id", KEY_USED},
     {"services", KEY_USED},
     {"session_timeout", KEY_USED},
-    {"heartbeat_path", KEY_IGNORED},
+    {"heartbeat_path", KEY_USED},
     {"max_repeated_report_failures", KEY_IGNORED},
     {"statsd", KEY_IGNORED},
     {"listen_port", KEY_IGNORED},
@@ -64,6 +64,7 @@ void config_free(struct config *config) {
         free(config->notes[i].text);
     free(config->notes);
     free(config->services);
+    free(config->heartbeat_path);
     free(config->instance_id);
     free(config);
 }
@@ -189,7 +190,9 @@ static int read_all(struct config *config, const json_t *json,
     }
     value_check_keys(config, json, "", top_keys);
     if (value_seconds(json, "", "session_timeout", &session_ms, err) != 0 ||
-        read_instance_id(config, json, instance_id, err) != 0)
+        read_instance_id(config, json, instance_id, err) != 0 ||
+        value_string(json, "", "heartbeat_path", &config->heartbeat_path,
+                     err) != 0)
         return -1;
     config->session_timeout_ms = (int)session_ms;
     return merge_services(config, json, err);

@@ -68,7 +68,8 @@ struct note {
 };
 
 struct config {
-    char *instance_id; /* owned */
+    char *instance_id;    /* owned */
+    char *heartbeat_path; /* owned, or NULL */
     int session_timeout_ms;
     struct service_config *services; /* owned */
     size_t service_count;

@@ -25,6 +25,7 @@
 #include "nerve/config.h"
 #include "nerve/curl_loop.h"
 #include "nerve/daemon.h"
+#include "nerve/heartbeat.h"
 #include "nerve/log.h"
 #include "nerve/reload.h"
 #include "nerve/roster.h"
@@ -35,6 +36,7 @@
 #define LEAVING_MS  1000 /* then what is registered is left to the servers */
 #define CLOSING_MS  1600 /* since the signal; then the process just ends */
 #define FLUSH_MS    100
+#define BEAT_MS     10000
 
 struct daemon {
     struct log *log; /* borrowed */
@@ -42,13 +44,14 @@ struct daemon {
     uv_async_t wake;
     uv_signal_t signals[3];
     uv_timer_t end_timer;
-    uint64_t end_since_ms;    /* when the signal came; 0: none */
-    uint64_t library_next_ms; /* when its next error is shown */
-    bool closed;              /* the loop runs out of handles */
-    struct queue *queue;      /* owned */
-    struct worker *closer;    /* owned; closes handles */
-    struct curl_loop *curl;   /* owned */
-    struct roster *roster;    /* owned */
+    uint64_t end_since_ms;       /* when the signal came; 0: none */
+    uint64_t library_next_ms;    /* when its next error is shown */
+    bool closed;                 /* the loop runs out of handles */
+    struct queue *queue;         /* owned */
+    struct worker *closer;       /* owned; closes handles */
+    struct curl_loop *curl;      /* owned */
+    struct roster *roster;       /* owned */
+    struct heartbeat *heartbeat; /* owned */
     struct reload reload;
 };
 
@@ -86,6 +89,8 @@ static void close_loop(struct daemon *d) {
     d->closed = true;
     curl_loop_free(d->curl);
     d->curl = NULL;
+    heartbeat_close(d->heartbeat);
+    d->heartbeat = NULL;
     if (d->queue)
         queue_set_wake(d->queue, NULL, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
@@ -139,16 +144,23 @@ static void on_signal(uv_signal_t *handle, int number) {
         leave(d, number);
 }
 
+static void use_heartbeat(struct daemon *d, struct config *config) {
+    heartbeat_use(d->heartbeat, config->heartbeat_path);
+    config->heartbeat_path = NULL;
+}
+
 static void use_config(struct daemon *d, struct config *config) {
     for (size_t i = 0; i < config->note_count; i++)
         log_line(d->log, config->notes[i].level, "%s", config->notes[i].text);
-    if (roster_apply(d->roster, config, true) == 0)
-        log_line(d->log, LEVEL_INFO, "reloaded as %s, %zu service%s",
-                 config->instance_id, config->service_count,
-                 config->service_count == 1 ? "" : "s");
-    else
+    if (roster_apply(d->roster, config, true) != 0) {
         log_line(d->log, LEVEL_ERROR,
                  "not reloaded, nothing is changed: out of memory");
+        return;
+    }
+    use_heartbeat(d, config);
+    log_line(d->log, LEVEL_INFO, "reloaded as %s, %zu service%s",
+             config->instance_id, config->service_count,
+             config->service_count == 1 ? "" : "s");
 }
 
 static void on_reloaded(void *arg, struct config *config, const char *problem) {
@@ -188,6 +200,10 @@ static int open_parts(struct daemon *d, struct config *config) {
     queue_set_wake(d->queue, wake_loop, &d->wake);
     session_log_to(d->queue);
     d->roster = roster_new(&env);
+    d->heartbeat = heartbeat_new(&d->loop, d->log, BEAT_MS);
+    if (!d->heartbeat)
+        return -1;
+    use_heartbeat(d, config);
     return d->roster ? roster_apply(d->roster, config, false) : -1;
 }
 

@@ -222,6 +222,15 @@ def test_a_file_of_the_directory_is_a_service_that_comes_and_goes(
     assert state(witness, path) == before
 
 
+def test_the_heartbeat_file_is_made_and_moves_with_the_configuration(
+        nerve, web, sandbox):
+    first, second = sandbox.path("first"), sandbox.path("second")
+    nerve.reload({"web": web}, heartbeat_path=first)
+    wait.until(lambda: os.path.exists(first), 10, "there is a file")
+    nerve.reload({"web": web}, heartbeat_path=second)
+    wait.until(lambda: os.path.exists(second), 10, "there is another")
+
+
 def test_changes_made_with_zookeeper_away_are_carried_out_on_return(
         sandbox, one, two, path):
     server = sandbox.zookeeper()
