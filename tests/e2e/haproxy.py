@@ -54,6 +54,16 @@ class Backend:
                 **self.service}
 
 
+def web(zookeeper, path, **more):
+    """A backend filled from `path`."""
+    return Backend(hosts=[zookeeper.hosts], path=path, **more)
+
+
+def weighted(zookeeper, path):
+    """The same, and it goes by the weights of the znodes."""
+    return web(zookeeper, path, haproxy={"use_nerve_weights": True})
+
+
 class HAProxy:
     """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
     out, `snapshot=False` its memory, `threads=False` the directive that it
@@ -220,9 +230,15 @@ class HAProxy:
                 for row in self.servers(backend).values()
                 if not row["status"].startswith("MAINT")}
 
+    def slots(self, backend="web"):
+        """The slot of every instance in use, by its host:port."""
+        return {row["addr"]: name
+                for name, row in self.servers(backend).items()
+                if not row["status"].startswith("MAINT")}
+
     def serves(self, services, backend="web", seconds=10):
         """Waits until exactly `services` get the backend's traffic."""
-        wanted = sorted(f"{one.host}:{one.port}" for one in services)
+        wanted = sorted(one.address for one in services)
         wait.until(lambda: self.serving(backend) == wanted, seconds,
                    f"{self.name}: {backend} serves from {wanted}")
 

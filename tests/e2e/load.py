@@ -48,15 +48,17 @@ class Load:
     async def _stream(self):
         start = time.monotonic()
         tasks = set()
-        while not self._ending.is_set():
-            due = int((time.monotonic() - start) * RATE) + 1
-            while self.sent < due:
+        while True:
+            ending = self._ending.is_set()
+            self.seconds = time.monotonic() - start
+            while self.sent < int(self.seconds * RATE) + 1:
                 self.sent += 1
                 task = asyncio.ensure_future(self._request())
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
+            if ending:
+                break
             await self._pause(0.5 / RATE)
-        self.seconds = time.monotonic() - start
         await asyncio.gather(*tasks)
 
     async def _request(self):

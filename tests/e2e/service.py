@@ -124,6 +124,12 @@ class Service:
         """How many times it has been asked for its health."""
         return int(self.ask("GET", "/checks"))
 
+    @property
+    def address(self):
+        """As HAProxy writes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     def payload(self, instance_id, **more):
         """What nerve writes for it, byte for byte, before `more`."""
         return compact({"host": self.host, "port": self.port,

@@ -10,7 +10,7 @@ import pytest
 import address
 import program
 import wait
-from haproxy import Backend
+from haproxy import Backend, web
 
 
 def silent_ensemble(sandbox):
@@ -63,7 +63,7 @@ def threads_of_check(proxy):
 
 def test_a_check_of_the_configuration_leaves_the_snapshot_alone(
         sandbox, healthy, path):
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+    proxy = sandbox.haproxy([web(healthy, path)],
                             start=False)
     with open(proxy.snapshot, "w") as file:
         file.write("as it was")
@@ -142,7 +142,7 @@ def test_keys_that_the_agent_does_not_need_are_told_in_one_line(
 
 
 def test_the_first_log_line_names_the_version(sandbox, healthy, path):
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)])
+    proxy = sandbox.haproxy([web(healthy, path)])
     lines = wait.until(lambda: proxy.process.lines("synapse: "), 10,
                        "the agent logs")
     with open(f"{program.ROOT}/VERSION") as file:

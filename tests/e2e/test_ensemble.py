@@ -8,65 +8,14 @@ import os
 import signal
 
 import pytest
-from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 
 import wait
-from haproxy import Backend
-from nerve import SESSION_TIMEOUT, watched
-from zookeeper import TICK, births, children, register, registrations
+from chain import Chain
+from haproxy import Backend, web
+from nerve import SESSION_TIMEOUT
+from zookeeper import TICK, births, register, registrations
 
 HOLD = float(os.environ.get("HOLD_SECONDS") or 3 * SESSION_TIMEOUT + 1)
-
-
-class Chain:
-    """Two services with a nerve each, one HAProxy, one ZooKeeper."""
-
-    def __init__(self, sandbox, path, **service):
-        self.path = path
-        self.server = sandbox.zookeeper()
-        self.client = self.server.client()
-        self.services = [sandbox.service(name) for name in ("one", "two")]
-        self.nerves = [sandbox.nerve(it.name, {"web": watched(
-            it, self.server, path)}) for it in self.services]
-        self.proxy = sandbox.haproxy([Backend(
-            hosts=[self.server.hosts], path=path, service=service)])
-        self.proxy.serves(self.services)
-        self.state = self.look()
-        self.workers = self.proxy.workers()
-
-    def payloads(self):
-        return sorted(it.payload(it.name) for it in self.services)
-
-    def look(self):
-        """What an operator sees of the backend's servers."""
-        return {name: (row["addr"], row["status"].split()[0], row["weight"])
-                for name, row in self.proxy.servers().items()}
-
-    def lives_on(self):
-        """Nothing has exited, no server has changed."""
-        assert self.look() == self.state
-        assert self.proxy.workers() == self.workers
-        return all(it.process.alive() for it in (*self.nerves, self.proxy))
-
-    def watch(self):
-        """A list that every event on the registrations is added to."""
-        seen = []
-        ChildrenWatch(self.client, self.path, send_event=True,
-                      func=lambda _, event: note(seen, event))
-        for name in children(self.client, self.path):
-            DataWatch(self.client, f"{self.path}/{name}",
-                      func=lambda data, stat, event: note(seen, event))
-        return seen
-
-    def reconnected(self):
-        wait.until(lambda: self.client.connected, 20, "kazoo is connected")
-        wait.until(lambda: self.server.connections() >= 4, 20,
-                   "kazoo, two nerves and the agent are connected")
-
-
-def note(seen, event):
-    if event is not None:
-        seen.append(event)
 
 
 @pytest.mark.parametrize("hold", [1, HOLD], ids=["a-moment", "long"])
@@ -191,7 +140,7 @@ def test_a_haproxy_that_slept_beyond_its_session_reads_everything_again(
     one, two, three = map(sandbox.service, ("one", "two", "three"))
     node = register(witness, path, one.payload("one"))
     register(witness, path, two.payload("two"))
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)])
+    proxy = sandbox.haproxy([web(healthy, path)])
     proxy.serves([one, two])
     connections = healthy.connections()
     [worker] = proxy.workers()
@@ -207,6 +156,6 @@ def test_a_haproxy_that_slept_beyond_its_session_reads_everything_again(
 
 def test_a_session_timeout_that_the_server_shortens_is_told(
         sandbox, healthy, path):
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+    proxy = sandbox.haproxy([web(healthy, path)],
                             synapse={"session_timeout": 60})
     proxy.process.says("connected, .*timeout 10 s")

@@ -7,21 +7,9 @@ from kazoo.security import make_acl
 
 import address
 import wait
-from haproxy import Backend
+from haproxy import web, weighted
 from service import compact
 from zookeeper import register
-
-
-def web(zookeeper, path, **more):
-    return Backend(hosts=[zookeeper.hosts], path=path, **more)
-
-
-def weighted(zookeeper, path):
-    return web(zookeeper, path, haproxy={"use_nerve_weights": True})
-
-
-def at(service):
-    return f"{service.host}:{service.port}"
 
 
 def test_an_instance_in_the_name_of_its_znode_is_used(
@@ -40,10 +28,12 @@ def test_the_same_host_and_port_twice_is_one_server_and_the_newest_wins(
     register(witness, path, one.payload("old", weight=1))
     newest = register(witness, path, one.payload("new", weight=5))
     proxy.serves([one])
-    wait.until(lambda: proxy.weights() == {at(one): 5}, 10, "the newest wins")
+    wait.until(lambda: proxy.weights() == {one.address: 5}, 10,
+               "the newest wins")
     witness.delete(newest)
-    wait.until(lambda: proxy.weights() == {at(one): 1}, 10, "the old is left")
-    assert proxy.serving() == [at(one)]
+    wait.until(lambda: proxy.weights() == {one.address: 1}, 10,
+               "the old one is left")
+    assert proxy.serving() == [one.address]
 
 
 def test_a_port_of_digits_and_addresses_of_both_kinds_are_used(
@@ -55,7 +45,7 @@ def test_a_port_of_digits_and_addresses_of_both_kinds_are_used(
         {"host": one.host, "port": str(one.port), "name": "one"}))
     register(witness, path, compact(
         {"host": "0:0:0:0:0:0:0:1", "port": two.port, "name": "two"}))
-    wanted = sorted([at(one), f"[::1]:{two.port}"])
+    wanted = sorted([one.address, two.address])
     wait.until(lambda: proxy.serving() == wanted, 10, "both are used")
     with sandbox.load(proxy) as load:
         wait.until(lambda: load.answers["one"] > 9 and load.answers["two"] > 9,
@@ -100,10 +90,10 @@ def test_weights_are_used_where_asked_for_and_change_in_place(
     proxy = sandbox.haproxy([weighted(healthy, path)])
     node = register(witness, path, one.payload("one", weight=3))
     register(witness, path, two.payload("two", weight=1))
-    wait.until(lambda: proxy.weights() == {at(one): 3, at(two): 1}, 10,
+    wait.until(lambda: proxy.weights() == {one.address: 3, two.address: 1}, 10,
                "the weights are used")
     witness.set(node, one.payload("one", weight=2))
-    wait.until(lambda: proxy.weights() == {at(one): 2, at(two): 1}, 10,
+    wait.until(lambda: proxy.weights() == {one.address: 2, two.address: 1}, 10,
                "the change arrives")
 
 
@@ -118,8 +108,8 @@ def test_weight_0_drains_whether_weights_are_used_or_not(
     with sandbox.load(proxy) as load:
         wait.until(lambda: load.answers["two"] > 9, 10, "two gets traffic")
         witness.set(node, two.payload("two", weight=0))
-        wait.until(lambda: proxy.weights()[at(two)] == 0 or
-                   proxy.serving() == [at(one)], 10, "two is drained")
+        wait.until(lambda: proxy.weights()[two.address] == 0 or
+                   proxy.serving() == [one.address], 10, "two is drained")
         count, sent = load.answers["two"], load.sent
         wait.until(lambda: load.sent > sent + 100, 10, "more requests")
         assert load.answers["two"] <= count + 3
@@ -136,20 +126,14 @@ def test_an_instance_keeps_its_slot_while_others_come_and_go(
     proxy = sandbox.haproxy([web(healthy, path)])
     nodes = [register(witness, path, it.payload(it.name)) for it in services]
     proxy.serves(services)
-    before = slots(proxy)
+    before = proxy.slots()
     witness.delete(nodes[0])
     proxy.serves(services[1:])
     register(witness, path, services[0].payload("s0"))
     proxy.serves(services)
-    after = slots(proxy)
+    after = proxy.slots()
     for service in services[1:]:
-        assert after[at(service)] == before[at(service)]
-
-
-def slots(proxy):
-    """The slot of every instance in use."""
-    return {row["addr"]: name for name, row in proxy.servers().items()
-            if not row["status"].startswith("MAINT")}
+        assert after[service.address] == before[service.address]
 
 
 def test_a_freed_slot_rests_until_its_sessions_are_gone(
@@ -158,7 +142,7 @@ def test_a_freed_slot_rests_until_its_sessions_are_gone(
     proxy = sandbox.haproxy([web(healthy, path)])
     node = register(witness, path, one.payload("one"))
     proxy.serves([one])
-    slot = slots(proxy)[at(one)]
+    slot = proxy.slots()[one.address]
     with proxy.hold("/slow"):
         register(witness, path, two.payload("two"))
         proxy.serves([one, two])
@@ -167,9 +151,9 @@ def test_a_freed_slot_rests_until_its_sessions_are_gone(
         fresh = address.port()
         register(witness, path, compact(
             {"host": one.host, "port": fresh, "name": "fresh"}))
-        wait.until(lambda: f"{one.host}:{fresh}" in slots(proxy), 10,
+        wait.until(lambda: f"{one.host}:{fresh}" in proxy.slots(), 10,
                    "the new instance has a slot")
-        assert slots(proxy)[f"{one.host}:{fresh}"] != slot
+        assert proxy.slots()[f"{one.host}:{fresh}"] != slot
         assert proxy.servers()[slot]["scur"] == "1"
 
 
@@ -181,10 +165,10 @@ def test_instances_beyond_the_slots_wait_and_are_told(
     wait.until(lambda: len(proxy.serving()) == 2, 10, "two are used")
     proxy.process.says("without a slot|no slot|waits")
     left = [node for node, it in zip(nodes, services)
-            if at(it) in proxy.serving()]
-    waiting = [it for it in services if at(it) not in proxy.serving()]
+            if it.address in proxy.serving()]
+    waiting = [it for it in services if it.address not in proxy.serving()]
     witness.delete(left[0])
-    wait.until(lambda: at(waiting[0]) in proxy.serving(), 10,
+    wait.until(lambda: waiting[0].address in proxy.serving(), 10,
                "the one that waited is used")
 
 
@@ -212,7 +196,7 @@ def test_the_last_instances_stay_unless_previous_backends_are_not_wanted(
     proxy.serves([one], "drops")
     witness.delete(node)
     proxy.serves([], "drops")
-    assert proxy.serving("web") == [at(one)]
+    assert proxy.serving("web") == [one.address]
     assert proxy.get("/") == (200, "one")
 
 

@@ -6,16 +6,16 @@ import socket
 import subprocess
 
 import wait
-from haproxy import Backend
+from haproxy import web
 from zookeeper import register
 
 # What `stats maxconn` is by default.
 CONNECTIONS = 10
 
 
-def web(zookeeper, path):
-    # Unchecked: the limit is to hit the agent, not the checks.
-    return Backend(hosts=[zookeeper.hosts], path=path, server="")
+def unchecked(zookeeper, path):
+    """The limit is to hit the agent, not the checks."""
+    return web(zookeeper, path, server="")
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def idle_connections(path, count):
 def test_idle_connections_on_the_stats_socket_stop_no_change(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([web(healthy, path)], extra=["stats timeout 1m"])
+    proxy = sandbox.haproxy([unchecked(healthy, path)], extra=["stats timeout 1m"])
     register(witness, path, one.payload("one"))
     proxy.serves([one])
     with sandbox.load(proxy, "idle runtime API connections") as load:
@@ -84,7 +84,7 @@ def same_user(pid):
 def test_a_lost_ready_is_sent_again_after_the_descriptor_limit(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([web(healthy, path)])
+    proxy = sandbox.haproxy([unchecked(healthy, path)])
     register(witness, path, one.payload("one"))
     proxy.serves([one])
     proxy.remembers([one])
@@ -103,7 +103,7 @@ def test_a_reconnect_at_the_descriptor_limit_recovers(sandbox, path):
     server = sandbox.zookeeper()
     client = server.client()
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([web(server, path)])
+    proxy = sandbox.haproxy([unchecked(server, path)])
     register(client, path, one.payload("one"))
     proxy.serves([one])
     [worker] = proxy.workers()

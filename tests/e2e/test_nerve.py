@@ -8,7 +8,7 @@ import pytest
 
 import program
 import wait
-from haproxy import Backend
+from haproxy import web
 from nerve import SESSION_TIMEOUT, check, watched
 from zookeeper import TICK, births, children, register, registrations
 
@@ -44,8 +44,7 @@ def test_a_killed_nerve_stays_registered_for_a_session_timeout_at_most(
     """The machine dies: nerve and service at once. Until its session ends,
     HAProxy's checks and redispatch save the requests."""
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path,
-                                     lines=PATIENT)])
+    proxy = sandbox.haproxy([web(healthy, path, lines=PATIENT)])
     register(witness, path, one.payload("one"))
     nerve = sandbox.nerve("two", {"web": watched(two, healthy, path)})
     proxy.serves([one, two])
@@ -65,8 +64,8 @@ def test_a_killed_nerve_stays_registered_for_a_session_timeout_at_most(
 def test_control_without_checks_a_dead_machine_fails_requests(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path,
-                                     server="", lines=["retries 0"])])
+    proxy = sandbox.haproxy([web(healthy, path, server="",
+                                 lines=["retries 0"])])
     register(witness, path, one.payload("one"))
     nerve = sandbox.nerve("two", {"web": watched(two, healthy, path)})
     proxy.serves([one, two])

@@ -3,8 +3,7 @@
 import pytest
 
 import wait
-from haproxy import Backend
-from test_instance import at, slots, weighted
+from haproxy import weighted
 from zookeeper import register
 
 # The agent compares HAProxy's state with what it wants this often.
@@ -21,7 +20,7 @@ class Site:
                       for it in (self.one, self.two)]
         self.proxy = sandbox.haproxy([weighted(healthy, path)])
         self.proxy.serves([self.one, self.two])
-        self.slot = slots(self.proxy)[at(self.one)]
+        self.slot = self.proxy.slots()[self.one.address]
 
     def set(self, words):
         """The operator's command for the slot of the first instance."""
@@ -38,18 +37,18 @@ def test_an_operators_hold_stays_through_weights_comparisons_and_reloads(
     with sandbox.load(site.proxy, f"operator's {state}") as load:
         site.set(f"state {state}")
         assert site.status().startswith(state.upper())
-        site.proxy.process.says(f"{at(site.one)}.*{state}.*operator",
+        site.proxy.process.says(f"{site.one.address}.*{state}.*operator",
                                 COMPARE + 10)
         witness.set(site.nodes[0], site.one.payload("one", weight=7))
         witness.set(site.nodes[1], site.two.payload("two", weight=7))
         wait.until(lambda: site.proxy.servers()[
-            slots(site.proxy)[at(site.two)]]["weight"] == "7", 10,
+            site.proxy.slots()[site.two.address]]["weight"] == "7", 10,
             "the weight arrives")
         assert site.status().startswith(state.upper())
         for _ in range(2):
             site.proxy.reload()
             assert site.status().startswith(state.upper())
-            assert site.proxy.serving() == [at(site.two)]
+            assert site.proxy.serving() == [site.two.address]
         wait.until(lambda: site.proxy.process.lines("session .*connected")[2:],
                    10, "the new worker's agent is connected")
         wait.always(lambda: site.status().startswith(state.upper()), 2,
@@ -80,7 +79,7 @@ def test_what_others_changed_is_repaired_within_the_time_of_a_comparison(
     site.set("weight 200")
     site.proxy.ask(f"set server web/{empty} state ready")
     wait.until(lambda: site.proxy.weights() ==
-               {at(site.one): 2, at(site.two): 2}, COMPARE + 10,
+               {site.one.address: 2, site.two.address: 2}, COMPARE + 10,
                "all is as before")
     assert site.proxy.servers()[empty]["status"].startswith("MAINT")
     site.proxy.serves([site.one, site.two])
@@ -92,7 +91,7 @@ def test_a_held_instance_that_leaves_gives_its_slot_back_ready(
     site.set("state maint")
     site.proxy.process.says("-> maint by an operator", COMPARE + 10)
     witness.delete(site.nodes[0])
-    wait.until(lambda: at(site.one) not in site.proxy.weights(), 10,
+    wait.until(lambda: site.one.address not in site.proxy.weights(), 10,
                "it is gone")
     site.proxy.process.says("web: .*1 instance", 10)
     register(witness, path, site.one.payload("one", weight=2))

@@ -1,35 +1,12 @@
 """HAProxy reloaded (SIGUSR2), with ZooKeeper up and down."""
 
-import os
 import signal
 
 import pytest
 
 import wait
-from haproxy import Backend
+from chain import Site
 from zookeeper import register
-
-
-class Site:
-    """Two registered services behind one HAProxy, over a ZooKeeper that may
-    be stopped."""
-
-    def __init__(self, sandbox, path, **options):
-        self.path = path
-        self.server = sandbox.zookeeper()
-        self.client = self.server.client()
-        self.services = [sandbox.service(name) for name in ("one", "two")]
-        for it in self.services:
-            register(self.client, path, it.payload(it.name))
-        self.proxy = sandbox.haproxy(
-            [Backend(hosts=[self.server.hosts], path=path)], **options)
-        self.proxy.serves(self.services)
-        if options.get("snapshot", True):
-            self.proxy.remembers(self.services)
-
-    def descriptors(self):
-        """How many descriptors the master has open."""
-        return len(os.listdir(f"/proc/{self.proxy.process.pid}/fd"))
 
 
 @pytest.mark.parametrize("ensemble", ["up", "down"])

@@ -4,13 +4,9 @@ and what its users feel."""
 import re
 
 import wait
-from haproxy import Backend
+from haproxy import Backend, web
 from nerve import http_check, watched
 from zookeeper import children, register, registrations
-
-
-def web(zookeeper, path, **more):
-    return Backend(hosts=[zookeeper.hosts], path=path, **more)
 
 
 def test_a_healthy_service_is_registered_with_the_exact_payload(

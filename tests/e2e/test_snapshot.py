@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 import wait
-from haproxy import Backend
-from test_reload import Site
+from chain import Site
+from haproxy import web
 from zookeeper import register
 
 RUBY = json.dumps({"web": {"one_10.0.0.1:80": {
@@ -69,7 +69,7 @@ def test_the_state_file_of_the_ruby_synapse_is_left_alone(sandbox, path):
 def test_a_symbolic_link_at_its_path_is_not_followed(
         sandbox, healthy, witness, path):
     secret = sandbox.write("secret", "root's secret words")
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+    proxy = sandbox.haproxy([web(healthy, path)],
                             start=False)
     os.symlink(secret, proxy.snapshot)
     one = sandbox.service("one")
@@ -110,7 +110,7 @@ def closed_directory(_, proxy):
 def test_a_snapshot_that_cannot_be_written_stays_as_it_was(
         fault, sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+    proxy = sandbox.haproxy([web(healthy, path)],
                             start=False)
     begin, end = fault(sandbox, proxy)
     proxy.start()
@@ -128,7 +128,7 @@ def test_a_snapshot_that_cannot_be_written_stays_as_it_was(
 
 def test_it_is_written_at_most_once_a_second(
         sandbox, healthy, witness, path):
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)])
+    proxy = sandbox.haproxy([web(healthy, path)])
     one = sandbox.service("one")
     node = register(witness, path, one.payload("one", weight=1))
     proxy.remembers([one])

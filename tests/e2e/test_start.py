@@ -5,9 +5,9 @@ import socket
 
 import address
 import wait
-from haproxy import Backend
+from chain import Site
+from haproxy import Backend, web
 from nerve import watched
-from test_reload import Site
 from zookeeper import register
 
 
@@ -62,7 +62,7 @@ def test_haproxy_started_long_before_zookeeper_finds_it(sandbox, path):
     server.stop()
     one = sandbox.service("one")
     sandbox.nerve("one", {"web": watched(one, server, path)})
-    proxy = sandbox.haproxy([Backend(hosts=[server.hosts], path=path)])
+    proxy = sandbox.haproxy([web(server, path)])
     assert proxy.get()[0] == 503
     server.start()
     proxy.serves([one])
@@ -72,7 +72,7 @@ def test_haproxy_started_long_before_zookeeper_finds_it(sandbox, path):
 def test_a_path_that_is_made_later_is_found(
         sandbox, healthy, witness, path):
     one = sandbox.service("one")
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)])
+    proxy = sandbox.haproxy([web(healthy, path)])
     wait.until(lambda: proxy.process.lines("connected"), 10,
                "the agent is connected")
     register(witness, path, one.payload("one"))
@@ -82,7 +82,7 @@ def test_a_path_that_is_made_later_is_found(
 def test_a_path_that_is_deleted_and_made_again_is_followed(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)])
+    proxy = sandbox.haproxy([web(healthy, path)])
     register(witness, path, one.payload("one"))
     proxy.serves([one])
     witness.delete(path, recursive=True)

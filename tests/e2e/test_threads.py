@@ -1,9 +1,9 @@
 """A worker that may not start threads: `insecure-fork-wanted` left out."""
 
 import wait
-from haproxy import Backend
+from chain import Site
+from haproxy import web
 from nerve import SESSION_TIMEOUT
-from test_reload import Site
 from zookeeper import register
 
 
@@ -26,7 +26,7 @@ def test_without_threads_haproxy_alerts_once_and_serves_from_the_snapshot(
 
 def test_without_threads_and_snapshot_haproxy_still_runs(
         sandbox, healthy, path):
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+    proxy = sandbox.haproxy([web(healthy, path)],
                             threads=False)
     proxy.process.says("insecure-fork-wanted")
     assert proxy.get()[0] == 503
@@ -36,7 +36,7 @@ def test_the_directive_added_and_reloaded_the_agent_works(
         sandbox, healthy, witness, path):
     one = sandbox.service("one")
     register(witness, path, one.payload("one"))
-    proxy = sandbox.haproxy([Backend(hosts=[healthy.hosts], path=path)],
+    proxy = sandbox.haproxy([web(healthy, path)],
                             threads=False)
     proxy.process.says("insecure-fork-wanted")
     proxy.write(threads=True)
