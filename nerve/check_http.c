@@ -20,7 +20,8 @@
 #include "nerve/curl_loop.h"
 #include "nerve/text.h"
 
-#define BODY_MAX 65536 /* bytes of an answer that are looked at */
+#define BODY_MAX   65536 /* bytes of an answer that are looked at */
+#define CA_SECONDS 600L  /* a file of authorities is read again after */
 
 struct http_check {
     struct check base;
@@ -147,6 +148,7 @@ static void set_manners(CURL *easy) {
 static void set_tls(CURL *easy, const struct check_config *config) {
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, config->verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->verify ? 2L : 0L);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_SECONDS);
     if (config->verify && !config->ca_file)
         return;
     /* The system's authorities are many; they are read only if they count. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "csrc/event.h"
+#include "nerve/rate_limit.h"
 
 struct error;
 
@@ -57,6 +58,7 @@ struct service_config {
     char *checking; /* owned; all about its checks as it was written, JSON */
     int session_timeout_ms;
     unsigned int check_interval_ms;
+    struct rate_config rate;
     struct check_config *checks; /* owned */
     size_t check_count;
 };

@@ -8,6 +8,7 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_check.h"
+#include "nerve/config_rate.h"
 #include "nerve/config_service.h"
 #include "nerve/config_value.h"
 #include "nerve/json_text.h"
@@ -31,7 +32,7 @@ static const struct key service_keys[] = {
     {"weight", KEY_USED},
     {"haproxy_server_options", KEY_USED},
     {"labels", KEY_USED},
-    {"rate_limiting", KEY_IGNORED},
+    {"rate_limiting", KEY_USED},
     {"load_test_concurrency", KEY_IGNORED},
     {"max_repeated_report_failures", KEY_IGNORED},
     {"ttl_seconds", KEY_IGNORED},
@@ -281,6 +282,7 @@ static int keep_checking(struct service_config *service, const json_t *json,
         copy_member(all, json, "port") == 0 &&
         copy_member(all, json, "check_interval") == 0 &&
         copy_member(all, json, "check_mocked") == 0 &&
+        copy_member(all, json, "rate_limiting") == 0 &&
         copy_member(all, json, "checks") == 0)
         service->checking = json_text(all);
     json_decref(all);
@@ -354,6 +356,7 @@ int service_config_read(struct service_config *service, const char *name,
         read_path(service, json, at, err) != 0 ||
         value_seconds(json, at, "check_interval", &service->check_interval_ms,
                       err) != 0 ||
+        rate_config_read(&service->rate, json, at, config, err) != 0 ||
         read_payload(service, json, at, config->instance_id, err) != 0 ||
         read_checks(service, json, at, config, err) != 0 ||
         keep_checking(service, json, at, err) != 0)
@@ -402,10 +405,12 @@ void service_config_swap_registration(struct service_config *a,
     *a = *b;
     a->checking = old.checking;
     a->check_interval_ms = old.check_interval_ms;
+    a->rate = old.rate;
     a->checks = old.checks;
     a->check_count = old.check_count;
     old.checking = b->checking;
     old.check_interval_ms = b->check_interval_ms;
+    old.rate = b->rate;
     old.checks = b->checks;
     old.check_count = b->check_count;
     *b = old;

@@ -9,6 +9,7 @@
 #include "nerve/config.h"
 #include "nerve/health.h"
 #include "nerve/log.h"
+#include "nerve/rate_limit.h"
 #include "nerve/reporter.h"
 #include "nerve/text.h"
 #include "nerve/watcher.h"
@@ -22,13 +23,15 @@ struct watcher {
     struct log *log;                      /* borrowed */
     uv_loop_t *loop;                      /* borrowed */
     uv_timer_t timer;
-    uint64_t due_ms;       /* when the next pass starts */
-    uint64_t second_ms;    /* from the first pass to the second; then 0 */
-    struct check **checks; /* owned; one for each of the service's */
-    struct health *health; /* owned; of the same checks */
-    size_t running;        /* the check that runs, or as many as there are */
-    unsigned int risen;    /* successes it took the check that rose last */
-    enum health_state state;
+    uint64_t due_ms;         /* when the next pass starts */
+    uint64_t second_ms;      /* from the first pass to the second; then 0 */
+    struct check **checks;   /* owned; one for each of the service's */
+    struct health *health;   /* owned; of the same checks */
+    size_t running;          /* the check that runs, or as many as there are */
+    unsigned int risen;      /* successes it took the check that rose last */
+    enum health_state state; /* as reported */
+    bool held_back;          /* what came after it was not reported */
+    struct rate_limit limit;
 };
 
 /* The pass ends: the service is in <state>, another than before; <why> is the
@@ -47,6 +50,29 @@ static void settle(struct watcher *w, enum health_state state,
     reporter_want(w->reporter, state == HEALTH_UP, (int64_t)uv_now(w->loop));
 }
 
+/* Takes a token for a report. Without one, and unless it is only told, nothing
+ * is reported, and the next pass reports whatever it finds. */
+static bool may_report(struct watcher *w, enum health_state state) {
+    const struct rate_config *rate = &w->service->rate;
+    bool told = w->held_back;
+
+    w->held_back = false;
+    if (rate_limit_take(&w->limit, rate, (int64_t)uv_now(w->loop)))
+        return true;
+    if (rate->shadow_mode) {
+        log_line(w->log, LEVEL_INFO,
+                 "%s: rate_limiting would hold back %s -> %s, but for "
+                 "shadow_mode",
+                 w->service->name, health_name(w->state), health_name(state));
+        return true;
+    }
+    if (!told)
+        log_line(w->log, LEVEL_WARNING, "%s: rate_limiting holds back %s -> %s",
+                 w->service->name, health_name(w->state), health_name(state));
+    w->held_back = true;
+    return false;
+}
+
 /* Ends the pass, and a log line with " after 3 failures", unless these did not
  * matter: the first result decides at once. */
 static void settle_after(struct watcher *w, enum health_state state,
@@ -55,7 +81,8 @@ static void settle_after(struct watcher *w, enum health_state state,
     struct text why = {0};
 
     w->running = w->service->check_count;
-    if (state == w->state)
+    if ((state == w->state && !w->held_back) || !may_report(w, state) ||
+        state == w->state)
         return;
     text_puts(&why, "");
     if (w->state != HEALTH_UNKNOWN)
@@ -171,6 +198,7 @@ struct watcher *watcher_open(const struct check_env *env,
     w->log = log;
     w->loop = env->loop;
     w->running = service->check_count;
+    rate_limit_start(&w->limit, &service->rate, (int64_t)uv_now(env->loop));
     uv_timer_init(env->loop, &w->timer);
     w->timer.data = w;
     if (open_checks(w, env) == 0)

@@ -372,6 +372,24 @@ def test_the_payload_can_be_in_the_name_too(
         .encode()]
 
 
+def test_a_service_over_its_rate_is_held_back_unless_in_shadow_mode(
+        sandbox, healthy, witness, path):
+    """No change is allowed at all: not even the first registration."""
+    server = Scripted(sandbox, [answer()])
+    never = {"average_rate": 0, "max_burst": 1}
+    nerve = sandbox.nerve("one", {
+        name: watched(server, healthy, f"{path}/{name}", rate_limiting=limits)
+        for name, limits in {"shadow": never, "held":
+                             {**never, "shadow_mode": False}}.items()})
+    nerve.process.says("warning held: rate_limiting holds back unknown -> up$")
+    nerve.process.says("info shadow: rate_limiting would hold back "
+                       "unknown -> up, but for shadow_mode$")
+    wait.until(lambda: children(witness, f"{path}/shadow"), 10, "registered")
+    wait.until(lambda: len(server.requests) > 6, 10, "passes go on")
+    assert not witness.exists(f"{path}/held")
+    assert len(nerve.process.lines("held: ")) == 1
+
+
 def test_a_changing_service_is_told_old_to_new_with_the_reason(
         sandbox, healthy, path):
     one = sandbox.service("one")

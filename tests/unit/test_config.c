@@ -202,6 +202,35 @@ static void a_command_is_kept_word_by_word(void **state) {
     config_free(config);
 }
 
+static void a_rate_is_limited_where_one_is_set(void **state) {
+    struct config *config =
+        parse_service(", \"rate_limiting\": {\"average_rate\": 0.5,"
+                      "\"max_burst\": 3, \"shadow_mode\": false}");
+    const struct rate_config *rate = &config->services[0].rate;
+
+    (void)state;
+    assert_true(rate->limited);
+    assert_false(rate->shadow_mode);
+    assert_true(rate->average_rate == 0.5 && rate->max_burst == 3);
+    config_free(config);
+    config = parse_service("");
+    assert_false(config->services[0].rate.limited);
+    config_free(config);
+    config = parse_service(", \"rate_limiting\": {\"max_burst\": 5,"
+                           "\"average_rate\": null, \"burst\": 1}");
+    rate = &config->services[0].rate;
+    assert_false(rate->limited);
+    assert_true(rate->shadow_mode);
+    assert_int_equal(config->note_count, 2);
+    config_free(config);
+    config = parse_service(", \"rate_limiting\": {\"average_rate\": 1}");
+    assert_true(config->services[0].rate.limited);
+    assert_true(has_note(config, LEVEL_INFO,
+                         "services.web.rate_limiting: shadow_mode is true, so "
+                         "nothing is held back, only told"));
+    config_free(config);
+}
+
 static void a_null_is_as_good_as_nothing(void **state) {
     struct config *config = parse_service(
         ", \"check_interval\": null, \"checks\": [{\"type\": \"tcp\","
@@ -245,7 +274,7 @@ static void mocked_checks_are_left_out(void **state) {
 
 static void unknown_keys_are_told_with_their_place(void **state) {
     struct config *config = parse_service(
-        ", \"chekcs\": [], \"rate_limiting\": {}, \"checks\": ["
+        ", \"chekcs\": [], \"max_repeated_report_failures\": 5, \"checks\": ["
         "{\"type\": \"tcp\", \"uri\": \"/\", \"module\": \"x\"}]");
 
     (void)state;
@@ -253,9 +282,10 @@ static void unknown_keys_are_told_with_their_place(void **state) {
     assert_true(has_note(config, LEVEL_WARNING,
                          "services.web.chekcs: unknown key, ignored; did you "
                          "mean \"checks\"?"));
-    assert_true(has_note(config, LEVEL_INFO,
-                         "services.web.rate_limiting: this key of airbnb's "
-                         "nerve has no effect here"));
+    assert_true(has_note(
+        config, LEVEL_INFO,
+        "services.web.max_repeated_report_failures: this key of airbnb's "
+        "nerve has no effect here"));
     assert_true(has_note(config, LEVEL_WARNING,
                          "services.web.checks[0].uri: unknown key, ignored"));
     assert_true(has_note(config, LEVEL_INFO,
@@ -436,6 +466,7 @@ int main(void) {
         cmocka_unit_test(tls_proves_nothing_unless_told_to),
         cmocka_unit_test(redis_is_a_tcp_check_by_name),
         cmocka_unit_test(a_command_is_kept_word_by_word),
+        cmocka_unit_test(a_rate_is_limited_where_one_is_set),
         cmocka_unit_test(a_null_is_as_good_as_nothing),
         cmocka_unit_test(one_ensemble_is_one_whatever_the_order),
         cmocka_unit_test(mocked_checks_are_left_out),

@@ -166,6 +166,75 @@ static void a_service_without_checks_is_up(void **state) {
                      "checks)\n"));
 }
 
+/* The bucket of these tests fills so slowly that it never does. */
+static void limit(double tokens, bool shadow_mode) {
+    service.check_count = 1;
+    checks[0].rise = checks[0].fall = 1;
+    service.rate = (struct rate_config){.limited = true,
+                                        .shadow_mode = shadow_mode,
+                                        .average_rate = tokens,
+                                        .max_burst = 1};
+}
+
+static void a_change_without_a_token_is_held_back(void **state) {
+    (void)state;
+    limit(0, false);
+    start();
+    give("+");
+    assert_string_equal(wanted, "");
+    assert_true(said("debug web: check a passed\n"
+                     "warning web: rate_limiting holds back unknown -> up\n"));
+    give("++");
+    assert_string_equal(wanted, "");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check a passed\n"));
+}
+
+static void what_was_held_back_is_reported_with_the_next_token(void **state) {
+    (void)state;
+    limit(0, false);
+    start();
+    give("+-");
+    assert_string_equal(wanted, "");
+    service.rate.average_rate = 1e9;
+    fake_log_clear();
+    give("-");
+    assert_string_equal(wanted, "-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 unknown -> down (a: "
+                     "broken)\n"));
+}
+
+static void what_went_back_by_itself_is_no_change(void **state) {
+    (void)state;
+    limit(1, false);
+    start();
+    give("+");
+    service.rate.average_rate = 0;
+    give("-");
+    assert_string_equal(wanted, "+");
+    service.rate.average_rate = 1e9;
+    fake_log_clear();
+    give("+");
+    assert_string_equal(wanted, "+");
+    assert_true(said("debug web: check a passed\n"));
+    give("-");
+    assert_string_equal(wanted, "+-");
+}
+
+static void in_shadow_mode_it_is_only_told(void **state) {
+    (void)state;
+    limit(0, true);
+    start();
+    give("+-+");
+    assert_string_equal(wanted, "+-+");
+    assert_non_null(strstr(fake_log_text,
+                           "info web: rate_limiting would hold back up -> "
+                           "down, but for shadow_mode\n"
+                           "warning web: instance h:80 up -> down after 1 "
+                           "failure (a: broken)\n"));
+}
+
 static void an_ipv6_address_is_told_in_brackets(void **state) {
     char ipv6[] = "::1";
 
@@ -205,6 +274,10 @@ int main(void) {
         TEST(it_comes_back_after_rise_successes),
         TEST(one_failure_is_told_in_the_singular),
         TEST(a_service_without_checks_is_up),
+        TEST(a_change_without_a_token_is_held_back),
+        TEST(what_was_held_back_is_reported_with_the_next_token),
+        TEST(what_went_back_by_itself_is_no_change),
+        TEST(in_shadow_mode_it_is_only_told),
         TEST(an_ipv6_address_is_told_in_brackets),
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
         TEST(a_watcher_is_closed_while_a_check_runs),
