@@ -16,8 +16,14 @@ local instance = {}
 local MAX_BYTES = 65536
 local MAX_DEPTH = 16
 local MAX_NAME = 255
-local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
+local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
   "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+-- The value of each digit of URL-safe base64, by its byte.
+local BASE64 = {}
+for i = 1, #DIGITS do
+  BASE64[DIGITS:byte(i)] = i - 1
+end
 
 -- A decoder of our own: its limits must not change anybody else's.
 local json = cjson.new()
@@ -179,17 +185,15 @@ local function base64_decode(text)
   if #text % 4 ~= 0 or digits:find("[^%w_-]") then
     return nil
   end
-  local bytes, bits, held = {}, 0, 0
-  for i = 1, #digits do
-    bits = bits << 6 | (BASE64:find(digits:sub(i, i), 1, true) - 1)
-    held = held + 6
-    if held >= 8 then
-      held = held - 8
-      bytes[#bytes + 1] = string.char(bits >> held & 255)
-      bits = bits & (1 << held) - 1
-    end
+  local parts = {}
+  for i = 1, #digits, 4 do
+    local a, b, c, d = digits:byte(i, i + 3)
+    local bits = BASE64[a] << 18 | (BASE64[b] or 0) << 12 |
+      (BASE64[c] or 0) << 6 | (BASE64[d] or 0)
+    parts[#parts + 1] =
+      string.char(bits >> 16, bits >> 8 & 255, bits & 255)
   end
-  return table.concat(bytes)
+  return table.concat(parts):sub(1, #digits * 3 // 4)
 end
 
 --- Makes an instance from a name that carries its data:
@@ -200,10 +204,10 @@ end
 -- @treturn[2] nil when the znode has to be read
 function instance.from_name(znode)
   local length, rest = znode:match("^base64_(%d+)_(.*)$")
-  if not length or #length > 6 or tonumber(length) > #rest then
+  length = length and #length < 10 and math.tointeger(tonumber(length))
+  if not length or length > #rest or length > MAX_BYTES then
     return nil
   end
-  length = math.tointeger(tonumber(length))
   local data = base64_decode(rest:sub(1, length))
   if not data or not rest:find("^_%d*$", length + 1) then
     return nil

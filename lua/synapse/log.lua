@@ -13,9 +13,10 @@ local PER_SECOND = 20
 local MAX_BYTES = 900
 
 -- Instance names and data come from ZooKeeper: no control character of theirs
--- reaches a terminal or parts a line.
+-- reaches a terminal or parts a line. They can be a megabyte long, of which no
+-- more is looked at than is shown.
 local function escape(text)
-  text = text:gsub("[^\32-\126]", function(byte)
+  text = text:sub(1, MAX_BYTES + 1):gsub("[^\32-\126]", function(byte)
     return string.format("\\x%02x", byte:byte())
   end)
   if #text > MAX_BYTES then

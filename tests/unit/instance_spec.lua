@@ -20,6 +20,13 @@ local function base64_name(data, sequence)
   return string.format("base64_%d_%s_%s", #text, text, sequence)
 end
 
+-- A name of so many groups of base64, most of which stand for blanks.
+local function blank_name(groups)
+  local start = "eyJob3N0IjoiMTAuMC4wLjEiLCJwb3J0Ijo4MH0g"
+  return string.format("base64_%d_%s_0000000001", 4 * groups,
+    start .. ("ICAg"):rep(groups - #start // 4))
+end
+
 describe("a znode that was read", function()
   for _, case in ipairs(cases("accepted")) do
     it("is an instance with " .. case.about, function()
@@ -86,6 +93,10 @@ describe("a name that carries data", function()
     assert.is_nil(made.sequence)
   end)
 
+  it("may carry 65,536 letters", function()
+    assert.are.equal("10.0.0.1:80", instance.from_name(blank_name(16384)).key)
+  end)
+
   local broken = {
     ["of an ordinary znode"] = "i-xxxxxxx_0000000005",
     ["with a length beyond its end"] = "base64_99_cnViYmlzaA==_0000000001",
@@ -93,6 +104,7 @@ describe("a name that carries data", function()
     ["with letters that are not base64"] = "base64_4_ab*d_0000000001",
     ["with more behind it"] = "base64_12_cnViYmlzaA==_1;2",
     ["that carries rubbish"] = base64_name("rubbish", "0000000001"),
+    ["that carries too much"] = blank_name(16385),
     ["with an enormous length"] = "base64_99999999999999999999_eA==_1",
   }
   for about, name in pairs(broken) do

@@ -29,6 +29,14 @@ describe("the log", function()
     assert.is_true(#lines[1] < 1000)
   end)
 
+  it("looks at no more of a long line than it writes", function()
+    local text = ("\n"):rep(2000000)
+    local started = os.clock()
+    log:error("%s", text)
+    assert.is_true(os.clock() - started < 0.1)
+    assert.are.equal("...", lines[1]:sub(-3))
+  end)
+
   it("drops what is too much, and tells how much it was", function()
     for _ = 1, 1000 do
       log:info("again")
