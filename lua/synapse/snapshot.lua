@@ -76,7 +76,7 @@ end
 
 local function decode_service(fields)
   if type(fields) ~= "table" or type(fields.name) ~= "string" or
-    type(fields.instances) ~= "table"
+    type(fields.path) ~= "string" or type(fields.instances) ~= "table"
   then
     return nil
   end

@@ -75,6 +75,16 @@ describe("a snapshot", function()
     assert.is_nil(records.web.instances[1].weight)
   end)
 
+  it("leaves out a service whose path is none", function()
+    for _, path in ipairs({"null", "7", "[]", "{}"}) do
+      local body = '{"services":[{"name":"web","path":' .. path ..
+        ',"instances":[]}]}'
+      local whole = string.format("myelin-snapshot 1 %s %d\n%s",
+        checksum(body), #body, body)
+      assert.are.same({}, snapshot.decode(whole, checksum))
+    end
+  end)
+
   local odd = {"[]", "{}", '{"services":1}', '{"services":[1,{},{"name":1}]}',
     '{"services":[{"name":"web","instances":[1,[],{"host":1}]}]}'}
   for _, body in ipairs(odd) do
