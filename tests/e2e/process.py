@@ -75,12 +75,13 @@ class Process:
         or None when it ended as asked."""
         trouble = None
         if self.alive():
-            os.kill(self.pid, signal.SIGCONT)
+            os.killpg(self.pid, signal.SIGCONT)
             try:
                 self.stop()
             except wait.Late as late:
                 trouble = str(late)
-        return trouble or self._kill_rest()
+        left = self._kill_rest()
+        return trouble or left
 
     def _kill_rest(self):
         try:

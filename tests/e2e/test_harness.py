@@ -4,6 +4,7 @@ import pytest
 
 import wait
 from haproxy import Backend
+from sandbox import Sandbox
 from zookeeper import births, children
 
 
@@ -64,3 +65,14 @@ def test_a_reload_leaves_one_worker_and_fails_no_request(sandbox):
             wait.until(lambda: proxy.workers() == [fresh], 10,
                        "only the new worker is left")
     load.assert_none_failed()
+
+
+def test_what_a_program_leaves_behind_is_ended_and_told():
+    made = Sandbox()
+    parent = made.run("parent", ["sh", "-c", "sleep 1000 & exit 0"])
+    assert parent.ended(10) == 0
+    assert len(parent.group()) == 1
+    [trouble] = made.close()
+    made.remove()
+    assert trouble.startswith("parent left processes behind")
+    assert parent.group() == []

@@ -26,6 +26,9 @@ def test_ten_reloads_fail_no_request_and_leave_one_worker(
                    "one worker is left")
         site.proxy.serves(site.services)
     load.assert_none_failed()
+    if ensemble == "up":
+        wait.until(lambda: site.server.connections() == 2, 10,
+                   "one agent's session is left, and kazoo's")
     wait.until(lambda: site.descriptors() <= before, 5,
                f"no more than {before} descriptors are open in the master")
 
