@@ -14,11 +14,13 @@
 struct check;
 struct check_config;
 struct curl_loop;
+struct lateness;
 
 /* What checks run on. */
 struct check_env {
     uv_loop_t *loop;        /* borrowed */
     struct curl_loop *curl; /* borrowed */
+    struct lateness *late;  /* borrowed; of all checks */
 };
 
 /* Called with the result; <reason> says why not, borrowed during the call. */

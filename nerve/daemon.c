@@ -26,6 +26,7 @@
 #include "nerve/curl_loop.h"
 #include "nerve/daemon.h"
 #include "nerve/heartbeat.h"
+#include "nerve/lateness.h"
 #include "nerve/log.h"
 #include "nerve/reload.h"
 #include "nerve/roster.h"
@@ -50,6 +51,7 @@ struct daemon {
     struct queue *queue;         /* owned */
     struct worker *closer;       /* owned; closes handles */
     struct curl_loop *curl;      /* owned */
+    struct lateness late;        /* of all checks */
     struct roster *roster;       /* owned */
     struct heartbeat *heartbeat; /* owned */
     struct reload reload;
@@ -195,6 +197,7 @@ static int open_parts(struct daemon *d, struct config *config) {
     env.queue = d->queue = queue_new(QUEUE_LIMIT);
     env.worker = d->closer = worker_new();
     env.check.curl = d->curl = curl_loop_new(&d->loop);
+    env.check.late = &d->late;
     if (!d->queue || !d->closer || !d->curl)
         return -1;
     queue_set_wake(d->queue, wake_loop, &d->wake);

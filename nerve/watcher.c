@@ -1,6 +1,7 @@
 /* watcher.c - runs the checks of one service and folds them into up or down
  * SPDX-License-Identifier: MIT
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,23 +9,22 @@
 #include "nerve/check.h"
 #include "nerve/config.h"
 #include "nerve/health.h"
+#include "nerve/lateness.h"
 #include "nerve/log.h"
 #include "nerve/rate_limit.h"
 #include "nerve/reporter.h"
+#include "nerve/schedule.h"
 #include "nerve/text.h"
 #include "nerve/watcher.h"
-
-/* The first passes of all services are spread over no more than this. */
-#define FIRST_SPREAD_MS 1000
 
 struct watcher {
     const struct service_config *service; /* borrowed */
     struct reporter *reporter;            /* borrowed */
     struct log *log;                      /* borrowed */
     uv_loop_t *loop;                      /* borrowed */
+    struct lateness *late;                /* borrowed; of all services */
     uv_timer_t timer;
-    uint64_t due_ms;         /* when the next pass starts */
-    uint64_t second_ms;      /* from the first pass to the second; then 0 */
+    struct schedule schedule;
     struct check **checks;   /* owned; one for each of the service's */
     struct health *health;   /* owned; of the same checks */
     size_t running;          /* the check that runs, or as many as there are */
@@ -131,28 +131,36 @@ static void on_result(void *arg, bool passed, const char *reason) {
 
 static void on_due(uv_timer_t *timer);
 
-/* Sets the timer for <due_ms>. A watcher that is more than an interval late
- * (the process was stopped, or is starved) does not make up for it. */
-static void schedule(struct watcher *w, uint64_t delay_ms) {
-    uint64_t now = uv_now(w->loop);
+static void set_timer(struct watcher *w) {
+    uv_timer_start(&w->timer, on_due,
+                   schedule_wait(&w->schedule, uv_now(w->loop)), 0);
+}
 
-    w->due_ms += delay_ms;
-    if (w->due_ms + w->service->check_interval_ms < now)
-        w->due_ms = now;
-    uv_timer_start(&w->timer, on_due, w->due_ms > now ? w->due_ms - now : 0, 0);
+/* Says what did not start in time, of all services, once a minute. */
+static void tell_lateness(struct watcher *w) {
+    struct late_passes passes;
+
+    if (lateness_tell(w->late, uv_now(w->loop), &passes))
+        log_line(w->log, LEVEL_WARNING,
+                 "checks: %" PRIu64 " started late, by %" PRIu64 " ms at "
+                 "most; %" PRIu64 " left out, as the ones before still ran",
+                 passes.late, passes.worst_ms, passes.left_out);
 }
 
 static void on_due(uv_timer_t *timer) {
     struct watcher *w = timer->data;
 
-    schedule(w, w->second_ms ? w->second_ms : w->service->check_interval_ms);
-    w->second_ms = 0;
+    lateness_started(w->late, schedule_pass(&w->schedule, uv_now(w->loop)));
+    set_timer(w);
     if (w->running < w->service->check_count) {
+        lateness_left_out(w->late);
         log_line(w->log, LEVEL_DEBUG,
                  "%s: the pass before still runs, one left out",
                  w->service->name);
+        tell_lateness(w);
         return;
     }
+    tell_lateness(w);
     w->running = 0;
     check_start(w->checks[0]);
 }
@@ -197,6 +205,7 @@ struct watcher *watcher_open(const struct check_env *env,
     w->reporter = reporter;
     w->log = log;
     w->loop = env->loop;
+    w->late = env->late;
     w->running = service->check_count;
     rate_limit_start(&w->limit, &service->rate, (int64_t)uv_now(env->loop));
     uv_timer_init(env->loop, &w->timer);
@@ -207,17 +216,12 @@ struct watcher *watcher_open(const struct check_env *env,
     return NULL;
 }
 
-/* All first passes fall into a second, or an interval if that is shorter; the
- * second ones spread over the whole interval. */
 void watcher_start(struct watcher *w, size_t index, size_t count) {
-    uint64_t interval = w->service->check_interval_ms;
-    uint64_t first = interval < FIRST_SPREAD_MS ? interval : FIRST_SPREAD_MS;
-
     if (w->service->check_count == 0) {
         settle(w, HEALTH_UP, " (it has no checks)");
         return;
     }
-    w->second_ms = first + (interval - first) * index / count;
-    w->due_ms = uv_now(w->loop);
-    schedule(w, first * index / count);
+    schedule_start(&w->schedule, w->service->check_interval_ms, index, count,
+                   uv_now(w->loop));
+    set_timer(w);
 }

@@ -390,6 +390,26 @@ def test_a_service_over_its_rate_is_held_back_unless_in_shadow_mode(
     assert len(nerve.process.lines("held: ")) == 1
 
 
+def test_late_passes_are_counted(sandbox, healthy, witness, path):
+    """Nerve itself is stopped for a while: every service is late, and told of
+    in one line."""
+    server = Scripted(sandbox, [answer()])
+    nerve = sandbox.nerve("one", {
+        f"s{number}": watched(server, healthy, f"{path}/{number}")
+        for number in range(20)})
+    nerve.process.says(" s19: registered as ")
+    wait.until(lambda: len(server.requests) > 60, 10, "passes go on")
+    nerve.process.freeze()
+    wait.always(lambda: True, 0.5, "nerve is stopped")
+    nerve.process.thaw()
+    line = nerve.process.says("warning checks: ")
+    assert re.search(r"checks: \d+ started late, by \d+ ms at most; "
+                     r"\d+ left out, as the ones before still ran$", line)
+    before = len(server.requests)
+    wait.until(lambda: len(server.requests) > before + 60, 10, "they go on")
+    assert len(nerve.process.lines("warning checks: ")) == 1
+
+
 def test_a_changing_service_is_told_old_to_new_with_the_reason(
         sandbox, healthy, path):
     one = sandbox.service("one")

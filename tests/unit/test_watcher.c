@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "nerve/lateness.h"
 #include "nerve/reporter.h"
 #include "nerve/watcher.h"
 #include "tests/fake/fake_check.c"
@@ -21,6 +22,7 @@ static char first[] = "a", second[] = "b";
 static struct check_config checks[2];
 static struct service_config service;
 static uv_loop_t loop;
+static struct lateness late;
 static struct watcher *watcher;
 
 /* What the reporter was told: "+" to register, "-" to deregister. */
@@ -43,13 +45,15 @@ static int open_loop(void **state) {
                                       .check_interval_ms = 1,
                                       .checks = checks,
                                       .check_count = 2};
+    /* The line of the minute was told already. */
+    late = (struct lateness){.quiet_until_ms = UINT64_MAX};
     fake_ran[0] = wanted[0] = '\0';
     fake_log_clear();
     return uv_loop_init(&loop);
 }
 
 static void start(void) {
-    struct check_env env = {.loop = &loop};
+    struct check_env env = {.loop = &loop, .late = &late};
 
     watcher = watcher_open(&env, &service, NULL, NULL);
     assert_non_null(watcher);
@@ -257,6 +261,27 @@ static void a_pass_that_is_due_while_another_runs_is_left_out(void **state) {
     assert_string_equal(wanted, "+");
 }
 
+static void late_passes_of_all_services_are_one_line(void **state) {
+    uint64_t later;
+
+    (void)state;
+    late.quiet_until_ms = 0;
+    start();
+    later = uv_hrtime() + 60 * 1000000;
+    while (uv_hrtime() < later)
+        ;
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_non_null(
+        strstr(fake_log_text, "warning checks: 1 started late, by "));
+    assert_non_null(strstr(fake_log_text, " ms at most; 0 left out, as the "
+                                          "ones before still ran\n"));
+    fake_log_clear();
+    while (late.passes.left_out < 3)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_null(strstr(fake_log_text, "warning"));
+}
+
 static void a_watcher_is_closed_while_a_check_runs(void **state) {
     (void)state;
     start();
@@ -280,6 +305,7 @@ int main(void) {
         TEST(in_shadow_mode_it_is_only_told),
         TEST(an_ipv6_address_is_told_in_brackets),
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
+        TEST(late_passes_of_all_services_are_one_line),
         TEST(a_watcher_is_closed_while_a_check_runs),
     };
 
