@@ -84,10 +84,11 @@ static int read_headers(struct check_config *check, const json_t *json,
 /* Reads 204, or "200-299". Returns whether it is one of these. */
 static bool read_range(const json_t *value, struct status_range *range) {
     const char *string = json_string_value(value);
+    json_int_t number = json_integer_value(value);
     int length = 0;
 
-    if (json_is_integer(value))
-        range->first = range->last = (int)json_integer_value(value);
+    if (json_is_integer(value) && number <= STATUS_MAX)
+        range->first = range->last = number < 0 ? 0 : (int)number;
     else if (!string || strspn(string, "0123456789-") != 7 ||
              sscanf(string, "%3d-%3d%n", &range->first, &range->last,
                     &length) != 2 ||
