@@ -5,7 +5,7 @@
 #   make demo         the sandbox: ZooKeeper, three services, nerve, HAProxy
 #   make test         every test: check + e2e
 #   make check        lint + unit: seconds, what a commit must pass
-#   make lint unit sanitize e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
+#   make lint unit sanitize fuzz e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
 #   make install      into $(DESTDIR)$(PREFIX)
@@ -16,6 +16,7 @@
 #   CC                gcc or clang                               (gcc)
 #   V=1               show whole commands
 #   TEST_TIMEOUT      factor on every deadline of the tests      (1)
+#   FUZZ_SECONDS      how long make fuzz looks for trouble           (10)
 #   DEMO_SECONDS      end the demo by itself after so long       (none)
 #   PREFIX DESTDIR    where install puts things                  (/usr/local)
 
@@ -42,6 +43,7 @@ ZK_OBJ    := $(ZK_SRC:%.c=$(B)/obj/%.o)
 LUA_OBJ   := $(LUA_SRC:%.c=$(B)/obj/%.o)
 NERVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard nerve/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ZK_LIBS    := -lzookeeper_mt -lpthread
@@ -53,6 +55,7 @@ REPEAT ?= 1
 SHELL_FILES := .ci/run .ci/deps
 
 SANITIZERS := address undefined thread
+FUZZ_SECONDS ?= 10
 INSTALL := install -D -m
 
 # Debian packages: to build, to run, to test.
@@ -62,8 +65,8 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
         libclang-rt-14-dev valgrind python3-pytest python3-kazoo
 
-.PHONY: all deps demo test check lint unit sanitize e2e bench soak install \
-        clean help
+.PHONY: all deps demo test check lint unit sanitize fuzz e2e bench soak \
+        install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -102,6 +105,14 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libmyelin.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(ALL_LDFLAGS) -o $@ $^ $(NERVE_LIBS)
 
+# Only with clang and SANITIZE=fuzzer-no-link,...: see the target `fuzz`.
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/libmyelin.a
+	@echo "LD $@"
+	$(Q)$(CC) -pie -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(NERVE_LIBS)
+
+# There no name server is asked.
+build/fuzz/fuzz_resolve: ALL_LDFLAGS += -Wl,--wrap=getaddrinfo
+
 deps:
 	$(Q).ci/deps $(DEPS)
 
@@ -110,7 +121,7 @@ demo: deps
 	$(Q)demo/run
 
 test: deps
-	$(Q)$(PYTHON) tests/run.py lint unit sanitize e2e
+	$(Q)$(PYTHON) tests/run.py lint unit sanitize fuzz e2e
 
 check: lint unit
 
@@ -133,6 +144,15 @@ sanitize:
 unit-c: $(UNIT)
 	$(Q)for test in $(UNIT); do $$test || exit 1; done
 
+# Random input to all that reads what others wrote, for FUZZ_SECONDS together.
+fuzz:
+	+$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=clang \
+	  SANITIZE=fuzzer-no-link,address,undefined \
+	  CFLAGS=-fno-sanitize-recover=all fuzz-c
+	$(Q)$(PYTHON) tests/fuzz/run.py $(FUZZ_SECONDS)
+
+fuzz-c: $(FUZZ)
+
 e2e: all
 	$(Q)for i in $$(seq $(REPEAT)); do \
 	  $(PYTEST) tests/e2e/$(ONLY) || exit 1; done
@@ -142,6 +162,7 @@ bench: all $(BENCH)
 
 # The long forms of tests that have a short one in `make test`.
 soak: all
+	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
 	$(Q)HOLD_SECONDS=30 $(PYTEST) tests/e2e
 
 install: all

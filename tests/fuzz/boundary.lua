@@ -1,0 +1,276 @@
+--- Fuzz of the trust boundary: whatever is in ZooKeeper, and in whatever order
+-- it comes, every line for the runtime API is one of the grammar, no log line
+-- holds a control character, no error is raised. And once all is calm, the good
+-- instances serve, and nobody serves but who is wanted.
+--
+-- See `driver.lua` for the arguments.
+local agent = require("synapse.agent")
+local logger = require("synapse.log")
+local snapshot = require("synapse.snapshot")
+
+local driver = dofile("tests/fuzz/driver.lua")
+local haproxy = dofile("tests/fuzz/haproxy.lua")
+local mutate = dofile("tests/fuzz/mutate.lua")
+local new_clock = dofile("tests/fake/clock.lua")
+local tree = dofile("tests/fuzz/tree.lua")
+local znodes = dofile("tests/fuzz/znodes.lua")
+
+local CODES = {ok = 0, connection_loss = -4, no_node = -101}
+local HOSTS = "zk:2181"
+local PATHS = {"/services/web", "/services/api"}
+local SLOTS = 24
+local MOST_CHILDREN = 20
+local LEVELS = {alert = true, error = true, warning = true, info = true}
+
+-- Long enough for whatever is tried again "later and later".
+local CALM_SECONDS = 150
+
+local function checksum(text)
+  return string.format("%016x", #text)
+end
+
+local function check_line(level, line)
+  assert(LEVELS[level], "a level that is none")
+  assert(#line < 1000, "a log line is too long")
+  assert(not line:find("[^\32-\126]"), "a log line holds a control character")
+end
+
+local function new_service(name, path)
+  return {
+    name = name, backend = name, hosts = HOSTS, path = path,
+    default_servers = mutate.once_in(3) and
+      {{key = "10.2.0.1:80", host = "10.2.0.1", port = 80}} or {},
+    use_previous_backends = mutate.once_in(2),
+    use_nerve_weights = mutate.once_in(2), max_instances = 1000,
+  }
+end
+
+local world = {}
+world.__index = world
+
+local function new_world()
+  local clock = new_clock()
+  local self = setmetatable({
+    clock = clock, events = {}, good = {}, spoilt = {}, written = 0,
+    log = logger.new({write = check_line, now = clock.now}),
+    services = {new_service("web", PATHS[1]), new_service("web-2", PATHS[1]),
+      new_service("api.x:1", PATHS[2])},
+  }, world)
+  self.tree = tree.new(function(event) table.insert(self.events, event) end)
+  for _, path in ipairs(PATHS) do
+    self.tree:make(path)
+    self.good[path] = {}
+  end
+  return self
+end
+
+local function new_client(self)
+  return {
+    open = function() return self.tree:open() end,
+    poll = function() return table.remove(self.events, 1) end,
+    tick = function() end,
+    command = function(_, line)
+      if self.haproxy.stormy and mutate.once_in(20) then
+        return nil, "no memory"
+      end
+      local event = self.haproxy:take(line)
+      table.insert(self.events, event)
+      return event.request
+    end,
+  }
+end
+
+function world:connect(link)
+  table.insert(self.events, {
+    type = "session", session = self.tree.session, state = "connected",
+    link = link, client_id = "0x1", timeout = 10,
+  })
+end
+
+-- A good one whose data turned bad stays good for who has known it.
+local function forget_spoilt(self)
+  for _, path in ipairs(PATHS) do
+    for name in pairs(self.good[path]) do
+      if self.spoilt[path .. "/" .. name] then
+        self.good[path][name] = nil
+      end
+    end
+  end
+  self.spoilt = {}
+end
+
+-- Begins a worker: with what the last one wrote, and with empty slots.
+function world:start()
+  local names = {}
+  for i, service in ipairs(self.services) do
+    names[i] = service.backend
+  end
+  self.haproxy = haproxy.new(names, SLOTS)
+  self.events = {}
+  forget_spoilt(self)
+  self.agent = agent.new({
+    config = {services = self.services, session_timeout = 10},
+    client = new_client(self), codes = CODES, checksum = checksum,
+    records = self.text and assert(snapshot.decode(self.text, checksum)) or {},
+    snapshot_path = "/state", runtime = self.haproxy:runtime(),
+    write_snapshot = function(text)
+      self.text, self.written = text, self.written + 1
+      table.insert(self.events, {type = "job", code = 0,
+        request = self.written})
+      return self.written
+    end,
+    now = self.clock.now, random = math.random, log = self.log,
+  })
+  self.agent:fill()
+  self.agent:open({[HOSTS] = "10.0.0.5:2181"})
+  self:connect("new_session")
+end
+
+function world:run(seconds, step)
+  for _ = 1, seconds / step do
+    self.clock.pass(step)
+    self.agent:turn()
+  end
+end
+
+local function has_room(self, path)
+  return self.tree.paths[path] and #self.tree:names(path) < MOST_CHILDREN
+end
+
+-- Tells whether the agent knows an instance by this name.
+local function is_known(self, name)
+  for _, one in ipairs(self.agent.services) do
+    for _, made in ipairs(one.wanted) do
+      if made.znode == name then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- Returns a child of a path that is not a good one, if there is any.
+local function a_bad_one(self, path)
+  local names = {}
+  for _, name in ipairs(self.tree:names(path)) do
+    names[#names + 1] = not self.good[path][name] and name or nil
+  end
+  return #names > 0 and mutate.pick(names) or nil
+end
+
+local STEPS = {
+  function(self, path)
+    for _ = 1, math.random(6) do
+      local name = znodes.name()
+      if has_room(self, path) and not self.good[path][name] then
+        self.tree:put(path, name, znodes.data())
+      end
+    end
+  end,
+  function(self, path)
+    local name = a_bad_one(self, path)
+    if name then
+      self.tree:put(path, name, znodes.data())
+    end
+  end,
+  function(self, path)
+    local name = a_bad_one(self, path)
+    if name then
+      self.tree:delete(path, name)
+    end
+  end,
+  function(self, path)
+    if has_room(self, path) then
+      local host = "10.1." .. math.random(0, 255) .. "." .. math.random(0, 255)
+      local name = string.format("good-%s_%010d", host, math.random(0, 999))
+      self.good[path][name] = host .. ":80"
+      self.tree:put(path, name, '{"host":"' .. host .. '","port":80}')
+    end
+  end,
+  function(self, path)
+    for _, name in ipairs(self.tree:names(path)) do
+      if self.good[path][name] and mutate.once_in(3) then
+        self.good[path][name] = nil
+        return self.tree:delete(path, name)
+      end
+    end
+  end,
+  function(self, path)
+    for _, name in ipairs(self.tree:names(path)) do
+      if self.good[path][name] and is_known(self, name) then
+        self.spoilt[path .. "/" .. name] = true
+        return self.tree:put(path, name, mutate.bytes(9))
+      end
+    end
+  end,
+  function(self, path)
+    local name = mutate.pick(self.tree:names(path))
+    self.tree.broken[name and path .. "/" .. name or path] =
+      mutate.pick({-102, -4, -7})
+  end,
+  function(self, path)
+    self.tree.broken[path] = mutate.pick({-102, -4, -7})
+  end,
+  function(self, path)
+    self.tree:remove(path)
+    self.good[path] = {}
+  end,
+  function(self, path)
+    self.tree:make(path)
+  end,
+  function(self)
+    table.insert(self.events, {type = "session", session = self.tree.session,
+      state = mutate.pick({"connecting", "unknown", "expired"})})
+    self:connect(mutate.pick({"same_handle", "new_handle", "new_session"}))
+  end,
+  function(self)
+    table.insert(self.events, {type = "overflow"})
+    table.insert(self.events, {type = "log", message = mutate.bytes(30)})
+  end,
+  function(self)
+    self.haproxy.stormy = not self.haproxy.stormy
+  end,
+  function(self)
+    self:start()
+  end,
+}
+
+local function calm_down(self)
+  self.haproxy.stormy = false
+  self.tree.broken = {}
+  for _, path in ipairs(PATHS) do
+    self.tree:make(path)
+  end
+  self:run(CALM_SECONDS, 2)
+  local changes = self.haproxy.changes
+  self:run(40, 2)
+  assert(self.haproxy.changes == changes, "it never comes to rest")
+end
+
+-- Whoever is good serves, and whoever serves is wanted.
+local function check_servers(self)
+  for _, one in ipairs(self.agent.services) do
+    local ready, wanted = self.haproxy:ready(one.backend), {}
+    for _, made in ipairs(one.wanted) do
+      wanted[made.key] = true
+      assert(ready[made.key], made.key .. " is wanted and does not serve")
+    end
+    for key in pairs(ready) do
+      assert(wanted[key], key .. " serves and is not wanted")
+    end
+    for name, key in pairs(self.good[one.deps.config.path]) do
+      assert(ready[key], name .. " is good and does not serve")
+    end
+  end
+end
+
+driver.run("boundary", function()
+  local self = new_world()
+  self:start()
+  for _ = 1, math.random(5, 25) do
+    mutate.pick(STEPS)(self, mutate.pick(PATHS))
+    self:run(mutate.pick({0.05, 0.3, 2}), 0.05)
+  end
+  calm_down(self)
+  check_servers(self)
+end)

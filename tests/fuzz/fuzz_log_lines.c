@@ -1,0 +1,39 @@
+/* fuzz_log_lines.c - fuzz of what becomes of the client library's log lines
+ *
+ * The clock goes on with each line, so that each one passes.
+ * SPDX-License-Identifier: MIT
+ */
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/event.h"
+#include "csrc/log_lines.h"
+#include "csrc/queue.h"
+
+#include "tests/fake/fake_clock.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    char *line = strndup((const char *)data, size);
+    struct queue *queue = queue_new(10);
+    struct event *ev;
+
+    fake_clock_pass_ms(1000);
+    log_lines_to(queue);
+    log_lines_take(line);
+    ev = queue_pop(queue);
+    assert(ev && ev->type == EVENT_LOG);
+    assert(ev->level <= LEVEL_DEBUG && ev->length == strlen(ev->data));
+    assert(ev->length <= strlen(line));
+    assert(strcmp(ev->data, line + strlen(line) - ev->length) == 0);
+    assert(ev->level != LEVEL_ERROR || strstr(line, "ZOO_ERROR@"));
+    event_free(ev);
+    log_lines_stop(queue);
+    queue_free(queue);
+    free(line);
+    return 0;
+}

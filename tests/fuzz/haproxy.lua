@@ -1,0 +1,128 @@
+--- A HAProxy for the fuzz: takes only lines of the grammar, does what they say,
+-- and answers as 2.6 does, or worse when it is told to.
+local grammar = dofile("tests/fuzz/grammar.lua")
+local mutate = dofile("tests/fuzz/mutate.lua")
+
+local haproxy = {}
+haproxy.__index = haproxy
+
+local HEADING = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state " ..
+  "srv_admin_state srv_uweight srv_iweight\n"
+local ROW = "3 %s %d %s %s 2 %d %d %d 10 1 0 1 6 0 0 0 - %d - 0 0 - - 0\n"
+local ADMIN_BITS = {maint = 1, drain = 8, ready = 0}
+
+--- Returns a HAProxy with empty slots.
+-- @tparam {string,...} names of the backends
+-- @tparam integer count of slots in each
+function haproxy.new(names, count)
+  local self = setmetatable({backends = {}, pools = {}, requests = 0,
+    changes = 0, stormy = false}, haproxy)
+  for _, name in ipairs(names) do
+    self.backends[name], self.pools[name] = {}, {}
+    for i = 1, count do
+      self.pools[name][i] = "s" .. i
+      self.backends[name]["s" .. i] = {
+        host = "127.0.0.1", port = 1, weight = 1, initial = 1, admin = "maint",
+      }
+    end
+  end
+  return self
+end
+
+local function show(self, backend)
+  local rows = {HEADING}
+  for i, slot in ipairs(self.pools[backend]) do
+    local server = self.backends[backend][slot]
+    rows[#rows + 1] = ROW:format(backend, i, slot, server.host,
+      ADMIN_BITS[server.admin] | 4, server.weight, server.initial, server.port)
+  end
+  return table.concat(rows)
+end
+
+local DO = {
+  addr = function(server, command)
+    assert(server.admin == "maint", "an address changes under traffic")
+    server.host, server.port = command.host, command.port
+    return "IP changed from one to another by 'stats socket command'\n"
+  end,
+  weight = function(server, command)
+    server.weight = command.weight or server.initial * command.percent // 100
+    return ""
+  end,
+  state = function(server, command)
+    server.admin = command.admin
+    return ""
+  end,
+}
+
+local function execute(self, command)
+  if command.kind == "show" then
+    return show(self, command.backend)
+  elseif self.stormy and mutate.once_in(8) then
+    return mutate.pick({"No such server.\n", "Invalid.\x1b[31m\nor so\n",
+      "\0\n"})
+  end
+  self.changes = self.changes + 1
+  local server = self.backends[command.backend][command.slot]
+  return DO[command.kind](server, command)
+end
+
+--- Takes a line.
+-- @treturn table the event that answers it
+function haproxy:take(line)
+  self.requests = self.requests + 1
+  local event = {type = "answer", request = self.requests}
+  local answers = {}
+  for i, command in ipairs(grammar.parse(line, self.backends)) do
+    if self.stormy and mutate.once_in(40) then
+      event.error = mutate.pick({"timed out", "closed\nat once"})
+      return event
+    end
+    answers[i] = execute(self, command) .. "\n"
+  end
+  event.data = table.concat(answers)
+  if self.stormy and mutate.once_in(20) then
+    event.data = event.data:sub(1, math.random(0, #event.data))
+  end
+  return event
+end
+
+--- Lists the servers that are in traffic, as {[host:port] = slot}.
+function haproxy:ready(backend)
+  local ready = {}
+  for slot, server in pairs(self.backends[backend]) do
+    if server.admin ~= "maint" then
+      local key = (server.host:find(":") and "[%s]:%d" or "%s:%d")
+        :format(server.host, server.port)
+      assert(not ready[key], "two slots have one instance")
+      ready[key] = slot
+    end
+  end
+  return ready
+end
+
+--- Returns what the agent wants of `synapse.runtime`.
+function haproxy:runtime()
+  return {
+    slots = function(backend)
+      local initial = {}
+      for slot, server in pairs(self.backends[backend]) do
+        initial[slot] = server.initial
+      end
+      return self.pools[backend], initial
+    end,
+    sessions = function() return math.random(0, 1) end,
+    active = function() return self.stormy and math.random(0, 3) or 0 end,
+    fill = function(backend, slot, server)
+      assert(grammar.is_address(server.host) and grammar.is_port(server.port))
+      local target = self.backends[backend][slot]
+      assert(math.type(server.weight) == "integer" and server.weight >= 0 and
+        server.weight <= 256 and ADMIN_BITS[server.admin])
+      target.host, target.port = server.host, server.port
+      target.weight, target.admin = server.weight, server.admin
+      return true
+    end,
+  }
+end
+
+return haproxy

@@ -1,0 +1,202 @@
+--- Fuzz of the two files that the agent reads: whatever they hold, no error is
+-- raised, and what comes back is either right in every part or a reason.
+--
+-- See `driver.lua` for the arguments.
+local cjson = require("cjson.safe")
+local config = require("synapse.config")
+local logger = require("synapse.log")
+local service = require("synapse.service")
+local snapshot = require("synapse.snapshot")
+
+local driver = dofile("tests/fuzz/driver.lua")
+local grammar = dofile("tests/fuzz/grammar.lua")
+local mutate = dofile("tests/fuzz/mutate.lua")
+
+local POOL = {"s1", "s2", "s3", "s4"}
+local WEIGHTS = {s1 = 1, s2 = 1, s3 = 1, s4 = 1}
+local REASONS = {foreign = true, version = true, damaged = true}
+
+local function read_file(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+local RICH = [[{
+  "services": {
+    "web": {
+      "discovery": {"method": "zookeeper", "hosts": ["a:1", "b:65535"],
+        "path": "/a/b", "decode": {"method": "nerve"}, "label_filters": []},
+      "haproxy": {"backend_name": "web.1", "use_nerve_weights": true,
+        "disabled": false, "server_options": "check", "port": 80},
+      "default_servers": [{"host": "10.0.0.1", "port": 80, "weight": 5},
+        {"host": "localhost", "port": "81", "name": "spare"}],
+      "use_previous_backends": false, "max_instances": 7, "unknown": null
+    },
+    "api": {"discovery": {"method": "zookeeper", "hosts": ["c:2"],
+      "path": "/"}}
+  },
+  "haproxy": {"use_nerve_weights": true, "state_file_path": "/tmp/state",
+    "global": ["x"]},
+  "session_timeout": 2.5
+}]]
+
+local configs = {RICH, read_file("haproxy/synapse.conf.json")}
+
+local function checksum(text)
+  return string.format("%016x", #text)
+end
+
+local function check_line(_, line)
+  assert(not line:find("[^\32-\126]"), "a log line holds a control character")
+end
+
+local function check_strings(list)
+  local log = logger.new({write = check_line, now = os.time})
+  for _, text in ipairs(list) do
+    assert(type(text) == "string" and text ~= "", "a message that is none")
+    log:warning("%s", text)
+  end
+end
+
+local function is_string(value, pattern)
+  return type(value) == "string" and value:find(pattern) ~= nil
+end
+
+local function is_integer(value, low, high)
+  return math.type(value) == "integer" and value >= low and value <= high
+end
+
+local function check_instance(one)
+  assert(grammar.is_address(one.host) and grammar.is_port(one.port))
+  assert(one.key == (one.host:find(":") and "[%s]:%d" or "%s:%d")
+    :format(one.host, one.port))
+  assert(one.weight == nil or is_integer(one.weight, 0, 256))
+  assert(one.name == nil or type(one.name) == "string" and #one.name <= 255)
+  assert(one.znode == nil or type(one.znode) == "string")
+  assert(one.sequence == nil or math.type(one.sequence) == "integer")
+end
+
+local function check_config(made)
+  assert(made.state_file_path == nil or is_string(made.state_file_path, "."))
+  assert(type(made.session_timeout) == "number" and
+    made.session_timeout >= 1 and made.session_timeout <= 3600)
+  local taken = {}
+  for _, one in ipairs(made.services) do
+    assert(is_string(one.name, "") and is_string(one.backend, "^[%w_.:-]+$"))
+    assert(not taken[one.backend], "two services fill one backend")
+    taken[one.backend] = true
+    assert(is_string(one.hosts, "^[^%s/]+:%d+$") and
+      is_string(one.path, "^/") and not is_string(one.path, "[\0-\31\127]"))
+    assert(type(one.use_previous_backends) == "boolean" and
+      type(one.use_nerve_weights) == "boolean")
+    assert(is_integer(one.max_instances, 1, 100000))
+    for _, server in ipairs(one.default_servers) do
+      check_instance(server)
+    end
+  end
+end
+
+local function resolve(host)
+  return host ~= "localhost:1" and "10.9.9.9:1,[::1]:1" or nil
+end
+
+-- Either the text is bent, or a value in it.
+local function bend(text)
+  local document = mutate.once_in(2) and cjson.decode(text)
+  if type(document) == "table" then
+    mutate.document(document, cjson.decode)
+  end
+  return document and cjson.encode(document) or mutate.text(text)
+end
+
+local function fuzz_config()
+  local made, messages = config.parse(bend(mutate.pick(configs)), resolve)
+  assert(type(messages) == "table", "neither warnings nor mistakes")
+  check_strings(messages)
+  if made then
+    check_config(made)
+  else
+    assert(#messages > 0, "refused without a reason")
+  end
+end
+
+local function random_record(name)
+  local record = {name = name, path = "/" .. name, instances = {}, placed = {},
+    held = {}}
+  for i = 1, math.random(0, 6) do
+    local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
+      znode = "z_000000000" .. i, sequence = i}
+    one.key = one.host .. ":80"
+    record.instances[i] = one
+    record.placed["s" .. i] = one.key
+    record.held[one.key] = mutate.pick({"drain", "maint", false}) or nil
+  end
+  return record
+end
+
+local function bent_snapshot()
+  local text = snapshot.encode({
+    snapshot.encode_service(random_record("web")),
+    snapshot.encode_service(random_record("api")),
+  }, checksum)
+  if mutate.once_in(4) then
+    return mutate.text(text)
+  end
+  local body = bend(text:match("\n(.*)$"))
+  return string.format("myelin-snapshot 1 %s %d\n%s", checksum(body), #body,
+    body)
+end
+
+local function check_record(name, record)
+  assert(record.name == name and type(name) == "string")
+  assert(type(record.path) == "string", "a path that is none")
+  local keys = {}
+  for _, one in ipairs(record.instances) do
+    check_instance(one)
+    keys[one.key] = true
+  end
+  for slot, key in pairs(record.placed) do
+    assert(type(slot) == "string" and keys[key], "a slot of nobody")
+  end
+  for key, hold in pairs(record.held) do
+    assert(keys[key] and (hold == "maint" or hold == "drain"))
+  end
+end
+
+local function check_service(name, record)
+  local one = service.new({
+    config = {name = name, backend = "web", path = record.path,
+      default_servers = {}, use_previous_backends = true,
+      use_nerve_weights = true, max_instances = 1000},
+    pool = POOL, initial = WEIGHTS, record = record,
+    sessions = function() return 0 end, now = os.time,
+    log = logger.new({write = check_line, now = os.time}),
+  })
+  for slot, server in pairs(one:target()) do
+    assert(WEIGHTS[slot], "an unknown slot is filled")
+    assert(grammar.is_address(server.host) and grammar.is_port(server.port) and
+      is_integer(server.weight, 0, 256))
+  end
+  assert(type(snapshot.encode_service(one:record())) == "string")
+end
+
+local function fuzz_snapshot()
+  local records, why = snapshot.decode(bent_snapshot(), checksum)
+  if not records then
+    assert(REASONS[why], "refused without a reason")
+    return
+  end
+  for name, record in pairs(records) do
+    check_record(name, record)
+    check_service(name, record)
+  end
+end
+
+driver.run("texts", function()
+  for _ = 1, 50 do
+    fuzz_config()
+    fuzz_snapshot()
+  end
+end)
