@@ -55,10 +55,21 @@ local DO = {
   end,
 }
 
-local function execute(self, command)
+-- An address or a weight may be refused by itself, but a server that cannot be
+-- set to maint is none, whatever the line goes on with.
+local function is_refused(self, command, missing)
+  local place = command.backend .. "/" .. command.slot
+  if self.stormy and mutate.once_in(12) then
+    missing[place] = true
+  end
+  return missing[place] or
+    self.stormy and command.kind ~= "state" and mutate.once_in(8)
+end
+
+local function execute(self, command, missing)
   if command.kind == "show" then
     return show(self, command.backend)
-  elseif self.stormy and mutate.once_in(8) then
+  elseif is_refused(self, command, missing) then
     return mutate.pick({"No such server.\n", "Invalid.\x1b[31m\nor so\n",
       "\0\n"})
   end
@@ -72,13 +83,13 @@ end
 function haproxy:take(line)
   self.requests = self.requests + 1
   local event = {type = "answer", request = self.requests}
-  local answers = {}
+  local answers, missing = {}, {}
   for i, command in ipairs(grammar.parse(line, self.backends)) do
     if self.stormy and mutate.once_in(40) then
       event.error = mutate.pick({"timed out", "closed\nat once"})
       return event
     end
-    answers[i] = execute(self, command) .. "\n"
+    answers[i] = execute(self, command, missing) .. "\n"
   end
   event.data = table.concat(answers)
   if self.stormy and mutate.once_in(20) then
