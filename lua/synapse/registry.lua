@@ -109,9 +109,9 @@ local function decoded(made, problems)
 end
 
 -- A lost connection is the session's to report, and it reads again.
-local function failed_read(self, event, format)
+local function failed_read(self, event, format, ...)
   if event.code ~= self.deps.codes.connection_loss then
-    enter(self, "error " .. event.code, "warning", format, event.error)
+    enter(self, "error " .. event.code, "warning", format, ...)
   end
   retry_later(self)
 end
@@ -171,7 +171,8 @@ local function fetched(self, name, event)
     self.listing:forget(name)
   else
     self.failed[name] = true
-    failed_read(self, event, name .. " cannot be read: %s; kept as it was")
+    failed_read(self, event, "%s cannot be read: %s; kept as it was", name,
+      event.error)
   end
   settle(self)
 end
@@ -273,7 +274,8 @@ local function listed(self, event)
     return await_path(self)
   end
   self.unlisted = true
-  failed_read(self, event, "cannot be read: %s; its instances are kept")
+  failed_read(self, event, "cannot be read: %s; its instances are kept",
+    event.error)
 end
 
 --- Starts a pass where one is needed and none is under way.

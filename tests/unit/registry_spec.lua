@@ -426,6 +426,13 @@ describe("a registry", function()
       session.reply_data("/web/b_2", data(2))
       assert.are.same({1, 2}, ports())
     end)
+
+    it("takes no letter of a name for a format", function()
+      one:connected(false)
+      read({"a_1", "b_2", "%s%d%n"})
+      session.reply("/web/%s%d%n", DENIED)
+      assert.are.equal(1, log.count("/web: %s%d%n cannot be read: not auth"))
+    end)
   end)
 
   it("begins anew after an error of ours", function()
