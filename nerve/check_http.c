@@ -145,15 +145,19 @@ static void set_manners(CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "nerve/" VERSION);
 }
 
+/* The system's authorities are many. Reading the file that holds them all
+ * takes longer than a check may, so that of their directory, where libcurl
+ * knows of one, only those are read that are asked for. */
 static void set_tls(CURL *easy, const struct check_config *config) {
+    bool system = config->verify && !config->ca_file;
+
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, config->verify ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->verify ? 2L : 0L);
     curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_SECONDS);
-    if (config->verify && !config->ca_file)
-        return;
-    /* The system's authorities are many; they are read only if they count. */
-    curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (!system || curl_version_info(CURLVERSION_NOW)->capath)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
+    if (!system)
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 }
 
 static void set_method(CURL *easy, const char *method) {
