@@ -63,7 +63,8 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         lua-cjson libuv1-dev libcurl4-openssl-dev libjansson-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
-        libclang-rt-14-dev valgrind python3-pytest python3-kazoo
+        libclang-rt-14-dev valgrind python3-pytest python3-kazoo iproute2 \
+        binutils openssl strace
 
 .PHONY: all deps demo test check lint unit sanitize fuzz e2e bench soak \
         install clean help
