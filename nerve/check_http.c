@@ -22,6 +22,7 @@
 
 #define BODY_MAX   65536 /* bytes of an answer that are looked at */
 #define CA_SECONDS 600L  /* a file of authorities is read again after */
+#define READ_SIZE  4096L /* enough for most answers; there may be thousands */
 
 struct http_check {
     struct check base;
@@ -133,6 +134,7 @@ static int use_address(struct http_check *h, const struct addrinfo *address) {
 /* Only an answer proves something, so each one is asked for anew. */
 static void set_manners(CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_SIZE);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
