@@ -5,6 +5,8 @@
 --
 -- See `driver.lua` for the arguments.
 local agent = require("synapse.agent")
+local cjson = require("cjson.safe")
+local config = require("synapse.config")
 local logger = require("synapse.log")
 local snapshot = require("synapse.snapshot")
 
@@ -18,7 +20,7 @@ local znodes = dofile("tests/fuzz/znodes.lua")
 local CODES = {ok = 0, connection_loss = -4, no_node = -101}
 local HOSTS = "zk:2181"
 local PATHS = {"/services/web", "/services/api"}
-local SLOTS = 24
+local SLOTS, FEW_SLOTS = 24, 4
 local MOST_CHILDREN = 20
 local LEVELS = {alert = true, error = true, warning = true, info = true}
 
@@ -35,14 +37,25 @@ local function check_line(level, line)
   assert(not line:find("[^\32-\126]"), "a log line holds a control character")
 end
 
-local function new_service(name, path)
+local function new_service(path)
   return {
-    name = name, backend = name, hosts = HOSTS, path = path,
-    default_servers = mutate.once_in(3) and
-      {{key = "10.2.0.1:80", host = "10.2.0.1", port = 80}} or {},
+    discovery = {method = "zookeeper", hosts = {HOSTS}, path = path},
+    haproxy = {
+      use_nerve_weights = mutate.once_in(2),
+      server_options = mutate.once_in(2) and "check inter 1s" or nil,
+    },
+    default_servers = mutate.once_in(3) and {{host = "10.2.0.1", port = 80}}
+      or nil,
     use_previous_backends = mutate.once_in(2),
-    use_nerve_weights = mutate.once_in(2), max_instances = 1000,
   }
+end
+
+local function new_services()
+  local made, why = config.parse(cjson.encode({services = {
+    web = new_service(PATHS[1]), ["web-2"] = new_service(PATHS[1]),
+    ["api.x:1"] = new_service(PATHS[2]),
+  }}))
+  return made and made.services or error(why[1])
 end
 
 local world = {}
@@ -53,8 +66,7 @@ local function new_world()
   local self = setmetatable({
     clock = clock, events = {}, good = {}, spoilt = {}, written = 0,
     log = logger.new({write = check_line, now = clock.now}),
-    services = {new_service("web", PATHS[1]), new_service("web-2", PATHS[1]),
-      new_service("api.x:1", PATHS[2])},
+    services = new_services(),
   }, world)
   self.tree = tree.new(function(event) table.insert(self.events, event) end)
   for _, path in ipairs(PATHS) do
@@ -101,11 +113,9 @@ end
 
 -- Begins a worker: with what the last one wrote, and with empty slots.
 function world:start()
-  local names = {}
-  for i, service in ipairs(self.services) do
-    names[i] = service.backend
-  end
-  self.haproxy = haproxy.new(names, SLOTS)
+  self.haproxy = haproxy.new(self.services, function(service)
+    return service.server_options and FEW_SLOTS or SLOTS
+  end)
   self.events = {}
   forget_spoilt(self)
   self.agent = agent.new({
@@ -158,6 +168,17 @@ local function a_bad_one(self, path)
   return #names > 0 and mutate.pick(names) or nil
 end
 
+local function add_good(self, path)
+  for _ = 1, math.random(10) do
+    local host = "10.1." .. math.random(0, 255) .. "." .. math.random(0, 255)
+    local name = string.format("good-%s_%010d", host, math.random(0, 999))
+    if has_room(self, path) then
+      self.good[path][name] = host .. ":80"
+      self.tree:put(path, name, '{"host":"' .. host .. '","port":80}')
+    end
+  end
+end
+
 local STEPS = {
   function(self, path)
     for _ = 1, math.random(6) do
@@ -179,14 +200,7 @@ local STEPS = {
       self.tree:delete(path, name)
     end
   end,
-  function(self, path)
-    if has_room(self, path) then
-      local host = "10.1." .. math.random(0, 255) .. "." .. math.random(0, 255)
-      local name = string.format("good-%s_%010d", host, math.random(0, 999))
-      self.good[path][name] = host .. ":80"
-      self.tree:put(path, name, '{"host":"' .. host .. '","port":80}')
-    end
-  end,
+  add_good,
   function(self, path)
     for _, name in ipairs(self.tree:names(path)) do
       if self.good[path][name] and mutate.once_in(3) then
@@ -212,8 +226,10 @@ local STEPS = {
     self.tree.broken[path] = mutate.pick({-102, -4, -7})
   end,
   function(self, path)
-    self.tree:remove(path)
-    self.good[path] = {}
+    if mutate.once_in(4) then
+      self.tree:remove(path)
+      self.good[path] = {}
+    end
   end,
   function(self, path)
     self.tree:make(path)
@@ -266,6 +282,7 @@ end
 
 driver.run("boundary", function()
   local self = new_world()
+  add_good(self, PATHS[1])
   self:start()
   for _ = 1, math.random(5, 25) do
     mutate.pick(STEPS)(self, mutate.pick(PATHS))

@@ -8,7 +8,12 @@
 --             / "set server " place " weight " (0..256 / "0%" / "100%")
 --             / "set server " place " state " ("ready" / "drain" / "maint")
 --             / "show servers state " backend
+--             / "add server " backend "/" new " 127.0.0.1:1 id " 1..65535
+--               " pool-max-conn -1 pool-purge-delay 5s" options
+--             / "enable health " place / "enable agent " place
 --     place   = backend "/" slot                both known
+--     new     = "s" 1..999                      not known yet
+--     options = "" / " " what the configuration says for the backend
 local grammar = {}
 
 local BUFFER = 16384
@@ -84,33 +89,72 @@ local WORDS = {
   end,
 }
 
-local function parse_command(text, backends)
-  local shown = text:match("^show servers state (%S+)$")
-  if shown then
-    return backends[shown] and {kind = "show", backend = shown}
+local function parse_add(text, known)
+  local backend, slot, id, rest = text:match("^add server ([^ /]+)/(s%d%d?%d?) "
+    .. "127%.0%.0%.1:1 id (%d+) pool%-max%-conn %-1 pool%-purge%-delay 5s(.*)$")
+  local words = backend and known.options[backend]
+  if not words or known.slot(backend, slot) or not is_number(id, 1, 65535) then
+    return nil
   end
+  return rest == (words == "" and "" or " " .. words) and
+    {kind = "add", backend = backend, slot = slot, id = tonumber(id)}
+end
+
+local function parse_enable(text, known)
+  local kind, backend, slot = text:match("^enable (%l+) ([^ /]+)/([^ /]+)$")
+  return (kind == "health" or kind == "agent") and known.slot(backend, slot) and
+    {kind = "enable", backend = backend, slot = slot}
+end
+
+local function parse_show(text, known)
+  local backend = text:match("^show servers state (%S+)$")
+  return known.backends[backend] and {kind = "show", backend = backend}
+end
+
+local function parse_set(text, known)
   local backend, slot, kind, words =
     text:match("^set server ([^ /]+)/([^ /]+) (%l+) (.+)$")
-  local found = backend and backends[backend] and backends[backend][slot] and
-    WORDS[kind] and WORDS[kind](words)
+  local found = known.slot(backend, slot) and WORDS[kind] and
+    WORDS[kind](words)
   if found then
     found.kind, found.backend, found.slot = kind, backend, slot
   end
   return found
 end
 
+local function parse_command(text, known)
+  return parse_set(text, known) or parse_show(text, known) or
+    parse_add(text, known) or parse_enable(text, known) or
+    error(string.format("no such command: %q", text))
+end
+
+-- What a line may name. A slot that the line itself adds is known to the rest
+-- of it, whether or not HAProxy has added it.
+local function known_of(backends, options)
+  local known = {backends = backends, options = options, added = {}}
+  function known.slot(backend, slot)
+    return backend and backends[backend] and
+      (backends[backend][slot] or known.added[backend .. "/" .. slot])
+  end
+  return known
+end
+
 --- Parses a line.
 -- @tparam string line
 -- @tparam table backends of the slots by name
+-- @tparam {[string]=string} options what slots are added with, by backend
 -- @treturn {table,...} its commands; raises an error where there is none
-function grammar.parse(line, backends)
+function grammar.parse(line, backends, options)
   if #line > BUFFER or line:find("[^\32-\126]") then
     error(string.format("a line of %d bytes: %q", #line, line:sub(1, 2000)))
   end
-  local commands = {}
+  local known, commands = known_of(backends, options), {}
   for text in (line .. ";"):gmatch("([^;]*);") do
-    commands[#commands + 1] = parse_command(text, backends) or
-      error(string.format("no such command: %q", text))
+    local command = parse_command(text, known)
+    if command.kind == "add" then
+      known.added[command.backend .. "/" .. command.slot] = true
+    end
+    commands[#commands + 1] = command
   end
   return commands
 end

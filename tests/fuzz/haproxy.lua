@@ -11,19 +11,24 @@ local HEADING = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state " ..
 local ROW = "3 %s %d %s %s 2 %d %d %d 10 1 0 1 6 0 0 0 - %d - 0 0 - - 0\n"
 local ADMIN_BITS = {maint = 1, drain = 8, ready = 0}
 
+local function empty(id)
+  return {id = id, host = "127.0.0.1", port = 1, weight = 1, initial = 1,
+    admin = "maint"}
+end
+
 --- Returns a HAProxy with empty slots.
--- @tparam {string,...} names of the backends
--- @tparam integer count of slots in each
-function haproxy.new(names, count)
-  local self = setmetatable({backends = {}, pools = {}, requests = 0,
-    changes = 0, stormy = false}, haproxy)
-  for _, name in ipairs(names) do
+-- @tparam {service,...} services of the configuration
+-- @tparam function count returns how many slots a service has
+function haproxy.new(services, count)
+  local self = setmetatable({backends = {}, pools = {}, options = {},
+    requests = 0, changes = 0, stormy = false}, haproxy)
+  for _, service in ipairs(services) do
+    local name, options = service.backend, service.server_options
     self.backends[name], self.pools[name] = {}, {}
-    for i = 1, count do
+    self.options[name] = options and options.text
+    for i = 1, count(service) do
       self.pools[name][i] = "s" .. i
-      self.backends[name]["s" .. i] = {
-        host = "127.0.0.1", port = 1, weight = 1, initial = 1, admin = "maint",
-      }
+      self.backends[name]["s" .. i] = empty(i)
     end
   end
   return self
@@ -31,15 +36,17 @@ end
 
 local function show(self, backend)
   local rows = {HEADING}
-  for i, slot in ipairs(self.pools[backend]) do
-    local server = self.backends[backend][slot]
-    rows[#rows + 1] = ROW:format(backend, i, slot, server.host,
+  for slot, server in pairs(self.backends[backend]) do
+    rows[#rows + 1] = ROW:format(backend, server.id, slot, server.host,
       ADMIN_BITS[server.admin] | 4, server.weight, server.initial, server.port)
   end
   return table.concat(rows)
 end
 
 local DO = {
+  enable = function()
+    return ""
+  end,
   addr = function(server, command)
     assert(server.admin == "maint", "an address changes under traffic")
     server.host, server.port = command.host, command.port
@@ -66,6 +73,17 @@ local function is_refused(self, command, missing)
     self.stormy and command.kind ~= "state" and mutate.once_in(8)
 end
 
+local function add(self, command)
+  local servers = self.backends[command.backend]
+  for _, server in pairs(servers) do
+    if server.id == command.id then
+      return "This id is taken.\n"
+    end
+  end
+  servers[command.slot] = empty(command.id)
+  return "New server registered.\n"
+end
+
 local function execute(self, command, missing)
   if command.kind == "show" then
     return show(self, command.backend)
@@ -74,8 +92,11 @@ local function execute(self, command, missing)
       "\0\n"})
   end
   self.changes = self.changes + 1
+  if command.kind == "add" then
+    return add(self, command)
+  end
   local server = self.backends[command.backend][command.slot]
-  return DO[command.kind](server, command)
+  return server and DO[command.kind](server, command) or "No such server.\n"
 end
 
 --- Takes a line.
@@ -84,7 +105,7 @@ function haproxy:take(line)
   self.requests = self.requests + 1
   local event = {type = "answer", request = self.requests}
   local answers, missing = {}, {}
-  for i, command in ipairs(grammar.parse(line, self.backends)) do
+  for i, command in ipairs(grammar.parse(line, self.backends, self.options)) do
     if self.stormy and mutate.once_in(40) then
       event.error = mutate.pick({"timed out", "closed\nat once"})
       return event
@@ -120,7 +141,8 @@ function haproxy:runtime()
       for slot, server in pairs(self.backends[backend]) do
         initial[slot] = server.initial
       end
-      return self.pools[backend], initial
+      local pool = self.pools[backend]
+      return table.move(pool, 1, #pool, 1, {}), initial
     end,
     sessions = function() return math.random(0, 1) end,
     active = function() return self.stormy and math.random(0, 3) or 0 end,

@@ -92,6 +92,8 @@ local function check_config(made)
     assert(type(one.use_previous_backends) == "boolean" and
       type(one.use_nerve_weights) == "boolean")
     assert(is_integer(one.max_instances, 1, 100000))
+    assert(one.server_options == nil or
+      is_string(one.server_options.text, "^[\32-\58\60-\126]*$"))
     for _, server in ipairs(one.default_servers) do
       check_instance(server)
     end

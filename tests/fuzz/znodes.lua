@@ -43,9 +43,12 @@ end
 
 local corpus = read_corpus()
 
+-- Half of the hosts and ports are good, so that some of the rest comes to bear.
 local function fields()
+  local host = string.format('"10.0.0.%d"', math.random(1, 20))
   local parts = {
-    '"host":' .. mutate.pick(HOSTS), '"port":' .. mutate.pick(PORTS),
+    '"host":' .. (mutate.once_in(2) and host or mutate.pick(HOSTS)),
+    '"port":' .. (mutate.once_in(2) and "80" or mutate.pick(PORTS)),
   }
   if mutate.once_in(2) then
     table.insert(parts, math.random(3), '"weight":' .. mutate.pick(WEIGHTS))
@@ -114,7 +117,7 @@ function znodes.name()
     return encoded_name()
   elseif kind <= 7 then
     return string.format("%s_%010d", mutate.pick({"i-1", "", "a b", "a;b",
-      "\27[31m", "a\nb", "\xff", "a/b"}), math.random(0, 99))
+      "\27[31m", "a\nb", "\xff", "a/b", "a%d%s"}), math.random(0, 99))
   elseif kind == 8 then
     return mutate.bytes(math.random(1, 40))
   end
