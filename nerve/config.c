@@ -91,26 +91,57 @@ static int read_instance_id(struct config *config, const json_t *json,
     return -1;
 }
 
+bool config_is_persistent(const struct service_config *service) {
+    return service->node_type == NODE_PERSISTENT ||
+           service->node_type == NODE_PERSISTENT_SEQUENTIAL;
+}
+
+bool config_is_sequential(const struct service_config *service) {
+    return service->node_type == NODE_EPHEMERAL_SEQUENTIAL ||
+           service->node_type == NODE_PERSISTENT_SEQUENTIAL;
+}
+
 /* Two services with one identity would each take the other's znode for a
  * surplus one of their own. */
-static int check_unique(const struct config *config, struct error *err) {
-    const struct service_config *a, *b;
+static bool is_same_instance(const struct service_config *a,
+                             const struct service_config *b) {
+    return strcmp(a->zk_path, b->zk_path) == 0 &&
+           strcmp(a->identity, b->identity) == 0 &&
+           strcmp(a->ensemble, b->ensemble) == 0;
+}
 
-    for (size_t i = 1; i < config->service_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            a = &config->services[j];
-            b = &config->services[i];
-            if (strcmp(a->zk_path, b->zk_path) != 0 ||
-                strcmp(a->identity, b->identity) != 0 ||
-                strcmp(a->ensemble, b->ensemble) != 0)
-                continue;
-            error_set(err,
-                      "services.%s: zk_hosts, zk_path, host and port are "
-                      "those of services.%s; remove one of them",
-                      b->name, a->name);
-            return -1;
-        }
-    }
+/* Without a sequence number the path has room for one. */
+static bool is_same_znode(const struct service_config *a,
+                          const struct service_config *b) {
+    return !config_is_sequential(a) && !config_is_sequential(b) &&
+           strcmp(a->zk_path, b->zk_path) == 0 &&
+           strcmp(a->node, b->node) == 0 &&
+           strcmp(a->ensemble, b->ensemble) == 0;
+}
+
+static int check_pair(const struct service_config *a,
+                      const struct service_config *b, struct error *err) {
+    if (is_same_instance(a, b))
+        error_set(err,
+                  "services.%s: zk_hosts, zk_path, host and port are "
+                  "those of services.%s; remove one of them",
+                  b->name, a->name);
+    else if (is_same_znode(a, b))
+        error_set(err,
+                  "services.%s: its znode would be that of services.%s; "
+                  "give it another zk_path, or a node_type that is sequential",
+                  b->name, a->name);
+    else
+        return 0;
+    return -1;
+}
+
+static int check_unique(const struct config *config, struct error *err) {
+    for (size_t i = 1; i < config->service_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (check_pair(&config->services[j], &config->services[i], err) !=
+                0)
+                return -1;
     return 0;
 }
 

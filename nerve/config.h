@@ -45,6 +45,13 @@ struct check_config {
     char *sni;     /* owned; tls: the name that is asked for, or NULL */
 };
 
+enum node_type {
+    NODE_EPHEMERAL_SEQUENTIAL = 0,
+    NODE_EPHEMERAL,
+    NODE_PERSISTENT,
+    NODE_PERSISTENT_SEQUENTIAL
+};
+
 /* One instance, and how it is tested and registered. */
 struct service_config {
     char *name;     /* owned; the key below "services" */
@@ -55,6 +62,8 @@ struct service_config {
     char *payload;  /* owned; the znode's data */
     char *identity; /* owned; the payload's start that names the instance */
     char *node;     /* owned; the znode's name but for its sequence number */
+    enum node_type node_type;
+    unsigned int ttl_ms; /* between writes to a persistent znode; 0: none */
     char *checking; /* owned; all about its checks as it was written, JSON */
     int session_timeout_ms;
     unsigned int check_interval_ms;
@@ -79,6 +88,11 @@ struct config {
     size_t note_count;
     const char *file; /* borrowed; while a service is read from its own */
 };
+
+/* Tells what <service>'s type of znode means: it outlives its session; its name
+ * ends in a number that ZooKeeper gives. Pure. */
+bool config_is_persistent(const struct service_config *service);
+bool config_is_sequential(const struct service_config *service);
 
 /* Reads the file <path>, and those of its service_conf_dir; <instance_id>
  * replaces the one in it unless it is NULL or empty. Returns the configuration,

@@ -7,14 +7,16 @@
 #include "nerve/config_compare.h"
 
 /* Tells whether one znode can be the registration of both: then at most its
- * data has to change. */
+ * data has to change. A sequential one is known by what it says of its
+ * instance. */
 static bool is_same_registration(const struct service_config *a,
                                  const struct service_config *b) {
     return a->session_timeout_ms == b->session_timeout_ms &&
+           a->node_type == b->node_type &&
            strcmp(a->zk_path, b->zk_path) == 0 &&
            strcmp(a->node, b->node) == 0 &&
-           strcmp(a->identity, b->identity) == 0 &&
-           strcmp(a->ensemble, b->ensemble) == 0;
+           strcmp(a->ensemble, b->ensemble) == 0 &&
+           (!config_is_sequential(a) || strcmp(a->identity, b->identity) == 0);
 }
 
 static struct config_fate find_fate(const struct service_config *service,
@@ -49,5 +51,5 @@ bool config_same_payload(const struct service_config *a,
 bool config_same_service(const struct service_config *a,
                          const struct service_config *b) {
     return strcmp(a->name, b->name) == 0 && config_same_payload(a, b) &&
-           config_same_checks(a, b);
+           a->ttl_ms == b->ttl_ms && config_same_checks(a, b);
 }

@@ -32,6 +32,8 @@ enum registration_step registration_next(const struct registration *r,
         return next_to_settle(r);
     if (r->count > wanted)
         return REGISTRATION_DELETE;
+    if (r->leftover)
+        return REGISTRATION_CLEAR;
     if (r->count < wanted)
         return r->parent_length ? REGISTRATION_MAKE_PARENT
                                 : REGISTRATION_CREATE;
@@ -94,6 +96,24 @@ int registration_add_candidate(struct registration *r, char *path) {
     return 0;
 }
 
+int registration_occupied(struct registration *r, char *path) {
+    if (registration_add_candidate(r, path) != 0)
+        return -1;
+    r->unsettled = r->synced = r->listed = r->candidate_count > 0;
+    return 0;
+}
+
+void registration_clear(struct registration *r, char *path, int32_t version) {
+    free(r->leftover);
+    r->leftover = path;
+    r->leftover_version = version;
+}
+
+void registration_cleared(struct registration *r) {
+    free(r->leftover);
+    r->leftover = NULL;
+}
+
 void registration_listed(struct registration *r) {
     r->listed = true;
     r->unsettled = r->candidate_count > 0;
@@ -132,6 +152,7 @@ void registration_lose_session(struct registration *r) {
     while (r->count)
         free(r->znodes[--r->count].path);
     drop_candidates(r);
+    registration_cleared(r);
     r->unsettled = false;
     r->parent_length = 0;
 }

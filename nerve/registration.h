@@ -20,6 +20,7 @@ enum registration_step {
     REGISTRATION_INSPECT,     /* the first candidate: is it ours? */
     REGISTRATION_MAKE_PARENT, /* the path up to <parent_length> */
     REGISTRATION_CREATE,
+    REGISTRATION_CLEAR, /* delete the leftover that is in the way */
     REGISTRATION_SET,   /* the first znode's data */
     REGISTRATION_WATCH, /* the first znode: hear of its deletion */
     REGISTRATION_DELETE /* the last znode */
@@ -46,6 +47,9 @@ struct registration {
     char **candidates; /* owned; paths that may be ours */
     size_t candidate_count;
 
+    char *leftover;           /* owned; path, or NULL */
+    int32_t leftover_version; /* of its data, when it was looked at */
+
     size_t parent_length; /* of the path that must be made; 0: none */
 
     int64_t not_before_ms;   /* no step earlier than this */
@@ -71,6 +75,16 @@ int registration_add_candidate(struct registration *r, char *path);
 
 /* There may be znodes of ours that are not known: find them first. */
 void registration_unsettle(struct registration *r);
+
+/* A znode is in the way at <path>, which it takes: look at it. Returns 0, or
+ * -1 without memory. */
+int registration_occupied(struct registration *r, char *path);
+
+/* The znode <path>, which it takes, is to make way; it had the <version>. */
+void registration_clear(struct registration *r, char *path, int32_t version);
+
+/* The leftover was dealt with. */
+void registration_cleared(struct registration *r);
 
 /* All candidates were added. */
 void registration_listed(struct registration *r);

@@ -1,19 +1,20 @@
 /* reporter.c - keeps the registration of one service as it is wanted
  * SPDX-License-Identifier: MIT
  */
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "csrc/session.h"
+#include "nerve/claim.h"
 #include "nerve/config.h"
 #include "nerve/log.h"
 #include "nerve/payload.h"
 #include "nerve/registration.h"
 #include "nerve/reporter.h"
+#include "nerve/step.h"
 #include "nerve/text.h"
-
-#define SEQUENCE_DIGITS 10
+#include "nerve/ttl.h"
 
 struct reporter {
     const struct service_config *service; /* borrowed */
@@ -25,7 +26,16 @@ struct reporter {
     bool stale;                  /* it was made in a session since lost */
     bool outdated;               /* the data has changed since it was made */
     int last_error;              /* ZooKeeper's code that was logged last */
+    bool told;                   /* what is wanted */
+    bool blocked;                /* a znode of another session is in the way */
+    struct ttl ttl;              /* of its persistent znode */
 };
+
+/* Persistent znodes of an earlier run may be there. */
+static void expect_leftovers(struct reporter *r) {
+    if (config_is_persistent(r->service))
+        registration_unsettle(&r->registration);
+}
 
 struct reporter *reporter_new(const struct service_config *service,
                               struct log *log) {
@@ -35,6 +45,7 @@ struct reporter *reporter_new(const struct service_config *service,
         return NULL;
     r->service = service;
     r->log = log;
+    expect_leftovers(r);
     return r;
 }
 
@@ -48,64 +59,6 @@ void reporter_free(struct reporter *r) {
 void reporter_attach(struct reporter *r, struct session *session) {
     r->session = session;
     r->registration.connected = false;
-}
-
-static int64_t create_znode(struct reporter *r) {
-    const struct service_config *service = r->service;
-    struct text path = {0};
-    char *joined;
-    int64_t request;
-
-    text_printf(&path, "%s/%s", service->zk_path, service->node);
-    joined = text_take(&path);
-    if (!joined)
-        return SESSION_NO_MEMORY;
-    request = session_create(r->session, joined, service->payload,
-                             strlen(service->payload),
-                             CREATE_EPHEMERAL | CREATE_SEQUENTIAL);
-    free(joined);
-    return request;
-}
-
-static int64_t make_parent(struct reporter *r) {
-    char *path = strndup(r->service->zk_path, r->registration.parent_length);
-    int64_t request;
-
-    if (!path)
-        return SESSION_NO_MEMORY;
-    request = session_create(r->session, path, "", 0, CREATE_PERSISTENT);
-    free(path);
-    return request;
-}
-
-/* Sends the request for <step>. Returns its number, or a code. */
-static int64_t send_step(struct reporter *r, enum registration_step step) {
-    const struct registration *known = &r->registration;
-    const char *payload = r->service->payload;
-
-    switch (step) {
-    case REGISTRATION_SYNC:
-        return session_sync(r->session, r->service->zk_path);
-    case REGISTRATION_LIST:
-        return session_get_children(r->session, r->service->zk_path, false);
-    case REGISTRATION_INSPECT:
-        return session_get(r->session, known->candidates[0], false);
-    case REGISTRATION_MAKE_PARENT:
-        return make_parent(r);
-    case REGISTRATION_CREATE:
-        return create_znode(r);
-    case REGISTRATION_SET:
-        return session_set(r->session, known->znodes[0].path, payload,
-                           strlen(payload), -1);
-    case REGISTRATION_WATCH:
-        return session_exists(r->session, known->znodes[0].path, true);
-    case REGISTRATION_DELETE:
-        return session_delete(r->session, known->znodes[known->count - 1].path,
-                              -1);
-    case REGISTRATION_WAIT:
-        break;
-    }
-    return 0;
 }
 
 /* Puts the next step off after a failure that was no loss of connection, and
@@ -127,9 +80,9 @@ static void advance(struct reporter *r, int64_t now_ms) {
     enum registration_step step = registration_next(&r->registration, now_ms);
     int64_t request;
 
-    if (step == REGISTRATION_WAIT)
+    if (step == REGISTRATION_WAIT || !r->told)
         return;
-    request = send_step(r, step);
+    request = step_send(step, &r->registration, r->service, r->session);
     if (request > 0) {
         r->request = (uint64_t)request;
         r->step = step;
@@ -165,20 +118,12 @@ static void on_created(struct reporter *r, const struct event *ev) {
     char *path = ev->data ? strdup(ev->data) : NULL;
 
     registration_succeeded(&r->registration);
+    r->blocked = false;
     if (registration_add(&r->registration, path, !r->outdated) == 0)
         log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
                  ev->data);
     else
         registration_unsettle(&r->registration); /* it is there, somewhere */
-}
-
-/* Tells whether <name> is our node name with a sequence number. */
-static bool is_candidate(const struct reporter *r, const char *name) {
-    size_t head = strlen(r->service->node);
-
-    return strncmp(name, r->service->node, head) == 0 &&
-           strlen(name + head) >= SEQUENCE_DIGITS &&
-           name[head + strspn(name + head, "-0123456789")] == '\0';
 }
 
 static void on_listed(struct reporter *r, const struct event *ev,
@@ -188,7 +133,7 @@ static void on_listed(struct reporter *r, const struct event *ev,
     for (size_t i = 0; i < ev->count && status == 0; i++) {
         struct text path = {0};
 
-        if (!is_candidate(r, ev->children[i]))
+        if (!claim_is_candidate(r->service, ev->children[i]))
             continue;
         text_printf(&path, "%s/%s", r->service->zk_path, ev->children[i]);
         status = registration_add_candidate(&r->registration, text_take(&path));
@@ -201,25 +146,95 @@ static void on_listed(struct reporter *r, const struct event *ev,
     fail(r, SESSION_NO_MEMORY, now_ms);
 }
 
-/* A candidate is ours when our session owns it and it names our instance:
- * another service of ours may register below the same path. */
-static void on_inspected(struct reporter *r, const struct event *ev) {
-    const struct service_config *service = r->service;
-    char *path = registration_take_candidate(&r->registration);
-    bool current;
+/* The znode <path> is the registration. Takes <path>. */
+static void adopt(struct reporter *r, char *path, const struct event *ev) {
+    const char *payload = r->service->payload;
+    bool current = !r->outdated && ev->length == strlen(payload) &&
+                   memcmp(ev->data, payload, ev->length) == 0;
 
-    if (ev->code != SESSION_OK || !ev->data ||
-        ev->stat.ephemeral_owner != session_client_id(r->session) ||
-        !payload_is_of(ev->data, ev->length, service->identity)) {
+    log_line(r->log, LEVEL_INFO, "%s: found the registration %s again",
+             r->service->name, path);
+    r->blocked = false;
+    if (registration_add(&r->registration, path, current) != 0)
+        registration_unsettle(&r->registration);
+}
+
+/* The znode <path> is in the way. Its watch tells when it goes; in case that is
+ * lost, it is looked at again later and later. */
+static void wait_for(struct reporter *r, const char *path,
+                     const struct event *ev, int64_t now_ms) {
+    bool same = payload_is_of(ev->data, ev->length, r->service->identity);
+
+    registration_failed(&r->registration, now_ms);
+    if (r->blocked)
+        return;
+    r->blocked = true;
+    log_line(r->log, LEVEL_WARNING,
+             same ? "%s: %s is held by session 0x%" PRIx64 ", an earlier one "
+                    "or another nerve with the same instance_id; waiting until "
+                    "it goes"
+                  : "%s: %s is another instance's, held by session 0x%" PRIx64
+                    "; waiting until it goes",
+             r->service->name, path, (uint64_t)ev->stat.ephemeral_owner);
+}
+
+/* The znode <path> was left behind. If that was the service which this one is
+ * to replace, it removes it itself, given the time. Takes <path>. */
+static void remove_leftover(struct reporter *r, char *path, int32_t version,
+                            int64_t now_ms) {
+    if (!r->blocked) {
+        r->blocked = true;
+        registration_failed(&r->registration, now_ms);
         free(path);
         return;
     }
-    log_line(r->log, LEVEL_INFO, "%s: found the registration %s again",
-             service->name, path);
-    current = ev->length == strlen(service->payload) &&
-              memcmp(ev->data, service->payload, ev->length) == 0;
-    if (registration_add(&r->registration, path, current) != 0)
-        registration_unsettle(&r->registration);
+    log_line(r->log, LEVEL_INFO, "%s: removing %s, left by an earlier run",
+             r->service->name, path);
+    registration_clear(&r->registration, path, version);
+}
+
+static void on_inspected(struct reporter *r, const struct event *ev,
+                         int64_t now_ms) {
+    struct registration *known = &r->registration;
+    char *path = registration_take_candidate(known);
+    enum claim claim = CLAIM_OTHERS;
+
+    if (ev->code == SESSION_OK)
+        claim = claim_decide(r->service, session_client_id(r->session),
+                             ev->stat.ephemeral_owner, ev->data ? ev->data : "",
+                             ev->length);
+    else if (ev->code != SESSION_NO_NODE)
+        fail(r, ev->code, now_ms);
+    if (claim == CLAIM_OURS) {
+        adopt(r, path, ev);
+        return;
+    }
+    if (claim == CLAIM_LEFTOVER) {
+        remove_leftover(r, path, ev->stat.version, now_ms);
+        return;
+    }
+    if (claim == CLAIM_HELD)
+        wait_for(r, path, ev, now_ms);
+    free(path);
+}
+
+/* A leftover that was written to meanwhile is looked at again. */
+static void on_cleared(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    registration_cleared(&r->registration);
+    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
+        ev->code != SESSION_BAD_VERSION)
+        fail(r, ev->code, now_ms);
+}
+
+/* Where our znode goes there is one already. */
+static void on_occupied(struct reporter *r, int64_t now_ms) {
+    const struct service_config *service = r->service;
+    struct text path = {0};
+
+    text_printf(&path, "%s/%s", service->zk_path, service->node);
+    if (registration_occupied(&r->registration, text_take(&path)) != 0)
+        fail(r, SESSION_NO_MEMORY, now_ms);
 }
 
 static void on_parent(struct reporter *r, const struct event *ev,
@@ -247,11 +262,15 @@ static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
     bool missing = ev->code == SESSION_NO_NODE;
 
     if (r->step == REGISTRATION_INSPECT)
-        on_inspected(r, ev);
+        on_inspected(r, ev, now_ms);
+    else if (r->step == REGISTRATION_CLEAR)
+        on_cleared(r, ev, now_ms);
     else if (r->step == REGISTRATION_MAKE_PARENT)
         on_parent(r, ev, now_ms);
     else if (r->step == REGISTRATION_CREATE && missing)
         registration_parent_missing(known, r->service->zk_path);
+    else if (r->step == REGISTRATION_CREATE && ev->code == SESSION_NODE_EXISTS)
+        on_occupied(r, now_ms);
     else if (r->step == REGISTRATION_LIST && missing)
         registration_listed(known);
     else if (r->step == REGISTRATION_DELETE && missing)
@@ -320,6 +339,8 @@ static void on_watch(struct reporter *r, const struct event *ev,
     for (size_t i = 0; i < known->count; i++)
         if (strcmp(known->znodes[i].path, ev->path) == 0)
             known->znodes[i].watched = false;
+    if (r->blocked)
+        known->not_before_ms = 0; /* look again at what is in the way */
     if (ev->change != CHANGE_DELETED || is_being_deleted(r, ev->path))
         return;
     if (known->wanted)
@@ -330,6 +351,7 @@ static void on_watch(struct reporter *r, const struct event *ev,
 
 static void lose_session(struct reporter *r) {
     registration_lose_session(&r->registration);
+    expect_leftovers(r);
     r->stale = true;
 }
 
@@ -350,6 +372,8 @@ static void on_session(struct reporter *r, const struct event *ev) {
 
 void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
     r->registration.wanted = registered;
+    r->told = true;
+    r->blocked = r->blocked && registered;
     advance(r, now_ms);
 }
 
@@ -379,7 +403,17 @@ void reporter_absorb(struct reporter *r, const struct event *ev,
     advance(r, now_ms);
 }
 
-void reporter_tick(struct reporter *r, int64_t now_ms) { advance(r, now_ms); }
+void reporter_tick(struct reporter *r, int64_t now_ms) {
+    const struct service_config *service = r->service;
+
+    if (r->registration.count && service->ttl_ms &&
+        config_is_persistent(service) &&
+        ttl_is_due(&r->ttl, service->ttl_ms, service->payload, now_ms))
+        registration_outdate(&r->registration);
+    advance(r, now_ms);
+}
+
+bool reporter_is_blocked(const struct reporter *r) { return r->blocked; }
 
 bool reporter_is_registered(const struct reporter *r) {
     return r->registration.count > 0;

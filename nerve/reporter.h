@@ -48,6 +48,9 @@ void reporter_tick(struct reporter *r, int64_t now_ms);
 /* Tells whether the service is registered, as far as is known. */
 bool reporter_is_registered(const struct reporter *r);
 
+/* Tells whether a znode of another session is where the registration goes. */
+bool reporter_is_blocked(const struct reporter *r);
+
 /* Tells whether nothing is registered and nothing is under way. */
 bool reporter_is_gone(const struct reporter *r);
 

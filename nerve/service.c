@@ -58,8 +58,10 @@ void service_leave(struct service *s, int64_t now_ms) {
 }
 
 bool service_may_leave(const struct service *s) {
-    return reporter_is_registered(s->successor->reporter) ||
-           reporter_is_gone(s->reporter);
+    const struct reporter *successor = s->successor->reporter;
+
+    return reporter_is_registered(successor) ||
+           reporter_is_blocked(successor) || reporter_is_gone(s->reporter);
 }
 
 bool service_has_left(const struct service *s) {

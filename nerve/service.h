@@ -41,7 +41,7 @@ void service_renew(struct service *s, struct service_config *config,
 void service_leave(struct service *s, int64_t now_ms);
 
 /* Tells whether <s>, which has a successor, need not stay registered: that one
- * is, or <s> itself is not. */
+ * is, or waits for its place, or <s> itself is not. */
 bool service_may_leave(const struct service *s);
 
 /* Tells whether <s> has left: nothing is registered any more. */

@@ -1,0 +1,46 @@
+/* claim.c - whose a znode is that was found where ours goes
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "nerve/claim.h"
+#include "nerve/config.h"
+#include "nerve/payload.h"
+
+#define SEQUENCE_DIGITS 10
+
+bool claim_is_candidate(const struct service_config *service,
+                        const char *name) {
+    size_t head = strlen(service->node);
+
+    if (!config_is_sequential(service))
+        return strcmp(name, service->node) == 0;
+    return strncmp(name, service->node, head) == 0 &&
+           strlen(name + head) >= SEQUENCE_DIGITS &&
+           name[head + strspn(name + head, "-0123456789")] == '\0';
+}
+
+/* A sequential znode is in nobody's way: what is not ours is others'. */
+static enum claim decide_sequential(bool ours, bool names_us) {
+    return ours && names_us ? CLAIM_OURS : CLAIM_OTHERS;
+}
+
+enum claim claim_decide(const struct service_config *service, int64_t session,
+                        int64_t owner, const char *data, size_t length) {
+    bool names_us = payload_is_of(data, length, service->identity);
+
+    switch (service->node_type) {
+    case NODE_EPHEMERAL_SEQUENTIAL:
+        return decide_sequential(owner == session, names_us);
+    case NODE_PERSISTENT_SEQUENTIAL:
+        return decide_sequential(owner == 0, names_us);
+    case NODE_PERSISTENT:
+        /* Its name is ours alone, and it has outlived whoever made it. */
+        return owner == 0 ? CLAIM_OURS : CLAIM_HELD;
+    case NODE_EPHEMERAL:
+        if (owner == session)
+            return CLAIM_OURS;
+        return owner == 0 && names_us ? CLAIM_LEFTOVER : CLAIM_HELD;
+    }
+    return CLAIM_HELD;
+}
