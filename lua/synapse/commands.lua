@@ -66,17 +66,21 @@ function commands.line(batch)
   return table.concat(texts, ";")
 end
 
+-- The one refusal of 2.6 that no empty line follows.
+local UNENDED = "^Backend must use a dynamic load balancing"
+
 --- Parts what HAProxy sent into one answer for each command.
 -- @tparam string text
 -- @treturn {string,...} answers, "" where HAProxy had nothing to say
 function commands.answers(text)
   local answers, lines = {}, {}
   for line in text:gmatch("([^\n]*)\n") do
-    if line == "" then
+    if line ~= "" then
+      lines[#lines + 1] = line
+    end
+    if line == "" or line:find(UNENDED) then
       answers[#answers + 1] = table.concat(lines, "\n")
       lines = {}
-    else
-      lines[#lines + 1] = line
     end
   end
   return answers
@@ -90,6 +94,8 @@ function commands.is_done(command, answer)
   if command.field == "addr" then
     return answer:find("^IP changed from") ~= nil or
       answer:find("^no need to change the addr") ~= nil
+  elseif command.field == "add" then
+    return answer:find("^New server registered") ~= nil
   end
   return answer == ""
 end
@@ -102,13 +108,15 @@ local function admin_of(bits)
 end
 
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
--- srv_uweight srv_iweight, nine more, srv_port: columns 1 to 9, then 19.
-local STATE = "^%d+ %S+ %d+ (%S+) (%S+) %d+ (%d+) (%d+) (%d+)" ..
-  (" %S+"):rep(9) .. " (%d+)"
+-- srv_uweight srv_iweight, nine more, srv_port srvrecord srv_use_ssl: columns
+-- 1 to 9, then 19 to 21.
+local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) %d+ (%d+) (%d+) (%d+)" ..
+  (" %S+"):rep(9) .. " (%d+) %S+ (%d)"
 
 --- Reads the answer to `show servers state <backend>`.
 -- @tparam string answer
--- @treturn {[string]=server} by the server's name
+-- @treturn {[string]=server} by the server's name; each with its `id` and
+--   `is_tls` as well
 -- @treturn[2] nil when it is something else
 function commands.states(answer)
   if not answer:find("^1\n# be_id ") then
@@ -116,14 +124,17 @@ function commands.states(answer)
   end
   local states = {}
   for line in answer:gmatch("[^\n]+") do
-    local name, host, admin, weight, initial, port = line:match(STATE)
+    local id, name, host, admin, weight, initial, port, tls =
+      line:match(STATE)
     if name then
       states[name] = {
+        id = math.tointeger(tonumber(id)),
         host = host,
         port = math.tointeger(tonumber(port)),
         weight = math.tointeger(tonumber(weight)),
         initial = math.tointeger(tonumber(initial)),
         admin = admin_of(math.tointeger(tonumber(admin))),
+        is_tls = tls == "1",
       }
     end
   end

@@ -9,6 +9,7 @@
 local cjson = require("cjson.safe")
 local instance = require("synapse.instance")
 local keys = require("synapse.keys")
+local options = require("synapse.options")
 
 local config = {}
 
@@ -32,6 +33,8 @@ json.decode_max_depth(32)
 -- @tfield boolean use_previous_backends
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
+-- @tfield ?options server_options what slots are added with
+-- @tfield ?string fixed why none can be
 
 -- Collects what is found: `errors`, `warnings`, and the ignored keys.
 local function new_report()
@@ -225,6 +228,24 @@ local function read_default_servers(report, value, place, resolve)
   return servers
 end
 
+-- Options that were written for a configuration still serve: only the slots
+-- cannot grow.
+local function read_options(report, value, place)
+  if value == nil then
+    return nil, "server_options is not set"
+  elseif type(value) ~= "string" then
+    wrong(report, place, "%s is not a string", shown(value))
+    return nil, nil
+  end
+  local made, why = options.parse(value)
+  if not made then
+    table.insert(report.warnings, string.format(
+      "%s: %s; no slots can be added", place, why))
+    return nil, "server_options: " .. why
+  end
+  return made, nil
+end
+
 local function read_service(report, name, value, context)
   local place = "services." .. name
   local object = read_object(report, value, place)
@@ -234,6 +255,8 @@ local function read_service(report, name, value, context)
     "services.*.haproxy")
   local hosts, path = read_discovery(report, object.discovery,
     place .. ".discovery")
+  local server_options, fixed = read_options(report, haproxy.server_options,
+    place .. ".haproxy.server_options")
   return {
     name = name,
     disabled = read_boolean(report, haproxy.disabled,
@@ -252,6 +275,8 @@ local function read_service(report, name, value, context)
     max_instances = read_number(report, object.max_instances,
       place .. ".max_instances",
       {integer = true, low = 1, high = 100000, default = 1000}),
+    server_options = server_options,
+    fixed = fixed,
   }
 end
 

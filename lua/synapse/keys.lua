@@ -61,9 +61,9 @@ keys.DISCOVERY = {
 }
 
 keys.SERVICE_HAPROXY = {
-  used = set("backend_name use_nerve_weights disabled"),
-  ignored = set([[port bind_address bind_options server_options frontend
-    backend listen backend_order shared_frontend cookie_value_method]]),
+  used = set("backend_name use_nerve_weights disabled server_options"),
+  ignored = set([[port bind_address bind_options frontend backend listen
+    backend_order shared_frontend cookie_value_method]]),
   refused = {server_port_override = INSTEAD.port},
 }
 

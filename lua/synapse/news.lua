@@ -10,9 +10,9 @@ local NAMED = 3
 
 --- Returns news of nothing.
 -- @treturn table `added`, `removed`, `changed`: lists of keys; `done`: how many
---   commands were acknowledged
+--   commands were acknowledged; `grown`: how many slots were added
 function news.new()
-  return {added = {}, removed = {}, changed = {}, done = 0}
+  return {added = {}, removed = {}, changed = {}, done = 0, grown = 0}
 end
 
 local function add_keys(keys, instances)
@@ -38,13 +38,14 @@ local function plural(count, what)
   return string.format("%d %s%s", count, what, count == 1 and "" or "s")
 end
 
-local function part(keys, what)
+local function part(keys, what, why)
   if #keys == 0 then
     return nil
   end
   local more = #keys > NAMED and ", ..." or ""
-  return string.format("%s %s (%s%s)", plural(#keys, "instance"), what,
-    table.concat(keys, ", ", 1, math.min(#keys, NAMED)), more)
+  return string.format("%s %s (%s%s%s)", plural(#keys, "instance"), what,
+    table.concat(keys, ", ", 1, math.min(#keys, NAMED)), more,
+    why and "; " .. why or "")
 end
 
 local function used_slots(placed)
@@ -59,8 +60,9 @@ end
 -- @tparam table self
 -- @tparam string name of the service
 -- @tparam table placement with `placed`, `pool` and `waiting`
+-- @tparam ?string why those who wait do
 -- @treturn ?string
-function news.line(self, name, placement)
+function news.line(self, name, placement, why)
   local parts = {}
   for _, what in ipairs({"added", "removed", "changed"}) do
     parts[#parts + 1] = part(self[what], what)
@@ -69,7 +71,9 @@ function news.line(self, name, placement)
     return nil
   end
   parts[#parts + 1] = plural(self.done, "command") .. " acknowledged"
-  parts[#parts + 1] = part(placement.waiting, "without a slot")
+  parts[#parts + 1] = self.grown > 0 and plural(self.grown, "slot") .. " added"
+    or nil
+  parts[#parts + 1] = part(placement.waiting, "without a slot", why)
   parts[#parts + 1] = string.format("%d of %d slots used",
     used_slots(placement.placed), #placement.pool)
   return name .. ": " .. table.concat(parts, ", ")

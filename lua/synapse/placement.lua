@@ -115,6 +115,16 @@ function placement:shrink(pool)
   place_all(self)
 end
 
+--- Goes on with one more slot, for the first instance that waits.
+-- @tparam string slot
+function placement:grow(slot)
+  self.pool[#self.pool + 1] = slot
+  local key = table.remove(self.waiting, 1)
+  if key then
+    self.placed[slot], self.slot_of[key] = key, slot
+  end
+end
+
 --- Returns the instance in a slot.
 -- @tparam string slot
 -- @treturn ?instance

@@ -11,6 +11,8 @@ local runtime = {}
 -- server has it, so it is the mark of a slot.
 local PLACEHOLDER = "127.0.0.1:1"
 
+local UNKNOWN = 1
+
 local function by_puid(a, b)
   return tonumber(a.puid) < tonumber(b.puid)
 end
@@ -86,12 +88,18 @@ function runtime.fill(backend, slot, server)
   return true
 end
 
---- Returns how many sessions a server has, queued ones included.
+--- Returns how many sessions a server has, queued ones included; more than
+-- none where that cannot be seen.
 -- @tparam string backend
 -- @tparam string slot
 -- @treturn integer
 function runtime.sessions(backend, slot)
-  local stats = core.backends[backend].servers[slot]:get_stats()
+  local server = core.backends[backend].servers[slot]
+  if not server then
+    -- Lua of HAProxy 2.6 does not see a server that was added at run time.
+    return UNKNOWN
+  end
+  local stats = server:get_stats()
   return (stats.scur or 0) + (stats.qcur or 0)
 end
 

@@ -11,6 +11,7 @@
 
 local commands = require("synapse.commands")
 local difference = require("synapse.difference")
+local growth = require("synapse.growth")
 local holds = require("synapse.holds")
 local news = require("synapse.news")
 local placement = require("synapse.placement")
@@ -22,16 +23,13 @@ local select = require("synapse.select")
 local service = {}
 service.__index = service
 
-local function empty_slots(pool, initial)
-  local actual, acknowledged = {}, {}
-  for _, slot in ipairs(pool) do
-    actual[slot] = {
-      host = "127.0.0.1", port = 1, weight = initial[slot],
-      initial = initial[slot], admin = "maint",
-    }
-    acknowledged[slot] = "maint"
-  end
-  return actual, acknowledged
+local function add_empty(self, slot)
+  local initial = self.deps.initial[slot]
+  self.actual[slot] = {
+    host = "127.0.0.1", port = 1, weight = initial, initial = initial,
+    admin = "maint",
+  }
+  self.acknowledged[slot] = "maint"
 end
 
 local function dirty_all(self)
@@ -60,7 +58,13 @@ function service.new(deps)
     source = #previous > 0 and "previous" or source,
     placement = placement.new(deps.pool, record.placed, wanted,
       deps.sessions),
+    growth = growth.new({
+      backend = deps.config.backend, pool = deps.pool, now = deps.now,
+      options = deps.config.server_options, why = deps.config.fixed,
+    }),
     held = record.held,
+    actual = {},
+    acknowledged = {},
     position = {},
     dirty = {},
     refusals = refusals.new(deps.now),
@@ -69,7 +73,9 @@ function service.new(deps)
     known = false,
     asking = false,
   }, service)
-  self.actual, self.acknowledged = empty_slots(deps.pool, deps.initial)
+  for _, slot in ipairs(deps.pool) do
+    add_empty(self, slot)
+  end
   dirty_all(self)
   return self
 end
@@ -188,6 +194,23 @@ local function clean(self, groups)
   end
 end
 
+local function repairs(self)
+  local list, target = dirty_slots(self)
+  local groups = plan.diff(self.backend, list, target, self.actual)
+  clean(self, groups)
+  return groups
+end
+
+-- Whoever waits gets a slot that is added, where that may be.
+local function add_growth(self, groups)
+  local waiting = #self.placement.waiting
+  if waiting == 0 then
+    return self.growth:rest()
+  end
+  local more = self.growth:groups(waiting)
+  table.move(more, 1, #more, #groups + 1, groups)
+end
+
 --- Lists the groups of commands to send now.
 -- @treturn {{command,...},...} empty when all is as wanted
 function service:plan()
@@ -195,9 +218,8 @@ function service:plan()
   if not self.known then
     return {query}
   end
-  local list, target = dirty_slots(self)
-  local groups = plan.diff(self.backend, list, target, self.actual)
-  clean(self, groups)
+  local groups = repairs(self)
+  add_growth(self, groups)
   if self.asking then
     groups[#groups + 1] = query
   end
@@ -212,15 +234,37 @@ end
 --- Notes that a command is on its way: until it is acknowledged, nobody knows.
 -- @tparam command command
 function service:sent(command)
-  if command.field == "admin" then
+  if command.grows then
+    self.growth:sent(command)
+  elseif command.field == "admin" then
     self.acknowledged[command.slot] = "unknown"
   end
 end
 
+-- The slot gets the weight that its options say.
+local function adopt(self, slot)
+  self.deps.initial[slot] = self.growth.options.weight
+  add_empty(self, slot)
+  self.placement:grow(slot)
+  self.position[slot] = #self.placement.pool
+  self.dirty[slot] = true
+  self.news.grown = self.news.grown + 1
+  self.revision = self.revision + 1
+end
+
 --- Notes that HAProxy did what a command says.
 -- @tparam command command
+-- @treturn boolean whether it makes more commands necessary
 function service:done(command)
   local slot = command.slot
+  if command.grows then
+    self.news.done = self.news.done + 1
+    local is_ready = self.growth:done(command)
+    if is_ready then
+      adopt(self, slot)
+    end
+    return is_ready
+  end
   for field, value in pairs(command.change) do
     self.actual[slot][field] = value
   end
@@ -229,6 +273,17 @@ function service:done(command)
   end
   self.refusals:forget(slot, command.field)
   self.news.done = self.news.done + 1
+  return false
+end
+
+-- The names that are taken may have been the reason: they are asked for again.
+local function refuse_growth(self, command, answer)
+  local delay = self.growth:refuse()
+  if delay then
+    self.deps.log:error("%s: no slot can be added: `%s` refused: %s; again " ..
+      "in %d s", self.name, command.text, answer, delay)
+    self:ask()
+  end
 end
 
 --- Notes that HAProxy refused a command. It is tried again, later and later.
@@ -236,6 +291,9 @@ end
 -- @tparam string answer
 function service:refuse(command, answer)
   local slot = command.slot
+  if command.grows then
+    return refuse_growth(self, command, answer)
+  end
   local delay = self.refusals:add(slot, command.field)
   self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
     self.name, self.backend, slot, self.placement.placed[slot] or "empty",
@@ -245,12 +303,14 @@ end
 --- Notes that nobody knows what became of commands that were sent.
 function service:lost()
   self.known = false
+  self.growth:lost()
 end
 
 --- Tells whether a refused command is due again.
 -- @treturn boolean
 function service:is_due()
-  return self.refusals:is_due()
+  return self.refusals:is_due() or
+    #self.placement.waiting > 0 and self.growth:is_due()
 end
 
 -- A slot that HAProxy does not have any more cannot be filled.
@@ -272,12 +332,12 @@ local function drop_missing(self, states)
 end
 
 local function report_drift(self, was_known)
-  local groups = self:plan()
+  local groups = repairs(self)
   if was_known and #groups > 0 then
     self.deps.log:warning("%s: %d slots are not as they were set (first: %s); "
       .. "setting them again", self.name, #groups, groups[1][1].text)
   end
-  return #groups > 0
+  return #groups > 0 or #self.placement.waiting > 0
 end
 
 local function report_holds(self, changes)
@@ -306,6 +366,7 @@ function service:observe(states)
     end
   end
   dirty_all(self)
+  self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
   return report_drift(self, was_known), #changes > 0
 end
@@ -321,7 +382,8 @@ end
 --- Returns the line that sums up what was done since the last one, or nil.
 -- @treturn ?string
 function service:summary()
-  local text = news.line(self.news, self.name, self.placement)
+  local text = news.line(self.news, self.name, self.placement,
+    self.growth:obstacle())
   self.news = news.new()
   return text
 end

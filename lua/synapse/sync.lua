@@ -164,7 +164,9 @@ local function apply(self, entry, answer)
   if command.field == "state" then
     compared(self, service, answer)
   elseif commands.is_done(command, answer) then
-    service:done(command)
+    if service:done(command) then
+      self:mark(service)
+    end
   else
     service:refuse(command, answer)
     self:mark(service)

@@ -74,6 +74,11 @@ describe("a command", function()
     {"addr", "no need to change the addr, port changed from '1' to '2'", true},
     {"addr", "Invalid addr format.", false},
     {"addr", "", false},
+    {"add", "New server registered.", true},
+    {"add", "Already exists a server with the same name in backend.", false},
+    {"add", "", false},
+    {"enable", "", true},
+    {"enable", "No such server.", false},
   }
   for _, case in ipairs(cases) do
     it(string.format("for %s answered by %q is %s", case[1],
@@ -82,6 +87,15 @@ describe("a command", function()
     end)
   end
 end)
+
+it("tells a refusal from the next answer though no empty line follows",
+  function()
+    local refusal = "Backend must use a dynamic load balancing to support " ..
+      "dynamic servers."
+    assert.are.same({"", refusal, refusal, "No such server."},
+      commands.answers("\n" .. refusal .. "\n" .. refusal ..
+        "\nNo such server.\n\n"))
+  end)
 
 describe("the state of the servers", function()
   local heading = "1\n# be_id be_name srv_id srv_name srv_addr\n"
@@ -94,11 +108,17 @@ describe("the state of the servers", function()
     local states = commands.states(heading ..
       line("s1", "10.0.0.1", 0, 7, 80) .. line("s2", "::1", 0, 0, 81))
     assert.are.same({
-      s1 = {host = "10.0.0.1", port = 80, weight = 7, initial = 7,
-        admin = "ready"},
-      s2 = {host = "::1", port = 81, weight = 0, initial = 7,
-        admin = "ready"},
+      s1 = {id = 1, host = "10.0.0.1", port = 80, weight = 7, initial = 7,
+        admin = "ready", is_tls = false},
+      s2 = {id = 1, host = "::1", port = 81, weight = 0, initial = 7,
+        admin = "ready", is_tls = false},
     }, states)
+  end)
+
+  it("tells who speaks TLS", function()
+    local states = commands.states(heading ..
+      (line("s1", "::1", 0, 7, 80):gsub("0 0 %- %- 0\n$", "1 0 - - 0\n")))
+    assert.is_true(states.s1.is_tls)
   end)
 
   local admins = {

@@ -34,11 +34,32 @@ describe("a configuration", function()
         name = "web", disabled = false, backend = "web",
         hosts = "zk1:2181,zk2:2181", path = "/web", default_servers = {},
         use_previous_backends = true, use_nerve_weights = false,
-        max_instances = 1000,
+        max_instances = 1000, fixed = "server_options is not set",
       }},
     }, made)
     assert.are.same({}, warnings)
   end)
+
+  it("has the options that slots are added with", function()
+    local made, warnings = parse(service({haproxy = {
+      server_options = "check inter 2s"}}))
+    assert.are.equal("check inter 2s", made.services[1].server_options.text)
+    assert.is_nil(made.services[1].fixed)
+    assert.are.same({}, warnings)
+    made = parse(service({haproxy = {server_options = ""}}))
+    assert.are.equal("", made.services[1].server_options.text)
+  end)
+
+  it("serves with options that no server can be added with, and says so",
+    function()
+      local made, warnings = parse(service({haproxy = {
+        server_options = "check cookie x"}}))
+      assert.is_nil(made.services[1].server_options)
+      local why = "`cookie` is none of `add server`'s keywords"
+      assert.are.equal("server_options: " .. why, made.services[1].fixed)
+      assert.are.same({"services.web.haproxy.server_options: " .. why ..
+        "; no slots can be added"}, warnings)
+    end)
 
   it("without services is one that does nothing", function()
     assert.are.same({}, parse({}).services)

@@ -45,4 +45,18 @@ describe("the summary line", function()
     assert.is_truthy(news.line(one, "web", placement({waiting = {"x:1"}}))
       :find("1 instance without a slot (x:1)", 1, true))
   end)
+
+  it("tells why they wait", function()
+    local one = news.new()
+    one.done = 1
+    assert.is_truthy(news.line(one, "web", placement({waiting = {"x:1"}}),
+      "because"):find("1 instance without a slot (x:1; because)", 1, true))
+  end)
+
+  it("tells how many slots were added", function()
+    local one = news.new()
+    one.done, one.grown = 3, 2
+    assert.are.equal("web: 3 commands acknowledged, 2 slots added, 1 of 2 " ..
+      "slots used", news.line(one, "web", placement()))
+  end)
 end)

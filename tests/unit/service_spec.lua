@@ -17,7 +17,8 @@ describe("a service", function()
       initial["s" .. i] = 10
     end
     local config = {name = "web", backend = "www", path = "/web",
-      default_servers = {}, use_previous_backends = true}
+      default_servers = {}, use_previous_backends = true,
+      fixed = "server_options is not set"}
     for key, value in pairs(changes or {}) do
       config[key] = value
     end
@@ -30,7 +31,7 @@ describe("a service", function()
   local function as_told()
     local states = {}
     for slot, server in pairs(one.actual) do
-      states[slot] = {}
+      states[slot] = {id = tonumber(slot:match("%d+"))}
       for field, value in pairs(server) do
         states[slot][field] = value
       end
@@ -174,13 +175,104 @@ describe("a service", function()
 
     it("tells who waits", function()
       assert.is_truthy(one:summary():find(
-        "1 instance without a slot (10.0.0.3:80)", 1, true))
+        "1 instance without a slot (10.0.0.3:80; server_options is not set)",
+        1, true))
     end)
 
     it("gives the next free slot to whoever waits", function()
       local slot = slot_of(1)
       one:update({instance(2), instance(3)})
       assert.are.equal(slot, slot_of(3))
+    end)
+  end)
+
+  describe("that may add slots", function()
+    local OPTIONS = {text = "check", has_check = true, weight = 1}
+
+    before_each(function()
+      new({server_options = OPTIONS}, nil, 1)
+      settle(instance(1))
+      one:update({instance(1), instance(2), instance(3)})
+    end)
+
+    it("adds one for each instance that waits, and fills it", function()
+      assert.are.equal(6, #texts())
+      apply()
+      assert.are.same({
+        "set server www/s2 addr 10.0.0.2 port 80",
+        "set server www/s2 state ready",
+        "set server www/s3 addr 10.0.0.3 port 80",
+        "set server www/s3 state ready",
+      }, texts())
+      apply()
+      assert.are.same({}, texts())
+      assert.is_truthy(one:summary():find("2 slots added, 3 of 3", 1, true))
+    end)
+
+    it("says that there is more to do once a slot is added", function()
+      local group = one:plan()[1]
+      assert.is_false(one:done(group[1]))
+      assert.is_false(one:done(group[2]))
+      assert.is_true(one:done(group[3]))
+    end)
+
+    it("uses them again", function()
+      apply()
+      apply()
+      one:update({instance(1)})
+      apply()
+      one:update({instance(1), instance(4), instance(5)})
+      for _, text in ipairs(texts()) do
+        assert.is_nil(text:find("add server", 1, true))
+      end
+      apply()
+      assert.are.same({}, one.placement.waiting)
+    end)
+
+    it("repairs them like the others", function()
+      apply()
+      apply()
+      local states = as_told()
+      states.s2.weight = 5
+      one:observe(states)
+      assert.are.same({"set server www/s2 weight 100%"}, texts())
+    end)
+
+    it("is not said to have drifted because instances wait", function()
+      assert.is_true(one:observe(as_told()))
+      assert.are.equal(0, log.count("not as they were set"))
+    end)
+
+    it("says once what HAProxy refused, asks for names, and tries again",
+      function()
+        for _, group in ipairs(one:plan()) do
+          for _, command in ipairs(group) do
+            one:sent(command)
+            one:refuse(command, "No.")
+          end
+        end
+        assert.are.equal(1, log.count("error: "))
+        assert.are.equal(1, log.count("no slot can be added: `add server " ..
+          "www/s2 127.0.0.1:1 id 2 pool-max-conn -1 pool-purge-delay 5s " ..
+          "check` refused: No.; again in 1 s"))
+        assert.are.same({"show servers state www"}, texts())
+        one:observe(as_told())
+        assert.are.same({}, texts())
+        assert.is_false(one:is_due())
+        clock.pass(1)
+        assert.is_true(one:is_due())
+        assert.are.equal(6, #texts())
+      end)
+
+    it("grows again after a reload", function()
+      apply()
+      apply()
+      local record = one:record()
+      new({server_options = OPTIONS}, record, 1)
+      one:observe(as_told())
+      assert.are.equal("add server www/s2 127.0.0.1:1 id 2 pool-max-conn -1 " ..
+        "pool-purge-delay 5s check", texts()[1]:match("^add server.*") or
+        texts()[3])
     end)
   end)
 

@@ -1,0 +1,152 @@
+"""Slots that HAProxy is given at run time, where more instances come than
+slots were declared, and where none may be."""
+
+import pytest
+
+import wait
+from haproxy import CHECKED, Backend
+from zookeeper import register
+
+COUNT = 12
+DECLARED = 5
+# A plain listener waits for the end of what it takes for a request.
+IMPATIENT = ["retries 0", "timeout connect 200ms"]
+VERIFIED = "ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt"
+
+
+@pytest.fixture
+def services(sandbox):
+    return [sandbox.service(f"s{number}") for number in range(COUNT)]
+
+
+@pytest.fixture
+def three(sandbox):
+    return [sandbox.service(f"s{number}") for number in range(3)]
+
+
+def backend(zookeeper, path, **more):
+    return Backend(hosts=[zookeeper.hosts], path=path,
+                   **{"slots": DECLARED, **more})
+
+
+def join(client, path, services):
+    """Registers services; returns their znodes."""
+    return [register(client, path, it.payload(it.name)) for it in services]
+
+
+def names(proxy):
+    return sorted(proxy.servers(), key=lambda name: (len(name), name))
+
+
+def test_slots_are_added_and_used_again_and_no_request_fails(
+        sandbox, services, healthy, witness, path):
+    proxy = sandbox.haproxy([backend(healthy, path)])
+    nodes = join(witness, path, services[:2])
+    proxy.serves(services[:2])
+    with sandbox.load(proxy, "slots are added and used again") as load:
+        for _ in range(2):
+            nodes += join(witness, path, services[2:])
+            proxy.serves(services)
+            for node in nodes[2:]:
+                witness.delete(node)
+            del nodes[2:]
+            proxy.serves(services[:2])
+        join(witness, path, services[2:])
+        proxy.serves(services)
+        sent = load.sent
+        wait.until(lambda: load.sent > sent + 10 * COUNT, 10, "requests")
+    assert len(load.answers) == COUNT
+    load.assert_none_failed()
+    assert names(proxy) == [f"s{number}" for number in range(1, COUNT + 1)]
+    added = proxy.process.lines(r"synapse: web: .* (\d+) slots? added")
+    assert sum(int(line.split(" added")[-2].split()[-2]) for line in set(added)
+               if line.startswith("synapse")) == COUNT - DECLARED
+
+
+def test_an_added_slot_is_checked_like_the_others(
+        sandbox, three, healthy, witness, path):
+    proxy = sandbox.haproxy([backend(healthy, path, slots=1)])
+    join(witness, path, three)
+    proxy.serves(three)
+    ended = next(it for it in three if it.address in
+                 [row["addr"] for name, row in proxy.servers().items()
+                  if name in ("s2", "s3")])
+    ended.process.kill()
+    left = [it for it in three if it is not ended]
+    proxy.serves(left)
+    ended.start()
+    proxy.serves(three)
+
+
+def test_slots_are_added_again_after_a_reload(
+        sandbox, services, healthy, witness, path):
+    proxy = sandbox.haproxy([backend(healthy, path)])
+    join(witness, path, services)
+    proxy.serves(services)
+    proxy.remembers(services)
+    with sandbox.load(proxy, "reload with added slots") as load:
+        proxy.reload()
+        proxy.serves(services)
+    load.assert_none_failed()
+
+
+def test_slots_are_added_from_the_snapshot_while_zookeeper_is_away(
+        sandbox, services, path):
+    server = sandbox.zookeeper()
+    proxy = sandbox.haproxy([backend(server, path)])
+    join(server.client(), path, services)
+    proxy.serves(services)
+    proxy.remembers(services)
+    server.stop()
+    proxy.reload()
+    proxy.serves(services)
+
+
+def test_instances_wait_and_it_is_told_why_where_no_slot_can_be_added(
+        sandbox, services, healthy, witness, path):
+    proxy = sandbox.haproxy([backend(
+        healthy, path, haproxy={"server_options": "check cookie x"})])
+    proxy.process.says("`cookie` is none of `add server`'s keywords")
+    join(witness, path, services)
+    wait.until(lambda: len(proxy.serving()) == DECLARED, 10, "five serve")
+    proxy.process.says(r"7 instances without a slot .*`cookie` is none of")
+
+
+def test_haproxys_refusal_to_add_a_slot_is_told_and_hurts_no_other(
+        sandbox, services, healthy, witness, path):
+    # HAProxy adds no server to a backend of this algorithm, and
+    # ends what it says of that as it ends nothing else.
+    proxy = sandbox.haproxy([backend(healthy, path,
+                                     lines=["balance static-rr"])])
+    nodes = join(witness, path, services)
+    wait.until(lambda: len(proxy.serving()) == DECLARED, 10, "five serve")
+    proxy.process.says("no slot can be added: .*dynamic load balancing")
+    left = [it for it in services if it.address not in proxy.serving()]
+    for node, service in zip(nodes, services):
+        if service not in left:
+            witness.delete(node)
+    wait.until(lambda: set(proxy.serving()) <= {it.address for it in left} and
+               len(proxy.serving()) == DECLARED, 10, "others serve")
+
+
+@pytest.mark.parametrize("options", ["", CHECKED, f"{CHECKED} ssl verify none",
+                                     f"{CHECKED} ssl"])
+def test_no_slot_is_added_without_verified_tls_where_slots_verify_it(
+        options, sandbox, three, healthy, witness, path):
+    proxy = sandbox.haproxy([backend(
+        healthy, path, slots=1, server=VERIFIED, lines=IMPATIENT,
+        haproxy={"server_options": options})])
+    join(witness, path, three)
+    proxy.process.says("2 instances without a slot .*its slots use TLS")
+    assert proxy.get()[0] == 503
+    assert names(proxy) == ["s1"]
+
+
+def test_a_plain_listener_behind_an_added_slot_with_tls_gets_no_request(
+        sandbox, three, healthy, witness, path):
+    proxy = sandbox.haproxy([backend(healthy, path, slots=1, server=VERIFIED,
+                                     lines=IMPATIENT)])
+    join(witness, path, three)
+    proxy.serves(three)
+    assert names(proxy) == ["s1", "s2", "s3"]
+    assert {proxy.get()[0] for _ in range(9)} == {503}
