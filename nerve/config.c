@@ -10,24 +10,12 @@
 #include "nerve/config.h"
 #include "nerve/config_dir.h"
 #include "nerve/config_file.h"
+#include "nerve/config_keys.h"
 #include "nerve/config_service.h"
 #include "nerve/config_value.h"
 #include "nerve/text.h"
 
 #define DEFAULT_SESSION_MS 10000
-
-static const struct key top_keys[] = {
-    {"instance_id", KEY_USED},
-    {"services", KEY_USED},
-    {"session_timeout", KEY_USED},
-    {"heartbeat_path", KEY_USED},
-    {"max_repeated_report_failures", KEY_IGNORED},
-    {"statsd", KEY_IGNORED},
-    {"listen_port", KEY_IGNORED},
-    {"prometheus", KEY_IGNORED},
-    {"service_conf_dir", KEY_USED},
-    {NULL, KEY_USED},
-};
 
 void config_note(struct config *config, enum event_level level,
                  const char *format, ...) {
@@ -219,7 +207,7 @@ static int read_all(struct config *config, const json_t *json,
         error_set(err, "the configuration must be an object ({...})");
         return -1;
     }
-    value_check_keys(config, json, "", top_keys);
+    value_check_keys(config, json, "", config_keys_top);
     if (value_seconds(json, "", "session_timeout", &session_ms, err) != 0 ||
         read_instance_id(config, json, instance_id, err) != 0 ||
         value_string(json, "", "heartbeat_path", &config->heartbeat_path,

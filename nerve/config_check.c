@@ -7,6 +7,7 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_check.h"
+#include "nerve/config_keys.h"
 #include "nerve/config_value.h"
 
 #define DEFAULT_TIMEOUT_MS 100
@@ -16,31 +17,6 @@
  * than the expected one is told at once. */
 #define REDIS_SEND   "PING\r\nQUIT\r\n"
 #define REDIS_EXPECT "+PONG"
-
-static const struct key tcp_keys[] = {
-    {"type", KEY_USED},      {"name", KEY_USED}, {"host", KEY_USED},
-    {"port", KEY_USED},      {"rise", KEY_USED}, {"fall", KEY_USED},
-    {"timeout", KEY_USED},   {"send", KEY_USED}, {"expect", KEY_USED},
-    {"module", KEY_IGNORED}, {NULL, KEY_USED},
-};
-
-static const struct key redis_keys[] = {
-    {"type", KEY_USED},    {"name", KEY_USED},      {"host", KEY_USED},
-    {"port", KEY_USED},    {"rise", KEY_USED},      {"fall", KEY_USED},
-    {"timeout", KEY_USED}, {"module", KEY_IGNORED}, {NULL, KEY_USED},
-};
-
-static const struct key exec_keys[] = {
-    {"type", KEY_USED},      {"name", KEY_USED},    {"rise", KEY_USED},
-    {"fall", KEY_USED},      {"command", KEY_USED}, {"timeout", KEY_USED},
-    {"module", KEY_IGNORED}, {NULL, KEY_USED},
-};
-
-static const struct key noop_keys[] = {
-    {"type", KEY_USED},       {"name", KEY_USED},      {"rise", KEY_USED},
-    {"fall", KEY_USED},       {"host", KEY_IGNORED},   {"port", KEY_IGNORED},
-    {"timeout", KEY_IGNORED}, {"module", KEY_IGNORED}, {NULL, KEY_USED},
-};
 
 /* What a command is; there is no shell that would split a string. */
 #define COMMAND                                                                \
@@ -85,14 +61,14 @@ static int read_tcp(struct check_config *check, const json_t *json,
     if (read_text(json, at, "send", &check->send, err) != 0 ||
         read_text(json, at, "expect", &check->expect, err) != 0)
         return -1;
-    value_check_keys(config, json, at, tcp_keys);
+    value_check_keys(config, json, at, config_keys_tcp);
     return 0;
 }
 
 static int read_redis(struct check_config *check, const json_t *json,
                       const char *at, struct config *config,
                       struct error *err) {
-    value_check_keys(config, json, at, redis_keys);
+    value_check_keys(config, json, at, config_keys_redis);
     check->send = strdup(REDIS_SEND);
     check->expect = strdup(REDIS_EXPECT);
     if (check->send && check->expect)
@@ -129,7 +105,7 @@ static int read_exec(struct check_config *check, const json_t *json,
         error_set(err, "%s.command: out of memory", at);
         return -1;
     }
-    value_check_keys(config, json, at, exec_keys);
+    value_check_keys(config, json, at, config_keys_exec);
     return 0;
 }
 
@@ -137,7 +113,7 @@ static int read_noop(struct check_config *check, const json_t *json,
                      const char *at, struct config *config, struct error *err) {
     (void)check;
     (void)err;
-    value_check_keys(config, json, at, noop_keys);
+    value_check_keys(config, json, at, config_keys_noop);
     return 0;
 }
 

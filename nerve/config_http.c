@@ -10,26 +10,13 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_check.h"
+#include "nerve/config_keys.h"
 #include "nerve/config_value.h"
 #include "nerve/text.h"
 
 #define STATUS_MIN   200 /* those below are never the last word */
 #define STATUS_MAX   999
 #define DEFAULT_LAST 399 /* as airbnb's nerve */
-
-static const struct key http_keys[] = {
-    {"type", KEY_USED},         {"name", KEY_USED},
-    {"host", KEY_USED},         {"port", KEY_USED},
-    {"rise", KEY_USED},         {"fall", KEY_USED},
-    {"timeout", KEY_USED},      {"open_timeout", KEY_USED},
-    {"read_timeout", KEY_USED}, {"method", KEY_USED},
-    {"uri", KEY_USED},          {"headers", KEY_USED},
-    {"expect", KEY_USED},       {"expect_status", KEY_USED},
-    {"ssl", KEY_USED},          {"ssl_timeout", KEY_USED},
-    {"verify", KEY_USED},       {"ca_file", KEY_USED},
-    {"sni", KEY_USED},          {"module", KEY_IGNORED},
-    {NULL, KEY_USED},
-};
 
 /* A header's name is a token of RFC 9110; its value holds no line end. */
 static bool is_header(const char *name, const char *value) {
@@ -235,6 +222,6 @@ int http_config_read(struct check_config *check, const json_t *json,
         read_timeouts(check, json, at, err) != 0 ||
         read_headers(check, json, at, err) != 0)
         return -1;
-    value_check_keys(config, json, at, http_keys);
+    value_check_keys(config, json, at, config_keys_http);
     return 0;
 }

@@ -5,16 +5,10 @@
 #include <stdio.h>
 
 #include "nerve/config.h"
+#include "nerve/config_keys.h"
 #include "nerve/config_rate.h"
 #include "nerve/config_value.h"
 #include "nerve/rate_limit.h"
-
-static const struct key rate_keys[] = {
-    {"shadow_mode", KEY_USED},
-    {"average_rate", KEY_USED},
-    {"max_burst", KEY_USED},
-    {NULL, KEY_USED},
-};
 
 /* Reads a number from <min>. Absent or null, <out> stays as it is. */
 static int read_number(const json_t *json, const char *at, const char *key,
@@ -56,6 +50,6 @@ int rate_config_read(struct rate_config *rate, const json_t *json,
                     "%s: shadow_mode is true, so nothing is held back, only "
                     "told",
                     place);
-    value_check_keys(config, limits, place, rate_keys);
+    value_check_keys(config, limits, place, config_keys_rate);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_check.h"
+#include "nerve/config_keys.h"
 #include "nerve/config_rate.h"
 #include "nerve/config_service.h"
 #include "nerve/config_value.h"
@@ -18,30 +19,6 @@
 
 #define DEFAULT_INTERVAL_MS 500
 #define PAYLOAD_MAX         65536 /* bytes that readers are sure to take */
-
-static const struct key service_keys[] = {
-    {"host", KEY_USED},
-    {"port", KEY_USED},
-    {"reporter_type", KEY_USED},
-    {"zk_hosts", KEY_USED},
-    {"zk_path", KEY_USED},
-    {"use_path_encoding", KEY_USED},
-    {"node_type", KEY_USED},
-    {"check_interval", KEY_USED},
-    {"checks", KEY_USED},
-    {"check_mocked", KEY_USED},
-    {"weight", KEY_USED},
-    {"haproxy_server_options", KEY_USED},
-    {"labels", KEY_USED},
-    {"rate_limiting", KEY_USED},
-    {"load_test_concurrency", KEY_IGNORED},
-    {"max_repeated_report_failures", KEY_IGNORED},
-    {"ttl_seconds", KEY_USED},
-    {"etcd_host", KEY_IGNORED},
-    {"etcd_port", KEY_IGNORED},
-    {"etcd_path", KEY_IGNORED},
-    {NULL, KEY_USED},
-};
 
 static int out_of_memory(const char *at, struct error *err) {
     error_set(err, "%s: out of memory", at);
@@ -154,6 +131,7 @@ static int keep_checking(struct service_config *service, const json_t *json,
         copy_member(all, json, "check_interval") == 0 &&
         copy_member(all, json, "check_mocked") == 0 &&
         copy_member(all, json, "rate_limiting") == 0 &&
+        copy_member(all, json, "rate_limiting") == 0 &&
         copy_member(all, json, "checks") == 0)
         service->checking = json_text(all);
     json_decref(all);
@@ -229,7 +207,7 @@ int service_config_read(struct service_config *service, const char *name,
         keep_checking(service, json, at, err) != 0)
         return -1;
     note_odd_types(json, at, config);
-    value_check_keys(config, json, at, service_keys);
+    value_check_keys(config, json, at, config_keys_service);
     return 0;
 }
 
