@@ -82,6 +82,13 @@ local function read_object(report, value, place)
   return without_nulls(value)
 end
 
+local function value_or(value, other)
+  if value == nil then
+    return other
+  end
+  return value
+end
+
 local function read_keys(report, object, place, fates, generic)
   local sorted = keys.sort(object, fates)
   local prefix = place == "" and "" or place .. "."
@@ -261,7 +268,7 @@ local function read_service(report, name, value, context)
     name = name,
     disabled = read_boolean(report, haproxy.disabled,
       place .. ".haproxy.disabled", false),
-    backend = read_string(report, haproxy.backend_name or name,
+    backend = read_string(report, value_or(haproxy.backend_name, name),
       place .. ".haproxy.backend_name", "^[%w_.:-]+$",
       "the name of a backend ([A-Za-z0-9_.:-])"),
     hosts = hosts,
@@ -334,8 +341,8 @@ local function read_top(report, value, resolve)
   read_keys(report, haproxy, "haproxy", keys.HAPROXY)
   local path = haproxy.state_file_path
   return {
-    state_file_path = path and read_string(report, path,
-      "haproxy.state_file_path", "[^/]$", 'the path of a file'),
+    state_file_path = path ~= nil and read_string(report, path,
+      "haproxy.state_file_path", "[^/]$", 'the path of a file') or nil,
     session_timeout = read_number(report, top.session_timeout,
       "session_timeout", {low = 1, high = 3600, default = 10}),
     services = read_services(report, top.services, {
