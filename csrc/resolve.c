@@ -45,8 +45,8 @@ static bool is_port(const char *text) {
     char *end;
     long port = strtol(text, &end, 10);
 
-    return *text >= '0' && *text <= '9' && *end == '\0' && port > 0 &&
-           port <= 65535;
+    return *text >= '0' && *text <= '9' && *end == '\0' && end - text <= 5 &&
+           port > 0 && port <= 65535;
 }
 
 /* Cuts "host:port", "[v6]:port" or "v6:port" into two. Returns the host, or

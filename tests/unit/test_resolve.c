@@ -64,6 +64,7 @@ static void refuses_what_is_no_host_and_port(void **state) {
     assert_refuses("10.0.0.1:", "10.0.0.1:: not host:port");
     assert_refuses("10.0.0.1:0", "10.0.0.1:0: not host:port");
     assert_refuses("10.0.0.1:65536", "port of 1 to 65535");
+    assert_refuses("10.0.0.1:002181", "port of 1 to 65535");
     assert_refuses("10.0.0.1:+1", "port of 1 to 65535");
     assert_refuses("10.0.0.1:21x", "port of 1 to 65535");
     assert_refuses("10.0.0.1:2181,bad", "bad: not host:port");
