@@ -147,8 +147,9 @@ local function sequence_of(znode)
   return digits and #digits <= 10 and math.tointeger(tonumber(digits)) or nil
 end
 
+-- cjson reads no further than a NUL, whatever follows it; JSON has none.
 local function from_json(znode, text)
-  local fields = json.decode(text)
+  local fields = not text:find("\0", 1, true) and json.decode(text) or nil
   if fields == nil then
     return nil, "is not JSON of at most " .. MAX_DEPTH .. " levels"
   end
