@@ -20,22 +20,47 @@ function listing.new(names)
   return self
 end
 
+-- Cuts a list to its first names.
+local function cut(names, most)
+  table.sort(names)
+  return table.move(names, 1, math.min(#names, most), 1, {})
+end
+
+-- Returns the first names that are not known. A path may have a hundred
+-- thousand: sorting all of them would hold up traffic.
+local function first_unknown(seen, names, most)
+  local first, last = {}, nil
+  if most <= 0 then
+    return first
+  end
+  for _, name in ipairs(names) do
+    if not seen[name] and not (last and name > last) then
+      first[#first + 1] = name
+      if #first == 2 * most then
+        first = cut(first, most)
+        last = first[most]
+      end
+    end
+  end
+  return cut(first, most)
+end
+
 --- Returns the names that may be used: beyond the bound those known stay, and
 -- newcomers are refused.
--- @tparam {string,...} names which it may sort
+-- @tparam {string,...} names
 -- @tparam integer most
 -- @treturn {string,...} at most so many
 function listing:admit(names, most)
   if #names <= most then
     return names
   end
-  local known, others = {}, {}
-  table.sort(names)
+  local known = {}
   for _, name in ipairs(names) do
-    local list = self.seen[name] and #known < most and known or others
-    list[#list + 1] = name
+    known[#known + 1] = self.seen[name] and name
   end
-  return table.move(others, 1, most - #known, #known + 1, known)
+  known = cut(known, most)
+  local others = first_unknown(self.seen, names, most - #known)
+  return table.move(others, 1, #others, #known + 1, known)
 end
 
 local function drop_unseen(self)

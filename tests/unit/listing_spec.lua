@@ -82,6 +82,15 @@ describe("a listing", function()
     assert.are.same({"c", "b", "a"}, one:admit({"c", "b", "a"}, 3))
   end)
 
+  it("admits the first of many newcomers, whatever their order", function()
+    local names, first = {}, {}
+    for i = 1, 100 do
+      names[i] = string.format("n%03d", i * 37 % 101)
+      first[#first + 1] = i <= 7 and string.format("n%03d", i) or nil
+    end
+    assert.are.same(first, listing.new({}):admit(names, 7))
+  end)
+
   it("admits those known before newcomers", function()
     assert.are.same({"a", "b", "0"}, one:admit({"c", "b", "0", "a"}, 3))
     assert.are.same({"a"}, one:admit({"c", "b", "0", "a"}, 1))
