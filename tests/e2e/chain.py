@@ -6,7 +6,7 @@ from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 
 import wait
 from haproxy import web
-from nerve import watched
+from nerve import SESSION_TIMEOUT, watched
 from zookeeper import children, register
 
 
@@ -34,15 +34,17 @@ class Site:
 class Chain:
     """Two services with a nerve each, one HAProxy, one ZooKeeper."""
 
-    def __init__(self, sandbox, path, **service):
+    def __init__(self, sandbox, path, timeout=SESSION_TIMEOUT, **service):
         self.path = path
         self.server = sandbox.zookeeper()
         self.client = self.server.client()
         self.services = [sandbox.service(name) for name in ("one", "two")]
         self.nerves = [sandbox.nerve(it.name, {"web": watched(
-            it, self.server, path)}) for it in self.services]
+            it, self.server, path)}, session_timeout=timeout)
+            for it in self.services]
         self.proxy = sandbox.haproxy(
-            [web(self.server, path, service=service)])
+            [web(self.server, path, service=service)],
+            synapse={"session_timeout": timeout})
         self.proxy.serves(self.services)
         self.state = self.look()
         self.workers = self.proxy.workers()

@@ -10,6 +10,8 @@ import collections
 import threading
 import time
 
+import wait
+
 RATE = 120
 LIMIT = 2.0
 STALL = 0.2
@@ -31,6 +33,7 @@ class Load:
         self.seconds = 0.0
         self.longest = 0.0
         self._stalled = 0.0
+        self._waiting = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._stream()), daemon=True)
@@ -53,7 +56,8 @@ class Load:
             self.seconds = time.monotonic() - start
             while self.sent < int(self.seconds * RATE) + 1:
                 self.sent += 1
-                task = asyncio.ensure_future(self._request())
+                self._waiting.add(self.sent)
+                task = asyncio.ensure_future(self._request(self.sent))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             if ending:
@@ -61,7 +65,7 @@ class Load:
             await self._pause(0.5 / RATE)
         await asyncio.gather(*tasks)
 
-    async def _request(self):
+    async def _request(self, number):
         start, stalled = time.monotonic(), self._stalled
         exchange = asyncio.ensure_future(self._exchange())
         limit = LIMIT
@@ -71,6 +75,7 @@ class Load:
             limit = 0 if exchange.done() else LIMIT - taken
         self.outcomes[await _outcome(exchange)] += 1
         self.longest = max(self.longest, taken)
+        self._waiting.discard(number)
 
     async def _pause(self, seconds):
         """Sleeps; what it oversleeps by much is time in which this machine
@@ -96,6 +101,13 @@ class Load:
             return f"status {words[1].decode(errors='replace')}"
         self.answers[body.decode(errors="replace")] += 1
         return "ok"
+
+    def settle(self, more=0):
+        """Waits until all requests sent by now, and `more`, have ended."""
+        last = self.sent + more
+        wait.until(lambda: self.sent >= last and
+                   min(list(self._waiting), default=last + 1) > last,
+                   LIMIT + more / RATE + 5, "the requests have ended")
 
     @property
     def failed(self):
