@@ -164,7 +164,7 @@ bench: all $(BENCH)
 # The long forms of tests that have a short one in `make test`.
 soak: all
 	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
-	$(Q)HOLD_SECONDS=30 $(PYTEST) tests/e2e
+	$(Q)HOLD_SECONDS=30 $(PYTEST) tests/e2e tests/e2e/soak_sanitizers.py
 
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
