@@ -93,7 +93,9 @@ static int lclient_open(lua_State *L) {
 
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_getfield(L, 2, "hosts");
-    options.hosts = luaL_checkstring(L, -1);
+    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2,
+                  "hosts: not a string such as \"10.0.0.1:2181\"");
+    options.hosts = lua_tostring(L, -1);
     options.timeout_ms = option_integer(L, "timeout", 1000);
     options.max_data = (size_t)option_integer(L, "max_data", 1);
     options.max_in_flight = (size_t)option_integer(L, "max_in_flight", 1);

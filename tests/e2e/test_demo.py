@@ -177,7 +177,8 @@ def test_nobody_answers_without_the_way_there_until_it_is_started_again(demo):
 def test_no_traffic_moves_while_zookeeper_is_away_and_haproxy_reloads(demo):
     demo.runs()
     snapshot = os.path.join(FOLDER, B1, "state", "synapse.state.json")
-    wait.until(lambda: all(name in read(snapshot) for name in (A1, A2, B1)),
+    wait.until(lambda: os.path.exists(snapshot) and
+               all(name in read(snapshot) for name in (A1, A2, B1)),
                10, "the snapshot names every instance")
     os.kill(demo.pid("zookeeper1", "zookeeper"), signal.SIGKILL)
     demo.says("zookeeper1 zookeeper .*: killed by SIGKILL")
