@@ -17,6 +17,7 @@
 #   V=1               show whole commands
 #   TEST_TIMEOUT      factor on every deadline of the tests      (1)
 #   FUZZ_SECONDS      how long make fuzz looks for trouble           (10)
+#   FUZZ_SEED         where it begins; 0: anywhere                   (1)
 #   DEMO_SECONDS      end the demo by itself after so long       (none)
 #   PREFIX DESTDIR    where install puts things                  (/usr/local)
 
@@ -56,6 +57,7 @@ SHELL_FILES := .ci/run .ci/deps
 
 SANITIZERS := address undefined thread
 FUZZ_SECONDS ?= 10
+FUZZ_SEED ?= 1
 INSTALL := install -D -m
 
 # Debian packages: to build, to run, to test.
@@ -150,7 +152,7 @@ fuzz:
 	+$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=clang \
 	  SANITIZE=fuzzer-no-link,address,undefined \
 	  CFLAGS=-fno-sanitize-recover=all fuzz-c
-	$(Q)$(PYTHON) tests/fuzz/run.py $(FUZZ_SECONDS)
+	$(Q)FUZZ_SEED=$(FUZZ_SEED) $(PYTHON) tests/fuzz/run.py $(FUZZ_SECONDS)
 
 fuzz-c: $(FUZZ)
 
@@ -163,7 +165,7 @@ bench: all $(BENCH)
 
 # The long forms of tests that have a short one in `make test`.
 soak: all
-	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600
+	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
 	$(Q)HOLD_SECONDS=30 $(PYTEST) tests/e2e tests/e2e/soak_sanitizers.py
 
 install: all
