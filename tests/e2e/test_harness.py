@@ -75,4 +75,4 @@ def test_what_a_program_leaves_behind_is_ended_and_told():
     [trouble] = made.close()
     made.remove()
     assert trouble.startswith("parent left processes behind")
-    assert parent.group() == []
+    wait.until(lambda: parent.group() == [], 10, "what was killed is gone")
