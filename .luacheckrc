@@ -1,6 +1,5 @@
 std = "lua53"
 max_line_length = 80
-files["haproxy/synapse.lua"] = {read_globals = {"core"}}
 files["lua/synapse/main.lua"] = {read_globals = {"core"}}
 files["lua/synapse/runtime.lua"] = {read_globals = {"core"}}
 files["tests"] = {std = "+busted"}
