@@ -108,10 +108,31 @@ static void a_long_line_is_cut(void **state) {
     log_free(log);
 }
 
-/* Nobody reads: nothing waits for that, and the reader is told later. */
+/* Returns how often <word> stands in what was read, at a line's level. */
+static unsigned long lines_seen(const char *word) {
+    unsigned long count = 0;
+
+    for (const char *at = seen; (at = strstr(at, word)); at++)
+        count++;
+    return count;
+}
+
+/* Returns how many lines were dropped, by all lines that say so. */
+static unsigned long dropped_lines(void) {
+    unsigned long sum = 0, one;
+
+    for (const char *at = seen; (at = strstr(at, "Z warning ")); at++) {
+        assert_int_equal(sscanf(at, "Z warning %lu log lines", &one), 1);
+        sum += one;
+    }
+    return sum;
+}
+
+/* Nobody reads: nothing waits for that, and the reader is told later. It may
+ * be told more than once: a busy machine's writer drains its queue in the
+ * middle, and the first number was then taken for the whole. */
 static void lines_that_nobody_reads_are_dropped_and_counted(void **state) {
     struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
-    unsigned long dropped = 0;
 
     (void)state;
     for (int i = 0; i < 3000; i++)
@@ -123,9 +144,8 @@ static void lines_that_nobody_reads_are_dropped_and_counted(void **state) {
     assert_int_equal(log_flush(log, PATIENCE_MS), 0);
     while (!strstr(seen, "info last\n"))
         read_some();
-    assert_int_equal(
-        sscanf(strstr(seen, "warning "), "warning %lu log lines", &dropped), 1);
-    assert_true(dropped > 2000 && dropped < 3000);
+    assert_true(dropped_lines() > 2000);
+    assert_int_equal(lines_seen("Z info ") + dropped_lines(), 3001);
     log_free(log);
 }
 
