@@ -16,6 +16,7 @@
 #   CC                gcc or clang                               (gcc)
 #   V=1               show whole commands
 #   TEST_TIMEOUT      factor on every deadline of the tests      (1)
+#   E2E_JOBS          end-to-end files that are tested at once        (3)
 #   FUZZ_SECONDS      how long make fuzz looks for trouble           (10)
 #   FUZZ_SEED         where it begins; 0: anywhere                   (1)
 #   DEMO_SECONDS      end the demo by itself after so long       (none)
@@ -53,6 +54,9 @@ NERVE_LIBS = $(shell pkg-config --libs libuv libcurl jansson 2>/dev/null) $(ZK_L
 PYTHON := /usr/bin/python3
 PYTEST := $(PYTHON) -B -m pytest -p no:cacheprovider
 REPEAT ?= 1
+E2E_JOBS ?= 3
+# Most of their time the tests wait: several files at once, each in order.
+E2E := $(PYTEST) -n $(if $(ONLY),0,$(E2E_JOBS)) --dist loadfile
 SHELL_FILES := .ci/run .ci/deps
 
 SANITIZERS := address undefined thread
@@ -65,8 +69,8 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         lua-cjson libuv1-dev libcurl4-openssl-dev libjansson-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
-        libclang-rt-14-dev valgrind python3-pytest python3-kazoo iproute2 \
-        binutils openssl strace
+        libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
+        python3-kazoo iproute2 binutils openssl strace
 
 .PHONY: all deps demo test check lint unit sanitize fuzz e2e bench soak \
         install clean help
@@ -158,7 +162,7 @@ fuzz-c: $(FUZZ)
 
 e2e: all
 	$(Q)for i in $$(seq $(REPEAT)); do \
-	  $(PYTEST) tests/e2e/$(ONLY) || exit 1; done
+	  $(E2E) tests/e2e/$(ONLY) || exit 1; done
 
 bench: all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/run.py

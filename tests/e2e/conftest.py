@@ -15,6 +15,9 @@ from sandbox import Sandbox, living
 # Of each log, the end: enough to see what a program did last.
 LOG_LIMIT = 15000
 
+# The name under which a report carries the counts of a load.
+COUNTS = "requests"
+
 
 def missing():
     """Names what the tests need and this machine does not have."""
@@ -81,7 +84,10 @@ def path(request):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Adds the logs of every process to the report of a failing test."""
+    """Gives the report the counts of the loads that have ended, and that of a
+    failing test the logs of every process."""
+    item.user_properties[:] = [(COUNTS, str(one)) for one in load.finished]
+    load.finished.clear()
     outcome = yield
     report = outcome.get_result()
     if report.failed and item:
@@ -101,8 +107,13 @@ def _without_traces(text):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Prints the counts of every load: what 'no request fails' rests on."""
-    if load.finished:
+    """Prints the counts of every load: what 'no request fails' rests on. They
+    come with the reports, for tests may run in several processes."""
+    counts = [text for reports in terminalreporter.stats.values()
+              for report in reports
+              for name, text in getattr(report, "user_properties", ())
+              if name == COUNTS]
+    if counts:
         terminalreporter.section("requests")
-    for one in load.finished:
-        terminalreporter.write_line(str(one))
+    for text in counts:
+        terminalreporter.write_line(text)

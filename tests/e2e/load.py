@@ -17,7 +17,7 @@ LIMIT = 2.0
 STALL = 0.2
 MINIMUM = 100
 
-finished = []  # every load of this run, for the summary at its end
+finished = []  # the loads that have ended, until a report takes them
 
 
 class Load:
