@@ -63,6 +63,7 @@ SANITIZERS := address undefined thread
 FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
 INSTALL := install -D -m
+LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 # Debian packages: to build, to run, to test.
 DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
@@ -175,8 +176,8 @@ soak: all
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
 	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
-	for file in lua/synapse/*.lua; do \
-	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/synapse/$${file##*/} || exit 1; done
+	for file in $(LUA_FILES); do \
+	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/$${file#lua/} || exit 1; done
 	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/synapse.conf.json nerve/nerve.conf.json; do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
 

@@ -1,0 +1,176 @@
+--- Readers of single values, and the report of what was wrong with them.
+--
+-- Each reader takes the report, the value (nil where the key is left out) and
+-- its place, such as "services.web.max_instances". What it returns after a
+-- mistake is of no use: the configuration is refused.
+--
+-- Pure.
+--
+-- @module synapse.config.value
+
+local cjson = require("cjson.safe")
+local keys = require("synapse.keys")
+
+local value = {}
+
+--- Collects what is found.
+-- @table report
+-- @tfield {string,...} errors
+-- @tfield {string,...} warnings
+-- @tfield {[string]=boolean} not_needed the places of keys without a use here
+
+--- Returns an empty report.
+-- @treturn report
+function value.report()
+  return {errors = {}, warnings = {}, not_needed = {}}
+end
+
+--- Reports a mistake.
+-- @tparam report report
+-- @tparam string place
+-- @tparam string format of what is wrong, and what would be right
+function value.wrong(report, place, format, ...)
+  table.insert(report.errors, place .. ": " .. string.format(format, ...))
+end
+
+--- Reports what serves, but may not be what was meant.
+-- @tparam report report
+-- @tparam string place
+-- @tparam string format
+function value.warn(report, place, format, ...)
+  table.insert(report.warnings, place .. ": " .. string.format(format, ...))
+end
+
+--- Returns a value as an error shows it.
+-- @param one
+-- @treturn string
+function value.shown(one)
+  if type(one) == "table" then
+    return next(one) == nil and "an empty list or object" or
+      #one > 0 and "a list" or "an object"
+  elseif type(one) == "string" then
+    return '"' .. one .. '"'
+  elseif type(one) == "number" then
+    return string.format("%.14g", one)
+  end
+  return tostring(one)
+end
+
+--- Tells whether a value may be an object: JSON's `{}` and `[]` look alike.
+-- @param one
+-- @treturn boolean
+function value.is_object(one)
+  return type(one) == "table" and #one == 0
+end
+
+--- Copies an object without nulls: a key set to null is a key left out.
+-- @tparam table object
+-- @treturn table
+function value.without_nulls(object)
+  local copy = {}
+  for key, one in pairs(object) do
+    if one ~= cjson.null then
+      copy[key] = one
+    end
+  end
+  return copy
+end
+
+--- Returns a value, or another where it is left out; false is a value.
+function value.either(one, other)
+  if one == nil then
+    return other
+  end
+  return one
+end
+
+--- Reads an object.
+-- @treturn table without nulls; empty where it is left out
+function value.object(report, one, place)
+  if one == nil then
+    return {}
+  elseif not value.is_object(one) then
+    value.wrong(report, place, "%s is not an object", value.shown(one))
+    return {}
+  end
+  return value.without_nulls(one)
+end
+
+--- Reads a list.
+-- @treturn table empty where it is left out
+function value.list(report, one, place)
+  if one == nil then
+    return {}
+  elseif type(one) ~= "table" or next(one) ~= nil and #one == 0 then
+    value.wrong(report, place, "%s is not a list", value.shown(one))
+    return {}
+  end
+  return one
+end
+
+--- Reports the keys of an object that are unknown, refused, or not needed.
+-- @tparam report report
+-- @tparam table object without nulls
+-- @tparam string place of the object, "" for the whole file
+-- @tparam table fates one of the tables of `synapse.keys`
+-- @tparam ?string generic the place that stands for all objects of the kind
+function value.keys(report, object, place, fates, generic)
+  local sorted = keys.sort(object, fates)
+  local prefix = place == "" and "" or place .. "."
+  for _, key in ipairs(sorted.unknown) do
+    value.warn(report, prefix .. key, "unknown key, ignored")
+  end
+  for _, refused in ipairs(sorted.refused) do
+    value.wrong(report, prefix .. refused[1], "%s", refused[2])
+  end
+  for _, key in ipairs(sorted.not_needed) do
+    report.not_needed[(generic and generic .. "." or prefix) .. key] = true
+  end
+end
+
+--- Reads a boolean.
+-- @treturn ?boolean
+function value.boolean(report, one, place, default)
+  if one == nil then
+    return default
+  elseif type(one) ~= "boolean" then
+    value.wrong(report, place, "%s is neither true nor false",
+      value.shown(one))
+  end
+  return one
+end
+
+--- Reads a number.
+-- @tparam table range `low` and `high`; `integer`; `default`
+-- @treturn ?number
+function value.number(report, one, place, range)
+  if one == nil then
+    return range.default
+  end
+  local number = type(one) == "number" and one
+  if number and range.integer then
+    number = math.tointeger(number)
+  end
+  if not number or number < range.low or number > range.high then
+    value.wrong(report, place, "%s is not %s from %d to %d", value.shown(one),
+      range.integer and "an integer" or "a number", range.low, range.high)
+  end
+  return number
+end
+
+--- Reads a string that must be there.
+-- @tparam string pattern that it matches
+-- @tparam string what    it is, for people
+-- @treturn ?string
+function value.string(report, one, place, pattern, what)
+  if type(one) == "string" and one:find(pattern) then
+    return one
+  elseif one == nil then
+    value.wrong(report, place, "is missing; it must be %s", what)
+  else
+    value.wrong(report, place, "%s is not %s", value.shown(one), what)
+  end
+  return nil
+end
+
+return value
