@@ -34,9 +34,10 @@ class Site:
 class Chain:
     """Two services with a nerve each, one HAProxy, one ZooKeeper."""
 
-    def __init__(self, sandbox, path, timeout=SESSION_TIMEOUT, **service):
+    def __init__(self, sandbox, path, timeout=SESSION_TIMEOUT, server=None,
+                 **service):
         self.path = path
-        self.server = sandbox.zookeeper()
+        self.server = server or sandbox.zookeeper()
         self.client = self.server.client()
         self.services = [sandbox.service(name) for name in ("one", "two")]
         self.nerves = [sandbox.nerve(it.name, {"web": watched(

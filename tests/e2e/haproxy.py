@@ -56,7 +56,7 @@ class Backend:
 
 def web(zookeeper, path, **more):
     """A backend filled from `path`."""
-    return Backend(hosts=[zookeeper.hosts], path=path, **more)
+    return Backend(hosts=zookeeper.addresses, path=path, **more)
 
 
 def weighted(zookeeper, path):

@@ -22,7 +22,7 @@ def http_check(**more):
 def watched(service, zookeeper, path, **more):
     """The entry of `services` for a running service."""
     return {"host": service.host, "port": service.port,
-            "zk_hosts": [zookeeper.hosts], "zk_path": path,
+            "zk_hosts": zookeeper.addresses, "zk_path": path,
             "check_interval": CHECK_INTERVAL, "checks": [http_check()],
             **more}
 

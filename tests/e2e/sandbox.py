@@ -8,6 +8,7 @@ from haproxy import HAProxy
 from load import Load
 from nerve import Nerve
 from process import Process
+from quorum import Ensemble
 from service import Service
 from zookeeper import ZooKeeper
 
@@ -51,7 +52,14 @@ class Sandbox:
     def zookeeper(self, name="zookeeper"):
         server = ZooKeeper(self, name)
         self.at_end(server.close)
+        server.start()
         return server
+
+    def ensemble(self):
+        made = Ensemble(self)
+        self.at_end(made.close)
+        made.start()
+        return made
 
     def service(self, name, **options):
         return Service(self, name, **options)

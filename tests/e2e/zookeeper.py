@@ -2,6 +2,7 @@
 outside."""
 
 import os
+import re
 import shutil
 import socket
 
@@ -15,32 +16,57 @@ import wait
 JARS = "/usr/share/java"
 CLASSES = ":".join(f"{JARS}/{name}.jar" for name in (
     "zookeeper", "slf4j-api", "slf4j-simple"))
-JAVA = ["java", "-Xmx128m", "-Xshare:auto", "-XX:+UseSerialGC",
-        "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-cp", CLASSES, "org.apache.zookeeper.server.ZooKeeperServerMain"]
+MACHINE = ["java", "-Xmx128m", "-Xshare:auto", "-XX:+UseSerialGC",
+           "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
+           "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+           "-cp", CLASSES]
+JAVA = MACHINE + ["org.apache.zookeeper.server.ZooKeeperServerMain"]
 
 # Half a second: what ZooKeeper rounds a session's end up to.
 TICK = 0.5
 
 
-class ZooKeeper:
-    """One server. It may be stopped, frozen, wiped, and started again on the
-    same port."""
+class Clients:
+    """The kazoo clients that a test has made of `hosts`."""
 
-    def __init__(self, sandbox, name="zookeeper"):
+    def __init__(self, hosts):
+        self.hosts = hosts
+        self._clients = []
+
+    def client(self, timeout=6):
+        """A new kazoo client, connected; it reconnects without delay."""
+        client = KazooClient(
+            self.hosts, timeout=timeout,
+            connection_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1),
+            command_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1))
+        client.start(40 * wait.FACTOR)
+        self._clients.append(client)
+        return client
+
+    def close(self):
+        """Ends the clients. The sandbox ends the servers."""
+        for client in self._clients:
+            client.stop()
+            client.close()
+
+
+class ZooKeeper(Clients):
+    """One server. It may be stopped, frozen, wiped, and started again on the
+    same port. `lines` are more ones of its configuration."""
+
+    def __init__(self, sandbox, name="zookeeper", lines=()):
         self._sandbox = sandbox
         self.name = name
         self.port = address.port()
-        self.hosts = f"{address.HOST}:{self.port}"
+        super().__init__(f"{address.HOST}:{self.port}")
+        self.addresses = [self.hosts]
         self.directory = os.path.join(sandbox.directory, name)
         os.mkdir(self.directory)
-        self._clients = []
-        self._write_configuration()
+        self._write_configuration(lines)
+        self._program = JAVA
         self.process = None
-        self.start()
 
-    def _write_configuration(self):
+    def _write_configuration(self, lines):
         self._configuration = os.path.join(self.directory, "zoo.cfg")
         with open(self._configuration, "w") as file:
             file.write(f"tickTime={int(TICK * 1000)}\n"
@@ -50,11 +76,12 @@ class ZooKeeper:
                        "maxClientCnxns=0\n"
                        "admin.enableServer=false\n"
                        "4lw.commands.whitelist=ruok,srvr,cons,wchs\n")
+            file.writelines(f"{line}\n" for line in lines)
 
     def begin(self):
         """Starts the server without waiting for it to answer."""
         self.process = self._sandbox.run(
-            self.name, JAVA + [self._configuration])
+            self.name, self._program + [self._configuration])
 
     def start(self):
         self.begin()
@@ -65,8 +92,7 @@ class ZooKeeper:
 
     def _answers(self):
         assert self.process.alive(), f"{self.name} has ended"
-        return self.command("ruok") == "imok" and "Mode:" in self.command(
-            "srvr")
+        return self.command("ruok") == "imok" and self.mode()
 
     def command(self, word):
         """The answer to a four-letter command; empty without a server."""
@@ -94,26 +120,16 @@ class ZooKeeper:
     def thaw(self):
         self.process.thaw()
 
+    def mode(self):
+        """What it is: standalone, leader, follower; None while it serves
+        nobody."""
+        found = re.search(r"^Mode: (\w+)", self.command("srvr"), re.M)
+        return found and found[1]
+
     def connections(self):
         """How many clients are connected, the asking command left out."""
         return sum(line.startswith(" /") and "queued" in line
                    for line in self.command("cons").splitlines()) - 1
-
-    def client(self, timeout=6):
-        """A new kazoo client, connected; it reconnects without delay."""
-        client = KazooClient(
-            self.hosts, timeout=timeout,
-            connection_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1),
-            command_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1))
-        client.start(40 * wait.FACTOR)
-        self._clients.append(client)
-        return client
-
-    def close(self):
-        """Ends the clients. The sandbox ends the server."""
-        for client in self._clients:
-            client.stop()
-            client.close()
 
 
 def children(client, path):

@@ -1,0 +1,68 @@
+"""An ensemble of three real ZooKeepers, of which any may be lost."""
+
+import os
+
+import address
+import wait
+from zookeeper import MACHINE, Clients, ZooKeeper
+
+MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+COUNT = 3
+
+
+class Member(ZooKeeper):
+    """One of them, the `number`th."""
+
+    def __init__(self, sandbox, number, lines):
+        super().__init__(sandbox, f"zookeeper{number}", lines)
+        self._program = MACHINE + [MAIN]
+        self._number = number
+        self._name_itself()
+
+    def _name_itself(self):
+        data = os.path.join(self.directory, "data")
+        os.mkdir(data)
+        with open(os.path.join(data, "myid"), "w") as file:
+            file.write(f"{self._number}\n")
+
+    def wipe(self):
+        super().wipe()
+        self._name_itself()
+
+
+class Ensemble(Clients):
+    """All of them. What a test does with one ZooKeeper it does with these."""
+
+    def __init__(self, sandbox):
+        ports = [f"{address.HOST}:{address.port()}:{address.port()}"
+                 for _ in range(COUNT)]
+        lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=1", *(
+            f"server.{number}={at}" for number, at in enumerate(ports, 1))]
+        self.members = [Member(sandbox, number, lines)
+                        for number in range(1, COUNT + 1)]
+        self.addresses = [it.hosts for it in self.members]
+        super().__init__(",".join(self.addresses))
+
+    def start(self):
+        """Starts those that do not run, and waits until all serve."""
+        for member in self.members:
+            if not (member.process and member.process.alive()):
+                member.begin()
+        wait.until(lambda: all(it.mode() for it in self.members), 60,
+                   "all of the ensemble serve")
+
+    def leader(self):
+        """The member that leads, once there is one."""
+        return wait.until(
+            lambda: next((it for it in self.members
+                          if it.mode() == "leader"), None),
+            60, "the ensemble has a leader")
+
+    def followers(self):
+        leader = self.leader()
+        return [it for it in self.members if it is not leader]
+
+    def connections(self):
+        """How many clients are connected to them together."""
+        return sum(it.connections() for it in self.members
+                   if it.process.alive())

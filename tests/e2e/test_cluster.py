@@ -1,0 +1,81 @@
+"""An ensemble of three loses servers and gets them back: nobody notices.
+
+HOLD_SECONDS says how long the majority is away.
+"""
+
+import os
+
+import pytest
+
+import wait
+from chain import Chain
+from nerve import SESSION_TIMEOUT
+from zookeeper import TICK, births, register, registrations
+
+# Elections on a busy machine take a good part of a session timeout.
+KEPT = 3 * SESSION_TIMEOUT
+
+HOLD = float(os.environ.get("HOLD_SECONDS") or KEPT + 1)
+
+
+@pytest.fixture
+def chain(sandbox, path):
+    """Two services with a nerve each and HAProxy, over three ZooKeepers."""
+    return Chain(sandbox, path, KEPT, sandbox.ensemble())
+
+
+def lose(chain, members):
+    for member in members:
+        member.stop()
+    return members
+
+
+def assert_exact(chain, before, seen):
+    """Every registration is the one it was, once, and nobody was told."""
+    chain.server.start()
+    wait.until(lambda: chain.client.connected, 30, "kazoo is connected")
+    wait.always(lambda: births(chain.client, chain.path) == before and
+                chain.lives_on(), KEPT + 2 * TICK,
+                "every znode is the one it was")
+    assert registrations(chain.client, chain.path) == chain.payloads()
+    assert seen == []
+
+
+def assert_changes_arrive(chain, sandbox):
+    three = sandbox.service("three")
+    node = register(chain.client, chain.path, three.payload("three"))
+    chain.proxy.serves([*chain.services, three], seconds=20)
+    chain.client.delete(node)
+    chain.proxy.serves(chain.services)
+    chain.state = chain.look()
+
+
+def test_the_loss_of_the_leader_changes_nothing(chain, sandbox):
+    before, seen = births(chain.client, chain.path), chain.watch()
+    with sandbox.load(chain.proxy, "the leader lost") as load:
+        [lost] = lose(chain, [chain.server.leader()])
+        assert chain.server.leader() is not lost
+        assert_changes_arrive(chain, sandbox)
+        del seen[:]
+        assert_exact(chain, before, seen)
+    load.assert_none_failed()
+
+
+def test_a_follower_that_goes_and_comes_back_changes_nothing(chain, sandbox):
+    before, seen = births(chain.client, chain.path), chain.watch()
+    with sandbox.load(chain.proxy, "a follower lost and back") as load:
+        lose(chain, chain.server.followers()[:1])
+        wait.always(chain.lives_on, 1, "nothing changes")
+        assert_exact(chain, before, seen)
+        assert_changes_arrive(chain, sandbox)
+    load.assert_none_failed()
+
+
+def test_the_loss_of_the_majority_changes_nothing(chain, sandbox):
+    before, seen = births(chain.client, chain.path), chain.watch()
+    with sandbox.load(chain.proxy, f"two lost for {HOLD:g} s") as load:
+        lose(chain, chain.server.followers())
+        wait.always(chain.lives_on, HOLD, "nothing changes")
+        assert_exact(chain, before, seen)
+        assert_changes_arrive(chain, sandbox)
+    load.assert_none_failed()
