@@ -5,11 +5,10 @@
 --
 -- @module synapse.agent
 
-local ensemble = require("synapse.ensemble")
 local keeper = require("synapse.keeper")
-local registry = require("synapse.registry")
 local service = require("synapse.service")
 local snapshot = require("synapse.snapshot")
+local sources = require("synapse.sources")
 local sync = require("synapse.sync")
 
 local agent = {}
@@ -20,11 +19,6 @@ local LOOKED_AT = 10
 local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
-
--- What makes two services share the reads: the same path of one ensemble.
-local function place_of(config)
-  return config.hosts .. config.path
-end
 
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
@@ -39,61 +33,14 @@ local function add_services(self, deps)
       now = deps.now, log = deps.log,
     })
     table.insert(self.services, one)
-    local place = place_of(config)
-    self.readers[place] = self.readers[place] or {}
-    table.insert(self.readers[place], one)
   end
 end
 
-local function read_again(self, readers, source)
-  return function()
-    local instances = source:instances()
-    for _, one in ipairs(readers) do
-      if one:update(instances) then
-        self.sync:mark(one)
-        self.keeper:changed()
-      end
-    end
+local function update(self, one, instances)
+  if one:update(instances) then
+    self.sync:mark(one)
+    self.keeper:changed()
   end
-end
-
-local function known_znodes(readers)
-  local known = {}
-  for _, one in ipairs(readers) do
-    for _, made in ipairs(one.wanted) do
-      known[#known + 1] = made.znode and made or nil
-    end
-  end
-  return known
-end
-
-local function most_instances(readers)
-  local most = 0
-  for _, one in ipairs(readers) do
-    most = math.max(most, one.deps.config.max_instances)
-  end
-  return most
-end
-
-local function add_registry(self, deps, config)
-  local hosts = config.hosts
-  local through = self.ensembles[hosts] or
-    ensemble.new({hosts = hosts, log = deps.log, now = deps.now,
-      random = deps.random})
-  self.ensembles[hosts] = through
-  if through.registries[config.path] then
-    return
-  end
-  local readers = self.readers[place_of(config)]
-  local made
-  made = registry.new({
-    path = config.path, max_instances = most_instances(readers),
-    known = known_znodes(readers), request = through:requester(),
-    codes = deps.codes, now = deps.now, log = deps.log,
-    changed = function() made.reread() end,
-  })
-  made.reread = read_again(self, readers, made)
-  through:add(made)
 end
 
 -- Most services are as they were at the last write.
@@ -134,9 +81,6 @@ function agent.new(deps)
     deps = deps,
     client = deps.client,
     services = {},
-    readers = {},
-    ensembles = {},
-    by_session = {},
     active = {},
     parts = {},
     looked_at = 0,
@@ -148,9 +92,11 @@ function agent.new(deps)
     stopped = false,
   }, agent)
   add_services(self, deps)
-  for _, config in ipairs(deps.config.services) do
-    add_registry(self, deps, config)
-  end
+  self.sources = sources.new({
+    services = self.services, codes = deps.codes, now = deps.now,
+    random = deps.random, log = deps.log,
+    changed = function(one, instances) update(self, one, instances) end,
+  })
   self.keeper = new_keeper(self, deps)
   self.sync = sync.new({
     services = self.services, now = deps.now, log = deps.log,
@@ -185,21 +131,7 @@ end
 --- Opens the sessions.
 -- @tparam {[string]=string} addresses numeric, by the hosts configured
 function agent:open(addresses)
-  for hosts, through in pairs(self.ensembles) do
-    local session, why = nil, "its names do not resolve"
-    if addresses[hosts] then
-      session, why = self.client:open({
-        hosts = addresses[hosts], timeout = self.deps.config.session_timeout,
-      })
-    end
-    if session then
-      through.session = session
-      self.by_session[session] = through
-    else
-      self.deps.log:error("no session with %s: %s; its servers stay as they " ..
-        "are", hosts, why)
-    end
-  end
+  self.sources:open(self.client, addresses, self.deps.config.session_timeout)
 end
 
 -- The client library says the same for every attempt to connect; the session's
@@ -219,19 +151,14 @@ local function report_library(self, event)
 end
 
 local function take(self, event)
-  local through = self.by_session[event.session]
-  if through then
-    through:take(event)
+  if self.sources:take(event) then
+    return
   elseif event.type == "answer" then
     self.sync:take(event)
   elseif event.type == "job" then
     self.keeper:take(event)
   elseif event.type == "log" then
     report_library(self, event)
-  elseif event.type == "overflow" then
-    for _, one in pairs(self.ensembles) do
-      one:take(event)
-    end
   end
 end
 
@@ -256,21 +183,9 @@ local function tick(self)
   end
   self.ticked_at = now
   self.client:tick()
-  for _, through in pairs(self.ensembles) do
-    through:tick()
-  end
+  self.sources:tick()
   look(self)
   self.sync:tick()
-end
-
--- Commands and files need threads as sessions do; the alert says it once.
-local function has_threads(self)
-  for _, through in pairs(self.ensembles) do
-    if through.state == "no_threads" then
-      return false
-    end
-  end
-  return true
 end
 
 local function take_all(self)
@@ -297,7 +212,8 @@ function agent:turn()
     return false
   end
   tick(self)
-  if has_threads(self) then
+  -- Commands and files need threads as sessions do; the alert says it once.
+  if self.sources:has_threads() then
     self.sync:round()
     self.keeper:tick()
   end
@@ -309,9 +225,7 @@ end
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
   self.sync:restart()
-  for _, through in pairs(self.ensembles) do
-    through:restart()
-  end
+  self.sources:restart()
 end
 
 --- Notes that HAProxy is stopping: the next worker has taken over.
@@ -322,10 +236,7 @@ end
 
 --- Ends the sessions.
 function agent:close()
-  for session in pairs(self.by_session) do
-    session:close()
-  end
-  self.by_session = {}
+  self.sources:close()
 end
 
 return agent
