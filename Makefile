@@ -67,7 +67,7 @@ LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 # Debian packages: to build, to run, to test.
 DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
-        lua-cjson libuv1-dev libcurl4-openssl-dev libjansson-dev \
+        lua-cjson lua-posix libuv1-dev libcurl4-openssl-dev libjansson-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \

@@ -1,21 +1,18 @@
 --- Checks a synapse.conf.json and fills in the defaults.
 --
--- Pure: the text comes in, and so does the function that resolves the names
--- of default servers. All mistakes are found in one run; each names its place
--- and what would be right.
+-- Pure: the text comes in, and so do the functions that resolve the names of
+-- default servers and read `service_conf_dir`. All mistakes are found in one
+-- run; each names its place and what would be right.
 --
 -- @module synapse.config
 
-local cjson = require("cjson.safe")
+local directory = require("synapse.config.directory")
 local keys = require("synapse.keys")
 local service = require("synapse.config.service")
+local text = require("synapse.config.text")
 local value = require("synapse.config.value")
 
 local config = {}
-
-local json = cjson.new()
-json.decode_invalid_numbers(false)
-json.decode_max_depth(32)
 
 --- What the agent does.
 -- @table config
@@ -36,19 +33,17 @@ local function not_needed_line(report)
     "are ignored: " .. table.concat(places, ", "))
 end
 
--- cjson counts characters; people count lines.
-local function syntax_error(text, message)
-  local what, at = message:match("^(.*) at character (%d+)$")
-  if not at then
-    return message
-  end
-  local before = text:sub(1, tonumber(at) - 1)
-  local _, lines = before:gsub("\n", "")
-  return string.format("line %d, column %d: %s", lines + 1,
-    #before:match("[^\n]*$") + 1, what)
+local function read_services(report, top, haproxy, edges)
+  local objects = value.object(report, top.services, "services")
+  return service.read(report, objects, {
+    files = directory.merge(report, objects, top.service_conf_dir, edges),
+    resolve = edges.resolve,
+    use_nerve_weights = value.boolean(report, haproxy.use_nerve_weights,
+      "haproxy.use_nerve_weights", false),
+  })
 end
 
-local function read_top(report, whole, resolve)
+local function read_top(report, whole, edges)
   local top = value.object(report, whole, "the file")
   value.keys(report, top, "", keys.TOP)
   local haproxy = value.object(report, top.haproxy, "haproxy")
@@ -59,28 +54,26 @@ local function read_top(report, whole, resolve)
       "haproxy.state_file_path", "[^/]$", 'the path of a file') or nil,
     session_timeout = value.number(report, top.session_timeout,
       "session_timeout", {low = 1, high = 3600, default = 10}),
-    services = service.read(report, top.services, {
-      resolve = resolve,
-      use_nerve_weights = value.boolean(report, haproxy.use_nerve_weights,
-        "haproxy.use_nerve_weights", false),
-    }),
+    services = read_services(report, top, haproxy, edges),
   }
 end
 
 --- Reads a configuration.
--- @tparam string text JSON
--- @tparam function resolve turns "name:port" into "address:port,..." or nil
+-- @tparam string all JSON
+-- @tparam table edges `resolve(hosts)`: turns "name:port" into
+--   "address:port,..." or nil; `list(directory)`: returns the names in it,
+--   sorted, or nil and why not; `read(path)`: a file's text, or nil and why not
 -- @treturn config
 -- @treturn {string,...} warnings
 -- @treturn[2] nil
 -- @treturn[2] {string,...} all mistakes, each with its place
-function config.parse(text, resolve)
-  local whole, message = json.decode(text)
+function config.parse(all, edges)
+  local whole, message = text.decode(all)
   if whole == nil then
-    return nil, {syntax_error(text, message)}
+    return nil, {message}
   end
   local report = value.report()
-  local made = read_top(report, whole, resolve)
+  local made = read_top(report, whole, edges)
   if #report.errors > 0 then
     return nil, report.errors
   end

@@ -9,7 +9,8 @@
 
 local agent = require("synapse.agent")
 local backends = require("synapse.backends")
-local config = require("synapse.config")
+local configuration = require("synapse.configuration")
+local files = require("synapse.files")
 local logger = require("synapse.log")
 local preview = require("synapse.preview")
 local runtime = require("synapse.runtime")
@@ -23,26 +24,12 @@ local STUCK_AFTER = 10
 
 local log = logger.new({write = runtime.log, now = zookeeper.now})
 
-local function read_file(path)
-  local file, why = io.open(path, "rb")
-  if not file then
-    return nil, why
-  end
-  local text = file:read("a")
-  file:close()
-  return text, text == nil and path .. ": cannot be read" or nil
-end
-
 local function read_config(path)
   if not path then
     error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
       "/etc/haproxy/synapse.conf.json` above lua-load", 0)
   end
-  local text, why = read_file(path)
-  if not text then
-    error("synapse: " .. why, 0)
-  end
-  local made, notes = config.parse(text, zookeeper.resolve)
+  local made, notes = configuration.read(path)
   if not made then
     error("synapse: " .. path .. ": " .. table.concat(notes, "; "), 0)
   end
@@ -79,11 +66,11 @@ end
 -- Only `haproxy -c` needs this; see `synapse.preview`.
 local function check_text(services)
   local arguments, texts = {}, {}
-  for argument in (read_file("/proc/self/cmdline") or ""):gmatch("[^\0]+") do
+  for argument in (files.read("/proc/self/cmdline") or ""):gmatch("[^\0]+") do
     arguments[#arguments + 1] = argument
   end
   for i, path in ipairs(preview.files(arguments) or {}) do
-    texts[i] = read_file(path)
+    texts[i] = files.read(path)
     if not texts[i] then
       return
     end

@@ -1,6 +1,7 @@
 """`haproxy -c`, and configurations that are wrong."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -83,8 +84,8 @@ def service(**changes):
 
 WRONG = {
     "no JSON": ('{"services": ', "line 1", "."),
-    "no method": (service(discovery={"method": "dns"}),
-                  "services.web.discovery.method", "zookeeper"),
+    "another method": (service(discovery={"method": "dns"}),
+                  "services.web.discovery.method", "default_servers"),
     "no hosts": (service(discovery={"hosts": []}),
                  "services.web.discovery.hosts", "host:port"),
     "a host without a port": (service(discovery={"hosts": ["zk1"]}),
@@ -102,6 +103,13 @@ WRONG = {
         r"services.web.default_servers\[0\]", "port"),
     "a timeout of nothing": ({**service(), "session_timeout": 0},
                              "session_timeout", "1 to 3600"),
+    "YAML": ("services:\n  web: {}\n", "line 1", "YAML is not read"),
+    "ERB": ('{\n"services": {"web": <%= ENV["WEB"] %>}}', "line 2",
+            "ERB is not expanded"),
+    "no directory of services": ({**service(),
+                                  "service_conf_dir": "/nowhere"},
+                                 "service_conf_dir",
+                                 "/nowhere: No such file or directory"),
 }
 
 
@@ -118,6 +126,29 @@ def test_a_wrong_configuration_fails_the_check_with_place_and_remedy(
     line = next((line for line in said.splitlines()
                  if re.search(place, line)), None)
     assert line and re.search(right, line), said
+
+
+def test_a_check_reads_the_directory_of_services_too(sandbox):
+    directory = sandbox.path("services")
+    os.mkdir(directory)
+    [web] = service()["services"].values()
+    proxy = sandbox.haproxy([Backend()], start=False,
+                            synapse={"service_conf_dir": directory})
+    file = sandbox.write("services/web.json", json.dumps(web))
+    assert proxy.check()[0] == 0
+
+    sandbox.write("services/web.json", json.dumps(
+        {**web, "max_instances": 0}))
+    status, said = proxy.check()
+    assert status == 1
+    assert (f"{file}: services.web.max_instances: 0 is not an integer from "
+            "1 to 100000") in said
+
+    sandbox.write("services/web.json", json.dumps(web))
+    sandbox.write("services/other.json", json.dumps(web))
+    status, said = proxy.check()
+    assert status == 1
+    assert "services.other: backend other is not in HAProxy's config" in said
 
 
 def test_a_missing_configuration_file_fails_the_check(sandbox):

@@ -54,7 +54,7 @@ local function new_services()
   local made, why = config.parse(cjson.encode({services = {
     web = new_service(PATHS[1]), ["web-2"] = new_service(PATHS[1]),
     ["api.x:1"] = new_service(PATHS[2]),
-  }}))
+  }}), {})
   return made and made.services or error(why[1])
 end
 

@@ -39,7 +39,7 @@ local RICH = [[{
   },
   "haproxy": {"use_nerve_weights": true, "state_file_path": "/tmp/state",
     "global": ["x"]},
-  "session_timeout": 2.5
+  "session_timeout": 2.5, "service_conf_dir": "/etc/synapse.d"
 }]]
 
 local configs = {RICH, read_file("haproxy/synapse.conf.json")}
@@ -113,8 +113,19 @@ local function bend(text)
   return document and cjson.encode(document) or mutate.text(text)
 end
 
+local EDGES = {
+  resolve = resolve,
+  list = function()
+    return mutate.once_in(9) and {"web.json", "api.yaml", ".json", "x"} or {}
+  end,
+  read = function()
+    return bend('{"discovery": {"method": "zookeeper", "hosts": ["a:1"],' ..
+      '"path": "/a"}}')
+  end,
+}
+
 local function fuzz_config()
-  local made, messages = config.parse(bend(mutate.pick(configs)), resolve)
+  local made, messages = config.parse(bend(mutate.pick(configs)), EDGES)
   assert(type(messages) == "table", "neither warnings nor mistakes")
   check_strings(messages)
   if made then

@@ -12,8 +12,25 @@ local function resolve(hosts)
   return hosts == "localhost:1" and "[::1]:1,127.0.0.1:1" or nil
 end
 
-local function parse(value)
-  return config.parse(cjson.encode(value), resolve)
+local function parse(value, files)
+  return config.parse(cjson.encode(value), {
+    resolve = resolve,
+    list = function(directory)
+      if not files then
+        return nil, "No such file or directory"
+      end
+      assert.are.equal("/etc/synapse.d/", directory)
+      local names = {}
+      for name in pairs(files) do
+        names[#names + 1] = name
+      end
+      table.sort(names)
+      return names
+    end,
+    read = function(path)
+      return files[path:match("^/etc/synapse%.d/([^/]*)$")]
+    end,
+  })
 end
 
 local function service(changes)
@@ -31,7 +48,7 @@ describe("a configuration", function()
     assert.are.same({
       session_timeout = 10,
       services = {{
-        name = "web", disabled = false, backend = "web",
+        name = "web", place = "services.web", disabled = false, backend = "web",
         hosts = "zk1:2181,zk2:2181", path = "/web", default_servers = {},
         use_previous_backends = true, use_nerve_weights = false,
         max_instances = 1000, fixed = "server_options is not set",
@@ -108,11 +125,12 @@ describe("a configuration", function()
 
   it("warns of unknown keys by their place", function()
     local value = service({discovery_ = {}})
-    value.sevrices = {}
+    value.comment = "ours"
     local _, warnings = parse(value)
     assert.are.same({
-      "sevrices: unknown key, ignored",
-      "services.web.discovery_: unknown key, ignored",
+      "comment: unknown key, ignored",
+      'services.web.discovery_: unknown key, ignored; did you mean ' ..
+        '"discovery"?',
     }, warnings)
   end)
 
@@ -128,21 +146,15 @@ describe("a configuration", function()
       "services.*.haproxy.listen, services.*.haproxy.port"}, warnings)
   end)
 
-  it("with a mistake in its syntax is refused with line and column",
-    function()
-      local made, errors = config.parse('{\n  "services": {,}\n}', resolve)
-      assert.is_nil(made)
-      assert.are.equal(1, #errors)
-      assert.is_truthy(errors[1]:find("^line 2, column 16: "), errors[1])
-    end)
-
-  it("that is empty is refused", function()
-    assert.is_nil((config.parse("", resolve)))
+  it("that is no JSON is refused", function()
+    local made, errors = config.parse("services: {}", {})
+    assert.is_nil(made)
+    assert.is_truthy(errors[1]:find("YAML is not read", 1, true), errors[1])
   end)
 
   it("that is a list is refused", function()
     assert.are.same({nil, {"the file: a list is not an object"}},
-      {config.parse("[1]", resolve)})
+      {config.parse("[1]", {})})
   end)
 
   local invalid = assert(cjson.decode(
@@ -155,9 +167,66 @@ describe("a configuration", function()
     end)
   end
 
+  local function with_directory(files)
+    local value = service()
+    value.service_conf_dir = "/etc/synapse.d/"
+    for name, one in pairs(files) do
+      files[name] = type(one) == "table" and cjson.encode(one) or one
+    end
+    return parse(value, files)
+  end
+
+  it("has the services of a directory, named like their files", function()
+    local made, warnings = with_directory({
+      ["api.v1.json"] = service({max_instances = 7}).services.web,
+      ["notes.txt"] = "x", [".hidden.json"] = "x", [".json"] = "x"})
+    assert.are.same({}, warnings)
+    assert.are.equal(2, #made.services)
+    assert.are.equal("api.v1", made.services[1].name)
+    assert.are.equal("/etc/synapse.d/api.v1.json: services.api.v1",
+      made.services[1].place)
+    assert.are.equal(7, made.services[1].max_instances)
+  end)
+
+  it("prefers the directory's service to one of the same name", function()
+    local made, warnings = with_directory({
+      ["web.json"] = service({max_instances = 7}).services.web})
+    assert.are.equal(1, #made.services)
+    assert.are.equal(7, made.services[1].max_instances)
+    assert.are.same({"services.web: /etc/synapse.d/web.json takes the " ..
+      "place of what is said here"}, warnings)
+  end)
+
+  it("names the file of the directory that is wrong", function()
+    local bad = service().services.web
+    bad.discovery.hosts = {"zk1"}
+    local made, errors = with_directory({
+      ["a.json"] = bad, ["b.yaml"] = "discovery:", ["c.json"] = "{",
+      ["d.yml"] = ""})
+    assert.is_nil(made)
+    assert.are.same({
+      "/etc/synapse.d/b.yaml: YAML is not read; replace it with b.json " ..
+        "(YAML parsers read JSON too)",
+      "/etc/synapse.d/c.json: line 1, column 2: Expected object key string " ..
+        "but found T_END",
+      "/etc/synapse.d/d.yml: YAML is not read; replace it with d.json " ..
+        "(YAML parsers read JSON too)",
+      '/etc/synapse.d/a.json: services.a.discovery.hosts[0]: "zk1" is not ' ..
+        '"host:port"',
+    }, errors)
+  end)
+
+  it("whose directory cannot be read is refused", function()
+    assert.are.same({nil, {"service_conf_dir: /nowhere: No such file or " ..
+      "directory"}}, {parse({service_conf_dir = "/nowhere"})})
+    assert.are.same({nil, {"service_conf_dir: 7 is not the path of a " ..
+      "directory"}}, {parse({service_conf_dir = 7})})
+  end)
+
   it("of the sample is right, without a warning", function()
     local made, warnings =
-      config.parse(read_file("haproxy/synapse.conf.json"), resolve)
+      config.parse(read_file("haproxy/synapse.conf.json"),
+        {resolve = resolve})
     assert.are.same({}, warnings)
     assert.are.equal("web", made.services[1].backend)
   end)

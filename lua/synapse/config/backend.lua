@@ -36,8 +36,7 @@ end
 --   `server_options` and `fixed` of a service
 function backend.read(report, section, place, defaults)
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.SERVICE_HAPROXY,
-    "services.*.haproxy")
+  value.keys(report, object, place, keys.SERVICE_HAPROXY)
   local server_options, fixed = read_options(report, object.server_options,
     place .. ".server_options")
   return {

@@ -37,6 +37,26 @@ local function read_hosts(report, one, place)
   return table.concat(hosts, ",")
 end
 
+local function read_method(report, one, place)
+  local instead = keys.METHODS[one]
+  if instead then
+    value.wrong(report, place, "%s is not supported; %s", value.shown(one),
+      instead)
+    return nil
+  end
+  return value.string(report, one, place, "^zookeeper$",
+    '"zookeeper", the only method supported')
+end
+
+local function read_decode(report, section, place)
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, keys.DECODE)
+  if object.method ~= nil and object.method ~= "nerve" then
+    value.wrong(report, place .. ".method", '%s is not "nerve", the ' ..
+      "only decoder supported", value.shown(object.method))
+  end
+end
+
 --- Reads the section.
 -- @tparam report report
 -- @param section  its value
@@ -45,14 +65,9 @@ end
 --   `path` of the znode whose children are the instances
 function discovery.read(report, section, place)
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.DISCOVERY, "services.*.discovery")
-  local method = value.string(report, object.method, place .. ".method",
-    "^zookeeper$", '"zookeeper", the only method supported')
-  local decode = value.object(report, object.decode, place .. ".decode")
-  if decode.method ~= nil and decode.method ~= "nerve" then
-    value.wrong(report, place .. ".decode.method", '%s is not "nerve", the ' ..
-      "only decoder supported", value.shown(decode.method))
-  end
+  value.keys(report, object, place, keys.DISCOVERY)
+  local method = read_method(report, object.method, place .. ".method")
+  read_decode(report, object.decode, place .. ".decode")
   if not method then
     return {}
   end

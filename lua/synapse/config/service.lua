@@ -15,6 +15,7 @@ local service = {}
 --- One service.
 -- @table service
 -- @tfield string name
+-- @tfield string place   in the configuration, for messages
 -- @tfield boolean disabled
 -- @tfield string backend the name of HAProxy's backend
 -- @tfield string hosts   of the ensemble: "zk1:2181,zk2:2181", sorted
@@ -33,11 +34,13 @@ local function merge(made, part)
 end
 
 local function read_one(report, name, section, context)
-  local place = "services." .. name
+  local file = context.files[name]
+  local place = (file and file .. ": " or "") .. "services." .. name
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.SERVICE, "services.*")
+  value.keys(report, object, place, keys.SERVICE)
   local made = {
     name = name,
+    place = place,
     default_servers = default_servers.read(report, object.default_servers,
       place .. ".default_servers", context.resolve),
     use_previous_backends = value.boolean(report,
@@ -53,29 +56,35 @@ local function read_one(report, name, section, context)
   return made
 end
 
+-- A backend has one service that fills it.
+local function claim(report, one, by_backend)
+  local other = by_backend[one.backend or false]
+  if other then
+    value.wrong(report, one.place .. ".haproxy.backend_name",
+      "%s is already filled by services.%s", value.shown(one.backend), other)
+  elseif one.backend then
+    by_backend[one.backend] = one.name
+  end
+end
+
 --- Reads all services.
 -- @tparam report report
--- @param section  its value
+-- @tparam table objects the value of each by its name
 -- @tparam table context `resolve`: turns "name:port" into "address:port,..."
---   or nil; `use_nerve_weights` of those that do not say
+--   or nil; `use_nerve_weights` of those that do not say; `files`: the path of
+--   the file by name, for those that have one of their own
 -- @treturn {service,...} those that are not disabled, sorted by name
-function service.read(report, section, context)
+function service.read(report, objects, context)
   local services, by_backend, names = {}, {}, {}
-  local objects = value.object(report, section, "services")
   for name in pairs(objects) do
     names[#names + 1] = name
   end
   table.sort(names)
   for _, name in ipairs(names) do
     local one = read_one(report, name, objects[name], context)
-    local other = by_backend[one.backend or false]
     if not one.disabled then
       services[#services + 1] = one
-      by_backend[one.backend or false] = one.backend and name
-    end
-    if other and not one.disabled then
-      value.wrong(report, "services." .. name .. ".haproxy.backend_name",
-        "%s is already filled by services.%s", value.shown(one.backend), other)
+      claim(report, one, by_backend)
     end
   end
   return services

@@ -10,6 +10,7 @@
 
 local cjson = require("cjson.safe")
 local keys = require("synapse.keys")
+local nearest = require("synapse.nearest")
 
 local value = {}
 
@@ -108,23 +109,29 @@ function value.list(report, one, place)
   return one
 end
 
+local function unknown(report, place, key, fates)
+  local meant = nearest.find(key, {fates.used, fates.differs})
+  value.warn(report, place, "unknown key, ignored%s",
+    meant and '; did you mean "' .. meant .. '"?' or "")
+end
+
 --- Reports the keys of an object that are unknown, refused, or not needed.
 -- @tparam report report
 -- @tparam table object without nulls
 -- @tparam string place of the object, "" for the whole file
 -- @tparam table fates one of the tables of `synapse.keys`
--- @tparam ?string generic the place that stands for all objects of the kind
-function value.keys(report, object, place, fates, generic)
+function value.keys(report, object, place, fates)
   local sorted = keys.sort(object, fates)
   local prefix = place == "" and "" or place .. "."
   for _, key in ipairs(sorted.unknown) do
-    value.warn(report, prefix .. key, "unknown key, ignored")
+    unknown(report, prefix .. key, key, fates)
   end
   for _, refused in ipairs(sorted.refused) do
     value.wrong(report, prefix .. refused[1], "%s", refused[2])
   end
   for _, key in ipairs(sorted.not_needed) do
-    report.not_needed[(generic and generic .. "." or prefix) .. key] = true
+    local generic = fates.place == "" and "" or fates.place .. "."
+    report.not_needed[generic .. key] = true
   end
 end
 
