@@ -339,9 +339,9 @@ struct request *handle_requests(struct handle *h) {
     return h->in_flight.head;
 }
 
-struct handle_identity handle_identity(const struct handle *h) {
+struct session_identity handle_identity(const struct handle *h) {
     const clientid_t *id = zoo_client_id(h->zh);
-    struct handle_identity identity = {.id = id->client_id};
+    struct session_identity identity = {.id = id->client_id};
 
     memcpy(identity.password, id->passwd, sizeof(identity.password));
     return identity;

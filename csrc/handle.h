@@ -5,16 +5,11 @@
 #define MYELIN_HANDLE_H
 
 #include "csrc/request.h"
+#include "csrc/session.h"
 
 struct handle;
 struct queue;
 struct worker;
-
-/* What resumes a session elsewhere. */
-struct handle_identity {
-    int64_t id;
-    char password[16];
-};
 
 struct handle_options {
     struct queue *queue;   /* borrowed until the handle is closed */
@@ -24,7 +19,7 @@ struct handle_options {
     const char *hosts;     /* numeric, IPv6 without brackets */
     int timeout_ms;
     size_t max_data;
-    const struct handle_identity *resume; /* NULL: a new session */
+    const struct session_identity *resume; /* NULL: a new session */
 };
 
 /* Opens a handle: two threads of the library start. Returns it owned by the
@@ -46,7 +41,7 @@ size_t handle_in_flight(const struct handle *h);
 struct request *handle_requests(struct handle *h);
 
 /* Reads the identity of a connected handle's session. Loop thread. */
-struct handle_identity handle_identity(const struct handle *h);
+struct session_identity handle_identity(const struct handle *h);
 
 /* Returns the negotiated session timeout in milliseconds. */
 int handle_timeout(const struct handle *h);

@@ -50,13 +50,13 @@ struct session {
     size_t max_data;
     size_t max_in_flight;
     enum session_state state;
-    struct handle_identity identity; /* id 0: none to resume */
-    bool handle_is_new;              /* it has not been connected yet */
-    bool connected_unread;           /* it is, and no event said so yet */
-    int64_t open_at_ms;              /* when to open a handle next */
-    int64_t backoff_ms;              /* after failing to open one */
-    int64_t died_at_ms;              /* last expiry; long ago at first */
-    int64_t silent_since_ms;         /* while not connected */
+    struct session_identity identity; /* id 0: none to resume */
+    bool handle_is_new;               /* it has not been connected yet */
+    bool connected_unread;            /* it is, and no event said so yet */
+    int64_t open_at_ms;               /* when to open a handle next */
+    int64_t backoff_ms;               /* after failing to open one */
+    int64_t died_at_ms;               /* last expiry; long ago at first */
+    int64_t silent_since_ms;          /* while not connected */
     int64_t losses_since_ms;
     int losses;                      /* of the connection, since then */
     struct request_list waiting;     /* owned */
@@ -193,7 +193,7 @@ static void replace_handle(struct session *s) {
 }
 
 static void on_connected(struct session *s, struct event *ev) {
-    struct handle_identity now = handle_identity(s->handle);
+    struct session_identity now = handle_identity(s->handle);
 
     ev->link = LINK_SAME_HANDLE;
     if (now.id != s->identity.id)
@@ -320,6 +320,8 @@ struct session *session_open(struct queue *queue, struct worker *worker,
         options->max_in_flight ? options->max_in_flight : DEFAULT_IN_FLIGHT;
     s->backoff_ms = OPEN_BACKOFF_MS;
     s->died_at_ms = clock_ms() - DEATH_BACKOFF_MS;
+    if (options->resume)
+        s->identity = *options->resume;
     if (!s->hosts)
         goto fail;
     reason = open_handle(s);
@@ -364,6 +366,12 @@ int session_set_hosts(struct session *s, const char *hosts) {
 enum session_state session_state(const struct session *s) { return s->state; }
 
 int64_t session_client_id(const struct session *s) { return s->identity.id; }
+
+struct session_identity session_identity(const struct session *s) {
+    return s->identity;
+}
+
+const char *session_hosts(const struct session *s) { return s->hosts; }
 
 int session_timeout(const struct session *s) { return s->negotiated_ms; }
 

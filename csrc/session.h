@@ -51,11 +51,18 @@ enum create_mode { /* may be or-ed */
                    CREATE_SEQUENTIAL = 2
 };
 
+/* What resumes a session elsewhere: in another handle, or another process. */
+struct session_identity {
+    int64_t id;
+    char password[16];
+};
+
 struct session_options {
     const char *hosts;    /* numeric "10.0.0.1:2181,[::1]:2181"[/chroot] */
     int timeout_ms;       /* session timeout asked for; 0: 10,000 */
     size_t max_data;      /* bytes of a znode that are copied; 0: 65,536 */
     size_t max_in_flight; /* requests with the server at once; 0: 64 */
+    const struct session_identity *resume; /* NULL: a new session */
 };
 
 /* Turns "name:port,..." into numeric addresses in random order, keeping a
@@ -98,6 +105,15 @@ enum session_state session_state(const struct session *s);
 
 /* Returns the session's id, 0 before the first connection. */
 int64_t session_client_id(const struct session *s);
+
+/* Returns what resumes the session; its id is 0 before the first connection.
+ * Whoever resumes it elsewhere must not session_close() it here, but end the
+ * process: a close would end the session for both. */
+struct session_identity session_identity(const struct session *s);
+
+/* Returns the numeric addresses in use, IPv6 without brackets; borrowed until
+ * the next call but this. */
+const char *session_hosts(const struct session *s);
 
 /* Returns the negotiated session timeout in milliseconds, 0 before the first
  * connection. */

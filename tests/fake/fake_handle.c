@@ -21,8 +21,8 @@ struct handle {
     uint32_t session;
     uint32_t generation;
     char hosts[256];
-    struct handle_identity resume; /* id 0: a new session */
-    struct handle_identity identity;
+    struct session_identity resume; /* id 0: a new session */
+    struct session_identity identity;
     int timeout_ms;
     bool connected;
     bool abandoned;
@@ -141,7 +141,7 @@ struct request *handle_requests(struct handle *h) {
     return h->in_flight.head;
 }
 
-struct handle_identity handle_identity(const struct handle *h) {
+struct session_identity handle_identity(const struct handle *h) {
     return h->identity;
 }
 

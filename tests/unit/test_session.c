@@ -140,6 +140,41 @@ static void gives_the_library_addresses_without_brackets(void **state) {
     assert_string_equal(fake_handle()->hosts, "::1:2181,10.0.0.1:2181/chroot");
 }
 
+/* Closes the session and opens one that resumes the session 0x77. */
+static void open_resuming(void) {
+    struct session_identity before = {.id = 0x77,
+                                      .password = "0123456789abcde"};
+    struct session_options options = {.hosts = "[::1]:2181", .resume = &before};
+
+    session_close(s);
+    s = session_open(queue, NULL, &options, NULL);
+    assert_int_equal(fake_handle()->resume.id, 0x77);
+    assert_string_equal(fake_handle()->resume.password, "0123456789abcde");
+}
+
+static void resumes_a_session_of_another_process(void **state) {
+    struct session_identity now;
+
+    (void)state;
+    open_resuming();
+    fake_connect(fake_handle());
+    assert_state_news(SESSION_CONNECTED, LINK_NEW_HANDLE);
+    now = session_identity(s);
+    assert_int_equal(now.id, 0x77);
+    assert_string_equal(now.password, "0123456789abcde");
+    assert_string_equal(session_hosts(s), "::1:2181");
+}
+
+static void opens_a_new_session_where_the_resumed_one_has_ended(void **state) {
+    (void)state;
+    open_resuming();
+    fake_die(fake_handle(), SESSION_EXPIRED);
+    assert_state_news(SESSION_EXPIRED, LINK_NONE);
+    assert_int_equal(fake_handle()->resume.id, 0);
+    fake_connect(fake_handle());
+    assert_state_news(SESSION_CONNECTED, LINK_NEW_SESSION);
+}
+
 static void reports_a_new_session_when_it_is_first_connected(void **state) {
     struct event *ev;
 
@@ -685,6 +720,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         T(opens_a_handle_at_once_for_a_new_session),
         T(gives_the_library_addresses_without_brackets),
+        T(resumes_a_session_of_another_process),
+        T(opens_a_new_session_where_the_resumed_one_has_ended),
         T(reports_a_new_session_when_it_is_first_connected),
         T(sends_a_sync_before_anything_else_and_keeps_it_to_itself),
         T(knows_the_same_handle_again),
