@@ -128,13 +128,19 @@ void check_start(struct check *c) {
         lookup_start(c->lookup);
 }
 
+void check_stop(struct check *c) {
+    if (c->running)
+        cancel(c);
+    c->running = false;
+    uv_timer_stop(&c->deadline);
+}
+
 static void on_closed(uv_handle_t *timer) { free(timer->data); }
 
 void check_close(struct check *c) {
     if (!c)
         return;
-    if (c->running)
-        cancel(c);
+    check_stop(c);
     c->type->close(c);
     lookup_free(c->lookup);
     uv_close((uv_handle_t *)&c->deadline, on_closed);

@@ -36,6 +36,9 @@ struct check *check_open(const struct check_env *env,
  * be running. */
 void check_start(struct check *c);
 
+/* Ends what is under way, if anything is; <done> is not called for it. */
+void check_stop(struct check *c);
+
 /* Ends and frees <c>, in a later turn of the loop; <done> is not called any
  * more. NULL is allowed. */
 void check_close(struct check *c);

@@ -1,7 +1,6 @@
 /* check_exec.c - passes when a program exits with 0
  * SPDX-License-Identifier: MIT
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,21 +16,13 @@ struct exec_check {
 static void on_done(void *arg, int status, const char *line) {
     struct exec_check *e = arg;
     char reason[240];
-    int length;
 
     e->child = NULL;
     if (status == 0) {
         check_attempt_ended(&e->base, true, NULL);
         return;
     }
-    if (status > 0)
-        length = snprintf(reason, sizeof(reason), "exit status %d", status);
-    else
-        length = snprintf(reason, sizeof(reason), "ended by signal %d (%s)",
-                          -status, strsignal(-status));
-    if (*line)
-        snprintf(reason + length, sizeof(reason) - (size_t)length, ": %s",
-                 line);
+    child_describe(status, line, reason, sizeof(reason));
     check_attempt_ended(&e->base, false, reason);
 }
 
@@ -57,11 +48,8 @@ static void cancel_exec(struct check *c) {
     e->child = NULL;
 }
 
-/* Where the parent of this process ignored the end of its children, they would
- * not wait to be asked for their status. */
 static int open_exec(struct check *c) {
     (void)c;
-    signal(SIGCHLD, SIG_DFL);
     return 0;
 }
 

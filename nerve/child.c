@@ -12,7 +12,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +35,10 @@ struct child {
     void *arg;           /* borrowed */
     struct last_line last;
 };
+
+static unsigned int unreaped;
+
+unsigned int child_count(void) { return unreaped; }
 
 static void on_closed(uv_handle_t *handle) {
     struct child *c = handle->data;
@@ -68,6 +74,7 @@ static void on_output(uv_poll_t *poll, int status, int events) {
 static int reap(struct child *c) {
     siginfo_t info = {0};
 
+    unreaped--;
     kill(-c->pid, SIGKILL);
     if (waitid(P_PID, (id_t)c->pid, &info, WEXITED) != 0)
         return -SIGKILL;
@@ -155,11 +162,14 @@ static void undo(struct child *c) {
     free(c);
 }
 
-/* Opens the pipe, starts the program. Returns 0 or an error. */
+/* Opens the pipe, starts the program. Returns 0 or an error. Where the parent
+ * of this process ignored the end of its children, they would not wait to be
+ * asked for their status. */
 static int start(struct child *c, char *const *argv) {
     int ends[2];
     int error;
 
+    signal(SIGCHLD, SIG_DFL);
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
     c->output_fd = ends[0];
@@ -169,6 +179,7 @@ static int start(struct child *c, char *const *argv) {
         c->pid = 0;
         return error;
     }
+    unreaped++;
     c->end_fd = pidfd_open(c->pid, 0);
     return c->end_fd >= 0 ? 0 : errno;
 }
@@ -196,4 +207,14 @@ struct child *child_start(uv_loop_t *loop, char *const *argv,
 void child_kill(struct child *c) {
     c->done = NULL;
     kill(-c->pid, SIGKILL);
+}
+
+void child_describe(int status, const char *line, char *text, size_t size) {
+    const char *colon = *line ? ": " : "";
+
+    if (status >= 0)
+        snprintf(text, size, "exit status %d%s%s", status, colon, line);
+    else
+        snprintf(text, size, "ended by signal %d (%s)%s%s", -status,
+                 strsignal(-status), colon, line);
 }

@@ -23,8 +23,14 @@ typedef void child_done_fn(void *arg, int status, const char *line);
 struct child *child_start(uv_loop_t *loop, char *const *argv,
                           child_done_fn *done, void *arg, int *error);
 
+/* Writes what <done> was called with, in words, to <text> of <size> bytes. */
+void child_describe(int status, const char *line, char *text, size_t size);
+
 /* Kills <child> and its group; <done> is not called. It is freed by a later
  * turn of the loop, once it is gone. */
 void child_kill(struct child *child);
+
+/* Returns how many programs run, or were killed and have to be waited for. */
+unsigned int child_count(void);
 
 #endif

@@ -25,11 +25,15 @@
 #include "nerve/config.h"
 #include "nerve/curl_loop.h"
 #include "nerve/daemon.h"
+#include "nerve/handover.h"
 #include "nerve/heartbeat.h"
 #include "nerve/lateness.h"
 #include "nerve/log.h"
+#include "nerve/options.h"
 #include "nerve/reload.h"
 #include "nerve/roster.h"
+#include "nerve/signals.h"
+#include "nerve/upgrade.h"
 
 #define QUEUE_LIMIT 100000
 #define LIBRARY_MS  60000 /* between errors of the client library */
@@ -43,7 +47,7 @@ struct daemon {
     struct log *log; /* borrowed */
     uv_loop_t loop;
     uv_async_t wake;
-    uv_signal_t signals[3];
+    uv_signal_t signals[SIGNALS_COUNT];
     uv_timer_t end_timer;
     uint64_t end_since_ms;       /* when the signal came; 0: none */
     uint64_t library_next_ms;    /* when its next error is shown */
@@ -55,6 +59,7 @@ struct daemon {
     struct roster *roster;       /* owned */
     struct heartbeat *heartbeat; /* owned */
     struct reload reload;
+    struct upgrade upgrade;
 };
 
 /* Any thread. */
@@ -96,8 +101,9 @@ static void close_loop(struct daemon *d) {
     if (d->queue)
         queue_set_wake(d->queue, NULL, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
+    upgrade_close(&d->upgrade);
     uv_unref((uv_handle_t *)&d->end_timer);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < SIGNALS_COUNT; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
 
@@ -131,6 +137,7 @@ static void leave(struct daemon *d, int number) {
              number == SIGTERM ? "SIGTERM" : "SIGINT");
     d->end_since_ms = uv_now(&d->loop);
     reload_close(&d->reload);
+    upgrade_stop(&d->upgrade);
     roster_leave(d->roster);
     uv_timer_start(&d->end_timer, on_end_tick, 0, END_TICK_MS);
 }
@@ -142,6 +149,8 @@ static void on_signal(uv_signal_t *handle, int number) {
         return;
     if (number == SIGHUP)
         reload_start(&d->reload);
+    else if (number == SIGUSR2)
+        upgrade_start(&d->upgrade);
     else
         leave(d, number);
 }
@@ -177,21 +186,22 @@ static void on_reloaded(void *arg, struct config *config, const char *problem) {
 }
 
 static void open_loop(struct daemon *d) {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-
     uv_async_init(&d->loop, &d->wake, on_wake);
     d->wake.data = d;
     uv_timer_init(&d->loop, &d->end_timer);
     d->end_timer.data = d;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < SIGNALS_COUNT; i++) {
         uv_signal_init(&d->loop, &d->signals[i]);
         d->signals[i].data = d;
-        uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&d->signals[i], on_signal, signals_numbers[i]);
     }
+    signals_release();
+    upgrade_open(&d->upgrade);
 }
 
 /* Makes all parts. Returns 0, or -1 without memory. */
-static int open_parts(struct daemon *d, struct config *config) {
+static int open_parts(struct daemon *d, struct config *config,
+                      struct handover *from) {
     struct roster_env env = {.check = {.loop = &d->loop}, .log = d->log};
 
     env.queue = d->queue = queue_new(QUEUE_LIMIT);
@@ -207,7 +217,10 @@ static int open_parts(struct daemon *d, struct config *config) {
     if (!d->heartbeat)
         return -1;
     use_heartbeat(d, config);
-    return d->roster ? roster_apply(d->roster, config, false) : -1;
+    d->upgrade.roster = d->roster;
+    if (!d->roster || (from && roster_restore(d->roster, from) != 0))
+        return -1;
+    return roster_apply(d->roster, config, from != NULL);
 }
 
 /* Frees what the loop does not close. */
@@ -218,22 +231,26 @@ static void free_parts(struct daemon *d) {
     queue_free(d->queue);
 }
 
-int daemon_run(struct config *config, const char *path, const char *instance_id,
-               struct log *log) {
+int daemon_run(struct config *config, const struct options *options,
+               struct handover *from, struct log *log) {
     struct daemon d = {.log = log,
-                       .reload = {.path = path, .instance_id = instance_id}};
+                       .reload = {.path = options->config,
+                                  .instance_id = options->instance_id},
+                       .upgrade = {.log = log, .argv = options->argv}};
     int status;
 
     if (uv_loop_init(&d.loop) != 0) {
         log_line(log, LEVEL_ERROR, "cannot start: no event loop");
+        handover_free(from);
         config_free(config);
         return -1;
     }
-    d.reload.loop = &d.loop;
+    d.reload.loop = d.upgrade.loop = &d.loop;
     d.reload.done = on_reloaded;
     d.reload.arg = &d;
     open_loop(&d);
-    status = open_parts(&d, config);
+    status = open_parts(&d, config, from);
+    handover_free(from);
     config_free(config);
     if (status != 0) {
         log_line(log, LEVEL_ERROR, "cannot start: out of memory");

@@ -11,6 +11,7 @@
 #include "csrc/error.h"
 #include "csrc/session.h"
 #include "nerve/ensemble.h"
+#include "nerve/handover.h"
 #include "nerve/log.h"
 #include "nerve/reporter.h"
 
@@ -88,9 +89,11 @@ static void resolve(uv_work_t *work) {
 }
 
 static void open_session(struct ensemble *e, const char *numeric,
+                         const struct session_identity *resume,
                          struct error *err) {
     struct session_options options = {.hosts = numeric,
-                                      .timeout_ms = e->env.session_timeout_ms};
+                                      .timeout_ms = e->env.session_timeout_ms,
+                                      .resume = resume};
 
     e->session = session_open(e->env.queue, e->env.worker, &options, err);
     for (size_t i = 0; e->session && i < e->count; i++)
@@ -115,7 +118,7 @@ static void use_addresses(struct ensemble *e, struct resolving *r) {
         return;
     }
     if (r->numeric)
-        open_session(e, r->numeric, &err);
+        open_session(e, r->numeric, NULL, &err);
     if (!e->session)
         put_off(e, err.text);
 }
@@ -165,8 +168,9 @@ static void on_tick(uv_timer_t *timer) {
         reporter_tick(e->reporters[i], (int64_t)now);
 }
 
-struct ensemble *ensemble_new(const struct ensemble_env *env,
-                              const char *hosts) {
+/* Makes one that does not know its servers' addresses. */
+static struct ensemble *make(const struct ensemble_env *env,
+                             const char *hosts) {
     struct ensemble *e = calloc(1, sizeof(*e));
 
     if (e)
@@ -180,8 +184,42 @@ struct ensemble *ensemble_new(const struct ensemble_env *env,
     uv_timer_init(env->loop, &e->timer);
     e->timer.data = e;
     uv_timer_start(&e->timer, on_tick, TICK_MS, TICK_MS);
-    start_resolving(e);
     return e;
+}
+
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts) {
+    struct ensemble *e = make(env, hosts);
+
+    if (e)
+        start_resolving(e);
+    return e;
+}
+
+/* The addresses are those of before: to ask for them could take longer than
+ * the session lives. */
+struct ensemble *ensemble_resume(const struct ensemble_env *env,
+                                 const struct handover_session *session) {
+    struct ensemble *e = make(env, session->ensemble);
+    struct error err = {0};
+
+    if (!e)
+        return NULL;
+    open_session(e, session->hosts, &session->identity, &err);
+    if (!e->session)
+        put_off(e, err.text);
+    return e;
+}
+
+bool ensemble_save(const struct ensemble *e, struct handover_session *session) {
+    if (!e->session)
+        return false;
+    *session = (struct handover_session){
+        .ensemble = e->hosts,
+        .session_timeout_ms = e->env.session_timeout_ms,
+        .hosts = session_hosts(e->session),
+        .identity = session_identity(e->session)};
+    return session->identity.id != 0;
 }
 
 static void say_connected(struct ensemble *e, const struct event *ev) {

@@ -14,6 +14,7 @@
 
 struct ensemble;
 struct event;
+struct handover_session;
 struct log;
 struct queue;
 struct reporter;
@@ -33,6 +34,14 @@ struct ensemble_env {
  * NULL without memory. */
 struct ensemble *ensemble_new(const struct ensemble_env *env,
                               const char *hosts);
+
+/* The same, but it resumes the session of another process at once. */
+struct ensemble *ensemble_resume(const struct ensemble_env *env,
+                                 const struct handover_session *session);
+
+/* Copies what resumes the session to <session>, all borrowed until the next
+ * call but this. Returns false when there is no session yet. */
+bool ensemble_save(const struct ensemble *e, struct handover_session *session);
 
 /* Tells whether it was made with these. */
 bool ensemble_serves(const struct ensemble *e, const char *hosts,

@@ -12,8 +12,11 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/daemon.h"
+#include "nerve/handover.h"
 #include "nerve/log.h"
 #include "nerve/options.h"
+#include "nerve/signals.h"
+#include "nerve/upgrade.h"
 
 #define EXIT_USAGE 2
 #define FLUSH_MS   100
@@ -39,23 +42,36 @@ static int check(const struct options *options, const struct config *config) {
     return EXIT_SUCCESS;
 }
 
+static void say_start(struct log *log, const struct config *config,
+                      const struct handover *from, const struct error *err) {
+    if (err->text[0] != '\0')
+        log_line(log, LEVEL_WARNING, "upgraded, but %s: registering anew",
+                 err->text);
+    log_line(log, LEVEL_INFO, "nerve " VERSION " %s as %s, %zu service%s",
+             from ? "goes on" : "starts", config->instance_id,
+             config->service_count, config->service_count == 1 ? "" : "s");
+    for (size_t i = 0; i < config->note_count; i++)
+        log_line(log, config->notes[i].level, "%s", config->notes[i].text);
+}
+
 /* Runs as <config>, which it takes, says. */
 static int run(const struct options *options, struct config *config) {
+    struct error err = {0};
+    struct handover *from = upgrade_receive(&err);
     struct log *log =
         log_new(STDERR_FILENO, getenv("DEBUG") ? LEVEL_DEBUG : LEVEL_INFO);
     int status;
 
     if (!log) {
         fputs("nerve: out of memory\n", stderr);
+        handover_free(from);
         config_free(config);
         return EXIT_FAILURE;
     }
-    log_line(log, LEVEL_INFO, "nerve " VERSION " starts as %s, %zu service%s",
-             config->instance_id, config->service_count,
-             config->service_count == 1 ? "" : "s");
-    for (size_t i = 0; i < config->note_count; i++)
-        log_line(log, config->notes[i].level, "%s", config->notes[i].text);
-    status = daemon_run(config, options->config, options->instance_id, log);
+    say_start(log, config, from, &err);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    status = daemon_run(config, options, from, log);
+    curl_global_cleanup();
     log_line(log, LEVEL_INFO, "stopped");
     if (log_flush(log, FLUSH_MS) != 0)
         _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE); /* stderr hangs */
@@ -79,10 +95,9 @@ static int use_config(const struct options *options) {
         config_free(config);
     } else {
         signal(SIGPIPE, SIG_IGN);
+        signals_hold();
         raise_descriptor_limit();
-        curl_global_init(CURL_GLOBAL_DEFAULT);
         status = run(options, config);
-        curl_global_cleanup();
     }
     return status;
 }

@@ -82,7 +82,8 @@ static void read_argument(struct options *options, struct cursor *at) {
 struct options options_read(int argc, char **argv,
                             char *(*getenv_fn)(const char *name)) {
     struct options options = {.config = getenv_fn("NERVE_CONFIG"),
-                              .instance_id = getenv_fn("NERVE_INSTANCE_ID")};
+                              .instance_id = getenv_fn("NERVE_INSTANCE_ID"),
+                              .argv = argv};
     struct cursor at = {.argv = argv, .count = argc, .index = 1};
 
     if (getenv_fn("NERVE_CHECK_CONFIG"))

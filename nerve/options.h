@@ -19,6 +19,7 @@ struct options {
     enum options_action action;
     const char *config;      /* the file's path, or NULL */
     const char *instance_id; /* or NULL: the file's */
+    char *const *argv;       /* the whole command line */
     const char *wrong;       /* the argument at fault, or NULL */
     const char *problem;     /* "is missing" or the like; static */
 };

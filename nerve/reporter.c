@@ -56,6 +56,21 @@ void reporter_free(struct reporter *r) {
     free(r);
 }
 
+bool reporter_save(const struct reporter *r, struct registration *known) {
+    *known = r->registration;
+    if (known->in_flight && r->step == REGISTRATION_CREATE)
+        known->unsettled = true; /* its answer will not be read */
+    return r->told;
+}
+
+void reporter_restore(struct reporter *r, struct registration *known,
+                      bool told) {
+    registration_close(&r->registration);
+    r->registration = *known;
+    memset(known, 0, sizeof(*known));
+    r->told = told;
+}
+
 void reporter_attach(struct reporter *r, struct session *session) {
     r->session = session;
     r->registration.connected = false;

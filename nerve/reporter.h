@@ -14,6 +14,7 @@
 struct event;
 struct log;
 struct reporter;
+struct registration;
 struct service_config;
 struct session;
 
@@ -24,6 +25,16 @@ struct reporter *reporter_new(const struct service_config *service,
 
 /* Frees <r>; a registration is left as it is. NULL is allowed. */
 void reporter_free(struct reporter *r);
+
+/* Copies what <r> knows to <known>, all borrowed until the next call but this,
+ * so that another process can go on. Returns whether <r> was told what is
+ * wanted. */
+bool reporter_save(const struct reporter *r, struct registration *known);
+
+/* Goes on where another process was: <known>, whose znodes it takes, and
+ * <told> are what reporter_save() gave there. <r> is new. */
+void reporter_restore(struct reporter *r, struct registration *known,
+                      bool told);
 
 /* Uses <session>, which is not connected yet, from now on; keeps it borrowed.
  * NULL: none any more. */

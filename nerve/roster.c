@@ -11,21 +11,11 @@
 #include "nerve/config_service.h"
 #include "nerve/ensemble.h"
 #include "nerve/log.h"
-#include "nerve/roster.h"
+#include "nerve/roster_parts.h"
 #include "nerve/service.h"
 #include "nerve/watcher.h"
 
 #define SETTLE_MS 20 /* between looks at services that wait to leave */
-
-struct roster {
-    struct roster_env env;
-    struct service **services; /* owned, with its members */
-    size_t count;
-    struct ensemble **ensembles; /* owned, with its members */
-    size_t ensemble_count;
-    uv_timer_t settle; /* runs while a service waits to leave */
-    bool open;         /* it is still to be closed */
-};
 
 /* One service of a new configuration. */
 struct addition {
@@ -54,32 +44,39 @@ struct roster *roster_new(const struct roster_env *env) {
     return r;
 }
 
-/* Returns the ensemble of <service>, a new one if need be, or NULL without
- * memory. */
-static struct ensemble *ensemble_of(struct roster *r,
+struct ensemble_env roster_ensemble_env(const struct roster *r,
+                                        int session_timeout_ms) {
+    return (struct ensemble_env){.loop = r->env.check.loop,
+                                 .queue = r->env.queue,
+                                 .worker = r->env.worker,
+                                 .log = r->env.log,
+                                 .session_timeout_ms = session_timeout_ms};
+}
+
+struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e) {
+    struct ensemble **list =
+        realloc(r->ensembles, (r->ensemble_count + 1) * sizeof(*list));
+
+    if (list)
+        r->ensembles = list;
+    if (!list || !e) {
+        ensemble_close(e);
+        return NULL;
+    }
+    list[r->ensemble_count++] = e;
+    return e;
+}
+
+struct ensemble *roster_ensemble_of(struct roster *r,
                                     const struct service_config *service) {
-    struct ensemble_env env = {
-        .loop = r->env.check.loop,
-        .queue = r->env.queue,
-        .worker = r->env.worker,
-        .log = r->env.log,
-        .session_timeout_ms = service->session_timeout_ms,
-    };
-    struct ensemble **list;
-    struct ensemble *e;
+    struct ensemble_env env =
+        roster_ensemble_env(r, service->session_timeout_ms);
 
     for (size_t i = 0; i < r->ensemble_count; i++)
         if (ensemble_serves(r->ensembles[i], service->ensemble,
                             service->session_timeout_ms))
             return r->ensembles[i];
-    list = realloc(r->ensembles, (r->ensemble_count + 1) * sizeof(*list));
-    if (!list)
-        return NULL;
-    r->ensembles = list;
-    e = ensemble_new(&env, service->ensemble);
-    if (e)
-        list[r->ensemble_count++] = e;
-    return e;
+    return roster_add_ensemble(r, ensemble_new(&env, service->ensemble));
 }
 
 /* Closes the ensembles that no service uses any more. */
@@ -124,9 +121,12 @@ static int prepare_one(struct roster *r, struct addition *a) {
     if (a->kept) {
         a->watcher =
             watcher_open(&r->env.check, config, a->kept->reporter, r->env.log);
+        if (a->watcher && a->kept->before &&
+            config_same_checks(a->kept->config, config))
+            watcher_restore(a->watcher, a->kept->before);
         return a->watcher ? 0 : -1;
     }
-    e = ensemble_of(r, config);
+    e = roster_ensemble_of(r, config);
     if (!e)
         return -1;
     a->config = NULL;
@@ -176,9 +176,8 @@ static void part_with(struct roster *r, struct service *s,
                       const struct config_fate *fate,
                       const struct change *change, bool said) {
     const struct addition *by = &change->additions[fate->by];
-    bool leaving = !s->watcher;
 
-    if (fate->kind == FATE_KEPT || leaving)
+    if (fate->kind == FATE_KEPT || service_is_leaving(s))
         return;
     if (fate->kind == FATE_REMOVED) {
         if (said)
@@ -203,7 +202,7 @@ static struct watcher *carry_out(struct roster *r, struct addition *a,
     const char *change = "added";
 
     if (a->kept) {
-        if (a->kept->watcher)
+        if (!service_is_leaving(a->kept))
             change = config_same_service(a->kept->config, a->config)
                          ? NULL
                          : "settings changed";

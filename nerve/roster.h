@@ -10,10 +10,13 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "nerve/check.h"
 
 struct config;
 struct event;
+struct handover;
 struct log;
 struct queue;
 struct roster;
@@ -34,6 +37,20 @@ struct roster *roster_new(const struct roster_env *env);
  * changes when <said>. Returns 0, or -1 without memory; then nothing has
  * changed. */
 int roster_apply(struct roster *r, struct config *config, bool said);
+
+/* Adds what another process needs to go on with the services to <all>
+ * (handover.h). Returns 0, or -1 without memory. */
+int roster_save(const struct roster *r, json_t *all);
+
+/* Goes on with the services of another process, out of <from>, which loses what
+ * is in it; <r> is empty. The roster_apply() that must follow begins their
+ * checks. Returns 0, or -1 without memory. */
+int roster_restore(struct roster *r, struct handover *from);
+
+/* Ends all checks that run without a result, and starts none until
+ * roster_resume(). */
+void roster_pause(struct roster *r);
+void roster_resume(struct roster *r);
 
 /* Takes note of <ev>. */
 void roster_absorb(struct roster *r, struct event *ev);

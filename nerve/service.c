@@ -7,9 +7,18 @@
 #include "nerve/config_compare.h"
 #include "nerve/config_service.h"
 #include "nerve/ensemble.h"
+#include "nerve/handover.h"
 #include "nerve/reporter.h"
 #include "nerve/service.h"
 #include "nerve/watcher.h"
+
+/* Where the checks stood in another process does not matter any more. */
+static void forget_before(struct service *s) {
+    if (s->before)
+        free(s->before->health);
+    free(s->before);
+    s->before = NULL;
+}
 
 struct service *service_new(struct service_config *config,
                             struct ensemble *ensemble,
@@ -32,12 +41,41 @@ struct service *service_new(struct service_config *config,
     return NULL;
 }
 
+struct service *service_restore(struct handover_service *from,
+                                struct ensemble *ensemble, struct log *log) {
+    struct service *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->reporter = reporter_new(from->config, log);
+    s->before = calloc(1, sizeof(*s->before));
+    if (!s->reporter || !s->before ||
+        ensemble_add(ensemble, s->reporter) != 0) {
+        service_free(s);
+        return NULL;
+    }
+    s->ensemble = ensemble;
+    s->config = from->config;
+    from->config = NULL;
+    reporter_restore(s->reporter, &from->known, from->told);
+    *s->before = from->standing;
+    from->standing.health = NULL;
+    if (from->leaving)
+        forget_before(s);
+    return s;
+}
+
+bool service_is_leaving(const struct service *s) {
+    return !s->watcher && !s->before;
+}
+
 void service_renew(struct service *s, struct service_config *config,
                    struct watcher *watcher) {
     bool same = config_same_payload(s->config, config);
     struct service_config *old = config;
 
     s->successor = NULL;
+    forget_before(s);
     if (watcher) {
         watcher_close(s->watcher);
         s->watcher = watcher;
@@ -54,6 +92,7 @@ void service_leave(struct service *s, int64_t now_ms) {
     watcher_close(s->watcher);
     s->watcher = NULL;
     s->successor = NULL;
+    forget_before(s);
     reporter_want(s->reporter, false, now_ms);
 }
 
@@ -75,6 +114,7 @@ void service_free(struct service *s) {
     if (s->ensemble)
         ensemble_remove(s->ensemble, s->reporter);
     reporter_free(s->reporter);
+    forget_before(s);
     service_config_free(s->config);
     free(s);
 }

@@ -11,16 +11,19 @@
 
 struct check_env;
 struct ensemble;
+struct handover_service;
 struct log;
 struct reporter;
 struct service_config;
+struct standing;
 struct watcher;
 
 struct service {
     struct service_config *config; /* owned */
     struct ensemble *ensemble;     /* borrowed */
     struct reporter *reporter;     /* owned */
-    struct watcher *watcher;       /* owned; NULL: it is leaving */
+    struct watcher *watcher;       /* owned, or NULL */
+    struct standing *before;       /* owned; of a service_restore(), or NULL */
     struct service *successor;     /* borrowed; goes when that is registered */
 };
 
@@ -30,6 +33,15 @@ struct service {
 struct service *service_new(struct service_config *config,
                             struct ensemble *ensemble,
                             const struct check_env *env, struct log *log);
+
+/* Returns a service that goes on where another process was, out of <from>,
+ * which loses what is in it; without a watcher, which service_renew() gives
+ * it. Else as service_new(). */
+struct service *service_restore(struct handover_service *from,
+                                struct ensemble *ensemble, struct log *log);
+
+/* Tells whether <s> is leaving: its checks have ended for good. */
+bool service_is_leaving(const struct service *s);
 
 /* Uses <config>, which it takes, from now on: the registration is the same,
  * but for its data. <watcher>, which it takes, is of <config> and not started;

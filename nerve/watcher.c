@@ -14,6 +14,7 @@
 #include "nerve/rate_limit.h"
 #include "nerve/reporter.h"
 #include "nerve/schedule.h"
+#include "nerve/standing.h"
 #include "nerve/text.h"
 #include "nerve/watcher.h"
 
@@ -218,10 +219,43 @@ struct watcher *watcher_open(const struct check_env *env,
 
 void watcher_start(struct watcher *w, size_t index, size_t count) {
     if (w->service->check_count == 0) {
-        settle(w, HEALTH_UP, " (it has no checks)");
+        if (w->state != HEALTH_UP)
+            settle(w, HEALTH_UP, " (it has no checks)");
         return;
     }
     schedule_start(&w->schedule, w->service->check_interval_ms, index, count,
                    uv_now(w->loop));
     set_timer(w);
+}
+
+void watcher_save(const struct watcher *w, struct standing *standing) {
+    *standing = (struct standing){.state = w->state,
+                                  .held_back = w->held_back,
+                                  .limit = w->limit,
+                                  .health = w->health,
+                                  .count = w->service->check_count};
+}
+
+void watcher_restore(struct watcher *w, const struct standing *standing) {
+    if (standing->count != w->service->check_count)
+        return;
+    w->state = standing->state;
+    w->held_back = standing->held_back;
+    w->limit = standing->limit;
+    for (size_t i = 0; i < standing->count; i++) {
+        w->health[i].state = standing->health[i].state;
+        w->health[i].streak = standing->health[i].streak;
+    }
+}
+
+void watcher_pause(struct watcher *w) {
+    uv_timer_stop(&w->timer);
+    if (w->running < w->service->check_count)
+        check_stop(w->checks[w->running]);
+    w->running = w->service->check_count;
+}
+
+void watcher_resume(struct watcher *w) {
+    if (w->service->check_count > 0)
+        set_timer(w);
 }

@@ -14,6 +14,7 @@ struct check_env;
 struct log;
 struct reporter;
 struct service_config;
+struct standing;
 struct watcher;
 
 /* Returns a watcher of <service> that tells <reporter> what is wanted; keeps
@@ -26,6 +27,19 @@ struct watcher *watcher_open(const struct check_env *env,
 /* Starts the passes. So that not all services are checked in the same instant,
  * this one takes the place <index> of <count> in the interval. */
 void watcher_start(struct watcher *w, size_t index, size_t count);
+
+/* Copies where the checks stand to <standing>, all borrowed until the next turn
+ * of the loop, so that another process can go on. */
+void watcher_save(const struct watcher *w, struct standing *standing);
+
+/* Goes on where another process was, which checked in the same way. <w> is not
+ * started. */
+void watcher_restore(struct watcher *w, const struct standing *standing);
+
+/* Ends the pass under way without a result, and starts no other one until
+ * watcher_resume(). */
+void watcher_pause(struct watcher *w);
+void watcher_resume(struct watcher *w);
 
 /* Ends and frees <w>, in a later turn of the loop. NULL is allowed. */
 void watcher_close(struct watcher *w);

@@ -37,9 +37,13 @@ void check_start(struct check *c) {
     fake_running = c;
 }
 
-void check_close(struct check *c) {
+void check_stop(struct check *c) {
     if (fake_running == c)
         fake_running = NULL;
+}
+
+void check_close(struct check *c) {
+    check_stop(c);
     free(c);
 }
 

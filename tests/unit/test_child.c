@@ -214,6 +214,7 @@ static void endless_output_is_not_kept(void **state) {
     for (int i = 0; i < 1000; i++)
         uv_run(&loop, UV_RUN_ONCE);
     child_kill(child);
+    assert_int_equal(child_count(), 1);
 }
 
 /* Leaves no descriptor behind: as many are open as before. */
@@ -228,6 +229,7 @@ static void no_descriptor_is_left(void **state) {
     after = open("/dev/null", O_RDONLY);
     close(after);
     assert_int_equal(after, before);
+    assert_int_equal(child_count(), 0);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_loop, close_loop)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "nerve/config.h"
+#include "nerve/registration.h"
 #include "nerve/reporter.h"
 #include "tests/fake/fake_log.c"
 #include "tests/fake/fake_session.c"
@@ -245,6 +246,71 @@ static void a_lost_create_below_no_path_is_made_again(void **state) {
     answer(SESSION_OK, "/a/b");
     fake_forget();
     answer(SESSION_NO_NODE, "/a/b");
+    assert_true(fake_sent(CREATE));
+}
+
+/* Goes on in another process, as if this one had ended. */
+static void hand_over(void) {
+    struct registration known;
+    struct registration copy = {0};
+    bool told = reporter_save(reporter, &known);
+
+    copy.wanted = known.wanted;
+    copy.unsettled = known.unsettled;
+    for (size_t i = 0; i < known.count; i++)
+        registration_add(&copy, strdup(known.znodes[i].path),
+                         known.znodes[i].current);
+    reporter_free(reporter);
+    reporter = reporter_new(&service, NULL);
+    reporter_restore(reporter, &copy, told);
+    reporter_attach(reporter, (struct session *)&now);
+    fake_forget();
+    fake_log_clear();
+}
+
+static void another_process_goes_on_and_only_sets_the_watch(void **state) {
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    answer_created(ZNODE);
+    answer(SESSION_OK, ZNODE);
+    hand_over();
+    assert_true(reporter_is_registered(reporter));
+    tell(SESSION_CONNECTED, LINK_NEW_HANDLE);
+    assert_true(fake_sent("exists " ZNODE " watch"));
+    answer(SESSION_OK, ZNODE);
+    assert_true(fake_sent_nothing());
+    assert_true(fake_log_is(""));
+    reporter_want(reporter, false, now);
+    assert_true(fake_sent("delete " ZNODE));
+}
+
+static void a_create_that_was_under_way_is_found_again(void **state) {
+    char mine[] = "i_0000000007";
+    char *children[] = {mine};
+
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent(CREATE));
+    hand_over();
+    tell(SESSION_CONNECTED, LINK_NEW_HANDLE);
+    assert_true(fake_sent("sync /a/b"));
+    answer(SESSION_OK, "/a/b");
+    answer_with((struct event){.children = children, .count = 1});
+    answer_data(FAKE_CLIENT_ID, PAYLOAD);
+    assert_true(
+        fake_log_is("info web: found the registration " ZNODE " again\n"));
+}
+
+static void what_was_not_told_yet_is_not_known_after_either(void **state) {
+    (void)state;
+    connect_new();
+    hand_over();
+    tell(SESSION_CONNECTED, LINK_NEW_HANDLE);
+    reporter_tick(reporter, now);
+    assert_true(fake_sent_nothing());
+    reporter_want(reporter, true, now);
     assert_true(fake_sent(CREATE));
 }
 
@@ -546,6 +612,9 @@ int main(void) {
         TEST(a_lost_create_that_happened_is_found_again),
         TEST(a_lost_create_that_did_not_happen_is_made_again),
         TEST(a_lost_create_below_no_path_is_made_again),
+        TEST(another_process_goes_on_and_only_sets_the_watch),
+        TEST(a_create_that_was_under_way_is_found_again),
+        TEST(what_was_not_told_yet_is_not_known_after_either),
         TEST(surplus_znodes_of_ours_are_deleted),
         TEST(a_found_znode_with_other_data_is_set),
         TEST(another_service_of_ours_is_left_alone),

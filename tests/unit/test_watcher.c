@@ -13,6 +13,7 @@
 
 #include "nerve/lateness.h"
 #include "nerve/reporter.h"
+#include "nerve/standing.h"
 #include "nerve/watcher.h"
 #include "tests/fake/fake_check.c"
 #include "tests/fake/fake_log.c"
@@ -289,6 +290,72 @@ static void a_watcher_is_closed_while_a_check_runs(void **state) {
         uv_run(&loop, UV_RUN_ONCE);
 }
 
+/* Goes on in another process, as if this one had ended. */
+static void hand_over(void) {
+    struct check_env env = {.loop = &loop, .late = &late};
+    struct watcher *before = watcher;
+    struct standing standing;
+
+    watcher_save(before, &standing);
+    watcher = watcher_open(&env, &service, NULL, NULL);
+    watcher_restore(watcher, &standing);
+    watcher_close(before);
+    watcher_start(watcher, 0, 1);
+    fake_log_clear();
+}
+
+static void failures_in_a_row_are_counted_over_processes(void **state) {
+    (void)state;
+    start();
+    give("++"
+         "-+");
+    hand_over();
+    assert_string_equal(wanted, "+");
+    give("-");
+    assert_string_equal(wanted, "+-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 up -> down after 2 "
+                     "failures (a: broken)\n"));
+}
+
+static void a_service_without_checks_is_not_told_up_again(void **state) {
+    (void)state;
+    service.check_count = 0;
+    start();
+    hand_over();
+    assert_string_equal(wanted, "+");
+    assert_true(said(""));
+}
+
+static void where_other_checks_stood_does_not_matter(void **state) {
+    struct health one = {.state = HEALTH_UP};
+    struct standing other = {.state = HEALTH_UP, .health = &one, .count = 1};
+    struct check_env env = {.loop = &loop, .late = &late};
+
+    (void)state;
+    watcher = watcher_open(&env, &service, NULL, NULL);
+    watcher_restore(watcher, &other);
+    watcher_start(watcher, 0, 1);
+    give("-");
+    assert_string_equal(wanted, "-");
+}
+
+static void a_pass_that_is_paused_has_no_result(void **state) {
+    (void)state;
+    start();
+    give("+");
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+    watcher_pause(watcher);
+    assert_null(fake_running);
+    uv_run(&loop, UV_RUN_DEFAULT); /* there is nothing to wait for */
+    assert_string_equal(wanted, "");
+    watcher_resume(watcher);
+    give("++");
+    assert_string_equal(fake_ran, "abab");
+    assert_string_equal(wanted, "+");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_loop, close_loop)
 
 int main(void) {
@@ -307,6 +374,10 @@ int main(void) {
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
         TEST(late_passes_of_all_services_are_one_line),
         TEST(a_watcher_is_closed_while_a_check_runs),
+        TEST(failures_in_a_row_are_counted_over_processes),
+        TEST(a_service_without_checks_is_not_told_up_again),
+        TEST(where_other_checks_stood_does_not_matter),
+        TEST(a_pass_that_is_paused_has_no_result),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

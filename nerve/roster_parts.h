@@ -1,0 +1,37 @@
+/* roster_parts.h - what roster*.c share; for them alone
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_ROSTER_PARTS_H
+#define NERVE_ROSTER_PARTS_H
+
+#include "nerve/roster.h"
+
+struct ensemble;
+struct ensemble_env;
+struct service;
+struct service_config;
+
+struct roster {
+    struct roster_env env;
+    struct service **services; /* owned, with its members */
+    size_t count;
+    struct ensemble **ensembles; /* owned, with its members */
+    size_t ensemble_count;
+    uv_timer_t settle; /* runs while a service waits to leave */
+    bool open;         /* it is still to be closed */
+};
+
+/* Returns what ensembles with this session timeout run on. */
+struct ensemble_env roster_ensemble_env(const struct roster *r,
+                                        int session_timeout_ms);
+
+/* Adds <e>, which it takes unless it is NULL. Returns it, or NULL without
+ * memory. */
+struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e);
+
+/* Returns the ensemble of <service>, a new one if need be, borrowed; or NULL
+ * without memory. */
+struct ensemble *roster_ensemble_of(struct roster *r,
+                                    const struct service_config *service);
+
+#endif
