@@ -26,11 +26,21 @@
 #define LINES_PER_SECOND 2
 #define LINES_AT_ONCE    20
 
+/* So many connections that a server ended before it answered, each within so
+ * many seconds of the last, are no server that was just stopped. */
+#define HANG_UPS        3
+#define HANG_UP_SECONDS 5
+#define HANG_UP_CAUSE                                                          \
+    "; likely too many connections from this address (maxClientCnxns), or a "  \
+    "server without a quorum"
+
 static _Atomic(struct queue *) receiver; /* borrowed */
 static atomic_int takers;
 static atomic_int tokens = LINES_AT_ONCE;
 static atomic_long filled_at; /* second when tokens were last added */
 static atomic_int dropped;
+static atomic_int hang_ups;        /* in a row */
+static atomic_long hang_up_second; /* of the last one */
 
 static void fill(long now) {
     long before = atomic_load(&filled_at);
@@ -72,6 +82,26 @@ static const char *text_of(const char *line) {
     return text ? text + 2 : line;
 }
 
+/* Tells whether a server accepted a connection and ended it, as the library
+ * says it (check_events() in its zookeeper.c). A port where nobody listens is
+ * "Connection refused". */
+static bool is_hang_up(const char *text) {
+    return strstr(text, "failed while receiving a server response") ||
+           (strstr(text, "server refused to accept the client") &&
+            !strstr(text, "(Connection refused)"));
+}
+
+/* Returns what is to be said of the cause of <text>: often nothing. */
+static const char *cause_of(const char *text) {
+    long now = (long)(clock_ms() / 1000);
+
+    if (!is_hang_up(text))
+        return "";
+    if (now - atomic_exchange(&hang_up_second, now) > HANG_UP_SECONDS)
+        atomic_store(&hang_ups, 0);
+    return atomic_fetch_add(&hang_ups, 1) + 1 < HANG_UPS ? "" : HANG_UP_CAUSE;
+}
+
 static void wait_for_takers(void) {
     while (atomic_load(&takers) > 0)
         sched_yield();
@@ -89,6 +119,8 @@ void log_lines_stop(struct queue *queue) {
 
 static void push_line(struct queue *queue, const char *line) {
     struct event *ev = event_new(EVENT_LOG);
+    const char *text = text_of(line);
+    const char *cause = cause_of(text);
     int lost;
     int length;
 
@@ -97,10 +129,10 @@ static void push_line(struct queue *queue, const char *line) {
     ev->level = level_of(line);
     lost = atomic_exchange(&dropped, 0);
     if (lost > 0)
-        length = asprintf(&ev->data, "%s (%d lines dropped before)",
-                          text_of(line), lost);
+        length = asprintf(&ev->data, "%s%s (%d lines dropped before)", text,
+                          cause, lost);
     else
-        length = asprintf(&ev->data, "%s", text_of(line));
+        length = asprintf(&ev->data, "%s%s", text, cause);
     if (length == -1)
         ev->data = NULL;
     else

@@ -50,7 +50,7 @@ struct daemon {
     uv_signal_t signals[SIGNALS_COUNT];
     uv_timer_t end_timer;
     uint64_t end_since_ms;       /* when the signal came; 0: none */
-    uint64_t library_next_ms;    /* when its next error is shown */
+    uint64_t library_next_ms[2]; /* its next error; its next explained one */
     bool closed;                 /* the loop runs out of handles */
     struct queue *queue;         /* owned */
     struct worker *closer;       /* owned; closes handles */
@@ -66,16 +66,18 @@ struct daemon {
 static void wake_loop(void *arg) { uv_async_send(arg); }
 
 /* Lines of the client library. While a server is down it has much to say; one
- * error a minute is enough to see why. */
+ * error a minute is enough to see why, and one with its likely cause. */
 static void log_library(struct daemon *d, const struct event *ev) {
     uint64_t now = uv_now(&d->loop);
     enum event_level level = LEVEL_DEBUG;
+    const char *text = ev->data ? ev->data : "";
+    uint64_t *next = &d->library_next_ms[strstr(text, "; likely ") != NULL];
 
-    if (ev->level <= LEVEL_WARNING && now >= d->library_next_ms) {
+    if (ev->level <= LEVEL_WARNING && now >= *next) {
         level = LEVEL_INFO;
-        d->library_next_ms = now + LIBRARY_MS;
+        *next = now + LIBRARY_MS;
     }
-    log_line(d->log, level, "zookeeper: %s", ev->data ? ev->data : "");
+    log_line(d->log, level, "zookeeper: %s", text);
 }
 
 static void on_wake(uv_async_t *wake) {

@@ -49,8 +49,8 @@ class Sandbox:
         self.processes.append(process)
         return process
 
-    def zookeeper(self, name="zookeeper"):
-        server = ZooKeeper(self, name)
+    def zookeeper(self, name="zookeeper", lines=()):
+        server = ZooKeeper(self, name, lines)
         self.at_end(server.close)
         server.start()
         return server

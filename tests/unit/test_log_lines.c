@@ -108,6 +108,38 @@ static void tells_how_many_lines_it_dropped(void **state) {
     assert_says(LEVEL_WARNING, "second");
 }
 
+#define HANG_UP                                                                \
+    "errno=112(Host is down): failed while receiving a server response"
+#define CAUSE                                                                  \
+    "; likely too many connections from this address (maxClientCnxns), or a "  \
+    "server without a quorum"
+
+static void names_the_likely_cause_of_connections_that_are_ended(void **state) {
+    (void)state;
+    log_lines_take(LINE("ZOO_WARN", HANG_UP));
+    log_lines_take(LINE("ZOO_WARN", HANG_UP));
+    log_lines_take(LINE("ZOO_WARN", HANG_UP));
+    assert_says(LEVEL_WARNING, HANG_UP);
+    assert_says(LEVEL_WARNING, HANG_UP);
+    assert_says(LEVEL_WARNING, HANG_UP CAUSE);
+}
+
+static void takes_no_stopped_server_for_a_full_one(void **state) {
+    const char *refused = "errno=111(Connection refused): server refused to "
+                          "accept the client";
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        log_lines_take(LINE("ZOO_WARN", HANG_UP));
+        log_lines_take(LINE("ZOO_ERROR", "errno=111(Connection refused): "
+                                         "server refused to accept the "
+                                         "client"));
+        assert_says(LEVEL_WARNING, HANG_UP);
+        assert_says(LEVEL_ERROR, refused);
+        fake_clock_pass_ms(10000);
+    }
+}
+
 /* A client that is closed used to silence the others of its process. */
 static void stops_for_the_queue_that_takes_the_lines_only(void **state) {
     struct queue *other = queue_new(10);
@@ -159,6 +191,8 @@ int main(void) {
         WITH_QUEUE(drops_lines_while_nobody_takes_them),
         WITH_QUEUE(lets_a_burst_through_and_then_two_a_second),
         WITH_QUEUE(tells_how_many_lines_it_dropped),
+        WITH_QUEUE(names_the_likely_cause_of_connections_that_are_ended),
+        WITH_QUEUE(takes_no_stopped_server_for_a_full_one),
         WITH_QUEUE(stops_for_the_queue_that_takes_the_lines_only),
         WITH_QUEUE(lets_go_of_a_queue_that_is_freed_next),
     };
