@@ -95,6 +95,7 @@ function agent.new(deps)
   self.sources = sources.new({
     services = self.services, codes = deps.codes, now = deps.now,
     random = deps.random, log = deps.log,
+    resync_interval = deps.config.resync_interval,
     changed = function(one, instances) update(self, one, instances) end,
   })
   self.keeper = new_keeper(self, deps)

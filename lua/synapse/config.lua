@@ -18,6 +18,7 @@ local config = {}
 -- @table config
 -- @tfield {service,...} services sorted by name
 -- @tfield number session_timeout seconds
+-- @tfield number resync_interval seconds
 -- @tfield ?string state_file_path of the snapshot
 
 local function not_needed_line(report)
@@ -54,6 +55,8 @@ local function read_top(report, whole, edges)
       "haproxy.state_file_path", "[^/]$", 'the path of a file') or nil,
     session_timeout = value.number(report, top.session_timeout,
       "session_timeout", {low = 1, high = 3600, default = 10}),
+    resync_interval = value.number(report, top.resync_interval,
+      "resync_interval", {low = 1, high = 86400, default = 600}),
     services = read_services(report, top, haproxy, edges),
   }
 end

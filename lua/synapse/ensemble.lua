@@ -12,7 +12,8 @@ ensemble.__index = ensemble
 local SPREAD = 1
 
 --- Returns an ensemble without a session.
--- @tparam table deps `hosts`: for people; `log`; `now()`; `random()` in [0, 1)
+-- @tparam table deps `hosts`: for people; `log`; `now()`; `random()` in [0, 1);
+--   `resync_interval`: seconds after which every list is read again
 -- @treturn ensemble
 function ensemble.new(deps)
   return setmetatable({
@@ -23,6 +24,7 @@ function ensemble.new(deps)
     handlers = {},
     read_at = 0,
     put_off = {},
+    resync_at = {},
     state = "new",
     was_connected = false,
   }, ensemble)
@@ -172,13 +174,30 @@ function ensemble:restart()
   end
 end
 
---- Does what time brings: delayed reads and retries.
+-- A watch can be lost: a server that finds, when it fires, that its client may
+-- not read the path (any more) uses it up and tells nobody (seen on Debian's
+-- 3.8.0, where CVE-2024-23944 is mended). So each list is read anew at times,
+-- every path at moments of its own.
+local function resync(self, registry, now)
+  local due, interval = self.resync_at[registry], self.deps.resync_interval
+  if not due then
+    self.resync_at[registry] = now + self.deps.random() * interval
+  elseif now >= due and self.state == "connected" then
+    self.resync_at[registry] = now + interval
+    registry:path_changed()
+  end
+end
+
+--- Does what time brings: delayed reads, retries, and reads against lost
+-- watches.
 function ensemble:tick()
-  if self.deps.now() >= self.read_at then
+  local now = self.deps.now()
+  if now >= self.read_at then
     read_put_off(self)
   end
   for _, registry in pairs(self.registries) do
     registry:tick()
+    resync(self, registry, now)
   end
 end
 

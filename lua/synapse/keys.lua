@@ -37,7 +37,8 @@ local INSTEAD = {
 }
 
 keys.TOP = fates("", {
-  used = "services service_conf_dir haproxy session_timeout",
+  used = [[services service_conf_dir haproxy session_timeout
+    resync_interval]],
   not_needed = "statsd file_output",
 })
 

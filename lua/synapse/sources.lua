@@ -37,6 +37,7 @@ end
 local function new_ensemble(deps, hosts)
   return ensemble.new({
     hosts = hosts, log = deps.log, now = deps.now, random = deps.random,
+    resync_interval = deps.resync_interval,
   })
 end
 
@@ -62,7 +63,8 @@ end
 --- Returns sources that have read nothing and have no session.
 -- @tparam table deps
 --   `services`; `changed(service, instances)`: called when the instances of a
---   service may have changed; `codes`; `now()`; `random()`; `log`
+--   service may have changed; `codes`; `now()`; `random()`; `log`;
+--   `resync_interval`, see `ensemble.new`
 -- @treturn sources
 function sources.new(deps)
   local self = setmetatable({

@@ -119,7 +119,8 @@ function world:start()
   self.events = {}
   forget_spoilt(self)
   self.agent = agent.new({
-    config = {services = self.services, session_timeout = 10},
+    config = {services = self.services, session_timeout = 10,
+      resync_interval = 600},
     client = new_client(self), codes = CODES, checksum = checksum,
     records = self.text and assert(snapshot.decode(self.text, checksum)) or {},
     snapshot_path = "/state", runtime = self.haproxy:runtime(),

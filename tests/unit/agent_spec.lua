@@ -34,7 +34,8 @@ describe("the agent", function()
 
   local function new(services, records)
     one = agent.new({
-      config = {services = services, session_timeout = 10}, codes = CODES,
+      config = {services = services, session_timeout = 10,
+        resync_interval = 600}, codes = CODES,
       checksum = checksum, records = records or {}, snapshot_path = "/state",
       write_snapshot = function(text)
         table.insert(written, text)

@@ -46,7 +46,7 @@ describe("a configuration", function()
   it("of the smallest kind gets the defaults", function()
     local made, warnings = parse(service())
     assert.are.same({
-      session_timeout = 10,
+      resync_interval = 600, session_timeout = 10,
       services = {{
         name = "web", place = "services.web", disabled = false, backend = "web",
         hosts = "zk1:2181,zk2:2181", path = "/web", default_servers = {},

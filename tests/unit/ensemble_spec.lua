@@ -26,7 +26,7 @@ describe("an ensemble", function()
   before_each(function()
     clock, log, told = new_clock(), new_log(), {}
     one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
-      random = function() return 0.5 end})
+      random = function() return 0.5 end, resync_interval = 600})
     web = new_registry("/web", told)
     one:add(web)
     one.session = new_session(function(event) one:take(event) end)
@@ -127,6 +127,27 @@ describe("an ensemble", function()
   it("reads everything again after an overflow", function()
     one:take({type = "overflow"})
     assert.are.same({"/web connected false"}, told)
+  end)
+
+  -- A server used up a watch without telling: nothing was heard of the path
+  -- any more.
+  it("reads each list again at times while it is connected", function()
+    local function hears_on_tick()
+      local before = #told
+      one:tick()
+      return table.concat(told, ", ", before + 1)
+    end
+    state("connected", "new_session")
+    one:tick()
+    clock.pass(299)
+    assert.are.equal("/web tick nil", hears_on_tick())
+    clock.pass(1)
+    assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
+    state("connecting")
+    clock.pass(600)
+    assert.are.equal("/web tick nil", hears_on_tick())
+    state("connected", "same_handle")
+    assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
   end)
 
   it("says once that the connection is lost", function()

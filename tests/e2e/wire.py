@@ -1,0 +1,135 @@
+"""A wire to a ZooKeeper that counts the requests on it, and may be slow.
+
+The frames are those of ZooKeeper's protocol: a length of four bytes, then, but
+for the first of each side, a number (xid), and in requests the operation.
+"""
+
+import asyncio
+import collections
+import struct
+import threading
+
+import address
+
+OPERATIONS = {1: "create", 2: "delete", 3: "exists", 4: "get", 5: "set",
+              8: "list", 9: "sync", 12: "list", 100: "auth",
+              101: "set watches", 105: "set watches", -11: "close"}
+PING = 11
+
+
+class Wire:
+    """Passes everything on to `server`, `delay` seconds later each way.
+
+    `counts` has the requests by name, `most` how many of one connection were
+    without an answer at once, pings left out."""
+
+    def __init__(self, sandbox, server, delay=0.0):
+        self.hosts = f"{address.HOST}:{address.port()}"
+        self.addresses = [self.hosts]
+        self.counts = collections.Counter()
+        self.most = 0
+        self.delay = delay
+        self._server = server
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        sandbox.at_end(self._close)
+
+    def forget(self):
+        """Counts from zero again."""
+        self.counts = collections.Counter()
+        self.most = 0
+
+    def cut(self):
+        """Ends all connections; new ones are passed on."""
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self):
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def _run(self):
+        self._writers = set()
+        self._loop.run_until_complete(self._listen())
+        self._loop.run_forever()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(
+            asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.close()
+
+    async def _listen(self):
+        host, port = self.hosts.split(":")
+        await asyncio.start_server(self._serve, host, int(port))
+        self._ready.set()
+
+    async def _serve(self, reader, writer):
+        line = _Line(self)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(
+                address.HOST, self._server.port)
+        except OSError:
+            writer.close()
+            return
+        ends = {writer, far_writer}
+        self._writers |= ends
+        await asyncio.gather(
+            self._forward(reader, far_writer, line.asked),
+            self._forward(far_reader, writer, line.answered))
+        self._writers -= ends
+
+    async def _forward(self, reader, writer, note):
+        """Passes frames on until one side ends."""
+        frames = asyncio.Queue()
+        sender = asyncio.ensure_future(self._send(frames, writer))
+        try:
+            while True:
+                head = await reader.readexactly(4)
+                body = await reader.readexactly(struct.unpack(">i", head)[0])
+                note(body)
+                frames.put_nowait((self._loop.time() + self.delay,
+                                   head + body))
+        except (asyncio.IncompleteReadError, OSError):
+            frames.put_nowait((0, None))
+        await sender
+
+    async def _send(self, frames, writer):
+        while True:
+            due, frame = await frames.get()
+            if frame is None:
+                break
+            if due > self._loop.time():
+                await asyncio.sleep(due - self._loop.time())
+            writer.write(frame)
+        writer.close()
+
+    def _close(self):
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+class _Line:
+    """One connection: what was asked on it and not answered yet."""
+
+    def __init__(self, wire):
+        self._wire = wire
+        self._greeted = False
+        self._open = set()
+
+    def asked(self, body):
+        if not self._greeted:
+            self._greeted = True
+            return
+        number, operation = struct.unpack(">ii", body[:8])
+        if operation == PING:
+            return
+        self._wire.counts[OPERATIONS.get(operation, str(operation))] += 1
+        if number > 0:
+            self._open.add(number)
+        self._wire.most = max(self._wire.most, len(self._open))
+
+    def answered(self, body):
+        self._open.discard(struct.unpack(">i", body[:4])[0])
