@@ -57,7 +57,7 @@ REPEAT ?= 1
 E2E_JOBS ?= 3
 # Most of their time the tests wait: several files at once, each in order.
 E2E := $(PYTEST) -n $(if $(ONLY),0,$(E2E_JOBS)) --dist loadfile
-SHELL_FILES := .ci/run .ci/deps
+SHELL_FILES := .ci/run .ci/deps demo/completion.bash
 
 SANITIZERS := address undefined thread
 FUZZ_SECONDS ?= 10

@@ -7,8 +7,11 @@ import os
 import shutil
 import socket
 
-from machines import ROOT, STATS_PORT, registrations
+from machines import (ROOT, SERVICE_PORT, STATS_PORT, machine,
+                      registrations)
 from piece import Piece
+from znodes import owner, registered
+from zookeeper import serves
 
 SERVER_OPTIONS = "check inter 2s rise 3 fall 2"
 LISTEN = ["mode http", "option httpchk GET /health",
@@ -93,14 +96,23 @@ class HAProxy(Piece):
                 "group haproxy"]
 
     def says(self):
-        """Where it sends traffic, once it knows every instance."""
-        told = []
-        for name in self.stack.services():
-            serving = self.serving(name)
-            if len(serving) < len(self.stack.offering(name)):
-                return ""
-            told.append(f"{name} from {' '.join(serving)}")
-        return ", ".join(told)
+        if not self.ask("show version"):
+            return ""
+        return ", ".join(
+            f"{name} from {' '.join(self.serving(name)) or 'nobody'}"
+            for name in self.stack.services())
+
+    def ready(self):
+        """It serves all that are registered, and only those."""
+        if not serves(self.stack):
+            return bool(self.says())
+        return all(self.serving(name) == self._registered(name)
+                   for name in self.stack.services())
+
+    def _registered(self, service):
+        names = {owner(name) for name in registered(self.stack, service)}
+        return sorted(self.stack.at(machine(name), SERVICE_PORT)
+                      for name in names)
 
     def serving(self, service):
         """The sorted address:port of the servers that may get requests."""

@@ -4,7 +4,9 @@ import json
 
 from machines import SERVICE_PORT, registrations
 from piece import Piece
-from zookeeper import children
+from service import Service
+from zookeeper import serves
+from znodes import owner, registered
 
 
 class Nerve(Piece):
@@ -36,7 +38,20 @@ class Nerve(Piece):
         return ["build/nerve", "-c", self.file("nerve.conf.json")]
 
     def says(self):
-        found = children(self.stack, registrations(self.machine.offers))
-        mine = [one for one in found
-                if one.startswith(f"{self.machine.name}_")]
-        return f"registered as {mine[-1]}" if mine else ""
+        if not self.process.runs():
+            return ""
+        if not serves(self.stack):
+            return "no ZooKeeper serves it"
+        mine = self.znodes()
+        return f"registered as {mine[-1]}" if mine else "not registered"
+
+    def ready(self):
+        return (bool(self.znodes()) or not serves(self.stack)
+                or not Service(self.stack, self.machine).healthy())
+
+    def znodes(self):
+        """The names of its registrations."""
+        if not serves(self.stack):
+            return []
+        return [name for name in registered(self.stack, self.machine.offers)
+                if owner(name) == self.machine.name]

@@ -1,23 +1,15 @@
-"""One piece of the sandbox: a program on a machine, its files and its end.
-
-Each piece is a process group of its own, so that Ctrl-C reaches the sandbox
-only, which ends the pieces in order. They are told by the kernel when the
-sandbox itself dies, so not even `kill -9` of it leaves one behind.
-"""
+"""One piece of the sandbox: a program on a machine, its files and its end."""
 
 import os
-import signal
-import subprocess
-import time
 
-from wait import PAUSE
+from process import Process
 
-STOP_SECONDS = 5
+STOP_SECONDS = 8
 
 
 class Piece:
     """A program: what differs is in the kinds (zookeeper, service, nerve,
-    haproxy), each of which says these four things."""
+    haproxy), each of which says these five things."""
 
     kind = ""
 
@@ -33,21 +25,21 @@ class Piece:
         raise NotImplementedError
 
     def says(self):
-        """What it says of itself; empty until it does its work."""
+        """What it says of itself; empty where it says nothing."""
         raise NotImplementedError
+
+    def ready(self):
+        """Whether it does all that it can, as things are."""
+        return bool(self.says())
 
     def __init__(self, stack, machine):
         self.stack = stack
         self.machine = machine
-        self._child = None
+        self.process = Process(self.file(f"{self.kind}.pid"))
 
     @property
     def name(self):
         return f"{self.machine.name} {self.kind}"
-
-    @property
-    def pid(self):
-        return self._child.pid
 
     def file(self, *names):
         """One of the machine's files, relative to the repository's root."""
@@ -59,6 +51,8 @@ class Piece:
 
     def last_words(self, count=20):
         """The end of its log."""
+        if not os.path.exists(self.log):
+            return ""
         with open(self.log, errors="replace") as log:
             return "".join(log.readlines()[-count:]).rstrip()
 
@@ -67,42 +61,11 @@ class Piece:
         with open(self.file(name), "w") as file:
             file.write(text)
 
-    def start(self):
-        command = ["setpriv", "--pdeathsig", "TERM", *self.command()]
-        with open(self.log, "ab") as log:
-            self._child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
-
-    def end(self):
-        """How it has ended, in words; empty while it runs. Its id stays its
-        own (it is not reaped) until `finish`."""
-        if self._child is None:
-            return ""
-        found = os.waitid(os.P_PID, self.pid,
-                          os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if found is None:
-            return ""
-        if found.si_code == os.CLD_EXITED:
-            return f"exit status {found.si_status}"
-        return f"killed by {signal.Signals(found.si_status).name}"
-
-    def ask_to_stop(self):
-        """Asks it to stop, also when somebody froze it."""
-        if self._child:
-            os.kill(self.pid, signal.SIGTERM)
-            os.killpg(self.pid, signal.SIGCONT)
+    def start(self, tied=False):
+        self.process.start(self.command(), self.log, tied)
 
     def finish(self):
-        """Waits for its end and frees its id; ends by force what does not
-        go. Returns what was wrong with that, or nothing."""
-        if self._child is None:
-            return ""
-        deadline = time.monotonic() + STOP_SECONDS
-        while not self.end() and time.monotonic() < deadline:
-            time.sleep(PAUSE)
-        stuck = not self.end()
-        os.killpg(self.pid, signal.SIGKILL)
-        self._child.wait()
-        self._child = None
-        return f"{self.name} did not end on SIGTERM" if stuck else ""
+        """Waits for its end. Returns what was wrong with that, or nothing."""
+        if self.process.end(STOP_SECONDS):
+            return f"{self.name} did not end on SIGTERM"
+        return ""

@@ -1,7 +1,11 @@
 """All pieces of a stack: made, started and ended in the right order."""
 
+import os
+import shutil
+
 import wait
 from haproxy import HAProxy
+from machines import MACHINES
 from nerve import Nerve
 from service import Service
 from zookeeper import ZooKeeper
@@ -15,23 +19,38 @@ class Broken(Exception):
     """A piece does not do its work."""
 
 
-def pieces_of(stack):
+def piece_of(stack, machine, kind):
+    return KINDS[kind](stack, machine)
+
+
+def pieces_of(stack, machines=None):
     """One object for each piece on each machine, in the order of their start.
     """
     return [kind(stack, machine) for name, kind in KINDS.items()
-            for machine in stack.machines if name in machine.pieces]
+            for machine in machines or stack.machines
+            if name in machine.pieces]
 
 
-def start(pieces):
-    """Starts them, one kind after the other and all of a kind at once. Yields
-    each when it does its work; raises Broken with the last words of one that
-    does not."""
-    for piece in pieces:
+def make(stack):
+    """Writes the files of all pieces and remembers what was decided. Call it
+    with the stack locked."""
+    for name in os.listdir(stack.folder):
+        shutil.rmtree(os.path.join(stack.folder, name))
+    for piece in pieces_of(stack):
         piece.configure()
+    stack.save()
+
+
+def start(stack, pieces, tied=False):
+    """Starts those that do not run, one kind after the other and all of a
+    kind at once. Yields each when it does its work; raises Broken with the
+    last words of one that does not."""
     for kind in KINDS:
         some = [piece for piece in pieces if piece.kind == kind]
-        for piece in some:
-            piece.start()
+        with stack.locked():
+            for piece in some:
+                if not piece.process.runs():
+                    piece.start(tied)
         for piece in some:
             _wait_for(piece)
             yield piece
@@ -39,23 +58,32 @@ def start(pieces):
 
 def _wait_for(piece):
     try:
-        wait.until(lambda: piece.end() or piece.says(), START_SECONDS,
-                   f"{piece.name} does its work")
+        wait.until(lambda: not piece.process.runs() or piece.ready(),
+                   START_SECONDS, f"{piece.name} does its work")
     except wait.Late as late:
         raise Broken(f"{late}\n{piece.last_words()}") from None
-    if piece.end():
-        raise Broken(f"{piece.name} has ended: {piece.end()}\n"
-                     f"{piece.last_words()}")
+    if not piece.process.runs():
+        raise Broken(f"{piece.name} has ended\n{piece.last_words()}")
 
 
-def stop(pieces):
-    """Ends all: ZooKeeper last, so that nerve can take its znodes away.
-    Returns a sentence for each that had to be forced."""
+def stop(stack):
+    """Ends all that was ever started: ZooKeeper last, so that nerve can take
+    its znodes away. Removes the folder. Returns a sentence for each that had
+    to be forced."""
     troubles = []
-    for last in (False, True):
-        some = [piece for piece in pieces
-                if (piece.kind == "zookeeper") == last]
-        for piece in some:
-            piece.ask_to_stop()
-        troubles += filter(None, [piece.finish() for piece in some])
+    with stack.locked():
+        pieces = pieces_of(stack, MACHINES)
+        for last in (False, True):
+            some = [piece for piece in pieces
+                    if (piece.kind == "zookeeper") == last]
+            for piece in some:
+                piece.process.ask()
+            troubles += filter(None, [piece.finish() for piece in some])
+        shutil.rmtree(stack.folder)
     return troubles
+
+
+def running(stack):
+    """The pieces that run, of all machines that there may be."""
+    return [piece for piece in pieces_of(stack, MACHINES)
+            if piece.process.runs()]

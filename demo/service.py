@@ -18,7 +18,14 @@ class Service(Piece):
         return self.stack.at(self.machine, SERVICE_PORT)
 
     def configure(self):
-        self.write("health", "")
+        self.set_health(True)
+
+    def set_health(self, well):
+        """The tutorial's `touch health`, and `rm health`."""
+        if well:
+            self.write("health", "")
+        elif os.path.exists(self.file("health")):
+            os.unlink(self.file("health"))
 
     def command(self):
         address, _, port = self.where().rpartition(":")
@@ -26,5 +33,11 @@ class Service(Piece):
                 port, self.file()]
 
     def says(self):
-        status, text = get(self.where(), "/health")
-        return f"GET /health: {status} {text}" if status == 200 else ""
+        status, text = self._health()
+        return f"GET /health: {status} {text}" if status else ""
+
+    def healthy(self):
+        return self._health()[0] == 200
+
+    def _health(self):
+        return get(self.where(), "/health")

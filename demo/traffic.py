@@ -27,7 +27,7 @@ class Traffic:
     def __init__(self, where):
         self.where = where
         self.answers = Counter()
-        self.failed = 0
+        self.failures = Counter()  # by the status of the answer
         self._failed_in_a_row = 0
         self._recent = deque(maxlen=WINDOW)  # who gave the last answers
         self._answering = ()
@@ -41,9 +41,23 @@ class Traffic:
             self._failed_in_a_row = 0
             self._recent.append(who)
         else:
-            self.failed += 1
+            self.failures[status] += 1
             self._failed_in_a_row += 1
         return text
+
+    @property
+    def failed(self):
+        return sum(self.failures.values())
+
+    def table(self):
+        """Who answered how many, and how many failed, as lines."""
+        why = ", ".join(f"{count} with status {status}" if status else
+                        f"{count} without an answer"
+                        for status, count in sorted(self.failures.items()))
+        rows = [(who, str(count))
+                for who, count in sorted(self.answers.items())]
+        rows.append(("failed", f"{self.failed}  {why}".rstrip()))
+        return [f"{name:17} {count}" for name, count in rows]
 
     def total(self):
         return self.failed + sum(self.answers.values())

@@ -1,14 +1,13 @@
-"""The piece that is a ZooKeeper server, and a look into it."""
+"""The piece that is a ZooKeeper server, and a word with it."""
 
-import os
 import socket
-import subprocess
 
-from machines import ROOT, ZOOKEEPER_PORT
+from machines import ZOOKEEPER_PORT
 from piece import Piece
 
 CLASSES = ":".join(f"/usr/share/java/{name}.jar" for name in (
     "zookeeper", "slf4j-api", "slf4j-simple"))
+PATIENCE = 1
 
 
 class ZooKeeper(Piece):
@@ -27,7 +26,19 @@ clientPort={port}
 maxClientCnxns=0
 admin.enableServer=false
 4lw.commands.whitelist=ruok,srvr,cons,wchs
-""")
+{self._others()}""")
+        servers = self.stack.zookeepers()
+        if self.machine in servers:
+            self.write("data/myid", f"{servers.index(self.machine) + 1}\n")
+
+    def _others(self):
+        """The lines by which three servers make one ensemble."""
+        if not self.stack.cluster:
+            return ""
+        servers = enumerate(self.stack.zookeepers(), 1)
+        return "initLimit=10\nsyncLimit=5\n" + "".join(
+            f"server.{number}={self.stack.quorum(one)}\n"
+            for number, one in servers)
 
     def command(self):
         return ["java", "-Xmx128m", "-XX:+UseSerialGC",
@@ -36,28 +47,32 @@ admin.enableServer=false
                 self.file("zoo.cfg")]
 
     def says(self):
-        mode = [line for line in self._word("srvr").splitlines()
-                if line.startswith("Mode: ")]
-        if not mode or self._word("ruok") != "imok":
+        answer = self.word("ruok")
+        if not answer:
             return ""
-        return f"imok, {mode[0].lower()}"
+        return f"{answer}, {self.mode() or 'serves nobody: no quorum'}"
 
-    def _word(self, word):
+    def ready(self):
+        return bool(self.mode())
+
+    def mode(self):
+        """`mode: leader` or the like; empty where it serves nobody."""
+        modes = [line for line in self.word("srvr").splitlines()
+                 if line.startswith("Mode: ")]
+        return modes[0].lower() if modes else ""
+
+    def word(self, word):
         """The answer to a four-letter word; empty without a server."""
         address, _, port = self.where().rpartition(":")
         try:
-            with socket.create_connection((address, int(port)), 2) as server:
+            with socket.create_connection((address, int(port)),
+                                          PATIENCE) as server:
                 server.sendall(word.encode())
                 return b"".join(iter(lambda: server.recv(65536), b"")).decode()
         except OSError:
             return ""
 
 
-def children(stack, path):
-    """The names below `path`, read by Myelin's own module in plain Lua."""
-    done = subprocess.run(
-        ["lua5.3", os.path.join(ROOT, "csrc", "examples", "ls.lua"),
-         ",".join(stack.ensemble()), path],
-        env={**os.environ, "LUA_CPATH": os.path.join(ROOT, "build/?.so;;")},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
-    return done.stdout.split()
+def serves(stack):
+    """Whether some server of the ensemble serves clients."""
+    return any(ZooKeeper(stack, one).mode() for one in stack.zookeepers())

@@ -1,0 +1,47 @@
+"""What may follow on the command line of demo/smartstack."""
+
+from deeds import VERBS
+from machines import MACHINES, SERVICES, machine
+
+NODES = [one.name for one in MACHINES if one.offers]
+NAMES = [one.name for one in MACHINES]
+WORDS = ["up", "down", "status", *VERBS, "wait", "health", "call", "zk",
+         "log", "watch"]
+
+
+def candidates(words):
+    """Completes the last of `words`, which follow the program's name."""
+    *before, last = words or [""]
+    return sorted(one for one in _follow(before) if one.startswith(last))
+
+
+def _follow(before):
+    if not before:
+        return WORDS
+    verb, count = before[0], len(before)
+    if verb == "up":
+        return ["--cluster", *NAMES]
+    if verb in VERBS or verb == "log":
+        return ([*NAMES, "leader", "follower"] if count == 1 else
+                _pieces(before[1]) if count == 2 else
+                ["-f"] if verb == "log" else [])
+    return _ARGUMENTS.get((verb, count), [])
+
+
+def _pieces(name):
+    if name in ("leader", "follower"):
+        return ["zookeeper"]
+    return machine(name).pieces if name in NAMES else []
+
+
+_ARGUMENTS = {
+    ("health", 1): NODES,
+    ("health", 2): ["on", "off"],
+    ("wait", 1): [*NAMES, "leader"],
+    ("wait", 2): ["in", "out"],
+    ("call", 1): NODES,
+    ("call", 2): SERVICES,
+    ("call", 3): ["-n"],
+    ("zk", 1): ["ls", "get", "stat", "ruok", "status"],
+    ("zk", 2): [f"/nerve/services/{one}/services" for one in SERVICES],
+}

@@ -1,0 +1,61 @@
+"""A view of the whole stack that redraws itself, with traffic of its own."""
+
+import sys
+import threading
+
+import table
+import wait
+from haproxy import HAProxy
+from machines import machine
+from traffic import Traffic
+from znodes import registered
+from zookeeper import serves
+
+FROM, TO = "service_b_node_1", "service_a"
+REQUEST_PAUSE = 0.05
+REDRAW_SECONDS = 1
+CLEAR = "\033[H\033[2J"
+
+
+def show(stack):
+    """Draws until somebody asks to stop."""
+    traffic = Traffic(stack.frontend(machine(FROM), TO))
+    ending = threading.Event()
+    sender = threading.Thread(target=_send, args=(traffic, ending))
+    sender.start()
+    before = 0
+    try:
+        while True:
+            total = traffic.total()
+            _draw(stack, traffic, total - before)
+            before = total
+            wait.pause(REDRAW_SECONDS)
+    finally:
+        ending.set()
+        sender.join()
+
+
+def _send(traffic, ending):
+    while not ending.wait(REQUEST_PAUSE):
+        traffic.ask()
+
+
+def _draw(stack, traffic, sent):
+    clear = CLEAR if sys.stdout.isatty() else ""
+    print(clear + "\n".join(_view(stack, traffic, sent)), flush=True)
+
+
+def _view(stack, traffic, sent):
+    yield from table.status(stack)
+    yield ""
+    known = serves(stack)
+    for service in stack.services():
+        names = registered(stack, service) if known else ["ZooKeeper is away"]
+        yield f"{service} znodes   {'  '.join(names) or 'none'}"
+        servers = HAProxy(stack, machine(FROM)).serving(service)
+        yield f"{service} servers  {'  '.join(servers) or 'none'}"
+    yield ""
+    yield (f"{TO} through {FROM}: {sent} requests since the last view, "
+           f"{traffic.failed} of {traffic.total()} failed")
+    yield from traffic.table()
+    yield "Ctrl-C ends this view."

@@ -1,0 +1,149 @@
+"""A stack: the machines that are there, their addresses, ports and folder.
+
+What was decided when it was made (one ZooKeeper or three, which ports) is
+kept in a file of the folder, so that every later command sees the same.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+
+from machines import (ELECTION_PORT, FRONTEND_PORTS, MACHINES, QUORUM_PORT,
+                      ROOT, SERVICES, ZOOKEEPER_PORT)
+
+
+class Stack:
+    """All machines on one network of loopback addresses, such as 127.0.1."""
+
+    def __init__(self, network="127.0.1", cluster=False):
+        self.network = network
+        self.cluster = cluster
+        self.folder = os.path.join("build", "demo", network)
+        self._ports = {}
+
+    @property
+    def _file(self):
+        return os.path.join(self.folder, "stack.json")
+
+    def exists(self):
+        return os.path.exists(self._file)
+
+    def save(self):
+        with open(f"{self._file}.new", "w") as file:
+            json.dump({"cluster": self.cluster, "ports": self._ports}, file)
+        os.rename(f"{self._file}.new", self._file)
+
+    def load(self):
+        with open(self._file) as file:
+            known = json.load(file)
+        self.cluster, self._ports = known["cluster"], known["ports"]
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Makes the folder, and lets one command at a time change what is in
+        it. What is being started holds the lock until it is on file."""
+        held = self._lock()
+        try:
+            yield
+        finally:
+            os.close(held)
+
+    def _lock(self):
+        while True:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            held = os.open(self.folder, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            try:
+                if os.path.samestat(os.fstat(held), os.stat(self.folder)):
+                    return held
+            except FileNotFoundError:
+                pass  # removed by the one who had the lock
+            os.close(held)
+
+    @property
+    def machines(self):
+        """Those that there are; of the ZooKeepers, one or all three."""
+        return [one for one in MACHINES
+                if self.cluster or one.name not in ("zookeeper2",
+                                                    "zookeeper3")]
+
+    def zookeepers(self):
+        return [one for one in self.machines if "zookeeper" in one.pieces]
+
+    def offering(self, service):
+        """The machines that offer `service`."""
+        return [one for one in self.machines if one.offers == service]
+
+    def services(self):
+        return SERVICES
+
+    def address(self, machine):
+        return f"{self.network}.{machine.number}"
+
+    def port(self, machine, wished):
+        """The port used on `machine` for `wished`: itself where it is free,
+        and the same one every time."""
+        ports = self._ports.setdefault(machine.name, {})
+        key = str(wished)
+        if key not in ports:
+            ports[key] = self._free_port(machine, wished, ports.values())
+        return ports[key]
+
+    def _free_port(self, machine, wished, taken):
+        for port in range(wished, 65536):
+            if port not in taken and _is_free(self.address(machine), port):
+                return port
+        raise OSError(f"{self.address(machine)}: no free port from {wished}")
+
+    def at(self, machine, wished):
+        """address:port"""
+        return f"{self.address(machine)}:{self.port(machine, wished)}"
+
+    def frontend(self, machine, service):
+        """Where `machine`'s HAProxy offers `service`."""
+        return self.at(machine, FRONTEND_PORTS[service])
+
+    def ensemble(self):
+        """The connect strings of the ZooKeeper servers."""
+        return [self.at(one, ZOOKEEPER_PORT) for one in self.zookeepers()]
+
+    def quorum(self, machine):
+        """address:port:port, where a ZooKeeper server meets the others."""
+        return (f"{self.at(machine, QUORUM_PORT)}:"
+                f"{self.port(machine, ELECTION_PORT)}")
+
+    def path(self, machine, *names):
+        """A file of `machine`, as one types it in the repository's root."""
+        return os.path.join(self.folder, machine.name, *names)
+
+
+def network_of(environment):
+    """Reads the network from what is set; raises ValueError."""
+    network = environment.get("DEMO_NETWORK") or "127.0.1"
+    parts = network.split(".")
+    if len(parts) != 3 or parts[0] != "127" or not all(
+            part.isdecimal() and int(part) < 256 for part in parts):
+        raise ValueError(f"DEMO_NETWORK={network}: three numbers are right, "
+                         "such as 127.0.1")
+    return network
+
+
+def go_to_root():
+    """All paths are those that one types in the repository's root. Raises
+    OSError when what is built is not there."""
+    os.chdir(ROOT)
+    for name in ("build/nerve", "build/zookeeper.so"):
+        if not os.path.exists(name):
+            raise OSError(f"{name} is missing: make builds it")
+
+
+def _is_free(address, port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
