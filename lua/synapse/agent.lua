@@ -30,14 +30,15 @@ local function add_services(self, deps)
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)
       end,
+      is_claimed = function(key) return self.sources:has(key) end,
       now = deps.now, log = deps.log,
     })
     table.insert(self.services, one)
   end
 end
 
-local function update(self, one, instances)
-  if one:update(instances) then
+local function changed(self, one, is_changed)
+  if is_changed then
     self.sync:mark(one)
     self.keeper:changed()
   end
@@ -96,7 +97,9 @@ function agent.new(deps)
     services = self.services, codes = deps.codes, now = deps.now,
     random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
-    changed = function(one, instances) update(self, one, instances) end,
+    changed = function(one, instances)
+      changed(self, one, one:update(instances))
+    end,
   })
   self.keeper = new_keeper(self, deps)
   self.sync = sync.new({
@@ -165,15 +168,28 @@ end
 
 -- A change of the number of usable servers that is not ours (an operator, a
 -- check) is a reason to compare now. Looking is cheap, comparing is not.
+local function look_at(self, one)
+  local count = self.deps.runtime.active(one.backend)
+  if self.active[one] and self.active[one] ~= count then
+    self.sync:compare(one)
+  end
+  self.active[one] = count
+end
+
 local function look(self)
   for _ = 1, math.min(LOOKED_AT, #self.services) do
     self.looked_at = self.looked_at % #self.services + 1
-    local one = self.services[self.looked_at]
-    local count = self.deps.runtime.active(one.backend)
-    if self.active[one] and self.active[one] ~= count then
-      self.sync:compare(one)
+    look_at(self, self.services[self.looked_at])
+  end
+end
+
+-- Suspects are looked at each time: one whose check fails leaves at once.
+local function look_at_suspects(self)
+  for _, one in ipairs(self.services) do
+    if one:has_suspects() then
+      look_at(self, one)
+      changed(self, one, one:review())
     end
-    self.active[one] = count
   end
 end
 
@@ -186,6 +202,7 @@ local function tick(self)
   self.client:tick()
   self.sources:tick()
   look(self)
+  look_at_suspects(self)
   self.sync:tick()
 end
 

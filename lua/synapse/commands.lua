@@ -107,16 +107,50 @@ local function admin_of(bits)
   return bits & ADMIN_FORCED_DRAIN ~= 0 and "drain" or "ready"
 end
 
+-- Bits of srv_check_state: a check was configured, and is enabled.
+local CHECKED = 0x06
+local OP_STOPPED = 0
+
+-- What HAProxy's own check says; nothing in maint, where it rests.
+local function check_of(operational, bits, admin)
+  if bits & CHECKED ~= CHECKED then
+    return "none"
+  elseif admin == "maint" then
+    return nil
+  end
+  return operational == OP_STOPPED and "fails" or "passes"
+end
+
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
--- srv_uweight srv_iweight, nine more, srv_port srvrecord srv_use_ssl: columns
--- 1 to 9, then 19 to 21.
-local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) %d+ (%d+) (%d+) (%d+)" ..
-  (" %S+"):rep(9) .. " (%d+) %S+ (%d)"
+-- srv_uweight srv_iweight, four more, srv_check_state, four more, srv_port
+-- srvrecord srv_use_ssl: columns 1 to 9, 14, then 19 to 21.
+local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)" ..
+  (" %S+"):rep(4) .. " (%d+)" .. (" %S+"):rep(4) .. " (%d+) %S+ (%d)"
+
+local function integer(digits)
+  return math.tointeger(tonumber(digits))
+end
+
+local function state_of(line)
+  local id, name, host, operational, admin, weight, initial, check, port, tls =
+    line:match(STATE)
+  if not name then
+    return nil
+  end
+  local state = {
+    id = integer(id), host = host, port = integer(port),
+    weight = integer(weight), initial = integer(initial),
+    admin = admin_of(integer(admin)), is_tls = tls == "1",
+  }
+  state.check = check_of(integer(operational), integer(check), state.admin)
+  return name, state
+end
 
 --- Reads the answer to `show servers state <backend>`.
 -- @tparam string answer
--- @treturn {[string]=server} by the server's name; each with its `id` and
---   `is_tls` as well
+-- @treturn {[string]=server} by the server's name; each with its `id`,
+--   `is_tls` and `check` as well: "passes", "fails", "none" where there is no
+--   check, nil where it rests
 -- @treturn[2] nil when it is something else
 function commands.states(answer)
   if not answer:find("^1\n# be_id ") then
@@ -124,18 +158,9 @@ function commands.states(answer)
   end
   local states = {}
   for line in answer:gmatch("[^\n]+") do
-    local id, name, host, admin, weight, initial, port, tls =
-      line:match(STATE)
+    local name, state = state_of(line)
     if name then
-      states[name] = {
-        id = math.tointeger(tonumber(id)),
-        host = host,
-        port = math.tointeger(tonumber(port)),
-        weight = math.tointeger(tonumber(weight)),
-        initial = math.tointeger(tonumber(initial)),
-        admin = admin_of(math.tointeger(tonumber(admin))),
-        is_tls = tls == "1",
-      }
+      states[name] = state
     end
   end
   return states

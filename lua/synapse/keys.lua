@@ -37,7 +37,7 @@ local INSTEAD = {
 }
 
 keys.TOP = fates("", {
-  used = [[services service_conf_dir haproxy session_timeout
+  used = [[services service_conf_dir haproxy guard session_timeout
     resync_interval]],
   not_needed = "statsd file_output",
 })
@@ -53,7 +53,7 @@ keys.HAPROXY = fates("haproxy", {
 })
 
 keys.SERVICE = fates("services.*", {
-  used = [[discovery haproxy default_servers use_previous_backends
+  used = [[discovery haproxy default_servers use_previous_backends guard
     max_instances]],
   not_needed = "file_output load_test_concurrency",
   refused = {
@@ -97,6 +97,9 @@ keys.SERVICE_HAPROXY = fates("services.*.haproxy", {
     backend_order shared_frontend cookie_value_method]],
   refused = {server_port_override = INSTEAD.port},
 })
+
+keys.GUARD = fates("guard", {used = "window share hold"})
+keys.SERVICE_GUARD = fates("services.*.guard", {used = "window share hold"})
 
 -- A refused key that asks for nothing does no harm.
 local function asks_for_nothing(value)

@@ -38,14 +38,24 @@ local function plural(count, what)
   return string.format("%d %s%s", count, what, count == 1 and "" or "s")
 end
 
+local function first(keys)
+  return table.concat(keys, ", ", 1, math.min(#keys, NAMED)) ..
+    (#keys > NAMED and ", ..." or "")
+end
+
 local function part(keys, what, why)
   if #keys == 0 then
     return nil
   end
-  local more = #keys > NAMED and ", ..." or ""
-  return string.format("%s %s (%s%s%s)", plural(#keys, "instance"), what,
-    table.concat(keys, ", ", 1, math.min(#keys, NAMED)), more,
-    why and "; " .. why or "")
+  return string.format("%s %s (%s%s)", plural(#keys, "instance"), what,
+    first(keys), why and "; " .. why or "")
+end
+
+--- Names instances.
+-- @tparam {string,...} keys at least one
+-- @treturn string how many, and the first ones
+function news.names(keys)
+  return string.format("%s (%s)", plural(#keys, "instance"), first(keys))
 end
 
 local function used_slots(placed)

@@ -44,8 +44,8 @@ end
 --   key; `waiting`, keys without a slot, sorted
 function placement.new(pool, placed, instances, sessions)
   local self = setmetatable({
-    pool = pool, placed = placed, by_key = {}, vacated = {},
-    sessions = sessions,
+    pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
+    left = {}, sessions = sessions,
   }, placement)
   for _, one in ipairs(instances) do
     self.by_key[one.key] = one
@@ -54,15 +54,45 @@ function placement.new(pool, placed, instances, sessions)
   return self
 end
 
+-- Remembers who was in a slot last, and nobody else.
+local function remember(self, slot, key)
+  local before = self.last[slot]
+  if before and self.left[before] == slot then
+    self.left[before] = nil
+  end
+  self.last[slot], self.left[key] = key, slot
+  self.vacated[slot] = true
+end
+
 local function leave(self, one)
   local slot = self.slot_of[one.key]
   self.by_key[one.key] = nil
   if slot then
     self.slot_of[one.key] = nil
     self.placed[slot] = nil
-    self.vacated[slot] = true
+    remember(self, slot, one.key)
   end
   return slot
+end
+
+local function put(self, key, slot, touched)
+  self.placed[slot], self.slot_of[key] = key, slot
+  touched[#touched + 1] = slot
+end
+
+-- Whoever finds the slot free that it had goes back there: the sessions that
+-- make it rest are its own. Returns the others.
+local function go_home(self, keys, touched)
+  local others = {}
+  for _, key in ipairs(keys) do
+    local slot = self:home(key)
+    if slot then
+      put(self, key, slot, touched)
+    else
+      others[#others + 1] = key
+    end
+  end
+  return others
 end
 
 -- Gives slots to those who have none, in sorted order.
@@ -78,12 +108,11 @@ local function enter(self, added, touched)
   table.sort(keys)
   self.waiting = {}
   local is_full = false
-  for _, key in ipairs(keys) do
+  for _, key in ipairs(go_home(self, keys, touched)) do
     local slot = not is_full and
       slots.choose(self.pool, self.placed, key, is_resting)
     if slot then
-      self.placed[slot], self.slot_of[key] = key, slot
-      touched[#touched + 1] = slot
+      put(self, key, slot, touched)
     else
       is_full = true
       self.waiting[#self.waiting + 1] = key
@@ -112,6 +141,7 @@ end
 -- @tparam {string,...} pool
 function placement:shrink(pool)
   self.pool = pool
+  self.last, self.left = {}, {}
   place_all(self)
 end
 
@@ -123,6 +153,14 @@ function placement:grow(slot)
   if key then
     self.placed[slot], self.slot_of[key] = key, slot
   end
+end
+
+--- Returns the slot that an instance has, or had last where it is still free.
+-- @tparam string key
+-- @treturn ?string
+function placement:home(key)
+  local slot = self.left[key]
+  return self.slot_of[key] or slot and not self.placed[slot] and slot or nil
 end
 
 --- Returns the instance in a slot.

@@ -364,6 +364,13 @@ function registry:knows_nothing()
   return self.state == "new" and next(self.entries) == nil
 end
 
+--- Tells whether a znode has a host:port.
+-- @tparam string key
+-- @treturn boolean
+function registry:has(key)
+  return self.roster:has(key)
+end
+
 --- Lists the instances known.
 -- @treturn {instance,...} see `roster:list`
 function registry:instances()

@@ -119,6 +119,13 @@ function roster:change(gone, come)
     table.move(self.all, 1, #self.all, 1, {})
 end
 
+--- Tells whether there is an instance.
+-- @tparam string key
+-- @treturn boolean
+function roster:has(key)
+  return has_key(self.all, find(self.all, key), key)
+end
+
 --- Lists the instances.
 -- @treturn {instance,...} sorted by key, each key once; a table that never
 --   changes

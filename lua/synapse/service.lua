@@ -1,6 +1,6 @@
 --- The state of one service: what is wanted, and what HAProxy is known to have.
 --
--- It decides by the pure modules (select, slots, holds, plan) and keeps their
+-- It decides by other modules (choice, placement, holds, plan) and keeps their
 -- results. It sends nothing: `sync` does, and tells it what was acknowledged.
 --
 -- A backend of a thousand servers must not make the change of one slow: what
@@ -9,16 +9,17 @@
 --
 -- @module synapse.service
 
+local choice = require("synapse.choice")
 local commands = require("synapse.commands")
 local difference = require("synapse.difference")
 local growth = require("synapse.growth")
+local guard = require("synapse.guard")
 local holds = require("synapse.holds")
 local news = require("synapse.news")
 local placement = require("synapse.placement")
 local plan = require("synapse.plan")
 local refusals = require("synapse.refusals")
-local roster = require("synapse.roster")
-local select = require("synapse.select")
+local target = require("synapse.target")
 
 local service = {}
 service.__index = service
@@ -39,24 +40,36 @@ local function dirty_all(self)
   end
 end
 
+local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {}}
+
+-- Why an instance that is gone from ZooKeeper may not stay, or nil.
+local function objection(self, one)
+  local slot = self.placement:home(one.key)
+  return guard.objection(one, slot and self.actual[slot]) or
+    self.deps.is_claimed(one.key) and "another znode has the address" or nil
+end
+
 --- Returns a service that serves what its snapshot has, else its defaults.
 -- @tparam table deps
 --   `config`: the service's configuration;
 --   `pool`: its slots, in order; `initial`: their weights by slot;
 --   `record`: its part of the snapshot, or nil;
---   `sessions(slot)`: how many sessions the slot has; `now()`; `log`
+--   `sessions(slot)`: how many sessions the slot has;
+--   `is_claimed(key)`: whether any znode has the host:port; `now()`; `log`
 -- @treturn service
 function service.new(deps)
-  local record = deps.record or {instances = {}, placed = {}, held = {}}
-  local previous = roster.new(record.instances):list()
-  local wanted, source = select.wanted(deps.config, previous, {})
-  local self = setmetatable({
+  local record = deps.record or NO_RECORD
+  local self
+  local chosen = choice.new({
+    config = deps.config, record = record, now = deps.now, log = deps.log,
+    objection = function(one) return objection(self, one) end,
+  })
+  self = setmetatable({
     deps = deps,
     name = deps.config.name,
     backend = deps.config.backend,
-    wanted = wanted,
-    source = #previous > 0 and "previous" or source,
-    placement = placement.new(deps.pool, record.placed, wanted,
+    choice = chosen,
+    placement = placement.new(deps.pool, record.placed, chosen.wanted,
       deps.sessions),
     growth = growth.new({
       backend = deps.config.backend, pool = deps.pool, now = deps.now,
@@ -80,17 +93,6 @@ function service.new(deps)
   return self
 end
 
-local function report_source(self, source)
-  local log = self.deps.log
-  if source == "previous" then
-    log:warning("%s: no instance in ZooKeeper, the %d previous ones stay",
-      self.name, #self.wanted)
-  elseif source == "default" then
-    log:warning("%s: no instance in ZooKeeper, using default_servers",
-      self.name)
-  end
-end
-
 -- What the slot's last instance had to do with it is over: no refusal, and no
 -- acknowledged ready that would make its maint look like an operator's.
 local function vacate(self, slot)
@@ -112,34 +114,34 @@ local function replace(self, found)
   end
 end
 
---- Takes the instances that ZooKeeper has now.
--- @tparam {instance,...} instances
--- @treturn boolean whether anything is to be done
-function service:update(instances)
-  local wanted, source =
-    select.wanted(self.deps.config, instances, self.wanted)
-  local found = difference.between(self.wanted, wanted)
-  if source ~= self.source then
-    self.source = source
-    report_source(self, source)
-  end
-  self.wanted = wanted
-  if difference.is_empty(found) and #self.placement.waiting == 0 then
+local function follow(self, found, is_guarded)
+  if difference.is_empty(found) and not is_guarded then
     return false
   end
   news.add(self.news, found)
   replace(self, found)
+  self.asking = self.asking or is_guarded
   self.revision = self.revision + 1
   return true
 end
 
-local function weight_of(self, one, slot)
-  if one.weight == 0 then
-    return 0
-  elseif one.weight and self.deps.config.use_nerve_weights then
-    return one.weight
-  end
-  return self.deps.initial[slot]
+--- Takes the instances that ZooKeeper has now.
+-- @tparam {instance,...} instances
+-- @treturn boolean whether anything is to be done
+function service:update(instances)
+  return follow(self, self.choice:take(instances))
+end
+
+--- Tells whether it has suspects, see `synapse.guard`.
+-- @treturn boolean
+function service:has_suspects()
+  return self.choice:has_suspects()
+end
+
+--- Looks again at its suspects, see `synapse.guard`.
+-- @treturn boolean whether anything is to be done
+function service:review()
+  return follow(self, self.choice:review())
 end
 
 -- An instance whose address was refused must not be served from the address
@@ -151,33 +153,30 @@ local function target_of(self, slot)
   elseif refused then
     return self.actual[slot]
   end
-  return {
-    host = one.host, port = one.port,
-    weight = weight_of(self, one, slot),
-    initial = self.deps.initial[slot],
-    admin = self.held[one.key] or "ready",
-  }
+  return target.server(one, self.deps.config, {
+    weight = self.deps.initial[slot], hold = self.held[one.key],
+  })
 end
 
 --- Returns what each filled slot is to be.
 -- @treturn {[string]=server}
 function service:target()
-  local target = {}
+  local servers = {}
   for slot in pairs(self.placement.placed) do
-    target[slot] = target_of(self, slot)
+    servers[slot] = target_of(self, slot)
   end
-  return target
+  return servers
 end
 
 local function dirty_slots(self)
-  local list, target = {}, {}
+  local list, servers = {}, {}
   for slot in pairs(self.dirty) do
     list[#list + 1] = slot
-    target[slot] = target_of(self, slot)
+    servers[slot] = target_of(self, slot)
   end
   local position = self.position
   table.sort(list, function(a, b) return position[a] < position[b] end)
-  return list, target
+  return list, servers
 end
 
 -- A slot that needs nothing is clean, and a refusal of its is over.
@@ -195,8 +194,8 @@ local function clean(self, groups)
 end
 
 local function repairs(self)
-  local list, target = dirty_slots(self)
-  local groups = plan.diff(self.backend, list, target, self.actual)
+  local list, servers = dirty_slots(self)
+  local groups = plan.diff(self.backend, list, servers, self.actual)
   clean(self, groups)
   return groups
 end
@@ -393,8 +392,8 @@ end
 function service:record()
   return {
     name = self.name, path = self.deps.config.path,
-    instances = self.wanted, placed = self.placement.placed,
-    held = self.held,
+    instances = self.choice.wanted, placed = self.placement.placed,
+    held = self.held, suspects = self.choice:suspects(),
   }
 end
 

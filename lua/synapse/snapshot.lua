@@ -26,7 +26,7 @@ local HOLDS = {maint = true, drain = true}
 
 --- Returns one service's part of a snapshot, as text.
 -- @tparam record record `name`, `path`, `instances`, `placed` (key by slot) and
---   `held` (by key)
+--   `held` (by key), and `suspects`, until when each stays (by key)
 -- @treturn string
 function snapshot.encode_service(record)
   local slot_of, list = {}, {}
@@ -37,7 +37,7 @@ function snapshot.encode_service(record)
     list[i] = {
       host = one.host, port = one.port, weight = one.weight, name = one.name,
       znode = one.znode, sequence = one.sequence, slot = slot_of[one.key],
-      hold = record.held[one.key],
+      hold = record.held[one.key], suspect = record.suspects[one.key],
     }
   end
   return cjson.encode({
@@ -59,6 +59,11 @@ local function string_or_nil(value, max)
   return type(value) == "string" and #value <= max and value or nil
 end
 
+-- What is no number at all is never reached by a clock.
+local function finite_or_nil(value)
+  return type(value) == "number" and value - value == 0 and value or nil
+end
+
 local function decode_instance(record, fields)
   local one = instance.check(fields)
   if not one then
@@ -72,6 +77,7 @@ local function decode_instance(record, fields)
     record.placed[fields.slot] = one.key
   end
   record.held[one.key] = HOLDS[fields.hold] and fields.hold or nil
+  record.suspects[one.key] = finite_or_nil(fields.suspect)
 end
 
 local function decode_service(fields)
@@ -82,7 +88,7 @@ local function decode_service(fields)
   end
   local record = {
     name = fields.name, path = fields.path,
-    instances = {}, placed = {}, held = {},
+    instances = {}, placed = {}, held = {}, suspects = {},
   }
   for _, one in ipairs(fields.instances) do
     decode_instance(record, one)

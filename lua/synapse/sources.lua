@@ -19,7 +19,7 @@ end
 local function known_znodes(readers)
   local known = {}
   for _, one in ipairs(readers) do
-    for _, made in ipairs(one.wanted) do
+    for _, made in ipairs(one.choice.instances) do
       known[#known + 1] = made.znode and made or nil
     end
   end
@@ -138,6 +138,20 @@ function sources:has_threads()
     end
   end
   return true
+end
+
+--- Tells whether any znode that is known has a host:port.
+-- @tparam string key
+-- @treturn boolean
+function sources:has(key)
+  for _, through in pairs(self.ensembles) do
+    for _, source in pairs(through.registries) do
+      if source:has(key) then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 --- Forgets what was asked and reads everything anew.

@@ -12,6 +12,8 @@ local sync = {}
 sync.__index = sync
 
 local COMPARE_EVERY = 30
+-- Where suspects are, a check that fails is an end to one.
+local COMPARE_SUSPECTS_EVERY = 1
 local FIRST_DELAY = 0.5
 local LONGEST_DELAY = 10
 
@@ -139,6 +141,12 @@ function sync:round()
   end
 end
 
+local function compare_later(self, service)
+  local delay = service:has_suspects() and COMPARE_SUSPECTS_EVERY or
+    COMPARE_EVERY
+  self.compare_at[service] = self.deps.now() + delay
+end
+
 local function compared(self, service, answer)
   local states = commands.states(answer)
   if not states then
@@ -149,7 +157,7 @@ local function compared(self, service, answer)
     self.paused_until = self.deps.now() + LONGEST_DELAY
     return
   end
-  self.compare_at[service] = self.deps.now() + COMPARE_EVERY
+  compare_later(self, service)
   local differs, held = service:observe(states)
   if differs then
     self:mark(service)
@@ -225,7 +233,7 @@ function sync:tick()
   local now = self.deps.now()
   for _, service in ipairs(self.deps.services) do
     if service.known and now >= (self.compare_at[service] or 0) then
-      self.compare_at[service] = now + COMPARE_EVERY
+      compare_later(self, service)
       service:ask()
       self:mark(service)
     elseif service:is_due() then

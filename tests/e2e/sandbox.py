@@ -9,7 +9,7 @@ from load import Load
 from nerve import Nerve
 from process import Process
 from quorum import Ensemble
-from service import Service
+from service import Crowd, Service
 from zookeeper import ZooKeeper
 
 
@@ -63,6 +63,9 @@ class Sandbox:
 
     def service(self, name, **options):
         return Service(self, name, **options)
+
+    def crowd(self, name, count):
+        return Crowd(self, name, count)
 
     def nerve(self, instance_id, services, **options):
         return Nerve(self, instance_id, services, **options)

@@ -1,6 +1,6 @@
 """A small HTTP service whose every answer names it.
 
-Run as a program: service.py NAME HOST PORT. Its requests:
+Run as a program: service.py NAME HOST PORT... Its requests:
 
   GET /               200 and the name
   GET /health         200 "OK" or 503, as last set; counted
@@ -16,7 +16,9 @@ Run as a program: service.py NAME HOST PORT. Its requests:
 import asyncio
 import http.client
 import json
+import socket
 import sys
+from dataclasses import dataclass
 
 import address
 import wait
@@ -141,11 +143,42 @@ def compact(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-async def _main(name, host, port):
-    server = await asyncio.start_server(Application(name).serve, host,
-                                        int(port), backlog=1024)
-    async with server:
-        await server.serve_forever()
+@dataclass
+class Member:
+    """One of the instances of a crowd."""
+    name: str
+    host: str
+    port: int
+
+    address = Service.address
+    payload = Service.payload
+
+
+class Crowd:
+    """Many instances in one process: they live, and end, together."""
+
+    def __init__(self, sandbox, name, count):
+        self.members = [Member(f"{name}{number}", address.HOST, address.port())
+                        for number in range(count)]
+        self.process = sandbox.run(
+            f"crowd-{name}", [sys.executable, __file__, name, address.HOST,
+                              *(str(one.port) for one in self.members)])
+        wait.until(self._listens, 20, f"crowd {name} listens")
+
+    def _listens(self):
+        try:
+            for one in self.members:
+                socket.create_connection((one.host, one.port), 5).close()
+            return True
+        except OSError:
+            return False
+
+
+async def _main(name, host, *ports):
+    application = Application(name)
+    servers = [await asyncio.start_server(application.serve, host, int(port),
+                                          backlog=1024) for port in ports]
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ def three(sandbox):
 
 
 def backend(zookeeper, path, **more):
+    """Most of its instances may go at once."""
     return Backend(hosts=[zookeeper.hosts], path=path,
+                   service={"guard": {"hold": 0}},
                    **{"slots": DECLARED, **more})
 
 

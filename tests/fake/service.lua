@@ -46,6 +46,10 @@ return function(name, told)
     return service.due == true
   end
 
+  function service.has_suspects()
+    return service.suspects == true
+  end
+
   function service.summary()
     return name .. " summed up"
   end

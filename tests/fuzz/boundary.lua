@@ -47,6 +47,10 @@ local function new_service(path)
     default_servers = mutate.once_in(3) and {{host = "10.2.0.1", port = 80}}
       or nil,
     use_previous_backends = mutate.once_in(2),
+    guard = {
+      window = mutate.pick({0.1, 2, 10}), share = mutate.pick({0, 0.5}),
+      hold = mutate.pick({0, 3, 60}),
+    },
   }
 end
 
@@ -151,7 +155,7 @@ end
 -- Tells whether the agent knows an instance by this name.
 local function is_known(self, name)
   for _, one in ipairs(self.agent.services) do
-    for _, made in ipairs(one.wanted) do
+    for _, made in ipairs(one.choice.wanted) do
       if made.znode == name then
         return true
       end
@@ -268,7 +272,7 @@ end
 local function check_servers(self)
   for _, one in ipairs(self.agent.services) do
     local ready, wanted = self.haproxy:ready(one.backend), {}
-    for _, made in ipairs(one.wanted) do
+    for _, made in ipairs(one.choice.wanted) do
       wanted[made.key] = true
       assert(ready[made.key], made.key .. " is wanted and does not serve")
     end

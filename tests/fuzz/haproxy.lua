@@ -8,7 +8,7 @@ haproxy.__index = haproxy
 
 local HEADING = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state " ..
   "srv_admin_state srv_uweight srv_iweight\n"
-local ROW = "3 %s %d %s %s 2 %d %d %d 10 1 0 1 6 0 0 0 - %d - 0 0 - - 0\n"
+local ROW = "3 %s %d %s %s %d %d %d %d 10 1 0 1 %d 0 0 0 - %d - 0 0 - - 0\n"
 local ADMIN_BITS = {maint = 1, drain = 8, ready = 0}
 
 local function empty(id)
@@ -38,7 +38,8 @@ local function show(self, backend)
   local rows = {HEADING}
   for slot, server in pairs(self.backends[backend]) do
     rows[#rows + 1] = ROW:format(backend, server.id, slot, server.host,
-      ADMIN_BITS[server.admin] | 4, server.weight, server.initial, server.port)
+      math.random(0, 3), ADMIN_BITS[server.admin] | 4, server.weight,
+      server.initial, mutate.pick({6, 6, 6, 8, 14}), server.port)
   end
   return table.concat(rows)
 end

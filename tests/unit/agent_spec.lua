@@ -15,7 +15,8 @@ describe("the agent", function()
   local function config_of(name, path, hosts)
     return {name = name, backend = name, path = path or "/" .. name,
       hosts = hosts or "zk:2181", default_servers = {}, max_instances = 1000,
-      use_previous_backends = true, use_nerve_weights = false}
+      use_previous_backends = true, use_nerve_weights = false,
+      guard = {window = 10, share = 0.5, hold = 60}}
   end
 
   -- HAProxy as it would be with two slots in each backend.
@@ -137,7 +138,7 @@ describe("the agent", function()
     connect()
     register("/x", "i_1", 80)
     for _, service in ipairs(one.services) do
-      assert.are.equal("10.0.0.1:80", service.wanted[1].key)
+      assert.are.equal("10.0.0.1:80", service.choice.wanted[1].key)
     end
   end)
 
@@ -145,7 +146,7 @@ describe("the agent", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80,
       znode = "a_1"}
     new({config_of("web")}, {web = {name = "web", path = "/web",
-      instances = {made}, placed = {s2 = made.key}, held = {}}})
+      instances = {made}, placed = {s2 = made.key}, held = {}, suspects = {}}})
     one:fill()
     assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
   end)
@@ -153,7 +154,7 @@ describe("the agent", function()
   it("uses no snapshot of another path", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
     new({config_of("web")}, {web = {name = "web", path = "/staging",
-      instances = {made}, placed = {}, held = {}}})
+      instances = {made}, placed = {}, held = {}, suspects = {}}})
     one:fill()
     assert.are.same({}, sent)
   end)

@@ -109,9 +109,9 @@ describe("the state of the servers", function()
       line("s1", "10.0.0.1", 0, 7, 80) .. line("s2", "::1", 0, 0, 81))
     assert.are.same({
       s1 = {id = 1, host = "10.0.0.1", port = 80, weight = 7, initial = 7,
-        admin = "ready", is_tls = false},
+        admin = "ready", is_tls = false, check = "passes"},
       s2 = {id = 1, host = "::1", port = 81, weight = 0, initial = 7,
-        admin = "ready", is_tls = false},
+        admin = "ready", is_tls = false, check = "passes"},
     }, states)
   end)
 
@@ -120,6 +120,21 @@ describe("the state of the servers", function()
       (line("s1", "::1", 0, 7, 80):gsub("0 0 %- %- 0\n$", "1 0 - - 0\n")))
     assert.is_true(states.s1.is_tls)
   end)
+
+  local checks = {
+    {2, 0, 6, "passes"}, {1, 0, 7, "passes"}, {3, 0, 6, "passes"},
+    {0, 0, 6, "fails"}, {0, 8, 6, "fails"}, {0, 1, 14, nil},
+    {2, 0, 0, "none"}, {2, 0, 8, "none"}, {2, 0, 2, "none"},
+    {0, 1, 8, "none"},
+  }
+  for _, case in ipairs(checks) do
+    it(string.format("tells of operation %d, admin %d and check %d: %s",
+      case[1], case[2], case[3], case[4]), function()
+      local text = string.format("3 web 1 s1 ::1 %d %d 1 1 9 6 3 4 %d 0 0 0 " ..
+        "- 80 - 0 0 - - 0\n", case[1], case[2], case[3])
+      assert.are.equal(case[4], commands.states(heading .. text).s1.check)
+    end)
+  end
 
   local admins = {
     [0] = "ready", [4] = "ready", [1] = "maint", [5] = "maint",

@@ -51,9 +51,19 @@ describe("a configuration", function()
         name = "web", place = "services.web", disabled = false, backend = "web",
         hosts = "zk1:2181,zk2:2181", path = "/web", default_servers = {},
         use_previous_backends = true, use_nerve_weights = false,
+        guard = {window = 10, share = 0.5, hold = 60},
         max_instances = 1000, fixed = "server_options is not set",
       }},
     }, made)
+    assert.are.same({}, warnings)
+  end)
+
+  it("has a guard for all services, and one for a service", function()
+    local whole = service({guard = {hold = 0, share = cjson.null}})
+    whole.guard = {window = 3, share = 0.75}
+    local made, warnings = parse(whole)
+    assert.are.same({window = 3, share = 0.75, hold = 0},
+      made.services[1].guard)
     assert.are.same({}, warnings)
   end)
 

@@ -8,7 +8,7 @@ local function instance(last, weight)
 end
 
 describe("a service", function()
-  local clock, log, sessions, one
+  local clock, log, sessions, claimed, one
 
   local function new(changes, record, size)
     local pool, initial = {}, {}
@@ -18,12 +18,14 @@ describe("a service", function()
     end
     local config = {name = "web", backend = "www", path = "/web",
       default_servers = {}, use_previous_backends = true,
+      guard = {window = 10, share = 0.5, hold = 60},
       fixed = "server_options is not set"}
     for key, value in pairs(changes or {}) do
       config[key] = value
     end
     one = service.new({config = config, pool = pool, initial = initial,
       record = record, now = clock.now, log = log,
+      is_claimed = function(key) return claimed[key] == true end,
       sessions = function(slot) return sessions[slot] or 0 end})
   end
 
@@ -53,8 +55,10 @@ describe("a service", function()
   local function apply()
     for _, group in ipairs(one:plan()) do
       for _, command in ipairs(group) do
-        one:sent(command)
-        one:done(command)
+        if command.field ~= "state" then
+          one:sent(command)
+          one:done(command)
+        end
       end
     end
   end
@@ -76,7 +80,7 @@ describe("a service", function()
   end
 
   before_each(function()
-    clock, log, sessions = new_clock(), new_log(), {}
+    clock, log, sessions, claimed = new_clock(), new_log(), {}, {}
     new()
   end)
 
@@ -282,13 +286,102 @@ describe("a service", function()
     sessions[slot] = 3
     one:update({instance(2)})
     apply()
-    one:update({instance(1), instance(2)})
-    assert.are_not.equal(slot, slot_of(1))
-    sessions[slot] = 0
+    one:update({instance(2), instance(3), instance(4), instance(5)})
+    assert.are.equal("10.0.0.5:80", one.placement.placed[slot])
+  end)
+
+  it("gives an instance that returns the slot that it had", function()
+    settle(instance(1))
+    local slot = slot_of(1)
+    sessions[slot] = 3
     one:update({instance(2)})
     apply()
     one:update({instance(1), instance(2)})
     assert.are.equal(slot, slot_of(1))
+  end)
+
+  describe("that loses most of its instances at once", function()
+    -- Four instances, of which the first one has gone already.
+    before_each(function()
+      settle(instance(1), instance(2), instance(3), instance(4))
+      clock.pass(10)
+      one:update({instance(2), instance(3), instance(4)})
+      apply()
+    end)
+
+    local function lose_most()
+      return one:update({instance(4)})
+    end
+
+    it("keeps them in their slots, and brings back who went before",
+      function()
+        local placed = one:target()
+        assert.is_true(lose_most())
+        for slot, server in pairs(placed) do
+          assert.are.equal(server.host, one:target()[slot].host)
+        end
+        assert.are.equal("set server www/" .. slot_of(1) .. " state ready",
+          texts()[1])
+        assert.are.equal(1, log.count("warning: web: 3 of 4 instances are " ..
+          "gone within 10 s: 3 instances (10.0.0.1:80, 10.0.0.2:80, " ..
+          "10.0.0.3:80) kept as suspects while HAProxy's checks pass, 60 s"))
+      end)
+
+    it("asks HAProxy at once how their checks are", function()
+      lose_most()
+      local all = texts()
+      assert.are.equal("show servers state www", all[#all])
+    end)
+
+    it("lets go at once whose check fails", function()
+      lose_most()
+      apply()
+      local slot, states = slot_of(3), as_told()
+      states[slot].check = "fails"
+      one:observe(states)
+      assert.is_true(one:review())
+      assert.are.same("set server www/" .. slot .. " state maint", texts()[1])
+      assert.are.equal(1, log.count("info: web: 1 instance (10.0.0.3:80) " ..
+        "suspected no more: HAProxy's check fails"))
+    end)
+
+    it("keeps none whose slot another one has", function()
+      one:update({instance(2), instance(3), instance(4), instance(5)})
+      assert.is_string(slot_of(5))
+      one:update({instance(4), instance(5)})
+      assert.is_nil(slot_of(1))
+      assert.is_string(slot_of(2))
+    end)
+
+    it("keeps none whose address another znode has", function()
+      claimed["10.0.0.2:80"] = true
+      lose_most()
+      assert.is_nil(slot_of(2))
+      claimed["10.0.0.3:80"] = true
+      assert.is_true(one:review())
+      assert.is_nil(slot_of(3))
+      assert.is_string(slot_of(1))
+    end)
+
+    it("has the policy decide when the time of all is over", function()
+      one:update({})
+      assert.are.equal(0, log.count("no instance in ZooKeeper"))
+      assert.is_true(one:has_suspects())
+      clock.pass(60)
+      one:review()
+      assert.is_false(one:has_suspects())
+      assert.are.equal(1, log.count("no instance in ZooKeeper, the 4 prev"))
+    end)
+
+    it("has them in its record", function()
+      lose_most()
+      local before = one:record()
+      assert.are.equal(clock.now() + 60, before.suspects["10.0.0.2:80"])
+      new(nil, before)
+      assert.is_true(one:has_suspects())
+      one:update({instance(4)})
+      assert.is_string(slot_of(2))
+    end)
   end)
 
   describe("whose command is refused", function()

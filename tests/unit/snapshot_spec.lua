@@ -19,6 +19,7 @@ local function record()
     },
     placed = {s4 = "10.0.0.1:80", s2 = "[::1]:81"},
     held = {["[::1]:81"] = "drain"},
+    suspects = {["10.0.0.1:80"] = 1234.5},
   }
 end
 

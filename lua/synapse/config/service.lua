@@ -7,6 +7,7 @@
 local backend = require("synapse.config.backend")
 local default_servers = require("synapse.config.default_servers")
 local discovery = require("synapse.config.discovery")
+local guard = require("synapse.config.guard")
 local keys = require("synapse.keys")
 local value = require("synapse.config.value")
 
@@ -22,6 +23,7 @@ local service = {}
 -- @tfield string path    of the znode whose children are the instances
 -- @tfield {instance,...} default_servers
 -- @tfield boolean use_previous_backends
+-- @tfield settings guard see `synapse.guard`
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
 -- @tfield ?options server_options what slots are added with
@@ -45,6 +47,8 @@ local function read_one(report, name, section, context)
       place .. ".default_servers", context.resolve),
     use_previous_backends = value.boolean(report,
       object.use_previous_backends, place .. ".use_previous_backends", true),
+    guard = guard.read(report, object.guard, keys.SERVICE_GUARD,
+      place .. ".guard", context.guard),
     max_instances = value.number(report, object.max_instances,
       place .. ".max_instances",
       {integer = true, low = 1, high = 100000, default = 1000}),
@@ -71,8 +75,8 @@ end
 -- @tparam report report
 -- @tparam table objects the value of each by its name
 -- @tparam table context `resolve`: turns "name:port" into "address:port,..."
---   or nil; `use_nerve_weights` of those that do not say; `files`: the path of
---   the file by name, for those that have one of their own
+--   or nil; `guard` and `use_nerve_weights` of those that do not say;
+--   `files`: the path of the file by name, for those that have one of their own
 -- @treturn {service,...} those that are not disabled, sorted by name
 function service.read(report, objects, context)
   local services, by_backend, names = {}, {}, {}

@@ -159,8 +159,9 @@ function value.number(report, one, place, range)
     number = math.tointeger(number)
   end
   if not number or number < range.low or number > range.high then
-    value.wrong(report, place, "%s is not %s from %d to %d", value.shown(one),
-      range.integer and "an integer" or "a number", range.low, range.high)
+    value.wrong(report, place, "%s is not %s from %.14g to %.14g",
+      value.shown(one), range.integer and "an integer" or "a number",
+      range.low, range.high)
   end
   return number
 end
