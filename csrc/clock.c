@@ -1,15 +1,19 @@
-/* clock.c - the monotonic clock
+/* clock.c - the monotonic clock, and that of a thread's work
  * SPDX-License-Identifier: MIT
  */
 #include <time.h>
 
 #include "csrc/clock.h"
 
-int64_t clock_us(void) {
+static int64_t read_us(clockid_t clock) {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t clock_us(void) { return read_us(CLOCK_MONOTONIC); }
+
 int64_t clock_ms(void) { return clock_us() / 1000; }
+
+int64_t clock_thread_us(void) { return read_us(CLOCK_THREAD_CPUTIME_ID); }

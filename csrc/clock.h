@@ -1,4 +1,4 @@
-/* clock.h - the monotonic clock
+/* clock.h - the monotonic clock, and that of a thread's work
  * SPDX-License-Identifier: MIT
  */
 #ifndef MYELIN_CLOCK_H
@@ -10,5 +10,9 @@
  * thread. */
 int64_t clock_us(void);
 int64_t clock_ms(void);
+
+/* Returns the microseconds that the calling thread has worked, sleep and the
+ * turns of others left out. */
+int64_t clock_thread_us(void);
 
 #endif

@@ -11,6 +11,9 @@
 #include "csrc/event.h"
 #include "csrc/lua_zookeeper.h"
 
+/* More than this no service has (max_instances). */
+#define MOST_ADMITTED 1000000
+
 struct names {
     char **list; /* owned; <count> names in this one block, in no order */
     size_t count;
@@ -110,6 +113,113 @@ static int names_difference(lua_State *L) {
     return 2;
 }
 
+/* The known names of an admission: a table with open addressing, which lives
+ * on the Lua stack; the names are those of the Lua table. */
+struct known {
+    const char **slots;
+    size_t mask; /* its size, a power of two, less one */
+    size_t count;
+};
+
+/* FNV-1a. */
+static size_t hash(const char *name) {
+    size_t h = 2166136261u;
+
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 16777619u;
+    return h;
+}
+
+/* Returns where <name> is among <k>, or would be. */
+static const char **find(const struct known *k, const char *name) {
+    size_t i = hash(name) & k->mask;
+
+    while (k->slots[i] && strcmp(k->slots[i], name) != 0)
+        i = (i + 1) & k->mask;
+    return &k->slots[i];
+}
+
+/* Takes the keys of the Lua table at <index>, which are strings. */
+static struct known known_names(lua_State *L, int index) {
+    struct known k = {.mask = 1};
+
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        k.count++;
+    while (k.mask < 2 * k.count)
+        k.mask = 2 * k.mask + 1;
+    k.slots = lua_newuserdata(L, (k.mask + 1) * sizeof(*k.slots));
+    memset(k.slots, 0, (k.mask + 1) * sizeof(*k.slots));
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, index,
+                      "a name is not a string");
+        *find(&k, lua_tostring(L, -2)) = lua_tostring(L, -2);
+    }
+    return k;
+}
+
+/* Puts <name> into the heap of the <most> names that sort first, whose last
+ * one is at its top. <count> is how many it has. Returns how many now. */
+static size_t keep_first(const char **heap, size_t count, size_t most,
+                         const char *name) {
+    size_t at = count;
+    size_t next;
+
+    if (count < most) {
+        for (; at > 0 && strcmp(heap[(at - 1) / 2], name) < 0;
+             at = (at - 1) / 2)
+            heap[at] = heap[(at - 1) / 2];
+        heap[at] = name;
+        return count + 1;
+    }
+    if (most == 0 || strcmp(heap[0], name) <= 0)
+        return count;
+    for (at = 0; (next = 2 * at + 1) < count; at = next) {
+        if (next + 1 < count && strcmp(heap[next + 1], heap[next]) > 0)
+            next++;
+        if (strcmp(heap[next], name) <= 0)
+            break;
+        heap[at] = heap[next];
+    }
+    heap[at] = name;
+    return count;
+}
+
+/***
+Tells which names may be used where there may only be so many: those known
+stay, and newcomers take the places left, the first ones by name. A path may
+have a hundred thousand children: no Lua string is made of the others.
+@function names:admit
+@tparam integer most
+@tparam {[string]=any} known  its keys are the names known
+@treturn {string,...} at most `most` of the names, in no order
+*/
+static int names_admit(lua_State *L) {
+    const struct names *n = names_check(L, 1);
+    lua_Integer most = luaL_checkinteger(L, 2);
+    struct known known;
+    const char **first[2]; /* of those known, of the newcomers */
+    size_t count[2] = {0, 0};
+
+    luaL_argcheck(L, most >= 0 && most <= MOST_ADMITTED, 2, "out of range");
+    luaL_checktype(L, 3, LUA_TTABLE);
+    known = known_names(L, 3);
+    for (int i = 0; i < 2; i++)
+        first[i] = lua_newuserdata(L, (size_t)(most + 1) * sizeof(**first));
+    for (size_t i = 0; i < n->count; i++) {
+        int which = *find(&known, n->list[i]) == NULL;
+
+        count[which] =
+            keep_first(first[which], count[which], (size_t)most, n->list[i]);
+    }
+    lua_createtable(L, (int)most, 0);
+    for (size_t i = 0; i < count[0]; i++)
+        append(L, lua_gettop(L), first[0][i]);
+    qsort(first[1], count[1], sizeof(**first), compare);
+    for (size_t i = 0; i < count[1] && count[0] + i < (size_t)most; i++)
+        append(L, lua_gettop(L), first[1][i]);
+    return 1;
+}
+
 /* The __index of a reply: makes `children` out of `names` when it is first
  * asked for. */
 static int reply_index(lua_State *L) {
@@ -142,6 +252,7 @@ void lua_zk_set_names(lua_State *L, struct event *ev) {
 }
 
 static const luaL_Reg names_methods[] = {{"difference", names_difference},
+                                         {"admit", names_admit},
                                          {"__len", names_len},
                                          {"close", names_close},
                                          {"__gc", names_close},

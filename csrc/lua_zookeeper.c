@@ -201,6 +201,16 @@ static int lzookeeper_now(lua_State *L) {
 }
 
 /***
+Returns the seconds that the calling thread has worked: a program can tell how
+long it held its thread up, however busy the machine is.
+@function zookeeper.thread_time
+*/
+static int lzookeeper_thread_time(lua_State *L) {
+    lua_pushnumber(L, (double)clock_thread_us() / 1e6);
+    return 1;
+}
+
+/***
 Returns 16 hex digits that tell a damaged text: FNV-1a of 64 bits.
 @function zookeeper.checksum
 @string text
@@ -255,6 +265,7 @@ static const luaL_Reg module_functions[] = {
     {"resolve", lzookeeper_resolve},
     {"strerror", lzookeeper_strerror},
     {"now", lzookeeper_now},
+    {"thread_time", lzookeeper_thread_time},
     {"checksum", lzookeeper_checksum},
     {"setenv", lzookeeper_setenv},
     {"open_directory", lzookeeper_open_directory},

@@ -1,7 +1,8 @@
 --- Which children a path has, and what a new list says is new or gone.
 --
 -- A list may be long while one name differs. So it is compared in C with the
--- one before; where there is none, a known name costs one look.
+-- one before; where there is none, a known name costs one look. A list that is
+-- too long is cut in C as well.
 --
 -- @module synapse.listing
 
@@ -18,49 +19,6 @@ function listing.new(names)
     self.size = self.size + 1
   end
   return self
-end
-
--- Cuts a list to its first names.
-local function cut(names, most)
-  table.sort(names)
-  return table.move(names, 1, math.min(#names, most), 1, {})
-end
-
--- Returns the first names that are not known. A path may have a hundred
--- thousand: sorting all of them would hold up traffic.
-local function first_unknown(seen, names, most)
-  local first, last = {}, nil
-  if most <= 0 then
-    return first
-  end
-  for _, name in ipairs(names) do
-    if not seen[name] and not (last and name > last) then
-      first[#first + 1] = name
-      if #first == 2 * most then
-        first = cut(first, most)
-        last = first[most]
-      end
-    end
-  end
-  return cut(first, most)
-end
-
---- Returns the names that may be used: beyond the bound those known stay, and
--- newcomers are refused.
--- @tparam {string,...} names
--- @tparam integer most
--- @treturn {string,...} at most so many
-function listing:admit(names, most)
-  if #names <= most then
-    return names
-  end
-  local known = {}
-  for _, name in ipairs(names) do
-    known[#known + 1] = self.seen[name] and name
-  end
-  known = cut(known, most)
-  local others = first_unknown(self.seen, names, most - #known)
-  return table.move(others, 1, #others, #known + 1, known)
 end
 
 local function drop_unseen(self)
@@ -98,6 +56,16 @@ function listing:take(names)
   local gone = self.size + #fresh > #names and drop_unseen(self) or {}
   self.size = #names
   return fresh, gone
+end
+
+--- Takes a new list of more names than may be used: those known stay, and
+-- newcomers are refused where there is no room.
+-- @tparam table reply of `get_children`
+-- @tparam integer most
+-- @treturn {string,...} names that are new
+-- @treturn {string,...} names that are gone
+function listing:admit(reply, most)
+  return self:take(reply.names:admit(most, self.seen))
 end
 
 --- Takes a new list that is known as a whole.

@@ -21,6 +21,7 @@ local main = {}
 
 local SUPERVISE_EVERY = 250
 local STUCK_AFTER = 10
+local LONG_TURN = 0.05
 
 local log = logger.new({write = runtime.log, now = zookeeper.now})
 
@@ -140,12 +141,23 @@ local function connect(self)
   error("no wake channel", 0)
 end
 
+-- Other traffic of HAProxy's thread waits as long as a turn lasts.
+local function timed_turn(self)
+  local before = zookeeper.thread_time()
+  local more = self:turn()
+  local spent = zookeeper.thread_time() - before
+  if spent > LONG_TURN then
+    log:warning("a turn held its thread for %d ms", spent * 1000 // 1)
+  end
+  return more
+end
+
 -- Waiting for a byte is what gives other work its turn, also when a turn left
 -- something to do and wakes itself.
 local function listen(self)
   local socket = connect(self)
   repeat
-    local ok, more = guarded("a round", self.turn, self)
+    local ok, more = guarded("a round", timed_turn, self)
     if not ok then
       guarded("a recovery", self.recover, self)
     elseif more then

@@ -206,7 +206,7 @@ local function compare(self, event)
       "(max_instances)", self.path, number, most)
   end
   self.overfull = true
-  return self.listing:take(self.listing:admit(event.children, most))
+  return self.listing:admit(event, most)
 end
 
 -- Reads znodes again whose data may have changed.

@@ -20,6 +20,17 @@ return function(list)
       missing_from(self.list, before.list)
   end
 
+  function names:admit(most, known)
+    local first = table.move(self.list, 1, #self.list, 1, {})
+    table.sort(first, function(a, b)
+      if (known[a] == nil) ~= (known[b] == nil) then
+        return known[a] ~= nil
+      end
+      return a < b
+    end)
+    return table.move(first, 1, math.min(#first, most), 1, {})
+  end
+
   function names:close()
     self.list = nil
   end

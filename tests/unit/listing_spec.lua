@@ -78,21 +78,12 @@ describe("a listing", function()
     assert.are.same({"b"}, gone)
   end)
 
-  it("admits all that it has room for", function()
-    assert.are.same({"c", "b", "a"}, one:admit({"c", "b", "a"}, 3))
-  end)
-
-  it("admits the first of many newcomers, whatever their order", function()
-    local names, first = {}, {}
-    for i = 1, 100 do
-      names[i] = string.format("n%03d", i * 37 % 101)
-      first[#first + 1] = i <= 7 and string.format("n%03d", i) or nil
-    end
-    assert.are.same(first, listing.new({}):admit(names, 7))
-  end)
-
-  it("admits those known before newcomers", function()
-    assert.are.same({"a", "b", "0"}, one:admit({"c", "b", "0", "a"}, 3))
-    assert.are.same({"a"}, one:admit({"c", "b", "0", "a"}, 1))
-  end)
+  it("takes no more names than are admitted, those known before newcomers",
+    function()
+      local reply = {names = new_names({"c", "b", "0", "a"})}
+      local fresh, gone = one:admit(reply, 3)
+      assert.are.same({{"0"}, {}}, {fresh, gone})
+      fresh, gone = one:admit({names = new_names({"a", "b", "z"})}, 2)
+      assert.are.same({{}, {"0"}}, {fresh, gone})
+    end)
 end)

@@ -77,8 +77,36 @@ for _, change in ipairs(changes) do
   before, earlier = names, children
 end
 
+-- Of all names, those known and then the first newcomers.
+local function admitted(most, known)
+  local set = {}
+  for _, name in ipairs(known) do
+    set[name] = true
+  end
+  local found = before:admit(most, set)
+  assert(#found == math.min(most, #before))
+  table.sort(found)
+  return table.concat(found, " ")
+end
+
+local function first(names, most)
+  local copy = table.move(names, 1, #names, 1, {})
+  table.sort(copy)
+  return table.concat(copy, " ", 1, most)
+end
+
+for most = 0, #before, 7 do
+  assert(admitted(most, {}) == first(earlier, most), most)
+end
+assert(admitted(#before + 5, {}) == first(earlier, #earlier))
+assert(admitted(3, {"n99x", "n243", "n7"}) == "n10 n243 n7")
+assert(admitted(1, {"n243", "n7"}) == "n243")
+assert(not pcall(before.admit, before, -1, {}))
+assert(not pcall(before.admit, before, 1, {true}))
+
 before:close()
 before:close()
+assert(#before:admit(3, {}) == 0)
 assert(#before == 0)
 assert(not pcall(before.difference, before, {}))
 client:close()
