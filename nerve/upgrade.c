@@ -32,8 +32,10 @@
 void upgrade_stop(struct upgrade *u) {
     if (u->checking)
         child_kill(u->checking);
+    if (u->holds_signals)
+        signals_release();
     u->checking = NULL;
-    u->under_way = false;
+    u->under_way = u->holds_signals = false;
     uv_timer_stop(&u->timer);
 }
 
@@ -84,18 +86,23 @@ static void execute(struct upgrade *u) {
     setenv(VARIABLE, number, 1);
     log_line(u->log, LEVEL_INFO, "SIGUSR2: %s takes over", u->argv[0]);
     log_flush(u->log, FLUSH_MS);
-    signals_hold();
     execvp(u->argv[0], u->argv);
     reason = errno;
-    signals_release();
     unsetenv(VARIABLE);
     close(fd);
     refuse(u, u->argv[0], strerror(reason));
 }
 
+/* A signal that has come is still to be read by the loop, which happens before
+ * the next call; one that comes from now on is for the new binary. */
 static void on_pausing(uv_timer_t *timer) {
     struct upgrade *u = timer->data;
 
+    if (!u->holds_signals) {
+        signals_hold();
+        u->holds_signals = true;
+        return;
+    }
     if (child_count() == 0)
         execute(u);
     else if (uv_now(u->loop) >= u->give_up_ms)

@@ -30,6 +30,7 @@ struct upgrade { /* zeroed but for what is borrowed, which comes first */
     struct child *checking; /* the new binary, or NULL */
     uint64_t give_up_ms;
     bool under_way;
+    bool holds_signals;
 };
 
 /* Gets <u> ready. */
