@@ -16,6 +16,7 @@
 #include "nerve/text.h"
 
 #define DEFAULT_SESSION_MS 10000
+#define DEFAULT_WATCHDOG_S 30
 
 void config_note(struct config *config, enum event_level level,
                  const char *format, ...) {
@@ -208,10 +209,13 @@ static int read_all(struct config *config, const json_t *json,
         return -1;
     }
     value_check_keys(config, json, "", config_keys_top);
+    config->watchdog_s = DEFAULT_WATCHDOG_S;
     if (value_seconds(json, "", "session_timeout", &session_ms, err) != 0 ||
         read_instance_id(config, json, instance_id, err) != 0 ||
         value_string(json, "", "heartbeat_path", &config->heartbeat_path,
-                     err) != 0)
+                     err) != 0 ||
+        value_count(json, "", "watchdog", 1, 86400, &config->watchdog_s, err) !=
+            0)
         return -1;
     config->session_timeout_ms = (int)session_ms;
     return merge_services(config, json, err);

@@ -79,8 +79,9 @@ struct note {
 };
 
 struct config {
-    char *instance_id;    /* owned */
-    char *heartbeat_path; /* owned, or NULL */
+    char *instance_id;       /* owned */
+    char *heartbeat_path;    /* owned, or NULL */
+    unsigned int watchdog_s; /* how long the loop may hang */
     int session_timeout_ms;
     struct service_config *services; /* owned */
     size_t service_count;

@@ -10,6 +10,7 @@ const struct key config_keys_top[] = {
     {"services", KEY_USED},
     {"session_timeout", KEY_USED},
     {"heartbeat_path", KEY_USED},
+    {"watchdog", KEY_USED},
     {"max_repeated_report_failures", KEY_IGNORED},
     {"statsd", KEY_IGNORED},
     {"listen_port", KEY_IGNORED},

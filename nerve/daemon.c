@@ -29,11 +29,13 @@
 #include "nerve/heartbeat.h"
 #include "nerve/lateness.h"
 #include "nerve/log.h"
+#include "nerve/notify.h"
 #include "nerve/options.h"
 #include "nerve/reload.h"
 #include "nerve/roster.h"
 #include "nerve/signals.h"
 #include "nerve/upgrade.h"
+#include "nerve/watchdog.h"
 
 #define QUEUE_LIMIT 100000
 #define LIBRARY_MS  60000 /* between errors of the client library */
@@ -49,6 +51,7 @@ struct daemon {
     uv_async_t wake;
     uv_signal_t signals[SIGNALS_COUNT];
     uv_timer_t end_timer;
+    uv_timer_t notify_timer;
     uint64_t end_since_ms;       /* when the signal came; 0: none */
     uint64_t library_next_ms[2]; /* its next error; its next explained one */
     bool closed;                 /* the loop runs out of handles */
@@ -58,6 +61,7 @@ struct daemon {
     struct lateness late;        /* of all checks */
     struct roster *roster;       /* owned */
     struct heartbeat *heartbeat; /* owned */
+    struct watchdog *watchdog;   /* owned, or NULL */
     struct reload reload;
     struct upgrade upgrade;
 };
@@ -100,9 +104,12 @@ static void close_loop(struct daemon *d) {
     d->curl = NULL;
     heartbeat_close(d->heartbeat);
     d->heartbeat = NULL;
+    watchdog_close(d->watchdog);
+    d->watchdog = NULL;
     if (d->queue)
         queue_set_wake(d->queue, NULL, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
+    uv_close((uv_handle_t *)&d->notify_timer, NULL);
     upgrade_close(&d->upgrade);
     uv_unref((uv_handle_t *)&d->end_timer);
     for (size_t i = 0; i < SIGNALS_COUNT; i++)
@@ -137,6 +144,7 @@ static void on_end_tick(uv_timer_t *timer) {
 static void leave(struct daemon *d, int number) {
     log_line(d->log, LEVEL_INFO, "%s: removing the registrations",
              number == SIGTERM ? "SIGTERM" : "SIGINT");
+    notify_stopping();
     d->end_since_ms = uv_now(&d->loop);
     reload_close(&d->reload);
     upgrade_stop(&d->upgrade);
@@ -149,6 +157,8 @@ static void on_signal(uv_signal_t *handle, int number) {
 
     if (d->end_since_ms)
         return;
+    if (number != SIGTERM && number != SIGINT)
+        notify_reloading();
     if (number == SIGHUP)
         reload_start(&d->reload);
     else if (number == SIGUSR2)
@@ -171,6 +181,7 @@ static void use_config(struct daemon *d, struct config *config) {
         return;
     }
     use_heartbeat(d, config);
+    watchdog_use(d->watchdog, config->watchdog_s);
     log_line(d->log, LEVEL_INFO, "reloaded as %s, %zu service%s",
              config->instance_id, config->service_count,
              config->service_count == 1 ? "" : "s");
@@ -185,6 +196,7 @@ static void on_reloaded(void *arg, struct config *config, const char *problem) {
         log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
                  problem);
     config_free(config);
+    notify_ready();
 }
 
 static void open_loop(struct daemon *d) {
@@ -199,6 +211,7 @@ static void open_loop(struct daemon *d) {
     }
     signals_release();
     upgrade_open(&d->upgrade);
+    notify_open(&d->loop, &d->notify_timer);
 }
 
 /* Makes all parts. Returns 0, or -1 without memory. */
@@ -219,6 +232,11 @@ static int open_parts(struct daemon *d, struct config *config,
     if (!d->heartbeat)
         return -1;
     use_heartbeat(d, config);
+    d->watchdog = watchdog_new(&d->loop, d->log, config->watchdog_s);
+    if (!d->watchdog)
+        log_line(d->log, LEVEL_WARNING,
+                 "watchdog: no thread for it; a loop that hangs is not "
+                 "noticed");
     d->upgrade.roster = d->roster;
     if (!d->roster || (from && roster_restore(d->roster, from) != 0))
         return -1;
@@ -254,7 +272,9 @@ int daemon_run(struct config *config, const struct options *options,
     status = open_parts(&d, config, from);
     handover_free(from);
     config_free(config);
-    if (status != 0) {
+    if (status == 0) {
+        notify_ready();
+    } else {
         log_line(log, LEVEL_ERROR, "cannot start: out of memory");
         roster_close(d.roster);
         close_loop(&d);

@@ -1,9 +1,10 @@
 /* log.c - one line per event, to a descriptor, without ever blocking the loop
  *
- * Loop thread, but for write_lines(), which runs on the log's worker and owns
- * the text that it is given.
+ * Loop thread, but for write_line(), which runs on the log's worker and owns
+ * the text that it is given, and log_last_words().
  * SPDX-License-Identifier: MIT
  */
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 #define LINE_MAX_BYTES 1024
 #define FLUSH_TURN_MS  5
+#define LAST_WORDS_MS  100
 #define PENDING_MAX    256 /* lines that wait for the worker */
 
 struct log {
@@ -99,6 +101,14 @@ static void finish(struct line *line) {
     line->text[line->length++] = '\n';
 }
 
+static void add_text(struct line *line, enum event_level level,
+                     const char *format, va_list args) {
+    add_head(line, level);
+    advance(line, vsnprintf(line->text + line->length,
+                            sizeof(line->text) - line->length, format, args));
+    finish(line);
+}
+
 static int send_line(struct log *l, enum event_level level, const char *format,
                      va_list args) {
     struct line *line = calloc(1, sizeof(*line));
@@ -106,10 +116,7 @@ static int send_line(struct log *l, enum event_level level, const char *format,
     if (!line)
         return -1;
     line->fd = l->fd;
-    add_head(line, level);
-    advance(line, vsnprintf(line->text + line->length,
-                            sizeof(line->text) - line->length, format, args));
-    finish(line);
+    add_text(line, level, format, args);
     return worker_run(l->worker, write_line, free, line);
 }
 
@@ -148,4 +155,18 @@ int log_flush(struct log *l, int timeout_ms) {
         nanosleep(&turn, NULL);
     }
     return 0;
+}
+
+/* A line is no longer than what a pipe that takes anything takes at once. */
+int log_last_words(const struct log *l, const char *format, ...) {
+    struct pollfd ready = {.fd = l->fd, .events = POLLOUT};
+    struct line line = {.fd = l->fd};
+    va_list args;
+
+    va_start(args, format);
+    add_text(&line, LEVEL_ERROR, format, args);
+    va_end(args);
+    if (poll(&ready, 1, LAST_WORDS_MS) <= 0)
+        return -1;
+    return write(line.fd, line.text, line.length) > 0 ? 0 : -1;
 }

@@ -23,6 +23,12 @@ void log_free(struct log *l);
 void log_line(struct log *l, enum event_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Writes one line at once, waiting 100 ms at most for the descriptor: for a
+ * process that is about to end itself. Returns 0, or -1 when it is not written.
+ * Any thread. */
+int log_last_words(const struct log *l, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Waits until all lines are written, at most <timeout_ms>: for the end of the
  * process. Returns 0, or -1 when some are not. */
 int log_flush(struct log *l, int timeout_ms);

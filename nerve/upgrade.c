@@ -18,6 +18,7 @@
 #include "nerve/child.h"
 #include "nerve/handover.h"
 #include "nerve/log.h"
+#include "nerve/notify.h"
 #include "nerve/roster.h"
 #include "nerve/signals.h"
 #include "nerve/upgrade.h"
@@ -43,6 +44,7 @@ static void refuse(struct upgrade *u, const char *what, const char *why) {
     upgrade_stop(u);
     log_line(u->log, LEVEL_ERROR, "not upgraded, nothing is changed: %s: %s",
              what, why);
+    notify_ready();
 }
 
 /* Writes what is known into a new memfd, which exec leaves open. Returns it, or

@@ -21,7 +21,7 @@ COUNTS = "requests"
 
 def missing():
     """Names what the tests need and this machine does not have."""
-    tools = ["curl", "haproxy", "ip", "java", "lua5.3", "mount", "nm",
+    tools = ["curl", "gdb", "haproxy", "ip", "java", "lua5.3", "mount", "nm",
              "nsenter", "prlimit", "socat", "strace", "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
              program.MODULE, program.AGENT]

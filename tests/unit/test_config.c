@@ -60,6 +60,7 @@ static void what_is_left_out_has_airbnbs_defaults(void **state) {
     (void)state;
     assert_string_equal(config->instance_id, "i-1");
     assert_int_equal(config->session_timeout_ms, 10000);
+    assert_int_equal(config->watchdog_s, 30);
     assert_int_equal(config->note_count, 0);
     assert_int_equal(web->check_interval_ms, 500);
     assert_int_equal(web->check_count, 1);
