@@ -5,6 +5,7 @@
 --
 -- @module synapse.agent
 
+local account = require("synapse.account")
 local keeper = require("synapse.keeper")
 local service = require("synapse.service")
 local snapshot = require("synapse.snapshot")
@@ -97,9 +98,19 @@ function agent.new(deps)
     services = self.services, codes = deps.codes, now = deps.now,
     random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
-    changed = function(one, instances)
-      changed(self, one, one:update(instances))
+    changed = function(one, instances, since)
+      changed(self, one, one:update(instances, since))
     end,
+    reported = function(one, znode, problem)
+      self.account:report_znode(one, znode, problem)
+    end,
+    entered = function(hosts, from, to)
+      self.account:report_session(hosts, from, to)
+    end,
+  })
+  self.account = account.new({
+    services = self.services, now = deps.now, wall = deps.runtime.wall,
+    sources = function(one) return self.sources:of(one) end,
   })
   self.keeper = new_keeper(self, deps)
   self.sync = sync.new({
@@ -107,6 +118,7 @@ function agent.new(deps)
     send = function(line) return self.client:command(line) end,
     is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
+    settled = function(one) self.account:settle(one) end,
     applied = function(one)
       self.active[one] = deps.runtime.active(one.backend)
     end,
@@ -130,6 +142,7 @@ function agent:fill()
       end
     end
   end
+  self.account:begin()
 end
 
 --- Opens the sessions.
@@ -166,9 +179,11 @@ local function take(self, event)
   end
 end
 
--- A change of the number of usable servers that is not ours (an operator, a
--- check) is a reason to compare now. Looking is cheap, comparing is not.
-local function look_at(self, one)
+--- Looks whether HAProxy can use as many servers of a service as before. A
+-- change that is not ours (an operator, a check) is a reason to compare soon.
+-- Looking is cheap, comparing is not.
+-- @tparam service one
+function agent:look_at(one)
   local count = self.deps.runtime.active(one.backend)
   if self.active[one] and self.active[one] ~= count then
     self.sync:compare(one)
@@ -179,7 +194,7 @@ end
 local function look(self)
   for _ = 1, math.min(LOOKED_AT, #self.services) do
     self.looked_at = self.looked_at % #self.services + 1
-    look_at(self, self.services[self.looked_at])
+    self:look_at(self.services[self.looked_at])
   end
 end
 
@@ -187,7 +202,7 @@ end
 local function look_at_suspects(self)
   for _, one in ipairs(self.services) do
     if one:has_suspects() then
-      look_at(self, one)
+      self:look_at(one)
       changed(self, one, one:review())
     end
   end

@@ -121,19 +121,30 @@ local function check_of(operational, bits, admin)
   return operational == OP_STOPPED and "fails" or "passes"
 end
 
+-- HAProxy's enum healthcheck_status, of those that fail.
+local CHECK_WHY = {
+  [5] = "no socket", [7] = "no connection in time",
+  [8] = "connection refused or lost", [10] = "no TLS handshake in time",
+  [11] = "TLS handshake failed", [12] = "no answer in time",
+  [13] = "answer not understood", [14] = "answer not understood",
+  [17] = "wrong status", [18] = "program failed",
+  [19] = "program not done in time",
+}
+
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
--- srv_uweight srv_iweight, four more, srv_check_state, four more, srv_port
--- srvrecord srv_use_ssl: columns 1 to 9, 14, then 19 to 21.
-local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+)" ..
-  (" %S+"):rep(4) .. " (%d+)" .. (" %S+"):rep(4) .. " (%d+) %S+ (%d)"
+-- srv_uweight srv_iweight, one more, srv_check_status, two more,
+-- srv_check_state, four more, srv_port srvrecord srv_use_ssl: columns 1 to 9,
+-- 11, 14, then 19 to 21.
+local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) %S+ (%d+)" ..
+  (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(4) .. " (%d+) %S+ (%d)"
 
 local function integer(digits)
   return math.tointeger(tonumber(digits))
 end
 
 local function state_of(line)
-  local id, name, host, operational, admin, weight, initial, check, port, tls =
-    line:match(STATE)
+  local id, name, host, operational, admin, weight, initial, status, check,
+    port, tls = line:match(STATE)
   if not name then
     return nil
   end
@@ -143,14 +154,15 @@ local function state_of(line)
     admin = admin_of(integer(admin)), is_tls = tls == "1",
   }
   state.check = check_of(integer(operational), integer(check), state.admin)
+  state.check_why = state.check == "fails" and CHECK_WHY[integer(status)] or nil
   return name, state
 end
 
 --- Reads the answer to `show servers state <backend>`.
 -- @tparam string answer
 -- @treturn {[string]=server} by the server's name; each with its `id`,
---   `is_tls` and `check` as well: "passes", "fails", "none" where there is no
---   check, nil where it rests
+--   `is_tls` and `check` as well: "passes", "fails" and `check_why` in words,
+--   "none" where there is no check, nil where it rests
 -- @treturn[2] nil when it is something else
 function commands.states(answer)
   if not answer:find("^1\n# be_id ") then

@@ -13,7 +13,8 @@ local SPREAD = 1
 
 --- Returns an ensemble without a session.
 -- @tparam table deps `hosts`: for people; `log`; `now()`; `random()` in [0, 1);
---   `resync_interval`: seconds after which every list is read again
+--   `resync_interval`: seconds after which every list is read again;
+--   `entered(from, to)`: called when the session's state changes
 -- @treturn ensemble
 function ensemble.new(deps)
   return setmetatable({
@@ -26,6 +27,10 @@ function ensemble.new(deps)
     put_off = {},
     resync_at = {},
     state = "new",
+    since = deps.now(),
+    fired = 0,
+    expiries = 0,
+    connections = 0,
     was_connected = false,
   }, ensemble)
 end
@@ -90,6 +95,8 @@ end
 
 local function connected(self, event)
   self.was_connected = true
+  self.connections = self.connections + 1
+  self.id, self.timeout = event.client_id, event.timeout
   self.deps.log:info("session with %s connected, id %s, timeout %g s (%s)",
     self.hosts, event.client_id, event.timeout, event.link)
   if event.link == "same_handle" then
@@ -112,7 +119,12 @@ local STATES = {
 
 local function session_changed(self, event)
   local again = self.state == event.state
+  if not again then
+    self.deps.entered(self.state, event.state)
+    self.since = self.deps.now()
+  end
   self.state = event.state
+  self.expiries = self.expiries + (event.state == "expired" and 1 or 0)
   if event.state == "connected" then
     connected(self, event)
   elseif STATES[event.state] and not again then
@@ -133,14 +145,15 @@ local function replied(self, event)
 end
 
 local function watch_fired(self, event)
+  self.fired = self.fired + 1
   local registry = self.registries[event.path]
   if registry then
-    registry:path_changed()
+    registry:path_changed(event.time)
   end
   local parent, name = event.path:match("^(.*)/([^/]+)$")
   registry = parent and self.registries[parent == "" and "/" or parent]
   if registry and event.change == "data" then
-    registry:data_changed(name)
+    registry:data_changed(name, event.time)
   elseif registry and event.change == "deleted" then
     registry:znode_deleted(name)
   end

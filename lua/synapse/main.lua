@@ -11,6 +11,7 @@ local agent = require("synapse.agent")
 local backends = require("synapse.backends")
 local configuration = require("synapse.configuration")
 local files = require("synapse.files")
+local http = require("synapse.http")
 local logger = require("synapse.log")
 local preview = require("synapse.preview")
 local runtime = require("synapse.runtime")
@@ -104,6 +105,7 @@ local function new_agent(loaded)
     checksum = zookeeper.checksum, runtime = runtime, log = log,
     now = zookeeper.now, random = math.random,
     records = place.records, snapshot_path = place.path,
+    version = zookeeper.version,
     write_snapshot = place.directory and function(text)
       return client:write(place.directory, place.name, text)
     end,
@@ -210,6 +212,10 @@ function main.start()
     self = new_agent(loaded)
     self:fill()
   end)
+  http.register({
+    agent = function() return self end, now = zookeeper.now,
+    wall = runtime.wall, checksum = zookeeper.checksum, guarded = guarded,
+  })
   core.register_task(function() main_task(self, loaded) end)
   core.register_task(function() supervisor_task(self) end)
 end

@@ -20,13 +20,14 @@ end
 --- Notes a refusal.
 -- @tparam string slot
 -- @tparam string field of the command
+-- @tparam ?string text of it
 -- @treturn number seconds until it is tried again
-function refusals:add(slot, field)
+function refusals:add(slot, field, text)
   local before = self.by_slot[slot]
   local delay = before and math.min(before.delay * 2, LONGEST_DELAY) or
     FIRST_DELAY
   self.by_slot[slot] = {
-    field = field, delay = delay, due = self.now() + delay,
+    field = field, text = text, delay = delay, due = self.now() + delay,
   }
   return delay
 end
@@ -47,6 +48,14 @@ end
 function refusals:pending(slot)
   local one = self.by_slot[slot]
   return one and self.now() < one.due and one.field or nil
+end
+
+--- Returns the command of a slot that was refused and not done since.
+-- @tparam string slot
+-- @treturn ?string its text
+function refusals:command(slot)
+  local one = self.by_slot[slot]
+  return one and one.text
 end
 
 --- Tells whether a refused command is to be tried again now.

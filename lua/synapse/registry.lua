@@ -17,6 +17,7 @@ registry.__index = registry
 
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
+local SHOWN = 2048
 
 --- Returns a registry that knows the instances given and has read nothing.
 -- @tparam table deps
@@ -25,7 +26,10 @@ local LONGEST_DELAY = 30
 --   twice (two services may share a path);
 --   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
 --   whether it could, handler gets the reply event; `codes`; `now()`;
---   `log`; `changed()`: called when the instances may have changed
+--   `log`; `changed(since)`: called when the instances may have changed, with
+--   the time of the first watch that told of it, if one did;
+--   `reported(name, problem)`: called when a znode turns bad, or good again
+--   (nil)
 -- @treturn registry
 function registry.new(deps)
   local self = setmetatable({
@@ -40,6 +44,7 @@ function registry.new(deps)
     retry_at = nil,
     overfull = false,
     state = "new",
+    version = 0,
   }, registry)
   local known = {}
   for _, one in ipairs(deps.known or {}) do
@@ -71,6 +76,7 @@ local function enter(self, state, level, format, ...)
     return
   end
   self.state = state
+  self.version = self.version + 1
   if level then
     local log = self.deps.log
     log[level](log, "%s: " .. format, self.path, ...)
@@ -79,7 +85,7 @@ end
 
 local function recovered(self)
   if self.state == "new" then
-    self.state = "read"
+    enter(self, "read")
   else
     enter(self, "read", "info", "can be read again")
   end
@@ -90,22 +96,37 @@ local function retry_later(self)
   self.delay = math.min(self.delay * 2, LONGEST_DELAY)
 end
 
+local function report(self, name, problem)
+  self.version = self.version + 1
+  self.deps.reported(name, problem)
+end
+
 -- Returns what is known of a znode from now on. Data that turns bad keeps the
--- instance as it was; the reason is logged when it is new, not at every read.
+-- instance as it was; the reason is told when it is new, not at every read.
 local function merge(self, name, entry)
   local before = self.entries[name] or {}
+  if before.problem ~= entry.problem then
+    report(self, name, entry.problem)
+  end
   if entry.problem and before.problem ~= entry.problem then
     self.deps.log:warning("%s %s", join(self.path, name), entry.problem)
   end
-  return {instance = entry.instance or before.instance, problem = entry.problem}
+  return {
+    instance = entry.instance or before.instance, problem = entry.problem,
+    data = entry.data,
+  }
 end
 
-local function decoded(made, problems)
+-- Of the data, so much is kept to be looked at.
+local function decoded(data, made, problems)
+  local entry = {data = #data > SHOWN and data:sub(1, SHOWN) or data}
   if not made then
-    return {problem = problems .. "; refused"}
+    entry.problem = problems .. "; refused"
+  elseif #problems > 0 then
+    entry.problem = table.concat(problems, "; ")
   end
-  local problem = #problems > 0 and table.concat(problems, "; ") or nil
-  return {instance = made, problem = problem}
+  entry.instance = made
+  return entry
 end
 
 -- A lost connection is the session's to report, and it reads again.
@@ -134,6 +155,9 @@ local function take_in(self, pass)
     replace(self, name, merge(self, name, entry), gone, come)
   end
   for name in pairs(pass.gone) do
+    if (self.entries[name] or {}).problem then
+      report(self, name, nil)
+    end
     replace(self, name, nil, gone, come)
   end
   if #gone + #come > 0 then
@@ -149,7 +173,7 @@ local function finish(self)
     self.delay = FIRST_DELAY
     recovered(self)
   end
-  self.deps.changed()
+  self.deps.changed(pass.since)
   self:read()
 end
 
@@ -165,7 +189,7 @@ local function fetched(self, name, event)
   pass.outstanding = pass.outstanding - 1
   if event.code == codes.ok then
     pass.read[name] =
-      decoded(instance.from_data(name, event.data, event.stat))
+      decoded(event.data, instance.from_data(name, event.data, event.stat))
   elseif event.code == codes.no_node then
     pass.gone[name] = true
     self.listing:forget(name)
@@ -182,7 +206,7 @@ local function fetch(self, name)
   self.failed[name] = nil
   local made, problems = instance.from_name(name)
   if made then
-    self.pass.read[name] = decoded(made, problems)
+    self.pass.read[name] = decoded(name, made, problems)
     return
   end
   local asked = self.deps.request("get", join(self.path, name),
@@ -269,6 +293,7 @@ local function listed(self, event)
   if event.code == codes.ok then
     return start_pass(self, event)
   end
+  self:note(self.pass.since)
   self.pass = nil
   if event.code == codes.no_node then
     return await_path(self)
@@ -278,21 +303,34 @@ local function listed(self, event)
     event.error)
 end
 
+local function new_pass(self)
+  local since = self.since
+  self.since = nil
+  return {outstanding = 0, read = {}, gone = {}, since = since}
+end
+
+--- Notes when a watch fired whose change no pass has read yet.
+-- @tparam ?number time
+function registry:note(time)
+  self.since = self.since or time
+end
+
 --- Starts a pass where one is needed and none is under way.
 function registry:read()
   if self.pass then
     return
   elseif self.unlisted then
-    self.pass = {outstanding = 0, read = {}, gone = {}}
+    self.pass = new_pass(self)
     self.unlisted = false
     local asked = self.deps.request("get_children", self.path,
       function(event) listed(self, event) end)
     if not asked then
       self.unlisted = true
+      self:note(self.pass.since)
       self.pass = nil
     end
   elseif next(self.stale) ~= nil then
-    self.pass = {outstanding = 0, read = {}, gone = {}}
+    self.pass = new_pass(self)
     fetch_stale(self)
     settle(self)
   end
@@ -322,15 +360,19 @@ function registry:restart()
 end
 
 --- Takes note of a watch of the path itself that fired.
-function registry:path_changed()
+-- @tparam ?number time at which it did
+function registry:path_changed(time)
+  self:note(time)
   self.unlisted = true
   self:read()
 end
 
 --- Takes note of a watch of a znode below the path that fired.
 -- @tparam string name
-function registry:data_changed(name)
+-- @tparam ?number time at which it did
+function registry:data_changed(name, time)
   if self.entries[name] then
+    self:note(time)
     self.stale[name] = true
     self:read()
   end
@@ -369,6 +411,22 @@ end
 -- @treturn boolean
 function registry:has(key)
   return self.roster:has(key)
+end
+
+--- Lists the znodes that are not as they should be, or were not read.
+-- @treturn {{znode,problem,is_refused,data},...} sorted by znode
+function registry:problems()
+  local list = {}
+  for name, entry in pairs(self.entries) do
+    if entry.problem then
+      list[#list + 1] = {
+        znode = name, problem = entry.problem, data = entry.data,
+        is_refused = entry.instance == nil, key = (entry.instance or {}).key,
+      }
+    end
+  end
+  table.sort(list, function(a, b) return a.znode < b.znode end)
+  return list
 end
 
 --- Lists the instances known.

@@ -116,6 +116,25 @@ function runtime.is_stopping()
   return tonumber(core.get_info().Stopping) == 1
 end
 
+--- Returns the time of day.
+-- @treturn number seconds since the epoch
+function runtime.wall()
+  local now = core.now()
+  return now.sec + now.usec / 1e6
+end
+
+--- Tells which HAProxy this is.
+-- @treturn table `haproxy`: its version; `node`: the machine's name; `pid` of
+--   the worker; `started`: seconds since the epoch
+function runtime.about()
+  local info = core.get_info()
+  return {
+    haproxy = info.Version, node = info.node,
+    pid = math.tointeger(tonumber(info.Pid)),
+    started = math.tointeger(tonumber(info.Start_time_sec)),
+  }
+end
+
 --- Lets other work run.
 -- @tparam integer milliseconds
 function runtime.sleep(milliseconds)

@@ -85,12 +85,34 @@ function service.new(deps)
     news = news.new(),
     known = false,
     asking = false,
+    touched = {},
+    suspects = {},
+    version = 0,
   }, service)
   for _, slot in ipairs(deps.pool) do
     add_empty(self, slot)
   end
   dirty_all(self)
   return self
+end
+
+-- Notes that what is told of an instance may be something else now.
+local function touch(self, key)
+  if key then
+    self.touched[key] = true
+    self.version = self.version + 1
+  end
+end
+
+local function touch_all(self, found)
+  for _, list in ipairs({found.added, found.removed}) do
+    for _, one in ipairs(list) do
+      touch(self, one.key)
+    end
+  end
+  for _, renewed in ipairs(found.renewed) do
+    touch(self, renewed.now.key)
+  end
 end
 
 -- What the slot's last instance had to do with it is over: no refusal, and no
@@ -102,6 +124,7 @@ local function vacate(self, slot)
 end
 
 local function replace(self, found)
+  touch_all(self, found)
   local left, touched = self.placement:change(found)
   for _, one in ipairs(found.removed) do
     self.held[one.key] = nil
@@ -114,22 +137,46 @@ local function replace(self, found)
   end
 end
 
+-- Those who were suspects, and those who are.
+local function touch_suspects(self)
+  for key in pairs(self.suspects) do
+    touch(self, key)
+  end
+  self.suspects = {}
+  for key in pairs(self.choice:suspects()) do
+    self.suspects[key] = true
+    touch(self, key)
+  end
+end
+
 local function follow(self, found, is_guarded)
   if difference.is_empty(found) and not is_guarded then
     return false
   end
   news.add(self.news, found)
   replace(self, found)
-  self.asking = self.asking or is_guarded
+  if is_guarded then
+    touch_suspects(self)
+    self.asking = true
+  end
   self.revision = self.revision + 1
   return true
 end
 
 --- Takes the instances that ZooKeeper has now.
 -- @tparam {instance,...} instances
+-- @tparam ?number since when the watch fired that told of it, in `now`'s time
 -- @treturn boolean whether anything is to be done
-function service:update(instances)
-  return follow(self, self.choice:take(instances))
+function service:update(instances, since)
+  local before = self.choice.source
+  local is_changed = follow(self, self.choice:take(instances))
+  if self.choice.source ~= before then
+    self.version = self.version + 1
+  end
+  if is_changed then
+    self.since = self.since or since
+  end
+  return is_changed
 end
 
 --- Tells whether it has suspects, see `synapse.guard`.
@@ -144,9 +191,12 @@ function service:review()
   return follow(self, self.choice:review())
 end
 
--- An instance whose address was refused must not be served from the address
--- that the slot had before; any other refusal leaves the slot as it is.
-local function target_of(self, slot)
+--- Returns what a slot is to be. An instance whose address was refused must not
+-- be served from the address that the slot had before; any other refusal leaves
+-- the slot as it is.
+-- @tparam string slot
+-- @treturn ?server nil: it is to be empty
+function service:target_of(slot)
   local one, refused = self.placement:at(slot), self.refusals:pending(slot)
   if not one or refused == "addr" then
     return nil
@@ -163,7 +213,7 @@ end
 function service:target()
   local servers = {}
   for slot in pairs(self.placement.placed) do
-    servers[slot] = target_of(self, slot)
+    servers[slot] = self:target_of(slot)
   end
   return servers
 end
@@ -172,7 +222,7 @@ local function dirty_slots(self)
   local list, servers = {}, {}
   for slot in pairs(self.dirty) do
     list[#list + 1] = slot
-    servers[slot] = target_of(self, slot)
+    servers[slot] = self:target_of(slot)
   end
   local position = self.position
   table.sort(list, function(a, b) return position[a] < position[b] end)
@@ -245,6 +295,7 @@ local function adopt(self, slot)
   self.deps.initial[slot] = self.growth.options.weight
   add_empty(self, slot)
   self.placement:grow(slot)
+  touch(self, self.placement.placed[slot])
   self.position[slot] = #self.placement.pool
   self.dirty[slot] = true
   self.news.grown = self.news.grown + 1
@@ -267,6 +318,10 @@ function service:done(command)
   for field, value in pairs(command.change) do
     self.actual[slot][field] = value
   end
+  if command.change.admin or command.change.host then
+    self.actual[slot].check = nil
+  end
+  touch(self, self.placement.placed[slot])
   if command.field == "admin" then
     self.acknowledged[slot] = command.change.admin
   end
@@ -277,6 +332,7 @@ end
 
 -- The names that are taken may have been the reason: they are asked for again.
 local function refuse_growth(self, command, answer)
+  self.version = self.version + 1
   local delay = self.growth:refuse()
   if delay then
     self.deps.log:error("%s: no slot can be added: `%s` refused: %s; again " ..
@@ -293,7 +349,8 @@ function service:refuse(command, answer)
   if command.grows then
     return refuse_growth(self, command, answer)
   end
-  local delay = self.refusals:add(slot, command.field)
+  touch(self, self.placement.placed[slot])
+  local delay = self.refusals:add(slot, command.field, command.text)
   self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
     self.name, self.backend, slot, self.placement.placed[slot] or "empty",
     command.text, answer, delay)
@@ -302,6 +359,7 @@ end
 --- Notes that nobody knows what became of commands that were sent.
 function service:lost()
   self.known = false
+  self.version = self.version + 1
   self.growth:lost()
 end
 
@@ -341,6 +399,7 @@ end
 
 local function report_holds(self, changes)
   for _, change in ipairs(changes) do
+    touch(self, change.key)
     self.revision = self.revision + 1
     self.deps.log:warning("%s: instance %s %s -> %s by an operator", self.name,
       change.key, change.from, change.to)
@@ -359,6 +418,9 @@ function service:observe(states)
   self.held, changes = holds.observe(self.placement.placed, self.held,
     self.acknowledged, states)
   for _, slot in ipairs(self.placement.pool) do
+    if self.actual[slot].check ~= states[slot].check then
+      touch(self, self.placement.placed[slot])
+    end
     self.actual[slot] = states[slot]
     if states[slot].admin == "ready" then
       self.acknowledged[slot] = "ready"
@@ -385,6 +447,15 @@ function service:summary()
     self.growth:obstacle())
   self.news = news.new()
   return text
+end
+
+--- Returns which instances may be something else than when this was asked last.
+-- @treturn {[string]=true} their keys
+-- @treturn ?number when the first watch fired that told of it, if one did
+function service:take_touched()
+  local touched, since = self.touched, self.since
+  self.touched, self.since = {}, nil
+  return touched, since
 end
 
 --- Returns what the snapshot keeps of the service. It changes with `revision`.

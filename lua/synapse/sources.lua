@@ -38,6 +38,7 @@ local function new_ensemble(deps, hosts)
   return ensemble.new({
     hosts = hosts, log = deps.log, now = deps.now, random = deps.random,
     resync_interval = deps.resync_interval,
+    entered = function(from, to) deps.entered(hosts, from, to) end,
   })
 end
 
@@ -51,9 +52,14 @@ local function add_registry(self, readers)
     path = config.path, max_instances = most_instances(readers),
     known = known_znodes(readers), request = through:requester(),
     codes = deps.codes, now = deps.now, log = deps.log,
-    changed = function()
+    changed = function(since)
       for _, one in ipairs(readers) do
-        deps.changed(one, made:instances())
+        deps.changed(one, made:instances(), since)
+      end
+    end,
+    reported = function(znode, problem)
+      for _, one in ipairs(readers) do
+        deps.reported(one, znode, problem)
       end
     end,
   })
@@ -62,8 +68,11 @@ end
 
 --- Returns sources that have read nothing and have no session.
 -- @tparam table deps
---   `services`; `changed(service, instances)`: called when the instances of a
---   service may have changed; `codes`; `now()`; `random()`; `log`;
+--   `services`; `changed(service, instances, since)`: called when the instances
+--   of a service may have changed, `since` the first watch that told of it;
+--   `reported(service, znode, problem)`: called when a znode turns bad, or good
+--   again (nil); `entered(hosts, from, to)`: called when the state of a session
+--   changes; `codes`; `now()`; `random()`; `log`;
 --   `resync_interval`, see `ensemble.new`
 -- @treturn sources
 function sources.new(deps)
@@ -83,6 +92,14 @@ function sources.new(deps)
     add_registry(self, readers[place])
   end
   return self
+end
+
+--- Returns what a service is read from.
+-- @tparam service one
+-- @treturn {registry,...}
+function sources:of(one)
+  local config = one.deps.config
+  return {self.ensembles[config.hosts].registries[config.path]}
 end
 
 --- Opens the sessions.

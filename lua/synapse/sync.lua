@@ -23,6 +23,7 @@ local LONGEST_DELAY = 10
 --   request number, or nil and why; `now()`; `log`;
 --   `is_tired()`: whether this round has lasted long enough;
 --   `held()`: called when an operator took or gave back an instance;
+--   `settled(service)`: called when nothing more is to be done for it now;
 --   `applied(service)`: called when HAProxy has answered its commands
 -- @treturn sync
 function sync.new(deps)
@@ -34,6 +35,10 @@ function sync.new(deps)
     batch = nil,
     request = nil,
     delay = FIRST_DELAY,
+    rounds = 0,
+    commands = 0,
+    refused = 0,
+    compared_at = {},
     paused_until = 0,
     failing = false,
   }, sync)
@@ -57,6 +62,7 @@ local function summarize(self, service)
   if line then
     self.deps.log:info("%s", line)
   end
+  self.deps.settled(service)
 end
 
 -- Adds what a service needs; false when the batch has no room for all of it.
@@ -136,6 +142,8 @@ function sync:round()
     return lose(self, batch, why)
   end
   self.request, self.batch = request, batch
+  self.rounds = self.rounds + 1
+  self.commands = self.commands + #batch
   for _, entry in ipairs(batch) do
     entry.owner:sent(entry.command)
   end
@@ -157,6 +165,7 @@ local function compared(self, service, answer)
     self.paused_until = self.deps.now() + LONGEST_DELAY
     return
   end
+  self.compared_at[service] = self.deps.now()
   compare_later(self, service)
   local differs, held = service:observe(states)
   if differs then
@@ -176,6 +185,7 @@ local function apply(self, entry, answer)
       self:mark(service)
     end
   else
+    self.refused = self.refused + 1
     service:refuse(command, answer)
     self:mark(service)
   end

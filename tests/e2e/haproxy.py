@@ -67,17 +67,19 @@ def weighted(zookeeper, path):
 class HAProxy:
     """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
     out, `snapshot=False` its memory, `threads=False` the directive that it
-    needs; `extra` are more lines of `global`."""
+    needs; `extra` are more lines of `global`. With `status` the agent answers
+    on `status_port`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
-                 synapse=None):
+                 synapse=None, status=False):
         self._sandbox = sandbox
         self._limit = limit
         self.name = name
         self.host = address.HOST
         self.backends = backends
         self.port = backends[0].port
+        self.status_port = address.port() if status else None
         self.directory = sandbox.path(name)
         os.mkdir(self.directory)
         self.socket = self._path("stats.sock")
@@ -132,6 +134,10 @@ class HAProxy:
                   "  option redispatch 1", "  retries 3",
                   "  timeout connect 1s", "  timeout client 60s",
                   "  timeout server 60s", "  timeout queue 5s", ""]
+        if self.status_port:
+            lines += ["frontend synapse",
+                      f"  bind {address.HOST}:{self.status_port}",
+                      "  http-request use-service lua.synapse", ""]
         lines += [backend.section() for backend in self.backends]
         with open(self.file, "w") as file:
             file.write("\n".join(lines))

@@ -146,6 +146,7 @@ function haproxy:runtime()
       return table.move(pool, 1, #pool, 1, {}), initial
     end,
     sessions = function() return math.random(0, 1) end,
+    wall = os.time,
     active = function() return self.stormy and math.random(0, 3) or 0 end,
     fill = function(backend, slot, server)
       assert(grammar.is_address(server.host) and grammar.is_port(server.port))

@@ -25,6 +25,7 @@ describe("the agent", function()
       slots = function() return {"s1", "s2"}, {s1 = 1, s2 = 1} end,
       sessions = function() return 0 end,
       active = function() return active end,
+      wall = clock.now,
       fill = function(backend, slot, server)
         table.insert(sent, string.format("fill %s/%s %s %s", backend, slot,
           server.host, server.admin))

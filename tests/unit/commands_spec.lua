@@ -115,6 +115,16 @@ describe("the state of the servers", function()
     }, states)
   end)
 
+  for status, why in pairs({[8] = "connection refused or lost",
+    [17] = "wrong status", [99] = "unknown"})
+  do
+    it("tells what a check met: " .. why, function()
+      local server = commands.states(heading .. string.format("3 web 1 s1 " ..
+        "::1 0 0 1 1 12 %d 2 0 6 0 0 0 - 80 - 0 0 - - 0\n", status)).s1
+      assert.are.equal(why ~= "unknown" and why or nil, server.check_why)
+    end)
+  end
+
   it("tells who speaks TLS", function()
     local states = commands.states(heading ..
       (line("s1", "::1", 0, 7, 80):gsub("0 0 %- %- 0\n$", "1 0 - - 0\n")))

@@ -9,9 +9,9 @@ local function new_registry(path, told)
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
   do
-    one[method] = function(_, value)
+    one[method] = function(_, value, time)
       table.insert(told, string.format("%s %s %s", path, method,
-        tostring(value)))
+        tostring(value)) .. (time and " " .. time or ""))
     end
   end
   function one.knows_nothing()
@@ -21,12 +21,13 @@ local function new_registry(path, told)
 end
 
 describe("an ensemble", function()
-  local clock, log, told, one, web
+  local clock, log, told, states, one, web
 
   before_each(function()
-    clock, log, told = new_clock(), new_log(), {}
+    clock, log, told, states = new_clock(), new_log(), {}, {}
     one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
-      random = function() return 0.5 end, resync_interval = 600})
+      random = function() return 0.5 end, resync_interval = 600,
+      entered = function(from, to) table.insert(states, from .. " " .. to) end})
     web = new_registry("/web", told)
     one:add(web)
     one.session = new_session(function(event) one:take(event) end)
@@ -51,6 +52,24 @@ describe("an ensemble", function()
     clock.pass(0.5)
     one:tick()
     assert.are.same({"/web connected false", "/web tick nil"}, told)
+  end)
+
+  it("tells each change of its session's state, and counts", function()
+    for _, name in ipairs({"connected", "connecting", "connecting",
+      "expired", "connected"})
+    do
+      state(name, "new_session")
+    end
+    assert.are.same({"new connected", "connected connecting",
+      "connecting expired", "expired connected"}, states)
+    assert.are.same({2, 1}, {one.connections, one.expiries})
+  end)
+
+  it("hands on when a watch fired", function()
+    one:take({type = "watch", path = "/web", change = "children", time = 7})
+    one:take({type = "watch", path = "/web/a", change = "data", time = 8})
+    assert.are.same({"/web path_changed 7", "/web data_changed a 8"}, told)
+    assert.are.equal(2, one.fired)
   end)
 
   it("trusts the watches of a handle that reconnected", function()

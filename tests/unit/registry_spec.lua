@@ -13,17 +13,20 @@ local function data(port)
 end
 
 describe("a registry", function()
-  local clock, log, session, handlers, changes, one
+  local clock, log, session, handlers, changes, reports, since, one
 
   local function new(known, max)
-    handlers, changes = {}, 0
+    handlers, changes, reports, since = {}, 0, {}, nil
     session = new_session(function(event)
       handlers[event.request](event)
     end)
     one = registry.new({
       path = "/web", max_instances = max or 1000, known = known,
       codes = CODES, now = clock.now, log = log,
-      changed = function() changes = changes + 1 end,
+      changed = function(time) changes, since = changes + 1, time end,
+      reported = function(name, problem)
+        table.insert(reports, name .. ": " .. (problem or "good"))
+      end,
       request = function(op, path, handler)
         local number = session[op](session, path, true)
         if number then
@@ -359,6 +362,56 @@ describe("a registry", function()
       one:data_changed("a_1")
       session.reply_data("/web/a_1", "rubbish")
       assert.are.same({1, 2}, ports())
+    end)
+
+    it("tells when a znode turns bad, good again, and goes", function()
+      settle()
+      for _, text in ipairs({"rubbish", data(1), "rubbish"}) do
+        one:data_changed("a_1")
+        session.reply_data("/web/a_1", text)
+      end
+      one:path_changed()
+      read({"b_2"})
+      local bad = "a_1: is not JSON of at most 16 levels; refused"
+      assert.are.same({bad, "a_1: good", bad, "a_1: good"}, reports)
+    end)
+
+    it("lists them with what they hold, cut", function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.reply_data("/web/c_3", ("x"):rep(5000))
+      one:data_changed("a_1")
+      session.reply_data("/web/a_1", "rubbish")
+      local list = one:problems()
+      assert.are.equal("a_1 false rubbish", string.format("%s %s %s",
+        list[1].znode, list[1].is_refused, list[1].data))
+      assert.are.equal("c_3 true 2048", string.format("%s %s %d",
+        list[2].znode, list[2].is_refused, #list[2].data))
+    end)
+  end)
+
+  describe("with the time of a watch", function()
+    it("hands it on with what the watch told of", function()
+      settle()
+      one:path_changed(7)
+      one:path_changed(8)
+      read({"a_1"})
+      assert.are.equal(7, since)
+      read({"a_1"})
+      assert.are.equal(8, since)
+      one:connected(true)
+      read({"a_1"})
+      assert.is_nil(since)
+    end)
+
+    it("keeps it while the path cannot be read", function()
+      settle()
+      one:path_changed(7)
+      session.reply("/web", {code = -4, error = "connection loss"})
+      one:connected(true)
+      read({"a_1"})
+      assert.are.equal(7, since)
     end)
   end)
 

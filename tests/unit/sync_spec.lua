@@ -22,6 +22,7 @@ describe("a round", function()
       is_tired = function() return tired end,
       held = function() holds = holds + 1 end,
       applied = function() end,
+      settled = function() end,
     })
   end)
 

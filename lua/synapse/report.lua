@@ -1,0 +1,160 @@
+--- What is asked of the agent, put together from its parts.
+--
+-- Reads and changes nothing, but that it looks at how many servers HAProxy
+-- would use, so that what a check found is seen while somebody looks.
+--
+-- @module synapse.report
+
+local document = require("synapse.document")
+
+local report = {}
+
+--- Seconds without a turn after which the agent is called dead.
+report.DEAD_AFTER = 15
+
+local function ensembles(agent)
+  local list, now = {}, agent.deps.now()
+  for hosts, one in pairs(agent.sources.ensembles) do
+    list[#list + 1] = {
+      hosts = hosts, state = one.state, session = one.id,
+      since = math.floor(agent.deps.runtime.wall() - (now - one.since)),
+      timeout = one.timeout, expiries = one.expiries,
+      connections = one.connections,
+    }
+  end
+  table.sort(list, function(a, b) return a.hosts < b.hosts end)
+  return list
+end
+
+-- What is wrong with the agent itself, worst first.
+local function troubles(agent)
+  local list = {}
+  if not agent.sources:has_threads() then
+    list[#list + 1] = "HAProxy's worker may not start threads: set " ..
+      "`insecure-fork-wanted` in `global`"
+  end
+  if agent.sync.failing then
+    list[#list + 1] = "HAProxy's runtime API does not answer: nothing changes"
+  end
+  if agent.keeper.failing then
+    list[#list + 1] = "the snapshot cannot be written; the old one stays"
+  end
+  return list
+end
+
+local function totals(looks)
+  local sum = {services = #looks, whole = 0, degraded = 0, down = 0,
+    instances = 0}
+  local states = {}
+  for _, look in ipairs(looks) do
+    sum[look.state] = sum[look.state] + 1
+    sum.instances = sum.instances + look.number
+    for state, count in pairs(look.counts) do
+      states[state] = (states[state] or 0) + count
+    end
+  end
+  return document.with(sum, {
+    {"states", next(states) and document.object(states) or "{}"},
+  })
+end
+
+-- The instances that a client does not know yet are those of looks made after
+-- its cursor; a cursor of another worker is none.
+local function known_until(account, since)
+  local boot, number = (since or ""):match("^(%x+)%.(%d+)$")
+  return boot == account.boot and tonumber(number) or nil
+end
+
+local function selected(account, looks, asked)
+  local list, known = {}, known_until(account, asked.since)
+  local names = asked.service and {}
+  for _, name in ipairs(asked.service or {}) do
+    names[name] = true
+  end
+  for _, look in ipairs(looks) do
+    if (not known or look.cursor > known) and
+      (not names or names[look.service.name]) and
+      (not asked.problems or look.state ~= "whole")
+    then
+      list[#list + 1] = look
+    end
+  end
+  local first = (asked.offset or 0) + 1
+  local last = math.min(#list, (asked.limit or #list) + first - 1)
+  return table.move(list, first, last, 1, {}), #list, known ~= nil
+end
+
+local function agent_part(agent)
+  local about = agent.deps.runtime.about()
+  about.version = agent.deps.version
+  return document.object(about)
+end
+
+--- Puts the status together.
+-- @tparam agent agent
+-- @tparam table asked see `query.STATUS`
+-- @tparam function turn gives other work its turn when it is time
+-- @treturn {head=string,looks={look,...}} all but the services, as JSON; and
+--   the services that were asked for
+function report.status(agent, asked, turn)
+  local account, looks = agent.account, {}
+  for i, one in ipairs(agent.services) do
+    turn()
+    agent:look_at(one)
+    looks[i] = account:look(one)
+  end
+  local list, matching, is_delta = selected(account, looks, asked)
+  return {
+    looks = list,
+    head = document.with({
+      schema = document.SCHEMA, delta = is_delta, matching = matching,
+      cursor = account.boot .. "." .. account.cursor,
+      last_event = account.events.last,
+    }, {
+      {"agent", agent_part(agent)},
+      {"ensembles", document.list(ensembles(agent))},
+      {"troubles", document.list(troubles(agent))},
+      {"totals", totals(looks)},
+      {"convergence", document.convergence(account.convergence)},
+    }),
+  }
+end
+
+--- Lists events.
+-- @tparam events events
+-- @tparam table asked see `query.EVENTS`
+-- @treturn {event,...}
+function report.events(events, asked)
+  local list = {}
+  for _, event in ipairs(events:since(asked.since or 0)) do
+    if not asked.service or event.service == asked.service then
+      list[#list + 1] = event
+    end
+  end
+  return list
+end
+
+local function is_read(agent, one)
+  for _, source in ipairs(agent.sources:of(one)) do
+    if source.state ~= "read" and source.state ~= "missing" then
+      return one.deps.record ~= nil
+    end
+  end
+  return true
+end
+
+--- Lists the services that were read neither from ZooKeeper nor from a
+-- snapshot.
+-- @tparam agent agent
+-- @tparam function turn gives other work its turn when it is time
+-- @treturn {string,...} names
+function report.unread(agent, turn)
+  local list = {}
+  for _, one in ipairs(agent.services) do
+    turn()
+    list[#list + 1] = not is_read(agent, one) and one.name or nil
+  end
+  return list
+end
+
+return report
