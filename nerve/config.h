@@ -54,14 +54,16 @@ enum node_type {
 
 /* One instance, and how it is tested and registered. */
 struct service_config {
-    char *name;     /* owned; the key below "services" */
-    char *host;     /* owned; as published */
-    char *port;     /* owned; its digits */
-    char *ensemble; /* owned; zk_hosts, sorted, joined by commas */
-    char *zk_path;  /* owned */
-    char *payload;  /* owned; the znode's data */
-    char *identity; /* owned; the payload's start that names the instance */
-    char *node;     /* owned; the znode's name but for its sequence number */
+    char *name;        /* owned; the key below "services" */
+    char *host;        /* owned; as published */
+    char *port;        /* owned; its digits */
+    char *ensemble;    /* owned; zk_hosts, sorted, joined by commas */
+    char *zk_path;     /* owned */
+    char *payload;     /* owned; the znode's data */
+    char *identity;    /* owned; the payload's start that names the instance */
+    char *node;        /* owned; the znode's name but for its sequence number */
+    bool encoded;      /* <node> carries the payload, if that is not too long */
+    char *instance_id; /* owned */
     enum node_type node_type;
     unsigned int ttl_ms; /* between writes to a persistent znode; 0: none */
     char *checking; /* owned; all about its checks as it was written, JSON */

@@ -76,11 +76,13 @@ static int format_payload(struct service_config *service,
     service->identity = payload_identity(payload);
     if (!service->payload || !service->identity)
         return -1;
+    service->encoded = use_path_encoding;
+    service->instance_id = strdup(payload->name);
     service->node =
         use_path_encoding
             ? payload_encoded_node_name(payload->name, service->payload)
             : payload_node_name(payload->name);
-    return service->node ? 0 : -1;
+    return service->node && service->instance_id ? 0 : -1;
 }
 
 static int read_payload(struct service_config *service, const json_t *json,
@@ -216,6 +218,7 @@ void service_config_close(struct service_config *service) {
         check_config_close(&service->checks[i]);
     free(service->checks);
     free(service->checking);
+    free(service->instance_id);
     free(service->node);
     free(service->identity);
     free(service->payload);

@@ -13,12 +13,12 @@
 #include "nerve/config_service.h"
 #include "nerve/handover.h"
 
-#define FORMAT 1
+#define FORMAT 2
 
 #define WHOLE    "{s:i, s:o, s:o}"
 #define SESSION  "{s:s, s:i, s:s, s:I, s:[I, I]}"
-#define SERVICE  "{s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:o, s:o}"
-#define ZNODE    "{s:s, s:b}"
+#define SERVICE  "{s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:o, s:o}"
+#define ZNODE    "{s:s, s:b, s:b}"
 #define STANDING "{s:i, s:b, s:f, s:I, s:o}"
 #define HEALTH   "[i, i]"
 
@@ -35,6 +35,7 @@ static const struct {
     {"payload", offsetof(struct service_config, payload)},
     {"identity", offsetof(struct service_config, identity)},
     {"node", offsetof(struct service_config, node)},
+    {"instance_id", offsetof(struct service_config, instance_id)},
     {"checking", offsetof(struct service_config, checking)},
 };
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
@@ -98,7 +99,8 @@ static json_t *pack_znodes(const struct registration *known) {
 
     for (size_t i = 0; i < known->count; i++)
         list = append(list, json_pack(ZNODE, "path", known->znodes[i].path,
-                                      "current", known->znodes[i].current));
+                                      "current", known->znodes[i].current,
+                                      "misnamed", known->znodes[i].misnamed));
     return list;
 }
 
@@ -124,9 +126,10 @@ int handover_add_service(json_t *all, const struct handover_service *service) {
         json_object_get(all, "services"),
         json_pack(SERVICE, "texts", pack_texts(config), "session_timeout_ms",
                   config->session_timeout_ms, "node_type",
-                  (int)config->node_type, "wanted", known->wanted, "unsettled",
-                  known->unsettled, "told", service->told, "leaving",
-                  service->leaving, "znodes", pack_znodes(known), "standing",
+                  (int)config->node_type, "encoded", config->encoded, "wanted",
+                  known->wanted, "unsettled", known->unsettled, "told",
+                  service->told, "leaving", service->leaving, "znodes",
+                  pack_znodes(known), "standing",
                   pack_standing(&service->standing)));
 }
 
@@ -161,13 +164,17 @@ static int read_texts(struct service_config *config, const json_t *json) {
 
 static int read_znodes(struct registration *known, json_t *list) {
     const char *path;
-    int current;
+    int current, misnamed;
 
-    for (size_t i = 0; i < json_array_size(list); i++)
+    for (size_t i = 0; i < json_array_size(list); i++) {
         if (json_unpack(json_array_get(list, i), ZNODE, "path", &path,
-                        "current", &current) != 0 ||
+                        "current", &current, "misnamed", &misnamed) != 0 ||
             registration_add(known, strdup(path), current) != 0)
             return -1;
+    }
+    for (size_t i = 0; i < known->count; i++)
+        known->znodes[i].misnamed =
+            json_is_true(json_object_get(json_array_get(list, i), "misnamed"));
     return 0;
 }
 
@@ -213,20 +220,21 @@ static int read_standing(struct standing *standing, json_t *json) {
 /* Reads a service. Returns 0, or -1 when it is damaged. */
 static int read_service(struct handover_service *service, json_t *json) {
     struct registration *known = &service->known;
-    int node_type, wanted, unsettled, told, leaving;
+    int node_type, encoded, wanted, unsettled, told, leaving;
     json_t *strings, *znodes, *standing;
 
     service->config = calloc(1, sizeof(*service->config));
     if (!service->config ||
         json_unpack(json, SERVICE, "texts", &strings, "session_timeout_ms",
                     &service->config->session_timeout_ms, "node_type",
-                    &node_type, "wanted", &wanted, "unsettled", &unsettled,
-                    "told", &told, "leaving", &leaving, "znodes", &znodes,
-                    "standing", &standing) != 0 ||
+                    &node_type, "encoded", &encoded, "wanted", &wanted,
+                    "unsettled", &unsettled, "told", &told, "leaving", &leaving,
+                    "znodes", &znodes, "standing", &standing) != 0 ||
         node_type < NODE_EPHEMERAL_SEQUENTIAL ||
         node_type > NODE_PERSISTENT_SEQUENTIAL)
         return -1;
     service->config->node_type = (enum node_type)node_type;
+    service->config->encoded = encoded;
     known->wanted = wanted;
     known->unsettled = unsettled;
     service->told = told;

@@ -38,6 +38,20 @@ char *payload_format(const struct payload *p) {
     return text_take(&t);
 }
 
+char *payload_with_weight(const char *payload, const char *identity,
+                          int64_t weight) {
+    static const char key[] = ",\"weight\":";
+    const char *rest = payload + strlen(identity);
+    struct text t = {0};
+
+    if (strncmp(rest, key, sizeof(key) - 1) == 0) {
+        rest += sizeof(key) - 1;
+        rest += strspn(rest, "0123456789");
+    }
+    text_printf(&t, "%s%s%" PRId64 "%s", identity, key, weight, rest);
+    return text_take(&t);
+}
+
 bool payload_is_of(const char *data, size_t length, const char *identity) {
     size_t head = strlen(identity);
 

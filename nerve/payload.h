@@ -29,6 +29,12 @@ char *payload_identity(const struct payload *p);
  * memory. */
 char *payload_format(const struct payload *p);
 
+/* Returns <payload>, which payload_format() made, with another weight, 0 or
+ * more; <identity> is that of the same parts. Owned by the caller (free()), or
+ * NULL without memory. */
+char *payload_with_weight(const char *payload, const char *identity,
+                          int64_t weight);
+
 /* Tells whether <data> of <length> bytes is a payload of the instance that
  * payload_identity() gave <identity> for. */
 bool payload_is_of(const char *data, size_t length, const char *identity);

@@ -25,16 +25,17 @@ static enum registration_step next_to_settle(const struct registration *r) {
 enum registration_step registration_next(const struct registration *r,
                                          int64_t now_ms) {
     size_t wanted = r->wanted ? 1 : 0;
+    bool replaced = wanted && r->count && r->znodes[0].misnamed;
 
     if (!r->connected || r->in_flight || now_ms < r->not_before_ms)
         return REGISTRATION_WAIT;
     if (r->unsettled)
         return next_to_settle(r);
-    if (r->count > wanted)
+    if (r->count > wanted && !replaced)
         return REGISTRATION_DELETE;
     if (r->leftover)
         return REGISTRATION_CLEAR;
-    if (r->count < wanted)
+    if (r->count < wanted || replaced)
         return r->parent_length ? REGISTRATION_MAKE_PARENT
                                 : REGISTRATION_CREATE;
     if (r->count == 0)
@@ -47,13 +48,18 @@ enum registration_step registration_next(const struct registration *r,
 int registration_add(struct registration *r, char *path, bool current) {
     struct registered *znodes =
         path ? realloc(r->znodes, (r->count + 1) * sizeof(*znodes)) : NULL;
+    size_t at = 0;
 
     if (!znodes) {
         free(path);
         return -1;
     }
     r->znodes = znodes;
-    znodes[r->count++] = (struct registered){.path = path, .current = current};
+    while (at < r->count && !znodes[at].misnamed)
+        at++;
+    memmove(znodes + at + 1, znodes + at, (r->count - at) * sizeof(*znodes));
+    znodes[at] = (struct registered){.path = path, .current = current};
+    r->count++;
     return 0;
 }
 
@@ -146,6 +152,11 @@ void registration_unsettle(struct registration *r) {
 void registration_outdate(struct registration *r) {
     for (size_t i = 0; i < r->count; i++)
         r->znodes[i].current = false;
+}
+
+void registration_rename(struct registration *r) {
+    for (size_t i = 0; i < r->count; i++)
+        r->znodes[i].misnamed = true;
 }
 
 void registration_lose_session(struct registration *r) {

@@ -31,6 +31,7 @@ struct registered {
     char *path;   /* owned */
     bool current; /* its data is what we want it to be */
     bool watched;
+    bool misnamed; /* its name says what is no longer so */
 };
 
 struct registration {
@@ -63,7 +64,8 @@ struct registration {
 enum registration_step registration_next(const struct registration *r,
                                          int64_t now_ms);
 
-/* Adds a znode of ours. Takes <path>. Returns 0, or -1 without memory. */
+/* Adds a znode of ours, before those that are misnamed. Takes <path>. Returns
+ * 0, or -1 without memory. */
 int registration_add(struct registration *r, char *path, bool current);
 
 /* Forgets the znode <path>. Returns whether it was known. */
@@ -95,6 +97,10 @@ char *registration_take_candidate(struct registration *r);
 
 /* What is wanted as the znodes' data has changed. */
 void registration_outdate(struct registration *r);
+
+/* The znodes are to have another name: one is made, and then the others are
+ * removed. */
+void registration_rename(struct registration *r);
 
 /* The session is gone, and all its znodes with it. */
 void registration_lose_session(struct registration *r);

@@ -8,6 +8,8 @@
 #include "csrc/session.h"
 #include "nerve/claim.h"
 #include "nerve/config.h"
+#include "nerve/drain.h"
+#include "nerve/hold.h"
 #include "nerve/log.h"
 #include "nerve/payload.h"
 #include "nerve/registration.h"
@@ -15,18 +17,22 @@
 #include "nerve/step.h"
 #include "nerve/text.h"
 #include "nerve/ttl.h"
+#include "nerve/wording.h"
 
 struct reporter {
-    const struct service_config *service; /* borrowed */
+    struct wording wording;
+    const struct service_config *service; /* borrowed from <wording> */
     struct log *log;                      /* borrowed */
     struct session *session;              /* borrowed, or NULL */
+    bool up;                              /* what the checks say */
+    struct drain drain;
     struct registration registration;
     uint64_t request;            /* the one in flight */
     enum registration_step step; /* that it carries out */
     bool stale;                  /* it was made in a session since lost */
     bool outdated;               /* the data has changed since it was made */
     int last_error;              /* ZooKeeper's code that was logged last */
-    bool told;                   /* what is wanted */
+    bool told;                   /* what the checks say */
     bool blocked;                /* a znode of another session is in the way */
     struct ttl ttl;              /* of its persistent znode */
 };
@@ -43,7 +49,8 @@ struct reporter *reporter_new(const struct service_config *service,
 
     if (!r)
         return NULL;
-    r->service = service;
+    wording_open(&r->wording, service);
+    r->service = &r->wording.shown;
     r->log = log;
     expect_leftovers(r);
     return r;
@@ -53,11 +60,13 @@ void reporter_free(struct reporter *r) {
     if (!r)
         return;
     registration_close(&r->registration);
+    wording_close(&r->wording);
     free(r);
 }
 
 bool reporter_save(const struct reporter *r, struct registration *known) {
     *known = r->registration;
+    known->wanted = r->up;
     if (known->in_flight && r->step == REGISTRATION_CREATE)
         known->unsettled = true; /* its answer will not be read */
     return r->told;
@@ -67,6 +76,7 @@ void reporter_restore(struct reporter *r, struct registration *known,
                       bool told) {
     registration_close(&r->registration);
     r->registration = *known;
+    r->up = known->wanted;
     memset(known, 0, sizeof(*known));
     r->told = told;
 }
@@ -91,11 +101,42 @@ static void fail(struct reporter *r, int code, int64_t now_ms) {
              (int)(wait_ms / 1000));
 }
 
+/* Publishes what is to be published from now on. Between steps only: what a
+ * lost answer left behind has the name that it was made with. Returns 0, or -1
+ * without memory; then the next event tries again. */
+static int renew_wording(struct reporter *r) {
+    enum wording_change change;
+
+    if (!r->wording.stale || r->registration.in_flight ||
+        r->registration.unsettled)
+        return 0;
+    if (wording_renew(&r->wording, &change) != 0)
+        return -1;
+    if (change != WORDING_SAME)
+        registration_outdate(&r->registration);
+    if (change == WORDING_NAME)
+        registration_rename(&r->registration);
+    return 0;
+}
+
+/* Tells whether ZooKeeper has confirmed what is to be published. */
+static bool is_published(const struct reporter *r) {
+    const struct registration *known = &r->registration;
+
+    return known->count == 1 && known->znodes[0].current && !r->wording.stale;
+}
+
 static void advance(struct reporter *r, int64_t now_ms) {
-    enum registration_step step = registration_next(&r->registration, now_ms);
+    struct registration *known = &r->registration;
+    enum registration_step step;
     int64_t request;
 
-    if (step == REGISTRATION_WAIT || !r->told)
+    if (renew_wording(r) != 0)
+        return;
+    known->wanted = r->up && drain_allows(&r->drain, known->count > 0,
+                                          is_published(r), now_ms);
+    step = registration_next(known, now_ms);
+    if (step == REGISTRATION_WAIT || (!r->told && !r->drain.out))
         return;
     request = step_send(step, &r->registration, r->service, r->session);
     if (request > 0) {
@@ -386,16 +427,30 @@ static void on_session(struct reporter *r, const struct event *ev) {
 }
 
 void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
-    r->registration.wanted = registered;
+    r->up = registered;
     r->told = true;
     r->blocked = r->blocked && registered;
     advance(r, now_ms);
 }
 
+void reporter_hold(struct reporter *r, const struct hold *hold,
+                   int64_t now_ms) {
+    int64_t weight = -1;
+
+    if (hold)
+        weight = hold->out ? 0 : hold->weight;
+    wording_weigh(&r->wording, weight);
+    if (hold && hold->out)
+        drain_start(&r->drain, hold->drain_ms);
+    else
+        drain_end(&r->drain);
+    advance(r, now_ms);
+}
+
 void reporter_update(struct reporter *r, const struct service_config *service,
                      bool same) {
-    r->service = service;
-    if (same)
+    wording_use(&r->wording, service);
+    if (same || r->wording.stale)
         return;
     r->outdated = true;
     registration_outdate(&r->registration);
@@ -432,6 +487,21 @@ bool reporter_is_blocked(const struct reporter *r) { return r->blocked; }
 
 bool reporter_is_registered(const struct reporter *r) {
     return r->registration.count > 0;
+}
+
+bool reporter_is_connected(const struct reporter *r) {
+    return r->registration.connected;
+}
+
+bool reporter_is_settled(const struct reporter *r) {
+    const struct registration *known = &r->registration;
+
+    if (!known->connected || known->unsettled || known->leftover ||
+        (known->in_flight && r->step == REGISTRATION_CREATE))
+        return false;
+    if (r->drain.out)
+        return known->count == 0;
+    return r->told && (known->wanted ? is_published(r) : known->count == 0);
 }
 
 bool reporter_is_gone(const struct reporter *r) {

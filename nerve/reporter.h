@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct event;
+struct hold;
 struct log;
 struct reporter;
 struct registration;
@@ -27,8 +28,8 @@ struct reporter *reporter_new(const struct service_config *service,
 void reporter_free(struct reporter *r);
 
 /* Copies what <r> knows to <known>, all borrowed until the next call but this,
- * so that another process can go on. Returns whether <r> was told what is
- * wanted. */
+ * <wanted> as the checks say, so that another process can go on. Returns
+ * whether <r> was told what is wanted. */
 bool reporter_save(const struct reporter *r, struct registration *known);
 
 /* Goes on where another process was: <known>, whose znodes it takes, and
@@ -40,8 +41,14 @@ void reporter_restore(struct reporter *r, struct registration *known,
  * NULL: none any more. */
 void reporter_attach(struct reporter *r, struct session *session);
 
-/* Says whether the service is to be registered. */
+/* Says whether the service is up: then it is to be registered, unless an
+ * operator has taken it out. */
 void reporter_want(struct reporter *r, bool registered, int64_t now_ms);
+
+/* Does as <hold> says from now on: takes the service out, weight 0 first, or
+ * publishes another weight. NULL: neither. The same one again changes
+ * nothing. */
+void reporter_hold(struct reporter *r, const struct hold *hold, int64_t now_ms);
 
 /* Uses <service>, which it keeps borrowed in the place of the one before, from
  * now on; its registration is the same, and so is its data if <same>. The step
@@ -58,6 +65,13 @@ void reporter_tick(struct reporter *r, int64_t now_ms);
 
 /* Tells whether the service is registered, as far as is known. */
 bool reporter_is_registered(const struct reporter *r);
+
+/* Tells whether the session is connected. */
+bool reporter_is_connected(const struct reporter *r);
+
+/* Tells whether ZooKeeper has confirmed what is wanted: the registration as it
+ * is to be, or that there is none. */
+bool reporter_is_settled(const struct reporter *r);
 
 /* Tells whether a znode of another session is where the registration goes. */
 bool reporter_is_blocked(const struct reporter *r);

@@ -18,7 +18,7 @@
 static char name[] = "web", host[] = "h\"", port[] = "80";
 static char ensemble[] = "zk1:2181,zk2:2181", zk_path[] = "/a/b";
 static char payload[] = "{\"host\":\"h\"}", identity[] = "{\"host\":\"h\"";
-static char node[] = "i_", checking[] = "{}";
+static char node[] = "i_", instance_id[] = "i", checking[] = "{}";
 static char first[] = "/a/b/i_0000000001", second[] = "/a/b/i_0000000002";
 
 static struct service_config config = {.name = name,
@@ -29,11 +29,13 @@ static struct service_config config = {.name = name,
                                        .payload = payload,
                                        .identity = identity,
                                        .node = node,
+                                       .encoded = true,
+                                       .instance_id = instance_id,
                                        .node_type = NODE_PERSISTENT,
                                        .checking = checking,
                                        .session_timeout_ms = 3000};
 static struct registered znodes[] = {{.path = first, .current = true},
-                                     {.path = second}};
+                                     {.path = second, .misnamed = true}};
 static struct health health[] = {{.state = HEALTH_UP, .streak = 2},
                                  {.state = HEALTH_DOWN, .streak = 0}};
 
@@ -107,6 +109,8 @@ static void a_configuration_arrives_as_it_was(void **state) {
     assert_string_equal(got->payload, payload);
     assert_string_equal(got->identity, identity);
     assert_string_equal(got->node, node);
+    assert_true(got->encoded);
+    assert_string_equal(got->instance_id, instance_id);
     assert_string_equal(got->checking, checking);
     assert_int_equal(got->node_type, NODE_PERSISTENT);
     assert_int_equal(got->session_timeout_ms, 3000);
@@ -125,6 +129,8 @@ static void what_is_known_of_a_service_arrives_as_it_was(void **state) {
     assert_true(got->known.znodes[0].current);
     assert_string_equal(got->known.znodes[1].path, second);
     assert_false(got->known.znodes[1].current);
+    assert_false(got->known.znodes[0].misnamed);
+    assert_true(got->known.znodes[1].misnamed);
     assert_int_equal(got->standing.state, HEALTH_DOWN);
     assert_true(got->standing.held_back);
     assert_true(got->standing.limit.tokens == 0.5);
@@ -162,10 +168,10 @@ static void assert_refused(const char *text, const char *why) {
 
 static void another_format_is_named(void **state) {
     (void)state;
-    assert_refused("{\"format\":2,\"sessions\":[],\"services\":[]}",
-                   "what was handed over is of format 2, not 1");
+    assert_refused("{\"format\":1,\"sessions\":[],\"services\":[]}",
+                   "what was handed over is of format 1, not 2");
     assert_refused("{\"format\":999}",
-                   "what was handed over is of format 999, not 1");
+                   "what was handed over is of format 999, not 2");
 }
 
 static void what_is_no_handover_is_damaged(void **state) {
@@ -175,9 +181,9 @@ static void what_is_no_handover_is_damaged(void **state) {
     assert_refused("", damaged);
     assert_refused("[]", damaged);
     assert_refused("{}", damaged);
-    assert_refused("{\"format\":1}", damaged);
-    assert_refused("{\"format\":1,\"sessions\":[{}],\"services\":[]}", damaged);
-    assert_refused("{\"format\":1,\"sessions\":[],\"services\":[{}]}", damaged);
+    assert_refused("{\"format\":2}", damaged);
+    assert_refused("{\"format\":2,\"sessions\":[{}],\"services\":[]}", damaged);
+    assert_refused("{\"format\":2,\"sessions\":[],\"services\":[{}]}", damaged);
 }
 
 /* Whatever byte is missing: it is refused, or harmless. */

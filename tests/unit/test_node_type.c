@@ -243,6 +243,7 @@ static void a_persistent_znode_is_written_every_ttl(void **state) {
     (void)state;
     open_reporter(NODE_PERSISTENT);
     service.ttl_ms = 360000;
+    reporter_update(reporter, &service, true);
     answer(SESSION_OK, path);
     answer(SESSION_NO_NODE, path);
     answer_with((struct event){.data = (char *)ZNODE, .length = 7});
@@ -264,6 +265,7 @@ static void an_ephemeral_znode_has_no_ttl(void **state) {
     (void)state;
     open_reporter(NODE_EPHEMERAL);
     service.ttl_ms = 1000;
+    reporter_update(reporter, &service, true);
     answer_with((struct event){.data = (char *)ZNODE, .length = 7});
     answer(SESSION_OK, ZNODE);
     fake_forget();

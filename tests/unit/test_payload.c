@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,32 @@ static void an_instance_is_told_by_host_port_and_name(void **state) {
     free(identity);
 }
 
+static void the_weight_can_be_another_and_the_rest_is_kept(void **state) {
+    static const char identity[] = "{\"host\":\"h\",\"port\":80,\"name\":\"i\"";
+    static const struct {
+        const char *rest, *weighed;
+    } cases[] = {
+        {"}", ",\"weight\":0}"},
+        {",\"weight\":7}", ",\"weight\":0}"},
+        {",\"weight\":17,\"labels\":{\"weight\":7}}",
+         ",\"weight\":0,\"labels\":{\"weight\":7}}"},
+        {",\"haproxy_server_options\":\"weight 7\"}",
+         ",\"weight\":0,\"haproxy_server_options\":\"weight 7\"}"},
+    };
+    char payload[200], wanted[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char *weighed;
+
+        snprintf(payload, sizeof(payload), "%s%s", identity, cases[i].rest);
+        snprintf(wanted, sizeof(wanted), "%s%s", identity, cases[i].weighed);
+        weighed = payload_with_weight(payload, identity, 0);
+        assert_string_equal(weighed, wanted);
+        free(weighed);
+    }
+}
+
 static void the_node_is_named_after_the_instance(void **state) {
     char *name = payload_node_name("i-xxxxxx");
 
@@ -132,6 +159,7 @@ int main(void) {
         cmocka_unit_test(the_port_keeps_its_json_type),
         cmocka_unit_test(weight_options_and_labels_follow),
         cmocka_unit_test(an_instance_is_told_by_host_port_and_name),
+        cmocka_unit_test(the_weight_can_be_another_and_the_rest_is_kept),
         cmocka_unit_test(the_node_is_named_after_the_instance),
         cmocka_unit_test(an_encoded_name_carries_the_payload),
         cmocka_unit_test(an_encoded_name_is_padded_and_safe_in_a_path),

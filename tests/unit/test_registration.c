@@ -64,6 +64,26 @@ static void sets_data_that_is_not_what_it_should_be(void **state) {
     registration_close(&r);
 }
 
+static void
+a_znode_that_is_to_have_another_name_is_made_before_it_goes(void **state) {
+    struct registration r = {.connected = true, .wanted = true};
+
+    (void)state;
+    add(&r, "/a/old_1");
+    registration_rename(&r);
+    assert_int_equal(registration_next(&r, 0), REGISTRATION_CREATE);
+    add(&r, "/a/new_2");
+    assert_string_equal(r.znodes[0].path, "/a/new_2");
+    assert_int_equal(registration_next(&r, 0), REGISTRATION_DELETE);
+    assert_string_equal(r.znodes[1].path, "/a/old_1");
+    registration_remove(&r, "/a/old_1");
+    assert_int_equal(registration_next(&r, 0), REGISTRATION_WATCH);
+    registration_rename(&r);
+    r.wanted = false;
+    assert_int_equal(registration_next(&r, 0), REGISTRATION_DELETE);
+    registration_close(&r);
+}
+
 static void settles_a_lost_answer_before_anything_else(void **state) {
     struct registration r = {.wanted = true, .connected = true};
 
@@ -206,6 +226,8 @@ int main(void) {
         cmocka_unit_test(sends_one_request_at_a_time),
         cmocka_unit_test(creates_watches_and_deletes_as_wanted),
         cmocka_unit_test(sets_data_that_is_not_what_it_should_be),
+        cmocka_unit_test(
+            a_znode_that_is_to_have_another_name_is_made_before_it_goes),
         cmocka_unit_test(settles_a_lost_answer_before_anything_else),
         cmocka_unit_test(looks_at_every_candidate_once),
         cmocka_unit_test(a_lost_session_leaves_nothing),

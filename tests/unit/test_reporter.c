@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "nerve/config.h"
+#include "nerve/hold.h"
 #include "nerve/registration.h"
 #include "nerve/reporter.h"
 #include "tests/fake/fake_log.c"
@@ -93,6 +94,20 @@ static void register_it(void) {
     assert_true(fake_sent("exists " ZNODE " watch"));
     answer(SESSION_OK, ZNODE);
     fake_log_clear();
+}
+
+static char web[] = "web";
+
+static void take_out(unsigned int drain_ms) {
+    struct hold hold = {.service = web, .out = true, .drain_ms = drain_ms};
+
+    reporter_hold(reporter, &hold, now);
+}
+
+static void weigh(int64_t weight) {
+    struct hold hold = {.service = web, .weight = weight};
+
+    reporter_hold(reporter, &hold, now);
 }
 
 static void nothing_is_sent_before_the_session_is_connected(void **state) {
@@ -600,6 +615,156 @@ static void a_request_refused_at_once_waits_for_the_connection(void **state) {
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, open_reporter, close_reporter)
 
+#define WEIGHED(n)                                                             \
+    "{\"host\":\"h\",\"port\":80,\"name\":\"i\",\"weight\":" n "}"
+
+static void one_taken_out_drains_first_and_then_goes(void **state) {
+    (void)state;
+    register_it();
+    take_out(5000);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
+    reporter_tick(reporter, now + 60000);
+    assert_true(fake_sent_nothing());
+    answer(SESSION_OK, ZNODE);
+    reporter_tick(reporter, now + 4999);
+    assert_true(fake_sent_nothing());
+    assert_false(reporter_is_settled(reporter));
+    reporter_tick(reporter, now + 5000);
+    assert_true(fake_sent("delete " ZNODE));
+    assert_false(reporter_is_settled(reporter));
+    answer(SESSION_OK, ZNODE);
+    assert_true(reporter_is_settled(reporter));
+    reporter_want(reporter, true, now + 6000);
+    assert_true(fake_sent_nothing());
+}
+
+static void one_that_need_not_drain_goes_at_once(void **state) {
+    (void)state;
+    register_it();
+    take_out(0);
+    assert_true(fake_sent("delete " ZNODE));
+}
+
+static void one_that_goes_down_while_it_drains_goes_at_once(void **state) {
+    (void)state;
+    register_it();
+    take_out(5000);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
+    answer(SESSION_OK, ZNODE);
+    reporter_want(reporter, false, now + 10);
+    assert_true(fake_sent("delete " ZNODE));
+}
+
+static void one_taken_out_before_it_is_up_is_not_registered(void **state) {
+    (void)state;
+    connect_new();
+    take_out(5000);
+    assert_true(reporter_is_settled(reporter));
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent_nothing());
+    assert_true(reporter_is_settled(reporter));
+    reporter_hold(reporter, NULL, now);
+    assert_true(fake_sent(CREATE));
+    assert_false(reporter_is_settled(reporter));
+    answer_created(ZNODE);
+    assert_true(reporter_is_settled(reporter));
+}
+
+static void
+one_taken_out_while_it_is_being_made_is_removed_again(void **state) {
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent(CREATE));
+    take_out(0);
+    assert_false(reporter_is_settled(reporter));
+    answer_created(ZNODE);
+    assert_true(fake_sent("delete " ZNODE));
+}
+
+static void a_drain_begins_when_zookeeper_is_back(void **state) {
+    (void)state;
+    register_it();
+    tell(SESSION_CONNECTING, LINK_NONE);
+    take_out(5000);
+    reporter_tick(reporter, now + 60000);
+    assert_true(fake_sent_nothing());
+    assert_false(reporter_is_settled(reporter));
+    tell(SESSION_CONNECTED, LINK_SAME_HANDLE);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
+}
+
+static void a_drain_that_ends_early_shows_the_weight_again(void **state) {
+    (void)state;
+    register_it();
+    take_out(5000);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
+    answer(SESSION_OK, ZNODE);
+    reporter_hold(reporter, NULL, now);
+    assert_true(fake_sent("set " ZNODE " " PAYLOAD));
+    answer(SESSION_OK, ZNODE);
+    take_out(5000);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
+}
+
+static void a_held_weight_is_published_until_it_is_ended(void **state) {
+    struct service_config changed = service;
+    char other[] = WEIGHED("8");
+
+    (void)state;
+    register_it();
+    weigh(3);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("3")));
+    assert_false(reporter_is_settled(reporter));
+    answer(SESSION_OK, ZNODE);
+    assert_true(reporter_is_settled(reporter));
+    weigh(3);
+    assert_true(fake_sent_nothing());
+    changed.payload = other;
+    reporter_update(reporter, &changed, false);
+    reporter_tick(reporter, now);
+    assert_true(fake_sent_nothing());
+    reporter_hold(reporter, NULL, now);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("8")));
+    reporter_update(reporter, &service, false);
+}
+
+/* What is under way says the old weight, whatever comes of it. */
+static void a_weight_that_changes_while_it_is_made_is_set(void **state) {
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent(CREATE));
+    weigh(3);
+    answer_created(ZNODE);
+    assert_true(fake_sent("set " ZNODE " " WEIGHED("3")));
+}
+
+static void a_lost_create_is_found_before_its_name_changes(void **state) {
+    struct service_config encoded = service;
+    char instance_id[] = "i", first[] = "base64_0__";
+
+    (void)state;
+    encoded.encoded = true;
+    encoded.instance_id = instance_id;
+    encoded.node = first;
+    reporter_update(reporter, &encoded, true);
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent("create-es /a/b/base64_0__ " PAYLOAD));
+    weigh(3);
+    answer(SESSION_LOST, "/a/b");
+    tell(SESSION_CONNECTED, LINK_SAME_HANDLE);
+    assert_true(fake_sent("sync /a/b"));
+    answer(SESSION_OK, "/a/b");
+    assert_true(fake_sent("children /a/b"));
+    answer_with((struct event){.count = 0});
+    assert_true(fake_sent("create-es /a/b/base64_60_"
+                          "eyJob3N0IjoiaCIsInBvcnQiOjgwLCJuYW1lIjoiaSIsIndlaWdo"
+                          "dCI6M30=_ " WEIGHED("3")));
+    reporter_update(reporter, &service, true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_sent_before_the_session_is_connected),
@@ -636,6 +801,16 @@ int main(void) {
         TEST(a_lost_delete_is_sent_again),
         TEST(a_lost_delete_that_happened_is_no_others_doing),
         TEST(a_request_refused_at_once_waits_for_the_connection),
+        TEST(one_taken_out_drains_first_and_then_goes),
+        TEST(one_that_need_not_drain_goes_at_once),
+        TEST(one_that_goes_down_while_it_drains_goes_at_once),
+        TEST(one_taken_out_before_it_is_up_is_not_registered),
+        TEST(one_taken_out_while_it_is_being_made_is_removed_again),
+        TEST(a_drain_begins_when_zookeeper_is_back),
+        TEST(a_drain_that_ends_early_shows_the_weight_again),
+        TEST(a_held_weight_is_published_until_it_is_ended),
+        TEST(a_weight_that_changes_while_it_is_made_is_set),
+        TEST(a_lost_create_is_found_before_its_name_changes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
