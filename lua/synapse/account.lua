@@ -237,7 +237,9 @@ local function look_at(self, one)
   local instances = #list
   for i, source in ipairs(self.deps.sources(one)) do
     local problems = source:problems()
-    paths[i] = {path = source.path, state = source.state}
+    paths[i] = {
+      hosts = source.hosts, path = source.path, state = source.state,
+    }
     note_problems(list, problems)
     add_refused(list, problems)
   end
@@ -272,7 +274,7 @@ end
 --   ones that need a look first; refused znodes are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
--- @tfield {{path,state},...} paths
+-- @tfield {{hosts,path,state},...} paths
 -- @tfield integer slots   how many there are
 -- @tfield integer used
 

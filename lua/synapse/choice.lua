@@ -49,6 +49,9 @@ local function report_source(self)
       name, #self.wanted)
   elseif self.source == "default" then
     log:warning("%s: no instance in ZooKeeper, using default_servers", name)
+  elseif self.source == "nobody" then
+    log:warning("%s: no instance has a sequence, so none can be the leader",
+      name)
   end
 end
 

@@ -40,6 +40,7 @@ local function read_services(report, top, haproxy, edges)
   return service.read(report, objects, {
     files = directory.merge(report, objects, top.service_conf_dir, edges),
     resolve = edges.resolve,
+    read = edges.read,
     guard = guard.read(report, top.guard, keys.GUARD, "guard", guard.DEFAULT),
     use_nerve_weights = value.boolean(report, haproxy.use_nerve_weights,
       "haproxy.use_nerve_weights", false),

@@ -95,7 +95,6 @@ local function service(look, encode)
   return document.with({
     service = one.name, backend = one.backend, state = look.state,
     source = one.choice.source, number = look.number,
-    hosts = one.deps.config.hosts,
   }, {
     {"reasons", document.list(look.reasons)},
     {"paths", document.list(look.paths)},

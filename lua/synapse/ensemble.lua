@@ -12,9 +12,11 @@ ensemble.__index = ensemble
 local SPREAD = 1
 
 --- Returns an ensemble without a session.
--- @tparam table deps `hosts`: for people; `log`; `now()`; `random()` in [0, 1);
---   `resync_interval`: seconds after which every list is read again;
---   `entered(from, to)`: called when the session's state changes
+-- @tparam table deps
+--   `hosts`: for people; `auth`: nil, or the `scheme` and the `secret` that are
+--   shown to it; `log`; `now()`; `random()` in [0, 1); `resync_interval`:
+--   seconds after which every list is read again; `entered(from, to)`: called
+--   when the session's state changes
 -- @treturn ensemble
 function ensemble.new(deps)
   return setmetatable({
@@ -22,6 +24,7 @@ function ensemble.new(deps)
     hosts = deps.hosts,
     session = nil,
     registries = {},
+    by_path = {},
     handlers = {},
     read_at = 0,
     put_off = {},
@@ -35,6 +38,18 @@ function ensemble.new(deps)
   }, ensemble)
 end
 
+--- Begins to use a session.
+-- @tparam session session
+function ensemble:open(session)
+  self.session = session
+  if self.deps.auth then
+    session:add_auth(self.deps.auth.scheme, self.deps.auth.secret)
+  end
+end
+
+-- Reads set a watch; what is made is an empty znode that stays.
+local ARGUMENT = {get = true, get_children = true, exists = true, create = ""}
+
 --- Returns the function by which a registry asks. See `registry.new`.
 -- @treturn function
 function ensemble:requester()
@@ -42,7 +57,7 @@ function ensemble:requester()
     if not self.session then
       return false
     end
-    local number = self.session[op](self.session, path, true)
+    local number = self.session[op](self.session, path, ARGUMENT[op])
     if number then
       self.handlers[number] = handler
     end
@@ -50,22 +65,25 @@ function ensemble:requester()
   end
 end
 
---- Adds a registry; its path must be new here.
+--- Adds a registry.
 -- @tparam registry registry
 function ensemble:add(registry)
-  self.registries[registry.path] = registry
+  local path = registry.path
+  self.by_path[path] = self.by_path[path] or {}
+  table.insert(self.by_path[path], registry)
+  table.insert(self.registries, registry)
 end
 
 local function read_all(self)
   self.put_off = {}
-  for _, registry in pairs(self.registries) do
+  for _, registry in ipairs(self.registries) do
     registry:connected(false)
   end
 end
 
 -- What is put off reads everything soon.
 local function read_lists(self)
-  for _, registry in pairs(self.registries) do
+  for _, registry in ipairs(self.registries) do
     if not self.put_off[registry] then
       registry:connected(true)
     end
@@ -76,7 +94,7 @@ end
 local function read_soon(self)
   self.read_at = self.deps.now() + self.deps.random() * SPREAD
   self.put_off = {}
-  for _, registry in pairs(self.registries) do
+  for _, registry in ipairs(self.registries) do
     if registry:knows_nothing() then
       registry:connected(false)
     else
@@ -111,7 +129,8 @@ local STATES = {
   unknown = {"warning", "no answer for a session timeout, servers stay as " ..
     "they are"},
   expired = {"warning", "session expired, opening a new one"},
-  auth_failed = {"error", "credentials refused"},
+  auth_failed = {"error", "credentials refused, servers stay as they are; " ..
+    "again in 60 s"},
   no_threads = {"alert", "HAProxy's worker may not start threads: set " ..
     "`insecure-fork-wanted` in `global`; until then the servers stay as the " ..
     "snapshot has them"},
@@ -144,18 +163,19 @@ local function replied(self, event)
   end
 end
 
+local CHILD_CHANGED = {data = "data_changed", deleted = "znode_deleted"}
+
 local function watch_fired(self, event)
   self.fired = self.fired + 1
-  local registry = self.registries[event.path]
-  if registry then
+  for _, registry in ipairs(self.by_path[event.path] or {}) do
     registry:path_changed(event.time)
   end
   local parent, name = event.path:match("^(.*)/([^/]+)$")
-  registry = parent and self.registries[parent == "" and "/" or parent]
-  if registry and event.change == "data" then
-    registry:data_changed(name, event.time)
-  elseif registry and event.change == "deleted" then
-    registry:znode_deleted(name)
+  local method = CHILD_CHANGED[event.change]
+  local above = method and parent and
+    self.by_path[parent == "" and "/" or parent]
+  for _, registry in ipairs(above or {}) do
+    registry[method](registry, name, event.time)
   end
 end
 
@@ -182,7 +202,7 @@ end
 --- Forgets what was asked and reads everything anew.
 function ensemble:restart()
   self.handlers, self.put_off = {}, {}
-  for _, registry in pairs(self.registries) do
+  for _, registry in ipairs(self.registries) do
     registry:restart()
   end
 end
@@ -208,7 +228,7 @@ function ensemble:tick()
   if now >= self.read_at then
     read_put_off(self)
   end
-  for _, registry in pairs(self.registries) do
+  for _, registry in ipairs(self.registries) do
     registry:tick()
     resync(self, registry, now)
   end

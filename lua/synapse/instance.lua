@@ -37,6 +37,7 @@ json.decode_max_depth(MAX_DEPTH)
 -- @tfield integer port
 -- @tfield ?integer weight 0 to 256
 -- @tfield ?string name    what its owner calls it, for people
+-- @tfield ?table labels   strings, numbers and booleans by name
 -- @tfield ?string znode   name of its znode, nil for a default server
 -- @tfield ?integer sequence the number at the end of that name
 -- @tfield ?integer czxid  the transaction that made the znode
@@ -114,8 +115,43 @@ local function check_name(name, problems)
   return name
 end
 
+local function is_label(label, value)
+  if type(label) ~= "string" or #label > MAX_NAME then
+    return false
+  elseif type(value) == "string" then
+    return #value <= MAX_NAME
+  end
+  return type(value) == "boolean" or
+    type(value) == "number" and value > -math.huge and value < math.huge
+end
+
+-- Labels serve to choose among instances. A part of them could choose wrongly,
+-- but no more so than none at all.
+local function check_labels(labels, problems)
+  if labels == nil or labels == cjson.null then
+    return nil
+  elseif type(labels) ~= "table" then
+    problems[#problems + 1] = string.format(
+      "labels: %s is not an object, dropped", quote(labels))
+    return nil
+  end
+  local kept, dropped = {}, 0
+  for label, value in pairs(labels) do
+    if is_label(label, value) then
+      kept[label] = value
+    else
+      dropped = dropped + 1
+    end
+  end
+  if dropped > 0 then
+    problems[#problems + 1] = string.format("labels: %d not a name with a " ..
+      "number, a boolean or at most %d bytes, dropped", dropped, MAX_NAME)
+  end
+  return kept
+end
+
 --- Checks the fields of one instance, wherever they came from.
--- @tparam table fields `host`, `port`, and maybe `weight` and `name`
+-- @tparam table fields `host`, `port`, and maybe `weight`, `name` and `labels`
 -- @treturn instance
 -- @treturn {string,...} what was dropped, empty when all was well
 -- @treturn[2] nil
@@ -139,6 +175,7 @@ function instance.check(fields)
     port = port,
     weight = check_weight(fields.weight, problems),
     name = check_name(fields.name, problems),
+    labels = check_labels(fields.labels, problems),
   }, problems
 end
 
@@ -148,10 +185,14 @@ local function sequence_of(znode)
 end
 
 -- cjson reads no further than a NUL, whatever follows it; JSON has none.
-local function from_json(znode, text)
-  local fields = not text:find("\0", 1, true) and json.decode(text) or nil
-  if fields == nil then
+local function from_json(znode, text, decoder)
+  local value = not text:find("\0", 1, true) and json.decode(text) or nil
+  if value == nil then
     return nil, "is not JSON of at most " .. MAX_DEPTH .. " levels"
+  end
+  local fields, why = decoder(value)
+  if not fields then
+    return fields, why
   end
   local made, problems = instance.check(fields)
   if made then
@@ -165,16 +206,17 @@ end
 -- @tparam string znode its name, the last part of the path
 -- @tparam string data
 -- @tparam table stat `data_length` and `czxid`
--- @treturn instance
+-- @tparam function decoder as `synapse.decode` makes it
+-- @treturn instance or false: in order, and it does not serve
 -- @treturn {string,...} what was dropped
 -- @treturn[2] nil
 -- @treturn[2] string why it is refused
-function instance.from_data(znode, data, stat)
+function instance.from_data(znode, data, stat, decoder)
   if stat.data_length > MAX_BYTES or stat.data_length > #data then
     return nil, string.format("has %d bytes of data (at most %d)",
       stat.data_length, MAX_BYTES)
   end
-  local made, problems = from_json(znode, data)
+  local made, problems = from_json(znode, data, decoder)
   if made then
     made.czxid = stat.czxid
   end
@@ -200,10 +242,11 @@ end
 --- Makes an instance from a name that carries its data:
 -- `base64_<length>_<base64url>_<sequence>`.
 -- @tparam string znode
--- @treturn instance
+-- @tparam function decoder as `synapse.decode` makes it
+-- @treturn instance or false: in order, and it does not serve
 -- @treturn {string,...} what was dropped
 -- @treturn[2] nil when the znode has to be read
-function instance.from_name(znode)
+function instance.from_name(znode, decoder)
   local length, rest = znode:match("^base64_(%d+)_(.*)$")
   length = length and #length < 10 and math.tointeger(tonumber(length))
   if not length or length > #rest or length > MAX_BYTES then
@@ -213,7 +256,7 @@ function instance.from_name(znode)
   if not data or not rest:find("^_%d*$", length + 1) then
     return nil
   end
-  return from_json(znode, data)
+  return from_json(znode, data, decoder)
 end
 
 --- Tells which of two instances of one host:port was registered later.

@@ -30,12 +30,6 @@ local function fates(place, of)
   }
 end
 
-local INSTEAD = {
-  labels = "is not supported: instances that it keeps out would be used",
-  port = "is not supported: instances would be reached on another port",
-  only = "is not supported",
-}
-
 keys.TOP = fates("", {
   used = [[services service_conf_dir haproxy guard session_timeout
     resync_interval]],
@@ -53,15 +47,10 @@ keys.HAPROXY = fates("haproxy", {
 })
 
 keys.SERVICE = fates("services.*", {
-  used = [[discovery haproxy default_servers use_previous_backends guard
-    max_instances]],
+  used = [[discovery discovery_multi haproxy default_servers
+    keep_default_servers use_previous_backends guard max_instances]],
+  differs = "leader_election backend_port_override",
   not_needed = "file_output load_test_concurrency",
-  refused = {
-    discovery_multi = INSTEAD.only,
-    leader_election = "is not supported: all instances would be used",
-    keep_default_servers = INSTEAD.only,
-    backend_port_override = INSTEAD.port,
-  },
 })
 
 -- The methods of airbnb's synapse that are refused, and what to do instead.
@@ -72,30 +61,44 @@ keys.METHODS = {
   marathon = "register the tasks with nerve",
   zookeeper_dns = "register addresses with nerve",
   zookeeper_dns_poll = "register addresses with nerve",
+  multi = "put the sources into `discovery_multi`",
 }
 
 -- Those from `servers` on belong to the methods that are refused.
 keys.DISCOVERY = fates("services.*.discovery", {
-  used = "method hosts path decode",
-  not_needed = [[use_path_encoding retry_policy discovery_jitter
-    generator_config_path servers nameserver check_interval image_name
-    container_port tag_name tag_value aws_access_key_id aws_secret_access_key
-    aws_region marathon_api_url marathon_api_path application_name
-    port_index]],
-  refused = {label_filter = INSTEAD.labels, label_filters = INSTEAD.labels},
+  used = [[method hosts path decode label_filter label_filters create_path
+    auth]],
+  differs = "discovery_jitter polling_interval_sec",
+  not_needed = [[use_path_encoding retry_policy generator_config_path servers
+    nameserver check_interval image_name container_port tag_name tag_value
+    aws_access_key_id aws_secret_access_key aws_region marathon_api_url
+    marathon_api_path application_name port_index]],
 })
 
 keys.DECODE = fates("services.*.discovery.decode", {
-  used = "method",
-  not_needed = "endpoint_name",
+  used = "method endpoint_name",
+})
+
+keys.AUTH = fates("services.*.discovery.auth", {
+  used = "user password password_file",
+})
+
+keys.MULTI = fates("services.*.discovery_multi", {
+  used = "watchers resolver",
+})
+
+keys.RESOLVER = fates("services.*.discovery_multi.resolver", {
+  used = "method sequential_order",
+  not_needed = "s3_polling_interval_seconds",
+  refused = {s3_url = "is not supported; the order of a `sequential` " ..
+    "resolver says which watcher is used"},
 })
 
 keys.SERVICE_HAPROXY = fates("services.*.haproxy", {
   used = "backend_name use_nerve_weights disabled",
-  differs = "server_options",
+  differs = "server_options server_port_override",
   not_needed = [[port bind_address bind_options frontend backend listen
     backend_order shared_frontend cookie_value_method]],
-  refused = {server_port_override = INSTEAD.port},
 })
 
 keys.GUARD = fates("guard", {used = "window share hold"})

@@ -42,17 +42,21 @@ local function read_config(path)
 end
 
 -- Names are resolved here because there is no DNS after chroot.
+local function resolve(addresses, hosts, place)
+  if addresses[hosts] == nil then
+    local found, why = zookeeper.resolve(hosts)
+    addresses[hosts] = found or false
+    if not found then
+      log:error("%s: %s; a reload resolves anew", place, why)
+    end
+  end
+end
+
 local function resolve_all(services)
   local addresses = {}
   for _, service in ipairs(services) do
-    local hosts = service.hosts
-    if addresses[hosts] == nil then
-      local found, why = zookeeper.resolve(hosts)
-      addresses[hosts] = found or false
-      if not found then
-        log:error("services.%s.discovery.hosts: %s; a reload resolves anew",
-          service.name, why)
-      end
+    for _, source in ipairs(service.sources) do
+      resolve(addresses, source.hosts, service.place .. ".discovery.hosts")
     end
   end
   return addresses

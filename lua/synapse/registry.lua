@@ -8,8 +8,9 @@
 --
 -- @module synapse.registry
 
-local instance = require("synapse.instance")
+local entries = require("synapse.entry")
 local listing = require("synapse.listing")
+local missing = require("synapse.missing")
 local roster = require("synapse.roster")
 
 local registry = {}
@@ -17,11 +18,14 @@ registry.__index = registry
 
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
-local SHOWN = 2048
 
 --- Returns a registry that knows the instances given and has read nothing.
 -- @tparam table deps
---   `path`; `max_instances`;
+--   `hosts`, for people; `path`; `max_instances`;
+--   `decoder`, as `synapse.decode` makes it;
+--   `pause`: seconds between two reads that watches ask for, 0 for none;
+--   `create_path`: whether a missing path is made; `origin`: what each
+--   instance is to carry, or nil;
 --   `known`: instances of the last run, each with its `znode`, a znode maybe
 --   twice (two services may share a path);
 --   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
@@ -34,6 +38,7 @@ local SHOWN = 2048
 function registry.new(deps)
   local self = setmetatable({
     deps = deps,
+    hosts = deps.hosts,
     path = deps.path,
     entries = {},
     stale = {},
@@ -42,6 +47,7 @@ function registry.new(deps)
     pass = nil,
     delay = FIRST_DELAY,
     retry_at = nil,
+    paused_until = 0,
     overfull = false,
     state = "new",
     version = 0,
@@ -91,42 +97,23 @@ local function recovered(self)
   end
 end
 
+local function read_at(self, time)
+  self.retry_at = math.min(self.retry_at or time, time)
+end
+
+-- Reads what a watch told, once its pause is over: a great change costs a few
+-- reads then and not one for each part of it.
+local function read_paced(self)
+  if self.deps.now() < self.paused_until then
+    read_at(self, self.paused_until)
+  else
+    self:read()
+  end
+end
+
 local function retry_later(self)
-  self.retry_at = self.deps.now() + self.delay
+  read_at(self, self.deps.now() + self.delay)
   self.delay = math.min(self.delay * 2, LONGEST_DELAY)
-end
-
-local function report(self, name, problem)
-  self.version = self.version + 1
-  self.deps.reported(name, problem)
-end
-
--- Returns what is known of a znode from now on. Data that turns bad keeps the
--- instance as it was; the reason is told when it is new, not at every read.
-local function merge(self, name, entry)
-  local before = self.entries[name] or {}
-  if before.problem ~= entry.problem then
-    report(self, name, entry.problem)
-  end
-  if entry.problem and before.problem ~= entry.problem then
-    self.deps.log:warning("%s %s", join(self.path, name), entry.problem)
-  end
-  return {
-    instance = entry.instance or before.instance, problem = entry.problem,
-    data = entry.data,
-  }
-end
-
--- Of the data, so much is kept to be looked at.
-local function decoded(data, made, problems)
-  local entry = {data = #data > SHOWN and data:sub(1, SHOWN) or data}
-  if not made then
-    entry.problem = problems .. "; refused"
-  elseif #problems > 0 then
-    entry.problem = table.concat(problems, "; ")
-  end
-  entry.instance = made
-  return entry
 end
 
 -- A lost connection is the session's to report, and it reads again.
@@ -141,6 +128,9 @@ end
 local function replace(self, name, entry, gone, come)
   local before = (self.entries[name] or {}).instance
   local now = (entry or {}).instance
+  if now then
+    now.origin = self.deps.origin
+  end
   self.entries[name] = entry
   if before ~= now then
     gone[#gone + 1] = before
@@ -148,16 +138,28 @@ local function replace(self, name, entry, gone, come)
   end
 end
 
+-- The reason is told when it is new, not at every read.
+local function report_problem(self, name, problem)
+  local before = self.entries[name]
+  if problem == (before and before.problem) then
+    return
+  end
+  self.version = self.version + 1
+  self.deps.reported(name, problem)
+  if problem then
+    self.deps.log:warning("%s %s", join(self.path, name), problem)
+  end
+end
+
 -- Takes what the pass has read, and forgets what it found gone.
 local function take_in(self, pass)
   local gone, come = {}, {}
   for name, entry in pairs(pass.read) do
-    replace(self, name, merge(self, name, entry), gone, come)
+    report_problem(self, name, entry.problem)
+    replace(self, name, entries.merge(self.entries[name], entry), gone, come)
   end
   for name in pairs(pass.gone) do
-    if (self.entries[name] or {}).problem then
-      report(self, name, nil)
-    end
+    report_problem(self, name, nil)
     replace(self, name, nil, gone, come)
   end
   if #gone + #come > 0 then
@@ -168,13 +170,14 @@ end
 local function finish(self)
   local pass = self.pass
   self.pass = nil
+  self.paused_until = self.deps.now() + self.deps.pause
   take_in(self, pass)
   if next(self.failed) == nil then
     self.delay = FIRST_DELAY
     recovered(self)
   end
   self.deps.changed(pass.since)
-  self:read()
+  read_paced(self)
 end
 
 local function settle(self)
@@ -188,8 +191,7 @@ local function fetched(self, name, event)
   local pass = self.pass
   pass.outstanding = pass.outstanding - 1
   if event.code == codes.ok then
-    pass.read[name] =
-      decoded(event.data, instance.from_data(name, event.data, event.stat))
+    pass.read[name] = entries.read(name, event, self.deps.decoder)
   elseif event.code == codes.no_node then
     pass.gone[name] = true
     self.listing:forget(name)
@@ -204,9 +206,9 @@ end
 local function fetch(self, name)
   self.stale[name] = nil
   self.failed[name] = nil
-  local made, problems = instance.from_name(name)
-  if made then
-    self.pass.read[name] = decoded(name, made, problems)
+  local named = entries.named(name, self.deps.decoder)
+  if named then
+    self.pass.read[name] = named
     return
   end
   local asked = self.deps.request("get", join(self.path, name),
@@ -267,25 +269,39 @@ local function distrust_all(self)
   end
 end
 
+-- Once is enough: that it is missing is no news then.
+local function unmade(self, event)
+  if event.code ~= self.deps.codes.connection_loss then
+    enter(self, "unmade", "error", "cannot be made: %s", event.error)
+  end
+  retry_later(self)
+end
+
 -- Waits until the path is made. What was known stays: a path that is missing
 -- says nothing about the instances. But it is to be read again, because a path
 -- made anew counts its znodes from zero, and old names come back.
 local function await_path(self)
   distrust_all(self)
-  enter(self, "missing", "warning", "no such znode; %d instances are kept",
-    count(self.entries))
-  local codes = self.deps.codes
-  self.deps.request("exists", self.path, function(event)
-    if event.code == codes.no_node then
-      return
-    end
-    self.unlisted = true
-    if event.code == codes.ok then
+  if self.state ~= "unmade" then
+    enter(self, "missing", "warning", "no such znode; %d instances are kept",
+      count(self.entries))
+  end
+  missing.await({
+    path = self.path, request = self.deps.request, codes = self.deps.codes,
+    create = self.deps.create_path,
+    found = function()
+      self.unlisted = true
       self:read()
-    else
-      retry_later(self)
-    end
-  end)
+    end,
+    failed = function(event)
+      self.unlisted = true
+      failed_read(self, event, "cannot be waited for: %s", event.error)
+    end,
+    unmade = function(event)
+      self.unlisted = true
+      unmade(self, event)
+    end,
+  })
 end
 
 local function listed(self, event)
@@ -364,7 +380,7 @@ end
 function registry:path_changed(time)
   self:note(time)
   self.unlisted = true
-  self:read()
+  read_paced(self)
 end
 
 --- Takes note of a watch of a znode below the path that fired.
@@ -374,7 +390,7 @@ function registry:data_changed(name, time)
   if self.entries[name] then
     self:note(time)
     self.stale[name] = true
-    self:read()
+    read_paced(self)
   end
 end
 

@@ -14,9 +14,9 @@ report.DEAD_AFTER = 15
 
 local function ensembles(agent)
   local list, now = {}, agent.deps.now()
-  for hosts, one in pairs(agent.sources.ensembles) do
+  for _, one in pairs(agent.sources.ensembles) do
     list[#list + 1] = {
-      hosts = hosts, state = one.state, session = one.id,
+      hosts = one.hosts, state = one.state, session = one.id,
       since = math.floor(agent.deps.runtime.wall() - (now - one.since)),
       timeout = one.timeout, expiries = one.expiries,
       connections = one.connections,
@@ -134,9 +134,12 @@ function report.events(events, asked)
   return list
 end
 
+-- Read, or known not to be there.
+local KNOWN = {read = true, missing = true, unmade = true}
+
 local function is_read(agent, one)
   for _, source in ipairs(agent.sources:of(one)) do
-    if source.state ~= "read" and source.state ~= "missing" then
+    if not KNOWN[source.state] then
       return one.deps.record ~= nil
     end
   end

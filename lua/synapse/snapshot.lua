@@ -36,7 +36,8 @@ function snapshot.encode_service(record)
   for i, one in ipairs(record.instances) do
     list[i] = {
       host = one.host, port = one.port, weight = one.weight, name = one.name,
-      znode = one.znode, sequence = one.sequence, slot = slot_of[one.key],
+      labels = one.labels, znode = one.znode, sequence = one.sequence,
+      origin = one.origin, slot = slot_of[one.key],
       hold = record.held[one.key], suspect = record.suspects[one.key],
     }
   end
@@ -71,6 +72,7 @@ local function decode_instance(record, fields)
   end
   local sequence = fields.sequence
   one.znode = string_or_nil(fields.znode, 100000)
+  one.origin = string_or_nil(fields.origin, 100000)
   one.sequence = type(sequence) == "number" and math.tointeger(sequence) or nil
   table.insert(record.instances, one)
   if string_or_nil(fields.slot, 255) then

@@ -5,22 +5,36 @@
 --
 -- @module synapse.sources
 
+local decode = require("synapse.decode")
 local ensemble = require("synapse.ensemble")
+local filter = require("synapse.filter")
+local multi = require("synapse.multi")
 local registry = require("synapse.registry")
 
 local sources = {}
 sources.__index = sources
 
--- What makes two services share the reads.
-local function place_of(config)
-  return config.hosts .. config.path
+local function ensemble_of(self, source)
+  local place, deps = source.ensemble, self.deps
+  if not self.ensembles[place] then
+    self.ensembles[place] = ensemble.new({
+      hosts = source.hosts, auth = source.auth, log = deps.log,
+      now = deps.now, random = deps.random,
+      resync_interval = deps.resync_interval,
+      entered = function(from, to) deps.entered(source.hosts, from, to) end,
+    })
+  end
+  return self.ensembles[place]
 end
 
-local function known_znodes(readers)
+-- A znode's name says nothing in the path of another source.
+local function known_znodes(readers, origin)
   local known = {}
   for _, one in ipairs(readers) do
     for _, made in ipairs(one.choice.instances) do
-      known[#known + 1] = made.znode and made or nil
+      if made.znode and (made.origin == nil or made.origin == origin) then
+        known[#known + 1] = made
+      end
     end
   end
   return known
@@ -34,27 +48,28 @@ local function most_instances(readers)
   return most
 end
 
-local function new_ensemble(deps, hosts)
-  return ensemble.new({
-    hosts = hosts, log = deps.log, now = deps.now, random = deps.random,
-    resync_interval = deps.resync_interval,
-    entered = function(from, to) deps.entered(hosts, from, to) end,
-  })
+-- The instances of a service, of all its sources.
+local function instances_of(self, one)
+  local config, lists = one.deps.config, {}
+  for i, source in ipairs(config.sources) do
+    lists[i] = filter.apply(self.registries[source.place]:instances(),
+      source.filters)
+  end
+  return multi.resolve(config.resolver, lists)
 end
 
-local function add_registry(self, readers)
-  local deps, config = self.deps, readers[1].deps.config
-  local hosts = config.hosts
-  local through = self.ensembles[hosts] or new_ensemble(deps, hosts)
-  self.ensembles[hosts] = through
-  local made
-  made = registry.new({
-    path = config.path, max_instances = most_instances(readers),
-    known = known_znodes(readers), request = through:requester(),
+local function add_registry(self, source, readers)
+  local deps, through = self.deps, ensemble_of(self, source)
+  local made = registry.new({
+    hosts = source.hosts, path = source.path,
+    decoder = decode.new(source.decode),
+    pause = source.pause, create_path = source.create_path,
+    origin = source.origin, known = known_znodes(readers, source.origin),
+    max_instances = most_instances(readers), request = through:requester(),
     codes = deps.codes, now = deps.now, log = deps.log,
     changed = function(since)
       for _, one in ipairs(readers) do
-        deps.changed(one, made:instances(), since)
+        deps.changed(one, instances_of(self, one), since)
       end
     end,
     reported = function(znode, problem)
@@ -63,7 +78,25 @@ local function add_registry(self, readers)
       end
     end,
   })
+  self.registries[source.place] = made
   through:add(made)
+end
+
+-- Lists the places that are read, in the services' order, and who reads each.
+local function readers_of(services)
+  local places, readers = {}, {}
+  for _, one in ipairs(services) do
+    for _, source in ipairs(one.deps.config.sources) do
+      local place = source.place
+      if not readers[place] then
+        places[#places + 1] = source
+        readers[place] = {}
+      end
+      local list = readers[place]
+      list[#list + 1] = list[#list] ~= one and one or nil
+    end
+  end
+  return places, readers
 end
 
 --- Returns sources that have read nothing and have no session.
@@ -77,19 +110,11 @@ end
 -- @treturn sources
 function sources.new(deps)
   local self = setmetatable({
-    deps = deps, ensembles = {}, by_session = {},
+    deps = deps, ensembles = {}, registries = {}, by_session = {},
   }, sources)
-  local places, readers = {}, {}
-  for _, one in ipairs(deps.services) do
-    local place = place_of(one.deps.config)
-    if not readers[place] then
-      places[#places + 1] = place
-      readers[place] = {}
-    end
-    table.insert(readers[place], one)
-  end
-  for _, place in ipairs(places) do
-    add_registry(self, readers[place])
+  local places, readers = readers_of(deps.services)
+  for _, source in ipairs(places) do
+    add_registry(self, source, readers[source.place])
   end
   return self
 end
@@ -98,8 +123,11 @@ end
 -- @tparam service one
 -- @treturn {registry,...}
 function sources:of(one)
-  local config = one.deps.config
-  return {self.ensembles[config.hosts].registries[config.path]}
+  local list = {}
+  for i, source in ipairs(one.deps.config.sources) do
+    list[i] = self.registries[source.place]
+  end
+  return list
 end
 
 --- Opens the sessions.
@@ -107,14 +135,14 @@ end
 -- @tparam {[string]=string} addresses numeric, by the hosts configured
 -- @tparam number timeout seconds
 function sources:open(client, addresses, timeout)
-  for hosts, through in pairs(self.ensembles) do
-    local session, why = nil, "its names do not resolve"
+  for _, through in pairs(self.ensembles) do
+    local hosts, session, why = through.hosts, nil, "its names do not resolve"
     if addresses[hosts] then
       session, why =
         client:open({hosts = addresses[hosts], timeout = timeout})
     end
     if session then
-      through.session = session
+      through:open(session)
       self.by_session[session] = through
     else
       self.deps.log:error("no session with %s: %s; its servers stay as they " ..
@@ -161,11 +189,9 @@ end
 -- @tparam string key
 -- @treturn boolean
 function sources:has(key)
-  for _, through in pairs(self.ensembles) do
-    for _, source in pairs(through.registries) do
-      if source:has(key) then
-        return true
-      end
+  for _, source in pairs(self.registries) do
+    if source:has(key) then
+      return true
     end
   end
   return false

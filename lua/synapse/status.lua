@@ -75,7 +75,7 @@ end
 -- @tfield {[string]=integer} counts instances by state
 -- @tfield integer instances how many there are, invalid znodes left out
 -- @tfield string source     where they are from: "zookeeper", "default",
---   "previous"
+--   "previous", or "nobody" (see `select.wanted`)
 -- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
 -- @tfield ?string obstacle  why no slot is added
 -- @tfield boolean held      it is held as it is, by command
@@ -120,11 +120,13 @@ local NOTES = {
 local PATHS = {
   new = "is not read from ZooKeeper yet",
   missing = "is no znode in ZooKeeper; what was known is kept",
+  unmade = "is no znode in ZooKeeper, and cannot be made",
 }
 
 local SOURCES = {
   default = "no instance in ZooKeeper, its default_servers are used",
   previous = "no instance in ZooKeeper, the previous ones stay",
+  nobody = "no instance has a sequence, so none can be the leader",
 }
 
 local function add_sources(it, reasons)

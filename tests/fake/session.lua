@@ -22,6 +22,7 @@ return function(take)
   session.get_children = ask("get_children")
   session.get = ask("get")
   session.exists = ask("exists")
+  session.create = ask("create")
 
   --- Takes the oldest open request for a path and answers it.
   function session.reply(path, fields)

@@ -17,7 +17,8 @@ local new_clock = dofile("tests/fake/clock.lua")
 local tree = dofile("tests/fuzz/tree.lua")
 local znodes = dofile("tests/fuzz/znodes.lua")
 
-local CODES = {ok = 0, connection_loss = -4, no_node = -101}
+local CODES = {ok = 0, connection_loss = -4, no_node = -101,
+  node_exists = -110}
 local HOSTS = "zk:2181"
 local PATHS = {"/services/web", "/services/api"}
 local SLOTS, FEW_SLOTS = 24, 4
@@ -37,15 +38,27 @@ local function check_line(level, line)
   assert(not line:find("[^\32-\126]"), "a log line holds a control character")
 end
 
+local FAMILIES = {"nerve", "nerve", "go-nerve", "serverset", "curator"}
+
+local function new_discovery(path)
+  return {
+    method = mutate.pick({"zookeeper", "zookeeper_poll"}), hosts = {HOSTS},
+    path = path, decode = {method = mutate.pick(FAMILIES)},
+    create_path = mutate.once_in(2), polling_interval_sec = math.random(0, 2),
+    discovery_jitter = math.random(0, 2),
+  }
+end
+
 local function new_service(path)
   return {
-    discovery = {method = "zookeeper", hosts = {HOSTS}, path = path},
+    discovery = new_discovery(path),
     haproxy = {
       use_nerve_weights = mutate.once_in(2),
       server_options = mutate.once_in(2) and "check inter 1s" or nil,
     },
     default_servers = mutate.once_in(3) and {{host = "10.2.0.1", port = 80}}
       or nil,
+    keep_default_servers = mutate.once_in(2),
     use_previous_backends = mutate.once_in(2),
     guard = {
       window = mutate.pick({0.1, 2, 10}), share = mutate.pick({0, 0.5}),
@@ -54,9 +67,19 @@ local function new_service(path)
   }
 end
 
+-- Two paths have more instances than there are slots: these have to grow.
+local function new_union()
+  local one = new_service(PATHS[1])
+  one.haproxy.server_options = "check inter 1s"
+  one.discovery_multi = {
+    watchers = {other = new_discovery(PATHS[2])}, resolver = {method = "union"},
+  }
+  return one
+end
+
 local function new_services()
   local made, why = config.parse(cjson.encode({services = {
-    web = new_service(PATHS[1]), ["web-2"] = new_service(PATHS[1]),
+    web = new_service(PATHS[1]), ["web-2"] = new_union(),
     ["api.x:1"] = new_service(PATHS[2]),
   }}), {})
   return made and made.services or error(why[1])
@@ -152,16 +175,32 @@ local function has_room(self, path)
   return self.tree.paths[path] and #self.tree:names(path) < MOST_CHILDREN
 end
 
--- Tells whether the agent knows an instance by this name.
-local function is_known(self, name)
-  for _, one in ipairs(self.agent.services) do
-    for _, made in ipairs(one.choice.wanted) do
-      if made.znode == name then
-        return true
-      end
+local function reads(service, path)
+  for _, source in ipairs(service.deps.config.sources) do
+    if source.path == path then
+      return true
     end
   end
   return false
+end
+
+local function wants(service, name)
+  for _, made in ipairs(service.choice.wanted) do
+    if made.znode == name then
+      return true
+    end
+  end
+  return false
+end
+
+-- Tells whether all who read a path know an instance by this name.
+local function is_known(self, path, name)
+  for _, one in ipairs(self.agent.services) do
+    if reads(one, path) and not wants(one, name) then
+      return false
+    end
+  end
+  return true
 end
 
 -- Returns a child of a path that is not a good one, if there is any.
@@ -173,13 +212,17 @@ local function a_bad_one(self, path)
   return #names > 0 and mutate.pick(names) or nil
 end
 
+-- Good in every family.
+local GOOD = '{"host":"%s","port":80,"address":"%s",' ..
+  '"serviceEndpoint":{"host":"%s","port":80}}'
+
 local function add_good(self, path)
   for _ = 1, math.random(10) do
     local host = "10.1." .. math.random(0, 255) .. "." .. math.random(0, 255)
     local name = string.format("good-%s_%010d", host, math.random(0, 999))
     if has_room(self, path) then
       self.good[path][name] = host .. ":80"
-      self.tree:put(path, name, '{"host":"' .. host .. '","port":80}')
+      self.tree:put(path, name, GOOD:format(host, host, host))
     end
   end
 end
@@ -216,7 +259,7 @@ local STEPS = {
   end,
   function(self, path)
     for _, name in ipairs(self.tree:names(path)) do
-      if self.good[path][name] and is_known(self, name) then
+      if self.good[path][name] and is_known(self, path, name) then
         self.spoilt[path .. "/" .. name] = true
         return self.tree:put(path, name, mutate.bytes(9))
       end
@@ -279,8 +322,10 @@ local function check_servers(self)
     for key in pairs(ready) do
       assert(wanted[key], key .. " serves and is not wanted")
     end
-    for name, key in pairs(self.good[one.deps.config.path]) do
-      assert(ready[key], name .. " is good and does not serve")
+    for _, source in ipairs(one.deps.config.sources) do
+      for name, key in pairs(self.good[source.path]) do
+        assert(ready[key], name .. " is good and does not serve")
+      end
     end
   end
 end

@@ -27,15 +27,27 @@ local RICH = [[{
   "services": {
     "web": {
       "discovery": {"method": "zookeeper", "hosts": ["a:1", "b:65535"],
-        "path": "/a/b", "decode": {"method": "nerve"}, "label_filters": []},
+        "path": "/a/b", "decode": {"method": "nerve"}, "label_filters": [
+          {"label": "az", "value": "a", "condition": "equals"}]},
       "haproxy": {"backend_name": "web.1", "use_nerve_weights": true,
         "disabled": false, "server_options": "check", "port": 80},
       "default_servers": [{"host": "10.0.0.1", "port": 80, "weight": 5},
         {"host": "localhost", "port": "81", "name": "spare"}],
       "use_previous_backends": false, "max_instances": 7, "unknown": null
     },
-    "api": {"discovery": {"method": "zookeeper", "hosts": ["c:2"],
-      "path": "/"}}
+    "api": {"discovery": {"method": "zookeeper_poll", "hosts": ["c:2"],
+      "path": "/", "polling_interval_sec": 2.5, "create_path": true,
+      "decode": {"method": "serverset", "endpoint_name": "http"},
+      "auth": {"user": "a", "password_file": "/secret"}},
+      "discovery_multi": {
+        "watchers": {"other": {"method": "zookeeper", "hosts": ["d:3"],
+          "path": "/b", "discovery_jitter": 9,
+          "auth": {"user": "a", "password": "b"}}},
+        "resolver": {"method": "sequential",
+          "sequential_order": ["primary", "other"]}},
+      "leader_election": true, "keep_default_servers": true,
+      "backend_port_override": "8080"},
+    "static": {"discovery": {"method": "base"}}
   },
   "haproxy": {"use_nerve_weights": true, "state_file_path": "/tmp/state",
     "global": ["x"]},
@@ -68,7 +80,16 @@ local function is_integer(value, low, high)
   return math.type(value) == "integer" and value >= low and value <= high
 end
 
+local function check_labels(labels)
+  for label, value in pairs(labels) do
+    assert(is_string(label, "") and #label <= 255)
+    assert(is_string(value, "") and #value <= 255 or
+      type(value) == "number" or type(value) == "boolean")
+  end
+end
+
 local function check_instance(one)
+  check_labels(one.labels or {})
   assert(grammar.is_address(one.host) and grammar.is_port(one.port))
   assert(one.key == (one.host:find(":") and "[%s]:%d" or "%s:%d")
     :format(one.host, one.port))
@@ -76,6 +97,32 @@ local function check_instance(one)
   assert(one.name == nil or type(one.name) == "string" and #one.name <= 255)
   assert(one.znode == nil or type(one.znode) == "string")
   assert(one.sequence == nil or math.type(one.sequence) == "integer")
+end
+
+local FAMILIES = {nerve = 1, ["go-nerve"] = 1, serverset = 1, curator = 1}
+
+local function check_source(one)
+  assert(is_string(one.hosts, "^[^%s/]+:%d+$") and is_string(one.path, "^/") and
+    not is_string(one.path, "[\0-\31\127]"))
+  assert(FAMILIES[one.decode.method], "a decoder that is none")
+  assert(one.decode.port == nil or is_integer(one.decode.port, 1, 65535))
+  assert(one.pause >= 0 and one.pause <= 86400)
+  assert(type(one.create_path) == "boolean")
+  assert(one.auth == nil or is_string(one.auth.secret, "^[^:%c]+:[^%c]+$"))
+  for _, each in ipairs(one.filters) do
+    assert(each.condition == "equals" or each.condition == "not-equals")
+    assert(is_string(each.label, "") and type(each.value) ~= "table")
+  end
+end
+
+local function check_sources(one)
+  for _, source in ipairs(one.sources) do
+    check_source(source)
+  end
+  assert(#one.sources < 2 or one.resolver == "union" or
+    one.resolver == "sequential")
+  assert(is_string(one.path, "") and type(one.leader_election) == "boolean" and
+    type(one.keep_default_servers) == "boolean")
 end
 
 local function check_config(made)
@@ -87,8 +134,7 @@ local function check_config(made)
     assert(is_string(one.name, "") and is_string(one.backend, "^[%w_.:-]+$"))
     assert(not taken[one.backend], "two services fill one backend")
     taken[one.backend] = true
-    assert(is_string(one.hosts, "^[^%s/]+:%d+$") and
-      is_string(one.path, "^/") and not is_string(one.path, "[\0-\31\127]"))
+    check_sources(one)
     assert(type(one.use_previous_backends) == "boolean" and
       type(one.use_nerve_weights) == "boolean")
     assert(is_integer(one.max_instances, 1, 100000))
@@ -137,14 +183,16 @@ end
 
 local function random_record(name)
   local record = {name = name, path = "/" .. name, instances = {}, placed = {},
-    held = {}}
+    held = {}, suspects = {}}
   for i = 1, math.random(0, 6) do
     local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
-      znode = "z_000000000" .. i, sequence = i}
+      znode = "z_000000000" .. i, sequence = i, origin = "a",
+      labels = {az = "a", n = i, b = true}}
     one.key = one.host .. ":80"
     record.instances[i] = one
     record.placed["s" .. i] = one.key
     record.held[one.key] = mutate.pick({"drain", "maint", false}) or nil
+    record.suspects[one.key] = mutate.pick({i, 1e9 + i, false}) or nil
   end
   return record
 end
@@ -182,9 +230,11 @@ local function check_service(name, record)
   local one = service.new({
     config = {name = name, backend = "web", path = record.path,
       default_servers = {}, use_previous_backends = true,
-      use_nerve_weights = true, max_instances = 1000},
+      use_nerve_weights = true, max_instances = 1000,
+      guard = {window = 10, share = 0.5, hold = 60}},
     pool = POOL, initial = WEIGHTS, record = record,
     sessions = function() return 0 end, now = os.time,
+    is_claimed = function() return false end,
     log = logger.new({write = check_line, now = os.time}),
   })
   for slot, server in pairs(one:target()) do

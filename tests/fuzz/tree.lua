@@ -6,7 +6,7 @@ local tree = {}
 tree.__index = tree
 
 local MAX_DATA = 65536
-local NO_NODE = -101
+local NO_NODE, NODE_EXISTS = -101, -110
 
 --- Returns a tree without paths.
 -- @tparam function push takes an event
@@ -79,6 +79,10 @@ local READ = {
   exists = function(self, event)
     event.code = self.paths[event.path] and 0 or NO_NODE
   end,
+  create = function(self, event)
+    event.code = self.paths[event.path] and NODE_EXISTS or 0
+    self:make(event.path)
+  end,
   get = function(self, event)
     local child = self.children[event.path]
     if not child then
@@ -96,6 +100,8 @@ local function ask(self, op, path)
     request = self.requests, code = self.broken[path] or 0}
   if event.code == 0 then
     READ[op](self, event)
+  end
+  if op ~= "create" and self.broken[path] == nil then
     self.watched[path] = event.code == 0 or op == "exists" or nil
   end
   if event.code ~= 0 then

@@ -26,6 +26,12 @@ local NAMES = {
   '"i-1"', '""', "7", "null", "[]", '"a;b"', '"a\\nb"', '"\\u001b[31m"',
   '"\xff\xfe"', '"\\ud800"', '"' .. ("n"):rep(256) .. '"', '"a/b"', '"%s%n"',
 }
+local LABELS = {
+  "null", "[]", "{}", '{"az":"a"}', '{"az":1e400}', '{"az":[1]}', '{"":""}',
+  '{"az":"' .. ("x"):rep(256) .. '"}', '["az"]', '{"\\u0000":"\\n"}', "7",
+}
+local BOOLEANS = {"true", "false", "null", '"false"', "0"}
+local STATUSES = {'"ALIVE"', '"DEAD"', '"STOPPING"', "null", "1", '"alive"'}
 local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
   "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -59,8 +65,27 @@ local function fields()
   if mutate.once_in(10) then
     table.insert(parts, '"host":' .. mutate.pick(HOSTS))
   end
+  if mutate.once_in(3) then
+    table.insert(parts, '"labels":' .. mutate.pick(LABELS))
+  end
   return "{" .. table.concat(parts, ",") .. "}"
 end
+
+-- What the other programs write.
+local FAMILIES = {
+  function(text)
+    return '{"available":' .. mutate.pick(BOOLEANS) .. "," .. text:sub(2)
+  end,
+  function(text)
+    return '{"serviceEndpoint":' .. text .. ',"status":' ..
+      mutate.pick(STATUSES) .. ',"shard":' .. mutate.pick(WEIGHTS) .. "}"
+  end,
+  function(text)
+    return '{"enabled":' .. mutate.pick(BOOLEANS) .. ',"id":' ..
+      mutate.pick(NAMES) .. ',"sslPort":' .. mutate.pick(PORTS) .. "," ..
+      text:sub(2):gsub('"host"', '"address"')
+  end,
+}
 
 local function long()
   local length = 65536 + math.random(-2, 2)
@@ -71,8 +96,10 @@ end
 --- Returns the data of a znode.
 function znodes.data()
   local kind = math.random(100)
-  if kind <= 50 then
+  if kind <= 30 then
     return fields()
+  elseif kind <= 50 then
+    return (mutate.pick(FAMILIES)(fields()))
   elseif kind <= 75 then
     return mutate.text(mutate.pick(corpus))
   elseif kind <= 88 then

@@ -2,6 +2,7 @@ local agent = require("synapse.agent")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_session = dofile("tests/fake/session.lua")
+local new_source = dofile("tests/fake/source.lua")
 
 local CODES = {ok = 0, connection_loss = -4, no_node = -101}
 
@@ -13,8 +14,10 @@ describe("the agent", function()
   local clock, log, events, sent, written, opened, sessions, one, active
 
   local function config_of(name, path, hosts)
-    return {name = name, backend = name, path = path or "/" .. name,
-      hosts = hosts or "zk:2181", default_servers = {}, max_instances = 1000,
+    path = path or "/" .. name
+    return {name = name, backend = name, path = path,
+      sources = {new_source(path, hosts)}, default_servers = {},
+      max_instances = 1000,
       use_previous_backends = true, use_nerve_weights = false,
       guard = {window = 10, share = 0.5, hold = 60}}
   end

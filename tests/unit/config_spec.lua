@@ -28,7 +28,11 @@ local function parse(value, files)
       return names
     end,
     read = function(path)
-      return files[path:match("^/etc/synapse%.d/([^/]*)$")]
+      local name = path:match("^/etc/synapse%.d/([^/]*)$")
+      if not name then
+        return nil, path .. ": No such file or directory"
+      end
+      return files[name]
     end,
   })
 end
@@ -49,10 +53,12 @@ describe("a configuration", function()
       resync_interval = 600, session_timeout = 10,
       services = {{
         name = "web", place = "services.web", disabled = false, backend = "web",
-        hosts = "zk1:2181,zk2:2181", path = "/web", default_servers = {},
-        use_previous_backends = true, use_nerve_weights = false,
+        sources = made.services[1].sources, path = "/web",
+        default_servers = {}, keep_default_servers = false,
+        use_previous_backends = true, leader_election = false,
         guard = {window = 10, share = 0.5, hold = 60},
-        max_instances = 1000, fixed = "server_options is not set",
+        use_nerve_weights = false, max_instances = 1000,
+        fixed = "server_options is not set",
       }},
     }, made)
     assert.are.same({}, warnings)

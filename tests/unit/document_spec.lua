@@ -22,15 +22,16 @@ describe("a document", function()
   it("shows a service with its lists and counts", function()
     local text = document.service({
       service = {name = "web", backend = "www", choice = {source = "zookeeper"},
-        deps = {config = {hosts = "zk:2181"}}},
-      state = "whole", reasons = {}, paths = {{path = "/web", state = "read"}},
+        deps = {config = {}}},
+      state = "whole", reasons = {},
+      paths = {{hosts = "zk:2181", path = "/web", state = "read"}},
       slots = 8, used = 1, number = 1, counts = {ready = 1},
       instances = {{key = "10.0.0.1:80", state = "ready", slot = "s3"}},
     })
     assert.are.same({
       service = "web", backend = "www", source = "zookeeper",
-      hosts = "zk:2181", state = "whole", reasons = {}, number = 1,
-      paths = {{path = "/web", state = "read"}},
+      state = "whole", reasons = {}, number = 1,
+      paths = {{hosts = "zk:2181", path = "/web", state = "read"}},
       slots = {all = 8, used = 1}, counts = {ready = 1},
       instances = {{instance = "10.0.0.1:80", state = "ready", slot = "s3"}},
     }, cjson.decode(text))

@@ -137,6 +137,33 @@ describe("an ensemble", function()
     assert.are.same({"/web znode_deleted a_1"}, told)
   end)
 
+  it("tells all registries of a path", function()
+    one:add(new_registry("/web", told))
+    one:take({type = "watch", path = "/web", change = "children"})
+    assert.are.same({"/web path_changed nil", "/web path_changed nil"}, told)
+  end)
+
+  it("shows its credentials to the session, and says nothing of them",
+    function()
+      local shown
+      one.deps.auth = {scheme = "digest", secret = "a:b"}
+      one:open({add_auth = function(_, ...) shown = {...} end})
+      assert.are.same({"digest", "a:b"}, shown)
+      state("auth_failed")
+      assert.are.equal(1, log.count("credentials refused"))
+      assert.are.equal(0, log.count("a:b"))
+    end)
+
+  it("makes an empty znode that stays", function()
+    local made
+    one.session.create = function(_, ...)
+      made = {...}
+      return 1
+    end
+    one:requester()("create", "/web", error)
+    assert.are.same({"/web", ""}, made)
+  end)
+
   it("finds the registry of the root", function()
     one:add(new_registry("/", told))
     one:take({type = "watch", path = "/a", change = "data"})

@@ -1,5 +1,8 @@
 local cjson = require("cjson.safe")
+local decode = require("synapse.decode")
 local instance = require("synapse.instance")
+
+local PLAIN = decode.new({method = "nerve"})
 
 local function cases(name)
   local file = assert(io.open("tests/data/instance/" .. name .. ".json"))
@@ -38,7 +41,8 @@ describe("a znode that was read", function()
   for _, case in ipairs(cases("accepted")) do
     it("is an instance with " .. case.about, function()
       local stat = {data_length = #case.data, czxid = 12}
-      local made, problems = instance.from_data(case.znode, case.data, stat)
+      local made, problems = instance.from_data(case.znode, case.data, stat,
+        PLAIN)
       assert.are.equal(case.key, made.key)
       assert.are.equal(case.name, made.name)
       assert.are.equal(case.weight, made.weight)
@@ -53,7 +57,7 @@ describe("a znode that was read", function()
     it("is refused with " .. case.about, function()
       local data = data_of(case)
       local made, why = instance.from_data("a_0000000001", data,
-        {data_length = #data})
+        {data_length = #data}, PLAIN)
       assert.is_nil(made)
       assert.is_truthy(why:find(case.why, 1, true), why)
     end)
@@ -61,26 +65,29 @@ describe("a znode that was read", function()
 
   it("is refused when its data is too long", function()
     local data = ("x"):rep(65537)
-    local made, why = instance.from_data("a", data, {data_length = #data})
+    local made, why = instance.from_data("a", data, {data_length = #data},
+      PLAIN)
     assert.is_nil(made)
     assert.are.equal("has 65537 bytes of data (at most 65536)", why)
   end)
 
   it("is refused when its data was cut", function()
-    local made, why = instance.from_data("a", "{}", {data_length = 3})
+    local made, why = instance.from_data("a", "{}", {data_length = 3}, PLAIN)
     assert.is_nil(made)
     assert.is_truthy(why:find("has 3 bytes of data", 1, true))
   end)
 
   it("is not quoted at length when it is refused", function()
     local data = '{"host":"' .. ("x"):rep(5000) .. '","port":1}'
-    local _, why = instance.from_data("a", data, {data_length = #data})
+    local _, why = instance.from_data("a", data, {data_length = #data},
+      PLAIN)
     assert.is_true(#why < 150)
   end)
 
   it("holds a port as an integer", function()
     local data = '{"host":"10.0.0.1","port":80}'
-    local made = instance.from_data("a", data, {data_length = #data})
+    local made = instance.from_data("a", data, {data_length = #data},
+      PLAIN)
     assert.are.equal("integer", math.type(made.port))
   end)
 end)
@@ -88,7 +95,7 @@ end)
 describe("a name that carries data", function()
   it("is an instance without a read", function()
     local data = '{"host":"127.0.0.1","port":3000,"name":"i-xxxxxx"}'
-    local made = instance.from_name(base64_name(data, "0000000003"))
+    local made = instance.from_name(base64_name(data, "0000000003"), PLAIN)
     assert.are.equal("127.0.0.1:3000", made.key)
     assert.are.equal("i-xxxxxx", made.name)
     assert.are.equal(3, made.sequence)
@@ -96,13 +103,14 @@ describe("a name that carries data", function()
 
   it("needs no sequence", function()
     local made = instance.from_name(
-      base64_name('{"host":"10.0.0.1","port":80}', ""))
+      base64_name('{"host":"10.0.0.1","port":80}', ""), PLAIN)
     assert.are.equal("10.0.0.1:80", made.key)
     assert.is_nil(made.sequence)
   end)
 
   it("may carry 65,536 letters", function()
-    assert.are.equal("10.0.0.1:80", instance.from_name(blank_name(16384)).key)
+    assert.are.equal("10.0.0.1:80", instance.from_name(blank_name(16384),
+      PLAIN).key)
   end)
 
   local broken = {
@@ -117,7 +125,7 @@ describe("a name that carries data", function()
   }
   for about, name in pairs(broken) do
     it(about .. " has to be read", function()
-      assert.is_nil((instance.from_name(name)))
+      assert.is_nil((instance.from_name(name, PLAIN)))
     end)
   end
 end)

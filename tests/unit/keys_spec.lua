@@ -3,19 +3,19 @@ local keys = require("synapse.keys")
 describe("the keys of an object", function()
   it("are sorted by what becomes of them", function()
     local sorted = keys.sort({
-      leader_election = true, discovery = {}, file_output = {}, zebra = 1,
-      apple = 2,
-    }, keys.SERVICE)
+      s3_url = "https://x/", method = "union", zebra = 1, apple = 2,
+      s3_polling_interval_seconds = 5,
+    }, keys.RESOLVER)
     assert.are.same({"apple", "zebra"}, sorted.unknown)
-    assert.are.same({"file_output"}, sorted.not_needed)
-    assert.are.equal("leader_election", sorted.refused[1][1])
+    assert.are.same({"s3_polling_interval_seconds"}, sorted.not_needed)
+    assert.are.equal("s3_url", sorted.refused[1][1])
   end)
 
   it("do no harm when a refused one asks for nothing", function()
-    local sorted = keys.sort({leader_election = false}, keys.SERVICE)
+    local sorted = keys.sort({s3_url = false}, keys.RESOLVER)
     assert.are.same({}, sorted.refused)
-    assert.are.same({"leader_election"}, sorted.not_needed)
-    sorted = keys.sort({label_filters = {}}, keys.DISCOVERY)
+    assert.are.same({"s3_url"}, sorted.not_needed)
+    sorted = keys.sort({s3_url = {}}, keys.RESOLVER)
     assert.are.same({}, sorted.refused)
   end)
 

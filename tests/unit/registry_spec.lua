@@ -1,9 +1,11 @@
+local decode = require("synapse.decode")
 local registry = require("synapse.registry")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_session = dofile("tests/fake/session.lua")
 
-local CODES = {ok = 0, connection_loss = -4, no_node = -101, no_auth = -102}
+local CODES = {ok = 0, connection_loss = -4, no_node = -101, no_auth = -102,
+  node_exists = -110}
 local LOST = {code = -4, error = "connection loss"}
 local DENIED = {code = -102, error = "not authenticated"}
 local GONE = {code = -101, error = "no node"}
@@ -15,20 +17,24 @@ end
 describe("a registry", function()
   local clock, log, session, handlers, changes, reports, since, one
 
-  local function new(known, max)
+  local function new(known, max, more)
     handlers, changes, reports, since = {}, 0, {}, nil
     session = new_session(function(event)
       handlers[event.request](event)
     end)
+    more = more or {}
     one = registry.new({
       path = "/web", max_instances = max or 1000, known = known,
+      decoder = decode.new({method = more.method or "nerve"}),
+      pause = more.pause or 0,
+      create_path = more.create_path, origin = more.origin,
       codes = CODES, now = clock.now, log = log,
       changed = function(time) changes, since = changes + 1, time end,
       reported = function(name, problem)
         table.insert(reports, name .. ": " .. (problem or "good"))
       end,
       request = function(op, path, handler)
-        local number = session[op](session, path, true)
+        local number = session[op](session, path, op ~= "create" or "")
         if number then
           handlers[number] = handler
         end
@@ -510,5 +516,89 @@ describe("a registry", function()
     read({"a_1", "b_2", "c_3"})
     assert.are.same({"get /web/a_1", "get /web/b_2", "get /web/c_3"},
       session.open())
+  end)
+
+  it("drops an instance that says that it does not serve", function()
+    local member = '{"serviceEndpoint":{"host":"10.0.0.1","port":%d},' ..
+      '"status":"%s"}'
+    new(nil, nil, {method = "serverset"})
+    one:connected(false)
+    read({"member_1"})
+    session.reply_data("/web/member_1", member:format(7, "ALIVE"))
+    assert.are.same({7}, ports())
+    one:data_changed("member_1")
+    session.reply_data("/web/member_1", member:format(7, "STOPPING"))
+    assert.are.same({}, ports())
+    one:data_changed("member_1")
+    session.reply_data("/web/member_1", member:format(7, "ALIVE"))
+    assert.are.same({7}, ports())
+    assert.are.equal(0, log.count("member_1"))
+  end)
+
+  it("tells its instances from those of another source", function()
+    new(nil, nil, {origin = "zk1"})
+    settle()
+    assert.are.equal("zk1", one:instances()[1].origin)
+  end)
+
+  it("reads what watches tell once in its pause", function()
+    new(nil, nil, {pause = 5})
+    settle()
+    clock.pass(1)
+    one:path_changed()
+    one:data_changed("a_1")
+    assert.are.same({}, session.open())
+    clock.pass(3.9)
+    one:tick()
+    assert.are.same({}, session.open())
+    clock.pass(0.1)
+    one:tick()
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(3))
+    assert.are.same({2, 3}, ports())
+  end)
+
+  it("reads at once what a watch tells after its pause", function()
+    new(nil, nil, {pause = 5})
+    settle()
+    clock.pass(5)
+    one:path_changed()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("reads at once what a new connection makes necessary", function()
+    new(nil, nil, {pause = 5})
+    settle()
+    one:connected(true)
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("makes a missing path where it may, and waits for it", function()
+    new(nil, nil, {create_path = true})
+    one:connected(false)
+    session.reply("/web", GONE)
+    assert.are.same({"exists /web"}, session.open())
+    session.reply("/web", GONE)
+    assert.are.same({"create /web"}, session.open())
+    session.reply("/web", {})
+    assert.are.same({}, session.open())
+    one:path_changed()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("says once that a path cannot be made, and tries again", function()
+    new(nil, nil, {create_path = true})
+    one:connected(false)
+    for _ = 1, 3 do
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      session.reply("/web", DENIED)
+      assert.are.same({}, session.open())
+      clock.pass(30)
+      one:tick()
+    end
+    assert.are.equal(1, log.count("/web: no such znode"))
+    assert.are.equal(1, log.count("/web: cannot be made: not authenticated"))
   end)
 end)

@@ -57,4 +57,29 @@ describe("the instances wanted", function()
     select.wanted(service({default_servers = given}), {}, {})
     assert.are.equal("b:1", given[1].key)
   end)
+
+  it("have the default servers beside them where these are kept", function()
+    local default, found = made("d:1"), made("a:1", 1)
+    found.znode = "a_0000000001"
+    local policy = service({default_servers = {default, made("a:1")},
+      keep_default_servers = true})
+    assert.are.same({found, default}, (select.wanted(policy, {found}, {})))
+    assert.are.same({made("a:1"), default}, (select.wanted(policy, {}, {})))
+  end)
+
+  it("are the leader alone, of whatever there is", function()
+    local policy = service({leader_election = true})
+    local all = {made("a:1", 9), made("b:1", 8)}
+    assert.are.same({all[2]}, (select.wanted(policy, all, {})))
+    local wanted, source = select.wanted(policy, {}, {all[2]})
+    assert.are.same({all[2]}, wanted)
+    assert.are.equal("previous", source)
+  end)
+
+  it("are nobody where nobody can be the leader", function()
+    local wanted, source = select.wanted(service({leader_election = true}),
+      {made("a:1"), made("b:1")}, {})
+    assert.are.same({}, wanted)
+    assert.are.equal("nobody", source)
+  end)
 end)

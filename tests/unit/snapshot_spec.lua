@@ -14,7 +14,8 @@ local function record()
     name = "web", path = "/web",
     instances = {
       {key = "10.0.0.1:80", host = "10.0.0.1", port = 80, weight = 7,
-        name = "i-1", znode = "i-1_0000000003", sequence = 3},
+        name = "i-1", znode = "i-1_0000000003", sequence = 3,
+        labels = {az = "a"}, origin = "zk1:2181\n/web"},
       {key = "[::1]:81", host = "::1", port = 81},
     },
     placed = {s4 = "10.0.0.1:80", s2 = "[::1]:81"},

@@ -19,10 +19,13 @@ local service = {}
 -- @tfield string place   in the configuration, for messages
 -- @tfield boolean disabled
 -- @tfield string backend the name of HAProxy's backend
--- @tfield string hosts   of the ensemble: "zk1:2181,zk2:2181", sorted
--- @tfield string path    of the znode whose children are the instances
+-- @tfield {source,...} sources see `config.source`; none: default servers alone
+-- @tfield ?string resolver "union" or "sequential", where there are several
+-- @tfield string path    what tells one set of sources from another
 -- @tfield {instance,...} default_servers
+-- @tfield boolean keep_default_servers
 -- @tfield boolean use_previous_backends
+-- @tfield boolean leader_election
 -- @tfield settings guard see `synapse.guard`
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
@@ -32,6 +35,30 @@ local service = {}
 local function merge(made, part)
   for field, one in pairs(part) do
     made[field] = one
+  end
+end
+
+-- Two keys, of which the second is an older name.
+local function read_port(report, object, haproxy, place)
+  local key = "backend_port_override"
+  local port = object[key]
+  if port == nil and value.is_object(haproxy) then
+    key = "haproxy.server_port_override"
+    port = value.without_nulls(haproxy).server_port_override
+  end
+  if type(port) == "string" and port:find("^%d+$") then
+    port = tonumber(port)
+  end
+  return value.number(report, port, place .. "." .. key,
+    {integer = true, low = 1, high = 65535})
+end
+
+-- Without a source nothing was ever read: there is nothing to go back to.
+local function without_sources(report, made)
+  made.use_previous_backends = false
+  if #made.default_servers == 0 then
+    value.warn(report, made.place, "has the method \"base\" and no " ..
+      "`default_servers`, so no instance")
   end
 end
 
@@ -45,8 +72,12 @@ local function read_one(report, name, section, context)
     place = place,
     default_servers = default_servers.read(report, object.default_servers,
       place .. ".default_servers", context.resolve),
+    keep_default_servers = value.boolean(report,
+      object.keep_default_servers, place .. ".keep_default_servers", false),
     use_previous_backends = value.boolean(report,
       object.use_previous_backends, place .. ".use_previous_backends", true),
+    leader_election = value.boolean(report, object.leader_election,
+      place .. ".leader_election", false),
     guard = guard.read(report, object.guard, keys.SERVICE_GUARD,
       place .. ".guard", context.guard),
     max_instances = value.number(report, object.max_instances,
@@ -55,8 +86,13 @@ local function read_one(report, name, section, context)
   }
   merge(made, backend.read(report, object.haproxy, place .. ".haproxy",
     {name = name, use_nerve_weights = context.use_nerve_weights}))
-  merge(made, discovery.read(report, object.discovery,
-    place .. ".discovery"))
+  merge(made, discovery.read(report, object, place, {
+    read = context.read,
+    port = read_port(report, object, object.haproxy, place),
+  }))
+  if #made.sources == 0 then
+    without_sources(report, made)
+  end
   return made
 end
 
@@ -75,8 +111,9 @@ end
 -- @tparam report report
 -- @tparam table objects the value of each by its name
 -- @tparam table context `resolve`: turns "name:port" into "address:port,..."
---   or nil; `guard` and `use_nerve_weights` of those that do not say;
---   `files`: the path of the file by name, for those that have one of their own
+--   or nil; `read(path)`: a file's text, or nil and why not; `guard` and
+--   `use_nerve_weights` of those that do not say; `files`: the path of the file
+--   by name, for those that have one of their own
 -- @treturn {service,...} those that are not disabled, sorted by name
 function service.read(report, objects, context)
   local services, by_backend, names = {}, {}, {}

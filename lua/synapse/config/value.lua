@@ -181,4 +181,17 @@ function value.string(report, one, place, pattern, what)
   return nil
 end
 
+--- Reads one word of a few, which must be there.
+-- @tparam function has tells whether a string is one of them
+-- @tparam string what  they are, for people
+-- @treturn ?string
+function value.word(report, one, place, has, what)
+  local word = value.string(report, one, place, "", what)
+  if word and not has(word) then
+    value.wrong(report, place, "%s is not %s", value.shown(word), what)
+    return nil
+  end
+  return word
+end
+
 return value

@@ -1,0 +1,149 @@
+local discovery = require("synapse.config.discovery")
+local value = require("synapse.config.value")
+
+local FILES = {["/etc/secret"] = "s3cret\n"}
+
+local function read(object, port)
+  local report = value.report()
+  local made = discovery.read(report, object, "services.web", {
+    port = port,
+    read = function(path) return FILES[path], "no such file" end,
+  })
+  assert.are.same({}, report.errors)
+  return made, report.warnings
+end
+
+local function zookeeper(changes)
+  local one = {method = "zookeeper", hosts = {"zk2:2181", "zk1:2181"},
+    path = "/web"}
+  for key, each in pairs(changes or {}) do
+    one[key] = each
+  end
+  return one
+end
+
+local function only(changes, port)
+  local made, warnings = read({discovery = zookeeper(changes)}, port)
+  assert.are.equal(1, #made.sources)
+  return made.sources[1], warnings
+end
+
+describe("a discovery", function()
+  it("has one source with the defaults", function()
+    local one = only()
+    one.place = nil
+    assert.are.same({
+      hosts = "zk1:2181,zk2:2181", ensemble = "zk1:2181,zk2:2181\nnil",
+      path = "/web", decode = {method = "nerve"}, pause = 0,
+      create_path = false, filters = {},
+    }, one)
+  end)
+
+  it("says how its znodes are read", function()
+    local one = only({decode = {method = "serverset", endpoint_name = "http"}},
+      99)
+    assert.are.same({method = "serverset", endpoint_name = "http", port = 99},
+      one.decode)
+  end)
+
+  it("has one filter by an old key, and a list of others", function()
+    local old = {label = "a", value = "1", condition = "equals"}
+    local new = {label = "b", value = 2, condition = "not-equals"}
+    assert.are.same({old, new},
+      only({label_filter = old, label_filters = {new}}).filters)
+  end)
+
+  local PAUSES = {
+    {"without any", {}, 0},
+    {"with a jitter", {discovery_jitter = 2.5}, 2.5},
+    {"that polls", {method = "zookeeper_poll"}, 60},
+    {"that polls often",
+      {method = "zookeeper_poll", polling_interval_sec = 2.5}, 2.5},
+    {"that watches, whatever it would poll", {polling_interval_sec = 9}, 0},
+  }
+  for _, case in ipairs(PAUSES) do
+    it("reads no more often than it says, " .. case[1], function()
+      assert.are.equal(case[3], only(case[2]).pause)
+    end)
+  end
+
+  it("goes on without a jitter that is out of range, and says so", function()
+    local one, warnings = only({discovery_jitter = 121})
+    assert.are.equal(0, one.pause)
+    assert.are.same({"services.web.discovery.discovery_jitter: 121 is not a " ..
+      "number from 0 to 120, ignored"}, warnings)
+  end)
+
+  it("has credentials, from a file as well", function()
+    local wanted = {scheme = "digest", secret = "synapse:s3cret"}
+    assert.are.same(wanted,
+      only({auth = {user = "synapse", password = "s3cret"}}).auth)
+    assert.are.same(wanted,
+      only({auth = {user = "synapse", password_file = "/etc/secret"}}).auth)
+  end)
+
+  it("shares its reads with what is read in the same way alone", function()
+    local places, count = {}, 0
+    for _, changes in ipairs({{}, {path = "/api"}, {hosts = {"zk3:2181"}},
+      {create_path = true}, {discovery_jitter = 1},
+      {decode = {method = "curator"}},
+      {auth = {user = "synapse", password = "x"}}})
+    do
+      places[only(changes).place] = true
+      count = count + 1
+    end
+    places[only({}, 99).place] = true
+    for _ in pairs(places) do
+      count = count - 1
+    end
+    assert.are.equal(-1, count)
+    local filters = {{label = "a", value = "1", condition = "equals"}}
+    assert.is_true(places[only({label_filters = filters}).place])
+  end)
+
+  it("that is static has no source", function()
+    assert.are.same({sources = {}, path = ""},
+      read({discovery = {method = "base"}}))
+  end)
+end)
+
+describe("several discoveries", function()
+  local function several(resolver, watchers)
+    return read({discovery = zookeeper(), discovery_multi = {
+      resolver = resolver, watchers = watchers or
+        {other = zookeeper({hosts = {"zk3:2181"}})}}})
+  end
+
+  local function hosts(made)
+    return {made.sources[1].hosts, made.sources[2].hosts}
+  end
+
+  it("are a union in the order of their names", function()
+    local made = several({method = "union"})
+    assert.are.equal("union", made.resolver)
+    assert.are.same({"zk3:2181", "zk1:2181,zk2:2181"}, hosts(made))
+  end)
+
+  it("are a sequence in the order that is said", function()
+    local made = several({method = "sequential",
+      sequential_order = {"primary", "other"}})
+    assert.are.equal("sequential", made.resolver)
+    assert.are.same({"zk1:2181,zk2:2181", "zk3:2181"}, hosts(made))
+  end)
+
+  it("tell their instances apart", function()
+    local made = several({method = "union"})
+    assert.are.same({"zk3:2181\n/web", "zk1:2181,zk2:2181\n/web"},
+      {made.sources[1].origin, made.sources[2].origin})
+    assert.are.equal("union\nzk3:2181\n/web\nzk1:2181,zk2:2181\n/web",
+      made.path)
+  end)
+
+  it("have one primary", function()
+    local made, warnings = several({method = "union"},
+      {primary = zookeeper({path = "/other"})})
+    assert.are.equal("/web", made.sources[1].path)
+    assert.are.same({"services.web.discovery_multi.watchers.primary: " ..
+      "`discovery` is the primary one, ignored"}, warnings)
+  end)
+end)
