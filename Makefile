@@ -29,7 +29,7 @@ PREFIX ?= /usr/local
 VERSION := $(shell cat VERSION)
 
 SAN  := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
-PKGS := lua5.3 libuv libcurl jansson
+PKGS := lua5.3 libuv libcurl jansson libmicrohttpd
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 HARD := $(if $(SANITIZE),-O1,-O2 -D_FORTIFY_SOURCE=2) -fstack-protector-strong
@@ -49,7 +49,7 @@ FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
 ZK_LIBS    := -lzookeeper_mt -lpthread
-NERVE_LIBS = $(shell pkg-config --libs libuv libcurl jansson 2>/dev/null) $(ZK_LIBS) -lm
+NERVE_LIBS = $(shell pkg-config --libs libuv libcurl jansson libmicrohttpd 2>/dev/null) $(ZK_LIBS) -lm
 
 PYTHON := /usr/bin/python3
 PYTEST := $(PYTHON) -B -m pytest -p no:cacheprovider
@@ -68,10 +68,11 @@ LUA_FILES = $(shell find lua/synapse -name '*.lua')
 # Debian packages: to build, to run, to test.
 DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         lua-cjson lua-posix libuv1-dev libcurl4-openssl-dev libjansson-dev \
+        libmicrohttpd-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
-        python3-kazoo iproute2 binutils openssl strace gdb
+        python3-kazoo iproute2 binutils openssl strace gdb prometheus
 
 .PHONY: all deps demo test check lint unit sanitize fuzz e2e bench soak \
         install clean help

@@ -93,7 +93,8 @@ struct event {
     char **children;   /* owned; <count> names, all in this one block */
     size_t count;
     struct znode_stat stat;
-    int64_t time_us; /* monotonic clock when the event was made */
+    int64_t time_us;  /* monotonic clock when the event was made */
+    int64_t asked_us; /* EVENT_REPLY: when the request was */
 };
 
 /* Returns a new event of <type>, zeroed but for <time_us>, owned by the

@@ -13,6 +13,7 @@ static struct event *prepare(const struct request *r, uint64_t number) {
         return NULL;
     ev->op = r->op;
     ev->request = number;
+    ev->asked_us = ev->time_us;
     ev->path = strdup(r->path);
     if (!ev->path) {
         event_free(ev);

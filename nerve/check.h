@@ -15,12 +15,14 @@ struct check;
 struct check_config;
 struct curl_loop;
 struct lateness;
+struct statsd;
 
 /* What checks run on. */
 struct check_env {
     uv_loop_t *loop;        /* borrowed */
     struct curl_loop *curl; /* borrowed */
     struct lateness *late;  /* borrowed; of all checks */
+    struct statsd *statsd;  /* borrowed, or NULL */
 };
 
 /* Called with the result; <reason> says why not, borrowed during the call. */

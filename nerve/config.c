@@ -13,6 +13,7 @@
 #include "nerve/config_keys.h"
 #include "nerve/config_service.h"
 #include "nerve/config_value.h"
+#include "nerve/config_watching.h"
 #include "nerve/text.h"
 
 #define DEFAULT_SESSION_MS 10000
@@ -53,6 +54,8 @@ void config_free(struct config *config) {
         free(config->notes[i].text);
     free(config->notes);
     free(config->services);
+    free(config->statsd.host);
+    free(config->metrics.host);
     free(config->heartbeat_path);
     free(config->instance_id);
     free(config);
@@ -215,7 +218,8 @@ static int read_all(struct config *config, const json_t *json,
         value_string(json, "", "heartbeat_path", &config->heartbeat_path,
                      err) != 0 ||
         value_count(json, "", "watchdog", 1, 86400, &config->watchdog_s, err) !=
-            0)
+            0 ||
+        watching_config_read(config, json, err) != 0)
         return -1;
     config->session_timeout_ms = (int)session_ms;
     return merge_services(config, json, err);

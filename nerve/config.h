@@ -80,10 +80,18 @@ struct note {
     char *text; /* owned */
 };
 
+/* Where something is sent, or listened. */
+struct endpoint {
+    char *host; /* owned; NULL: nowhere */
+    int port;
+};
+
 struct config {
     char *instance_id;       /* owned */
     char *heartbeat_path;    /* owned, or NULL */
     unsigned int watchdog_s; /* how long the loop may hang */
+    struct endpoint metrics; /* an address that is listened at */
+    struct endpoint statsd;
     int session_timeout_ms;
     struct service_config *services; /* owned */
     size_t service_count;

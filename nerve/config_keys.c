@@ -12,10 +12,17 @@ const struct key config_keys_top[] = {
     {"heartbeat_path", KEY_USED},
     {"watchdog", KEY_USED},
     {"max_repeated_report_failures", KEY_IGNORED},
-    {"statsd", KEY_IGNORED},
+    {"statsd", KEY_USED},
+    {"metrics_listen", KEY_USED},
     {"listen_port", KEY_IGNORED},
     {"prometheus", KEY_IGNORED},
     {"service_conf_dir", KEY_USED},
+    {NULL, KEY_USED},
+};
+
+const struct key config_keys_statsd[] = {
+    {"host", KEY_USED},
+    {"port", KEY_USED},
     {NULL, KEY_USED},
 };
 

@@ -10,6 +10,7 @@
 
 /* Each ends with a NULL name. */
 extern const struct key config_keys_top[];
+extern const struct key config_keys_statsd[];
 extern const struct key config_keys_service[];
 extern const struct key config_keys_rate[];
 extern const struct key config_keys_tcp[];

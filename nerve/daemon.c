@@ -34,6 +34,7 @@
 #include "nerve/reload.h"
 #include "nerve/roster.h"
 #include "nerve/signals.h"
+#include "nerve/telemetry.h"
 #include "nerve/upgrade.h"
 #include "nerve/watchdog.h"
 
@@ -62,6 +63,7 @@ struct daemon {
     struct roster *roster;       /* owned */
     struct heartbeat *heartbeat; /* owned */
     struct watchdog *watchdog;   /* owned, or NULL */
+    struct telemetry *telemetry; /* owned */
     struct reload reload;
     struct upgrade upgrade;
 };
@@ -106,6 +108,8 @@ static void close_loop(struct daemon *d) {
     d->heartbeat = NULL;
     watchdog_close(d->watchdog);
     d->watchdog = NULL;
+    telemetry_close(d->telemetry);
+    d->telemetry = NULL;
     if (d->queue)
         queue_set_wake(d->queue, NULL, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
@@ -182,6 +186,7 @@ static void use_config(struct daemon *d, struct config *config) {
     }
     use_heartbeat(d, config);
     watchdog_use(d->watchdog, config->watchdog_s);
+    telemetry_reload(d->telemetry, config);
     log_line(d->log, LEVEL_INFO, "reloaded as %s, %zu service%s",
              config->instance_id, config->service_count,
              config->service_count == 1 ? "" : "s");
@@ -190,11 +195,13 @@ static void use_config(struct daemon *d, struct config *config) {
 static void on_reloaded(void *arg, struct config *config, const char *problem) {
     struct daemon *d = arg;
 
-    if (config)
+    if (config) {
         use_config(d, config);
-    else
+    } else {
         log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
                  problem);
+        telemetry_reload(d->telemetry, NULL);
+    }
     config_free(config);
     notify_ready();
 }
@@ -223,13 +230,15 @@ static int open_parts(struct daemon *d, struct config *config,
     env.worker = d->closer = worker_new();
     env.check.curl = d->curl = curl_loop_new(&d->loop);
     env.check.late = &d->late;
-    if (!d->queue || !d->closer || !d->curl)
+    d->telemetry = telemetry_new(&d->loop, d->log, &d->late);
+    if (!d->queue || !d->closer || !d->curl || !d->telemetry)
         return -1;
+    env.check.statsd = telemetry_statsd(d->telemetry);
     queue_set_wake(d->queue, wake_loop, &d->wake);
     session_log_to(d->queue);
     d->roster = roster_new(&env);
     d->heartbeat = heartbeat_new(&d->loop, d->log, BEAT_MS);
-    if (!d->heartbeat)
+    if (!d->heartbeat || !d->roster)
         return -1;
     use_heartbeat(d, config);
     d->watchdog = watchdog_new(&d->loop, d->log, config->watchdog_s);
@@ -238,7 +247,8 @@ static int open_parts(struct daemon *d, struct config *config,
                  "watchdog: no thread for it; a loop that hangs is not "
                  "noticed");
     d->upgrade.roster = d->roster;
-    if (!d->roster || (from && roster_restore(d->roster, from) != 0))
+    telemetry_start(d->telemetry, d->roster, config);
+    if (from && roster_restore(d->roster, from) != 0)
         return -1;
     return roster_apply(d->roster, config, from != NULL);
 }

@@ -14,6 +14,8 @@
 #include "nerve/handover.h"
 #include "nerve/log.h"
 #include "nerve/reporter.h"
+#include "nerve/statsd.h"
+#include "nerve/statsd_line.h"
 
 #define TICK_MS        200
 #define BACKOFF_MIN_MS 1000
@@ -39,12 +41,23 @@ struct ensemble {
     size_t count;
     uv_timer_t timer;
     bool said_unknown; /* the log has it already */
+    struct ensemble_counts counts;
 };
 
 bool ensemble_serves(const struct ensemble *e, const char *hosts,
                      int session_timeout_ms) {
     return strcmp(e->hosts, hosts) == 0 &&
            e->env.session_timeout_ms == session_timeout_ms;
+}
+
+const char *ensemble_hosts(const struct ensemble *e) { return e->hosts; }
+
+bool ensemble_is_connected(const struct ensemble *e) {
+    return e->session && session_state(e->session) == SESSION_CONNECTED;
+}
+
+const struct ensemble_counts *ensemble_counts(const struct ensemble *e) {
+    return &e->counts;
 }
 
 /* A reporter that comes later finds the session as the others do. */
@@ -280,10 +293,32 @@ static void say_state(struct ensemble *e, const struct event *ev) {
 
 static void on_session(struct ensemble *e, const struct event *ev) {
     say_state(e, ev);
+    e->counts.sessions +=
+        ev->state == SESSION_CONNECTED && ev->link == LINK_NEW_SESSION;
+    e->counts.expired += ev->state == SESSION_EXPIRED;
     if (ev->state == SESSION_CONNECTED)
         e->backoff_ms = BACKOFF_MIN_MS;
     if (ev->state == SESSION_UNKNOWN)
         start_resolving(e);
+}
+
+/* Counts the answer to a write. */
+static void count_write(struct ensemble *e, const struct event *ev) {
+    static const char *const names[] = {
+        [WRITE_CREATE] = "nerve.reporter.zk.create.elapsed_time",
+        [WRITE_SET] = "nerve.reporter.zk.save.elapsed_time",
+        [WRITE_DELETE] = "nerve.reporter.zk.delete.elapsed_time",
+    };
+    enum write_op op;
+    char cluster[256];
+
+    if (!writes_is_answer(ev, &op))
+        return;
+    writes_count(&e->counts.writes, ev);
+    statsd_cluster(e->hosts, cluster, sizeof(cluster));
+    statsd_time(e->env.statsd, names[op],
+                (uint64_t)(ev->time_us - ev->asked_us) / 1000, "zk_cluster",
+                cluster, NULL);
 }
 
 void ensemble_absorb(struct ensemble *e, struct event *ev) {
@@ -297,6 +332,7 @@ void ensemble_absorb(struct ensemble *e, struct event *ev) {
         return;
     if (ev->type == EVENT_SESSION)
         on_session(e, ev);
+    count_write(e, ev);
     for (size_t i = 0; i < e->count; i++)
         reporter_absorb(e->reporters[i], ev, now);
 }

@@ -12,12 +12,15 @@
 
 #include <uv.h>
 
+#include "nerve/writes.h"
+
 struct ensemble;
 struct event;
 struct handover_session;
 struct log;
 struct queue;
 struct reporter;
+struct statsd;
 struct worker;
 
 /* What ensembles run on; all borrowed. */
@@ -26,7 +29,15 @@ struct ensemble_env {
     struct queue *queue;
     struct worker *worker;
     struct log *log;
+    struct statsd *statsd; /* or NULL */
     int session_timeout_ms;
+};
+
+/* What has happened with an ensemble so far. */
+struct ensemble_counts {
+    uint64_t sessions; /* opened */
+    uint64_t expired;  /* of them */
+    struct writes writes;
 };
 
 /* Returns the ensemble of <hosts>, which looks their names up at once and then
@@ -46,6 +57,15 @@ bool ensemble_save(const struct ensemble *e, struct handover_session *session);
 /* Tells whether it was made with these. */
 bool ensemble_serves(const struct ensemble *e, const char *hosts,
                      int session_timeout_ms);
+
+/* Returns the servers, as they were given; borrowed from <e>. */
+const char *ensemble_hosts(const struct ensemble *e);
+
+/* Tells whether its session is connected. */
+bool ensemble_is_connected(const struct ensemble *e);
+
+/* Returns what was counted; borrowed from <e>. */
+const struct ensemble_counts *ensemble_counts(const struct ensemble *e);
 
 /* Adds a reporter; keeps it borrowed. Returns 0, or -1 without memory. */
 int ensemble_add(struct ensemble *e, struct reporter *reporter);

@@ -9,6 +9,7 @@
 #define QUIET_MS 60000
 
 void lateness_started(struct lateness *l, uint64_t late_ms) {
+    histogram_add(&l->starts, late_ms * 1000);
     if (late_ms < LATE_MS)
         return;
     l->passes.late++;
@@ -16,7 +17,10 @@ void lateness_started(struct lateness *l, uint64_t late_ms) {
         l->passes.worst_ms = late_ms;
 }
 
-void lateness_left_out(struct lateness *l) { l->passes.left_out++; }
+void lateness_left_out(struct lateness *l) {
+    l->passes.left_out++;
+    l->left_out++;
+}
 
 bool lateness_tell(struct lateness *l, uint64_t now_ms,
                    struct late_passes *passes) {

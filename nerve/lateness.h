@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "nerve/histogram.h"
+
 /* What there was since the last line. */
 struct late_passes {
     uint64_t late;     /* started late */
@@ -21,6 +23,8 @@ struct late_passes {
 struct lateness { /* zeroed to start with */
     struct late_passes passes;
     uint64_t quiet_until_ms; /* no line before */
+    struct histogram starts; /* how late every pass started, ever */
+    uint64_t left_out;       /* ever */
 };
 
 /* A pass starts, <late_ms> after it should have. */

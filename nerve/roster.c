@@ -13,6 +13,8 @@
 #include "nerve/log.h"
 #include "nerve/roster_parts.h"
 #include "nerve/service.h"
+#include "nerve/statsd.h"
+#include "nerve/statsd_line.h"
 #include "nerve/watcher.h"
 
 #define SETTLE_MS 20 /* between looks at services that wait to leave */
@@ -50,6 +52,7 @@ struct ensemble_env roster_ensemble_env(const struct roster *r,
                                  .queue = r->env.queue,
                                  .worker = r->env.worker,
                                  .log = r->env.log,
+                                 .statsd = r->env.check.statsd,
                                  .session_timeout_ms = session_timeout_ms};
 }
 
@@ -67,6 +70,15 @@ struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e) {
     return e;
 }
 
+/* Counts a service that gets a session of its own, or shares one. */
+static void count_client(const struct roster *r, const char *what,
+                         const struct service_config *service) {
+    char cluster[256];
+
+    statsd_cluster(service->ensemble, cluster, sizeof(cluster));
+    statsd_count(r->env.check.statsd, what, "zk_cluster", cluster, NULL);
+}
+
 struct ensemble *roster_ensemble_of(struct roster *r,
                                     const struct service_config *service) {
     struct ensemble_env env =
@@ -74,8 +86,11 @@ struct ensemble *roster_ensemble_of(struct roster *r,
 
     for (size_t i = 0; i < r->ensemble_count; i++)
         if (ensemble_serves(r->ensembles[i], service->ensemble,
-                            service->session_timeout_ms))
+                            service->session_timeout_ms)) {
+            count_client(r, "nerve.reporter.zk.client.reused", service);
             return r->ensembles[i];
+        }
+    count_client(r, "nerve.reporter.zk.client.created", service);
     return roster_add_ensemble(r, ensemble_new(&env, service->ensemble));
 }
 
@@ -171,6 +186,19 @@ static void drop(struct change *change) {
     free(change->fates);
 }
 
+static void count_launch(const struct roster *r, const struct addition *a) {
+    statsd_count(r->env.check.statsd, "nerve.watcher.launch", "launch_reason",
+                 a->kept ? "update" : "new", "watcher_name",
+                 a->kept ? a->kept->config->name : a->added->config->name,
+                 NULL);
+}
+
+static void count_reap(const struct roster *r, const struct service *s,
+                       const char *reason) {
+    statsd_count(r->env.check.statsd, "nerve.watcher.reap", "reap_reason",
+                 reason, "watcher_name", s->config->name, NULL);
+}
+
 /* A service that runs meets its fate, unless it is kept. */
 static void part_with(struct roster *r, struct service *s,
                       const struct config_fate *fate,
@@ -183,6 +211,7 @@ static void part_with(struct roster *r, struct service *s,
         if (said)
             log_line(r->env.log, LEVEL_INFO, "%s: no longer configured",
                      s->config->name);
+        count_reap(r, s, "old");
         service_leave(s, (int64_t)uv_now(r->env.check.loop));
         return;
     }
@@ -213,6 +242,8 @@ static struct watcher *carry_out(struct roster *r, struct addition *a,
         watcher = a->added->watcher;
         r->services[r->count++] = a->added;
     }
+    if (watcher)
+        count_launch(r, a);
     if (said && change)
         log_line(r->env.log, LEVEL_INFO, "%s: %s",
                  a->kept ? a->kept->config->name : a->added->config->name,
@@ -258,8 +289,10 @@ static void on_settle(uv_timer_t *timer) {
     for (size_t i = 0; i < r->count; i++) {
         struct service *s = r->services[i];
 
-        if (s->successor && service_may_leave(s))
+        if (s->successor && service_may_leave(s)) {
+            count_reap(r, s, "update");
             service_leave(s, now);
+        }
         waiting += s->successor || !s->watcher;
     }
     for (size_t i = 0; i < r->count; i++) {
@@ -277,6 +310,14 @@ static void on_settle(uv_timer_t *timer) {
 void roster_absorb(struct roster *r, struct event *ev) {
     for (size_t i = 0; i < r->ensemble_count; i++)
         ensemble_absorb(r->ensembles[i], ev);
+}
+
+const struct service *roster_service(const struct roster *r, size_t index) {
+    return index < r->count ? r->services[index] : NULL;
+}
+
+const struct ensemble *roster_ensemble(const struct roster *r, size_t index) {
+    return index < r->ensemble_count ? r->ensembles[index] : NULL;
 }
 
 void roster_leave(struct roster *r) {

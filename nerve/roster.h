@@ -9,17 +9,20 @@
 #define NERVE_ROSTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <jansson.h>
 
 #include "nerve/check.h"
 
 struct config;
+struct ensemble;
 struct event;
 struct handover;
 struct log;
 struct queue;
 struct roster;
+struct service;
 struct worker;
 
 /* What services run on; all borrowed. */
@@ -54,6 +57,13 @@ void roster_resume(struct roster *r);
 
 /* Takes note of <ev>. */
 void roster_absorb(struct roster *r, struct event *ev);
+
+/* Returns the service <index> that runs, or NULL beyond the last one; borrowed
+ * until the next turn of the loop. Those that are leaving are among them. */
+const struct service *roster_service(const struct roster *r, size_t index);
+
+/* The same for the ensembles. */
+const struct ensemble *roster_ensemble(const struct roster *r, size_t index);
 
 /* Ends all checks; nothing is to be registered any more. */
 void roster_leave(struct roster *r);

@@ -103,6 +103,10 @@ bool service_may_leave(const struct service *s) {
            reporter_is_blocked(successor) || reporter_is_gone(s->reporter);
 }
 
+bool service_is_current(const struct service *s) {
+    return s->watcher && !s->successor;
+}
+
 bool service_has_left(const struct service *s) {
     return !s->watcher && reporter_is_gone(s->reporter);
 }

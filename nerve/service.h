@@ -56,6 +56,10 @@ void service_leave(struct service *s, int64_t now_ms);
  * is, or waits for its place, or <s> itself is not. */
 bool service_may_leave(const struct service *s);
 
+/* Tells whether <s> is there to stay: it is not leaving, and nothing is to take
+ * its place. */
+bool service_is_current(const struct service *s);
+
 /* Tells whether <s> has left: nothing is registered any more. */
 bool service_has_left(const struct service *s);
 

@@ -15,6 +15,7 @@
 #include "nerve/reporter.h"
 #include "nerve/schedule.h"
 #include "nerve/standing.h"
+#include "nerve/statsd.h"
 #include "nerve/text.h"
 #include "nerve/watcher.h"
 
@@ -24,14 +25,18 @@ struct watcher {
     struct log *log;                      /* borrowed */
     uv_loop_t *loop;                      /* borrowed */
     struct lateness *late;                /* borrowed; of all services */
+    struct statsd *statsd;                /* borrowed, or NULL */
     uv_timer_t timer;
     struct schedule schedule;
-    struct check **checks;   /* owned; one for each of the service's */
-    struct health *health;   /* owned; of the same checks */
+    struct check **checks;       /* owned; one for each of the service's */
+    struct health *health;       /* owned; of the same checks */
+    struct check_tally *tallies; /* owned; of the same checks */
     size_t running;          /* the check that runs, or as many as there are */
+    uint64_t started_ns;     /* when it did */
     unsigned int risen;      /* successes it took the check that rose last */
     enum health_state state; /* as reported */
     bool held_back;          /* what came after it was not reported */
+    uint64_t held_back_count;
     struct rate_limit limit;
 };
 
@@ -48,6 +53,8 @@ static void settle(struct watcher *w, enum health_state state,
              service->name, service->host, service->port, health_name(w->state),
              health_name(state), why);
     w->state = state;
+    statsd_count(w->statsd, "nerve.watcher.status.transition", "new_status",
+                 health_name(state), "service_name", service->name, NULL);
     reporter_want(w->reporter, state == HEALTH_UP, (int64_t)uv_now(w->loop));
 }
 
@@ -60,6 +67,9 @@ static bool may_report(struct watcher *w, enum health_state state) {
     w->held_back = false;
     if (rate_limit_take(&w->limit, rate, (int64_t)uv_now(w->loop)))
         return true;
+    statsd_count(w->statsd, "nerve.watcher.throttled", "service_name",
+                 w->service->name, "shadow_mode",
+                 rate->shadow_mode ? "true" : "false", NULL);
     if (rate->shadow_mode) {
         log_line(w->log, LEVEL_INFO,
                  "%s: rate_limiting would hold back %s -> %s, but for "
@@ -70,6 +80,7 @@ static bool may_report(struct watcher *w, enum health_state state) {
     if (!told)
         log_line(w->log, LEVEL_WARNING, "%s: rate_limiting holds back %s -> %s",
                  w->service->name, health_name(w->state), health_name(state));
+    w->held_back_count += !told;
     w->held_back = true;
     return false;
 }
@@ -111,6 +122,19 @@ static void settle_up(struct watcher *w) {
     settle_after(w, HEALTH_UP, streak, NULL);
 }
 
+static void start_check(struct watcher *w) {
+    w->started_ns = uv_hrtime();
+    check_start(w->checks[w->running]);
+}
+
+static void tally(struct watcher *w, bool passed) {
+    struct check_tally *t = &w->tallies[w->running];
+
+    t->passed += passed;
+    t->failed += !passed;
+    histogram_add(&t->took, (uv_hrtime() - w->started_ns) / 1000);
+}
+
 static void on_result(void *arg, bool passed, const char *reason) {
     struct watcher *w = arg;
     const struct check_config *check = &w->service->checks[w->running];
@@ -120,12 +144,16 @@ static void on_result(void *arg, bool passed, const char *reason) {
     log_line(w->log, LEVEL_DEBUG, "%s: check %s %s%s%s", w->service->name,
              check->name, passed ? "passed" : "failed", passed ? "" : ": ",
              passed ? "" : reason);
+    tally(w, passed);
     if (health_update(health, passed) && was_down)
         w->risen = check->rise;
+    statsd_count(w->statsd, "nerve.watcher.status.service_check",
+                 "check_result", health_name(health->state), "service_name",
+                 w->service->name, "check_name", check->name, NULL);
     if (health->state == HEALTH_DOWN)
         settle_down(w, passed ? "not enough successes yet" : reason);
     else if (++w->running < w->service->check_count)
-        check_start(w->checks[w->running]);
+        start_check(w);
     else
         settle_up(w);
 }
@@ -148,6 +176,15 @@ static void tell_lateness(struct watcher *w) {
                  passes.late, passes.worst_ms, passes.left_out);
 }
 
+/* airbnb's nerve asks ZooKeeper before each pass; here the session tells. */
+static void tell_connection(struct watcher *w) {
+    bool connected = reporter_is_connected(w->reporter);
+
+    statsd_count(w->statsd, "nerve.watcher.status.ping.count", "ping_result",
+                 connected ? "success" : "fail", "service_name",
+                 w->service->name, "nerve_version", VERSION, NULL);
+}
+
 static void on_due(uv_timer_t *timer) {
     struct watcher *w = timer->data;
 
@@ -162,8 +199,9 @@ static void on_due(uv_timer_t *timer) {
         return;
     }
     tell_lateness(w);
+    tell_connection(w);
     w->running = 0;
-    check_start(w->checks[0]);
+    start_check(w);
 }
 
 static int open_checks(struct watcher *w, const struct check_env *env) {
@@ -171,7 +209,8 @@ static int open_checks(struct watcher *w, const struct check_env *env) {
 
     w->checks = calloc(service->check_count + 1, sizeof(*w->checks));
     w->health = calloc(service->check_count + 1, sizeof(*w->health));
-    if (!w->checks || !w->health)
+    w->tallies = calloc(service->check_count + 1, sizeof(*w->tallies));
+    if (!w->checks || !w->health || !w->tallies)
         return -1;
     for (size_t i = 0; i < service->check_count; i++) {
         w->health[i].rise = service->checks[i].rise;
@@ -190,6 +229,7 @@ void watcher_close(struct watcher *w) {
         return;
     for (size_t i = 0; w->checks && i < w->service->check_count; i++)
         check_close(w->checks[i]);
+    free(w->tallies);
     free(w->health);
     free(w->checks);
     uv_close((uv_handle_t *)&w->timer, on_closed);
@@ -207,6 +247,7 @@ struct watcher *watcher_open(const struct check_env *env,
     w->log = log;
     w->loop = env->loop;
     w->late = env->late;
+    w->statsd = env->statsd;
     w->running = service->check_count;
     rate_limit_start(&w->limit, &service->rate, (int64_t)uv_now(env->loop));
     uv_timer_init(env->loop, &w->timer);
@@ -258,4 +299,14 @@ void watcher_pause(struct watcher *w) {
 void watcher_resume(struct watcher *w) {
     if (w->service->check_count > 0)
         set_timer(w);
+}
+
+enum health_state watcher_state(const struct watcher *w) { return w->state; }
+
+const struct check_tally *watcher_tally(const struct watcher *w, size_t index) {
+    return &w->tallies[index];
+}
+
+uint64_t watcher_held_back(const struct watcher *w) {
+    return w->held_back_count;
 }

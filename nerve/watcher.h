@@ -9,6 +9,10 @@
 #define NERVE_WATCHER_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+#include "nerve/health.h"
+#include "nerve/histogram.h"
 
 struct check_env;
 struct log;
@@ -16,6 +20,13 @@ struct reporter;
 struct service_config;
 struct standing;
 struct watcher;
+
+/* The results of one check so far. */
+struct check_tally {
+    uint64_t passed;
+    uint64_t failed;
+    struct histogram took;
+};
 
 /* Returns a watcher of <service> that tells <reporter> what is wanted; keeps
  * all that it is given borrowed. Owned by the caller, or NULL without memory.
@@ -40,6 +51,15 @@ void watcher_restore(struct watcher *w, const struct standing *standing);
  * watcher_resume(). */
 void watcher_pause(struct watcher *w);
 void watcher_resume(struct watcher *w);
+
+/* Returns what the service is as far as was reported. */
+enum health_state watcher_state(const struct watcher *w);
+
+/* Returns the tally of the check <index> of the service; borrowed from <w>. */
+const struct check_tally *watcher_tally(const struct watcher *w, size_t index);
+
+/* Returns how many changes rate_limiting has held back. */
+uint64_t watcher_held_back(const struct watcher *w);
 
 /* Ends and frees <w>, in a later turn of the loop. NULL is allowed. */
 void watcher_close(struct watcher *w);

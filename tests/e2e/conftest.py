@@ -21,8 +21,9 @@ COUNTS = "requests"
 
 def missing():
     """Names what the tests need and this machine does not have."""
-    tools = ["curl", "gdb", "haproxy", "ip", "java", "lua5.3", "mount", "nm",
-             "nsenter", "prlimit", "socat", "strace", "unshare", "valgrind"]
+    tools = ["curl", "gdb", "haproxy", "ip", "java", "lua5.3", "mount",
+             "nm", "nsenter", "prlimit", "promtool", "socat", "ss", "strace",
+             "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
              program.MODULE, program.AGENT]
     lacks = [name for name in tools if not shutil.which(name)]

@@ -37,6 +37,20 @@ static void late_passes_are_counted(void **state) {
     assert_false(lateness_tell(&l, 100000, &passes));
 }
 
+static void what_was_told_stays_counted(void **state) {
+    struct lateness l = {0};
+    struct late_passes passes;
+
+    (void)state;
+    lateness_started(&l, 700);
+    lateness_left_out(&l);
+    assert_true(lateness_tell(&l, 1000, &passes));
+    lateness_started(&l, 0);
+    assert_int_equal(histogram_count(&l.starts), 2);
+    assert_int_equal(l.starts.sum_us, 700000);
+    assert_int_equal(l.left_out, 1);
+}
+
 static void they_are_told_once_a_minute(void **state) {
     struct lateness l = {0};
     struct late_passes passes;
@@ -58,6 +72,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_in_time_is_not_told),
         cmocka_unit_test(late_passes_are_counted),
+        cmocka_unit_test(what_was_told_stays_counted),
         cmocka_unit_test(they_are_told_once_a_minute),
     };
 

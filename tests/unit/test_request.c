@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "csrc/clock.h"
 #include "csrc/request.h"
 
 static void has_both_replies_ready_before_it_is_sent(void **state) {
@@ -22,6 +23,16 @@ static void has_both_replies_ready_before_it_is_sent(void **state) {
     assert_int_equal(r->lost->op, OP_GET);
     assert_string_equal(r->reply->path, "/services");
     assert_string_equal(r->lost->path, "/services");
+    request_free(r);
+}
+
+static void its_reply_says_when_it_was_made(void **state) {
+    int64_t before = clock_us();
+    struct request *r = request_new(OP_SET, 7, "/services", "", 0);
+
+    (void)state;
+    assert_in_range(r->reply->asked_us, before, clock_us());
+    assert_in_range(r->lost->asked_us, before, clock_us());
     request_free(r);
 }
 
@@ -119,6 +130,7 @@ static void takes_requests_off_both_ends_until_it_is_empty(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_both_replies_ready_before_it_is_sent),
+        cmocka_unit_test(its_reply_says_when_it_was_made),
         cmocka_unit_test(copies_data_with_zero_bytes_inside),
         cmocka_unit_test(tells_empty_data_from_none),
         cmocka_unit_test(allows_no_request_to_free),

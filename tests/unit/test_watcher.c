@@ -36,6 +36,11 @@ void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
             sizeof(wanted) - strlen(wanted) - 1);
 }
 
+bool reporter_is_connected(const struct reporter *r) {
+    (void)r;
+    return true;
+}
+
 static int open_loop(void **state) {
     (void)state;
     checks[0] = (struct check_config){.name = first, .rise = 2, .fall = 2};
@@ -251,6 +256,18 @@ static void an_ipv6_address_is_told_in_brackets(void **state) {
                      "checks)\n"));
 }
 
+static void the_results_of_each_check_are_counted(void **state) {
+    (void)state;
+    start();
+    give("++-+++");
+    assert_int_equal(watcher_state(watcher), HEALTH_UP);
+    assert_int_equal(watcher_tally(watcher, 0)->passed, 2);
+    assert_int_equal(watcher_tally(watcher, 0)->failed, 1);
+    assert_int_equal(histogram_count(&watcher_tally(watcher, 0)->took), 3);
+    assert_int_equal(watcher_tally(watcher, 1)->passed, 3);
+    assert_int_equal(watcher_tally(watcher, 1)->failed, 0);
+}
+
 static void a_pass_that_is_due_while_another_runs_is_left_out(void **state) {
     (void)state;
     start();
@@ -371,6 +388,7 @@ int main(void) {
         TEST(what_went_back_by_itself_is_no_change),
         TEST(in_shadow_mode_it_is_only_told),
         TEST(an_ipv6_address_is_told_in_brackets),
+        TEST(the_results_of_each_check_are_counted),
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
         TEST(late_passes_of_all_services_are_one_line),
         TEST(a_watcher_is_closed_while_a_check_runs),
