@@ -9,15 +9,29 @@
 
 #define SEQUENCE_DIGITS 10
 
-bool claim_is_candidate(const struct service_config *service,
+static bool is_numbered(const struct service_config *service,
                         const char *name) {
     size_t head = strlen(service->node);
 
-    if (!config_is_sequential(service))
-        return strcmp(name, service->node) == 0;
     return strncmp(name, service->node, head) == 0 &&
            strlen(name + head) >= SEQUENCE_DIGITS &&
            name[head + strspn(name + head, "-0123456789")] == '\0';
+}
+
+bool claim_is_candidate(const struct service_config *service,
+                        const char *name) {
+    return config_is_sequential(service) ? is_numbered(service, name)
+                                         : strcmp(name, service->node) == 0;
+}
+
+bool claim_may_be_orphan(const struct service_config *service,
+                         const char *name) {
+    return is_numbered(service, name) || strcmp(name, service->node) == 0;
+}
+
+bool claim_is_orphan(const struct service_config *service, int64_t owner,
+                     const char *data, size_t length) {
+    return owner == 0 && payload_is_of(data, length, service->identity);
 }
 
 /* A sequential znode is in nobody's way: what is not ours is others'. */

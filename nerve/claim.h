@@ -28,4 +28,14 @@ bool claim_is_candidate(const struct service_config *service, const char *name);
 enum claim claim_decide(const struct service_config *service, int64_t session,
                         int64_t owner, const char *data, size_t length);
 
+/* Tells whether <name> may be that of a znode which was left behind: our node
+ * name, with a sequence number or without. */
+bool claim_may_be_orphan(const struct service_config *service,
+                         const char *name);
+
+/* Tells whether a znode that <owner> owns and that holds <data> of <length>
+ * bytes is of this instance, and of no session that could end. */
+bool claim_is_orphan(const struct service_config *service, int64_t owner,
+                     const char *data, size_t length);
+
 #endif

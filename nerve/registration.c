@@ -13,6 +13,9 @@
 #define DELETION_WINDOW_MS 60000
 #define DELETIONS_ALLOWED  3
 
+/* By then a service that was replaced has removed its znode itself. */
+#define SEARCH_AFTER_MS 2000
+
 /* What finds the znodes that a lost answer left behind. */
 static enum registration_step next_to_settle(const struct registration *r) {
     if (!r->synced)
@@ -29,12 +32,12 @@ enum registration_step registration_next(const struct registration *r,
 
     if (!r->connected || r->in_flight || now_ms < r->not_before_ms)
         return REGISTRATION_WAIT;
+    if (r->leftover)
+        return REGISTRATION_CLEAR;
     if (r->unsettled)
         return next_to_settle(r);
     if (r->count > wanted && !replaced)
         return REGISTRATION_DELETE;
-    if (r->leftover)
-        return REGISTRATION_CLEAR;
     if (r->count < wanted || replaced)
         return r->parent_length ? REGISTRATION_MAKE_PARENT
                                 : REGISTRATION_CREATE;
@@ -42,7 +45,10 @@ enum registration_step registration_next(const struct registration *r,
         return REGISTRATION_WAIT;
     if (!r->znodes[0].current)
         return REGISTRATION_SET;
-    return r->znodes[0].watched ? REGISTRATION_WAIT : REGISTRATION_WATCH;
+    if (!r->znodes[0].watched)
+        return REGISTRATION_WATCH;
+    return r->search_at_ms && now_ms >= r->search_at_ms ? REGISTRATION_LIST
+                                                        : REGISTRATION_WAIT;
 }
 
 int registration_add(struct registration *r, char *path, bool current) {
@@ -105,6 +111,7 @@ int registration_add_candidate(struct registration *r, char *path) {
 int registration_occupied(struct registration *r, char *path) {
     if (registration_add_candidate(r, path) != 0)
         return -1;
+    r->searching = false;
     r->unsettled = r->synced = r->listed = r->candidate_count > 0;
     return 0;
 }
@@ -123,6 +130,17 @@ void registration_cleared(struct registration *r) {
 void registration_listed(struct registration *r) {
     r->listed = true;
     r->unsettled = r->candidate_count > 0;
+}
+
+void registration_plan_search(struct registration *r, int64_t now_ms) {
+    if (!r->search_at_ms)
+        r->search_at_ms = now_ms + SEARCH_AFTER_MS;
+}
+
+void registration_search(struct registration *r) {
+    r->search_at_ms = INT64_MAX;
+    r->searching = r->synced = true;
+    registration_listed(r);
 }
 
 char *registration_take_candidate(struct registration *r) {
@@ -144,6 +162,7 @@ static void drop_candidates(struct registration *r) {
 
 void registration_unsettle(struct registration *r) {
     drop_candidates(r);
+    r->searching = false;
     r->unsettled = true;
     r->synced = false;
     r->listed = false;
@@ -164,6 +183,8 @@ void registration_lose_session(struct registration *r) {
         free(r->znodes[--r->count].path);
     drop_candidates(r);
     registration_cleared(r);
+    r->searching = false;
+    r->search_at_ms = 0;
     r->unsettled = false;
     r->parent_length = 0;
 }

@@ -48,6 +48,9 @@ struct registration {
     char **candidates; /* owned; paths that may be ours */
     size_t candidate_count;
 
+    int64_t search_at_ms; /* for what an earlier run left; 0: not yet known */
+    bool searching;       /* the candidates are what that may be */
+
     char *leftover;           /* owned; path, or NULL */
     int32_t leftover_version; /* of its data, when it was looked at */
 
@@ -90,6 +93,13 @@ void registration_cleared(struct registration *r);
 
 /* All candidates were added. */
 void registration_listed(struct registration *r);
+
+/* Once in a session, some time after the registration at <now_ms>, what an
+ * earlier run left behind is searched for. */
+void registration_plan_search(struct registration *r, int64_t now_ms);
+
+/* The candidates were added, if any, to be searched; no search follows. */
+void registration_search(struct registration *r);
 
 /* Returns the first candidate, owned by the caller, and forgets it. There must
  * be one. With the last one everything is known again. */

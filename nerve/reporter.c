@@ -170,8 +170,12 @@ static void lose_znode(struct reporter *r, const char *path, int64_t now_ms) {
                  r->service->name, (int)(wait_ms / 1000));
 }
 
-static void on_created(struct reporter *r, const struct event *ev) {
+static void on_created(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
     char *path = ev->data ? strdup(ev->data) : NULL;
+
+    if (!config_is_persistent(r->service))
+        registration_plan_search(&r->registration, now_ms);
 
     registration_succeeded(&r->registration);
     r->blocked = false;
@@ -182,19 +186,34 @@ static void on_created(struct reporter *r, const struct event *ev) {
         registration_unsettle(&r->registration); /* it is there, somewhere */
 }
 
-static void on_listed(struct reporter *r, const struct event *ev,
-                      int64_t now_ms) {
+/* Adds those of the children in <ev> that <may_be> what is looked for. Returns
+ * 0, or -1 without memory. */
+static int add_candidates(struct reporter *r, const struct event *ev,
+                          bool (*may_be)(const struct service_config *,
+                                         const char *)) {
     int status = 0;
 
     for (size_t i = 0; i < ev->count && status == 0; i++) {
         struct text path = {0};
 
-        if (!claim_is_candidate(r->service, ev->children[i]))
+        if (!may_be(r->service, ev->children[i]))
             continue;
         text_printf(&path, "%s/%s", r->service->zk_path, ev->children[i]);
         status = registration_add_candidate(&r->registration, text_take(&path));
     }
-    if (status == 0) {
+    return status;
+}
+
+/* What cannot be searched is not: all that matters is registered. */
+static void on_searched(struct reporter *r, const struct event *ev) {
+    if (ev->code == SESSION_OK)
+        add_candidates(r, ev, claim_may_be_orphan);
+    registration_search(&r->registration);
+}
+
+static void on_listed(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    if (add_candidates(r, ev, claim_is_candidate) == 0) {
         registration_listed(&r->registration);
         return;
     }
@@ -238,7 +257,7 @@ static void wait_for(struct reporter *r, const char *path,
  * to replace, it removes it itself, given the time. Takes <path>. */
 static void remove_leftover(struct reporter *r, char *path, int32_t version,
                             int64_t now_ms) {
-    if (!r->blocked) {
+    if (!r->blocked && !r->registration.searching) {
         r->blocked = true;
         registration_failed(&r->registration, now_ms);
         free(path);
@@ -249,17 +268,28 @@ static void remove_leftover(struct reporter *r, char *path, int32_t version,
     registration_clear(&r->registration, path, version);
 }
 
+/* Decides whose the znode is that <ev> tells of. */
+static enum claim judge(const struct reporter *r, const struct event *ev) {
+    const char *data = ev->data ? ev->data : "";
+    int64_t owner = ev->stat.ephemeral_owner;
+
+    if (ev->code != SESSION_OK)
+        return CLAIM_OTHERS;
+    if (!r->registration.searching)
+        return claim_decide(r->service, session_client_id(r->session), owner,
+                            data, ev->length);
+    return claim_is_orphan(r->service, owner, data, ev->length) ? CLAIM_LEFTOVER
+                                                                : CLAIM_OTHERS;
+}
+
 static void on_inspected(struct reporter *r, const struct event *ev,
                          int64_t now_ms) {
     struct registration *known = &r->registration;
     char *path = registration_take_candidate(known);
-    enum claim claim = CLAIM_OTHERS;
+    enum claim claim = judge(r, ev);
 
-    if (ev->code == SESSION_OK)
-        claim = claim_decide(r->service, session_client_id(r->session),
-                             ev->stat.ephemeral_owner, ev->data ? ev->data : "",
-                             ev->length);
-    else if (ev->code != SESSION_NO_NODE)
+    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
+        !known->searching)
         fail(r, ev->code, now_ms);
     if (claim == CLAIM_OURS) {
         adopt(r, path, ev);
@@ -327,6 +357,8 @@ static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
         registration_parent_missing(known, r->service->zk_path);
     else if (r->step == REGISTRATION_CREATE && ev->code == SESSION_NODE_EXISTS)
         on_occupied(r, now_ms);
+    else if (r->step == REGISTRATION_LIST && !known->unsettled)
+        on_searched(r, ev);
     else if (r->step == REGISTRATION_LIST && missing)
         registration_listed(known);
     else if (r->step == REGISTRATION_DELETE && missing)
@@ -336,7 +368,7 @@ static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
     else if (ev->code != SESSION_OK)
         fail(r, ev->code, now_ms);
     else if (r->step == REGISTRATION_CREATE)
-        on_created(r, ev);
+        on_created(r, ev, now_ms);
     else if (r->step == REGISTRATION_DELETE)
         on_deleted(r, ev);
     else if (r->step == REGISTRATION_LIST)

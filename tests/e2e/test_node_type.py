@@ -123,3 +123,28 @@ def test_an_ephemeral_znode_moves_to_another_session(
     wait.until(lambda: is_another(births(witness, path), before), 15,
                "the new session has it")
     assert registrations(witness, path) == [one.payload("one")]
+
+
+@pytest.mark.parametrize("kind", ["ephemeral", "ephemeral_sequential"])
+def test_what_an_earlier_run_left_for_ever_is_removed(
+        kind, sandbox, one, healthy, witness, path):
+    """Once nerve had persistent znodes, and was killed. What looks alike but
+    is another's stays."""
+    witness.ensure_path(path)
+    ours, theirs = one.payload("one"), one.payload("two")
+    for _ in range(2):
+        witness.create(f"{path}/one_", ours, sequence=True)
+    others = {witness.create(f"{path}/one_", data, sequence=True,
+                             ephemeral=ephemeral)
+              for data, ephemeral in [(theirs, False), (ours, True)]}
+    others.add(witness.create(f"{path}/two_", ours, sequence=True))
+    nerve = sandbox.nerve("one", {"web": watched(one, healthy, path,
+                                                 node_type=kind)})
+    nerve.process.says("registered as")
+    wait.until(lambda: len(children(witness, path)) == len(others) + 1, 15,
+               "two are removed")
+    found = {f"{path}/{name}" for name in children(witness, path)}
+    assert others < found
+    assert len(nerve.process.lines("removing .*, left by an earlier run")) == 2
+    wait.always(lambda: {f"{path}/{name}" for name in
+                         children(witness, path)} == found, 1, "others stay")

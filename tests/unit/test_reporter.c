@@ -131,7 +131,7 @@ static void a_service_is_registered_once_and_watched(void **state) {
     answer(SESSION_OK, ZNODE);
     fake_forget();
     reporter_want(reporter, true, now);
-    reporter_tick(reporter, now + 100000);
+    reporter_tick(reporter, now + 1999);
     assert_true(fake_sent_nothing());
     assert_false(reporter_is_gone(reporter));
 }
@@ -327,6 +327,71 @@ static void what_was_not_told_yet_is_not_known_after_either(void **state) {
     assert_true(fake_sent_nothing());
     reporter_want(reporter, true, now);
     assert_true(fake_sent(CREATE));
+}
+
+/* Registers, and lets the time come for what an earlier run left behind. */
+static void search(void) {
+    connect_new();
+    reporter_want(reporter, true, now);
+    answer_created(ZNODE);
+    answer(SESSION_OK, ZNODE);
+    fake_forget();
+    reporter_tick(reporter, now + 1999);
+    assert_true(fake_sent_nothing());
+    reporter_tick(reporter, now + 2000);
+    assert_true(fake_sent("children /a/b"));
+    fake_log_clear();
+}
+
+static void what_an_earlier_run_left_is_removed_once(void **state) {
+    char bare[] = "i_", mine[] = "i_0000000007", left[] = "i_0000000003";
+    char *children[] = {bare, mine, left};
+
+    (void)state;
+    search();
+    answer_with((struct event){.children = children, .count = 3});
+    assert_true(fake_sent("get /a/b/i_"));
+    answer_data(0, PAYLOAD);
+    assert_true(
+        fake_log_is("info web: removing /a/b/i_, left by an earlier run\n"));
+    assert_true(fake_sent("delete /a/b/i_ ?"));
+    answer(SESSION_OK, "/a/b/i_");
+    assert_true(fake_sent("get /a/b/i_0000000003"));
+    answer_data(0, PAYLOAD);
+    assert_true(fake_sent("delete /a/b/i_0000000003 ?"));
+    answer(SESSION_NO_NODE, "/a/b/i_0000000003");
+    reporter_tick(reporter, now + 1000000);
+    assert_true(fake_sent_nothing());
+}
+
+/* One of another session, one of another instance, one of this session that
+ * another service has. */
+static void what_others_have_is_left_alone(void **state) {
+    char first[] = "i_0000000001", second[] = "i_0000000002";
+    char third[] = "i_0000000003", j[] = "j_0000000004";
+    char *children[] = {first, second, third, j};
+
+    (void)state;
+    search();
+    answer_with((struct event){.children = children, .count = 4});
+    answer_data(FAKE_CLIENT_ID + 1, PAYLOAD);
+    answer_data(0, "{\"host\":\"g\",\"port\":80,\"name\":\"i\"}");
+    fake_forget();
+    assert_string_equal(fake_request, "get /a/b/i_0000000003");
+    answer_data(FAKE_CLIENT_ID, PAYLOAD);
+    reporter_tick(reporter, now + 1000000);
+    assert_true(fake_sent_nothing());
+    assert_true(fake_log_is(""));
+}
+
+/* It is no reason to put off what matters. */
+static void what_cannot_be_searched_is_not(void **state) {
+    (void)state;
+    search();
+    answer(SESSION_NO_AUTH, "/a/b");
+    reporter_want(reporter, false, now + 2000);
+    assert_true(fake_sent("delete " ZNODE));
+    assert_true(fake_log_is(""));
 }
 
 static void surplus_znodes_of_ours_are_deleted(void **state) {
@@ -621,15 +686,15 @@ static void a_request_refused_at_once_waits_for_the_connection(void **state) {
 static void one_taken_out_drains_first_and_then_goes(void **state) {
     (void)state;
     register_it();
-    take_out(5000);
+    take_out(1500);
     assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
     reporter_tick(reporter, now + 60000);
     assert_true(fake_sent_nothing());
     answer(SESSION_OK, ZNODE);
-    reporter_tick(reporter, now + 4999);
+    reporter_tick(reporter, now + 1499);
     assert_true(fake_sent_nothing());
     assert_false(reporter_is_settled(reporter));
-    reporter_tick(reporter, now + 5000);
+    reporter_tick(reporter, now + 1500);
     assert_true(fake_sent("delete " ZNODE));
     assert_false(reporter_is_settled(reporter));
     answer(SESSION_OK, ZNODE);
@@ -780,6 +845,9 @@ int main(void) {
         TEST(another_process_goes_on_and_only_sets_the_watch),
         TEST(a_create_that_was_under_way_is_found_again),
         TEST(what_was_not_told_yet_is_not_known_after_either),
+        TEST(what_an_earlier_run_left_is_removed_once),
+        TEST(what_others_have_is_left_alone),
+        TEST(what_cannot_be_searched_is_not),
         TEST(surplus_znodes_of_ours_are_deleted),
         TEST(a_found_znode_with_other_data_is_set),
         TEST(another_service_of_ours_is_left_alone),
