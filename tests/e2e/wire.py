@@ -18,7 +18,8 @@ PING = 11
 
 
 class Wire:
-    """Passes everything on to `server`, `delay` seconds later each way.
+    """Passes everything on to `server`, `delay` seconds later each way; while
+    it is `blocked`, nothing, and who connects is turned away.
 
     `counts` has the requests by name, `most` how many of one connection were
     without an answer at once, pings left out."""
@@ -29,6 +30,7 @@ class Wire:
         self.counts = collections.Counter()
         self.most = 0
         self.delay = delay
+        self.blocked = False
         self._server = server
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -43,7 +45,8 @@ class Wire:
         self.most = 0
 
     def cut(self):
-        """Ends all connections; new ones are passed on."""
+        """Ends all connections; new ones are passed on unless it is blocked.
+        """
         self._loop.call_soon_threadsafe(self._cut)
 
     def _cut(self):
@@ -68,6 +71,9 @@ class Wire:
 
     async def _serve(self, reader, writer):
         line = _Line(self)
+        if self.blocked:
+            writer.transport.abort()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(
                 address.HOST, self._server.port)
