@@ -88,6 +88,7 @@ function agent.new(deps)
     looked_at = 0,
     ticked_at = 0,
     turned_at = deps.now(),
+    step = 1,
     broken_until = 0,
     quiet_until = {},
     forget_at = 0,
@@ -231,6 +232,23 @@ local function take_all(self)
   end
 end
 
+-- Commands and files need threads as sessions do; the alert says it once.
+local function round(self)
+  if self.sources:has_threads() then
+    self.sync:round()
+  end
+end
+
+local function keep(self)
+  if self.sources:has_threads() then
+    self.keeper:tick()
+  end
+end
+
+-- What a turn does, in this order. One that grows tired leaves the rest to the
+-- next, so that it lasts as long as its longest step and not as all of them.
+local STEPS = {take_all, tick, round, keep}
+
 --- Takes events and does what they make necessary, for some milliseconds. It
 -- never sleeps: HAProxy 2.6 spins on a socket that has data while its task is
 -- elsewhere, and ends itself when that socket was closed as well.
@@ -240,17 +258,18 @@ function agent:turn()
   if self.turned_at < self.broken_until then
     return false
   end
-  take_all(self)
-  if self.stopped then
-    return false
+  local first = self.step
+  for step = first, #STEPS do
+    STEPS[step](self)
+    if self.stopped then
+      return false
+    end
+    self.step = step % #STEPS + 1
+    if self:is_tired() then
+      return true
+    end
   end
-  tick(self)
-  -- Commands and files need threads as sessions do; the alert says it once.
-  if self.sources:has_threads() then
-    self.sync:round()
-    self.keeper:tick()
-  end
-  return self:is_tired()
+  return first > 1
 end
 
 --- Begins anew after an error of our own: everything is read and compared

@@ -226,12 +226,33 @@ describe("the agent", function()
     end
     assert.is_true(one:turn())
     assert.are.equal(6, #events)
-    one:turn()
-    one:turn()
+    local turns = 1
+    while one:turn() do
+      turns = turns + 1
+      if #events == 0 then
+        one.client.poll = poll
+      end
+    end
     assert.are.equal(0, #events)
-    one.client.poll = poll
-    assert.is_false(one:turn())
+    assert.is_true(turns < 10)
   end)
+
+  it("sends its commands in the next turn where the events took all of one",
+    function()
+      new({config_of("web")})
+      sent = {}
+      local poll = one.client.poll
+      one.client.poll = function()
+        clock.pass(0.004)
+        return nil
+      end
+      assert.is_true(one:turn())
+      assert.are.same({}, sent)
+      one.client.poll = poll
+      assert.is_true(one:turn())
+      assert.are.equal(1, #sent)
+      assert.is_false(one:turn())
+    end)
 
   it("does nothing any more once HAProxy stops", function()
     new({config_of("web")})
