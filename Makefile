@@ -136,7 +136,7 @@ check: lint unit
 
 lint:
 	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] nerve/*.[ch] tests/*/*.[ch])
-	luacheck -q --no-color csrc lua haproxy tests
+	luacheck -q --no-color csrc lua haproxy tests haproxy/synapse-haproxy-cfg
 	shellcheck $(SHELL_FILES)
 	+$(Q)$(MAKE) --no-print-directory B=build/clang CC=clang all
 
@@ -176,6 +176,7 @@ soak: all
 
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
+	$(INSTALL) 755 haproxy/synapse-haproxy-cfg $(DESTDIR)$(PREFIX)/bin/synapse-haproxy-cfg
 	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
 	for file in $(LUA_FILES); do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/$${file#lua/} || exit 1; done

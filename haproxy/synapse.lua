@@ -1,20 +1,13 @@
 -- The file for `lua-load`: finds the agent's modules and starts it.
 --
--- In a source tree they are ../lua and ../build beside this file's directory;
--- installed, they are where Lua looks by itself.
+-- In a source tree they are in ../lua and ../build, seen from this directory;
+-- installed, beside share/myelin.
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 
-local function exists(path)
-  local file = io.open(path, "r")
-  return file ~= nil and file:close()
-end
-
-if exists(here .. "/../lua/synapse/main.lua") then
-  package.path = here .. "/../lua/?.lua;" .. package.path
-end
-if exists(here .. "/../build/zookeeper.so") then
-  package.cpath = here .. "/../build/?.so;" .. package.cpath
-end
+package.path = here .. "/../lua/?.lua;" .. here .. "/../lua/5.3/?.lua;" ..
+  package.path
+package.cpath = here .. "/../build/?.so;" ..
+  here .. "/../../lib/lua/5.3/?.so;" .. package.cpath
 
 require("synapse.main").start()

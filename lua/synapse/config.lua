@@ -8,6 +8,7 @@
 
 local directory = require("synapse.config.directory")
 local guard = require("synapse.config.guard")
+local haproxy = require("synapse.config.haproxy")
 local keys = require("synapse.keys")
 local service = require("synapse.config.service")
 local text = require("synapse.config.text")
@@ -21,6 +22,9 @@ local config = {}
 -- @tfield number session_timeout seconds
 -- @tfield number resync_interval seconds
 -- @tfield ?string state_file_path of the snapshot
+-- @tfield table lines of haproxy.cfg: `global` and `defaults`, a `{line,...}`
+--   each, `shared_frontend`, the same or nil
+-- @tfield {section,...} extra_sections of haproxy.cfg, sorted by title
 
 local function not_needed_line(report)
   local places = {}
@@ -35,33 +39,28 @@ local function not_needed_line(report)
     "are ignored: " .. table.concat(places, ", "))
 end
 
-local function read_services(report, top, haproxy, edges)
+local function read_services(report, top, made, edges)
   local objects = value.object(report, top.services, "services")
   return service.read(report, objects, {
     files = directory.merge(report, objects, top.service_conf_dir, edges),
     resolve = edges.resolve,
     read = edges.read,
     guard = guard.read(report, top.guard, keys.GUARD, "guard", guard.DEFAULT),
-    use_nerve_weights = value.boolean(report, haproxy.use_nerve_weights,
-      "haproxy.use_nerve_weights", false),
+    use_nerve_weights = made.use_nerve_weights,
+    bind_address = made.bind_address,
   })
 end
 
 local function read_top(report, whole, edges)
   local top = value.object(report, whole, "the file")
   value.keys(report, top, "", keys.TOP)
-  local haproxy = value.object(report, top.haproxy, "haproxy")
-  value.keys(report, haproxy, "haproxy", keys.HAPROXY)
-  local path = haproxy.state_file_path
-  return {
-    state_file_path = path ~= nil and value.string(report, path,
-      "haproxy.state_file_path", "[^/]$", 'the path of a file') or nil,
-    session_timeout = value.number(report, top.session_timeout,
-      "session_timeout", {low = 1, high = 3600, default = 10}),
-    resync_interval = value.number(report, top.resync_interval,
-      "resync_interval", {low = 1, high = 86400, default = 600}),
-    services = read_services(report, top, haproxy, edges),
-  }
+  local made = haproxy.read(report, top.haproxy, "haproxy")
+  made.session_timeout = value.number(report, top.session_timeout,
+    "session_timeout", {low = 1, high = 3600, default = 10})
+  made.resync_interval = value.number(report, top.resync_interval,
+    "resync_interval", {low = 1, high = 86400, default = 600})
+  made.services = read_services(report, top, made, edges)
+  return made
 end
 
 --- Reads a configuration.

@@ -37,10 +37,10 @@ keys.TOP = fates("", {
 })
 
 keys.HAPROXY = fates("haproxy", {
-  used = "use_nerve_weights",
+  used = [[use_nerve_weights global defaults extra_sections shared_frontend
+    bind_address]],
   differs = "state_file_path",
-  not_needed = [[global defaults extra_sections shared_frontend bind_address
-    do_writes do_socket do_reloads do_checks config_file_path
+  not_needed = [[do_writes do_socket do_reloads do_checks config_file_path
     candidate_config_file_path socket_file_path check_command reload_command
     restart_interval restart_jitter state_file_ttl server_order_seed
     max_server_id]],
@@ -95,10 +95,11 @@ keys.RESOLVER = fates("services.*.discovery_multi.resolver", {
 })
 
 keys.SERVICE_HAPROXY = fates("services.*.haproxy", {
-  used = "backend_name use_nerve_weights disabled",
-  differs = "server_options server_port_override",
-  not_needed = [[port bind_address bind_options frontend backend listen
-    backend_order shared_frontend cookie_value_method]],
+  used = [[backend_name use_nerve_weights disabled port bind_address
+    bind_options frontend backend shared_frontend slots]],
+  differs = [[server_options listen cookie_value_method
+    server_port_override]],
+  not_needed = "backend_order",
 })
 
 keys.GUARD = fates("guard", {used = "window share hold"})

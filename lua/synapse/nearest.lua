@@ -53,7 +53,8 @@ function nearest.find(word, sets)
   local best, found = math.max(1, #word // 3) + 1, nil
   for _, words in ipairs(sets) do
     for other in pairs(words) do
-      local distance = nearest.distance(word, other)
+      local distance = math.abs(#word - #other) <= best and
+        nearest.distance(word, other) or LETTERS_MAX
       if distance < best or distance == best and found and other < found then
         best, found = distance, other
       end

@@ -3,7 +3,10 @@
 --
 -- See `driver.lua` for the arguments.
 local cjson = require("cjson.safe")
+local binds = require("synapse.generate.binds")
 local config = require("synapse.config")
+local draft = require("synapse.generate.draft")
+local generate = require("synapse.generate")
 local logger = require("synapse.log")
 local service = require("synapse.service")
 local snapshot = require("synapse.snapshot")
@@ -30,7 +33,9 @@ local RICH = [[{
         "path": "/a/b", "decode": {"method": "nerve"}, "label_filters": [
           {"label": "az", "value": "a", "condition": "equals"}]},
       "haproxy": {"backend_name": "web.1", "use_nerve_weights": true,
-        "disabled": false, "server_options": "check", "port": 80},
+        "disabled": false, "server_options": "check", "port": 80,
+        "bind_options": "mss 1", "listen": ["mode http", "cookie a insert"],
+        "frontend": ["bind :80-90,[::1]:5 v6only"], "backend": ["a"]},
       "default_servers": [{"host": "10.0.0.1", "port": 80, "weight": 5},
         {"host": "localhost", "port": "81", "name": "spare"}],
       "use_previous_backends": false, "max_instances": 7, "unknown": null
@@ -50,7 +55,8 @@ local RICH = [[{
     "static": {"discovery": {"method": "base"}}
   },
   "haproxy": {"use_nerve_weights": true, "state_file_path": "/tmp/state",
-    "global": ["x"]},
+    "global": ["x"], "defaults": ["mode http"],
+    "extra_sections": {"listen s :80": ["bind *:80"]}, "shared_frontend": []},
   "session_timeout": 2.5, "service_conf_dir": "/etc/synapse.d"
 }]]
 
@@ -170,12 +176,32 @@ local EDGES = {
   end,
 }
 
+local SAID = "[ALERT]    (7) : config : parsing [/f:%d] : unknown keyword " ..
+  "'a' in 'backend' section\n"
+
+-- What is made of it has as many lines as it says, whatever was in them.
+local function check_generated(made)
+  local sections, notes = generate.sections(made, {config = "/c", agent = "/a"})
+  local file = draft.new(sections, "x")
+  check_strings(notes)
+  check_strings(binds.overlaps(sections))
+  while file:learn(mutate.text(SAID:format(math.random(1, 60))), "/f") do
+    check_strings(file:verdict().notes)
+  end
+  local text, lines = file:text()
+  local _, count = text:gsub("\n", "")
+  for number in pairs(lines) do
+    assert(number > 1 and number <= count, "a line that is not there")
+  end
+end
+
 local function fuzz_config()
   local made, messages = config.parse(bend(mutate.pick(configs)), EDGES)
   assert(type(messages) == "table", "neither warnings nor mistakes")
   check_strings(messages)
   if made then
     check_config(made)
+    check_generated(made)
   else
     assert(#messages > 0, "refused without a reason")
   end

@@ -51,6 +51,8 @@ describe("a configuration", function()
     local made, warnings = parse(service())
     assert.are.same({
       resync_interval = 600, session_timeout = 10,
+      use_nerve_weights = false, bind_address = "localhost",
+      lines = {global = {}, defaults = {}}, extra_sections = {},
       services = {{
         name = "web", place = "services.web", disabled = false, backend = "web",
         sources = made.services[1].sources, path = "/web",
@@ -58,7 +60,9 @@ describe("a configuration", function()
         use_previous_backends = true, leader_election = false,
         guard = {window = 10, share = 0.5, hold = 60},
         use_nerve_weights = false, max_instances = 1000,
-        fixed = "server_options is not set",
+        fixed = "server_options is not set", server_text = "", slots = 16,
+        lines = {frontend = {}, backend = {}, listen = {},
+          shared_frontend = {}},
       }},
     }, made)
     assert.are.same({}, warnings)
@@ -86,13 +90,74 @@ describe("a configuration", function()
   it("serves with options that no server can be added with, and says so",
     function()
       local made, warnings = parse(service({haproxy = {
-        server_options = "check cookie x"}}))
+        server_options = "check namespace x"}}))
       assert.is_nil(made.services[1].server_options)
-      local why = "`cookie` is none of `add server`'s keywords"
+      local why = "`namespace` is none of `add server`'s keywords"
       assert.are.equal("server_options: " .. why, made.services[1].fixed)
       assert.are.same({"services.web.haproxy.server_options: " .. why ..
         "; no slots can be added"}, warnings)
     end)
+
+  it("loses the options that named the instance and are needless now",
+    function()
+      local one = parse(service({haproxy = {server_options =
+        "check port %{port}  addr %{host} cookie %{name} inter 2s weight 50"}}))
+        .services[1]
+      assert.are.equal("check inter 2s weight 50", one.server_text)
+      assert.are.equal(one.server_text, one.server_options.text)
+    end)
+
+  it("takes two percent signs for one, as synapse did", function()
+    local one = parse(service({haproxy = {server_options =
+      "check error-limit 10%%"}})).services[1]
+    assert.are.equal("check error-limit 10%", one.server_text)
+  end)
+
+  local function haproxy(of)
+    return parse(service({haproxy = of})).services[1]
+  end
+
+  it("has a frontend where there is a port", function()
+    assert.is_nil(haproxy({}).bind)
+    assert.are.same({address = "localhost", port = "3213",
+      place = "services.web.haproxy.port"}, haproxy({port = 3213}).bind)
+    assert.are.equal("3213", haproxy({port = "3213"}).bind.port)
+    assert.are.equal("80-90", haproxy({port = "80-90"}).bind.port)
+  end)
+
+  it("has a frontend on an address alone where the port is null", function()
+    assert.are.same({address = "/run/web.sock", options = "mode 666",
+      place = "services.web.haproxy.port"}, haproxy({port = cjson.null,
+      bind_address = "/run/web.sock", bind_options = "mode 666"}).bind)
+  end)
+
+  it("says for all services where they listen", function()
+    local value = service({haproxy = {port = 80}})
+    value.haproxy = {bind_address = "10.0.0.1"}
+    assert.are.equal("10.0.0.1", parse(value).services[1].bind.address)
+  end)
+
+  it("has the lines of haproxy.cfg, each with its place", function()
+    local lines = haproxy({backend = {"  mode http", "a\nb", ""}}).lines
+    assert.are.same({
+      {text = "mode http", place = "services.web.haproxy.backend[0]"},
+      {text = "a", place = "services.web.haproxy.backend[1]"},
+      {text = "b", place = "services.web.haproxy.backend[1]"},
+    }, lines.backend)
+  end)
+
+  it("has the sections of haproxy.cfg, sorted by title", function()
+    local made = parse({haproxy = {extra_sections = {
+      ["peers p"] = {"peer a 127.0.0.1:1"}, ["listen l"] = {}}}})
+    assert.are.same({
+      {title = {text = "listen l",
+        place = 'haproxy.extra_sections["listen l"]'}, lines = {}},
+      {title = {text = "peers p",
+        place = 'haproxy.extra_sections["peers p"]'}, lines = {
+        {text = "peer a 127.0.0.1:1",
+          place = 'haproxy.extra_sections["peers p"][0]'}}},
+    }, made.extra_sections)
+  end)
 
   it("without services is one that does nothing", function()
     assert.are.same({}, parse({}).services)
@@ -151,15 +216,14 @@ describe("a configuration", function()
   end)
 
   it("names all keys that it does not need in one line", function()
-    local value = service({haproxy = {port = 3213, listen = {"mode http"}}})
-    value.services.api = service({
-      haproxy = {port = 3214, backend_name = "api"}})
+    local value = service({haproxy = {backend_order = "asc"}})
+    value.services.api = service({haproxy = {backend_order = "desc"}})
       .services.web
     value.haproxy = {do_reloads = true, socket_file_path = "/var/x"}
     local _, warnings = parse(value)
     assert.are.same({"keys that are not needed inside HAProxy are ignored: " ..
       "haproxy.do_reloads, haproxy.socket_file_path, " ..
-      "services.*.haproxy.listen, services.*.haproxy.port"}, warnings)
+      "services.*.haproxy.backend_order"}, warnings)
   end)
 
   it("that is no JSON is refused", function()

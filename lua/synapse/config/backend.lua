@@ -4,53 +4,67 @@
 --
 -- @module synapse.config.backend
 
+local bind = require("synapse.config.bind")
 local keys = require("synapse.keys")
-local options = require("synapse.options")
+local server_options = require("synapse.config.server_options")
 local value = require("synapse.config.value")
 
 local backend = {}
 
--- Options that were written for a configuration still serve: only the slots
--- cannot grow.
-local function read_options(report, one, place)
-  if one == nil then
-    return nil, "server_options is not set"
-  elseif type(one) ~= "string" then
-    value.wrong(report, place, "%s is not a string", value.shown(one))
-    return nil, nil
+-- The lines of haproxy.cfg.
+local function read_lines(report, object, place)
+  local made = {}
+  for _, name in ipairs({"frontend", "backend", "listen", "shared_frontend"})
+  do
+    made[name] = value.lines(report, object[name], place .. "." .. name)
   end
-  local made, why = options.parse(one)
-  if not made then
-    value.warn(report, place, "%s; no slots can be added", why)
-    return nil, "server_options: " .. why
+  return made
+end
+
+local NAME = "^[%w_.:-]+$"
+
+-- Where there is a frontend it has the name of the service.
+local function check_name(report, made, name, place)
+  if made.bind and not name:find(NAME) then
+    value.wrong(report, place, "%s is not the name of a frontend " ..
+      "([A-Za-z0-9_.:-])", value.shown(name))
   end
-  return made, nil
+end
+
+-- Here null is not what it is elsewhere, so it is looked at in the section
+-- itself.
+local function port_of(section)
+  if value.is_object(section) then
+    return section.port
+  end
 end
 
 --- Reads the section.
 -- @tparam report report
 -- @param section  its value
 -- @tparam string place
--- @tparam table defaults `name` of the service, and `use_nerve_weights`
--- @treturn table `disabled`, `backend`, `use_nerve_weights`,
---   `server_options` and `fixed` of a service
+-- @tparam table defaults `name` of the service, `use_nerve_weights`,
+--   `bind_address`
+-- @treturn table the fields of a service that come from it
 function backend.read(report, section, place, defaults)
   local object = value.object(report, section, place)
   value.keys(report, object, place, keys.SERVICE_HAPROXY)
-  local server_options, fixed = read_options(report, object.server_options,
+  local made = server_options.read(report, object.server_options,
     place .. ".server_options")
-  return {
-    disabled = value.boolean(report, object.disabled, place .. ".disabled",
-      false),
-    backend = value.string(report,
-      value.either(object.backend_name, defaults.name),
-      place .. ".backend_name", "^[%w_.:-]+$",
-      "the name of a backend ([A-Za-z0-9_.:-])"),
-    use_nerve_weights = value.boolean(report, object.use_nerve_weights,
-      place .. ".use_nerve_weights", defaults.use_nerve_weights),
-    server_options = server_options,
-    fixed = fixed,
-  }
+  made.disabled = value.boolean(report, object.disabled, place .. ".disabled",
+    false)
+  made.backend = value.string(report,
+    value.either(object.backend_name, defaults.name), place .. ".backend_name",
+    NAME, "the name of a backend ([A-Za-z0-9_.:-])")
+  made.use_nerve_weights = value.boolean(report, object.use_nerve_weights,
+    place .. ".use_nerve_weights", defaults.use_nerve_weights)
+  made.slots = value.number(report, object.slots, place .. ".slots",
+    {integer = true, low = 1, high = 10000, default = 16})
+  made.bind = bind.read(report, object, port_of(section), place,
+    defaults.bind_address)
+  made.lines = read_lines(report, object, place)
+  check_name(report, made, defaults.name, place:match("^(.*)%."))
+  return made
 end
 
 return backend

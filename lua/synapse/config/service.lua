@@ -29,8 +29,13 @@ local service = {}
 -- @tfield settings guard see `synapse.guard`
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
+-- @tfield string server_text the words of its servers
 -- @tfield ?options server_options what slots are added with
 -- @tfield ?string fixed why none can be
+-- @tfield integer slots  of a backend that is generated
+-- @tfield ?bind bind     where its frontend listens; nil: it has none
+-- @tfield table lines    of haproxy.cfg: `frontend`, `backend`, `listen`,
+--   `shared_frontend`, each a `{line,...}`
 
 local function merge(made, part)
   for field, one in pairs(part) do
@@ -84,8 +89,10 @@ local function read_one(report, name, section, context)
       place .. ".max_instances",
       {integer = true, low = 1, high = 100000, default = 1000}),
   }
-  merge(made, backend.read(report, object.haproxy, place .. ".haproxy",
-    {name = name, use_nerve_weights = context.use_nerve_weights}))
+  merge(made, backend.read(report, object.haproxy, place .. ".haproxy", {
+    name = name, use_nerve_weights = context.use_nerve_weights,
+    bind_address = context.bind_address,
+  }))
   merge(made, discovery.read(report, object, place, {
     read = context.read,
     port = read_port(report, object, object.haproxy, place),
@@ -111,9 +118,9 @@ end
 -- @tparam report report
 -- @tparam table objects the value of each by its name
 -- @tparam table context `resolve`: turns "name:port" into "address:port,..."
---   or nil; `read(path)`: a file's text, or nil and why not; `guard` and
---   `use_nerve_weights` of those that do not say; `files`: the path of the file
---   by name, for those that have one of their own
+--   or nil; `read(path)`: a file's text, or nil and why not; `guard`,
+--   `use_nerve_weights` and `bind_address` of those that do not say; `files`:
+--   the path of the file by name, for those that have one of their own
 -- @treturn {service,...} those that are not disabled, sorted by name
 function service.read(report, objects, context)
   local services, by_backend, names = {}, {}, {}

@@ -109,6 +109,36 @@ function value.list(report, one, place)
   return one
 end
 
+--- A line of haproxy.cfg.
+-- @table line
+-- @tfield string text
+-- @tfield string place in the configuration
+
+local function add_lines(lines, text, place)
+  for one in text:gmatch("[^\r\n]+") do
+    local stripped = one:match("^%s*(.*)$")
+    if stripped ~= "" then
+      lines[#lines + 1] = {text = stripped, place = place}
+    end
+  end
+end
+
+--- Reads a list of lines of haproxy.cfg.
+-- @treturn {line,...} empty where it is left out
+function value.lines(report, one, place)
+  local lines = {}
+  for i, text in ipairs(value.list(report, one, place)) do
+    local where = string.format("%s[%d]", place, i - 1)
+    if type(text) == "string" then
+      add_lines(lines, text, where)
+    else
+      value.wrong(report, where, "%s is not a line of haproxy.cfg",
+        value.shown(text))
+    end
+  end
+  return lines
+end
+
 local function unknown(report, place, key, fates)
   local meant = nearest.find(key, {fates.used, fates.differs})
   value.warn(report, place, "unknown key, ignored%s",

@@ -1,0 +1,134 @@
+--- A haproxy.cfg on its way: HAProxy is asked, and its answers are learnt from
+-- until it has nothing more to say.
+--
+-- Synapse knew the keywords of HAProxy 1.6. A line of `listen` went into the
+-- frontend, the backend, or both, and a line with another keyword into none.
+-- Here HAProxy is asked: each copy of a line of `listen` stays where HAProxy
+-- takes it, and a line with a keyword that HAProxy does not know is left out
+-- and named. All else that HAProxy refuses is a mistake.
+--
+-- Pure: it is `synapse.generate.program` that asks.
+--
+-- @module synapse.generate.draft
+
+local diagnostics = require("synapse.generate.diagnostics")
+
+local draft = {}
+draft.__index = draft
+
+--- Returns a draft.
+-- @tparam {section,...} sections as of `synapse.generate`
+-- @tparam string heading the comment of its first line
+-- @treturn draft
+function draft.new(sections, heading)
+  return setmetatable({
+    sections = sections, heading = heading,
+    left_out = {},  -- what HAProxy said, by line
+    said = {},      -- the last answer
+  }, draft)
+end
+
+--- Returns the file, and what stands where in it.
+-- @treturn string
+-- @treturn {[integer]=line}
+function draft:text()
+  local texts, lines = {"# " .. self.heading}, {}
+  local function add(text, line)
+    texts[#texts + 1] = text
+    lines[#texts] = line
+  end
+  for _, section in ipairs(self.sections) do
+    add("")
+    add(section.title.text, section.title)
+    for _, line in ipairs(section.lines) do
+      if not self.left_out[line] then
+        add("\t" .. line.text, line)
+      end
+    end
+  end
+  return table.concat(texts, "\n") .. "\n", lines
+end
+
+local function leaves_out(line, said)
+  if line.unless == "unfit" then
+    return said.level == "ALERT" or diagnostics.is_harmless(said)
+  end
+  return line.unless == "unknown" and diagnostics.is_unknown(said)
+end
+
+--- Learns what HAProxy says of the text.
+-- @tparam string output of `haproxy -c`
+-- @tparam string path   of the file it was asked about
+-- @treturn boolean whether the text has changed: HAProxy is to be asked again
+function draft:learn(output, path)
+  local _, lines = self:text()
+  local changed = false
+  self.said = diagnostics.parse(output, path)
+  for _, said in ipairs(self.said) do
+    said.of = lines[said.line]
+    if said.of and leaves_out(said.of, said) then
+      self.left_out[said.of] = self.left_out[said.of] or said
+      changed = true
+    end
+  end
+  return changed
+end
+
+local function message(line, text)
+  return line and string.format("%s: `%s`: %s", line.place, line.text, text)
+    or text
+end
+
+-- A line of `listen` was left out where all its copies were. What HAProxy
+-- refuses for more than its keyword is a mistake.
+local function judge_copies(source, copies, verdict)
+  local worst
+  for _, copy in ipairs(copies) do
+    if not copy.said then
+      return
+    elseif not worst or diagnostics.is_harmless(worst) then
+      worst = copy.said
+    end
+  end
+  if diagnostics.is_harmless(worst) then
+    table.insert(verdict.notes, message(source, worst.text .. "; left out"))
+  else
+    table.insert(verdict.errors, message(source, worst.text))
+  end
+end
+
+local function judge_left_out(self, verdict)
+  local copies, order = {}, {}
+  for _, section in ipairs(self.sections) do
+    for _, line in ipairs(section.lines) do
+      local said = self.left_out[line]
+      if line.source then
+        if not copies[line.source] then
+          copies[line.source] = {}
+          order[#order + 1] = line.source
+        end
+        table.insert(copies[line.source], {said = said})
+      elseif said then
+        table.insert(verdict.notes, message(line, said.text .. "; left out"))
+      end
+    end
+  end
+  for _, source in ipairs(order) do
+    judge_copies(source, copies[source], verdict)
+  end
+end
+
+--- Sums up, when there is nothing more to learn.
+-- @treturn table `errors`: why the file cannot be used; `notes`: what was left
+--   out, and what else HAProxy said; each with its place
+function draft:verdict()
+  local verdict = {errors = {}, notes = {}}
+  judge_left_out(self, verdict)
+  for _, said in ipairs(self.said) do
+    table.insert(said.level == "ALERT" and verdict.errors or verdict.notes,
+      message(said.of, said.text))
+  end
+  return verdict
+end
+
+return draft

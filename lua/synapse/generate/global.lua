@@ -1,0 +1,54 @@
+--- What the agent needs in the section `global`.
+--
+-- Pure.
+--
+-- @module synapse.generate.global
+
+local global = {}
+
+-- HAProxy expands variables within double quotes.
+local function quote(path)
+  if path:find("^[%w/._@:+,-]+$") then
+    return path
+  end
+  return '"' .. path:gsub('[\\"$]', "\\%0") .. '"'
+end
+
+-- Each line, and how one looks that takes its place. `lua-load` sets the
+-- variable of the socket, so it comes first.
+local function needs(paths)
+  return {
+    {"^insecure%-fork%-wanted", "insecure-fork-wanted"},
+    {"^hard%-stop%-after%s", "hard-stop-after 30m"},
+    {"^setenv%s+SYNAPSE_CONFIG%s", "setenv SYNAPSE_CONFIG " ..
+      quote(paths.config)},
+    {"^lua%-load%s.*synapse%.lua", "lua-load " .. quote(paths.agent)},
+    {"^stats%s+socket%s.*SYNAPSE_ADMIN",
+      'stats socket "${SYNAPSE_ADMIN}" level admin'},
+    {"^stats%s+maxconn%s", "stats maxconn 100"},
+  }
+end
+
+local function has(lines, pattern)
+  for _, one in ipairs(lines) do
+    if one.text:find(pattern) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Adds what is not there yet.
+-- @tparam {line,...} lines of the configuration; added to
+-- @tparam table paths as of `generate.sections`
+-- @treturn {line,...} lines
+function global.lines(lines, paths)
+  for _, need in ipairs(needs(paths)) do
+    if not has(lines, need[1]) then
+      lines[#lines + 1] = {text = need[2], place = "haproxy.global"}
+    end
+  end
+  return lines
+end
+
+return global

@@ -1,0 +1,92 @@
+--- The file that is made: a candidate that HAProxy looks at, and that takes
+-- the place of the old file when it is good.
+--
+-- @module synapse.generate.output
+
+local fcntl = require("posix.fcntl")
+local files = require("synapse.files")
+local stat = require("posix.sys.stat")
+local stdlib = require("posix.stdlib")
+local unistd = require("posix.unistd")
+
+local output = {}
+output.__index = output
+
+-- In a shell that has no /usr/sbin HAProxy is there nevertheless.
+local CHECK = "PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -c -f '%s' 2>&1"
+
+-- Where a link leads to, so that the link stays.
+local function place_of(path)
+  return stdlib.realpath(path) or path
+end
+
+--- Makes a candidate beside the file that it may replace.
+-- @tparam ?string path of that file; nil: there is none
+-- @treturn output
+-- @treturn[2] nil
+-- @treturn[2] string why not
+function output.new(path)
+  local template = path and place_of(path) .. ".XXXXXX" or
+    (os.getenv("TMPDIR") or "/tmp") .. "/synapse-haproxy-cfg.XXXXXX"
+  local descriptor, candidate = stdlib.mkstemp(template)
+  if not descriptor then
+    return nil, (candidate:gsub("%.XXXXXX", ""))
+  end
+  unistd.close(descriptor)
+  return setmetatable({path = candidate}, output)
+end
+
+--- Writes the candidate anew.
+-- @tparam string text
+function output:write(text)
+  local file = assert(io.open(self.path, "w"))
+  assert(file:write(text))
+  assert(file:close())
+end
+
+--- Asks HAProxy.
+-- @treturn string what it prints
+-- @treturn boolean whether it accepts the candidate
+function output:check()
+  local pipe = assert(io.popen(string.format(CHECK,
+    (self.path:gsub("'", "'\\''")))))
+  local said = pipe:read("a")
+  return said, pipe:close() == true
+end
+
+local function mode_of(path)
+  local found = stat.stat(path)
+  return found and found.st_mode & 4095 or tonumber("644", 8)
+end
+
+local function sync(path)
+  local descriptor = assert(fcntl.open(path, fcntl.O_RDONLY))
+  assert(unistd.fsync(descriptor))
+  unistd.close(descriptor)
+end
+
+--- Puts the candidate in the place of a file, unless that is the same.
+-- @tparam string path
+-- @treturn string "written" or "unchanged"
+-- @treturn[2] nil
+-- @treturn[2] string why not
+function output:replace(path)
+  local place = place_of(path)
+  if files.read(place) == files.read(self.path) then
+    return "unchanged"
+  end
+  stat.chmod(self.path, mode_of(place))
+  sync(self.path)
+  local ok, why = os.rename(self.path, place)
+  if not ok then
+    return nil, why
+  end
+  return "written"
+end
+
+--- Removes the candidate, where it is still there.
+function output:close()
+  os.remove(self.path)
+end
+
+return output

@@ -1,0 +1,67 @@
+--- Mends what was right when old configurations were written.
+--
+-- Pure, but that it changes the lines that it is given.
+--
+-- @module synapse.generate.repair
+
+local repair = {}
+
+--- Mends a section: `listen stats :3212` became two lines in HAProxy 1.6.
+-- @tparam section section of the configuration
+-- @treturn section
+function repair.section(section)
+  local title = section.title
+  local kind, name, addresses =
+    title.text:match("^%s*(%l+)%s+(%S+)%s+(%S.*)$")
+  if kind ~= "listen" and kind ~= "frontend" then
+    return section
+  end
+  local lines = {{text = "bind " .. addresses, place = title.place}}
+  table.move(section.lines, 1, #section.lines, 2, lines)
+  return {
+    title = {text = kind .. " " .. name, place = title.place}, lines = lines,
+  }
+end
+
+--- Makes cookies follow the instances. Synapse named a server's cookie after
+-- the server; a slot has one instance after another, so its cookie is made of
+-- its address and a key.
+-- @tparam {line,...} lines of a section; changed
+function repair.cookies(lines)
+  for _, one in ipairs(lines) do
+    if one.text:find("^cookie%s") and
+      not (one.text .. " "):find("%sdynamic%s")
+    then
+      one.text = one.text .. " dynamic"
+    end
+  end
+end
+
+-- Finds the last line of a kind, the one that HAProxy goes by.
+local function find(lines, defaults, pattern)
+  for _, list in ipairs({lines, defaults}) do
+    for i = #list, 1, -1 do
+      if list[i].text:find(pattern) then
+        return list[i]
+      end
+    end
+  end
+end
+
+--- Makes the key of a backend with cookies that has none.
+-- @tparam {line,...} lines of the backend
+-- @tparam {line,...} defaults
+-- @tparam string key
+-- @treturn ?line nil where none is needed
+function repair.cookie_key(lines, defaults, key)
+  local cookie = find(lines, defaults, "^cookie%s")
+  local mode = find(lines, defaults, "^mode%s")
+  if not cookie or not mode or not mode.text:find("^mode%s+http%f[%W]") or
+    find(lines, defaults, "^dynamic%-cookie%-key%s")
+  then
+    return nil
+  end
+  return {text = "dynamic-cookie-key " .. key, place = cookie.place}
+end
+
+return repair
