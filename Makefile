@@ -3,6 +3,7 @@
 #   make              build/zookeeper.so and build/nerve
 #   make deps         install the Debian packages that are missing (apt)
 #   make demo         the sandbox: ZooKeeper, three services, nerve, HAProxy
+#   make tour         every step of demo/README.md, compared with what it says
 #   make test         every test: check + e2e
 #   make check        lint + unit: seconds, what a commit must pass
 #   make lint unit sanitize fuzz e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
@@ -74,7 +75,7 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
         python3-kazoo iproute2 binutils openssl strace gdb prometheus
 
-.PHONY: all deps demo test check lint unit sanitize fuzz e2e bench soak \
+.PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \
         install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -128,6 +129,10 @@ deps:
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)demo/run
+
+tour: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)demo/tour
 
 test: deps
 	$(Q)$(PYTHON) tests/run.py lint unit sanitize fuzz e2e

@@ -1,6 +1,7 @@
 """What was done to the stack, and when: a line for each act, so that what
 comes of it can be measured from the moment of the act itself."""
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Act:
-    """`moment` is in seconds of the clock that all processes share."""
-    moment: float
+    """It was done between `begin` and `end`, in seconds of the clock that all
+    processes share."""
+    begin: float
+    end: float
     text: str
 
 
@@ -17,10 +20,13 @@ def now():
     return time.monotonic()
 
 
-def note(stack, text):
-    """Call it right before the act."""
+@contextlib.contextmanager
+def noted(stack, text):
+    """`with noted(...):` the act, which is remembered once it is done."""
+    begin = now()
+    yield
     with open(_file(stack), "a") as file:
-        file.write(f"{now():.6f} {text}\n")
+        file.write(f"{begin:.6f} {now():.6f} {text}\n")
 
 
 def all_of(stack):
@@ -28,8 +34,8 @@ def all_of(stack):
     if not os.path.exists(_file(stack)):
         return []
     with open(_file(stack)) as file:
-        lines = [line.rstrip("\n").partition(" ") for line in file]
-    return [Act(float(moment), text) for moment, _, text in lines]
+        lines = [line.rstrip("\n").split(" ", 2) for line in file]
+    return [Act(float(begin), float(end), text) for begin, end, text in lines]
 
 
 def since_last(stack):
@@ -37,7 +43,7 @@ def since_last(stack):
     acts = all_of(stack)
     if not acts:
         return ""
-    return (f", {(now() - acts[-1].moment) * 1000:.0f} ms after "
+    return (f", {(now() - acts[-1].begin) * 1000:.0f} ms after "
             f"`{acts[-1].text}`")
 
 

@@ -16,34 +16,33 @@ class Refused(Exception):
 def start(piece):
     if piece.process.runs():
         raise Refused(f"{piece.name} runs already: pid {piece.process.pid}")
-    with piece.stack.locked():
-        _note("start", piece)
+    with piece.stack.locked(), _noted("start", piece):
         piece.start()
 
 
 def stop(piece):
     _must_run(piece)
-    _note("stop", piece)
-    piece.process.ask()
-    return piece.finish()
+    with _noted("stop", piece):
+        piece.process.ask()
+        return piece.finish()
 
 
 def crash(piece):
     _must_run(piece)
-    _note("crash", piece)
-    piece.process.kill()
+    with _noted("crash", piece):
+        piece.process.kill()
 
 
 def freeze(piece):
     _must_run(piece)
-    _note("freeze", piece)
-    piece.process.send_all(signal.SIGSTOP)
+    with _noted("freeze", piece):
+        piece.process.send_all(signal.SIGSTOP)
 
 
 def thaw(piece):
     _must_run(piece)
-    _note("thaw", piece)
-    piece.process.send_all(signal.SIGCONT)
+    with _noted("thaw", piece):
+        piece.process.send_all(signal.SIGCONT)
 
 
 def reload(piece):
@@ -52,8 +51,8 @@ def reload(piece):
         raise Refused(f"{piece.kind} has no reload: "
                       f"{' and '.join(RELOAD)} have")
     _must_run(piece)
-    _note("reload", piece)
-    piece.process.send(RELOAD[piece.kind])
+    with _noted("reload", piece):
+        piece.process.send(RELOAD[piece.kind])
 
 
 VERBS = {"start": start, "stop": stop, "crash": crash, "freeze": freeze,
@@ -61,8 +60,9 @@ VERBS = {"start": start, "stop": stop, "crash": crash, "freeze": freeze,
 
 
 def set_health(stack, machine, well):
-    acts.note(stack, f"health {machine.name} {'on' if well else 'off'}")
-    Service(stack, machine).set_health(well)
+    with acts.noted(stack,
+                    f"health {machine.name} {'on' if well else 'off'}"):
+        Service(stack, machine).set_health(well)
 
 
 def _must_run(piece):
@@ -71,5 +71,5 @@ def _must_run(piece):
                       f"{piece.process.state()}")
 
 
-def _note(verb, piece):
-    acts.note(piece.stack, f"{verb} {piece.name}")
+def _noted(verb, piece):
+    return acts.noted(piece.stack, f"{verb} {piece.name}")
