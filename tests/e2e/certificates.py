@@ -15,8 +15,8 @@ class Authority:
         _openssl("req", "-x509", *_new_key(self._key), "-out", self.file,
                  "-days", "1", "-subj", f"/CN={name}")
 
-    def context(self, host):
-        """A server's side of TLS, with a certificate for `host`."""
+    def certificate(self, host):
+        """The file of a certificate for `host`, with its key."""
         base = self._sandbox.path(f"{self._name}-{host}")
         _openssl("req", *_new_key(f"{base}.key"), "-out", f"{base}.csr",
                  "-subj", f"/CN={host}")
@@ -25,8 +25,14 @@ class Authority:
         _openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.file,
                  "-CAkey", self._key, "-out", f"{base}.pem", "-days", "1",
                  "-extfile", names)
+        with open(f"{base}.pem", "a") as file, open(f"{base}.key") as key:
+            file.write(key.read())
+        return f"{base}.pem"
+
+    def context(self, host):
+        """A server's side of TLS, with a certificate for `host`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(f"{base}.pem", f"{base}.key")
+        context.load_cert_chain(self.certificate(host))
         return context
 
 

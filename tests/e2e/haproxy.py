@@ -67,13 +67,14 @@ def weighted(zookeeper, path):
 class HAProxy:
     """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
     out, `snapshot=False` its memory, `threads=False` the directive that it
-    needs; `extra` are more lines of `global`. With `status` the agent answers
+    needs; `extra` are more lines of `global`, `after` of the end. With `status` the agent answers
     on `status_port`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
-                 synapse=None, status=False):
+                 synapse=None, status=False, after=()):
         self._sandbox = sandbox
+        self._after = after
         self._limit = limit
         self.name = name
         self.host = address.HOST
@@ -139,6 +140,7 @@ class HAProxy:
                       f"  bind {address.HOST}:{self.status_port}",
                       "  http-request use-service lua.synapse", ""]
         lines += [backend.section() for backend in self.backends]
+        lines += [*self._after, ""]
         with open(self.file, "w") as file:
             file.write("\n".join(lines))
 

@@ -14,8 +14,10 @@ import address
 import wait
 
 JARS = "/usr/share/java"
+# The three of netty are for TLS; Debian's own list of classes lacks them.
 CLASSES = ":".join(f"{JARS}/{name}.jar" for name in (
-    "zookeeper", "slf4j-api", "slf4j-simple"))
+    "zookeeper", "slf4j-api", "slf4j-simple", "netty-codec",
+    "netty-resolver", "netty-transport-native-unix-common"))
 MACHINE = ["java", "-Xmx128m", "-Xshare:auto", "-XX:+UseSerialGC",
            "-XX:TieredStopAtLevel=1", "-Dzookeeper.forceSync=no",
            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

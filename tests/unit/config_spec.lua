@@ -30,7 +30,7 @@ local function parse(value, files)
     read = function(path)
       local name = path:match("^/etc/synapse%.d/([^/]*)$")
       if not name then
-        return nil, path .. ": No such file or directory"
+        return nil, "No such file or directory"
       end
       return files[name]
     end,

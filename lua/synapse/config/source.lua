@@ -76,7 +76,7 @@ local function read_password_file(report, one, place, read)
   end
   local text, why = read(path)
   if not text then
-    value.wrong(report, place, "%s", why)
+    value.wrong(report, place, "%s: %s", path, why)
     return nil
   end
   return (text:gsub("\r?\n$", ""))
