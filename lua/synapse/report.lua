@@ -14,7 +14,7 @@ report.DEAD_AFTER = 15
 
 local function ensembles(agent)
   local list, now = {}, agent.deps.now()
-  for _, one in pairs(agent.sources.ensembles) do
+  for _, one in ipairs(agent.sources.ensembles) do
     list[#list + 1] = {
       hosts = one.hosts, state = one.state, session = one.id,
       since = math.floor(agent.deps.runtime.wall() - (now - one.since)),

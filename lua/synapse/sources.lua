@@ -1,7 +1,8 @@
 --- Where the instances of all services come from.
 --
 -- Services of the same ensemble share its session, and services of the same
--- path of it share the reads.
+-- path of it share the reads. Only where the watches of one session could
+-- outgrow the packet that restores them is there a second one.
 --
 -- @module synapse.sources
 
@@ -14,17 +15,42 @@ local registry = require("synapse.registry")
 local sources = {}
 sources.__index = sources
 
-local function ensemble_of(self, source)
-  local place, deps = source.ensemble, self.deps
-  if not self.ensembles[place] then
-    self.ensembles[place] = ensemble.new({
-      hosts = source.hosts, auth = source.auth, log = deps.log,
-      now = deps.now, random = deps.random,
-      resync_interval = deps.resync_interval,
-      entered = function(from, to) deps.entered(source.hosts, from, to) end,
-    })
+-- ZooKeeper's client restores all watches of a handle in one packet, which a
+-- server refuses above 1 MB (jute.maxbuffer). Half of it is left for names that
+-- are longer than NAME, and for instances beyond the slots.
+local MOST_BYTES = 512 * 1024
+local NAME = 32
+
+-- How many bytes the watches of a source may take in that packet.
+local function watch_bytes(source, readers)
+  local most = 0
+  for _, one in ipairs(readers) do
+    most = math.max(most, #one.placement.pool, #one.choice.instances)
   end
-  return self.ensembles[place]
+  return (most + 1) * (#source.path + NAME + 4)
+end
+
+local function new_ensemble(self, source)
+  local deps = self.deps
+  local made = ensemble.new({
+    hosts = source.hosts, auth = source.auth, log = deps.log,
+    now = deps.now, random = deps.random,
+    resync_interval = deps.resync_interval,
+    entered = function(from, to) deps.entered(source.hosts, from, to) end,
+  })
+  table.insert(self.ensembles, made)
+  return made
+end
+
+local function ensemble_of(self, source, readers)
+  local bytes = watch_bytes(source, readers)
+  local last = self.last[source.ensemble]
+  if not last or last.bytes + bytes > MOST_BYTES then
+    last = {ensemble = new_ensemble(self, source), bytes = 0}
+    self.last[source.ensemble] = last
+  end
+  last.bytes = last.bytes + bytes
+  return last.ensemble
 end
 
 -- A znode's name says nothing in the path of another source.
@@ -59,7 +85,7 @@ local function instances_of(self, one)
 end
 
 local function add_registry(self, source, readers)
-  local deps, through = self.deps, ensemble_of(self, source)
+  local deps, through = self.deps, ensemble_of(self, source, readers)
   local made = registry.new({
     hosts = source.hosts, path = source.path,
     decoder = decode.new(source.decode),
@@ -110,7 +136,7 @@ end
 -- @treturn sources
 function sources.new(deps)
   local self = setmetatable({
-    deps = deps, ensembles = {}, registries = {}, by_session = {},
+    deps = deps, ensembles = {}, last = {}, registries = {}, by_session = {},
   }, sources)
   local places, readers = readers_of(deps.services)
   for _, source in ipairs(places) do
@@ -135,7 +161,7 @@ end
 -- @tparam {[string]=string} addresses numeric, by the hosts configured
 -- @tparam number timeout seconds
 function sources:open(client, addresses, timeout)
-  for _, through in pairs(self.ensembles) do
+  for _, through in ipairs(self.ensembles) do
     local hosts, session, why = through.hosts, nil, "its names do not resolve"
     if addresses[hosts] then
       session, why =
@@ -159,7 +185,7 @@ function sources:take(event)
   if through then
     through:take(event)
   elseif event.type == "overflow" then
-    for _, one in pairs(self.ensembles) do
+    for _, one in ipairs(self.ensembles) do
       one:take(event)
     end
   end
@@ -168,7 +194,7 @@ end
 
 --- Does what time brings: delayed reads and retries.
 function sources:tick()
-  for _, through in pairs(self.ensembles) do
+  for _, through in ipairs(self.ensembles) do
     through:tick()
   end
 end
@@ -177,7 +203,7 @@ end
 -- know.
 -- @treturn boolean
 function sources:has_threads()
-  for _, through in pairs(self.ensembles) do
+  for _, through in ipairs(self.ensembles) do
     if through.state == "no_threads" then
       return false
     end
@@ -199,7 +225,7 @@ end
 
 --- Forgets what was asked and reads everything anew.
 function sources:restart()
-  for _, through in pairs(self.ensembles) do
+  for _, through in ipairs(self.ensembles) do
     through:restart()
   end
 end

@@ -112,11 +112,12 @@ def assert_in_place(proxy, fleet, what):
     print(f"{what}: {time.monotonic() - start:.1f} s")
 
 
-def assert_counts(wire, what, **wanted):
-    """Exactly these requests were made, once all is quiet."""
-    seen = {name: wire.counts[name] for name in wanted}
+def assert_counts(wire, what, lists, gets):
+    """So many requests were made, once all is quiet. Of very many lists, one
+    or two are read again at any moment, against lost watches."""
     print(f"{what}: {dict(wire.counts)}, at most {wire.most} in flight")
-    assert seen == wanted, what
+    assert wire.counts["get"] == gets, what
+    assert lists <= wire.counts["list"] <= lists + SERVICES // 1000, what
 
 
 @pytest.fixture
@@ -155,20 +156,20 @@ def test_a_fleet_is_in_place_whatever_happens_to_the_session(sandbox, fleet):
     proxy = sandbox.haproxy(backends(fleet),
                             synapse={"resync_interval": 86400})
     assert_in_place(proxy, fleet, f"start, {fleet.size()} instances")
-    lists, gets = SERVICES + 1, fleet.size()
-    assert_counts(wire, "start", list=lists, get=gets)
+    lists = SERVICES + 1
+    assert_counts(wire, "start", lists, fleet.size())
     assert wire.most <= IN_FLIGHT
 
     wire.forget()
     fleet.add("s0")
     fleet.commit()
     assert_in_place(proxy, fleet, "one more instance")
-    assert_counts(wire, "one more instance", list=1, get=1)
+    assert_counts(wire, "one more instance", 1, 1)
     wire.forget()
     fleet.move("s0")
     fleet.commit()
     assert_in_place(proxy, fleet, "one with another address")
-    assert_counts(wire, "one with another address", list=0, get=1)
+    assert_counts(wire, "one with another address", 0, 1)
 
     wire.forget()
     wire.cut()

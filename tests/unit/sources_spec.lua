@@ -19,7 +19,7 @@ describe("the sources of services", function()
   local function service(name, config)
     config.max_instances = 1000
     return {name = name, choice = {instances = config.known or {}},
-      deps = {config = config}}
+      placement = {pool = {}}, deps = {config = config}}
   end
 
   local function new(services)
@@ -68,6 +68,24 @@ describe("the sources of services", function()
   before_each(function()
     log, opened, sessions, seen = new_log(), {}, {}, {}
   end)
+
+  -- Twenty thousand watches were more than a server takes in one packet, and
+  -- every reconnect then read everything again.
+  it("have another session where the watches of one would be too many",
+    function()
+      local services = {}
+      for i = 1, 5 do
+        services[i] = service("s" .. i, {
+          sources = {new_source("/" .. i, "a:2181")}})
+        services[i].placement.pool = {}
+        for slot = 1, 5000 do
+          services[i].placement.pool[slot] = "s" .. slot
+        end
+      end
+      new(services)
+      assert.are.same({"10.0.0.5:2181", "10.0.0.5:2181", "10.0.0.5:2181"},
+        opened)
+    end)
 
   it("share a session for each ensemble and its credentials", function()
     local secret = new_source("/c", "a:2181")
