@@ -1,8 +1,10 @@
 """synapse-haproxy-cfg: a haproxy.cfg made of a synapse.conf.json."""
 
+import copy
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -91,7 +93,7 @@ def test_lines_that_synapse_dropped_are_left_out_and_named(files):
     status, _, said = files.make()
     assert status == 0, said
     assert ("services.simple_http_service.haproxy.listen[1]: `get httpchk /`: "
-            "unknown keyword 'get'") in said
+            "left out: unknown keyword 'get'") in said
     assert "get httpchk" not in files.read()
     assert "http-check expect string OK" in files.read()
 
@@ -211,12 +213,15 @@ def test_the_tutorials_configuration_serves(sandbox, files):
     [service] = value["services"].values()
     service["discovery"]["hosts"] = ["127.0.0.1:2181"]
     service["haproxy"]["listen"].append("cookie SRV insert indirect")
-    text = json.dumps(value).replace("/var/haproxy/stats", "/run/stats")
-    files.write({**json.loads(text), "session_timeout": 3})
+    value["session_timeout"] = 3
+    value["haproxy"]["global"] = [
+        line.replace("/var/haproxy", "/run").replace("daemon", "nbthread 2")
+        for line in value["haproxy"]["global"]]
+    files.write(value)
     network = Namespace(sandbox)
     assert files.make()[0] == 0
     network.zookeeper()
-    network.start("haproxy", "haproxy", "-W", "-db", "-f", files.cfg)
+    proxy = network.start("haproxy", "haproxy", "-W", "-f", files.cfg)
     for number in (1, 2):
         register(network, sandbox, number)
     wait.until(lambda: answers(network) == {"a1", "a2"}, 20,
@@ -229,6 +234,16 @@ def test_the_tutorials_configuration_serves(sandbox, files):
     assert len(served) == 1
     assert "simple_http_service" in network.output(
         "curl", "-s", "http://127.0.0.1:3212/")
+
+    # A service more: the file is made again, and HAProxy reloaded.
+    value["services"]["more"] = copy.deepcopy(service)
+    value["services"]["more"]["haproxy"]["port"] = 3214
+    files.write(value)
+    assert files.make()[0] == 0
+    proxy.send(signal.SIGUSR2)
+    wait.until(lambda: network.fetch(3214) in ("a1", "a2"), 20,
+               "the new service is served")
+    assert network.fetch(3213) in ("a1", "a2")
 
 
 def register(network, sandbox, number):

@@ -71,7 +71,7 @@ describe("a draft", function()
     assert.are.equal(0, count(made, "get httpchk"))
     assert.is_false(made:learn("", "/f"))
     assert.are.same({errors = {}, notes = {"get httpchk's place: `get " ..
-      "httpchk`: unknown keyword 'get' in 'backend' section; left out"}},
+      "httpchk`: left out: unknown keyword 'get' in 'backend' section"}},
       made:verdict())
   end)
 
@@ -94,7 +94,7 @@ describe("a draft", function()
     assert.are.equal("# x\n\nbackend b\n\toption y\n", (made:text()))
     assert.is_false(made:learn("", "/f"))
     assert.are.same({errors = {}, notes = {
-      "option x's place: `option x`: unknown option 'x'.; left out"}},
+      "option x's place: `option x`: left out: unknown option 'x'."}},
       made:verdict())
   end)
 
@@ -118,6 +118,14 @@ describe("a draft", function()
     local made = draft.new({}, "x")
     made:learn("[ALERT]    (7) : config : Proxy 'f': unable to find b.\n", "/f")
     assert.are.same({"Proxy 'f': unable to find b."}, made:verdict().errors)
+  end)
+
+  it("says once what HAProxy says of both copies of a line", function()
+    local made, says = copied("bind-process 1")
+    made:learn(says("WARNING", "frontend f", "is deprecated") ..
+      says("WARNING", "backend b", "is deprecated"), "/f")
+    assert.are.same({"bind-process 1's place: `bind-process 1`: is " ..
+      "deprecated"}, made:verdict().notes)
   end)
 
   it("passes on what HAProxy warns of", function()

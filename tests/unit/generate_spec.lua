@@ -208,8 +208,8 @@ describe("row", function()
   end
 
   it("of configuration and generation is not forgotten", function()
-    local wanted = {X1 = true, X2 = true, R1 = true, R2 = true, H20 = true,
-      H22 = true}
+    local wanted = {X1 = true, X2 = true, X3 = true, R1 = true, R2 = true,
+      H20 = true, H22 = true}
     for i = 24, 38 do
       wanted["H" .. i] = true
     end

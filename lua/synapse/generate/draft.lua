@@ -91,7 +91,7 @@ local function judge_copies(source, copies, verdict)
     end
   end
   if diagnostics.is_harmless(worst) then
-    table.insert(verdict.notes, message(source, worst.text .. "; left out"))
+    table.insert(verdict.notes, message(source, "left out: " .. worst.text))
   else
     table.insert(verdict.errors, message(source, worst.text))
   end
@@ -109,13 +109,23 @@ local function judge_left_out(self, verdict)
         end
         table.insert(copies[line.source], {said = said})
       elseif said then
-        table.insert(verdict.notes, message(line, said.text .. "; left out"))
+        table.insert(verdict.notes, message(line, "left out: " .. said.text))
       end
     end
   end
   for _, source in ipairs(order) do
     judge_copies(source, copies[source], verdict)
   end
+end
+
+-- Both copies of a line may be worth the same words.
+local function once(texts)
+  local kept, seen = {}, {}
+  for _, text in ipairs(texts) do
+    kept[#kept + 1] = not seen[text] and text or nil
+    seen[text] = true
+  end
+  return kept
 end
 
 --- Sums up, when there is nothing more to learn.
@@ -128,7 +138,7 @@ function draft:verdict()
     table.insert(said.level == "ALERT" and verdict.errors or verdict.notes,
       message(said.of, said.text))
   end
-  return verdict
+  return {errors = once(verdict.errors), notes = once(verdict.notes)}
 end
 
 return draft
