@@ -4,3 +4,4 @@ files["lua/synapse/http.lua"] = {read_globals = {"core"}}
 files["lua/synapse/main.lua"] = {read_globals = {"core"}}
 files["lua/synapse/runtime.lua"] = {read_globals = {"core"}}
 files["tests"] = {std = "+busted"}
+files["tests/e2e/programs/starts.lua"] = {read_globals = {"core"}}

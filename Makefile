@@ -89,7 +89,7 @@ $(B)/obj/%.o: %.c Makefile VERSION
 
 $(B)/zookeeper.so: $(LUA_OBJ) $(ZK_OBJ)
 	@echo "LD $@"
-	$(Q)$(CC) -shared $(ALL_LDFLAGS) -o $@ $^ $(ZK_LIBS)
+	$(Q)$(CC) -shared $(ALL_LDFLAGS) -o $@ $^ $(ZK_LIBS) -lseccomp
 
 $(B)/nerve: $(NERVE_OBJ) $(ZK_OBJ)
 	@echo "LD $@"

@@ -269,6 +269,7 @@ static const luaL_Reg module_functions[] = {
     {"checksum", lzookeeper_checksum},
     {"setenv", lzookeeper_setenv},
     {"open_directory", lzookeeper_open_directory},
+    {"lockdown", lua_zk_lockdown},
     {NULL, NULL},
 };
 static const luaL_Reg directory_methods[] = {

@@ -67,6 +67,9 @@ void lua_zk_close_session(struct box *box);
  * them from now on, and `children`, made when it is first asked for. */
 void lua_zk_set_names(lua_State *L, struct event *ev);
 
+/* zookeeper.lockdown() */
+int lua_zk_lockdown(lua_State *L);
+
 /* client:poll() */
 int lua_zk_poll(lua_State *L);
 

@@ -20,6 +20,7 @@ local config = {}
 -- @table config
 -- @tfield {service,...} services sorted by name
 -- @tfield number session_timeout seconds
+-- @tfield boolean lockdown whether the worker may start no process
 -- @tfield number resync_interval seconds
 -- @tfield ?string state_file_path of the snapshot
 -- @tfield table lines of haproxy.cfg: `global` and `defaults`, a `{line,...}`
@@ -59,6 +60,7 @@ local function read_top(report, whole, edges)
     "session_timeout", {low = 1, high = 3600, default = 10})
   made.resync_interval = value.number(report, top.resync_interval,
     "resync_interval", {low = 1, high = 86400, default = 600})
+  made.lockdown = value.boolean(report, top.lockdown, "lockdown", false)
   made.services = read_services(report, top, made, edges)
   return made
 end

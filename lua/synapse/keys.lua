@@ -31,7 +31,7 @@ local function fates(place, of)
 end
 
 keys.TOP = fates("", {
-  used = [[services service_conf_dir haproxy guard session_timeout
+  used = [[services service_conf_dir haproxy guard lockdown session_timeout
     resync_interval]],
   not_needed = "statsd file_output",
 })

@@ -12,6 +12,7 @@ local backends = require("synapse.backends")
 local configuration = require("synapse.configuration")
 local files = require("synapse.files")
 local http = require("synapse.http")
+local lockdown = require("synapse.lockdown")
 local logger = require("synapse.log")
 local preview = require("synapse.preview")
 local runtime = require("synapse.runtime")
@@ -69,21 +70,33 @@ local function check_backends(services, find)
   end
 end
 
--- Only `haproxy -c` needs this; see `synapse.preview`.
-local function check_text(services)
+-- Returns the paths and the texts of HAProxy's configuration, none where they
+-- cannot be told, and whether this is `haproxy -c`.
+local function read_haproxy()
   local arguments, texts = {}, {}
   for argument in (files.read("/proc/self/cmdline") or ""):gmatch("[^\0]+") do
     arguments[#arguments + 1] = argument
   end
-  for i, path in ipairs(preview.files(arguments) or {}) do
+  local paths, is_check = preview.files(arguments)
+  for i, path in ipairs(paths or {}) do
     texts[i] = files.read(path)
     if not texts[i] then
-      return
+      return {}, {}, is_check
     end
   end
-  local found = #texts > 0 and preview.backends(texts)
+  return paths or {}, texts, is_check
+end
+
+-- At the start itself HAProxy tells of its backends; see `synapse.preview`.
+local function check_haproxy(settings)
+  local paths, texts, is_check = read_haproxy()
+  local problem = settings.lockdown and lockdown.problem(paths, texts)
+  if problem then
+    error("synapse: " .. problem, 0)
+  end
+  local found = is_check and #texts > 0 and preview.backends(texts)
   if found then
-    check_backends(services, function(name) return found[name] end)
+    check_backends(settings.services, function(name) return found[name] end)
   end
 end
 
@@ -92,7 +105,7 @@ local function load()
   zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
   log:info("version %s", zookeeper.version)
   local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
-  check_text(settings.services)
+  check_haproxy(settings)
   return {
     config = settings,
     client = client,
@@ -173,9 +186,22 @@ local function listen(self)
   socket:close()
 end
 
+-- Now that HAProxy has its threads, and before anything of ZooKeeper is read.
+local function lock_down()
+  local ok, why = zookeeper.lockdown()
+  if ok then
+    log:info("locked down: this worker starts no process any more")
+  else
+    log:alert("lockdown: %s; this worker may still start processes", why)
+  end
+end
+
 local function main_task(self, loaded)
   log:info("version %s, %d services, %d instances from the snapshot",
     zookeeper.version, #self.services, count_records(loaded.storage.records))
+  if loaded.config.lockdown then
+    lock_down()
+  end
   math.randomseed(os.time() ~ math.floor(zookeeper.now() * 1000000))
   self:open(loaded.addresses)
   while not self.stopped do

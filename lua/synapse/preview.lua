@@ -75,10 +75,11 @@ for word in ("-C -S -x -n -m -N -L -p -G"):gmatch("%S+") do
   VALUE[word] = true
 end
 
---- Finds the files that a check of the configuration reads.
+--- Finds the files of the configuration.
 -- @tparam {string,...} arguments of HAProxy's command line
 -- @treturn {string,...} paths
--- @treturn[2] nil when it is no check, or the arguments do not tell
+-- @treturn boolean whether this is but a check of them
+-- @treturn[2] nil when the arguments do not tell
 function preview.files(arguments)
   local files, checks, i = {}, false, 2
   while arguments[i] do
@@ -98,7 +99,7 @@ function preview.files(arguments)
     end
     i = i + 1
   end
-  return checks and files or nil
+  return files, checks
 end
 
 return preview

@@ -67,14 +67,16 @@ def weighted(zookeeper, path):
 class HAProxy:
     """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
     out, `snapshot=False` its memory, `threads=False` the directive that it
-    needs; `extra` are more lines of `global`, `after` of the end. With `status` the agent answers
-    on `status_port`."""
+    needs; `extra` are more lines of `global`, `after` of the end; `jail` is
+    the directory that it goes to by chroot, an empty one unless it is said.
+    With `status` the agent answers on `status_port`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
-                 synapse=None, status=False, after=()):
+                 synapse=None, status=False, after=(), jail=None):
         self._sandbox = sandbox
         self._after = after
+        self._jail = jail
         self._limit = limit
         self.name = name
         self.host = address.HOST
@@ -145,9 +147,9 @@ class HAProxy:
             file.write("\n".join(lines))
 
     def _privileges(self):
-        empty = self._path("empty")
-        os.makedirs(empty, exist_ok=True)
-        return [f"  chroot {empty}", "  user haproxy", "  group haproxy"]
+        jail = self._jail or self._path("empty")
+        os.makedirs(jail, exist_ok=True)
+        return [f"  chroot {jail}", "  user haproxy", "  group haproxy"]
 
     def start(self):
         """Starts it and waits until master and worker answer."""

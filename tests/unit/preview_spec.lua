@@ -66,19 +66,21 @@ describe("the command line", function()
     {"haproxy -W -q -c -f a.cfg -f b.cfg", "a.cfg b.cfg"},
     {"haproxy -p /run/pid -L x -c -- a.cfg b.cfg", "a.cfg b.cfg"},
     {"haproxy -f a.cfg -c", "a.cfg"},
-    {"haproxy -W -f a.cfg"},
+    {"haproxy -W -f a.cfg", "a.cfg", true},
     {"haproxy -C /etc -c -f a.cfg"},
-    {"haproxy -sf 1 2 -x sockpair@3 -W -f a.cfg"},
+    {"haproxy -sf 1 2 -x sockpair@3 -W -f a.cfg", "a.cfg", true},
   }
   for _, case in ipairs(cases) do
-    it(string.format("`%s` checks %s", case[1], case[2] or "nothing"),
+    it(string.format("`%s` %s %s", case[1], case[3] and "runs" or "checks",
+      case[2] or "what it does not tell"),
       function()
         local arguments = {}
         for word in case[1]:gmatch("%S+") do
           arguments[#arguments + 1] = word
         end
-        local files = preview.files(arguments)
+        local files, checks = preview.files(arguments)
         assert.are.equal(case[2], files and table.concat(files, " "))
+        assert.are.equal(case[2] and not case[3], checks)
       end)
   end
 end)
