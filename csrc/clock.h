@@ -1,5 +1,5 @@
-/* clock.h - the monotonic clock, and that of a thread's work
- * SPDX-License-Identifier: MIT
+/* clock.h - the monotonic clock, and the one on the wall, and that of a
+ * thread's work SPDX-License-Identifier: MIT
  */
 #ifndef MYELIN_CLOCK_H
 #define MYELIN_CLOCK_H
@@ -10,6 +10,10 @@
  * thread. */
 int64_t clock_us(void);
 int64_t clock_ms(void);
+
+/* Returns the milliseconds since the epoch, by a clock that may be set. Any
+ * thread. */
+int64_t clock_wall_ms(void);
 
 /* Returns the microseconds that the calling thread has worked, sleep and the
  * turns of others left out. */

@@ -8,6 +8,7 @@
 
 #include "csrc/error.h"
 #include "nerve/config.h"
+#include "nerve/config_control.h"
 #include "nerve/config_dir.h"
 #include "nerve/config_file.h"
 #include "nerve/config_keys.h"
@@ -56,6 +57,8 @@ void config_free(struct config *config) {
     free(config->services);
     free(config->statsd.host);
     free(config->metrics.host);
+    free(config->holds_path);
+    free(config->control_socket);
     free(config->heartbeat_path);
     free(config->instance_id);
     free(config);
@@ -217,6 +220,9 @@ static int read_all(struct config *config, const json_t *json,
         read_instance_id(config, json, instance_id, err) != 0 ||
         value_string(json, "", "heartbeat_path", &config->heartbeat_path,
                      err) != 0 ||
+        config_control_socket(json, &config->control_socket, err) != 0 ||
+        config_holds_path(json, config->control_socket != NULL,
+                          &config->holds_path, err) != 0 ||
         value_count(json, "", "watchdog", 1, 86400, &config->watchdog_s, err) !=
             0 ||
         watching_config_read(config, json, err) != 0)

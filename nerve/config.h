@@ -89,6 +89,8 @@ struct endpoint {
 struct config {
     char *instance_id;       /* owned */
     char *heartbeat_path;    /* owned, or NULL */
+    char *control_socket;    /* owned, or NULL */
+    char *holds_path;        /* owned, or NULL */
     unsigned int watchdog_s; /* how long the loop may hang */
     struct endpoint metrics; /* an address that is listened at */
     struct endpoint statsd;

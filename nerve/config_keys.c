@@ -11,6 +11,8 @@ const struct key config_keys_top[] = {
     {"session_timeout", KEY_USED},
     {"heartbeat_path", KEY_USED},
     {"watchdog", KEY_USED},
+    {"control_socket", KEY_USED},
+    {"holds_path", KEY_USED},
     {"max_repeated_report_failures", KEY_IGNORED},
     {"statsd", KEY_USED},
     {"metrics_listen", KEY_USED},

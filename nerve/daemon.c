@@ -18,15 +18,18 @@
 
 #include <uv.h>
 
+#include "csrc/error.h"
 #include "csrc/queue.h"
 #include "csrc/session.h"
 #include "csrc/worker.h"
 #include "nerve/check.h"
 #include "nerve/config.h"
+#include "nerve/control.h"
 #include "nerve/curl_loop.h"
 #include "nerve/daemon.h"
 #include "nerve/handover.h"
 #include "nerve/heartbeat.h"
+#include "nerve/hold_store.h"
 #include "nerve/lateness.h"
 #include "nerve/log.h"
 #include "nerve/notify.h"
@@ -60,7 +63,9 @@ struct daemon {
     struct worker *closer;       /* owned; closes handles */
     struct curl_loop *curl;      /* owned */
     struct lateness late;        /* of all checks */
+    struct hold_store holds;
     struct roster *roster;       /* owned */
+    struct control *control;     /* owned */
     struct heartbeat *heartbeat; /* owned */
     struct watchdog *watchdog;   /* owned, or NULL */
     struct telemetry *telemetry; /* owned */
@@ -93,6 +98,8 @@ static void on_wake(uv_async_t *wake) {
     while ((ev = queue_pop(d->queue))) {
         if (ev->type == EVENT_LOG)
             log_library(d, ev);
+        else if (ev->type == EVENT_JOB)
+            hold_store_absorb(&d->holds, ev);
         roster_absorb(d->roster, ev);
         event_free(ev);
     }
@@ -104,6 +111,8 @@ static void close_loop(struct daemon *d) {
     d->closed = true;
     curl_loop_free(d->curl);
     d->curl = NULL;
+    control_close(d->control);
+    d->control = NULL;
     heartbeat_close(d->heartbeat);
     d->heartbeat = NULL;
     watchdog_close(d->watchdog);
@@ -152,6 +161,8 @@ static void leave(struct daemon *d, int number) {
     d->end_since_ms = uv_now(&d->loop);
     reload_close(&d->reload);
     upgrade_stop(&d->upgrade);
+    control_close(d->control);
+    d->control = NULL;
     roster_leave(d->roster);
     uv_timer_start(&d->end_timer, on_end_tick, 0, END_TICK_MS);
 }
@@ -176,7 +187,35 @@ static void use_heartbeat(struct daemon *d, struct config *config) {
     config->heartbeat_path = NULL;
 }
 
+/* An upgrade goes on without what it cannot have: its registrations are worth
+ * more. */
+static int open_control(struct daemon *d, const struct config *config,
+                        const struct handover *from, struct error *err) {
+    struct control_env env = {.loop = &d->loop,
+                              .log = d->log,
+                              .roster = d->roster,
+                              .store = &d->holds};
+    int status;
+
+    d->control = control_new(&env);
+    if (!d->control)
+        return -1;
+    status = control_begin(d->control, config->control_socket,
+                           config->holds_path, from ? from->holds : NULL, err);
+    if (status != 0 && from)
+        log_line(d->log, LEVEL_ERROR, "%s", err->text);
+    return from ? 0 : status;
+}
+
 static void use_config(struct daemon *d, struct config *config) {
+    struct error err = {0};
+
+    if (control_use(d->control, config->control_socket, config->holds_path,
+                    &err) != 0) {
+        log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
+                 err.text);
+        return;
+    }
     for (size_t i = 0; i < config->note_count; i++)
         log_line(d->log, config->notes[i].level, "%s", config->notes[i].text);
     if (roster_apply(d->roster, config, true) != 0) {
@@ -221,9 +260,9 @@ static void open_loop(struct daemon *d) {
     notify_open(&d->loop, &d->notify_timer);
 }
 
-/* Makes all parts. Returns 0, or -1 without memory. */
+/* Makes all parts. Returns 0, or -1 with <err>; none: no memory. */
 static int open_parts(struct daemon *d, struct config *config,
-                      struct handover *from) {
+                      struct handover *from, struct error *err) {
     struct roster_env env = {.check = {.loop = &d->loop}, .log = d->log};
 
     env.queue = d->queue = queue_new(QUEUE_LIMIT);
@@ -236,9 +275,14 @@ static int open_parts(struct daemon *d, struct config *config,
     env.check.statsd = telemetry_statsd(d->telemetry);
     queue_set_wake(d->queue, wake_loop, &d->wake);
     session_log_to(d->queue);
+    d->holds.queue = d->queue;
+    d->holds.worker = d->closer;
+    env.holds = &d->holds.holds;
     d->roster = roster_new(&env);
+    if (!d->roster || open_control(d, config, from, err) != 0)
+        return -1;
     d->heartbeat = heartbeat_new(&d->loop, d->log, BEAT_MS);
-    if (!d->heartbeat || !d->roster)
+    if (!d->heartbeat)
         return -1;
     use_heartbeat(d, config);
     d->watchdog = watchdog_new(&d->loop, d->log, config->watchdog_s);
@@ -258,6 +302,7 @@ static void free_parts(struct daemon *d) {
     session_log_to(NULL);
     roster_free(d->roster);
     worker_free(d->closer);
+    hold_store_close(&d->holds);
     queue_free(d->queue);
 }
 
@@ -267,6 +312,7 @@ int daemon_run(struct config *config, const struct options *options,
                        .reload = {.path = options->config,
                                   .instance_id = options->instance_id},
                        .upgrade = {.log = log, .argv = options->argv}};
+    struct error err = {0};
     int status;
 
     if (uv_loop_init(&d.loop) != 0) {
@@ -279,13 +325,14 @@ int daemon_run(struct config *config, const struct options *options,
     d.reload.done = on_reloaded;
     d.reload.arg = &d;
     open_loop(&d);
-    status = open_parts(&d, config, from);
+    status = open_parts(&d, config, from, &err);
     handover_free(from);
     config_free(config);
     if (status == 0) {
         notify_ready();
     } else {
-        log_line(log, LEVEL_ERROR, "cannot start: out of memory");
+        error_set(&err, "out of memory");
+        log_line(log, LEVEL_ERROR, "cannot start: %s", err.text);
         roster_close(d.roster);
         close_loop(&d);
     }

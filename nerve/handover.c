@@ -12,10 +12,12 @@
 #include "nerve/config.h"
 #include "nerve/config_service.h"
 #include "nerve/handover.h"
+#include "nerve/hold.h"
 
 #define FORMAT 2
 
 #define WHOLE    "{s:i, s:o, s:o}"
+#define HOLDS    "{s:s}"
 #define SESSION  "{s:s, s:i, s:s, s:I, s:[I, I]}"
 #define SERVICE  "{s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:o, s:o}"
 #define ZNODE    "{s:s, s:b, s:b}"
@@ -56,6 +58,15 @@ _Static_assert(sizeof(struct halves) ==
 json_t *handover_begin(void) {
     return json_pack(WHOLE, "format", FORMAT, "sessions", json_array(),
                      "services", json_array());
+}
+
+int handover_add_holds(json_t *all, const struct holds *holds) {
+    char *text = holds_encode(holds);
+    int status =
+        text ? json_object_set_new(all, "holds", json_string(text)) : -1;
+
+    free(text);
+    return status;
 }
 
 int handover_add_session(json_t *all, const struct handover_session *session) {
@@ -285,6 +296,7 @@ struct handover *handover_read(const char *bytes, size_t length,
                   FORMAT);
     else if (json_unpack(h->json, WHOLE, "format", &format, "sessions",
                          &sessions, "services", &services) == 0 &&
+             json_unpack(h->json, HOLDS, "holds", &h->holds) == 0 &&
              read_lists(h, sessions, services) == 0)
         return h;
     error_set(err, "what was handed over is damaged");

@@ -17,6 +17,7 @@
 #include "nerve/standing.h"
 
 struct error;
+struct holds;
 struct service_config;
 
 struct handover_session {
@@ -41,7 +42,8 @@ struct handover {
     size_t session_count;
     struct handover_service *services;
     size_t service_count;
-    json_t *json; /* holds the strings of <sessions> */
+    const char *holds; /* borrowed; holds_encode() wrote it */
+    json_t *json;      /* holds the strings of <sessions>, and <holds> */
 };
 
 /* Returns the beginning of what is to be handed over, owned by the caller
@@ -50,6 +52,7 @@ json_t *handover_begin(void);
 
 /* Add to <all>; everything stays the caller's. Return 0, or -1 without memory.
  */
+int handover_add_holds(json_t *all, const struct holds *holds);
 int handover_add_session(json_t *all, const struct handover_session *session);
 int handover_add_service(json_t *all, const struct handover_service *service);
 

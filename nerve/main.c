@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #include "csrc/error.h"
 #include "nerve/config.h"
+#include "nerve/ctl.h"
 #include "nerve/daemon.h"
 #include "nerve/handover.h"
 #include "nerve/log.h"
@@ -103,8 +105,11 @@ static int use_config(const struct options *options) {
 }
 
 int main(int argc, char **argv) {
-    struct options options = options_read(argc, argv, getenv);
+    struct options options;
 
+    if (argc > 1 && strcmp(argv[1], "ctl") == 0)
+        return ctl_run(argc - 1, argv + 1);
+    options = options_read(argc, argv, getenv);
     switch (options.action) {
     case OPTIONS_HELP:
         fputs(options_help(), stdout);

@@ -47,6 +47,11 @@ static void add_registered(struct text *t, const char *name,
     add_state(t, name, s, reporter_is_registered(s->reporter));
 }
 
+static void add_held(struct text *t, const char *name,
+                     const struct service *s) {
+    add_state(t, name, s, reporter_is_held(s->reporter));
+}
+
 static void add_held_back(struct text *t, const char *name,
                           const struct service *s) {
     struct label label = {"service", s->config->name};
@@ -145,6 +150,9 @@ static const struct {
     {"nerve_service_up", "gauge", "Whether the service's checks pass.", add_up},
     {"nerve_service_registered", "gauge",
      "Whether the service is known to be registered.", add_registered},
+    {"nerve_service_held", "gauge",
+     "Whether an operator has disabled it or given it another weight.",
+     add_held},
     {"nerve_service_held_back_total", "counter",
      "Changes that rate_limiting has held back.", add_held_back},
     {"nerve_checks_total", "counter", "Checks that ended.", add_checks},

@@ -8,6 +8,7 @@
 
 static const char help[] =
     "usage: nerve -c FILE [-i ID] [-k]\n"
+    "       nerve ctl --help\n"
     "\n"
     "Checks services and registers those that are up in ZooKeeper.\n"
     "\n"

@@ -521,6 +521,22 @@ bool reporter_is_registered(const struct reporter *r) {
     return r->registration.count > 0;
 }
 
+const char *reporter_payload(const struct reporter *r) {
+    return r->service->payload;
+}
+
+const char *reporter_path(const struct reporter *r) {
+    const struct registration *known = &r->registration;
+
+    return known->count ? known->znodes[0].path : NULL;
+}
+
+int reporter_error(const struct reporter *r) { return r->last_error; }
+
+bool reporter_is_held(const struct reporter *r) {
+    return r->wording.weight >= 0;
+}
+
 bool reporter_is_connected(const struct reporter *r) {
     return r->registration.connected;
 }

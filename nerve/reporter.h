@@ -73,6 +73,19 @@ bool reporter_is_connected(const struct reporter *r);
  * is to be, or that there is none. */
 bool reporter_is_settled(const struct reporter *r);
 
+/* Returns what is published, or would be, borrowed until the next call. */
+const char *reporter_payload(const struct reporter *r);
+
+/* Returns the znode's path, borrowed until the next call, or NULL: nothing is
+ * registered. */
+const char *reporter_path(const struct reporter *r);
+
+/* Returns ZooKeeper's code for why it refuses what is wanted, or 0. */
+int reporter_error(const struct reporter *r);
+
+/* Tells whether a hold says what is published, or that nothing is. */
+bool reporter_is_held(const struct reporter *r);
+
 /* Tells whether a znode of another session is where the registration goes. */
 bool reporter_is_blocked(const struct reporter *r);
 

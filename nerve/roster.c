@@ -10,7 +10,9 @@
 #include "nerve/config_compare.h"
 #include "nerve/config_service.h"
 #include "nerve/ensemble.h"
+#include "nerve/hold.h"
 #include "nerve/log.h"
+#include "nerve/reporter.h"
 #include "nerve/roster_parts.h"
 #include "nerve/service.h"
 #include "nerve/statsd.h"
@@ -223,6 +225,17 @@ static void part_with(struct roster *r, struct service *s,
     s->successor = by->kept ? by->kept : by->added;
 }
 
+/* Does with <s> as an operator has said. */
+static void use_hold(const struct roster *r, const struct service *s) {
+    reporter_hold(s->reporter, holds_find(r->env.holds, s->config->name),
+                  (int64_t)uv_now(r->env.check.loop));
+}
+
+void roster_use_holds(struct roster *r) {
+    for (size_t i = 0; i < r->count; i++)
+        use_hold(r, r->services[i]);
+}
+
 /* Gives <a> what was prepared for it. Returns its watcher, if that is to be
  * started. */
 static struct watcher *carry_out(struct roster *r, struct addition *a,
@@ -236,10 +249,12 @@ static struct watcher *carry_out(struct roster *r, struct addition *a,
                          ? NULL
                          : "settings changed";
         service_renew(a->kept, a->config, a->watcher);
+        use_hold(r, a->kept);
         a->config = NULL;
         a->watcher = NULL;
     } else {
         watcher = a->added->watcher;
+        use_hold(r, a->added);
         r->services[r->count++] = a->added;
     }
     if (watcher)

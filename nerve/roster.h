@@ -19,6 +19,7 @@ struct config;
 struct ensemble;
 struct event;
 struct handover;
+struct holds;
 struct log;
 struct queue;
 struct roster;
@@ -31,6 +32,7 @@ struct roster_env {
     struct queue *queue;
     struct worker *worker; /* closes handles */
     struct log *log;
+    const struct holds *holds;
 };
 
 /* Returns an empty roster, owned by the caller, or NULL without memory. */
@@ -54,6 +56,9 @@ int roster_restore(struct roster *r, struct handover *from);
  * roster_resume(). */
 void roster_pause(struct roster *r);
 void roster_resume(struct roster *r);
+
+/* Does as the holds say, which have changed. */
+void roster_use_holds(struct roster *r);
 
 /* Takes note of <ev>. */
 void roster_absorb(struct roster *r, struct event *ev);

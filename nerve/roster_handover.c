@@ -3,8 +3,10 @@
  */
 #include <stdlib.h>
 
+#include "nerve/config.h"
 #include "nerve/ensemble.h"
 #include "nerve/handover.h"
+#include "nerve/hold.h"
 #include "nerve/reporter.h"
 #include "nerve/roster_parts.h"
 #include "nerve/service.h"
@@ -24,7 +26,7 @@ static int save_service(json_t *all, const struct service *s) {
 
 int roster_save(const struct roster *r, json_t *all) {
     struct handover_session session;
-    int status = 0;
+    int status = handover_add_holds(all, r->env.holds);
 
     for (size_t i = 0; i < r->ensemble_count; i++)
         if (ensemble_save(r->ensembles[i], &session))
@@ -44,7 +46,8 @@ static int restore_session(struct roster *r,
 
 static int restore_service(struct roster *r, struct handover_service *from) {
     struct ensemble *e = roster_ensemble_of(r, from->config);
-    struct service *s = e ? service_restore(from, e, r->env.log) : NULL;
+    const struct hold *hold = holds_find(r->env.holds, from->config->name);
+    struct service *s = e ? service_restore(from, e, hold, r->env.log) : NULL;
 
     if (!s)
         return -1;

@@ -42,7 +42,8 @@ struct service *service_new(struct service_config *config,
 }
 
 struct service *service_restore(struct handover_service *from,
-                                struct ensemble *ensemble, struct log *log) {
+                                struct ensemble *ensemble,
+                                const struct hold *hold, struct log *log) {
     struct service *s = calloc(1, sizeof(*s));
 
     if (!s)
@@ -57,6 +58,7 @@ struct service *service_restore(struct handover_service *from,
     s->ensemble = ensemble;
     s->config = from->config;
     from->config = NULL;
+    reporter_hold(s->reporter, hold, 0);
     reporter_restore(s->reporter, &from->known, from->told);
     *s->before = from->standing;
     from->standing.health = NULL;

@@ -12,6 +12,7 @@
 struct check_env;
 struct ensemble;
 struct handover_service;
+struct hold;
 struct log;
 struct reporter;
 struct service_config;
@@ -35,10 +36,11 @@ struct service *service_new(struct service_config *config,
                             const struct check_env *env, struct log *log);
 
 /* Returns a service that goes on where another process was, out of <from>,
- * which loses what is in it; without a watcher, which service_renew() gives
- * it. Else as service_new(). */
+ * which loses what is in it, and under the same <hold>, or NULL; without a
+ * watcher, which service_renew() gives it. Else as service_new(). */
 struct service *service_restore(struct handover_service *from,
-                                struct ensemble *ensemble, struct log *log);
+                                struct ensemble *ensemble,
+                                const struct hold *hold, struct log *log);
 
 /* Tells whether <s> is leaving: its checks have ended for good. */
 bool service_is_leaving(const struct service *s);

@@ -14,6 +14,7 @@
 #include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/handover.h"
+#include "nerve/hold.h"
 
 static char name[] = "web", host[] = "h\"", port[] = "80";
 static char ensemble[] = "zk1:2181,zk2:2181", zk_path[] = "/a/b";
@@ -38,6 +39,11 @@ static struct registered znodes[] = {{.path = first, .current = true},
                                      {.path = second, .misnamed = true}};
 static struct health health[] = {{.state = HEALTH_UP, .streak = 2},
                                  {.state = HEALTH_DOWN, .streak = 0}};
+
+static char author[] = "ann";
+static struct hold hold = {
+    .service = name, .out = true, .author = author, .since_ms = 1};
+static const struct holds holds = {.list = &hold, .count = 1};
 
 static const struct handover_session session = {
     .ensemble = ensemble,
@@ -64,6 +70,7 @@ static char *write_all(double tokens, bool leaving) {
     json_t *all = handover_begin();
     char *text;
 
+    assert_int_equal(handover_add_holds(all, &holds), 0);
     assert_int_equal(handover_add_session(all, &session), 0);
     assert_int_equal(handover_add_service(all, &service), 0);
     text = json_dumps(all, JSON_COMPACT);
@@ -78,6 +85,19 @@ static struct handover *hand_over(double tokens, bool leaving) {
     free(text);
     assert_non_null(h);
     return h;
+}
+
+static void the_holds_arrive_as_they_were(void **state) {
+    struct handover *h = hand_over(1, false);
+    struct holds got = {0};
+
+    (void)state;
+    assert_int_equal(holds_decode(&got, h->holds, strlen(h->holds), NULL), 0);
+    assert_int_equal(got.count, 1);
+    assert_string_equal(got.list[0].service, name);
+    assert_true(got.list[0].out);
+    holds_close(&got);
+    handover_free(h);
 }
 
 static void a_session_arrives_as_it_was(void **state) {
@@ -227,6 +247,7 @@ static void states_that_do_not_exist_are_damaged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_holds_arrive_as_they_were),
         cmocka_unit_test(a_session_arrives_as_it_was),
         cmocka_unit_test(a_configuration_arrives_as_it_was),
         cmocka_unit_test(what_is_known_of_a_service_arrives_as_it_was),
