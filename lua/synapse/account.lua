@@ -9,6 +9,7 @@
 
 local events = require("synapse.events")
 local histogram = require("synapse.histogram")
+local plan = require("synapse.plan")
 local status = require("synapse.status")
 
 local account = {}
@@ -53,9 +54,8 @@ end
 
 local function is_settled(one, slot)
   local wanted, actual = one:target_of(slot), one.actual[slot]
-  return wanted ~= nil and wanted.host == actual.host and
-    wanted.port == actual.port and wanted.weight == actual.weight and
-    wanted.admin == actual.admin
+  return wanted ~= nil and wanted.admin == actual.admin and
+    #plan.slot(one.backend, slot, wanted, actual) == 0
 end
 
 -- What is known of an instance that is wanted.
@@ -64,7 +64,7 @@ local function facts_of(one, key)
   local actual = slot and one.actual[slot] or {}
   return {
     slot = slot,
-    obstacle = not slot and one.growth:obstacle() or nil,
+    obstacle = not slot and one:obstacle(key) or nil,
     hold = one.held[key],
     refused = slot and one.refusals:command(slot),
     settled = slot and is_settled(one, slot),
@@ -251,7 +251,7 @@ local function look_at(self, one)
   }
   look.state, look.reasons = status.service({
     counts = look.counts, instances = instances, source = one.choice.source,
-    paths = paths, obstacle = one.growth:obstacle(),
+    paths = paths, obstacle = one:obstacle(one.placement.waiting[1]),
   })
   return look
 end

@@ -23,10 +23,10 @@ local SLICE = 0.003
 
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
-    local pool, initial = deps.runtime.slots(config.backend)
+    local pool, initial, for_names = deps.runtime.slots(config.backend)
     local record = deps.records[config.name]
     local one = service.new({
-      config = config, pool = pool, initial = initial,
+      config = config, pool = pool, initial = initial, for_names = for_names,
       record = record and record.path == config.path and record or nil,
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)
@@ -138,7 +138,8 @@ end
 function agent:fill()
   for _, one in ipairs(self.services) do
     for slot, server in pairs(one:target()) do
-      if self.deps.runtime.fill(one.backend, slot, server) then
+      if server.host and self.deps.runtime.fill(one.backend, slot, server)
+      then
         one:filled(slot, server)
       end
     end

@@ -94,6 +94,9 @@ function commands.is_done(command, answer)
   if command.field == "addr" then
     return answer:find("^IP changed from") ~= nil or
       answer:find("^no need to change the addr") ~= nil
+  elseif command.field == "fqdn" then
+    return answer:find(" changed its FQDN from ", 1, true) ~= nil or
+      answer:find("^no need to change the FDQN") ~= nil
   elseif command.field == "add" then
     return answer:find("^New server registered") ~= nil
   end
@@ -133,10 +136,10 @@ local CHECK_WHY = {
 
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
 -- srv_uweight srv_iweight, one more, srv_check_status, two more,
--- srv_check_state, four more, srv_port srvrecord srv_use_ssl: columns 1 to 9,
--- 11, 14, then 19 to 21.
+-- srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl: columns
+-- 1 to 9, 11, 14, then 18 to 21.
 local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) %S+ (%d+)" ..
-  (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(4) .. " (%d+) %S+ (%d)"
+  (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%d)"
 
 local function integer(digits)
   return math.tointeger(tonumber(digits))
@@ -144,13 +147,14 @@ end
 
 local function state_of(line)
   local id, name, host, operational, admin, weight, initial, status, check,
-    port, tls = line:match(STATE)
+    fqdn, port, tls = line:match(STATE)
   if not name then
     return nil
   end
   local state = {
     id = integer(id), host = host, port = integer(port),
     weight = integer(weight), initial = integer(initial),
+    fqdn = fqdn ~= "-" and fqdn:lower() or nil,
     admin = admin_of(integer(admin)), is_tls = tls == "1",
   }
   state.check = check_of(integer(operational), integer(check), state.admin)

@@ -22,12 +22,16 @@ local ADD = "add server %s/%s 127.0.0.1:1 id %d pool-max-conn -1 " ..
 
 --- Returns a growth that knows nothing of HAProxy's servers yet.
 -- @tparam table deps
---   `backend`; `pool`: the slots declared, in order; `options`: what a slot is
---   made with (see `synapse.options`), or nil and `why` there is nothing;
+--   `backend`; `pool`: the slots declared, in order; `for_names`: those of them
+--   that are for host names, as none can be that is added; `options`: what a
+--   slot is made with (see `synapse.options`), or nil and `why` it is nothing;
 --   `now()`
 -- @treturn growth
 function growth.new(deps)
-  local last = deps.pool[#deps.pool] or ""
+  local last = ""
+  for _, slot in ipairs(deps.pool) do
+    last = deps.for_names[slot] and last or slot
+  end
   return setmetatable({
     backend = deps.backend,
     options = deps.options,

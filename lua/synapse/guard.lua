@@ -39,8 +39,8 @@ function guard.objection(one, server)
     return "another instance has the slot"
   elseif server.check == "none" then
     return "the slot has no check"
-  elseif server.check == "fails" and server.host == one.host and
-    server.port == one.port
+  elseif server.check == "fails" and
+    (server.fqdn or server.host) == one.host and server.port == one.port
   then
     return "HAProxy's check fails"
   end

@@ -10,6 +10,7 @@
 
 local address = require("synapse.address")
 local cjson = require("cjson.safe")
+local hostname = require("synapse.hostname")
 
 local instance = {}
 
@@ -33,7 +34,8 @@ json.decode_max_depth(MAX_DEPTH)
 --- One host:port that offers a service.
 -- @table instance
 -- @tfield string key      "host:port", its identity
--- @tfield string host     canonical IP address
+-- @tfield string host     canonical IP address, or host name
+-- @tfield ?boolean is_name whether it is a name
 -- @tfield integer port
 -- @tfield ?integer weight 0 to 256
 -- @tfield ?string name    what its owner calls it, for people
@@ -63,9 +65,12 @@ local function check_host(host)
   local canonical, why = address.canonical(host)
   if canonical then
     return canonical
-  elseif why == "is not an IP address" and host:find("^[%a%d.-]*%a[%a%d.-]*$")
-  then
-    why = "is a host name; only IP addresses are supported"
+  end
+  local name = hostname.canonical(host)
+  if name then
+    return name, true
+  elseif why == "is not an IP address" then
+    why = "is not an IP address, nor a host name"
   end
   return nil, string.format("host: %s %s", quote(host), why)
 end
@@ -160,9 +165,9 @@ function instance.check(fields)
   if type(fields) ~= "table" then
     return nil, "is not a JSON object"
   end
-  local host, bad_host = check_host(fields.host)
+  local host, more = check_host(fields.host)
   if not host then
-    return nil, bad_host
+    return nil, more
   end
   local port, bad_port = check_port(fields.port)
   if not port then
@@ -172,6 +177,7 @@ function instance.check(fields)
   return {
     key = address.join(host, port),
     host = host,
+    is_name = more,
     port = port,
     weight = check_weight(fields.weight, problems),
     name = check_name(fields.name, problems),

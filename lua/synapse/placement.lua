@@ -20,15 +20,40 @@ local function resting_test(self)
   end
 end
 
--- Places all instances anew; each keeps its slot where that still exists.
-local function place_all(self)
+local function is_name(self, key)
+  return self.by_key[key].is_name == true
+end
+
+-- Host names and addresses have slots of their own.
+local function part(self)
+  self.pools = {[true] = {}, [false] = {}}
+  for _, slot in ipairs(self.pool) do
+    table.insert(self.pools[self.for_names[slot] == true], slot)
+  end
+end
+
+local function place_kind(self, is_named, before)
   local keys = {}
   for key in pairs(self.by_key) do
-    keys[#keys + 1] = key
+    keys[#keys + 1] = is_name(self, key) == is_named and key or nil
   end
   table.sort(keys)
-  self.placed, self.waiting =
-    slots.assign(self.pool, self.placed, keys, resting_test(self))
+  local placed, waiting =
+    slots.assign(self.pools[is_named], before, keys, resting_test(self))
+  for slot, key in pairs(placed) do
+    self.placed[slot] = key
+  end
+  table.move(waiting, 1, #waiting, #self.waiting + 1, self.waiting)
+end
+
+-- Places all instances anew; each keeps its slot where that still exists.
+local function place_all(self)
+  local before = self.placed
+  self.placed, self.waiting = {}, {}
+  part(self)
+  place_kind(self, false, before)
+  place_kind(self, true, before)
+  table.sort(self.waiting)
   self.slot_of = {}
   for slot, key in pairs(self.placed) do
     self.slot_of[key] = slot
@@ -40,12 +65,13 @@ end
 -- @tparam {[string]=string} placed key of the instance in each slot until now
 -- @tparam {instance,...} instances
 -- @tparam function sessions returns how many sessions a slot has
+-- @tparam {[string]=true} for_names the slots that are for host names
 -- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
 --   key; `waiting`, keys without a slot, sorted
-function placement.new(pool, placed, instances, sessions)
+function placement.new(pool, placed, instances, sessions, for_names)
   local self = setmetatable({
     pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
-    left = {}, sessions = sessions,
+    left = {}, sessions = sessions, for_names = for_names,
   }, placement)
   for _, one in ipairs(instances) do
     self.by_key[one.key] = one
@@ -107,14 +133,15 @@ local function enter(self, added, touched)
   end
   table.sort(keys)
   self.waiting = {}
-  local is_full = false
+  local is_full = {}
   for _, key in ipairs(go_home(self, keys, touched)) do
-    local slot = not is_full and
-      slots.choose(self.pool, self.placed, key, is_resting)
+    local kind = is_name(self, key)
+    local slot = not is_full[kind] and
+      slots.choose(self.pools[kind], self.placed, key, is_resting)
     if slot then
       put(self, key, slot, touched)
     else
-      is_full = true
+      is_full[kind] = true
       self.waiting[#self.waiting + 1] = key
     end
   end
@@ -145,11 +172,34 @@ function placement:shrink(pool)
   place_all(self)
 end
 
---- Goes on with one more slot, for the first instance that waits.
+-- Returns the place in the list of who waits for a slot that can be added.
+local function first_growable(self)
+  for i, key in ipairs(self.waiting) do
+    if not is_name(self, key) then
+      return i
+    end
+  end
+  return nil
+end
+
+--- Returns how many wait for a slot that can be added: one for a host name
+-- cannot.
+-- @treturn integer
+function placement:growable()
+  local count = 0
+  for _, key in ipairs(self.waiting) do
+    count = count + (is_name(self, key) and 0 or 1)
+  end
+  return count
+end
+
+--- Goes on with one more slot, for the first instance that waits for it.
 -- @tparam string slot
 function placement:grow(slot)
   self.pool[#self.pool + 1] = slot
-  local key = table.remove(self.waiting, 1)
+  table.insert(self.pools[false], slot)
+  local first = first_growable(self)
+  local key = first and table.remove(self.waiting, first)
   if key then
     self.placed[slot], self.slot_of[key] = key, slot
   end

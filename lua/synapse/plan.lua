@@ -4,11 +4,15 @@
 --
 -- @module synapse.plan
 
+local hostname = require("synapse.hostname")
+
 local plan = {}
 
 --- What a slot is, or is to be.
 -- @table server
--- @tfield string host
+-- @tfield string host     where a name is wanted: the last address known of it,
+--   or nil
+-- @tfield ?string fqdn    the name that HAProxy resolves
 -- @tfield integer port
 -- @tfield integer weight
 -- @tfield integer initial the weight that the configuration gives the slot
@@ -17,7 +21,7 @@ local plan = {}
 --- One change of one slot.
 -- @table command
 -- @tfield string slot
--- @tfield string field "addr", "weight" or "admin"
+-- @tfield string field "addr", "fqdn", "weight" or "admin"
 -- @tfield string text what is sent, without a separator
 -- @tfield table change the fields of the server that hold once it is
 --   acknowledged
@@ -35,10 +39,9 @@ local function set_admin(backend, slot, admin)
   return set(backend, slot, "admin", "state " .. admin, {admin = admin})
 end
 
-local function set_address(backend, slot, server)
+local function set_address(backend, slot, host, port)
   return set(backend, slot, "addr",
-    string.format("addr %s port %d", server.host, server.port),
-    {host = server.host, port = server.port})
+    string.format("addr %s port %d", host, port), {host = host, port = port})
 end
 
 -- Percents of the initial weight work with every balancing algorithm; a
@@ -53,22 +56,78 @@ local function set_weight(backend, slot, server)
   return set(backend, slot, "weight", words, {weight = server.weight})
 end
 
+-- No request may reach the new address under the old server's state, and
+-- HAProxy 2.6 does not change address and port as one.
+local function move(backend, slot, host, port, admin)
+  local commands = {}
+  if admin ~= "maint" then
+    commands[1] = set_admin(backend, slot, "maint")
+  end
+  commands[#commands + 1] = set_address(backend, slot, host, port)
+  return commands
+end
+
+local function set_name(backend, slot, wanted)
+  return set(backend, slot, "fqdn", "fqdn " .. wanted.fqdn,
+    {fqdn = wanted.fqdn})
+end
+
+-- The name's own last address may serve until HAProxy has resolved it. That of
+-- another name may not; HAProxy says "-" for one that went, and takes no
+-- address then until there is another.
+local function give_name(backend, slot, wanted, actual)
+  if wanted.host and wanted.host == actual.host and
+    wanted.port == actual.port
+  then
+    return {set_name(backend, slot, wanted)}
+  end
+  local commands = {}
+  if actual.host ~= "-" then
+    commands = move(backend, slot, hostname.NOWHERE, wanted.port, actual.admin)
+  elseif actual.admin ~= "maint" then
+    commands = {set_admin(backend, slot, "maint")}
+  end
+  commands[#commands + 1] = set_name(backend, slot, wanted)
+  return commands
+end
+
+-- Lists the commands that lead to the wanted place, none where it is there.
+local function go_to(backend, slot, wanted, actual)
+  if not wanted.fqdn then
+    return (wanted.host ~= actual.host or wanted.port ~= actual.port) and
+      move(backend, slot, wanted.host, wanted.port, actual.admin) or {}
+  elseif wanted.fqdn ~= actual.fqdn then
+    return give_name(backend, slot, wanted, actual)
+  end
+  return hostname.is_resolved(actual) and wanted.port ~= actual.port and
+    move(backend, slot, actual.host, wanted.port, actual.admin) or {}
+end
+
+-- A name without an address is out of traffic. Where its address is only gone
+-- ("-") HAProxy sees to that, and to the end of it.
+local function admin_of(wanted, now)
+  if wanted.fqdn and now.host ~= "-" and not hostname.is_resolved(now) then
+    return "maint"
+  elseif wanted.fqdn and now.host == "-" then
+    return now.admin
+  end
+  return wanted.admin
+end
+
 local function fill(backend, slot, wanted, actual)
-  local commands, admin = {}, actual.admin
-  if wanted.host ~= actual.host or wanted.port ~= actual.port then
-    -- No request may reach the new address under the old server's state, and
-    -- HAProxy 2.6 does not change address and port as one.
-    if admin ~= "maint" then
-      commands[#commands + 1] = set_admin(backend, slot, "maint")
-      admin = "maint"
-    end
-    commands[#commands + 1] = set_address(backend, slot, wanted)
+  local commands, now = go_to(backend, slot, wanted, actual), {
+    host = actual.host, admin = actual.admin,
+  }
+  for _, command in ipairs(commands) do
+    now.host = command.change.host or now.host
+    now.admin = command.change.admin or now.admin
   end
   if wanted.weight ~= actual.weight then
     commands[#commands + 1] = set_weight(backend, slot, wanted)
   end
-  if wanted.admin ~= admin then
-    commands[#commands + 1] = set_admin(backend, slot, wanted.admin)
+  local admin = admin_of(wanted, now)
+  if admin ~= now.admin then
+    commands[#commands + 1] = set_admin(backend, slot, admin)
   end
   return commands
 end

@@ -39,7 +39,7 @@ local function read_server(backend, line)
     return
   elseif address:find(UNSURE) then
     backend.sure = false
-  elseif address == "127.0.0.1:1" then
+  elseif address == "127.0.0.1:1" or address == "240.0.0.1:1" then
     backend.slots = backend.slots + 1
   end
 end

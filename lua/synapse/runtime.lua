@@ -8,8 +8,10 @@
 local runtime = {}
 
 -- What `server-template ... 127.0.0.1:1 disabled` gives a server: no real
--- server has it, so it is the mark of a slot.
+-- server has it, so it is the mark of a slot. The other one is the mark of a
+-- slot for host names, which HAProxy can resolve.
 local PLACEHOLDER = "127.0.0.1:1"
+local FOR_NAMES = "240.0.0.1:1"
 
 local UNKNOWN = 1
 
@@ -20,7 +22,8 @@ end
 local function placeholders(backend)
   local found = {}
   for _, server in pairs(backend.servers) do
-    if server:get_addr() == PLACEHOLDER then
+    local place = server:get_addr()
+    if place == PLACEHOLDER or place == FOR_NAMES then
       found[#found + 1] = server
     end
   end
@@ -32,18 +35,20 @@ end
 -- @tparam string name of the backend
 -- @treturn {string,...} names in the configuration's order, maybe none
 -- @treturn {[string]=integer} weight of each slot
+-- @treturn {[string]=true} those that are for host names
 -- @treturn[2] nil when there is no such backend
 function runtime.slots(name)
   local backend = core.backends[name]
   if not backend then
     return nil
   end
-  local pool, initial = {}, {}
+  local pool, initial, for_names = {}, {}, {}
   for i, server in ipairs(placeholders(backend)) do
     pool[i] = server.name
     initial[server.name] = math.tointeger(server:get_weight())
+    for_names[server.name] = server:get_addr() == FOR_NAMES or nil
   end
-  return pool, initial
+  return pool, initial, for_names
 end
 
 --- Tells whether a backend can be filled. Only in `core.register_init`.

@@ -15,6 +15,8 @@ local difference = require("synapse.difference")
 local growth = require("synapse.growth")
 local guard = require("synapse.guard")
 local holds = require("synapse.holds")
+local hostname = require("synapse.hostname")
+local names = require("synapse.names")
 local news = require("synapse.news")
 local placement = require("synapse.placement")
 local plan = require("synapse.plan")
@@ -27,8 +29,8 @@ service.__index = service
 local function add_empty(self, slot)
   local initial = self.deps.initial[slot]
   self.actual[slot] = {
-    host = "127.0.0.1", port = 1, weight = initial, initial = initial,
-    admin = "maint",
+    host = self.deps.for_names[slot] and hostname.NOWHERE or "127.0.0.1",
+    port = 1, weight = initial, initial = initial, admin = "maint",
   }
   self.acknowledged[slot] = "maint"
 end
@@ -40,7 +42,8 @@ local function dirty_all(self)
   end
 end
 
-local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {}}
+local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
+  addresses = {}}
 
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
 local function objection(self, one)
@@ -53,6 +56,7 @@ end
 -- @tparam table deps
 --   `config`: the service's configuration;
 --   `pool`: its slots, in order; `initial`: their weights by slot;
+--   `for_names`: those that are for host names;
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has;
 --   `is_claimed(key)`: whether any znode has the host:port; `now()`; `log`
@@ -70,9 +74,15 @@ function service.new(deps)
     backend = deps.config.backend,
     choice = chosen,
     placement = placement.new(deps.pool, record.placed, chosen.wanted,
-      deps.sessions),
+      deps.sessions, deps.for_names),
+    names = names.new({
+      name = deps.config.name, backend = deps.config.backend,
+      has_slots = next(deps.for_names) ~= nil, addresses = record.addresses,
+      now = deps.now, log = deps.log,
+    }),
     growth = growth.new({
-      backend = deps.config.backend, pool = deps.pool, now = deps.now,
+      backend = deps.config.backend, now = deps.now, pool = deps.pool,
+      for_names = deps.for_names,
       options = deps.config.server_options, why = deps.config.fixed,
     }),
     held = record.held,
@@ -128,6 +138,7 @@ local function replace(self, found)
   local left, touched = self.placement:change(found)
   for _, one in ipairs(found.removed) do
     self.held[one.key] = nil
+    self.names:forget(one.key)
   end
   for _, slot in ipairs(left) do
     vacate(self, slot)
@@ -169,7 +180,8 @@ end
 -- @treturn boolean whether anything is to be done
 function service:update(instances, since)
   local before = self.choice.source
-  local is_changed = follow(self, self.choice:take(instances))
+  local is_changed =
+    follow(self, self.choice:take(self.names:admit(instances)))
   if self.choice.source ~= before then
     self.version = self.version + 1
   end
@@ -191,6 +203,8 @@ function service:review()
   return follow(self, self.choice:review())
 end
 
+local MISPLACED = {addr = true, fqdn = true}
+
 --- Returns what a slot is to be. An instance whose address was refused must not
 -- be served from the address that the slot had before; any other refusal leaves
 -- the slot as it is.
@@ -198,13 +212,14 @@ end
 -- @treturn ?server nil: it is to be empty
 function service:target_of(slot)
   local one, refused = self.placement:at(slot), self.refusals:pending(slot)
-  if not one or refused == "addr" then
+  if not one or MISPLACED[refused] then
     return nil
   elseif refused then
     return self.actual[slot]
   end
   return target.server(one, self.deps.config, {
     weight = self.deps.initial[slot], hold = self.held[one.key],
+    address = self.names.addresses[one.key],
   })
 end
 
@@ -245,6 +260,9 @@ end
 
 local function repairs(self)
   local list, servers = dirty_slots(self)
+  for _, slot in ipairs(list) do
+    self.names:plan(slot, servers[slot], self.actual[slot])
+  end
   local groups = plan.diff(self.backend, list, servers, self.actual)
   clean(self, groups)
   return groups
@@ -252,7 +270,7 @@ end
 
 -- Whoever waits gets a slot that is added, where that may be.
 local function add_growth(self, groups)
-  local waiting = #self.placement.waiting
+  local waiting = self.placement:growable()
   if waiting == 0 then
     return self.growth:rest()
   end
@@ -269,7 +287,8 @@ function service:plan()
   end
   local groups = repairs(self)
   add_growth(self, groups)
-  if self.asking then
+  if self.asking or self.names:is_due() then
+    self.names:asked()
     groups[#groups + 1] = query
   end
   return groups
@@ -366,8 +385,8 @@ end
 --- Tells whether a refused command is due again.
 -- @treturn boolean
 function service:is_due()
-  return self.refusals:is_due() or
-    #self.placement.waiting > 0 and self.growth:is_due()
+  return self.refusals:is_due() or self.names:is_due() or
+    self.placement:growable() > 0 and self.growth:is_due()
 end
 
 -- A slot that HAProxy does not have any more cannot be filled.
@@ -388,11 +407,17 @@ local function drop_missing(self, states)
   end
 end
 
+-- A name that HAProxy has resolved is no drift.
 local function report_drift(self, was_known)
+  local awaited, drifted = self.names.awaited, {}
+  self.names.awaited = {}
   local groups = repairs(self)
-  if was_known and #groups > 0 then
+  for _, group in ipairs(groups) do
+    drifted[#drifted + 1] = not awaited[group[1].slot] and group or nil
+  end
+  if was_known and #drifted > 0 then
     self.deps.log:warning("%s: %d slots are not as they were set (first: %s); "
-      .. "setting them again", self.name, #groups, groups[1][1].text)
+      .. "setting them again", self.name, #drifted, drifted[1][1].text)
   end
   return #groups > 0 or #self.placement.waiting > 0
 end
@@ -406,15 +431,27 @@ local function report_holds(self, changes)
   end
 end
 
+-- Returns whether HAProxy has found another address for the name in a slot.
+local function learn_address(self, slot)
+  local key = self.placement.placed[slot]
+  local is_new = key and self.names:learn(key, self.actual[slot])
+  if is_new then
+    touch(self, key)
+    self.revision = self.revision + 1
+  end
+  return is_new
+end
+
 --- Takes what HAProxy says of the backend's servers.
 -- @tparam {[string]=server} states
 -- @treturn boolean whether commands are needed
--- @treturn boolean whether an operator's hold changed
+-- @treturn boolean whether an operator's hold changed, or a name's address:
+--   the snapshot is to have it at once
 function service:observe(states)
   local was_known = self.known
   drop_missing(self, states)
   self.known, self.asking = true, false
-  local changes
+  local changes, found
   self.held, changes = holds.observe(self.placement.placed, self.held,
     self.acknowledged, states)
   for _, slot in ipairs(self.placement.pool) do
@@ -422,6 +459,7 @@ function service:observe(states)
       touch(self, self.placement.placed[slot])
     end
     self.actual[slot] = states[slot]
+    found = learn_address(self, slot) or found
     if states[slot].admin == "ready" then
       self.acknowledged[slot] = "ready"
     end
@@ -429,22 +467,36 @@ function service:observe(states)
   dirty_all(self)
   self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
-  return report_drift(self, was_known), #changes > 0
+  return report_drift(self, was_known), found or #changes > 0
 end
 
 --- Notes that a slot was filled before HAProxy began to serve.
 -- @tparam string slot
 -- @tparam server server
 function service:filled(slot, server)
-  self.actual[slot] = server
+  self.actual[slot] = {
+    host = server.host, port = server.port, weight = server.weight,
+    initial = server.initial, admin = server.admin,
+  }
   self.acknowledged[slot] = server.admin
+end
+
+--- Returns why an instance gets no slot, or nil.
+-- @tparam string key
+-- @treturn ?string
+function service:obstacle(key)
+  local one = self.placement.by_key[key]
+  if one and one.is_name then
+    return "no slot for host names is free, and none can be added"
+  end
+  return self.growth:obstacle()
 end
 
 --- Returns the line that sums up what was done since the last one, or nil.
 -- @treturn ?string
 function service:summary()
   local text = news.line(self.news, self.name, self.placement,
-    self.growth:obstacle())
+    self:obstacle(self.placement.waiting[1]))
   self.news = news.new()
   return text
 end
@@ -465,6 +517,7 @@ function service:record()
     name = self.name, path = self.deps.config.path,
     instances = self.choice.wanted, placed = self.placement.placed,
     held = self.held, suspects = self.choice:suspects(),
+    addresses = self.names.addresses,
   }
 end
 

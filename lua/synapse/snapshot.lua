@@ -11,6 +11,7 @@
 --
 -- @module synapse.snapshot
 
+local address = require("synapse.address")
 local cjson = require("cjson.safe")
 local instance = require("synapse.instance")
 
@@ -26,7 +27,8 @@ local HOLDS = {maint = true, drain = true}
 
 --- Returns one service's part of a snapshot, as text.
 -- @tparam record record `name`, `path`, `instances`, `placed` (key by slot) and
---   `held` (by key), and `suspects`, until when each stays (by key)
+--   `held` (by key), `suspects`, until when each stays (by key), and
+--   `addresses`, the last one of each host name (by key)
 -- @treturn string
 function snapshot.encode_service(record)
   local slot_of, list = {}, {}
@@ -38,6 +40,7 @@ function snapshot.encode_service(record)
       host = one.host, port = one.port, weight = one.weight, name = one.name,
       labels = one.labels, znode = one.znode, sequence = one.sequence,
       origin = one.origin, slot = slot_of[one.key],
+      address = record.addresses[one.key],
       hold = record.held[one.key], suspect = record.suspects[one.key],
     }
   end
@@ -80,6 +83,9 @@ local function decode_instance(record, fields)
   end
   record.held[one.key] = HOLDS[fields.hold] and fields.hold or nil
   record.suspects[one.key] = finite_or_nil(fields.suspect)
+  record.addresses[one.key] = one.is_name and
+    type(fields.address) == "string" and address.canonical(fields.address) or
+    nil
 end
 
 local function decode_service(fields)
@@ -90,7 +96,7 @@ local function decode_service(fields)
   end
   local record = {
     name = fields.name, path = fields.path,
-    instances = {}, placed = {}, held = {}, suspects = {},
+    instances = {}, placed = {}, held = {}, suspects = {}, addresses = {},
   }
   for _, one in ipairs(fields.instances) do
     decode_instance(record, one)

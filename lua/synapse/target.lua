@@ -15,19 +15,28 @@ local function weight_of(one, config, initial)
   return initial
 end
 
+-- A name is for HAProxy to resolve; until it has, the last address will do.
+local function place_of(one, slot)
+  if one.is_name then
+    return {fqdn = one.host, host = slot.address}
+  end
+  return {host = one.host}
+end
+
 --- Returns the server wanted for an instance.
 -- @tparam instance one
 -- @tparam service config
 -- @tparam table slot `weight`: what HAProxy's configuration gives it; `hold`:
---   the admin state that an operator gave the instance, or nil
+--   the admin state that an operator gave the instance, or nil; `address`:
+--   the last one of its name, or nil
 -- @treturn server see `synapse.plan`
 function target.server(one, config, slot)
-  return {
-    host = one.host, port = one.port,
-    weight = weight_of(one, config, slot.weight),
-    initial = slot.weight,
-    admin = slot.hold or "ready",
-  }
+  local server = place_of(one, slot)
+  server.port = one.port
+  server.weight = weight_of(one, config, slot.weight)
+  server.initial = slot.weight
+  server.admin = slot.hold or "ready"
+  return server
 end
 
 return target

@@ -21,7 +21,7 @@ COUNTS = "requests"
 
 def missing():
     """Names what the tests need and this machine does not have."""
-    tools = ["curl", "gdb", "haproxy", "ip", "java", "lua5.3", "mount",
+    tools = ["curl", "dnsmasq", "gdb", "haproxy", "ip", "java", "lua5.3", "mount",
              "nm", "nsenter", "prlimit", "promtool", "socat", "ss", "strace",
              "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,

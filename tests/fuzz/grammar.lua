@@ -5,6 +5,8 @@
 --
 --     line    = command *(";" command)          at most 16,384 bytes
 --     command = "set server " place " addr " ip " port " 1..65535
+--             / "set server " named " addr 240.0.0.1 port " 1..65535
+--             / "set server " named " fqdn " name
 --             / "set server " place " weight " (0..256 / "0%" / "100%")
 --             / "set server " place " state " ("ready" / "drain" / "maint")
 --             / "show servers state " backend
@@ -12,6 +14,9 @@
 --               " pool-max-conn -1 pool-purge-delay 5s" options
 --             / "enable health " place / "enable agent " place
 --     place   = backend "/" slot                both known
+--     named   = a place whose slot is for host names: "n" 1..99
+--     name    = 1..253 small letters, digits, dots and dashes, a letter among
+--               them
 --     new     = "s" 1..999                      not known yet
 --     options = "" / " " what the configuration says for the backend
 local grammar = {}
@@ -71,11 +76,26 @@ function grammar.is_port(value)
   return math.type(value) == "integer" and value >= 1 and value <= 65535
 end
 
+--- Tells whether a text is a host name.
+function grammar.is_name(text)
+  return #text <= 253 and text:find("^[a-z0-9.-]+$") ~= nil and
+    text:find("%a") ~= nil and not text:find("..", 1, true)
+end
+
+local function is_for_names(slot)
+  return slot:find("^n%d%d?$") ~= nil
+end
+
 local WORDS = {
-  addr = function(words)
+  addr = function(words, slot)
     local host, port = words:match("^(%S+) port (%d+)$")
-    return host and grammar.is_address(host) and is_number(port, 1, 65535) and
+    local is_good = host and (grammar.is_address(host) or
+      host == "240.0.0.1" and is_for_names(slot))
+    return is_good and is_number(port, 1, 65535) and
       {host = host, port = math.tointeger(tonumber(port))}
+  end,
+  fqdn = function(words, slot)
+    return is_for_names(slot) and grammar.is_name(words) and {fqdn = words}
   end,
   weight = function(words)
     if words == "100%" or words == "0%" then
@@ -115,7 +135,7 @@ local function parse_set(text, known)
   local backend, slot, kind, words =
     text:match("^set server ([^ /]+)/([^ /]+) (%l+) (.+)$")
   local found = known.slot(backend, slot) and WORDS[kind] and
-    WORDS[kind](words)
+    WORDS[kind](words, slot)
   if found then
     found.kind, found.backend, found.slot = kind, backend, slot
   end

@@ -8,12 +8,22 @@ haproxy.__index = haproxy
 
 local HEADING = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state " ..
   "srv_admin_state srv_uweight srv_iweight\n"
-local ROW = "3 %s %d %s %s %d %d %d %d 10 1 0 1 %d 0 0 0 - %d - 0 0 - - 0\n"
+local ROW = "3 %s %d %s %s %d %d %d %d 10 1 0 1 %d 0 0 0 %s %d - 0 0 - - 0\n"
+local NOWHERE = "240.0.0.1"
+local NAME_SLOTS = 48
 local ADMIN_BITS = {maint = 1, drain = 8, ready = 0}
 
-local function empty(id)
-  return {id = id, host = "127.0.0.1", port = 1, weight = 1, initial = 1,
-    admin = "maint"}
+local function empty(id, for_names)
+  return {id = id, host = for_names and NOWHERE or "127.0.0.1", port = 1,
+    weight = 1, initial = 1, admin = "maint", for_names = for_names}
+end
+
+local function add_slots(self, name, count, prefix, first)
+  for i = 1, count do
+    local slot = prefix .. i
+    table.insert(self.pools[name], slot)
+    self.backends[name][slot] = empty(first + i, prefix == "n")
+  end
 end
 
 --- Returns a HAProxy with empty slots.
@@ -26,20 +36,31 @@ function haproxy.new(services, count)
     local name, options = service.backend, service.server_options
     self.backends[name], self.pools[name] = {}, {}
     self.options[name] = options and options.text
-    for i = 1, count(service) do
-      self.pools[name][i] = "s" .. i
-      self.backends[name]["s" .. i] = empty(i)
-    end
+    add_slots(self, name, count(service), "s", 0)
+    add_slots(self, name, NAME_SLOTS, "n", 1000)
   end
   return self
+end
+
+-- A name server says what it likes, sooner or later.
+local function resolve(self, server)
+  if not server.fqdn or self.stormy and mutate.once_in(2) then
+    return
+  elseif self.stormy and mutate.once_in(4) then
+    server.host = mutate.pick({"169.254.1.1", "-", "0.0.0.0", "ff02::1"})
+  elseif not grammar.is_address(server.host) or mutate.once_in(20) then
+    server.host = "10.3.0." .. math.random(1, 9)
+  end
 end
 
 local function show(self, backend)
   local rows = {HEADING}
   for slot, server in pairs(self.backends[backend]) do
+    resolve(self, server)
     rows[#rows + 1] = ROW:format(backend, server.id, slot, server.host,
       math.random(0, 3), ADMIN_BITS[server.admin] | 4, server.weight,
-      server.initial, mutate.pick({6, 6, 6, 8, 14}), server.port)
+      server.initial, mutate.pick({6, 6, 6, 8, 14}), server.fqdn or "-",
+      server.port)
   end
   return table.concat(rows)
 end
@@ -50,14 +71,31 @@ local DO = {
   end,
   addr = function(server, command)
     assert(server.admin == "maint", "an address changes under traffic")
+    if server.host == "-" then
+      return "Update for the current server address family is only " ..
+        "supported through configuration file\n"
+    end
+    assert(not server.for_names or command.host == NOWHERE or
+      command.host == server.host, "an address in a slot for names")
     server.host, server.port = command.host, command.port
     return "IP changed from one to another by 'stats socket command'\n"
+  end,
+  fqdn = function(server, command)
+    assert(server.for_names, "a name in a slot for addresses")
+    if server.fqdn ~= command.fqdn and server.host ~= "-" then
+      assert(server.host == NOWHERE or server.filled == server.host,
+        "a name that is served from where another one was")
+    end
+    server.fqdn = command.fqdn
+    return "web/n1 changed its FQDN from one to another by 'x'\n"
   end,
   weight = function(server, command)
     server.weight = command.weight or server.initial * command.percent // 100
     return ""
   end,
   state = function(server, command)
+    assert(command.admin == "maint" or server.host ~= NOWHERE,
+      "traffic to nowhere")
     server.admin = command.admin
     return ""
   end,
@@ -125,8 +163,9 @@ function haproxy:ready(backend)
   local ready = {}
   for slot, server in pairs(self.backends[backend]) do
     if server.admin ~= "maint" then
-      local key = (server.host:find(":") and "[%s]:%d" or "%s:%d")
-        :format(server.host, server.port)
+      local host = server.fqdn or server.host
+      local key = (host:find(":") and "[%s]:%d" or "%s:%d")
+        :format(host, server.port)
       assert(not ready[key], "two slots have one instance")
       ready[key] = slot
     end
@@ -138,12 +177,13 @@ end
 function haproxy:runtime()
   return {
     slots = function(backend)
-      local initial = {}
+      local initial, for_names = {}, {}
       for slot, server in pairs(self.backends[backend]) do
         initial[slot] = server.initial
+        for_names[slot] = server.for_names or nil
       end
       local pool = self.pools[backend]
-      return table.move(pool, 1, #pool, 1, {}), initial
+      return table.move(pool, 1, #pool, 1, {}), initial, for_names
     end,
     sessions = function() return math.random(0, 1) end,
     wall = os.time,
@@ -154,6 +194,7 @@ function haproxy:runtime()
       assert(math.type(server.weight) == "integer" and server.weight >= 0 and
         server.weight <= 256 and ADMIN_BITS[server.admin])
       target.host, target.port = server.host, server.port
+      target.filled = server.host
       target.weight, target.admin = server.weight, server.admin
       return true
     end,

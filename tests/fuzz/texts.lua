@@ -96,7 +96,9 @@ end
 
 local function check_instance(one)
   check_labels(one.labels or {})
-  assert(grammar.is_address(one.host) and grammar.is_port(one.port))
+  assert(one.is_name and grammar.is_name(one.host) or
+    grammar.is_address(one.host))
+  assert(grammar.is_port(one.port))
   assert(one.key == (one.host:find(":") and "[%s]:%d" or "%s:%d")
     :format(one.host, one.port))
   assert(one.weight == nil or is_integer(one.weight, 0, 256))
@@ -209,7 +211,7 @@ end
 
 local function random_record(name)
   local record = {name = name, path = "/" .. name, instances = {}, placed = {},
-    held = {}, suspects = {}}
+    held = {}, suspects = {}, addresses = {}}
   for i = 1, math.random(0, 6) do
     local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
       znode = "z_000000000" .. i, sequence = i, origin = "a",
@@ -258,15 +260,15 @@ local function check_service(name, record)
       default_servers = {}, use_previous_backends = true,
       use_nerve_weights = true, max_instances = 1000,
       guard = {window = 10, share = 0.5, hold = 60}},
-    pool = POOL, initial = WEIGHTS, record = record,
+    pool = POOL, initial = WEIGHTS, for_names = {}, record = record,
     sessions = function() return 0 end, now = os.time,
     is_claimed = function() return false end,
     log = logger.new({write = check_line, now = os.time}),
   })
   for slot, server in pairs(one:target()) do
     assert(WEIGHTS[slot], "an unknown slot is filled")
-    assert(grammar.is_address(server.host) and grammar.is_port(server.port) and
-      is_integer(server.weight, 0, 256))
+    assert(grammar.is_address(server.host) and server.fqdn == nil and
+      grammar.is_port(server.port) and is_integer(server.weight, 0, 256))
   end
   assert(type(snapshot.encode_service(one:record())) == "string")
 end

@@ -22,7 +22,8 @@ describe("an account", function()
       config = {name = "web", backend = "web", path = "/web",
         default_servers = {}, use_previous_backends = true,
         fixed = "server_options is not set", guard = guard},
-      pool = pool, initial = initial, now = clock.now, log = new_log(),
+      pool = pool, initial = initial, for_names = {},
+      now = clock.now, log = new_log(),
       sessions = function() return 0 end,
       is_claimed = function() return false end,
     })

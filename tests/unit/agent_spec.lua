@@ -25,7 +25,7 @@ describe("the agent", function()
   -- HAProxy as it would be with two slots in each backend.
   local function runtime()
     return {
-      slots = function() return {"s1", "s2"}, {s1 = 1, s2 = 1} end,
+      slots = function() return {"s1", "s2"}, {s1 = 1, s2 = 1}, {} end,
       sessions = function() return 0 end,
       active = function() return active end,
       wall = clock.now,
@@ -150,7 +150,8 @@ describe("the agent", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80,
       znode = "a_1"}
     new({config_of("web")}, {web = {name = "web", path = "/web",
-      instances = {made}, placed = {s2 = made.key}, held = {}, suspects = {}}})
+      instances = {made}, placed = {s2 = made.key}, held = {},
+      suspects = {}, addresses = {}}})
     one:fill()
     assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
   end)
@@ -158,7 +159,8 @@ describe("the agent", function()
   it("uses no snapshot of another path", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
     new({config_of("web")}, {web = {name = "web", path = "/staging",
-      instances = {made}, placed = {}, held = {}, suspects = {}}})
+      instances = {made}, placed = {}, held = {},
+      suspects = {}, addresses = {}}})
     one:fill()
     assert.are.same({}, sent)
   end)

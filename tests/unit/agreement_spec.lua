@@ -15,7 +15,7 @@ local function fresh(instances, size)
   for i = 1, size do
     pool[i] = "s" .. i
   end
-  return placement.new(pool, {}, instances, function() return 0 end)
+  return placement.new(pool, {}, instances, function() return 0 end, {})
 end
 
 local function shuffled(list)

@@ -74,6 +74,12 @@ describe("a command", function()
     {"addr", "no need to change the addr, port changed from '1' to '2'", true},
     {"addr", "Invalid addr format.", false},
     {"addr", "", false},
+    {"fqdn", "web/n1 changed its FQDN from (null) to a.b by 'stats socket " ..
+      "command'", true},
+    {"fqdn", "no need to change the FDQN by 'stats socket command'", true},
+    {"fqdn", "set server <b>/<s> fqdn failed because no resolution is " ..
+      "configured.", false},
+    {"fqdn", "could not update web/n1 FQDN by 'stats socket command'", false},
     {"add", "New server registered.", true},
     {"add", "Already exists a server with the same name in backend.", false},
     {"add", "", false},
@@ -124,6 +130,13 @@ describe("the state of the servers", function()
       assert.are.equal(why ~= "unknown" and why or nil, server.check_why)
     end)
   end
+
+  it("tells the name that is resolved, and that it has no address", function()
+    local states = commands.states(heading ..
+      (line("n1", "-", 32, 7, 80):gsub("%- 80 %-", "One.E2E 80 -")))
+    assert.are.same({"one.e2e", "-", "ready"},
+      {states.n1.fqdn, states.n1.host, states.n1.admin})
+  end)
 
   it("tells who speaks TLS", function()
     local states = commands.states(heading ..

@@ -15,7 +15,7 @@ describe("a growth", function()
   local function new(options, pool, why)
     clock = new_clock()
     one = growth.new({backend = "web", pool = pool or {"s1", "s2"},
-      options = options, why = why, now = clock.now})
+      options = options, why = why, now = clock.now, for_names = {}})
   end
 
   local function learn(states)
@@ -165,4 +165,11 @@ describe("a growth", function()
     assert.are.same({}, texts(1))
     assert.is_truthy(one:obstacle():find("its slots do not use TLS", 1, true))
   end)
+end)
+
+it("names slots like those for addresses, not like those for names", function()
+  local one = growth.new({backend = "web", pool = {"s1", "s2", "n1"},
+    for_names = {n1 = true}, options = {text = ""}, now = os.time})
+  one:learn({s1 = {id = 1}, s2 = {id = 2}, n1 = {id = 3}}, {})
+  assert.are.equal("s3", one:groups(1)[1][1].slot)
 end)

@@ -15,7 +15,7 @@ describe("a placement", function()
   local function new(...)
     sessions = {}
     one = placement.new({"s1", "s2"}, {}, {...},
-      function(slot) return sessions[slot] or 0 end)
+      function(slot) return sessions[slot] or 0 end, {})
   end
 
   it("has each instance in a slot", function()
@@ -86,5 +86,44 @@ describe("a placement", function()
     one:shrink({"s1"})
     assert.is_not_nil(one:at("s1"))
     assert.are.equal(1, #one.waiting)
+  end)
+end)
+
+describe("host names", function()
+  local function any(key)
+    return {key = key, is_name = key:find("^%a") ~= nil or nil}
+  end
+
+  local function place(placed, ...)
+    local list = {}
+    for i, key in ipairs({...}) do
+      list[i] = any(key)
+    end
+    return placement.new({"s1", "n1"}, placed, list, function() return 0 end,
+      {n1 = true})
+  end
+
+  it("and addresses have slots of their own", function()
+    local one = place({}, "10.0.0.1:80", "a.b:80")
+    assert.are.same({s1 = "10.0.0.1:80", n1 = "a.b:80"}, one.placed)
+  end)
+
+  it("wait for a slot of theirs, and for no other", function()
+    local one = place({}, "a.b:80", "c.d:80")
+    assert.are.same({"c.d:80"}, one.waiting)
+    assert.are.equal(0, one:growable())
+    one:change({added = {any("10.0.0.1:80"), any("10.0.0.2:80")},
+      removed = {}, renewed = {}})
+    assert.are.equal(1, one:growable())
+    one:grow("s2")
+    assert.are.equal("10.0.0.2:80", one.placed.s2)
+    assert.are.same({"c.d:80"}, one.waiting)
+    one:change({added = {}, removed = {any("a.b:80")}, renewed = {}})
+    assert.are.equal("c.d:80", one.placed.n1)
+  end)
+
+  it("leave a slot that is not for them any more", function()
+    local one = place({s1 = "a.b:80"}, "a.b:80")
+    assert.are.same({n1 = "a.b:80"}, one.placed)
   end)
 end)

@@ -112,3 +112,51 @@ describe("the plan of a backend", function()
       plan.diff("web", pool, wanted, actual))
   end)
 end)
+
+describe("the plan of a slot for names", function()
+  local FREE = server({host = "240.0.0.1", port = 1, admin = "maint"})
+
+  local function named(changes)
+    local one = server(changes)
+    one.fqdn, one.host = "a.b", (changes or {}).host
+    return one
+  end
+
+  local NAME = "set server web/s1 fqdn a.b"
+  local NOWHERE = "set server web/s1 addr 240.0.0.1 port 80"
+  local MAINT = "set server web/s1 state maint"
+  local READY = "set server web/s1 state ready"
+
+  local CASES = {
+    {"gives it the name, and no traffic yet", named(), FREE, {NOWHERE, NAME}},
+    {"waits for an address", named(),
+      server({fqdn = "a.b", host = "240.0.0.1", admin = "maint"}), {}},
+    {"lets traffic come when it has one", named(),
+      server({fqdn = "a.b", admin = "maint"}), {READY}},
+    {"lets it be then, wherever the name leads", named(),
+      server({fqdn = "a.b", host = "10.9.9.9"}), {}},
+    {"forgets where another name was", named(),
+      server({fqdn = "c.d"}), {MAINT, NOWHERE, NAME}},
+    {"begins where the name was last", named({host = "10.0.0.1"}),
+      server(), {NAME}},
+    {"begins nowhere else", named({host = "10.0.0.2"}), server(),
+      {MAINT, NOWHERE, NAME}},
+    {"moves to another port of the same name", named({port = 81}),
+      server({fqdn = "a.b"}),
+      {MAINT, "set server web/s1 addr 10.0.0.1 port 81", READY}},
+    {"leaves a name that has lost its address to HAProxy", named(),
+      server({fqdn = "a.b", host = "-"}), {}},
+    {"gives a name where one has lost its address", named(),
+      server({fqdn = "c.d", host = "-"}), {MAINT, NAME}},
+    {"stops traffic to where no instance can be", named(),
+      server({fqdn = "a.b", host = "169.254.1.1"}), {MAINT}},
+    {"keeps what an operator holds", named({admin = "maint"}),
+      server({fqdn = "a.b", admin = "maint"}), {}},
+    {"empties it", nil, server({fqdn = "a.b"}), {MAINT}},
+  }
+  for _, case in ipairs(CASES) do
+    it(case[1], function()
+      assert.are.same(case[4], texts(case[2], case[3]))
+    end)
+  end
+end)

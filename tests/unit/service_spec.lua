@@ -24,6 +24,7 @@ describe("a service", function()
       config[key] = value
     end
     one = service.new({config = config, pool = pool, initial = initial,
+      for_names = {},
       record = record, now = clock.now, log = log,
       is_claimed = function(key) return claimed[key] == true end,
       sessions = function(slot) return sessions[slot] or 0 end})

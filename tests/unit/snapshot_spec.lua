@@ -17,10 +17,12 @@ local function record()
         name = "i-1", znode = "i-1_0000000003", sequence = 3,
         labels = {az = "a"}, origin = "zk1:2181\n/web"},
       {key = "[::1]:81", host = "::1", port = 81},
+      {key = "a.b:80", host = "a.b", port = 80, is_name = true},
     },
     placed = {s4 = "10.0.0.1:80", s2 = "[::1]:81"},
     held = {["[::1]:81"] = "drain"},
     suspects = {["10.0.0.1:80"] = 1234.5},
+    addresses = {["a.b:80"] = "10.0.0.9"},
   }
 end
 
@@ -71,9 +73,11 @@ describe("a snapshot", function()
     local one = record()
     one.instances[1].host = "0.0.0.0;show stat"
     one.instances[2].weight = 99999
+    one.addresses["a.b:80"] = "169.254.1.1;"
     local records = snapshot.decode(
       snapshot.encode({snapshot.encode_service(one)}, checksum), checksum)
-    assert.are.equal(1, #records.web.instances)
+    assert.are.equal(2, #records.web.instances)
+    assert.are.same({}, records.web.addresses)
     assert.is_nil(records.web.instances[1].weight)
   end)
 

@@ -7,7 +7,8 @@ local function checksum(text)
 end
 
 local MINE = snapshot.encode({snapshot.encode_service({
-  name = "web", path = "/web", placed = {}, held = {}, suspects = {},
+  name = "web", path = "/web", placed = {}, held = {},
+  suspects = {}, addresses = {},
   instances = {{key = "10.0.0.1:80", host = "10.0.0.1", port = 80}},
 })}, checksum)
 
