@@ -14,7 +14,7 @@
 #include "nerve/handover.h"
 #include "nerve/hold.h"
 
-#define FORMAT 2
+#define FORMAT 3
 
 #define WHOLE    "{s:i, s:o, s:o}"
 #define HOLDS    "{s:s}"

@@ -189,9 +189,9 @@ static void assert_refused(const char *text, const char *why) {
 static void another_format_is_named(void **state) {
     (void)state;
     assert_refused("{\"format\":1,\"sessions\":[],\"services\":[]}",
-                   "what was handed over is of format 1, not 2");
+                   "what was handed over is of format 1, not 3");
     assert_refused("{\"format\":999}",
-                   "what was handed over is of format 999, not 2");
+                   "what was handed over is of format 999, not 3");
 }
 
 static void what_is_no_handover_is_damaged(void **state) {
@@ -201,9 +201,9 @@ static void what_is_no_handover_is_damaged(void **state) {
     assert_refused("", damaged);
     assert_refused("[]", damaged);
     assert_refused("{}", damaged);
-    assert_refused("{\"format\":2}", damaged);
-    assert_refused("{\"format\":2,\"sessions\":[{}],\"services\":[]}", damaged);
-    assert_refused("{\"format\":2,\"sessions\":[],\"services\":[{}]}", damaged);
+    assert_refused("{\"format\":3}", damaged);
+    assert_refused("{\"format\":3,\"sessions\":[{}],\"services\":[]}", damaged);
+    assert_refused("{\"format\":3,\"sessions\":[],\"services\":[{}]}", damaged);
 }
 
 /* Whatever byte is missing: it is refused, or harmless. */
