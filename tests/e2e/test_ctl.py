@@ -235,36 +235,36 @@ def test_without_zookeeper_all_is_noted_and_applied_on_its_return(
         sandbox, path):
     server = sandbox.zookeeper()
     client, one = server.client(), sandbox.service("one")
-    nerve = sandbox.nerve("one", {"web": watched(one, server, path)},
-                          **controlled(sandbox, "one"))
-    wait.until(lambda: children(client, path), 10, "it is registered")
-    before = births(client, path)
+    paths = [f"{path}/{name}" for name in ("web", "light")]
+    nerve = sandbox.nerve("one", {
+        "web": watched(one, server, paths[0]),
+        "light": watched(one, server, paths[1])}, **controlled(sandbox, "one"))
+    wait.until(lambda: all(children(client, at) for at in paths), 10,
+               "both are registered")
+    before = [births(client, at) for at in paths]
     server.stop()
     nerve.process.says("connection lost")
-    code, text = ctl.ask(nerve, "disable", "web", "--reason", "r", "--drain",
-                         "3s")
-    assert code == 3
+    waits = ctl.begin(sandbox, "wait", nerve, "wait", "web", "--down")
+    status, text = ctl.ask(nerve, "disable", "web", "--reason", "r", "--drain",
+                           "3s")
+    assert status == 3
     assert "web: disabled, but not confirmed: ZooKeeper is away" in text
-    assert "(ZooKeeper is away)" in ctl.done(nerve, "status")
-    code, text = ctl.ask(nerve, "wait", "web", "--down", "--timeout", "1s")
-    assert code == 1 and "ZooKeeper is away" in text
-    server.start()
-    client = server.client()
-    wait.until(lambda: weight_of(client, path) == 0, 20, "its weight is 0")
-    assert births(client, path) == before
-    assert "web: down" in ctl.done(nerve, "wait", "web", "--down")
-    assert children(client, path) == []
-    ctl.done(nerve, "enable", "web")
-    assert len(children(client, path)) == 1
-    assert births(client, path) != before
+    status, text = ctl.ask(nerve, "weight", "light", "3")
+    assert status == 3 and "light: weight 3, but not confirmed" in text
+    assert ctl.done(nerve, "status").count("(ZooKeeper is away)") == 2
+    status, text = ctl.ask(nerve, "wait", "web", "--down", "--timeout", "1s")
+    assert status == 1 and "ZooKeeper is away" in text
+    assert waits.alive()
 
-    server.stop()
-    nerve.process.says("connection lost")
-    code, text = ctl.ask(nerve, "weight", "web", "3")
-    assert code == 3 and "web: weight 3, but not confirmed" in text
     server.start()
     client = server.client()
-    wait.until(lambda: weight_of(client, path) == 3, 20, "its weight is 3")
+    wait.until(lambda: weight_of(client, paths[0]) == 0, 20, "it drains")
+    wait.until(lambda: weight_of(client, paths[1]) == 3, 20, "it weighs 3")
+    assert [births(client, at) for at in paths] == before
+    assert waits.ended(20) == 0
+    assert children(client, paths[0]) == []
+    ctl.done(nerve, "enable", "web")
+    assert len(children(client, paths[0])) == 1
 
 
 def test_a_second_nerve_on_the_same_socket_does_not_start(
@@ -385,8 +385,8 @@ def test_wrong_requests_are_named(nerve):
              "reason: longer than 256 bytes"),
             (("-s", "/none", "status"), 1,
              "/none: No such file or directory; no nerve listens there")]:
-        assert ctl.ask(nerve, *words)[0] == code, words
-        assert says in ctl.ask(nerve, *words)[1], words
+        status, text = ctl.ask(nerve, *words)
+        assert (status, says in text) == (code, True), (words, text)
     ctl.done(nerve, "disable", "web", "--reason", "r", "--drain", "0")
     code, text = ctl.ask(nerve, "weight", "web", "3")
     assert code == 1 and "it is disabled; enable it first" in text
