@@ -73,14 +73,15 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
-        python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base
+        python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base \
+        systemd man-db
 
 .PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \
         install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/zookeeper.so $(B)/nerve
+all: $(B)/zookeeper.so $(B)/nerve $(B)/nerve.conf.5
 
 $(B)/obj/%.o: %.c Makefile VERSION
 	@echo "CC $<"
@@ -94,6 +95,11 @@ $(B)/zookeeper.so: $(LUA_OBJ) $(ZK_OBJ)
 $(B)/nerve: $(NERVE_OBJ) $(ZK_OBJ)
 	@echo "LD $@"
 	$(Q)$(CC) -pie $(ALL_LDFLAGS) -o $@ $^ $(NERVE_LIBS)
+
+# One text of every key of nerve's configuration, its reference.
+$(B)/nerve.conf.5: nerve/conf_man.py nerve/README.md VERSION
+	@echo "MAN $@"
+	$(Q)$(PYTHON) nerve/conf_man.py $(VERSION) <nerve/README.md >$@
 
 # What a unit test links with. A test takes the place of a module by including
 # its fake (tests/fake): the archive's own is then left out by the linker.
@@ -182,6 +188,11 @@ soak: all
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
 	$(INSTALL) 755 haproxy/synapse-haproxy-cfg $(DESTDIR)$(PREFIX)/bin/synapse-haproxy-cfg
+	$(INSTALL) 644 nerve/nerve.8 $(DESTDIR)$(PREFIX)/share/man/man8/nerve.8
+	$(INSTALL) 644 build/nerve.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/nerve.conf.5
+	$(INSTALL) 644 nerve/nerve.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nerve.conf
+	$(INSTALL) 644 nerve/nerve.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
+	sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
 	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
 	for file in $(LUA_FILES); do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/$${file#lua/} || exit 1; done

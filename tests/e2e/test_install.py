@@ -1,0 +1,208 @@
+"""nerve as it is installed: its unit, its manual pages, its rights."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+import program
+import wait
+from metrics import Pages
+from nerve import watched
+from zookeeper import children
+
+UNIT = "lib/systemd/system/nerve.service"
+# systemd's measure of what a service may still do, in tenths: 0 is nothing.
+EXPOSURE = 20
+
+
+@pytest.fixture(scope="module")
+def installed(shared):
+    """The directory that `make install` has filled."""
+    target = shared.path("installed")
+    run("make", "-s", "install", f"DESTDIR={target}")
+    return f"{target}/usr/local"
+
+
+def run(*argv, **options):
+    """Runs a command that must succeed; returns what it printed."""
+    done = subprocess.run(argv, text=True, capture_output=True, timeout=120,
+                          cwd=program.ROOT, check=False, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def manual(page):
+    """A manual page as it is shown; it must have no warnings."""
+    environment = {**os.environ, "MANPAGER": "cat", "MANWIDTH": "1000",
+                   "MAN_KEEP_FORMATTING": "", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(["man", "--warnings", "-l", page], text=True,
+                          capture_output=True, timeout=30, check=False,
+                          env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def section(text, title):
+    """One section of a page, or of a text with headings like a page's."""
+    return re.search(rf"^{title}\n(.*?)(?=^\S|\Z)", text, re.S | re.M)[1]
+
+
+def options_in(text):
+    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", text))
+
+
+def readme():
+    with open(f"{program.ROOT}/nerve/README.md") as file:
+        return file.read()
+
+
+def test_the_unit_is_right_where_it_is_installed(installed):
+    """In a namespace whose /usr/local is what was installed."""
+    shown = run("unshare", "--mount", "sh", "-ec",
+                f"mount --make-rprivate /; mount --bind {installed} "
+                f"/usr/local; systemd-analyze verify --man=yes "
+                f"/usr/local/{UNIT}")
+    assert shown == ""
+
+
+def test_the_unit_follows_the_prefix(sandbox):
+    target = sandbox.path("target")
+    run("make", "-s", "install", f"DESTDIR={target}", "PREFIX=/usr")
+    with open(f"{target}/usr/{UNIT}") as file:
+        assert "ExecStart=/usr/bin/nerve " in file.read()
+
+
+def test_control_a_unit_that_names_no_program_is_found(sandbox):
+    unit = sandbox.write("wrong.service", "[Service]\nExecStart=/no/such\n")
+    done = subprocess.run(["systemd-analyze", "verify", unit], text=True,
+                          capture_output=True, timeout=30, check=False)
+    assert "/no/such is not executable" in done.stderr
+
+
+def test_the_unit_leaves_little_to_whoever_breaks_into_nerve(installed):
+    shown = run("systemd-analyze", "security", "--offline=true",
+                f"--threshold={EXPOSURE}", f"{installed}/{UNIT}")
+    assert "exposure level" in shown
+
+
+def test_the_user_of_the_unit_is_made_on_installation(installed):
+    shown = run("systemd-sysusers", "--dry-run",
+                f"{installed}/lib/sysusers.d/nerve.conf")
+    assert "Creating user 'nerve'" in shown or not shown
+    with open(f"{installed}/{UNIT}") as file:
+        assert "\nUser=nerve\n" in file.read()
+
+
+def calls_allowed():
+    """The system calls of the unit's SystemCallFilter."""
+    groups, group = {}, None
+    for line in run("systemd-analyze", "syscall-filter").splitlines():
+        if line.startswith("@"):
+            group = groups.setdefault(line, set())
+        elif line.startswith(" ") and not line.strip().startswith("#"):
+            group.add(line.strip())
+    return flat(groups, "@system-service")
+
+
+def flat(groups, name):
+    return set().union(*(flat(groups, one) if one.startswith("@") else {one}
+                         for one in groups[name]))
+
+
+def test_nerve_needs_no_system_call_that_its_unit_forbids(
+        sandbox, healthy, witness, path):
+    """A whole life: checks of all types, a reload, an upgrade, the end."""
+    one = sandbox.service("one")
+    checks = [{"type": "http", "uri": "/health", "timeout": 5},
+              {"type": "tcp", "timeout": 5},
+              {"type": "exec", "command": ["/bin/true"], "timeout": 5}]
+    trace = sandbox.path("trace")
+    nerve = sandbox.nerve(
+        "one", {"web": watched(one, healthy, path, checks=checks)},
+        start=False, heartbeat_path=sandbox.path("beat"),
+        statsd={"host": "localhost"}, metrics_listen=Pages().listen)
+    nerve.process = sandbox.run("traced", [
+        "strace", "-f", "-qq", "-o", trace, program.NERVE, "-c", nerve.file])
+    wait.until(lambda: children(witness, path), 20, "it is registered")
+    with open(trace) as file:
+        pid = int(file.readline().split()[0])
+    for number, says in ((signal.SIGHUP, "reloaded as"),
+                         (signal.SIGUSR2, "goes on as")):
+        before = len(nerve.process.lines(says))
+        os.kill(pid, number)
+        wait.until(lambda n=before, s=says: len(nerve.process.lines(s)) > n,
+                   20, f"nerve says {says}")
+    os.kill(pid, signal.SIGTERM)
+    assert nerve.process.ended(20) == 0
+    with open(trace) as file:
+        lines = file.read()
+    called = set(re.findall(r"^\d+ +(\w+)\(", lines, re.M))
+    assert {"execve", "memfd_create", "epoll_wait", "connect"} <= called
+    assert called - calls_allowed() == set()
+    with open(f"{program.ROOT}/nerve/nerve.service") as file:
+        allowed = re.search(r"^RestrictAddressFamilies=(.*)$", file.read(),
+                            re.M)[1].split()
+    families = set(re.findall(r"\bsocket\((AF_\w+)", lines))
+    assert "AF_INET" in families and families <= set(allowed)
+
+
+def test_nerve_8_has_the_options_that_help_has(installed):
+    page = manual(f"{installed}/share/man/man8/nerve.8")
+    shown = run(program.NERVE, "--help")
+    options = options_in(section(page, "OPTIONS"))
+    assert options == options_in(shown.split("\n\n", 2)[2])
+    rows = re.findall(r"^\| (`-.*?) \|", readme(), re.M)
+    assert options == options_in(" ".join(rows))
+
+
+def test_nerve_8_has_the_commands_that_nerve_ctl_has(installed):
+    page = section(manual(f"{installed}/share/man/man8/nerve.8"), "NERVE CTL")
+    shown = run(program.NERVE, "ctl", "--help")
+    assert options_in(page) == options_in(shown)
+    commands = re.findall(r"^  ([a-z]+)", shown, re.M)
+    assert re.findall(r"^ {7}([a-z]+)(?= [\[A-Z]|  )", page, re.M) == commands
+    rows = re.findall(r"^\| `([a-z]+)[^`]*` \| [^|]*\|$", readme().split(
+        "nerve ctl [-s SOCKET | -c FILE] COMMAND\n\nasks")[1], re.M)
+    assert rows[:len(commands)] == commands
+
+
+def test_nerve_8_has_the_signals_and_statuses_that_the_readme_has(installed):
+    page = manual(f"{installed}/share/man/man8/nerve.8")
+    signals = re.findall(r"^\| (SIG.+?) \|", readme(), re.M)
+    assert re.findall(r"^ {7}(SIG[A-Z0-9]+(?:, SIG[A-Z0-9]+)*)",
+                      section(page, "SIGNALS"), re.M) == signals
+    statuses = re.findall(r"^\| (\d+) \| ",
+                          readme().split("## A configuration")[0], re.M)
+    assert re.findall(r"^ {7}(\d+) ", section(page, "EXIT STATUS"),
+                      re.M) == statuses
+    with open(f"{program.ROOT}/nerve/options.c") as file:
+        read = set(re.findall(r'"(NERVE_\w+)"', file.read()))
+    assert read == set(re.findall(r"\bNERVE_\w+",
+                                  section(page, "ENVIRONMENT")))
+
+
+def test_nerve_conf_5_has_every_key_with_its_type_and_default(installed):
+    page = manual(f"{installed}/share/man/man5/nerve.conf.5")
+    shown = re.findall(r"^ {7}(\w+) \((.*)\)$", page, re.M)
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| .*\|$",
+                      readme().split("### Every key")[0], re.M)
+    plain = [(key, f"{kind}; {default}".replace("`", ""))
+             for key, kind, default in rows]
+    assert shown == plain
+    fates = re.findall(
+        r"^\| .+? \| `(\w+)` \| (?:used|differs|new) \|", readme(), re.M)
+    nested = {"host", "port"}
+    assert set(fates) - nested == {key for key, _ in shown} - nested
+    assert len(shown) > 40
+
+
+def test_the_pages_are_found_by_their_names(installed):
+    assert shutil.which("man")
+    shown = run("man", "-M", f"{installed}/share/man", "-w", "nerve",
+                "nerve.conf")
+    assert [os.path.basename(line) for line in shown.split()] == [
+        "nerve.8", "nerve.conf.5"]
