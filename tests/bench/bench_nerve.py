@@ -1,0 +1,132 @@
+"""nerve: what checks cost, and whether they start in time.
+
+One nerve with as many services as there are http checks a second, all of them
+answered by one HAProxy and registered in one ZooKeeper. In turns with it the
+floor (checks.c) makes the same number of requests. Both are looked at from
+outside: the processor time of all threads, and the memory that is resident.
+"""
+
+import glob
+import os
+import statistics
+import subprocess
+import time
+
+import address
+import program
+import wait
+from figures import Figure
+from metrics import Pages
+
+RATES = (1, 100, 1000, 2000)  # checks a second
+PAIRS = 5                     # looks at nerve and the floor, in turns
+SECONDS = 2                   # of each look
+PERCENT = {1000: 10}          # of a core: what is hoped for
+MEGABYTES = {1000: 16}        # resident: the same
+LATE = "nerve_check_late_seconds"
+
+ANSWERER = """global
+    maxconn 4000
+defaults
+    mode http
+    timeout client 5s
+frontend answerer
+    bind {}:{}
+    http-request return status 200 content-type text/plain string OK
+"""
+
+
+def run(sandbox):
+    """Measures every rate; returns the figures."""
+    zookeeper = sandbox.zookeeper()
+    port = address.port()
+    sandbox.run("answerer", ["haproxy", "-db", "-f", sandbox.write(
+        "answerer.cfg", ANSWERER.format(address.HOST, port))])
+    floor = Floor(sandbox, port)
+    return [figure for rate in RATES
+            for figure in _measure(sandbox, zookeeper, port, floor, rate)]
+
+
+class Floor:
+    """The program that makes the same requests."""
+
+    def __init__(self, sandbox, port):
+        self._child = subprocess.Popen(
+            [os.path.join(program.BUILD, "bench", "checks"), address.HOST,
+             str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True)
+        sandbox.at_end(self._close)
+
+    def _close(self):
+        self._child.stdin.close()
+        self._child.wait()
+        self._child.stdout.close()
+
+    def percent(self, rate):
+        """Of a core, at `rate` requests a second."""
+        self._child.stdin.write(f"{rate} {SECONDS}\n")
+        self._child.stdin.flush()
+        return int(self._child.stdout.readline()) / SECONDS / 1e4
+
+
+def _measure(sandbox, zookeeper, port, floor, rate):
+    pages = Pages()
+    nerve = sandbox.nerve(f"at-{rate}", {
+        f"s{n}": {"host": address.HOST, "port": port,
+                  "zk_hosts": [zookeeper.hosts],
+                  "zk_path": f"/bench/nerve/{rate}/{n}", "check_interval": 1,
+                  "checks": [{"type": "http", "uri": "/health",
+                              "timeout": 0.5}]}
+        for n in range(rate)}, session_timeout=10, metrics_listen=pages.listen)
+    wait.until(lambda: pages.ask("/health")[0] == 200, 60,
+               f"{rate} services are registered")
+    before = pages.samples()
+    pairs = [(_percent(nerve.process.pid), floor.percent(rate))
+             for _ in range(PAIRS)]
+    after = pages.samples()
+    memory = _megabytes(nerve.process.pid)
+    nerve.process.stop(seconds=30)
+    ours, floors = (statistics.median(side) for side in zip(*pairs))
+    yield Figure("nerve", f"cpu_{rate}", ours, "%", floors,
+                 most=PERCENT.get(rate))
+    yield Figure("nerve", f"rss_{rate}", memory, "MB",
+                 most=MEGABYTES.get(rate))
+    yield from _lateness(rate, before, after)
+    yield Figure("nerve", f"failed_{rate}", sum(
+        value for (name, labels), value in after.items()
+        if name == "nerve_checks_total" and '"failed"' in labels), "checks")
+
+
+def _lateness(rate, before, after):
+    """How late passes started, and how many did so by more than 50 ms or not
+    at all."""
+    def grown(name, labels=""):
+        return after[name, labels] - before[name, labels]
+
+    passes = grown(f"{LATE}_count")
+    bad = passes - grown(f"{LATE}_bucket", 'le="0.05"') + grown(
+        "nerve_checks_left_out_total")
+    yield Figure("nerve", f"late_{rate}_mean",
+                 1000 * grown(f"{LATE}_sum") / passes, "ms")
+    yield Figure("nerve", f"late_{rate}_share", 100 * bad / passes, "%")
+
+
+def _percent(pid):
+    """Of a core, by all threads of a process, over a look."""
+    used, start = _used_ns(pid), time.monotonic_ns()
+    time.sleep(SECONDS)
+    return 100 * (_used_ns(pid) - used) / (time.monotonic_ns() - start)
+
+
+def _used_ns(pid):
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path) as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+def _megabytes(pid):
+    with open(f"/proc/{pid}/status") as file:
+        line = next(line for line in file if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1024
