@@ -183,7 +183,7 @@ bench: all $(BENCH)
 # The long forms of tests that have a short one in `make test`.
 soak: all
 	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
-	$(Q)HOLD_SECONDS=30 $(PYTEST) tests/e2e tests/e2e/soak_sanitizers.py
+	$(Q)HOLD_SECONDS=30 CHECKS=100000 $(PYTEST) tests/e2e
 
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
