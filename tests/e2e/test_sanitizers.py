@@ -16,7 +16,7 @@ from nerve import SESSION_TIMEOUT, http_check, watched
 from zookeeper import children, registrations
 
 ROUNDS = 5 if os.environ.get("HOLD_SECONDS") else 1
-SERVICES = 3
+SERVICES = 4
 
 # The client library is not built with a sanitizer: what it does by itself is
 # not ours to judge.
@@ -97,8 +97,8 @@ def churn(subjects, services, server, client):
     services[1].process.kill()
     for service in services[2:]:
         service.set_health("up")
-    until_all(subjects, lambda it: len(children(client, it.path)) > 1,
-              "some are back")
+    until_all(subjects, lambda it: len(children(
+        client, it.path)) == SERVICES - 2, "the others are back")
     services[1].start()
     for subject in subjects:
         for name in children(client, subject.path):
