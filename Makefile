@@ -74,7 +74,8 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
         python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base \
-        systemd man-db
+        systemd man-db chromium chromium-driver python3-selenium \
+        $(if $(shell command -v npm),,npm)
 
 .PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \
         install clean help
@@ -173,7 +174,14 @@ fuzz:
 
 fuzz-c: $(FUZZ)
 
-e2e: all
+# Judges whether everybody can use the status page.
+AXE := build/axe/node_modules/axe-core/axe.min.js
+$(AXE):
+	@echo "NPM axe-core"
+	$(Q)npm install --silent --no-save --no-audit --no-fund --ignore-scripts \
+	  --prefix build/axe axe-core@4.10.3
+
+e2e: all $(AXE)
 	$(Q)for i in $$(seq $(REPEAT)); do \
 	  $(E2E) tests/e2e/$(ONLY) || exit 1; done
 
@@ -196,7 +204,7 @@ install: all
 	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
 	for file in $(LUA_FILES); do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/$${file#lua/} || exit 1; done
-	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/synapse.conf.json nerve/nerve.conf.json; do \
+	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/synapse.conf.json haproxy/status.html haproxy/alerts.yml nerve/nerve.conf.json; do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
 
 clean:

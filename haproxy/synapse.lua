@@ -10,4 +10,4 @@ package.path = here .. "/../lua/?.lua;" .. here .. "/../lua/5.3/?.lua;" ..
 package.cpath = here .. "/../build/?.so;" ..
   here .. "/../../lib/lua/5.3/?.so;" .. package.cpath
 
-require("synapse.main").start()
+require("synapse.main").start(here .. "/status.html")

@@ -176,7 +176,7 @@ local function instance_look(one, key)
   return {
     key = key, state = state, why = why, slot = facts.slot,
     name = made.name, weight = made.weight, znode = made.znode,
-    hold = facts.hold,
+    labels = made.labels and next(made.labels) and made.labels or nil,
   }
 end
 
@@ -270,8 +270,8 @@ end
 -- @tfield integer cursor  the account's when this was worked out
 -- @tfield string state    see `status.service`
 -- @tfield {string,...} reasons
--- @tfield {{key,state,why,slot,name,weight,znode,problem},...} instances the
---   ones that need a look first; refused znodes are among them
+-- @tfield {{key,state,why,slot,name,weight,znode,labels,problem},...} instances
+--   the ones that need a look first; refused znodes are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
 -- @tfield {{hosts,path,state},...} paths

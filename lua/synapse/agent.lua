@@ -6,6 +6,7 @@
 -- @module synapse.agent
 
 local account = require("synapse.account")
+local counters = require("synapse.counters")
 local keeper = require("synapse.keeper")
 local service = require("synapse.service")
 local snapshot = require("synapse.snapshot")
@@ -87,6 +88,7 @@ function agent.new(deps)
     parts = {},
     looked_at = 0,
     ticked_at = 0,
+    began_at = deps.now(),
     turned_at = deps.now(),
     step = 1,
     broken_until = 0,
@@ -112,6 +114,10 @@ function agent.new(deps)
   self.account = account.new({
     services = self.services, now = deps.now, wall = deps.runtime.wall,
     sources = function(one) return self.sources:of(one) end,
+  })
+  self.counters = counters.new({
+    now = deps.now, send = function(line) return self.client:command(line) end,
+    id = function(one) return deps.runtime.id(one.backend) end,
   })
   self.keeper = new_keeper(self, deps)
   self.sync = sync.new({
@@ -174,6 +180,7 @@ local function take(self, event)
     return
   elseif event.type == "answer" then
     self.sync:take(event)
+    self.counters:take(event)
   elseif event.type == "job" then
     self.keeper:take(event)
   elseif event.type == "log" then

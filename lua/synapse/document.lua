@@ -95,6 +95,7 @@ local function service(look, encode)
   return document.with({
     service = one.name, backend = one.backend, state = look.state,
     source = one.choice.source, number = look.number,
+    counters = look.counters,
   }, {
     {"reasons", document.list(look.reasons)},
     {"paths", document.list(look.paths)},
@@ -113,7 +114,7 @@ function document.service(look)
 end
 
 --- Returns a service with all that is known of it.
--- @tparam look look its instances with `counters`, `data` and `labels` as well
+-- @tparam look look with `counters`; its instances with `counters` and `data`
 -- @treturn string
 function document.service_in_full(look)
   return service(look, instance_in_full)

@@ -7,19 +7,20 @@
 -- @module synapse.http
 
 local document = require("synapse.document")
+local metrics = require("synapse.metrics")
 local query = require("synapse.query")
 local report = require("synapse.report")
 
 local http = {}
 
-local SLICE = 0.0005
 -- An answer goes out in parts of about this many bytes.
 local PART = 8192
+local COUNTERS_TIMEOUT = 0.5
 
 local JSON = "application/json"
 local TEXT = "text/plain; charset=utf-8"
 
--- Nothing of an answer may load or run anything.
+-- Nothing of an answer may load or run anything. The page has its own policy.
 local NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 local function start(applet, code, headers)
@@ -27,7 +28,9 @@ local function start(applet, code, headers)
   applet:add_header("cache-control", "no-cache")
   applet:add_header("x-content-type-options", "nosniff")
   applet:add_header("referrer-policy", "no-referrer")
-  applet:add_header("content-security-policy", NOTHING)
+  if not headers["content-security-policy"] then
+    applet:add_header("content-security-policy", NOTHING)
+  end
   for name, value in pairs(headers) do
     applet:add_header(name, value)
   end
@@ -37,7 +40,7 @@ end
 local function answer(applet, code, headers, text)
   headers["content-length"] = tostring(#text)
   start(applet, code, headers)
-  if applet.method ~= "HEAD" and code ~= 304 then
+  if applet.method ~= "HEAD" then
     applet:send(text)
   end
 end
@@ -52,24 +55,10 @@ local function is_known(applet, tag)
   return asked ~= nil and asked[0]:find(tag, 1, true) ~= nil
 end
 
-local function not_modified(applet, tag)
-  start(applet, 304, {etag = tag})
-end
-
--- Returns a function that gives other work its turn when it is time.
-local function new_turn(deps)
-  local began = deps.now()
-  return function()
-    if deps.now() - began > SLICE then
-      core.msleep(1)
-      began = deps.now()
-    end
-  end
-end
 
 -- Sends what `each` puts, in parts.
-local function stream(applet, kind, tag, each)
-  start(applet, 200, {["content-type"] = kind, etag = tag})
+local function stream(applet, headers, each)
+  start(applet, 200, headers)
   if applet.method == "HEAD" then
     return
   end
@@ -84,6 +73,25 @@ local function stream(applet, kind, tag, each)
   applet:send(table.concat(parts))
 end
 
+local function page(deps, applet)
+  local made = deps.page(function(text)
+    return applet.c:base64(applet.c:sha2(text, 256))
+  end)
+  -- A browser takes the policy of a 304 for that of the page it has.
+  local headers = {
+    etag = made.tag, ["content-security-policy"] = made.policy,
+  }
+  if is_known(applet, made.tag) then
+    return start(applet, 304, headers)
+  end
+  headers["content-type"] = "text/html; charset=utf-8"
+  answer(applet, 200, headers, made.text)
+end
+
+local function timed(deps, head)
+  return head:sub(1, -2) .. string.format(',"time":%.3f}', deps.wall())
+end
+
 local function send_services(turn, head, looks, encode, put)
   put(head:sub(1, -2) .. ',"services":[')
   for i, look in ipairs(looks) do
@@ -93,17 +101,48 @@ local function send_services(turn, head, looks, encode, put)
   put("]}\n")
 end
 
+-- HAProxy's counters are asked for first; without an answer soon, what was
+-- known before is told.
+local function fetch_counters(deps, agent, looks)
+  local services, till = {}, deps.now() + COUNTERS_TIMEOUT
+  for i, look in ipairs(looks) do
+    services[i] = look.service
+  end
+  agent.counters:ask(services)
+  while agent.counters:is_waiting(services) and deps.now() < till do
+    core.msleep(2)
+  end
+end
+
+local function status_in_full(deps, applet, agent, made)
+  local turn = deps.turn()
+  fetch_counters(deps, agent, made.looks)
+  stream(applet, {["content-type"] = JSON}, function(put)
+    send_services(turn, timed(deps, made.head), made.looks, function(look)
+      return document.service_in_full(report.in_full(agent, look, turn))
+    end, put)
+  end)
+end
+
 local function status_json(deps, applet, asked)
-  local agent, turn = deps.agent(), new_turn(deps)
+  if asked.counters and not asked.service and
+    (asked.limit or math.huge) > query.MOST
+  then
+    return say(applet, 400, string.format("counters: only with service, or " ..
+      "with limit up to %d", query.MOST))
+  end
+  local agent, turn = deps.agent(), deps.turn()
   local made = report.status(agent, asked, turn)
+  if asked.counters then
+    return status_in_full(deps, applet, agent, made)
+  end
   local tag = string.format('W/"%s"', deps.checksum(made.head .. applet.qs))
   if is_known(applet, tag) then
-    return not_modified(applet, tag)
+    return start(applet, 304, {etag = tag})
   end
-  local head = made.head:sub(1, -2) ..
-    string.format(',"time":%.3f}', deps.wall())
-  stream(applet, JSON, tag, function(put)
-    send_services(turn, head, made.looks, document.service, put)
+  stream(applet, {["content-type"] = JSON, etag = tag}, function(put)
+    send_services(turn, timed(deps, made.head), made.looks, document.service,
+      put)
   end)
 end
 
@@ -114,8 +153,20 @@ local function events_json(deps, applet, asked)
     document.events(list, events.last) .. "\n")
 end
 
+local function metrics_text(deps, applet)
+  local agent, turn = deps.agent(), deps.turn()
+  local looks = report.looks(agent, turn)
+  stream(applet, {["content-type"] = "text/plain; version=0.0.4"},
+    function(put)
+      metrics.put(agent, looks, function(text)
+        turn()
+        put(text)
+      end)
+    end)
+end
+
 local function ready(deps, applet)
-  local unread = report.unread(deps.agent(), new_turn(deps))
+  local unread = report.unread(deps.agent(), deps.turn())
   if #unread == 0 then
     return say(applet, 200, "ready")
   end
@@ -133,8 +184,10 @@ local function healthz(deps, applet)
 end
 
 local ROUTES = {
+  ["/"] = {page, query.NONE},
   ["/status.json"] = {status_json, query.STATUS},
   ["/events.json"] = {events_json, query.EVENTS},
+  ["/metrics"] = {metrics_text, query.NONE},
   ["/ready"] = {ready, query.NONE},
   ["/healthz"] = {healthz, query.NONE},
 }
@@ -142,8 +195,8 @@ local ROUTES = {
 local function serve(deps, applet)
   local route = ROUTES[applet.path]
   if not route then
-    return say(applet, 404, "not here: /status.json /events.json /ready " ..
-      "/healthz")
+    return say(applet, 404, "not here: / /status.json /events.json " ..
+      "/metrics /ready /healthz")
   elseif applet.method ~= "GET" and applet.method ~= "HEAD" then
     return answer(applet, 405, {["content-type"] = TEXT, allow = "GET, HEAD"},
       "only GET and HEAD\n")
@@ -157,7 +210,8 @@ end
 
 --- Registers the service. While HAProxy loads.
 -- @tparam table deps
---   `agent()`; `now()`; `wall()`; `checksum(text)`; `guarded(what, step, ...)`:
+--   `agent()`; `turn()`, see `runtime.turn`; `now()`; `wall()`;
+--   `checksum(text)`; `page(hash)`, see `page.new`; `guarded(what, step, ...)`:
 --   runs a step that may fail
 function http.register(deps)
   core.register_service("synapse", "http", function(applet)

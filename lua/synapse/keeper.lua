@@ -88,7 +88,7 @@ function keeper:take(event)
   if event.code ~= 0 then
     return failed(self, event.error)
   end
-  self.known = self.writing
+  self.known, self.written_at = self.writing, self.deps.now()
   if self.failing then
     self.deps.log:info("%s: written again", self.deps.path)
   end

@@ -35,6 +35,7 @@ function log.new(deps)
     room = BURST,
     refilled = deps.now(),
     dropped = 0,
+    dropped_ever = 0,
     told_at = deps.now(),
   }, log)
 end
@@ -49,6 +50,7 @@ local function put(self, level, format, ...)
   refill(self)
   if self.room < 1 then
     self.dropped = self.dropped + 1
+    self.dropped_ever = self.dropped_ever + 1
     return
   end
   self.room = self.room - 1

@@ -14,6 +14,7 @@ local files = require("synapse.files")
 local http = require("synapse.http")
 local lockdown = require("synapse.lockdown")
 local logger = require("synapse.log")
+local page = require("synapse.page")
 local preview = require("synapse.preview")
 local runtime = require("synapse.runtime")
 local storage = require("synapse.storage")
@@ -234,17 +235,25 @@ end
 
 --- Reads the configuration and registers the agent with HAProxy. Raises an
 -- error that says what is wrong, and where.
-function main.start()
+-- @tparam string page_path the file with the status page
+function main.start(page_path)
   local loaded = load()
+  local text, why = files.read(page_path)
+  if not text then
+    error("synapse: " .. why, 0)
+  end
   local self
   core.register_init(function()
     check_backends(loaded.config.services, runtime.backend)
     self = new_agent(loaded)
     self:fill()
   end)
+  local function get() return self end
+  local function turn() return runtime.turn(zookeeper.now) end
   http.register({
-    agent = function() return self end, now = zookeeper.now,
+    agent = get, turn = turn, now = zookeeper.now,
     wall = runtime.wall, checksum = zookeeper.checksum, guarded = guarded,
+    page = page.new(text),
   })
   core.register_task(function() main_task(self, loaded) end)
   core.register_task(function() supervisor_task(self) end)

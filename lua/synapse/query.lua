@@ -41,10 +41,14 @@ local function name(text)
   return text
 end
 
+--- So many services are told of with all that is known of them.
+query.MOST = 50
+
 -- What each route may be asked.
 query.STATUS = {
-  service = {name, most = 50}, problems = {flag}, since = {cursor},
-  limit = {integer_of(1, 100000)}, offset = {integer_of(0, 100000)},
+  service = {name, most = query.MOST}, problems = {flag}, since = {cursor},
+  counters = {flag}, limit = {integer_of(1, 100000)},
+  offset = {integer_of(0, 100000)},
 }
 query.EVENTS = {since = {integer_of(0, 999999999)}, service = {name}}
 query.NONE = {}

@@ -429,6 +429,13 @@ function registry:has(key)
   return self.roster:has(key)
 end
 
+--- Returns the beginning of a znode's data, as it was read.
+-- @tparam string znode
+-- @treturn ?string
+function registry:data(znode)
+  return (self.entries[znode] or {}).data
+end
+
 --- Lists the znodes that are not as they should be, or were not read.
 -- @treturn {{znode,problem,is_refused,data},...} sorted by znode
 function registry:problems()

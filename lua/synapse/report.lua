@@ -90,6 +90,20 @@ local function agent_part(agent)
   return document.object(about)
 end
 
+--- Looks at all services.
+-- @tparam agent agent
+-- @tparam function turn gives other work its turn when it is time
+-- @treturn {look,...} in the order of their names
+function report.looks(agent, turn)
+  local looks = {}
+  for i, one in ipairs(agent.services) do
+    turn()
+    agent:look_at(one)
+    looks[i] = agent.account:look(one)
+  end
+  return looks
+end
+
 --- Puts the status together.
 -- @tparam agent agent
 -- @tparam table asked see `query.STATUS`
@@ -97,12 +111,7 @@ end
 -- @treturn {head=string,looks={look,...}} all but the services, as JSON; and
 --   the services that were asked for
 function report.status(agent, asked, turn)
-  local account, looks = agent.account, {}
-  for i, one in ipairs(agent.services) do
-    turn()
-    agent:look_at(one)
-    looks[i] = account:look(one)
-  end
+  local account, looks = agent.account, report.looks(agent, turn)
   local list, matching, is_delta = selected(account, looks, asked)
   return {
     looks = list,
@@ -118,6 +127,43 @@ function report.status(agent, asked, turn)
       {"convergence", document.convergence(account.convergence)},
     }),
   }
+end
+
+local function data_of(sources, znode)
+  for _, source in ipairs(znode and sources or {}) do
+    local data = source:data(znode)
+    if data then
+      return data
+    end
+  end
+  return nil
+end
+
+local function copy_of(fields)
+  local copy = {}
+  for name, value in pairs(fields) do
+    copy[name] = value
+  end
+  return copy
+end
+
+--- Adds to a look what costs more to know.
+-- @tparam agent agent
+-- @tparam look look
+-- @tparam function turn gives other work its turn when it is time
+-- @treturn look another one, see `document.service_in_full`
+function report.in_full(agent, look, turn)
+  local full, one = copy_of(look), look.service
+  local rows = agent.counters:of(one, turn)
+  local sources = agent.sources:of(one)
+  full.counters, full.instances = rows.BACKEND, {}
+  for i, it in ipairs(look.instances) do
+    turn()
+    local more = copy_of(it)
+    more.counters, more.data = rows[it.slot], data_of(sources, it.znode)
+    full.instances[i] = more
+  end
+  return full
 end
 
 --- Lists events.

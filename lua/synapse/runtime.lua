@@ -15,6 +15,9 @@ local FOR_NAMES = "240.0.0.1:1"
 
 local UNKNOWN = 1
 
+-- Seconds that an answer to somebody may work without a pause.
+local SLICE = 0.0005
+
 local function by_puid(a, b)
   return tonumber(a.puid) < tonumber(b.puid)
 end
@@ -115,6 +118,13 @@ function runtime.active(backend)
   return core.backends[backend]:get_stats().act
 end
 
+--- Returns the number of a backend.
+-- @tparam string backend
+-- @treturn integer
+function runtime.id(backend)
+  return math.tointeger(tonumber(core.backends[backend].uuid))
+end
+
 --- Tells whether HAProxy is on its way out.
 -- @treturn boolean
 function runtime.is_stopping()
@@ -138,6 +148,19 @@ function runtime.about()
     pid = math.tointeger(tonumber(info.Pid)),
     started = math.tointeger(tonumber(info.Start_time_sec)),
   }
+end
+
+--- Returns a function that gives other work its turn once it is time.
+-- @tparam function now returns seconds
+-- @treturn function
+function runtime.turn(now)
+  local began = now()
+  return function()
+    if now() - began > SLICE then
+      core.msleep(1)
+      began = now()
+    end
+  end
 end
 
 --- Lets other work run.

@@ -92,6 +92,7 @@ function service.new(deps)
     dirty = {},
     refusals = refusals.new(deps.now),
     revision = 0,
+    drift = 0,
     news = news.new(),
     known = false,
     asking = false,
@@ -416,6 +417,7 @@ local function report_drift(self, was_known)
     drifted[#drifted + 1] = not awaited[group[1].slot] and group or nil
   end
   if was_known and #drifted > 0 then
+    self.drift = self.drift + #drifted
     self.deps.log:warning("%s: %d slots are not as they were set (first: %s); "
       .. "setting them again", self.name, #drifted, drifted[1][1].text)
   end

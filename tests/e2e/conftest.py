@@ -21,15 +21,15 @@ COUNTS = "requests"
 
 def missing():
     """Names what the tests need and this machine does not have."""
-    tools = ["curl", "dnsmasq", "gdb", "haproxy", "ip", "java", "lua5.3",
-             "man", "mount", "nm", "nsenter", "prlimit", "promtool", "socat",
-             "ss", "strace", "systemd-analyze", "unshare", "valgrind"]
+    tools = ["chromedriver", "chromium", "curl", "dnsmasq", "gdb", "haproxy",
+             "ip", "java", "lua5.3", "man", "mount", "nm", "nsenter", "prlimit", "promtool",
+             "socat", "ss", "strace", "systemd-analyze", "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
              program.MODULE, program.AGENT]
     lacks = [name for name in tools if not shutil.which(name)]
     lacks += [name for name in files if not os.path.exists(name)]
-    if importlib.util.find_spec("kazoo") is None:
-        lacks.append("kazoo")
+    lacks += [name for name in ("kazoo", "selenium")
+              if importlib.util.find_spec(name) is None]
     if os.geteuid() != 0:
         lacks.append("root's rights (HAProxy's chroot and user, namespaces)")
     return lacks

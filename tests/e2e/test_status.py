@@ -2,9 +2,13 @@
 
 import http.client
 import json
+import os
+import re
+import subprocess
 
 import pytest
 
+import program
 import wait
 from haproxy import web
 from service import compact
@@ -146,8 +150,20 @@ def test_what_did_not_change_is_not_sent_again(status):
     wait.until(unchanged, 5, "304")
 
 
+def test_the_page_is_small_and_its_policy_is_told_with_each_answer(status):
+    answer, body = status.ask("/")
+    assert len(body.encode()) < 60_000
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    again, nothing = status.ask("/", **{"If-None-Match":
+                                        answer.headers["ETag"]})
+    assert (again.status, nothing) == (304, "")
+    # A browser that was told otherwise would run nothing of what it has.
+    assert again.headers["Content-Security-Policy"] == policy
+
+
 def test_head_has_the_head_alone_and_nothing_else_is_allowed(status):
-    for path in ("/status.json", "/events.json", "/ready", "/healthz"):
+    for path in ("/", "/metrics", "/status.json", "/events.json", "/ready", "/healthz"):
         answer, body = status.ask(path, "HEAD")
         assert answer.status == 200 and body == "", path
         assert "default-src 'none'" in answer.headers[
@@ -161,15 +177,77 @@ def test_head_has_the_head_alone_and_nothing_else_is_allowed(status):
 @pytest.mark.parametrize("asked, said", [
     ("/status.json?limit=0", 'limit: "0" is not an integer from 1 to 100000'),
     ("/status.json?problems=yes", 'problems: "yes" is not 0 or 1'),
-    ("/status.json?nothing=1", "nothing: no such parameter (limit"),
+    ("/status.json?nothing=1", "nothing: no such parameter (counters, limit"),
     ("/status.json?" + "&".join(["service=a"] * 51), "service: more than 50"),
     ("/events.json?since=-1", 'since: "-1" is not an integer from 0'),
+    ("/status.json?counters=1", "counters: only with service, or with limit"),
     ("/ready?a=1", "a: no such parameter (none is known here)"),
 ])
 def test_a_question_that_makes_no_sense_is_told_what_would(
         status, asked, said):
     answer, body = status.ask(asked)
     assert answer.status == 400 and said in body
+
+
+def test_one_service_is_told_with_counters_and_raw_data(
+        witness, path, one, proxy, status):
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    for _ in range(3):
+        assert proxy.get()[0] == 200
+    def full():
+        [service] = status.json(
+            "/status.json?service=web&counters=1")["services"]
+        return service
+    wait.until(lambda: "L4OK" in full()["instances"][0].get(
+        "counters", {}).get("check", ""), 5, "its check is told")
+    [instance] = full()["instances"]
+    assert instance["data"] == one.payload("one").decode()
+    assert instance["znode"].startswith("other_")
+    one.process.kill()
+    wait.until(lambda: full()["instances"][0]["counters"]["check"] == "L4CON",
+               5, "its check fails")
+    assert full()["instances"][0]["counters"]["check_said"]
+    assert proxy.get()[0] == 503
+    wait.until(lambda: full()["counters"]["errors"] > 0, 5, "an error")
+
+
+def promtool(*arguments, text=""):
+    """What promtool says, and whether all is well for it."""
+    done = subprocess.run(["promtool", *arguments], input=text, text=True,
+                          capture_output=True, timeout=60 * wait.FACTOR,
+                          cwd=program.ROOT)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_metrics_are_what_prometheus_reads(
+        witness, path, one, proxy, status):
+    register(witness, path, one.payload("one"))
+    register(witness, path, b"rubbish", "bad_")
+    proxy.serves([one])
+    wait.until(lambda: status.service()["counts"] == {
+        "ready": 1, "invalid": 1}, 5, "all is read")
+    answer, text = status.ask("/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4"
+    assert promtool("check", "metrics", text=text) == (0, "")
+    def value(name):
+        return float(re.search(rf"^{re.escape(name)} (.*)$", text, re.M)[1])
+    of = 'synapse_service_instances{service="web",state='
+    assert value(of + '"ready"}') == value(of + '"invalid"}') == 1
+    assert value('synapse_service_slots{service="web",kind="free"}') == 7
+    assert value("synapse_commands_total") >= 3
+    assert value("synapse_commands_refused_total") == 0
+    assert value("synapse_convergence_seconds_count") >= 1
+    assert re.search(r'^synapse_session_state\{ensemble=".*",'
+                     r'state="connected"\} 1$', text, re.M)
+    for name in set(re.findall(r"synapse_\w+", open(os.path.join(
+            program.ROOT, "haproxy", "alerts.yml")).read())):
+        assert name in text, f"an alert asks for {name}"
+
+
+def test_each_alert_fires_when_it_should():
+    assert promtool("check", "rules", "haproxy/alerts.yml")[0] == 0
+    assert promtool("test", "rules", "tests/data/alerts_test.yml")[0] == 0
 
 
 def test_it_is_ready_once_every_service_was_read(sandbox, path):

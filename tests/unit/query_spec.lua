@@ -16,7 +16,7 @@ describe("a query", function()
       "100000"},
     {"problems", 'problems: "" is not 0 or 1'},
     {"since=1", 'since: "1" is not a `cursor` of an answer before'},
-    {"x=1", "x: no such parameter (limit, offset, problems, " ..
+    {"x=1", "x: no such parameter (counters, limit, offset, problems, " ..
       "service, since)"},
     {("service=a&"):rep(51), "service: more than 50"},
   }

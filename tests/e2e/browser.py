@@ -1,0 +1,105 @@
+"""A real browser, Debian's Chromium without a window, driven by Selenium."""
+
+import os
+import shutil
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+import program
+import wait
+
+AXE = os.path.join(program.ROOT, "build", "axe", "node_modules", "axe-core",
+                   "axe.min.js")
+SCREENS = os.path.join(program.ROOT, "build", "screens")
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync",
+         "--disable-dev-shm-usage", "--hide-scrollbars",
+         "--remote-debugging-pipe"]
+
+# What axe-core is to judge: the levels that a law or a norm may ask for, and
+# its own good practices.
+JUDGE = """
+const done = arguments[arguments.length - 1];
+axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+  done(found.violations.map((it) => it.id + ": " + it.help + ": " +
+    it.nodes.map((node) => node.html.slice(0, 200)).join(" | "))));
+"""
+
+
+class Browser:
+    """One browser with one page."""
+
+    def __init__(self, sandbox):
+        self._profile = sandbox.path("chromium")
+        options = webdriver.ChromeOptions()
+        for flag in [*FLAGS, f"--user-data-dir={self._profile}"]:
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(
+            options=options,
+            service=Service("/usr/bin/chromedriver"))
+        sandbox.at_end(self.close)
+        self.look()
+
+    def look(self, width=1280, height=900, scheme="light"):
+        """Gives the page a size, and the reader a taste."""
+        self._devtools("Emulation.setDeviceMetricsOverride", width=width,
+                       height=height, deviceScaleFactor=1, mobile=False)
+        self._devtools("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": scheme}])
+
+    def _devtools(self, command, **arguments):
+        self.driver.execute_cdp_cmd(command, arguments)
+
+    def open(self, url):
+        self.driver.get(url)
+
+    def run(self, script, *arguments):
+        """What a script returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, selector="main"):
+        """What is to be read in the first element of a kind."""
+        return self.run("const it = document.querySelector(arguments[0]);"
+                        "return it ? it.innerText : ''", selector)
+
+    def shows(self, text, selector="main", seconds=10):
+        """Waits until an element says `text`."""
+        wait.until(lambda: text in self.text(selector), seconds,
+                   f"{selector} says {text!r}")
+
+    def count(self, selector):
+        """How many elements of a kind are seen."""
+        return self.run("return [...document.querySelectorAll(arguments[0])]"
+                        ".filter((it) => it.offsetParent).length", selector)
+
+    def press(self, *keys):
+        """Types, wherever the focus is."""
+        for key in keys:
+            self.driver.switch_to.active_element.send_keys(key)
+
+    def type(self, selector, text):
+        self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
+
+    def judge(self):
+        """What axe-core has to complain about."""
+        with open(AXE, encoding="utf-8") as file:
+            self.run(file.read())
+        return self.driver.execute_async_script(JUDGE)
+
+    def complaints(self):
+        """What the browser itself had to complain about."""
+        return [line["message"] for line in self.driver.get_log("browser")]
+
+    def picture(self, name):
+        """Writes what is seen to build/screens."""
+        os.makedirs(SCREENS, exist_ok=True)
+        self.driver.save_screenshot(os.path.join(SCREENS, f"{name}.png"))
+
+    def close(self):
+        self.driver.quit()
+        shutil.rmtree(self._profile, ignore_errors=True)
