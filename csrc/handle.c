@@ -235,11 +235,16 @@ static int start_read(struct handle *h, const struct request *r) {
 }
 
 static int start_create(struct handle *h, const struct request *r) {
+    struct ACL creator[] = {{ZOO_PERM_ALL, ZOO_AUTH_IDS},
+                            {ZOO_PERM_READ, ZOO_ANYONE_ID_UNSAFE}};
+    struct ACL_vector of_creator = {.count = 2, .data = creator};
     int flags = (r->mode & CREATE_EPHEMERAL ? ZOO_EPHEMERAL : 0) |
                 (r->mode & CREATE_SEQUENTIAL ? ZOO_SEQUENCE : 0);
 
     return zoo_acreate(h->zh, r->path, r->data, r->data ? (int)r->length : -1,
-                       &ZOO_OPEN_ACL_UNSAFE, flags, on_string_reply, r);
+                       r->mode & CREATE_CREATOR ? &of_creator
+                                                : &ZOO_OPEN_ACL_UNSAFE,
+                       flags, on_string_reply, r);
 }
 
 static int start(struct handle *h, const struct request *r) {

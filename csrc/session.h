@@ -48,7 +48,10 @@ enum session_code {
 enum create_mode { /* may be or-ed */
                    CREATE_PERSISTENT = 0,
                    CREATE_EPHEMERAL = 1,
-                   CREATE_SEQUENTIAL = 2
+                   CREATE_SEQUENTIAL = 2,
+                   /* Whoever shows the same credentials may do all with the
+                    * znode, others read it; without this it is open to all. */
+                   CREATE_CREATOR = 4
 };
 
 /* What resumes a session elsewhere: in another handle, or another process. */
@@ -126,8 +129,7 @@ size_t session_pending(const struct session *s);
 int64_t session_get_children(struct session *s, const char *path, bool watch);
 int64_t session_get(struct session *s, const char *path, bool watch);
 int64_t session_exists(struct session *s, const char *path, bool watch);
-/* The znode is open to all (as nerve makes them); the created path is in the
- * reply's <data>. */
+/* <mode>: enum create_mode. The created path is in the reply's <data>. */
 int64_t session_create(struct session *s, const char *path, const char *data,
                        size_t length, int mode);
 /* <version> -1: any. */

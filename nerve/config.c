@@ -8,6 +8,7 @@
 
 #include "csrc/error.h"
 #include "nerve/config.h"
+#include "nerve/config_auth.h"
 #include "nerve/config_control.h"
 #include "nerve/config_dir.h"
 #include "nerve/config_file.h"
@@ -46,6 +47,12 @@ void config_note(struct config *config, enum event_level level,
     config->note_count += notes[config->note_count].text != NULL;
 }
 
+void config_secret_free(char *secret) {
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
 void config_free(struct config *config) {
     if (!config)
         return;
@@ -60,6 +67,7 @@ void config_free(struct config *config) {
     free(config->holds_path);
     free(config->control_socket);
     free(config->heartbeat_path);
+    config_secret_free(config->auth);
     free(config->instance_id);
     free(config);
 }
@@ -225,7 +233,8 @@ static int read_all(struct config *config, const json_t *json,
                           &config->holds_path, err) != 0 ||
         value_count(json, "", "watchdog", 1, 86400, &config->watchdog_s, err) !=
             0 ||
-        watching_config_read(config, json, err) != 0)
+        watching_config_read(config, json, err) != 0 ||
+        config_auth_read(config, json, err) != 0)
         return -1;
     config->session_timeout_ms = (int)session_ms;
     return merge_services(config, json, err);

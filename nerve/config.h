@@ -65,6 +65,7 @@ struct service_config {
     bool encoded;      /* <node> carries the payload, if that is not too long */
     char *instance_id; /* owned */
     enum node_type node_type;
+    bool creator_acl;    /* only whoever has its credentials may change it */
     unsigned int ttl_ms; /* between writes to a persistent znode; 0: none */
     char *checking; /* owned; all about its checks as it was written, JSON */
     int session_timeout_ms;
@@ -92,6 +93,8 @@ struct config {
     char *control_socket;    /* owned, or NULL */
     char *holds_path;        /* owned, or NULL */
     unsigned int watchdog_s; /* how long the loop may hang */
+    char *auth;              /* owned; "user:password", or NULL: none */
+    bool creator_acl;        /* as in struct service_config */
     struct endpoint metrics; /* an address that is listened at */
     struct endpoint statsd;
     int session_timeout_ms;
@@ -117,6 +120,9 @@ struct config *config_load(const char *path, const char *instance_id,
 /* The same for <text> of <length> bytes. */
 struct config *config_parse(const char *text, size_t length,
                             const char *instance_id, struct error *err);
+
+/* Wipes and frees <secret>. NULL is allowed. */
+void config_secret_free(char *secret);
 
 /* Frees <config>. NULL is allowed. */
 void config_free(struct config *config);

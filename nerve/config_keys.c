@@ -13,6 +13,8 @@ const struct key config_keys_top[] = {
     {"watchdog", KEY_USED},
     {"control_socket", KEY_USED},
     {"holds_path", KEY_USED},
+    {"auth", KEY_USED},
+    {"acl", KEY_USED},
     {"max_repeated_report_failures", KEY_IGNORED},
     {"statsd", KEY_USED},
     {"metrics_listen", KEY_USED},
@@ -49,6 +51,12 @@ const struct key config_keys_service[] = {
     {"etcd_host", KEY_IGNORED},
     {"etcd_port", KEY_IGNORED},
     {"etcd_path", KEY_IGNORED},
+    {NULL, KEY_USED},
+};
+
+const struct key config_keys_auth[] = {
+    {"user", KEY_USED},
+    {"password_file", KEY_USED},
     {NULL, KEY_USED},
 };
 

@@ -12,6 +12,7 @@
 extern const struct key config_keys_top[];
 extern const struct key config_keys_statsd[];
 extern const struct key config_keys_service[];
+extern const struct key config_keys_auth[];
 extern const struct key config_keys_rate[];
 extern const struct key config_keys_tcp[];
 extern const struct key config_keys_http[];

@@ -196,6 +196,7 @@ int service_config_read(struct service_config *service, const char *name,
     }
     service->check_interval_ms = DEFAULT_INTERVAL_MS;
     service->session_timeout_ms = config->session_timeout_ms;
+    service->creator_acl = config->creator_acl;
     service->name = strdup(name);
     if (!service->name)
         return out_of_memory(at, err);

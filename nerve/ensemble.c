@@ -101,6 +101,20 @@ static void resolve(uv_work_t *work) {
     r->numeric = session_resolve(r->hosts, &r->err);
 }
 
+static void show_auth(struct ensemble *e) {
+    const char *auth = e->env.auth;
+
+    if (e->session && auth &&
+        session_add_auth(e->session, "digest", auth, strlen(auth)) < 0)
+        log_line(e->env.log, LEVEL_ERROR,
+                 "%s: no credentials are shown: out of memory", e->hosts);
+}
+
+void ensemble_use_auth(struct ensemble *e, const char *auth) {
+    e->env.auth = auth;
+    show_auth(e);
+}
+
 static void open_session(struct ensemble *e, const char *numeric,
                          const struct session_identity *resume,
                          struct error *err) {
@@ -109,6 +123,7 @@ static void open_session(struct ensemble *e, const char *numeric,
                                       .resume = resume};
 
     e->session = session_open(e->env.queue, e->env.worker, &options, err);
+    show_auth(e);
     for (size_t i = 0; e->session && i < e->count; i++)
         reporter_attach(e->reporters[i], e->session);
 }

@@ -31,6 +31,7 @@ struct ensemble_env {
     struct log *log;
     struct statsd *statsd; /* or NULL */
     int session_timeout_ms;
+    const char *auth; /* "user:password", or NULL; see ensemble_use_auth() */
 };
 
 /* What has happened with an ensemble so far. */
@@ -53,6 +54,10 @@ struct ensemble *ensemble_resume(const struct ensemble_env *env,
 /* Copies what resumes the session to <session>, all borrowed until the next
  * call but this. Returns false when there is no session yet. */
 bool ensemble_save(const struct ensemble *e, struct handover_session *session);
+
+/* Shows <auth>, which it keeps borrowed in the place of the one before, to the
+ * servers from now on; not NULL. */
+void ensemble_use_auth(struct ensemble *e, const char *auth);
 
 /* Tells whether it was made with these. */
 bool ensemble_serves(const struct ensemble *e, const char *hosts,

@@ -55,7 +55,8 @@ struct ensemble_env roster_ensemble_env(const struct roster *r,
                                  .worker = r->env.worker,
                                  .log = r->env.log,
                                  .statsd = r->env.check.statsd,
-                                 .session_timeout_ms = session_timeout_ms};
+                                 .session_timeout_ms = session_timeout_ms,
+                                 .auth = r->auth};
 }
 
 struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e) {
@@ -283,12 +284,30 @@ static void commit(struct roster *r, struct change *change, bool said) {
     uv_timer_start(&r->settle, on_settle, 0, SETTLE_MS);
 }
 
+/* Has all sessions show the credentials <auth>, which it takes. What they have
+ * shown before cannot be taken back. */
+static void use_auth(struct roster *r, char *auth) {
+    char *old = r->auth;
+
+    if (!auth || (old && strcmp(old, auth) == 0)) {
+        config_secret_free(auth);
+        return;
+    }
+    r->auth = auth;
+    for (size_t i = 0; i < r->ensemble_count; i++)
+        ensemble_use_auth(r->ensembles[i], auth);
+    config_secret_free(old);
+}
+
 int roster_apply(struct roster *r, struct config *config, bool said) {
     struct change change = {0};
     int status = prepare(r, config, &change);
 
-    if (status == 0)
+    if (status == 0) {
+        use_auth(r, config->auth);
+        config->auth = NULL;
         commit(r, &change, said);
+    }
     drop(&change);
     close_unused(r);
     return status;
@@ -372,5 +391,6 @@ void roster_free(struct roster *r) {
         service_free(r->services[i]);
     free(r->services);
     free(r->ensembles);
+    config_secret_free(r->auth);
     free(r);
 }

@@ -38,9 +38,9 @@ struct roster_env {
 /* Returns an empty roster, owned by the caller, or NULL without memory. */
 struct roster *roster_new(const struct roster_env *env);
 
-/* Runs the services of <config>, which loses them, from now on, and says what
- * changes when <said>. Returns 0, or -1 without memory; then nothing has
- * changed. */
+/* Runs the services of <config>, and shows its credentials, from now on, and
+ * says what changes when <said>; <config> loses both. Returns 0, or -1 without
+ * memory; then nothing has changed. */
 int roster_apply(struct roster *r, struct config *config, bool said);
 
 /* Adds what another process needs to go on with the services to <all>

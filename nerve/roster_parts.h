@@ -17,6 +17,7 @@ struct roster {
     size_t count;
     struct ensemble **ensembles; /* owned, with its members */
     size_t ensemble_count;
+    char *auth;        /* owned; what sessions show, or NULL */
     uv_timer_t settle; /* runs while a service waits to leave */
     bool open;         /* it is still to be closed */
 };

@@ -13,7 +13,8 @@ static int64_t create_znode(const struct service_config *service,
                             struct session *session) {
     int mode =
         (config_is_persistent(service) ? CREATE_PERSISTENT : CREATE_EPHEMERAL) |
-        (config_is_sequential(service) ? CREATE_SEQUENTIAL : 0);
+        (config_is_sequential(service) ? CREATE_SEQUENTIAL : 0) |
+        (service->creator_acl ? CREATE_CREATOR : 0);
     struct text path = {0};
     char *joined;
     int64_t request;
@@ -36,7 +37,9 @@ static int64_t make_parent(const struct registration *known,
 
     if (!path)
         return SESSION_NO_MEMORY;
-    request = session_create(session, path, "", 0, CREATE_PERSISTENT);
+    request = session_create(session, path, "", 0,
+                             service->creator_acl ? CREATE_CREATOR
+                                                  : CREATE_PERSISTENT);
     free(path);
     return request;
 }

@@ -123,7 +123,7 @@ def test_the_service_manager_is_told_of_each_turn(
     manager.hears_of_a_reload()
     nerve.process.send(signal.SIGUSR2)
     manager.hears_of_a_reload()
-    assert nerve.process.lines("not upgraded")
+    nerve.process.says("not upgraded")
     assert nerve.process.stop() == 0
     assert manager.hears() == "STOPPING=1"
     manager.hears_nothing(0.1)

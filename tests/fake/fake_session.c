@@ -46,8 +46,9 @@ int64_t session_exists(struct session *s, const char *path, bool watch) {
 
 int64_t session_create(struct session *s, const char *path, const char *data,
                        size_t length, int mode) {
-    static const char *const verbs[] = {"create", "create-e", "create-s",
-                                        "create-es"};
+    static const char *const verbs[] = {"create",    "create-e",  "create-s",
+                                        "create-es", "create-c",  "create-ec",
+                                        "create-sc", "create-esc"};
 
     (void)s;
     return fake_ask(verbs[mode], path, strlen(data) == length ? data : "?");

@@ -27,11 +27,11 @@ static const struct {
     const char *place;
     const struct key *keys;
 } tables[] = {
-    {"the whole", config_keys_top},   {"a service", config_keys_service},
-    {"`statsd`", config_keys_statsd}, {"`rate_limiting`", config_keys_rate},
-    {"a check", config_keys_tcp},     {"a check", config_keys_http},
-    {"a check", config_keys_redis},   {"a check", config_keys_exec},
-    {"a check", config_keys_noop},
+    {"the whole", config_keys_top},        {"a service", config_keys_service},
+    {"`auth`", config_keys_auth},          {"`statsd`", config_keys_statsd},
+    {"`rate_limiting`", config_keys_rate}, {"a check", config_keys_tcp},
+    {"a check", config_keys_http},         {"a check", config_keys_redis},
+    {"a check", config_keys_exec},         {"a check", config_keys_noop},
 };
 
 static int read_rows(void **state) {

@@ -394,6 +394,22 @@ static void what_cannot_be_searched_is_not(void **state) {
     assert_true(fake_log_is(""));
 }
 
+static void with_an_acl_all_that_is_made_has_it(void **state) {
+    static struct service_config guarded;
+
+    guarded = service;
+    guarded.creator_acl = true;
+    reporter_free(reporter);
+    reporter = reporter_new(&guarded, NULL);
+    reporter_attach(reporter, (struct session *)&now);
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent("create-esc /a/b/i_ " PAYLOAD));
+    answer(SESSION_NO_NODE, "/a/b/i_");
+    assert_true(fake_sent("create-c /a/b"));
+}
+
 static void surplus_znodes_of_ours_are_deleted(void **state) {
     char first[] = "i_0000000007", second[] = "i_0000000008";
     char *children[] = {first, second};
@@ -848,6 +864,7 @@ int main(void) {
         TEST(what_an_earlier_run_left_is_removed_once),
         TEST(what_others_have_is_left_alone),
         TEST(what_cannot_be_searched_is_not),
+        TEST(with_an_acl_all_that_is_made_has_it),
         TEST(surplus_znodes_of_ours_are_deleted),
         TEST(a_found_znode_with_other_data_is_set),
         TEST(another_service_of_ours_is_left_alone),
