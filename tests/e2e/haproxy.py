@@ -30,6 +30,7 @@ class Backend:
     slots: int = 8
     server: str = CHECKED                       # options of every slot
     lines: list = field(default_factory=list)   # more lines of the backend
+    front: list = field(default_factory=list)   # more lines of the frontend
     haproxy: dict = field(default_factory=dict)  # services.*.haproxy
     service: dict = field(default_factory=dict)  # services.*
     port: int = field(default_factory=address.port)
@@ -38,6 +39,7 @@ class Backend:
         body = [*self.lines, *self._servers()]
         return "\n".join([
             f"frontend {self.name}", f"  bind {address.HOST}:{self.port}",
+            *(f"  {line}" for line in self.front),
             f"  default_backend {self.name}", "", f"backend {self.name}",
             *(f"  {line}" for line in body), ""])
 

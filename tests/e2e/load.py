@@ -2,7 +2,8 @@
 
 At least 100 a second, each on a connection of its own, none sent twice; an
 answer that takes 2 s is a failure. The stream is open: a slow answer delays
-no later request. Counted are the outcomes, and who answered.
+no later request. Counted are the outcomes, and who answered; each request has
+a number in its path, and those that failed are kept.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ class Load:
         self._port = port
         self.outcomes = collections.Counter()
         self.answers = collections.Counter()
+        self.failures = {}  # outcomes, by the number of the request
         self.sent = 0
         self.seconds = 0.0
         self.longest = 0.0
@@ -67,13 +69,16 @@ class Load:
 
     async def _request(self, number):
         start, stalled = time.monotonic(), self._stalled
-        exchange = asyncio.ensure_future(self._exchange())
+        exchange = asyncio.ensure_future(self._exchange(number))
         limit = LIMIT
         while limit > 0:
             await asyncio.wait([exchange], timeout=limit)
             taken = time.monotonic() - start - (self._stalled - stalled)
             limit = 0 if exchange.done() else LIMIT - taken
-        self.outcomes[await _outcome(exchange)] += 1
+        outcome = await _outcome(exchange)
+        self.outcomes[outcome] += 1
+        if outcome != "ok":
+            self.failures[number] = outcome
         self.longest = max(self.longest, taken)
         self._waiting.discard(number)
 
@@ -86,10 +91,10 @@ class Load:
         if late > STALL:
             self._stalled += late
 
-    async def _exchange(self):
+    async def _exchange(self, number):
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
-            writer.write(b"GET / HTTP/1.0\r\n\r\n")
+            writer.write(b"GET /%d HTTP/1.0\r\n\r\n" % number)
             answer = await reader.read(-1)
         finally:
             writer.close()

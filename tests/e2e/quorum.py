@@ -13,8 +13,8 @@ COUNT = 3
 class Member(ZooKeeper):
     """One of them, the `number`th."""
 
-    def __init__(self, sandbox, number, lines):
-        super().__init__(sandbox, f"zookeeper{number}", lines)
+    def __init__(self, sandbox, number, lines, host):
+        super().__init__(sandbox, f"zookeeper{number}", lines, host)
         self._program = MACHINE + [MAIN]
         self._number = number
         self._name_itself()
@@ -31,15 +31,16 @@ class Member(ZooKeeper):
 
 
 class Ensemble(Clients):
-    """All of them. What a test does with one ZooKeeper it does with these."""
+    """All of them. What a test does with one ZooKeeper it does with these.
+    `hosts` are their addresses, where these are not the test's own."""
 
-    def __init__(self, sandbox):
-        ports = [f"{address.HOST}:{address.port()}:{address.port()}"
-                 for _ in range(COUNT)]
+    def __init__(self, sandbox, hosts=COUNT * [address.HOST]):
+        ports = [f"{host}:{address.port(host)}:{address.port(host)}"
+                 for host in hosts]
         lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=1", *(
             f"server.{number}={at}" for number, at in enumerate(ports, 1))]
-        self.members = [Member(sandbox, number, lines)
-                        for number in range(1, COUNT + 1)]
+        self.members = [Member(sandbox, number, lines, host)
+                        for number, host in enumerate(hosts, 1)]
         self.addresses = [it.hosts for it in self.members]
         super().__init__(",".join(self.addresses))
 

@@ -55,8 +55,8 @@ class Sandbox:
         server.start()
         return server
 
-    def ensemble(self):
-        made = Ensemble(self)
+    def ensemble(self, **options):
+        made = Ensemble(self, **options)
         self.at_end(made.close)
         made.start()
         return made

@@ -95,11 +95,15 @@ class Service:
         self.start()
         self.set_health(health)
 
-    def start(self):
+    def begin(self):
         """Starts it, again on the same port after an end."""
         self.process = self._sandbox.run(
             f"service-{self.name}",
             [sys.executable, __file__, self.name, self.host, str(self.port)])
+
+    def start(self):
+        """The same, and waits until it answers."""
+        self.begin()
         wait.until(self._answers, 20, f"service {self.name} answers")
 
     def _answers(self):

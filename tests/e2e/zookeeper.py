@@ -56,11 +56,13 @@ class ZooKeeper(Clients):
     """One server. It may be stopped, frozen, wiped, and started again on the
     same port. `lines` are more ones of its configuration."""
 
-    def __init__(self, sandbox, name="zookeeper", lines=()):
+    def __init__(self, sandbox, name="zookeeper", lines=(),
+                 host=address.HOST):
         self._sandbox = sandbox
         self.name = name
-        self.port = address.port()
-        super().__init__(f"{address.HOST}:{self.port}")
+        self.host = host
+        self.port = address.port(host)
+        super().__init__(f"{host}:{self.port}")
         self.addresses = [self.hosts]
         self.directory = os.path.join(sandbox.directory, name)
         os.mkdir(self.directory)
@@ -73,7 +75,7 @@ class ZooKeeper(Clients):
         with open(self._configuration, "w") as file:
             file.write(f"tickTime={int(TICK * 1000)}\n"
                        f"dataDir={self.directory}/data\n"
-                       f"clientPortAddress={address.HOST}\n"
+                       f"clientPortAddress={self.host}\n"
                        f"clientPort={self.port}\n"
                        "maxClientCnxns=0\n"
                        "admin.enableServer=false\n"
@@ -99,7 +101,7 @@ class ZooKeeper(Clients):
     def command(self, word):
         """The answer to a four-letter command; empty without a server."""
         try:
-            with socket.create_connection((address.HOST, self.port),
+            with socket.create_connection((self.host, self.port),
                                           2) as connection:
                 connection.sendall(word.encode())
                 parts = iter(lambda: connection.recv(65536), b"")

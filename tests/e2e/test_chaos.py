@@ -1,0 +1,135 @@
+"""Everything breaks at random, under load; then all is as it should be.
+
+CHAOS_SECONDS says for how long, SEED which faults.
+"""
+
+import os
+import random
+import re
+
+import chaos
+import wait
+from haproxy import web
+from nerve import watched
+from network import Network
+from zookeeper import registrations
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS") or 30)
+SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
+SESSION_TIMEOUT = 4
+SERVICES = 5
+# What may be broken at once: the others carry the traffic.
+LIMITS = {"service": 2}
+# How long all may take to be right after the last fault: what is asked for.
+PATIENCE = 5 + SESSION_TIMEOUT
+# Of each request its path, and the instance it was with.
+LOG = ["no option dontlog-normal", 'log-format "%HU with %si:%sp"']
+
+
+class Stack:
+    """Three ZooKeepers, services with a nerve each, and HAProxy, each where it
+    can be cut off."""
+
+    def __init__(self, sandbox, network, path):
+        self.network = network
+        self.path = path
+        self.ensemble = sandbox.ensemble(
+            hosts=[f"127.77.0.{n}" for n in (1, 2, 3)])
+        self.client = self.ensemble.client()
+        self.services = [sandbox.service(f"s{n}", host=f"127.77.1.{n}")
+                         for n in range(1, SERVICES + 1)]
+        self.nerves = [sandbox.nerve(
+            it.name, {"web": watched(it, self.ensemble, path)},
+            session_timeout=SESSION_TIMEOUT) for it in self.services]
+        self.proxy = sandbox.haproxy(
+            [web(self.ensemble, path, front=LOG, slots=2 * SERVICES,
+                 lines=["timeout check 1s"])],
+            synapse={"session_timeout": SESSION_TIMEOUT})
+        self.proxy.serves(self.services)
+        self.proxy.remembers(self.services)
+        self.touched = set()  # the addresses of services that were broken
+
+    def touch(self, who):
+        self.touched.add(self.services[who].address)
+
+    def actions(self):
+        """What breaks each thing, and what mends it."""
+        members, nerves = self.ensemble.members, self.nerves
+        services, network = self.services, self.network
+        return {
+            "zookeeper killed": (lambda n: self._running(n).stop(),
+                                 lambda n: members[n].begin()),
+            "zookeeper frozen": (lambda n: self._running(n).freeze(),
+                                 lambda n: members[n].thaw()),
+            "zookeeper cut": (lambda n: network.cut(members[n].host),
+                              lambda n: network.mend(members[n].host)),
+            "nerve killed": (lambda n: nerves[n].process.kill(),
+                             lambda n: nerves[n].start()),
+            "nerve frozen": (lambda n: nerves[n].process.freeze(),
+                             lambda n: nerves[n].process.thaw()),
+            "service killed": (self._breaks(lambda it: it.process.kill()),
+                               lambda n: services[n].begin()),
+            "service frozen": (self._breaks(lambda it: it.process.freeze()),
+                               lambda n: services[n].process.thaw()),
+            "service cut": (self._breaks(lambda it: network.cut(it.host)),
+                            lambda n: network.mend(services[n].host)),
+            "haproxy reloaded": (lambda n: self.proxy.reload(),
+                                 lambda n: None),
+        }
+
+    def _running(self, who):
+        """A ZooKeeper, which is started anew if it has ended by itself: it
+        does when its own address is cut off while it starts."""
+        member = self.ensemble.members[who]
+        if not member.process.alive():
+            member.begin()
+        return member
+
+    def _breaks(self, action):
+        def do(who):
+            self.touch(who)
+            action(self.services[who])
+        return do
+
+    def counts(self):
+        sizes = {"zookeeper": len(self.ensemble.members),
+                 "nerve": SERVICES, "service": SERVICES, "haproxy": 1}
+        return {kind: sizes[kind.split()[0]] for kind in self.actions()}
+
+    def payloads(self):
+        return sorted(it.payload(it.name) for it in self.services)
+
+    def instances(self):
+        """The instance of every request by its number, as HAProxy logged it.
+        """
+        return {int(number): instance for number, instance in re.findall(
+            r"/(\d+) with (\S+)$", self.proxy.process.text(), re.M)}
+
+
+def assert_no_other_failed(stack, load):
+    """Every request that failed was with an instance that was broken."""
+    instances = stack.instances()
+    unexplained = {
+        number: (outcome, instances.get(number))
+        for number, outcome in load.failures.items()
+        if instances.get(number) not in stack.touched}
+    print(f"{load.failed} of {load.sent} requests failed, "
+          f"{len(unexplained)} of them not on a broken instance")
+    assert not unexplained, unexplained
+
+
+def test_after_any_faults_all_is_as_it_should_be(sandbox, path):
+    with Network() as network:
+        stack = Stack(sandbox, network, path)
+        faults = chaos.plan(SEED, SECONDS, stack.counts(), LIMITS)
+        print(f"SEED={SEED}, {len(faults)} faults")
+        with sandbox.load(stack.proxy, f"chaos {SEED}") as load:
+            chaos.run(faults, stack.actions())
+            stack.ensemble.start()
+            taken = wait.elapsed(lambda: wait.until(
+                lambda: registrations(stack.client, path) ==
+                stack.payloads(), PATIENCE, "all are registered, once"))
+            stack.proxy.serves(stack.services, seconds=PATIENCE)
+            print(f"all registered once {taken:.1f} s after the last fault")
+        assert_no_other_failed(stack, load)
+        assert load.rate() > 50, str(load)
