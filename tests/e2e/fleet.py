@@ -1,0 +1,105 @@
+"""Many services and their instances: in ZooKeeper, and as HAProxy has them."""
+
+import json
+import random
+
+from haproxy import Backend
+
+SPARE = 4    # slots that are free
+BATCH = 500  # changes of one transaction
+
+
+class Fleet:
+    """Services and their instances, as they are in ZooKeeper. `sizes` has how
+    many instances each service begins with, by name."""
+
+    def __init__(self, client, path, sizes):
+        self._client = client
+        self.path = path
+        self.sizes = sizes
+        self.services = {name: {} for name in sizes}
+        for name in self.services:
+            client.ensure_path(f"{path}/{name}")
+        self._next = 0
+        self._transaction = client.transaction()
+        for name, size in sizes.items():
+            for _ in range(size):
+                self.add(name)
+        self.commit()
+
+    def add(self, name):
+        """One more instance of a service."""
+        self._next += 1
+        number = self._next
+        host = f"127.1.{number // 250 % 250}.{number % 250 + 1}"
+        port = 1025 + number // 62500
+        znode = f"{self.path}/{name}/i_{number:010}"
+        self._transaction.create(znode, json.dumps(
+            {"host": host, "port": port, "name": str(number)}).encode())
+        self.services[name][znode] = f"{host}:{port}"
+        self._flush()
+
+    def drop(self, name):
+        """One less."""
+        znode, _ = self.services[name].popitem()
+        self._transaction.delete(znode)
+        self._flush()
+
+    def move(self, name):
+        """One of a service's instances gets another address in place."""
+        znode = random.choice(list(self.services[name]))
+        self._next += 1
+        new = f"127.2.{self._next // 250 % 250}.{self._next % 250 + 1}:2000"
+        host, port = new.split(":")
+        self._transaction.set_data(znode, json.dumps(
+            {"host": host, "port": int(port), "name": "moved"}).encode())
+        self.services[name][znode] = new
+        self._flush()
+
+    def change(self, count):
+        """Random changes of all kinds, SPARE more instances at most."""
+        names = list(self.services)
+        for _ in range(count):
+            name = random.choice(names)
+            if len(self.services[name]) == self.sizes[name] + SPARE:
+                self.drop(name)
+            else:
+                random.choice([self.add, self.drop, self.move])(name)
+        self.commit()
+
+    def _flush(self):
+        if len(self._transaction.operations) >= BATCH:
+            self.commit()
+
+    def commit(self):
+        results = self._transaction.commit()
+        assert not any(isinstance(it, Exception) for it in results), results
+        self._transaction = self._client.transaction()
+
+    def state(self):
+        return {name: sorted(instances.values())
+                for name, instances in self.services.items()}
+
+    def size(self):
+        return sum(map(len, self.services.values()))
+
+    def backends(self, hosts):
+        """Backends for all, unchecked: nobody listens there."""
+        return [Backend(name=name, hosts=hosts, path=f"{self.path}/{name}",
+                        server="", slots=size + SPARE,
+                        service={"max_instances": 10000})
+                for name, size in self.sizes.items()]
+
+
+def state(proxy):
+    """The addresses that each backend serves from."""
+    found = {}
+    for line in proxy.ask("show servers state").splitlines()[2:]:
+        fields = line.split()
+        if len(fields) < 19:
+            continue
+        ready = int(fields[6]) & ~4 == 0
+        served = found.setdefault(fields[1], [])
+        if ready:
+            served.append(f"{fields[4]}:{fields[18]}")
+    return {name: sorted(served) for name, served in found.items()}
