@@ -57,12 +57,15 @@ class Fleet:
         self._flush()
 
     def change(self, count):
-        """Random changes of all kinds, SPARE more instances at most."""
+        """Random changes of all kinds. A service keeps between one instance
+        and SPARE more than it began with."""
         names = list(self.services)
         for _ in range(count):
             name = random.choice(names)
             if len(self.services[name]) == self.sizes[name] + SPARE:
                 self.drop(name)
+            elif len(self.services[name]) == 1:
+                self.add(name)
             else:
                 random.choice([self.add, self.drop, self.move])(name)
         self.commit()

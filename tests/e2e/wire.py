@@ -6,6 +6,7 @@ for the first of each side, a number (xid), and in requests the operation.
 
 import asyncio
 import collections
+import socket
 import struct
 import threading
 
@@ -21,7 +22,7 @@ class Wire:
     """Passes everything on to `server`, `delay` seconds later each way; while
     it is `blocked`, nothing, and who connects is turned away.
 
-    `counts` has the requests by name, `most` how many of one connection were
+    `identity` is what the last session has as its id and password; `counts` has the requests by name, `most` how many of one connection were
     without an answer at once, pings left out."""
 
     def __init__(self, sandbox, server, delay=0.0):
@@ -31,6 +32,7 @@ class Wire:
         self.most = 0
         self.delay = delay
         self.blocked = False
+        self.identity = None
         self._server = server
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -43,6 +45,20 @@ class Wire:
         """Counts from zero again."""
         self.counts = collections.Counter()
         self.most = 0
+
+    def expire(self):
+        """Ends the session of the last client behind its back: whoever knows
+        its id and password may."""
+        number, password = self.identity
+        hello = struct.pack(">iqiqi", 0, 0, 4000, number, len(password))
+        goodbye = struct.pack(">ii", 1, -11)
+        with socket.create_connection(
+                (self._server.host, self._server.port), 10) as connection:
+            _send(connection, hello + password + b"\0")
+            assert connection.recv(65536), "the session is not to be had"
+            _send(connection, goodbye)
+            while connection.recv(65536):
+                pass
 
     def cut(self):
         """Ends all connections; new ones are passed on unless it is blocked.
@@ -76,7 +92,7 @@ class Wire:
             return
         try:
             far_reader, far_writer = await asyncio.open_connection(
-                address.HOST, self._server.port)
+                self._server.host, self._server.port)
         except OSError:
             writer.close()
             return
@@ -117,12 +133,17 @@ class Wire:
         self._thread.join()
 
 
+def _send(connection, body):
+    connection.sendall(struct.pack(">i", len(body)) + body)
+
+
 class _Line:
     """One connection: what was asked on it and not answered yet."""
 
     def __init__(self, wire):
         self._wire = wire
         self._greeted = False
+        self._welcomed = False
         self._open = set()
 
     def asked(self, body):
@@ -138,4 +159,9 @@ class _Line:
         self._wire.most = max(self._wire.most, len(self._open))
 
     def answered(self, body):
+        if not self._welcomed:
+            self._welcomed = True
+            number, length = struct.unpack(">qi", body[8:20])
+            self._wire.identity = (number, body[20:20 + length])
+            return
         self._open.discard(struct.unpack(">i", body[:4])[0])
