@@ -191,7 +191,8 @@ bench: all $(BENCH)
 # The long forms of tests that have a short one in `make test`.
 soak: all
 	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
-	$(Q)HOLD_SECONDS=30 CHECKS=100000 $(PYTEST) tests/e2e
+	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
+	  RELOADS=200 CHAOS_SECONDS=1200 $(PYTEST) tests/e2e
 
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
