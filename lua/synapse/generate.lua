@@ -59,9 +59,10 @@ end
 
 local SLOT = "^server%-template%s+%S+%s+%S+%s+127%.0%.0%.1:1%s"
 
+-- Slots for spare instances do not count.
 local function has_slots(lines)
   for _, one in ipairs(lines) do
-    if one.text:find(SLOT) then
+    if one.text:find(SLOT) and not one.text:find("%sbackup%f[%s%z]") then
       return true
     end
   end

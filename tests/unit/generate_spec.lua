@@ -97,6 +97,15 @@ describe("a haproxy.cfg", function()
       "backend web"))
   end)
 
+  it("has slots beside those that are spare ones", function()
+    local line = "server-template b 1-2 127.0.0.1:1 check backup disabled"
+    assert.are.same({line, "server-template s 1-16 127.0.0.1:1 disabled"},
+      lines_of(text_of({backend = {line}}), "backend web"))
+    assert.are.equal(2, #lines_of(text_of(
+      {backend = {"server-template b 1-2 127.0.0.1:1 backup"}}),
+      "backend web"))
+  end)
+
   it("has a frontend on a socket of its own", function()
     assert.are.same({"bind /run/web.sock mode 666", "default_backend web"},
       lines_of(text_of({port = cjson.null, bind_address = "/run/web.sock",

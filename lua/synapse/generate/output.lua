@@ -1,5 +1,6 @@
 --- The file that is made: a candidate that HAProxy looks at, and that takes
--- the place of the old file when it is good.
+-- the place of the old file when it is good. What fails raises an error that
+-- says which file, and why.
 --
 -- @module synapse.generate.output
 
@@ -68,8 +69,6 @@ end
 --- Puts the candidate in the place of a file, unless that is the same.
 -- @tparam string path
 -- @treturn string "written" or "unchanged"
--- @treturn[2] nil
--- @treturn[2] string why not
 function output:replace(path)
   local place = place_of(path)
   if files.read(place) == files.read(self.path) then
@@ -77,10 +76,7 @@ function output:replace(path)
   end
   stat.chmod(self.path, mode_of(place))
   sync(self.path)
-  local ok, why = os.rename(self.path, place)
-  if not ok then
-    return nil, why
-  end
+  assert(os.rename(self.path, place))
   return "written"
 end
 

@@ -57,18 +57,17 @@ local function read_arguments(arguments)
   return options
 end
 
--- Asks HAProxy until the draft is settled. Returns its verdict.
+-- Asks HAProxy until the draft is settled.
 local function settle(made, candidate)
+  local said, accepted
   repeat
     candidate:write((made:text()))
-    local said, accepted = candidate:check()
-    local changed = made:learn(said, candidate.path)
-    if not changed then
-      return made:verdict(), accepted, said
-    end
-  until false
+    said, accepted = candidate:check()
+  until not made:learn(said, candidate.path)
+  return made:verdict(), accepted, said
 end
 
+-- Returns the draft and what is to be said of it, or nil and why there is none.
 local function make(config, path, agent)
   local sections, notes = generate.sections(config,
     {config = path, agent = agent})
@@ -81,35 +80,40 @@ local function make(config, path, agent)
 end
 
 local function finish(options, made, candidate)
-  if not options["-o"] then
+  if options["-o"] then
+    say("%s: %s", options["-o"], candidate:replace(options["-o"]))
+  else
     io.stdout:write((made:text()))
-    return 0
   end
-  local done, why = candidate:replace(options["-o"])
-  if not done then
-    say("%s", why)
-    return 1
-  end
-  say("%s: %s", options["-o"], done)
   return 0
 end
 
-local function judge(options, path, made)
+local function judge(options, path, made, candidate)
+  local verdict, accepted, said = settle(made, candidate)
+  say_all(path, verdict.notes)
+  say_all(path, verdict.errors)
+  if #verdict.errors > 0 then
+    return 1
+  elseif not accepted then
+    say("%s: HAProxy refuses what is made of it: %s", path, said)
+    return 1
+  end
+  return finish(options, made, candidate)
+end
+
+-- Whatever happens, no candidate is left behind.
+local function try(options, path, made)
   local candidate, why = output.new(options["-o"])
   if not candidate then
     say("%s", why)
     return 1
   end
-  local status = 1
-  local verdict, accepted, said = settle(made, candidate)
-  say_all(path, verdict.notes)
-  say_all(path, verdict.errors)
-  if accepted and #verdict.errors == 0 then
-    status = finish(options, made, candidate)
-  elseif #verdict.errors == 0 then
-    say("%s: HAProxy refuses what is made of it: %s", path, said)
-  end
+  local ok, status = pcall(judge, options, path, made, candidate)
   candidate:close()
+  if not ok then
+    say("%s", status)
+    return 1
+  end
   return status
 end
 
@@ -124,15 +128,13 @@ function program.run(arguments, agent)
   end
   local path = stdlib.realpath(options["-c"]) or options["-c"]
   local config, notes = configuration.read(path)
+  say_all(path, notes)
   if not config then
-    say_all(path, notes)
     return 1
   end
-  say_all(path, notes)
-  local made
-  made, notes = make(config, path, agent)
-  say_all(path, notes)
-  return made and judge(options, path, made) or 1
+  local made, more = make(config, path, agent)
+  say_all(path, more)
+  return made and try(options, path, made) or 1
 end
 
 return program
