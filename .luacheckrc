@@ -1,5 +1,6 @@
 std = "lua53"
 max_line_length = 80
+files["lua/synapse/cli.lua"] = {read_globals = {"core"}}
 files["lua/synapse/http.lua"] = {read_globals = {"core"}}
 files["lua/synapse/main.lua"] = {read_globals = {"core"}}
 files["lua/synapse/runtime.lua"] = {read_globals = {"core"}}

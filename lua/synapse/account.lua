@@ -160,6 +160,15 @@ function account:report_znode(one, znode, problem)
   })
 end
 
+--- Takes note of a hold by command, or of its end.
+-- @tparam service one
+-- @tparam string from
+-- @tparam string to
+function account:report_hold(one, from, to)
+  self.events:add({service = one.name, from = from, to = to,
+    why = "by command"})
+end
+
 --- Takes note of a session's state.
 -- @tparam string hosts
 -- @tparam string from
@@ -252,6 +261,7 @@ local function look_at(self, one)
   look.state, look.reasons = status.service({
     counts = look.counts, instances = instances, source = one.choice.source,
     paths = paths, obstacle = one:obstacle(one.placement.waiting[1]),
+    held = one.held_at ~= nil,
   })
   return look
 end

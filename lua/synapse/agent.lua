@@ -257,6 +257,49 @@ end
 -- next, so that it lasts as long as its longest step and not as all of them.
 local STEPS = {take_all, tick, round, keep}
 
+--- Reads everything from ZooKeeper again, and HAProxy's state.
+-- @tparam ?service one nil: of all services
+-- @treturn string what is done, for people
+function agent:resync(one)
+  local services = one and {one} or self.services
+  for _, each in ipairs(services) do
+    for _, source in ipairs(self.sources:of(each)) do
+      source:connected(false)
+    end
+    self.sync:compare(each)
+  end
+  self.client:wake()
+  return string.format("reading %d service%s again", #services,
+    #services == 1 and "" or "s")
+end
+
+--- Leaves a service as it is, see `service:hold`.
+-- @tparam service one
+-- @treturn string what is done, for people
+function agent:hold(one)
+  one:hold()
+  self.account:report_hold(one, "free", "held")
+  self.deps.log:warning("%s: held as it is, by command", one.name)
+  return one.name .. " is held as it is until `synapse release " .. one.name ..
+    "` or a reload"
+end
+
+--- Ends a hold.
+-- @tparam service one
+-- @treturn string what is done, for people
+function agent:release(one)
+  if not one.held_at then
+    return one.name .. " is not held"
+  end
+  one:release()
+  self.account:report_hold(one, "held", "free")
+  self.sync:mark(one)
+  self.keeper:changed()
+  self.client:wake()
+  self.deps.log:warning("%s: held no more, by command", one.name)
+  return one.name .. " follows ZooKeeper again"
+end
+
 --- Takes events and does what they make necessary, for some milliseconds. It
 -- never sleeps: HAProxy 2.6 spins on a socket that has data while its task is
 -- elsewhere, and ends itself when that socket was closed as well.

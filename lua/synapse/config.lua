@@ -22,6 +22,8 @@ local config = {}
 -- @tfield number session_timeout seconds
 -- @tfield boolean lockdown whether the worker may start no process
 -- @tfield number resync_interval seconds
+-- @tfield boolean runtime_changes whether commands on a stats socket may change
+--   what the agent does
 -- @tfield ?string state_file_path of the snapshot
 -- @tfield table lines of haproxy.cfg: `global` and `defaults`, a `{line,...}`
 --   each, `shared_frontend`, the same or nil
@@ -61,6 +63,8 @@ local function read_top(report, whole, edges)
   made.resync_interval = value.number(report, top.resync_interval,
     "resync_interval", {low = 1, high = 86400, default = 600})
   made.lockdown = value.boolean(report, top.lockdown, "lockdown", false)
+  made.runtime_changes = value.boolean(report, top.runtime_changes,
+    "runtime_changes", false)
   made.services = read_services(report, top, made, edges)
   return made
 end

@@ -73,7 +73,10 @@ function document.with(object, more)
   return table.concat(parts, ",") .. "}"
 end
 
-local function instance(it)
+--- Returns an instance as the list shows it.
+-- @tparam table it of a look
+-- @treturn string
+function document.instance(it)
   return document.object({
     instance = it.key, state = it.state, why = it.why, slot = it.slot,
     name = it.name, weight = it.weight, problem = it.problem,
@@ -109,7 +112,7 @@ end
 -- @tparam look look see `account:look`
 -- @treturn string
 function document.service(look)
-  look.text = look.text or service(look, instance)
+  look.text = look.text or service(look, document.instance)
   return look.text
 end
 

@@ -32,7 +32,7 @@ end
 
 keys.TOP = fates("", {
   used = [[services service_conf_dir haproxy guard lockdown session_timeout
-    resync_interval]],
+    resync_interval runtime_changes]],
   not_needed = "statsd file_output",
 })
 

@@ -9,6 +9,7 @@
 
 local agent = require("synapse.agent")
 local backends = require("synapse.backends")
+local cli = require("synapse.cli")
 local configuration = require("synapse.configuration")
 local files = require("synapse.files")
 local http = require("synapse.http")
@@ -250,6 +251,10 @@ function main.start(page_path)
   end)
   local function get() return self end
   local function turn() return runtime.turn(zookeeper.now) end
+  cli.register({
+    agent = get, turn = turn, guarded = guarded,
+    changes = loaded.config.runtime_changes,
+  })
   http.register({
     agent = get, turn = turn, now = zookeeper.now,
     wall = runtime.wall, checksum = zookeeper.checksum, guarded = guarded,

@@ -180,6 +180,10 @@ end
 -- @tparam ?number since when the watch fired that told of it, in `now`'s time
 -- @treturn boolean whether anything is to be done
 function service:update(instances, since)
+  if self.held_at then
+    self.put_off = instances
+    return false
+  end
   local before = self.choice.source
   local is_changed =
     follow(self, self.choice:take(self.names:admit(instances)))
@@ -201,7 +205,7 @@ end
 --- Looks again at its suspects, see `synapse.guard`.
 -- @treturn boolean whether anything is to be done
 function service:review()
-  return follow(self, self.choice:review())
+  return not self.held_at and follow(self, self.choice:review())
 end
 
 local MISPLACED = {addr = true, fqdn = true}
@@ -286,8 +290,11 @@ function service:plan()
   if not self.known then
     return {query}
   end
-  local groups = repairs(self)
-  add_growth(self, groups)
+  local groups = {}
+  if not self.held_at then
+    groups = repairs(self)
+    add_growth(self, groups)
+  end
   if self.asking or self.names:is_due() then
     self.names:asked()
     groups[#groups + 1] = query
@@ -408,10 +415,30 @@ local function drop_missing(self, states)
   end
 end
 
+--- Leaves the service as it is until `release`, whatever ZooKeeper says. What
+-- HAProxy does not have by now stays undone too.
+function service:hold()
+  self.held_at = self.held_at or self.deps.now()
+  self.version = self.version + 1
+end
+
+--- Ends a hold: what was missed is to be done now.
+function service:release()
+  local instances = self.put_off
+  self.held_at, self.put_off = nil, nil
+  self.version = self.version + 1
+  if instances then
+    self:update(instances)
+  end
+end
+
 -- A name that HAProxy has resolved is no drift.
 local function report_drift(self, was_known)
   local awaited, drifted = self.names.awaited, {}
   self.names.awaited = {}
+  if self.held_at then
+    return false
+  end
   local groups = repairs(self)
   for _, group in ipairs(groups) do
     drifted[#drifted + 1] = not awaited[group[1].slot] and group or nil

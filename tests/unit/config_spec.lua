@@ -50,7 +50,8 @@ describe("a configuration", function()
   it("of the smallest kind gets the defaults", function()
     local made, warnings = parse(service())
     assert.are.same({
-      resync_interval = 600, session_timeout = 10, lockdown = false,
+      resync_interval = 600, runtime_changes = false, session_timeout = 10,
+      lockdown = false,
       use_nerve_weights = false, bind_address = "localhost",
       lines = {global = {}, defaults = {}}, extra_sections = {},
       services = {{

@@ -1,0 +1,117 @@
+"""The agent's commands on a stats socket."""
+
+import json
+import re
+
+import pytest
+
+import wait
+from haproxy import web
+from zookeeper import register
+
+
+@pytest.fixture
+def one(sandbox):
+    return sandbox.service("one")
+
+
+def start(sandbox, healthy, path, **synapse):
+    return sandbox.haproxy([web(healthy, path)], synapse=synapse)
+
+
+def instances(proxy):
+    """What `show synapse service web` tells of each instance."""
+    told = json.loads(proxy.ask("show synapse service web json"))
+    return {it["instance"]: it["state"] for it in told["instances"]}
+
+
+def test_what_is_known_is_shown_to_people_and_to_programs(
+        sandbox, healthy, witness, path, one):
+    proxy = start(sandbox, healthy, path)
+    register(witness, path, one.payload("one"))
+    register(witness, path, b"\x1b[2Jrubbish", "bad\u00e4_")
+    proxy.serves([one])
+    wait.until(lambda: len(instances(proxy)) == 2, 5, "both are known")
+    text = proxy.ask("show synapse")
+    assert re.search(r"^connected  \S+  0x", text, re.M)
+    assert re.search(r"^degraded  web +1/1 +1/8 +1 znode is refused$", text,
+                     re.M)
+    text = proxy.ask("show synapse service web")
+    assert re.search(rf"^ready +{one.address} +s\d +- +one +-$", text, re.M)
+    assert "\x1b" not in text and r"bad\xc3\xa4_" in text
+    [slot] = proxy.slots().values()
+    text = proxy.ask(f"show synapse instance web/{slot}")
+    assert one.address in text
+    assert json.loads(proxy.ask(f"show synapse instance web/{slot} json"))[
+        "state"] == "ready"
+    assert re.search(rf"^\S+Z  web +{one.address} +absent +ready +\d",
+                     proxy.ask("show synapse events"), re.M)
+    told = json.loads(proxy.ask("show synapse events json"))
+    assert told["events"][0]["number"] == 1
+    told = json.loads(proxy.ask("show synapse json"))
+    assert told["totals"]["services"] == len(told["services"]) == 1
+
+
+def test_a_dump_has_no_name_address_or_data(
+        sandbox, healthy, witness, path, one):
+    proxy = start(sandbox, healthy, path)
+    register(witness, path, one.payload("a-name", labels={"secret": "x"}))
+    proxy.serves([one])
+    text = proxy.ask("show synapse dump")
+    for word in (one.address, "a-name", "secret", '"web"', path, healthy.hosts):
+        assert word not in text
+    told = json.loads(text)
+    assert told["services"][0]["instances"] == [
+        {"state": "ready", "instance": "instance-1"}]
+
+
+@pytest.mark.parametrize("asked, said", [
+    ("service nobody", "nobody: no such service"),
+    ("service", "service NAME: no such service"),
+    ("instance web/x", "web/x is no slot"),
+    ("instance web/s1", "web/s1 is empty"),
+    ("instance web", "web is not BACKEND/SLOT of a service"),
+    ("nothing", "show synapse [service NAME|events|"),
+])
+def test_what_does_not_exist_is_named(sandbox, healthy, asked, said):
+    proxy = start(sandbox, healthy, "/nothing")
+    assert proxy.ask(f"show synapse {asked}").startswith(said)
+
+
+def test_without_runtime_changes_no_command_changes_anything(
+        sandbox, healthy, path):
+    proxy = start(sandbox, healthy, path)
+    for command in ("resync", "hold web", "release web"):
+        assert "Unknown command" in proxy.ask(f"synapse {command}")
+
+
+def test_a_service_that_is_held_stays_as_it_is_until_it_is_released(
+        sandbox, healthy, witness, path, one):
+    proxy = start(sandbox, healthy, path, runtime_changes=True)
+    node = register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    assert "nobody: no such service" in proxy.ask("synapse hold nobody")
+    assert "synapse hold NAME" in proxy.ask("synapse hold")
+    assert "web is not held" in proxy.ask("synapse release web")
+    assert "held as it is until" in proxy.ask("synapse hold web")
+    two = sandbox.service("two")
+    register(witness, path, two.payload("two"))
+    witness.delete(node)
+    wait.always(lambda: proxy.serving() == [one.address], 1, "nothing changes")
+    assert "held as it is, by command" in proxy.ask("show synapse")
+    assert "web follows ZooKeeper again" in proxy.ask("synapse release web")
+    proxy.serves([two])
+
+
+def test_a_resync_reads_everything_again(
+        sandbox, healthy, witness, path, one):
+    proxy = start(sandbox, healthy, path, runtime_changes=True)
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    [slot] = proxy.slots().values()
+    proxy.ask(f"set server web/{slot} weight 50%")
+    assert proxy.weights() == {one.address: 0}
+    assert "reading 1 service again" in proxy.ask("synapse resync")
+    wait.until(lambda: proxy.weights() == {one.address: 1}, 5, "repaired")
+    assert "reading 1 service again" in proxy.ask("synapse resync web")
+    assert "nobody: no such service" in proxy.ask("synapse resync nobody")
