@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct queue;
 struct worker;
@@ -21,12 +22,22 @@ int file_open_directory(const char *path);
 char *file_read(int directory, const char *name, size_t max, size_t *length);
 
 /* Replaces file <name> of <directory> by <data> on <worker>: a new temporary
- * file of mode 0600, written, fsynced, renamed; the old file stays when any
- * step fails. An EVENT_JOB with <request> tells the end, errno as <code>.
- * Copies all it is given but <queue>, kept borrowed until then. Returns 0, or
- * -1 with errno and no event. Loop thread. */
+ * file of mode <mode>, written, fsynced, renamed; the old file stays when any
+ * step fails. Temporary files of <name> that a crash left a minute ago or
+ * longer are removed. An EVENT_JOB with <request> tells the end, errno as
+ * <code>. Copies all it is given but <queue>, kept borrowed until then. Returns
+ * 0, or -1 with errno and no event. Loop thread. */
 int file_write(struct worker *worker, struct queue *queue, int directory,
-               const char *name, const char *data, size_t length,
+               const char *name, const char *data, size_t length, mode_t mode,
                uint32_t request);
+
+/* Removes file <name> of <directory> on <worker>, in the order of all that it
+ * is given. Everything else is as with file_write(). */
+int file_remove(struct worker *worker, struct queue *queue, int directory,
+                const char *name, uint32_t request);
+
+/* Returns when file <name> of <directory> was changed last, in seconds since
+ * 1970, or -1 with errno. */
+int64_t file_changed(int directory, const char *name);
 
 #endif

@@ -194,6 +194,7 @@ Writes a file on a worker; a `job` event follows.
 @tparam directory directory
 @string name
 @string data
+@int[opt=384] mode  of the file; 384 is 0600
 @treturn integer the request's number
 @treturn[2] nil
 @treturn[2] string why
@@ -205,10 +206,33 @@ static int lclient_write(lua_State *L) {
     const char *name = luaL_checkstring(L, 3);
     size_t length;
     const char *data = luaL_checklstring(L, 4, &length);
+    mode_t mode = (mode_t)luaL_optinteger(L, 5, 0600);
     uint32_t request = queue_number(c->queue);
 
-    if (file_write(c->slow, c->queue, *directory, name, data, length,
+    if (file_write(c->slow, c->queue, *directory, name, data, length, mode,
                    request) != 0)
+        return lua_zk_errno(L, name);
+    lua_pushinteger(L, request);
+    return 1;
+}
+
+/***
+Removes a file on a worker; a `job` event follows.
+@function client:remove
+@tparam directory directory
+@string name
+@treturn integer the request's number
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int lclient_remove(lua_State *L) {
+    struct client *c = lua_zk_client(L);
+    const int *directory = luaL_checkudata(L, 2, DIRECTORY_TYPE);
+    const char *name = luaL_checkstring(L, 3);
+    uint32_t request = queue_number(c->queue);
+
+    if (file_remove(c->slow, c->queue, *directory, name, request) != 0)
         return lua_zk_errno(L, name);
     lua_pushinteger(L, request);
     return 1;
@@ -256,6 +280,7 @@ static const luaL_Reg client_methods[] = {
     {"admin_address", lclient_admin_address},
     {"command", lclient_command},
     {"write", lclient_write},
+    {"remove", lclient_remove},
     {"hang_up", lclient_hang_up},
     {"__gc", lclient_close},
     {NULL, NULL},

@@ -128,6 +128,26 @@ static int ldirectory_read(lua_State *L) {
 }
 
 /***
+Tells when a file was changed last.
+@function directory:changed
+@string name
+@treturn integer seconds since 1970
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int ldirectory_changed(lua_State *L) {
+    const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+    const char *name = luaL_checkstring(L, 2);
+    int64_t changed = file_changed(*directory, name);
+
+    if (changed == -1)
+        return lua_zk_errno(L, name);
+    lua_pushinteger(L, changed);
+    return 1;
+}
+
+/***
 Makes a client: one queue and its workers. Starts no thread.
 @function zookeeper.new
 @tparam[opt] {queue_limit=int} options
@@ -274,6 +294,7 @@ static const luaL_Reg module_functions[] = {
 };
 static const luaL_Reg directory_methods[] = {
     {"read", ldirectory_read},
+    {"changed", ldirectory_changed},
     {"__gc", directory_gc},
     {NULL, NULL},
 };

@@ -104,7 +104,7 @@ uint32_t hold_store_write(struct hold_store *s) {
     if (!text)
         give_up(s, ENOMEM);
     else if (file_write(s->worker, s->queue, s->directory, name_of(s->path),
-                        text, strlen(text), s->written) != 0)
+                        text, strlen(text), 0600, s->written) != 0)
         give_up(s, errno);
     free(text);
     return s->written;

@@ -8,6 +8,7 @@
 local account = require("synapse.account")
 local counters = require("synapse.counters")
 local keeper = require("synapse.keeper")
+local output = require("synapse.output")
 local service = require("synapse.service")
 local snapshot = require("synapse.snapshot")
 local sources = require("synapse.sources")
@@ -43,7 +44,19 @@ local function changed(self, one, is_changed)
   if is_changed then
     self.sync:mark(one)
     self.keeper:changed()
+    self.output:changed(one)
   end
+end
+
+-- The first time that ZooKeeper tells of a service is news to the files, even
+-- if all is as it was.
+local function heard(self, one, is_changed)
+  if not self.known[one] then
+    self.known[one] = true
+    self.keeper:changed()
+    self.output:changed(one)
+  end
+  changed(self, one, is_changed)
 end
 
 -- Most services are as they were at the last write.
@@ -72,11 +85,32 @@ local function new_keeper(self, deps)
   })
 end
 
+-- What the snapshot tells of a service is known of it.
+local function new_output(self, deps)
+  local services = {}
+  for _, one in ipairs(self.services) do
+    services[#services + 1] = one.deps.config.has_file and one or nil
+  end
+  local place = deps.output or {}
+  local made = output.new({
+    directory = place.directory, path = place.path, write = place.write,
+    remove = place.remove, services = services, now = deps.now,
+    log = deps.log,
+  })
+  for _, one in ipairs(services) do
+    if deps.records[one.name] then
+      made:changed(one)
+    end
+  end
+  return made
+end
+
 --- Returns an agent with its services filled from the snapshot, and no session.
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
 --   `records` of the snapshot, by service; `write_snapshot(text)`, see
---   `keeper.new`, and `snapshot_path`, both nil without; `runtime`: HAProxy as
+--   `keeper.new`, and `snapshot_path`, both nil without; `output`: the place of
+--   the services' files, see `output.new`, nil without; `runtime`: HAProxy as
 --   `synapse.runtime` shows it; `now()`; `random()`; `log`
 -- @treturn agent
 function agent.new(deps)
@@ -86,6 +120,7 @@ function agent.new(deps)
     services = {},
     active = {},
     parts = {},
+    known = {},
     looked_at = 0,
     ticked_at = 0,
     began_at = deps.now(),
@@ -102,7 +137,7 @@ function agent.new(deps)
     random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
     changed = function(one, instances, since)
-      changed(self, one, one:update(instances, since))
+      heard(self, one, one:update(instances, since))
     end,
     reported = function(one, znode, problem)
       self.account:report_znode(one, znode, problem)
@@ -120,6 +155,7 @@ function agent.new(deps)
     id = function(one) return deps.runtime.id(one.backend) end,
   })
   self.keeper = new_keeper(self, deps)
+  self.output = new_output(self, deps)
   self.sync = sync.new({
     services = self.services, now = deps.now, log = deps.log,
     send = function(line) return self.client:command(line) end,
@@ -183,6 +219,7 @@ local function take(self, event)
     self.counters:take(event)
   elseif event.type == "job" then
     self.keeper:take(event)
+    self.output:take(event)
   elseif event.type == "log" then
     report_library(self, event)
   end
@@ -250,6 +287,7 @@ end
 local function keep(self)
   if self.sources:has_threads() then
     self.keeper:tick()
+    self.output:tick()
   end
 end
 
@@ -335,6 +373,7 @@ end
 function agent:stop()
   self.stopped = true
   self.keeper:stop()
+  self.output:stop()
 end
 
 --- Ends the sessions.

@@ -31,14 +31,16 @@ end
 function choice.new(deps)
   local previous = roster.new(deps.record.instances):list()
   local wanted, source = select.wanted(deps.config, previous, {})
-  local guarded = guard.new(deps.config.guard, from_znodes(previous),
-    deps.record.suspects, deps.now())
+  local is_old = deps.record.is_old == true
+  local guarded = guard.new(deps.config.guard,
+    is_old and {} or from_znodes(previous), deps.record.suspects, deps.now())
   return setmetatable({
     deps = deps,
     guard = guarded,
     instances = guarded.present,
     wanted = wanted,
     source = #previous > 0 and "previous" or source,
+    is_old = is_old,
   }, choice)
 end
 
@@ -88,9 +90,10 @@ end
 function choice:take(instances)
   local there, report =
     self.guard:take(instances, self.deps.now(), self.deps.objection)
-  local wanted, source = select.wanted(self.deps.config, there, self.wanted)
+  local wanted, source = select.wanted(self.deps.config, there,
+    self.is_old and {} or self.wanted)
   local found = difference.between(self.wanted, wanted)
-  self.instances, self.wanted = instances, wanted
+  self.instances, self.wanted, self.is_old = instances, wanted, false
   local is_guarded = report_guard(self, report)
   if source ~= self.source then
     self.source = source

@@ -7,6 +7,7 @@
 -- @module synapse.config
 
 local directory = require("synapse.config.directory")
+local file_output = require("synapse.config.file_output")
 local guard = require("synapse.config.guard")
 local haproxy = require("synapse.config.haproxy")
 local keys = require("synapse.keys")
@@ -25,6 +26,8 @@ local config = {}
 -- @tfield boolean runtime_changes whether commands on a stats socket may change
 --   what the agent does
 -- @tfield ?string state_file_path of the snapshot
+-- @tfield number state_file_ttl seconds after which a snapshot is old
+-- @tfield ?string output_directory of the services' files
 -- @tfield table lines of haproxy.cfg: `global` and `defaults`, a `{line,...}`
 --   each, `shared_frontend`, the same or nil
 -- @tfield {section,...} extra_sections of haproxy.cfg, sorted by title
@@ -65,6 +68,7 @@ local function read_top(report, whole, edges)
   made.lockdown = value.boolean(report, top.lockdown, "lockdown", false)
   made.runtime_changes = value.boolean(report, top.runtime_changes,
     "runtime_changes", false)
+  made.output_directory = file_output.read(report, top.file_output)
   made.services = read_services(report, top, made, edges)
   return made
 end

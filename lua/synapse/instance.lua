@@ -39,6 +39,7 @@ json.decode_max_depth(MAX_DEPTH)
 -- @tfield integer port
 -- @tfield ?integer weight 0 to 256
 -- @tfield ?string name    what its owner calls it, for people
+-- @tfield ?string options what it says of its server, haproxy_server_options
 -- @tfield ?table labels   strings, numbers and booleans by name
 -- @tfield ?string znode   name of its znode, nil for a default server
 -- @tfield ?integer sequence the number at the end of that name
@@ -108,16 +109,16 @@ local function check_weight(weight, problems)
   return number
 end
 
-local function check_name(name, problems)
-  if name == nil or name == cjson.null then
+local function check_text(text, field, problems)
+  if text == nil or text == cjson.null then
     return nil
-  elseif type(name) ~= "string" or #name > MAX_NAME then
+  elseif type(text) ~= "string" or #text > MAX_NAME then
     problems[#problems + 1] = string.format(
-      "name: %s is not a string of at most %d bytes, dropped", quote(name),
-      MAX_NAME)
+      "%s: %s is not a string of at most %d bytes, dropped", field,
+      quote(text), MAX_NAME)
     return nil
   end
-  return name
+  return text
 end
 
 local function is_label(label, value)
@@ -156,7 +157,8 @@ local function check_labels(labels, problems)
 end
 
 --- Checks the fields of one instance, wherever they came from.
--- @tparam table fields `host`, `port`, and maybe `weight`, `name` and `labels`
+-- @tparam table fields `host`, `port`, and maybe `weight`, `name`,
+--   `haproxy_server_options` and `labels`
 -- @treturn instance
 -- @treturn {string,...} what was dropped, empty when all was well
 -- @treturn[2] nil
@@ -180,7 +182,9 @@ function instance.check(fields)
     is_name = more,
     port = port,
     weight = check_weight(fields.weight, problems),
-    name = check_name(fields.name, problems),
+    name = check_text(fields.name, "name", problems),
+    options = check_text(fields.haproxy_server_options,
+      "haproxy_server_options", problems),
     labels = check_labels(fields.labels, problems),
   }, problems
 end
@@ -284,7 +288,7 @@ end
 -- @treturn boolean
 function instance.is_same(a, b)
   return a.key == b.key and a.weight == b.weight and a.name == b.name and
-    a.znode == b.znode
+    a.options == b.options and a.znode == b.znode
 end
 
 return instance

@@ -3,7 +3,8 @@
 -- At most one write a second, one at a time, and none that changes nothing.
 -- The changes of a moment are written together: a reload right after the first
 -- of them is not to find a part. Only what a person did is written at once, for
--- the reload that may be the next thing this person does. A failed write leaves
+-- the reload that may be the next thing this person does. Each minute the file
+-- is written in any case, for those who go by its time. A failed write leaves
 -- the old file; it is reported once and tried again. A stopping worker writes
 -- no more: the next one has taken over.
 --
@@ -15,6 +16,7 @@ keeper.__index = keeper
 local INTERVAL = 1
 local COLLECT = 0.1
 local RETRY = 10
+local RENEW = 60
 
 --- Returns a keeper that has written nothing.
 -- @tparam table deps
@@ -27,6 +29,7 @@ function keeper.new(deps)
     deps = deps,
     wanted = false,
     known = nil,
+    written_at = deps.now(),
     writing = nil,
     request = nil,
     due = 0,
@@ -62,13 +65,16 @@ end
 --- Writes when something changed and it is time.
 function keeper:tick()
   local now = self.deps.now()
-  if self.stopped or not self.wanted or self.request or now < self.due then
+  local is_old = self.known ~= nil and now - self.written_at >= RENEW
+  if self.stopped or self.request or now < self.due or
+    not (self.wanted or is_old)
+  then
     return
   end
   self.wanted = false
   self.due = now + INTERVAL
   local text = self.deps.encode()
-  if text == self.known then
+  if text == self.known and not is_old then
     return
   end
   local request, why = self.deps.write(text)

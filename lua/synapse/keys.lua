@@ -31,26 +31,27 @@ local function fates(place, of)
 end
 
 keys.TOP = fates("", {
-  used = [[services service_conf_dir haproxy guard lockdown session_timeout
-    resync_interval runtime_changes]],
-  not_needed = "statsd file_output",
+  used = [[services service_conf_dir haproxy file_output guard lockdown
+    session_timeout resync_interval runtime_changes]],
+  not_needed = "statsd",
 })
 
 keys.HAPROXY = fates("haproxy", {
   used = [[use_nerve_weights global defaults extra_sections shared_frontend
     bind_address]],
-  differs = "state_file_path",
+  differs = "state_file_path state_file_ttl",
   not_needed = [[do_writes do_socket do_reloads do_checks config_file_path
     candidate_config_file_path socket_file_path check_command reload_command
-    restart_interval restart_jitter state_file_ttl server_order_seed
+    restart_interval restart_jitter server_order_seed
     max_server_id]],
 })
 
 keys.SERVICE = fates("services.*", {
   used = [[discovery discovery_multi haproxy default_servers
-    keep_default_servers use_previous_backends guard max_instances]],
+    keep_default_servers use_previous_backends guard max_instances
+    file_output]],
   differs = "leader_election backend_port_override",
-  not_needed = "file_output load_test_concurrency",
+  not_needed = "load_test_concurrency",
 })
 
 -- The methods of airbnb's synapse that are refused, and what to do instead.
@@ -101,6 +102,10 @@ keys.SERVICE_HAPROXY = fates("services.*.haproxy", {
     server_port_override]],
   not_needed = "backend_order",
 })
+
+keys.FILE_OUTPUT = fates("file_output", {used = "output_directory"})
+keys.SERVICE_FILE_OUTPUT = fates("services.*.file_output",
+  {used = "disabled"})
 
 keys.GUARD = fates("guard", {used = "window share hold"})
 keys.SERVICE_GUARD = fates("services.*.guard", {used = "window share hold"})

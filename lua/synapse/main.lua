@@ -102,6 +102,18 @@ local function check_haproxy(settings)
   end
 end
 
+-- The directory stays open, for the worker writes to it after its chroot.
+local function open_output(path)
+  local directory, why
+  if path then
+    directory, why = zookeeper.open_directory(path)
+  end
+  if why then
+    log:error("file_output.output_directory: %s; no files are written", why)
+  end
+  return directory and {directory = directory, path = path} or nil
+end
+
 local function load()
   local client = zookeeper.new()
   zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
@@ -112,8 +124,22 @@ local function load()
     config = settings,
     client = client,
     addresses = resolve_all(settings.services),
-    storage = storage.open({zookeeper = zookeeper, log = log},
-      settings.state_file_path),
+    storage = storage.open({zookeeper = zookeeper, log = log, now = os.time},
+      settings.state_file_path, settings.state_file_ttl),
+    output = open_output(settings.output_directory),
+  }
+end
+
+local function output_place(loaded)
+  local place, client = loaded.output, loaded.client
+  return place and {
+    directory = place.directory, path = place.path,
+    write = function(name, text, mode)
+      return client:write(place.directory, name, text, mode)
+    end,
+    remove = function(name)
+      return client:remove(place.directory, name)
+    end,
   }
 end
 
@@ -124,6 +150,7 @@ local function new_agent(loaded)
     checksum = zookeeper.checksum, runtime = runtime, log = log,
     now = zookeeper.now, random = math.random,
     records = place.records, snapshot_path = place.path,
+    output = output_place(loaded),
     version = zookeeper.version,
     write_snapshot = place.directory and function(text)
       return client:write(place.directory, place.name, text)

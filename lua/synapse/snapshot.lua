@@ -38,7 +38,8 @@ function snapshot.encode_service(record)
   for i, one in ipairs(record.instances) do
     list[i] = {
       host = one.host, port = one.port, weight = one.weight, name = one.name,
-      labels = one.labels, znode = one.znode, sequence = one.sequence,
+      haproxy_server_options = one.options, labels = one.labels,
+      znode = one.znode, sequence = one.sequence,
       origin = one.origin, slot = slot_of[one.key],
       address = record.addresses[one.key],
       hold = record.held[one.key], suspect = record.suspects[one.key],

@@ -42,12 +42,27 @@ local function choose(self)
   return records or {}
 end
 
+-- What is older than it may be serves until ZooKeeper has answered, and then no
+-- more.
+local function judge_age(self, ttl, now)
+  local changed = next(self.records) and self.directory:changed(self.name)
+  if changed and now - changed > ttl then
+    self.log:warning("%s: is %d s old, and state_file_ttl is %d s: used " ..
+      "until ZooKeeper answers", self.path, now - changed, math.floor(ttl))
+    for _, record in pairs(self.records) do
+      record.is_old = true
+    end
+  end
+end
+
 --- Opens the place of the snapshot.
--- @tparam table deps `zookeeper`: the module; `log`
+-- @tparam table deps `zookeeper`: the module; `now()`: seconds since 1970;
+--   `log`
 -- @tparam ?string path
+-- @tparam number ttl seconds
 -- @treturn table `directory` and `name` to write to, absent where there is no
 --   snapshot; `path`: for people; `records` by service, maybe none
-function storage.open(deps, path)
+function storage.open(deps, path, ttl)
   if not path then
     deps.log:warning("no haproxy.state_file_path: HAProxy starts with empty " ..
       "backends until ZooKeeper answers")
@@ -65,6 +80,7 @@ function storage.open(deps, path)
     checksum = deps.zookeeper.checksum,
   }
   self.records = choose(self)
+  judge_age(self, ttl, deps.now())
   return self
 end
 

@@ -52,6 +52,7 @@ describe("a configuration", function()
     assert.are.same({
       resync_interval = 600, runtime_changes = false, session_timeout = 10,
       lockdown = false,
+      state_file_ttl = 86400,
       use_nerve_weights = false, bind_address = "localhost",
       lines = {global = {}, defaults = {}}, extra_sections = {},
       services = {{
@@ -59,7 +60,7 @@ describe("a configuration", function()
         sources = made.services[1].sources, path = "/web",
         default_servers = {}, keep_default_servers = false,
         use_previous_backends = true, leader_election = false,
-        guard = {window = 10, share = 0.5, hold = 60},
+        guard = {window = 10, share = 0.5, hold = 60}, has_file = true,
         use_nerve_weights = false, max_instances = 1000,
         fixed = "server_options is not set", server_text = "", slots = 16,
         lines = {frontend = {}, backend = {}, listen = {},
@@ -67,6 +68,24 @@ describe("a configuration", function()
       }},
     }, made)
     assert.are.same({}, warnings)
+  end)
+
+  it("has a directory for the files of services, and who gets one", function()
+    local whole = service({file_output = {disabled = true}})
+    whole.file_output = {output_directory = "/var/lib/files"}
+    local other = service().services.web
+    whole.services["a/b"], whole.services.other = other, other
+    whole.services["a/b"] = {discovery = other.discovery,
+      haproxy = {backend_name = "ab"}}
+    local made, warnings = parse(whole)
+    assert.are.equal("/var/lib/files", made.output_directory)
+    local has_file = {}
+    for _, one in ipairs(made.services) do
+      has_file[one.name] = one.has_file
+    end
+    assert.are.same({web = false, other = true, ["a/b"] = false}, has_file)
+    assert.are.same({"services.a/b.file_output: a/b.json is no name of a " ..
+      "file, so there is none"}, warnings)
   end)
 
   it("has a guard for all services, and one for a service", function()

@@ -13,16 +13,16 @@ local MINE = snapshot.encode({snapshot.encode_service({
 })}, checksum)
 
 describe("the place of the snapshot", function()
-  local log
+  local log, changed
 
   before_each(function()
-    log = new_log()
+    log, changed = new_log(), 99999
   end)
 
   -- Opens a place in a directory that has the given files.
   local function open(path, files)
     return storage.open({
-      log = log,
+      log = log, now = function() return 100000 end,
       zookeeper = {
         checksum = checksum,
         open_directory = function(place)
@@ -34,11 +34,20 @@ describe("the place of the snapshot", function()
               return files[name]
             end
             return nil, name .. ": No such file or directory", 2
-          end}
+          end, changed = function() return changed end}
         end,
       },
-    }, path)
+    }, path, 3600)
   end
+
+  it("has old records where the file is older than it may be", function()
+    changed = 100000 - 3600
+    assert.is_nil(open("/run/x/state", {state = MINE}).records.web.is_old)
+    changed = changed - 1
+    assert.is_true(open("/run/x/state", {state = MINE}).records.web.is_old)
+    assert.are.equal(1, log.count("warning: /run/x/state: is 3601 s old, " ..
+      "and state_file_ttl is 3600 s"))
+  end)
 
   it("has the records of the last run", function()
     local place = open("/run/x/state", {state = MINE})

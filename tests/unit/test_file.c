@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -83,9 +85,9 @@ static int write_and_wait(struct place *p, const char *name, const char *data,
     struct event *ev;
     int code;
 
-    assert_int_equal(
-        file_write(p->worker, p->queue, p->directory, name, data, length, 9),
-        0);
+    assert_int_equal(file_write(p->worker, p->queue, p->directory, name, data,
+                                length, 0600, 9),
+                     0);
     assert_true(queue_wait(p->queue, 60000));
     ev = queue_pop(p->queue);
     assert_int_equal(ev->type, EVENT_JOB);
@@ -137,6 +139,20 @@ static void replaces_the_old_file_and_leaves_no_other(void **state) {
     assert_int_equal(write_and_wait(p, "snapshot", "second", 6), 0);
     assert_holds(p, "snapshot", "second", 6);
     assert_int_equal(each_file(p, NULL), 1);
+}
+
+static void makes_files_of_the_mode_that_it_is_told(void **state) {
+    struct place *p = *state;
+    struct stat status;
+
+    umask(077);
+    assert_int_equal(
+        file_write(p->worker, p->queue, p->directory, "file", "x", 1, 0644, 1),
+        0);
+    assert_true(queue_wait(p->queue, 60000));
+    event_free(queue_pop(p->queue));
+    assert_int_equal(fstatat(p->directory, "file", &status, 0), 0);
+    assert_int_equal(status.st_mode & 07777, 0644);
 }
 
 static void makes_files_that_only_their_owner_reads(void **state) {
@@ -244,16 +260,79 @@ static void needs_the_directory_only_during_the_call(void **state) {
     int other = file_open_directory(p->path);
     struct event *ev;
 
-    assert_int_equal(file_write(p->worker, p->queue, other, "file", "x", 1, 1),
-                     0);
+    assert_int_equal(
+        file_write(p->worker, p->queue, other, "file", "x", 1, 0600, 1), 0);
     close(other);
     assert_true(queue_wait(p->queue, 60000));
     ev = queue_pop(p->queue);
     assert_int_equal(ev->code, 0);
     event_free(ev);
-    assert_int_equal(file_write(p->worker, p->queue, -1, "file", "x", 1, 1),
-                     -1);
+    assert_int_equal(
+        file_write(p->worker, p->queue, -1, "file", "x", 1, 0600, 1), -1);
     assert_int_equal(errno, EBADF);
+}
+
+static bool exists(struct place *p, const char *name) {
+    return faccessat(p->directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Makes an empty file that was changed <age> seconds ago. */
+static void leave(struct place *p, const char *name, time_t age) {
+    struct timespec times[2] = {{.tv_sec = time(NULL) - age}};
+    int fd = openat(p->directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+    times[1] = times[0];
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+}
+
+static void
+removes_what_a_crash_left_of_its_own_and_nothing_else(void **state) {
+    static const char *others[] = {
+        ".other.0123456789abcdef",   ".snapshot.0123456789abcdeg",
+        ".snapshot.0123456789abcde", ".snapshot.0123456789abcdef0",
+        "snapshot.0123456789abcdef", ".snapshot"};
+    struct place *p = *state;
+
+    leave(p, ".snapshot.0123456789abcdef", 120);
+    leave(p, ".snapshot.fedcba9876543210", 5);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        leave(p, others[i], 120);
+    assert_int_equal(write_and_wait(p, "snapshot", "x", 1), 0);
+    assert_false(exists(p, ".snapshot.0123456789abcdef"));
+    assert_true(exists(p, ".snapshot.fedcba9876543210"));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_true(exists(p, others[i]));
+}
+
+static void removes_a_file_that_may_be_gone_already(void **state) {
+    struct place *p = *state;
+
+    leave(p, "file", 0);
+    for (int i = 0; i < 2; i++) {
+        struct event *ev;
+
+        assert_int_equal(
+            file_remove(p->worker, p->queue, p->directory, "file", 7), 0);
+        assert_true(queue_wait(p->queue, 60000));
+        ev = queue_pop(p->queue);
+        assert_int_equal(ev->request, 7);
+        assert_int_equal(ev->code, 0);
+        event_free(ev);
+        assert_false(exists(p, "file"));
+    }
+}
+
+static void tells_when_a_file_was_changed(void **state) {
+    struct place *p = *state;
+    int64_t age;
+
+    leave(p, "file", 1000);
+    age = (int64_t)time(NULL) - file_changed(p->directory, "file");
+    assert_in_range(age, 1000, 1060);
+    assert_int_equal(file_changed(p->directory, "none"), -1);
+    assert_int_equal(errno, ENOENT);
 }
 
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, unmake)
@@ -264,6 +343,7 @@ int main(void) {
         WITH_PLACE(writes_an_empty_file),
         WITH_PLACE(replaces_the_old_file_and_leaves_no_other),
         WITH_PLACE(makes_files_that_only_their_owner_reads),
+        WITH_PLACE(makes_files_of_the_mode_that_it_is_told),
         WITH_PLACE(keeps_the_old_file_when_the_new_one_has_no_room),
         WITH_PLACE(keeps_the_old_file_when_it_cannot_be_replaced),
         WITH_PLACE(writes_beside_what_an_earlier_process_left),
@@ -273,6 +353,9 @@ int main(void) {
         WITH_PLACE(reads_regular_files_only_and_never_waits),
         WITH_PLACE(opens_directories_only_and_closes_them_on_exec),
         WITH_PLACE(needs_the_directory_only_during_the_call),
+        WITH_PLACE(removes_what_a_crash_left_of_its_own_and_nothing_else),
+        WITH_PLACE(removes_a_file_that_may_be_gone_already),
+        WITH_PLACE(tells_when_a_file_was_changed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

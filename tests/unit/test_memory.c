@@ -257,7 +257,7 @@ static struct worker *worker;
 static int directory;
 
 static bool write_a_file(void) {
-    int rc = file_write(worker, queue, directory, "file", "data", 4, 1);
+    int rc = file_write(worker, queue, directory, "file", "data", 4, 0600, 1);
 
     if (rc != 0) {
         assert_int_equal(errno, ENOMEM);

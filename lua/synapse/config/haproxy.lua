@@ -47,6 +47,8 @@ function haproxy.read(report, section, place)
   return {
     state_file_path = path ~= nil and value.string(report, path,
       place .. ".state_file_path", "[^/]$", "the path of a file") or nil,
+    state_file_ttl = value.number(report, object.state_file_ttl,
+      place .. ".state_file_ttl", {low = 1, high = 1e9, default = 86400}),
     use_nerve_weights = value.boolean(report, object.use_nerve_weights,
       place .. ".use_nerve_weights", false),
     bind_address = value.string(report,

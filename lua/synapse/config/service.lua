@@ -7,6 +7,7 @@
 local backend = require("synapse.config.backend")
 local default_servers = require("synapse.config.default_servers")
 local discovery = require("synapse.config.discovery")
+local file_output = require("synapse.config.file_output")
 local guard = require("synapse.config.guard")
 local keys = require("synapse.keys")
 local value = require("synapse.config.value")
@@ -26,6 +27,7 @@ local service = {}
 -- @tfield boolean keep_default_servers
 -- @tfield boolean use_previous_backends
 -- @tfield boolean leader_election
+-- @tfield boolean has_file whether its instances are written to a file
 -- @tfield settings guard see `synapse.guard`
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
@@ -83,6 +85,8 @@ local function read_one(report, name, section, context)
       object.use_previous_backends, place .. ".use_previous_backends", true),
     leader_election = value.boolean(report, object.leader_election,
       place .. ".leader_election", false),
+    has_file = file_output.wants(report, object.file_output,
+      place .. ".file_output", name),
     guard = guard.read(report, object.guard, keys.SERVICE_GUARD,
       place .. ".guard", context.guard),
     max_instances = value.number(report, object.max_instances,
