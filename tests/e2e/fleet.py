@@ -94,12 +94,14 @@ class Fleet:
                 for name, size in self.sizes.items()]
 
 
-def state(proxy):
-    """The addresses that each backend serves from."""
+def state(proxy, names=("",)):
+    """The addresses that each backend serves from; of `names` only, if they
+    are given."""
     found = {}
-    for line in proxy.ask("show servers state").splitlines()[2:]:
+    question = ";".join(f"show servers state {name}" for name in names)
+    for line in proxy.ask(question).splitlines():
         fields = line.split()
-        if len(fields) < 19:
+        if len(fields) < 19 or fields[0] == "#":
             continue
         ready = int(fields[6]) & ~4 == 0
         served = found.setdefault(fields[1], [])

@@ -1,0 +1,92 @@
+"""start: from the start of a worker to all servers ready.
+
+In turns a HAProxy with the agent, which remembers nothing, and the same
+HAProxy without it are started and stopped. The one with the agent is watched
+until each service has its instances; `after_session` is the part of it since
+ZooKeeper gave a session, `cpu` the processor time of the worker in it.
+"""
+
+import os
+import statistics
+import time
+
+import wait
+from figures import Figure
+from fleet import Fleet, state
+
+SERVICES = 1000
+INSTANCES = 10  # of each
+PAIRS = 5
+SECONDS = 1     # after the session: what is hoped for
+AT_ONCE = 100   # services that are looked at in one question
+PATIENCE = 120
+
+
+def run(sandbox):
+    zookeeper = sandbox.zookeeper()
+    fleet = Fleet(zookeeper.client(), "/bench/start",
+                  {f"s{n}": INSTANCES for n in range(SERVICES)})
+    pairs = [_pair(sandbox, zookeeper, fleet, n) for n in range(PAIRS)]
+    starts, floors = zip(*pairs)
+    ready, after, used = map(statistics.median, zip(*starts))
+    return [
+        Figure("start", "all_ready", ready, "s", statistics.median(floors)),
+        Figure("start", "after_session", after, "s", most=SECONDS),
+        Figure("start", "after_session_cpu", used, "s"),
+    ]
+
+
+def _pair(sandbox, zookeeper, fleet, number):
+    """One start of each."""
+    ours = sandbox.haproxy(fleet.backends(zookeeper.addresses),
+                           name=f"agent-{number}", snapshot=False, start=False)
+    plain = sandbox.haproxy(fleet.backends([]), name=f"plain-{number}",
+                            agent=False, start=False)
+    return _start(ours, fleet), _accepts(plain)
+
+
+def _start(proxy, fleet):
+    """Seconds until all are ready, those since the session, and the worker's
+    processor time in these."""
+    began = time.monotonic()
+    proxy.begin()
+    proxy.process.says("^synapse: session with .* connected", PATIENCE)
+    session = time.monotonic()
+    [worker] = wait.until(lambda: _workers(proxy), PATIENCE, "a worker")
+    used = _used(worker)
+    _all_ready(proxy, fleet.state())
+    end = time.monotonic()
+    used = _used(worker) - used
+    proxy.stop()
+    return end - began, end - session, used
+
+
+def _accepts(proxy):
+    """Seconds until a HAProxy takes connections."""
+    took = wait.elapsed(proxy.start)
+    proxy.stop()
+    return took
+
+
+def _workers(proxy):
+    try:
+        return proxy.workers()
+    except OSError:
+        return []
+
+
+def _all_ready(proxy, wanted):
+    """Waits for all, some of them at a time: to look at all of them again and
+    again would cost HAProxy more than the start."""
+    names = list(wanted)
+    for first in range(0, len(names), AT_ONCE):
+        some = {name: wanted[name] for name in names[first:first + AT_ONCE]}
+        wait.until(lambda some=some: state(proxy, some) == some, PATIENCE,
+                   f"{first + AT_ONCE} services are ready")
+
+
+def _used(pid):
+    """Seconds of a processor by all threads of a process."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
