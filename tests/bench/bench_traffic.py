@@ -1,0 +1,123 @@
+"""traffic: requests through HAProxy with the agent, and without it.
+
+wrk asks two HAProxys alike in turn, both before one answerer: first while
+nothing changes, then while instances change in ZooKeeper. These belong to a
+service that the agent follows while its HAProxy is asked, and to one that
+nobody follows in the other's turn: what is made is the same. An aim is met
+as well within the spread of the floor's own looks.
+"""
+
+import contextlib
+import itertools
+import re
+import statistics
+import subprocess
+import threading
+import time
+
+import address
+import wait
+from figures import Figure
+from fleet import Fleet, state
+from haproxy import Backend
+
+PAIRS = 5
+SECONDS = 2       # of each look
+CONNECTIONS = 16
+RATE = 100        # changes a second
+INSTANCES = 20    # of the service that changes
+AIMS = {"request": 1.03, "p99": 1.10}
+
+ANSWERER = """global
+    nbthread 2
+defaults
+    mode http
+    timeout client 5s
+frontend answerer
+    bind {}:{}
+    http-request return status 200 content-type text/plain string OK
+"""
+
+
+def run(sandbox):
+    zookeeper = sandbox.zookeeper()
+    answerer = _answerer(sandbox)
+    client = zookeeper.client()
+    fleet, unseen = (Fleet(client, f"/bench/traffic/{name}",
+                           {"s": INSTANCES}) for name in ("seen", "unseen"))
+    ours, plain = (sandbox.haproxy(
+        [_asked(answerer), *fleet.backends(hosts)], name=name,
+        agent=bool(hosts)) for name, hosts in (
+            ("agent", zookeeper.addresses), ("plain", [])))
+    wait.until(lambda: state(ours)["s"] == fleet.state()["s"], 30, "in place")
+    return [figure for name, changed in (
+                ("idle", (contextlib.nullcontext, contextlib.nullcontext)),
+                ("changes", (lambda: _changes(fleet),
+                             lambda: _changes(unseen))))
+            for figure in _compare(name, ours, plain, changed)]
+
+
+def _answerer(sandbox):
+    """Its port. It listens before a HAProxy needs it."""
+    port = address.port()
+    sandbox.run("answerer", ["haproxy", "-db", "-f", sandbox.write(
+        "answerer.cfg", ANSWERER.format(address.HOST, port))])
+    return port
+
+
+def _asked(port):
+    """The backend that wrk asks: not one of the agent's."""
+    return Backend(name="asked", slots=0, server="",
+                   lines=[f"server one {address.HOST}:{port}"])
+
+
+def _compare(name, ours, plain, changed):
+    """Looks in turn, the one with the agent first in every other pair."""
+    found = {ours: [], plain: []}
+    sides = list(zip((ours, plain), changed))
+    for _ in range(PAIRS):
+        for proxy, changes in sides:
+            with changes():
+                found[proxy].append(_look(proxy))
+        sides.reverse()
+    for metric, values, floors in zip(AIMS, zip(*found[ours]),
+                                      zip(*found[plain])):
+        floor = statistics.median(floors)
+        yield Figure("traffic", f"{name}_{metric}", statistics.median(values),
+                     "us", floor, max(AIMS[metric], max(floors) / floor))
+
+
+def _look(proxy):
+    """Microseconds: of the time that a request took of the whole, and that
+    99 of 100 took at most."""
+    text = subprocess.run(
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency",
+         f"http://{proxy.host}:{proxy.port}/"], text=True, check=True,
+        capture_output=True).stdout
+    assert "Non-2xx" not in text and "Socket errors" not in text, text
+    rate = re.search(r"Requests/sec: +([\d.]+)", text)[1]
+    value, unit = re.search(r"99% +([\d.]+)(us|ms|s)", text).groups()
+    return (1e6 / float(rate),
+            float(value) * {"us": 1, "ms": 1e3, "s": 1e6}[unit])
+
+
+@contextlib.contextmanager
+def _changes(fleet):
+    """Instances get other addresses, RATE of them a second."""
+    ending = threading.Event()
+    thread = threading.Thread(target=_move, args=(fleet, ending))
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def _move(fleet, ending):
+    start = time.monotonic()
+    for made in itertools.count():
+        fleet.move("s")
+        fleet.commit()
+        if ending.wait(max(0, start + made / RATE - time.monotonic())):
+            return
