@@ -45,6 +45,12 @@ class Browser:
         sandbox.at_end(self.close)
         self.look()
 
+    def clear(self):
+        """Leaves the page, and forgets its size and its complaints."""
+        self.open("about:blank")
+        self.complaints()
+        self.look()
+
     def look(self, width=1280, height=900, scheme="light"):
         """Gives the page a size, and the reader a taste."""
         self._devtools("Emulation.setDeviceMetricsOverride", width=width,
