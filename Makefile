@@ -9,6 +9,7 @@
 #   make lint unit sanitize fuzz e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
+#   make deb          the Debian packages haproxy-synapse and nerve, in build/deb
 #   make install      into $(DESTDIR)$(PREFIX)
 #   make clean help
 #
@@ -58,7 +59,8 @@ REPEAT ?= 1
 E2E_JOBS ?= 3
 # Most of their time the tests wait: several files at once, each in order.
 E2E := $(PYTEST) -n $(if $(ONLY),0,$(E2E_JOBS)) --dist loadfile
-SHELL_FILES := .ci/run .ci/deps demo/completion.bash
+SHELL_FILES := .ci/run .ci/deps demo/completion.bash \
+               haproxy/debian/prepare $(wildcard haproxy/debian/*.p[or]*)
 
 SANITIZERS := address undefined thread
 FUZZ_SECONDS ?= 10
@@ -75,10 +77,11 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
         python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base \
         systemd man-db chromium chromium-driver python3-selenium wrk \
+        debhelper dpkg-dev libseccomp-dev lintian \
         $(if $(shell command -v npm),,npm)
 
 .PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \
-        install clean help
+        install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -208,10 +211,24 @@ install: all
 	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/synapse.conf.json haproxy/status.html haproxy/alerts.yml nerve/nerve.conf.json; do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
 
+# The packages haproxy-synapse and nerve, of the version DEB_VERSION, in build/deb.
+DEB_VERSION ?= $(VERSION)
+DEB_TREE := $(or $(DEB_DIR),build/deb)/myelin-$(DEB_VERSION)
+DEB_FILES := .ci csrc haproxy lua nerve CHANGELOG.md LICENSE Makefile VERSION
+
+deb:
+	$(Q)rm -rf $(DEB_TREE)
+	$(Q)mkdir -p $(DEB_TREE)
+	$(Q)cp -r $(DEB_FILES) $(DEB_TREE)
+	$(Q)mv $(DEB_TREE)/haproxy/debian $(DEB_TREE)
+	$(Q)echo $(DEB_VERSION) >$(DEB_TREE)/VERSION
+	$(Q)cd $(DEB_TREE)/debian && ./prepare $(DEB_VERSION)
+	$(Q)cd $(DEB_TREE) && dpkg-buildpackage -us -uc -b -J
+
 clean:
 	rm -rf build build-*
 
 help:
 	@sed -ne '/^#/!q; s/^# \{0,1\}//p' Makefile
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -22,8 +22,8 @@ COUNTS = "requests"
 def missing():
     """Names what the tests need and this machine does not have."""
     tools = ["chromedriver", "chromium", "curl", "dnsmasq", "gdb", "haproxy",
-             "ip", "java", "lua5.3", "man", "mount", "nm", "nsenter", "prlimit",
-             "promtool", "socat", "ss", "strace", "systemd-analyze",
+             "ip", "java", "lintian", "lua5.3", "man", "mount", "nm", "nsenter",
+             "prlimit", "promtool", "socat", "ss", "strace", "systemd-analyze",
              "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
              program.MODULE, program.AGENT]
