@@ -17,6 +17,7 @@ class BrokenLine:
         self.host = address.HOST
         self.port = address.port()
         self.hosts = f"{self.host}:{self.port}"
+        self.addresses = [self.hosts]
         self.broken = threading.Event()
         self._trigger = trigger
         self._happened = happened

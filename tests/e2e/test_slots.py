@@ -107,11 +107,11 @@ def test_slots_are_added_from_the_snapshot_while_zookeeper_is_away(
 def test_instances_wait_and_it_is_told_why_where_no_slot_can_be_added(
         sandbox, services, healthy, witness, path):
     proxy = sandbox.haproxy([backend(
-        healthy, path, haproxy={"server_options": "check cookie x"})])
-    proxy.process.says("`cookie` is none of `add server`'s keywords")
+        healthy, path, haproxy={"server_options": "check init-addr none"})])
+    proxy.process.says("`init-addr` is none of `add server`'s keywords")
     join(witness, path, services)
     wait.until(lambda: len(proxy.serving()) == DECLARED, 10, "five serve")
-    proxy.process.says(r"7 instances without a slot .*`cookie` is none of")
+    proxy.process.says(r"7 instances without a slot .*`init-addr` is none of")
 
 
 def test_haproxys_refusal_to_add_a_slot_is_told_and_hurts_no_other(
