@@ -14,12 +14,14 @@ import wait
 from fleet import Fleet, state
 from haproxy import web
 from wire import Wire
-from zookeeper import register
+from zookeeper import TICK, register
 
 CHANGES = int(os.environ.get("CHANGES") or 10_000)
-EXPIRIES = int(os.environ.get("EXPIRIES") or 10)
+EXPIRIES = int(os.environ.get("EXPIRIES") or 5)
 RELOADS = int(os.environ.get("RELOADS") or 5)
 FLAPS = 40
+SESSION_TIMEOUT = 1  # the shortest that the server grants
+AWAY = SESSION_TIMEOUT + 3 * TICK
 SERVICES, EACH = 50, 20
 ROUND = 500          # changes between two looks at the worker
 MEMORY = 12          # MB that the worker may grow after its warm-up
@@ -71,16 +73,20 @@ def test_many_changes_cost_no_memory_and_few_lines(sandbox, fleet):
 
 
 def expire(wire):
-    """Ends the agent's session."""
+    """Keeps the agent away until its session has ended."""
     before = wire.identity
-    wire.expire()
-    wait.until(lambda: wire.identity[0] not in (0, before[0]), 30,
+    wire.blocked = True
+    wire.cut()
+    wait.always(lambda: True, AWAY, "the session expires")
+    wire.blocked = False
+    wait.until(lambda: wire.identity[0] not in (0, before[0]), 60,
                "the agent has another session")
 
 
 def test_expired_sessions_and_reloads_leave_nothing_behind(sandbox, fleet):
     wire = fleet.wire
-    proxy = sandbox.haproxy(fleet.backends(wire.addresses))
+    proxy = sandbox.haproxy(fleet.backends(wire.addresses),
+                            synapse={"session_timeout": SESSION_TIMEOUT})
     in_place(proxy, fleet, "the start")
     [worker] = proxy.workers()
     looks = []

@@ -6,12 +6,10 @@ for the first of each side, a number (xid), and in requests the operation.
 
 import asyncio
 import collections
-import socket
 import struct
 import threading
 
 import address
-import wait
 
 OPERATIONS = {1: "create", 2: "delete", 3: "exists", 4: "get", 5: "set",
               8: "list", 9: "sync", 12: "list", 100: "auth",
@@ -46,26 +44,6 @@ class Wire:
         """Counts from zero again."""
         self.counts = collections.Counter()
         self.most = 0
-
-    def expire(self):
-        """Ends the session of the last client behind its back: whoever knows
-        its id and password may. A server that is busy with its own client
-        may hang up on another that comes for the same session."""
-        wait.until(self._take_over_and_close, 20, "its session is ended")
-
-    def _take_over_and_close(self):
-        number, password = self.identity
-        hello = struct.pack(">iqiqi", 0, 0, 4000, number, len(password))
-        goodbye = struct.pack(">ii", 1, -11)
-        with socket.create_connection(
-                (self._server.host, self._server.port), 10) as connection:
-            _send(connection, hello + password + b"\0")
-            if not connection.recv(65536):
-                return False
-            _send(connection, goodbye)
-            while connection.recv(65536):
-                pass
-        return True
 
     def cut(self):
         """Ends all connections; new ones are passed on unless it is blocked.
@@ -138,10 +116,6 @@ class Wire:
     def _close(self):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-
-
-def _send(connection, body):
-    connection.sendall(struct.pack(">i", len(body)) + body)
 
 
 class _Line:
