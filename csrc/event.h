@@ -85,6 +85,7 @@ struct event {
     enum session_link link;
     enum event_change change;
     enum event_level level;
+    bool has_cause;    /* EVENT_LOG: <data> ends with the likely cause */
     int timeout_ms;    /* EVENT_SESSION: negotiated session timeout */
     int64_t client_id; /* EVENT_SESSION: the session's id */
     char *path;        /* owned; of the request or watch, or NULL */

@@ -127,6 +127,7 @@ static void push_line(struct queue *queue, const char *line) {
     if (!ev)
         return;
     ev->level = level_of(line);
+    ev->has_cause = *cause != '\0';
     lost = atomic_exchange(&dropped, 0);
     if (lost > 0)
         length = asprintf(&ev->data, "%s%s (%d lines dropped before)", text,

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -54,6 +53,7 @@ struct daemon {
     uv_loop_t loop;
     uv_async_t wake;
     uv_signal_t signals[SIGNALS_COUNT];
+    uv_work_t first_work; /* see start_threads() */
     uv_timer_t end_timer;
     uv_timer_t notify_timer;
     uint64_t end_since_ms;       /* when the signal came; 0: none */
@@ -82,7 +82,7 @@ static void log_library(struct daemon *d, const struct event *ev) {
     uint64_t now = uv_now(&d->loop);
     enum event_level level = LEVEL_DEBUG;
     const char *text = ev->data ? ev->data : "";
-    uint64_t *next = &d->library_next_ms[strstr(text, "; likely ") != NULL];
+    uint64_t *next = &d->library_next_ms[ev->has_cause];
 
     if (ev->level <= LEVEL_WARNING && now >= *next) {
         level = LEVEL_INFO;
@@ -245,6 +245,14 @@ static void on_reloaded(void *arg, struct config *config, const char *problem) {
     notify_ready();
 }
 
+static void start_thread(uv_work_t *work) { (void)work; }
+
+/* Threads of libuv that start now have the signals held for good: what one of
+ * them takes while the loop's thread holds them is lost by an exec. */
+static void start_threads(struct daemon *d) {
+    uv_queue_work(&d->loop, &d->first_work, start_thread, NULL);
+}
+
 static void open_loop(struct daemon *d) {
     uv_async_init(&d->loop, &d->wake, on_wake);
     d->wake.data = d;
@@ -255,6 +263,7 @@ static void open_loop(struct daemon *d) {
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], on_signal, signals_numbers[i]);
     }
+    start_threads(d);
     signals_release();
     upgrade_open(&d->upgrade);
     notify_open(&d->loop, &d->notify_timer);

@@ -84,10 +84,12 @@ static int run(const struct options *options, struct config *config) {
 /* Does what the command line asks for with a configuration. */
 static int use_config(const struct options *options) {
     struct error err = {0};
-    struct config *config =
-        config_load(options->config, options->instance_id, &err);
+    struct config *config;
     int status;
 
+    if (options->action != OPTIONS_CHECK)
+        signals_hold(); /* a reload may be asked for already */
+    config = config_load(options->config, options->instance_id, &err);
     if (!config) {
         fprintf(stderr, "nerve: %s\n", err.text);
         return EXIT_FAILURE;
@@ -97,7 +99,6 @@ static int use_config(const struct options *options) {
         config_free(config);
     } else {
         signal(SIGPIPE, SIG_IGN);
-        signals_hold();
         raise_descriptor_limit();
         status = run(options, config);
     }

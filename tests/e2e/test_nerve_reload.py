@@ -51,6 +51,32 @@ def test_an_unchanged_service_is_not_touched(
     assert not nerve.process.lines("web: (settings|added|no longer|to be)")
 
 
+def opened(pipe):
+    """Opens it for writing; None while nobody reads it."""
+    try:
+        return open(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
+    except OSError:
+        return None
+
+
+def test_a_reload_that_comes_at_once_is_done_after_the_start(
+        sandbox, web, witness, path):
+    """A SIGHUP while nerve was still reading its configuration ended it. A
+    pipe in the file's place makes that moment last."""
+    nerve = sandbox.nerve("one", {"web": web}, start=False)
+    file, kept = nerve.file, f"{nerve.file}.kept"
+    os.rename(file, kept)
+    os.mkfifo(file)
+    nerve.start()
+    with wait.until(lambda: opened(file), 10, "nerve reads") as pipe:
+        nerve.process.send(signal.SIGHUP)
+        with open(kept) as text:
+            pipe.write(text.read())
+        os.rename(kept, file)
+    nerve.process.says("reloaded as")
+    wait.until(lambda: children(witness, path), 10, "it is registered")
+
+
 def test_its_checks_go_on_where_they_were(nerve, web, one, witness, path):
     """Checks that began anew would decide with their first result."""
     slow = dict(web, checks=[http_check(fall=3)], check_interval=0.5)

@@ -261,6 +261,27 @@ def test_many_signals_at_once_end_no_process(nerve, witness, path):
     assert state(witness, path) == before
 
 
+def takes(thread, number):
+    """Whether a thread takes this signal."""
+    with open(f"{thread}/status") as file:
+        held, = (int(line.split()[1], 16) for line in file
+                 if line.startswith("SigBlk"))
+    return not held >> (number - 1) & 1
+
+
+def test_only_the_loop_takes_signals(nerve):
+    """What another thread took just before the exec was lost."""
+    tasks = f"/proc/{nerve.process.pid}/task"
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+        assert [name for name in os.listdir(tasks)
+                if takes(f"{tasks}/{name}", number)] == [
+                    str(nerve.process.pid)]
+    upgrade_and_resume(nerve)
+    assert [name for name in os.listdir(tasks)
+            if takes(f"{tasks}/{name}", signal.SIGTERM)] == [
+                str(nerve.process.pid)]
+
+
 @pytest.mark.parametrize("after", ["starts as", "takes over"])
 def test_a_signal_to_end_is_not_lost_in_an_upgrade(
         after, nerve, witness, path):
