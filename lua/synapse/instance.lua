@@ -2,7 +2,8 @@
 --
 -- Whoever can write to ZooKeeper writes here, so nothing of a znode is used
 -- before this module has checked it. A bad host or port refuses the instance;
--- a bad weight or name is dropped, reported, and the instance serves.
+-- a bad weight or name is dropped, reported, and the instance serves. A weight
+-- above HAProxy's greatest is that one.
 --
 -- Pure.
 --
@@ -17,6 +18,7 @@ local instance = {}
 local MAX_BYTES = 65536
 local MAX_DEPTH = 16
 local MAX_NAME = 255
+local MAX_WEIGHT = 256
 local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
   "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -101,10 +103,14 @@ local function check_weight(weight, problems)
   if weight == nil or weight == cjson.null then
     return nil
   end
-  local number = integer_between(weight, 0, 256)
+  local number = integer_between(weight, 0, math.maxinteger)
   if not number then
     problems[#problems + 1] = string.format(
       "weight: %s is not an integer from 0 to 256, dropped", quote(weight))
+  elseif number > MAX_WEIGHT then
+    problems[#problems + 1] = string.format(
+      "weight: %d is above %d, used as %d", number, MAX_WEIGHT, MAX_WEIGHT)
+    return MAX_WEIGHT
   end
   return number
 end

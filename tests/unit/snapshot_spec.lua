@@ -72,7 +72,7 @@ describe("a snapshot", function()
   it("passes the checks of a znode, instance by instance", function()
     local one = record()
     one.instances[1].host = "0.0.0.0;show stat"
-    one.instances[2].weight = 99999
+    one.instances[2].weight = -1
     one.addresses["a.b:80"] = "169.254.1.1;"
     local records = snapshot.decode(
       snapshot.encode({snapshot.encode_service(one)}, checksum), checksum)
