@@ -125,6 +125,7 @@ function agent.new(deps)
     ticked_at = 0,
     began_at = deps.now(),
     turned_at = deps.now(),
+    nudged_at = deps.now(),
     step = 1,
     broken_until = 0,
     quiet_until = {},

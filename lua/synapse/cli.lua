@@ -35,12 +35,16 @@ local function show_all(context)
   for i, look in ipairs(made.looks) do
     rows[i + 1] = summary(look)
   end
-  local sessions = {{"session", "ensemble", "id"}}
+  local parts, sessions = {}, {{"session", "ensemble", "id"}}
+  for i, trouble in ipairs(report.troubles(context.agent)) do
+    parts[i] = trouble .. "\n"
+  end
   for _, one in ipairs(report.ensembles(context.agent)) do
     table.insert(sessions, {one.state, one.hosts, one.session or false})
   end
-  return text.table(sessions, context.turn) .. "\n" ..
-    text.table(rows, context.turn)
+  parts[#parts + 1] = text.table(sessions, context.turn)
+  parts[#parts + 1] = text.table(rows, context.turn)
+  return table.concat(parts, "\n")
 end
 
 local INSTANCES = {"state", "instance", "slot", "weight", "name", "why"}

@@ -175,12 +175,8 @@ local function ready(deps, applet)
 end
 
 local function healthz(deps, applet)
-  local seconds = deps.now() - deps.agent().turned_at
-  if seconds > report.DEAD_AFTER then
-    return say(applet, 503,
-      string.format("the agent has not turned for %d s", seconds))
-  end
-  say(applet, 200, "ok")
+  local death = report.death(deps.agent())
+  say(applet, death and 503 or 200, death or "ok")
 end
 
 local ROUTES = {

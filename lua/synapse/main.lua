@@ -246,9 +246,11 @@ local function supervise(self)
   if runtime.is_stopping() then
     self:stop()
     self.client:hang_up()
-  elseif zookeeper.now() - self.turned_at > STUCK_AFTER then
+  elseif zookeeper.now() - math.max(self.turned_at, self.nudged_at) >
+    STUCK_AFTER
+  then
     log:error("no round for %d s, beginning anew", STUCK_AFTER)
-    self.turned_at = zookeeper.now()
+    self.nudged_at = zookeeper.now()
     self.client:hang_up()
   else
     self.client:wake()

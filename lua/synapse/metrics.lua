@@ -79,6 +79,9 @@ local METRICS = {
     return {{{"version", agent.deps.version, "haproxy",
       agent.deps.runtime.about().haproxy}, 1}}
   end},
+  {"synapse_turn_age_seconds", "gauge",
+    "Since the agent's task last turned; it turns every 0.25 s.",
+    function(agent) return single(agent.deps.now() - agent.turned_at) end},
   {"synapse_session_state", "gauge",
     "Whether the session with the ensemble is in this state.", session_states},
   {"synapse_session_expiries_total", "counter",

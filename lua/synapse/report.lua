@@ -9,8 +9,18 @@ local document = require("synapse.document")
 
 local report = {}
 
---- Seconds without a turn after which the agent is called dead.
-report.DEAD_AFTER = 15
+-- Seconds without a turn after which the agent is called dead. Its supervisor
+-- has tried to help by then.
+local DEAD_AFTER = 15
+
+--- Tells whether the agent lives.
+-- @tparam agent agent
+-- @treturn ?string why it is called dead
+function report.death(agent)
+  local seconds = agent.deps.now() - agent.turned_at
+  return seconds > DEAD_AFTER and string.format("the agent has not turned " ..
+    "for %.0f s: nothing changes until a reload of HAProxy", seconds) or nil
+end
 
 --- Lists the sessions.
 -- @tparam agent agent
@@ -29,9 +39,11 @@ function report.ensembles(agent)
   return list
 end
 
--- What is wrong with the agent itself, worst first.
-local function troubles(agent)
-  local list = {}
+--- Lists what is wrong with the agent itself, the worst first.
+-- @tparam agent agent
+-- @treturn {string,...} in words
+function report.troubles(agent)
+  local list = {report.death(agent)}
   if not agent.sources:has_threads() then
     list[#list + 1] = "HAProxy's worker may not start threads: set " ..
       "`insecure-fork-wanted` in `global`"
@@ -125,7 +137,7 @@ function report.status(agent, asked, turn)
     }, {
       {"agent", agent_part(agent)},
       {"ensembles", document.list(report.ensembles(agent))},
-      {"troubles", document.list(troubles(agent))},
+      {"troubles", document.list(report.troubles(agent))},
       {"totals", totals(looks)},
       {"convergence", document.convergence(account.convergence)},
     }),
@@ -238,7 +250,7 @@ function report.redacted(agent, turn)
     commands = agent.sync.commands, refused = agent.sync.refused,
   }, {
     {"sessions", list(report.ensembles(agent), redacted_session)},
-    {"troubles", document.list(troubles(agent))},
+    {"troubles", document.list(report.troubles(agent))},
     {"convergence", document.convergence(account.convergence)},
     {"services", list(report.looks(agent, turn), redacted_service)},
     {"events", list(account.events:since(0), redacted_event)},

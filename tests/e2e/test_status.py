@@ -260,3 +260,21 @@ def test_it_is_ready_once_every_service_was_read(sandbox, path):
     assert status.ask("/healthz")[0].status == 200
     server.thaw()
     wait.until(lambda: status.ask("/ready")[0].status == 200, 20, "ready")
+
+
+def test_an_agent_that_ended_is_told_of_everywhere(sandbox, healthy, path):
+    # HAProxy ends a Lua task that has run so long in all: its servers stay.
+    proxy = sandbox.haproxy([web(healthy, path)], status=True,
+                            extra=["tune.lua.task-timeout 1"])
+    status = Status(proxy)
+    assert status.ask("/healthz")[0].status == 200
+    said = "the agent has not turned for"
+    def dead():
+        answer, body = status.ask("/healthz")
+        return answer.status == 503 and said in body
+    wait.until(dead, 40, "the agent is called dead")
+    assert said in status.json("/status.json")["troubles"][0]
+    assert said in proxy.ask("show synapse")
+    _, text = status.ask("/metrics")
+    assert float(re.search(r"^synapse_turn_age_seconds (.*)$", text,
+                           re.M)[1]) > 15
