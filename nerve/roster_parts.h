@@ -35,4 +35,18 @@ struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e);
 struct ensemble *roster_ensemble_of(struct roster *r,
                                     const struct service_config *service);
 
+/* Closes the ensembles that no service uses any more. */
+void roster_close_unused(struct roster *r);
+
+/* Does with <s> as an operator has said. */
+void roster_use_hold(const struct roster *r, const struct service *s);
+
+/* Tells statsd that the checks of <s> end, and why. */
+void roster_count_reap(const struct roster *r, const struct service *s,
+                       const char *reason);
+
+/* Looks from now on for services whose successors are registered, until none
+ * is left. */
+void roster_settle(struct roster *r);
+
 #endif
