@@ -205,7 +205,7 @@ def test_a_wrong_configuration_changes_nothing_and_says_why(
 def test_what_is_handed_over_in_another_format_registers_anew(
         nerve, one, witness, path):
     old = births(witness, path)
-    replace(nerve, f"""case "$*" in *-k*) exec {program.NERVE} "$@";; esac
+    replace(nerve, f"""case "$*" in *" -k"*) exec {program.NERVE} "$@";; esac
 echo '{{"format": 999}}' > /proc/self/fd/$NERVE_HANDOVER
 exec {program.NERVE} "$@" """)
     upgrade(nerve, "upgraded, but .* is of format 999, not .*: registering")
