@@ -387,7 +387,7 @@ end
 -- @tparam string name
 -- @tparam ?number time at which it did
 function registry:data_changed(name, time)
-  if self.entries[name] then
+  if self.listing:has(name) then
     self:note(time)
     self.stale[name] = true
     read_paced(self)
@@ -399,7 +399,7 @@ end
 -- another znode.
 -- @tparam string name
 function registry:znode_deleted(name)
-  if self.entries[name] then
+  if self.listing:has(name) then
     self.stale[name] = true
   end
 end

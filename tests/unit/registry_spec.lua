@@ -169,6 +169,34 @@ describe("a registry", function()
     assert.are.same({2, 7}, ports())
   end)
 
+  -- A pass takes effect as a whole, so what it has read already is not known
+  -- yet. A change of it then was taken for that of a stranger: the watch was
+  -- used up, and the instance kept its first weight for ever.
+  it("reads again what changed after its read, in the same pass", function()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(1))
+    one:data_changed("a_1")
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({2, 7}, ports())
+  end)
+
+  it("reads again what was made anew after its read, in the same pass",
+    function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply_data("/web/a_1", data(1))
+      one:znode_deleted("a_1")
+      one:path_changed()
+      session.reply_data("/web/b_2", data(2))
+      read({"a_1", "b_2"})
+      assert.are.same({"get /web/a_1"}, session.open())
+      session.reply_data("/web/a_1", data(7))
+      assert.are.same({2, 7}, ports())
+    end)
+
   it("makes one read of many changes", function()
     settle()
     for _ = 1, 20 do
