@@ -9,6 +9,7 @@
 
 local events = require("synapse.events")
 local histogram = require("synapse.histogram")
+local kinds = require("synapse.kinds")
 local plan = require("synapse.plan")
 local status = require("synapse.status")
 
@@ -72,6 +73,9 @@ local function facts_of(one, key)
     check_why = actual.check_why,
     suspect = one.choice:suspects()[key],
     drains = actual.weight == 0,
+    is_backup = slot and one.placement.kinds[slot] == "backup",
+    objection = kinds.objection(one.placement.by_key[key],
+      one.placement:has("backup")),
   }
 end
 

@@ -25,10 +25,10 @@ local SLICE = 0.003
 
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
-    local pool, initial, for_names = deps.runtime.slots(config.backend)
+    local pool, declared = deps.runtime.slots(config.backend)
     local record = deps.records[config.name]
     local one = service.new({
-      config = config, pool = pool, initial = initial, for_names = for_names,
+      config = config, pool = pool, declared = declared,
       record = record and record.path == config.path and record or nil,
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)

@@ -22,15 +22,14 @@ local ADD = "add server %s/%s 127.0.0.1:1 id %d pool-max-conn -1 " ..
 
 --- Returns a growth that knows nothing of HAProxy's servers yet.
 -- @tparam table deps
---   `backend`; `pool`: the slots declared, in order; `for_names`: those of them
---   that are for host names, as none can be that is added; `options`: what a
---   slot is made with (see `synapse.options`), or nil and `why` it is nothing;
---   `now()`
+--   `backend`; `pool`: the slots declared, in order; `kinds` of them, see
+--   `synapse.kinds`; `options`: what a slot is made with (see
+--   `synapse.options`), or nil and `why` it is nothing; `now()`
 -- @treturn growth
 function growth.new(deps)
   local last = ""
   for _, slot in ipairs(deps.pool) do
-    last = deps.for_names[slot] and last or slot
+    last = deps.kinds[slot] == "plain" and slot or last
   end
   return setmetatable({
     backend = deps.backend,
@@ -57,7 +56,7 @@ function growth:learn(states, pool)
     self.taken[name] = true
     self.next_id = math.max(self.next_id, state.id + 1)
     if pending[name] then
-      self.pending[name] = true
+      self.pending[name] = pending[name]
       self.half_made[#self.half_made + 1] = name
     end
   end
@@ -85,7 +84,7 @@ function growth:obstacle()
   return nil
 end
 
-local function group_of(self, slot, add, id)
+local function group_of(self, slot, kind, add, id)
   local place, texts = self.backend .. "/" .. slot, {add}
   if self.options.has_check then
     texts[#texts + 1] = "enable health " .. place
@@ -97,40 +96,56 @@ local function group_of(self, slot, add, id)
   local group = {}
   for i, text in ipairs(texts) do
     group[i] = {
-      slot = slot, grows = true, text = text, id = id,
+      slot = slot, kind = kind, grows = true, text = text, id = id,
       field = text == add and "add" or "enable", completes = i == #texts,
     }
   end
   return group
 end
 
-local function new_group(self, slot, id)
+local function new_group(self, slot, kind, id)
   local add = string.format(ADD, self.backend, slot, id)
   if self.options.text ~= "" then
     add = add .. " " .. self.options.text
   end
-  return group_of(self, slot, add, id)
+  return group_of(self, slot, kind, kind == "backup" and add .. " backup" or
+    add, id)
+end
+
+-- Slots that were begun are brought to their end first. Returns the kinds of
+-- which there is none.
+local function finish_begun(self, wanted, groups)
+  local left, begun = {}, table.move(self.half_made, 1, #self.half_made, 1, {})
+  for _, kind in ipairs(wanted) do
+    local found
+    for i, slot in ipairs(begun) do
+      found = found or self.pending[slot] == kind and i
+    end
+    if found then
+      groups[#groups + 1] = group_of(self, table.remove(begun, found), kind)
+    else
+      left[#left + 1] = kind
+    end
+  end
+  return left
 end
 
 --- Lists the commands that make slots.
--- @tparam integer count how many are needed
+-- @tparam {string,...} wanted the kind of each that is needed: "plain" or
+--   "backup"
 -- @treturn {{command,...},...} one group for each slot, maybe none
-function growth:groups(count)
+function growth:groups(wanted)
   local groups = {}
   if self:obstacle() then
     return groups
   end
-  for i = 1, math.min(count, #self.half_made) do
-    groups[i] = group_of(self, self.half_made[i])
-  end
   local number, id = self.first, self.next_id
-  while #groups < count do
-    local slot = self.prefix .. number
-    if not self.taken[slot] then
-      groups[#groups + 1] = new_group(self, slot, id)
-      id = id + 1
+  for _, kind in ipairs(finish_begun(self, wanted, groups)) do
+    while self.taken[self.prefix .. number] do
+      number = number + 1
     end
-    number = number + 1
+    groups[#groups + 1] = new_group(self, self.prefix .. number, kind, id)
+    number, id = number + 1, id + 1
   end
   return groups
 end
@@ -138,7 +153,7 @@ end
 --- Notes that a command is on its way.
 -- @tparam command command
 function growth:sent(command)
-  self.pending[command.slot] = true
+  self.pending[command.slot] = command.kind
 end
 
 --- Notes that HAProxy did what a command says.

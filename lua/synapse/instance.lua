@@ -12,13 +12,13 @@
 local address = require("synapse.address")
 local cjson = require("cjson.safe")
 local hostname = require("synapse.hostname")
+local wishes = require("synapse.wishes")
 
 local instance = {}
 
 local MAX_BYTES = 65536
 local MAX_DEPTH = 16
 local MAX_NAME = 255
-local MAX_WEIGHT = 256
 local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
   "abcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -42,6 +42,9 @@ json.decode_max_depth(MAX_DEPTH)
 -- @tfield ?integer weight 0 to 256
 -- @tfield ?string name    what its owner calls it, for people
 -- @tfield ?string options what it says of its server, haproxy_server_options
+-- @tfield ?integer server_weight the weight in it, 0 to 256
+-- @tfield ?integer maxconn the one in it
+-- @tfield ?boolean is_backup whether `backup` is in it
 -- @tfield ?table labels   strings, numbers and booleans by name
 -- @tfield ?string znode   name of its znode, nil for a default server
 -- @tfield ?integer sequence the number at the end of that name
@@ -107,12 +110,8 @@ local function check_weight(weight, problems)
   if not number then
     problems[#problems + 1] = string.format(
       "weight: %s is not an integer from 0 to 256, dropped", quote(weight))
-  elseif number > MAX_WEIGHT then
-    problems[#problems + 1] = string.format(
-      "weight: %d is above %d, used as %d", number, MAX_WEIGHT, MAX_WEIGHT)
-    return MAX_WEIGHT
   end
-  return number
+  return number and wishes.bounded_weight(number, "weight:", problems)
 end
 
 local function check_text(text, field, problems)
@@ -125,6 +124,17 @@ local function check_text(text, field, problems)
     return nil
   end
   return text
+end
+
+-- Returns the words, and what is understood of them.
+local function check_options(words, problems)
+  local text = check_text(words, "haproxy_server_options", problems)
+  local found, left = wishes.parse(text or "", problems)
+  if left then
+    problems[#problems + 1] = string.format("haproxy_server_options: %s is " ..
+      "not applied (weight, maxconn and backup are)", quote(left))
+  end
+  return text, found
 end
 
 local function is_label(label, value)
@@ -182,6 +192,7 @@ function instance.check(fields)
     return nil, bad_port
   end
   local problems = {}
+  local options, wanted = check_options(fields.haproxy_server_options, problems)
   return {
     key = address.join(host, port),
     host = host,
@@ -189,8 +200,10 @@ function instance.check(fields)
     port = port,
     weight = check_weight(fields.weight, problems),
     name = check_text(fields.name, "name", problems),
-    options = check_text(fields.haproxy_server_options,
-      "haproxy_server_options", problems),
+    options = options,
+    server_weight = wanted.weight,
+    maxconn = wanted.maxconn,
+    is_backup = wanted.backup,
     labels = check_labels(fields.labels, problems),
   }, problems
 end

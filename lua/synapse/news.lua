@@ -28,8 +28,9 @@ function news.add(self, found)
   add_keys(self.added, found.added)
   add_keys(self.removed, found.removed)
   for _, renewed in ipairs(found.renewed) do
-    if renewed.before.weight ~= renewed.now.weight then
-      table.insert(self.changed, renewed.now.key)
+    local before, now = renewed.before, renewed.now
+    if before.weight ~= now.weight or before.options ~= now.options then
+      table.insert(self.changed, now.key)
     end
   end
 end

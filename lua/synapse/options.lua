@@ -45,6 +45,7 @@ keywords(1, [[agent-addr agent-inter agent-port agent-send alpn ca-file
 -- @tfield boolean has_check whether `enable health` has to follow
 -- @tfield boolean has_agent whether `enable agent` has to follow
 -- @tfield integer weight
+-- @tfield integer maxconn 0: no limit
 
 local function split(text)
   local words = {}
@@ -96,6 +97,7 @@ function options.parse(text)
     has_check = found.check ~= nil,
     has_agent = found["agent-check"] ~= nil,
     weight = math.tointeger(tonumber(found.weight)) or 1,
+    maxconn = math.tointeger(tonumber(found.maxconn)) or 0,
   }
 end
 

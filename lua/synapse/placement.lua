@@ -5,6 +5,7 @@
 --
 -- @module synapse.placement
 
+local kinds = require("synapse.kinds")
 local slots = require("synapse.slots")
 
 local placement = {}
@@ -20,26 +21,28 @@ local function resting_test(self)
   end
 end
 
-local function is_name(self, key)
-  return self.by_key[key].is_name == true
+local function kind_of(self, key)
+  return kinds.of_instance(self.by_key[key], self:has("backup"))
 end
 
--- Host names and addresses have slots of their own.
 local function part(self)
-  self.pools = {[true] = {}, [false] = {}}
+  self.pools = {}
+  for _, kind in ipairs(kinds.ALL) do
+    self.pools[kind] = {}
+  end
   for _, slot in ipairs(self.pool) do
-    table.insert(self.pools[self.for_names[slot] == true], slot)
+    table.insert(self.pools[self.kinds[slot]], slot)
   end
 end
 
-local function place_kind(self, is_named, before)
+local function place_kind(self, kind, before)
   local keys = {}
   for key in pairs(self.by_key) do
-    keys[#keys + 1] = is_name(self, key) == is_named and key or nil
+    keys[#keys + 1] = kind_of(self, key) == kind and key or nil
   end
   table.sort(keys)
   local placed, waiting =
-    slots.assign(self.pools[is_named], before, keys, resting_test(self))
+    slots.assign(self.pools[kind], before, keys, resting_test(self))
   for slot, key in pairs(placed) do
     self.placed[slot] = key
   end
@@ -51,8 +54,9 @@ local function place_all(self)
   local before = self.placed
   self.placed, self.waiting = {}, {}
   part(self)
-  place_kind(self, false, before)
-  place_kind(self, true, before)
+  for _, kind in ipairs(kinds.ALL) do
+    place_kind(self, kind, before)
+  end
   table.sort(self.waiting)
   self.slot_of = {}
   for slot, key in pairs(self.placed) do
@@ -65,13 +69,13 @@ end
 -- @tparam {[string]=string} placed key of the instance in each slot until now
 -- @tparam {instance,...} instances
 -- @tparam function sessions returns how many sessions a slot has
--- @tparam {[string]=true} for_names the slots that are for host names
+-- @tparam {[string]=string} kinds_by_slot see `synapse.kinds`
 -- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
---   key; `waiting`, keys without a slot, sorted
-function placement.new(pool, placed, instances, sessions, for_names)
+--   key; `waiting`, keys without a slot, sorted; `kinds`, by slot
+function placement.new(pool, placed, instances, sessions, kinds_by_slot)
   local self = setmetatable({
     pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
-    left = {}, sessions = sessions, for_names = for_names,
+    left = {}, sessions = sessions, kinds = kinds_by_slot,
   }, placement)
   for _, one in ipairs(instances) do
     self.by_key[one.key] = one
@@ -112,7 +116,7 @@ local function go_home(self, keys, touched)
   local others = {}
   for _, key in ipairs(keys) do
     local slot = self:home(key)
-    if slot then
+    if slot and self.kinds[slot] == kind_of(self, key) then
       put(self, key, slot, touched)
     else
       others[#others + 1] = key
@@ -135,7 +139,7 @@ local function enter(self, added, touched)
   self.waiting = {}
   local is_full = {}
   for _, key in ipairs(go_home(self, keys, touched)) do
-    local kind = is_name(self, key)
+    local kind = kind_of(self, key)
     local slot = not is_full[kind] and
       slots.choose(self.pools[kind], self.placed, key, is_resting)
     if slot then
@@ -147,21 +151,41 @@ local function enter(self, added, touched)
   end
 end
 
+-- One that has become a backup, or is none any more, leaves its slot for one
+-- of the other kind.
+local function renew(self, one, left, touched, entering)
+  local slot = self.slot_of[one.key]
+  self.by_key[one.key] = one
+  if slot and self.kinds[slot] ~= kind_of(self, one.key) then
+    left[#left + 1] = leave(self, one)
+    entering[#entering + 1] = one
+  else
+    touched[#touched + 1] = slot
+  end
+end
+
 --- Takes what became of the instances.
 -- @tparam difference found
 -- @treturn {string,...} slots that an instance left
 -- @treturn {string,...} slots that have another instance or a renewed one
 function placement:change(found)
   local left, touched = {}, {}
+  local entering = table.move(found.added, 1, #found.added, 1, {})
   for _, one in ipairs(found.removed) do
     left[#left + 1] = leave(self, one)
   end
   for _, renewed in ipairs(found.renewed) do
-    self.by_key[renewed.now.key] = renewed.now
-    touched[#touched + 1] = self.slot_of[renewed.now.key]
+    renew(self, renewed.now, left, touched, entering)
   end
-  enter(self, found.added, touched)
+  enter(self, entering, touched)
   return left, touched
+end
+
+--- Tells whether there are slots of a kind.
+-- @tparam string kind
+-- @treturn boolean
+function placement:has(kind)
+  return #self.pools[kind] > 0
 end
 
 --- Goes on with fewer slots.
@@ -172,33 +196,36 @@ function placement:shrink(pool)
   place_all(self)
 end
 
--- Returns the place in the list of who waits for a slot that can be added.
-local function first_growable(self)
+--- Lists what kind of slot each one needs who waits for one that can be added:
+-- one for a host name cannot.
+-- @treturn {string,...} "plain" and "backup"
+function placement:growable()
+  local list = {}
+  for _, key in ipairs(self.waiting) do
+    local kind = kind_of(self, key)
+    list[#list + 1] = kind ~= "name" and kind or nil
+  end
+  return list
+end
+
+-- Returns the place in the list of who waits first for a slot of a kind.
+local function first_of(self, kind)
   for i, key in ipairs(self.waiting) do
-    if not is_name(self, key) then
+    if kind_of(self, key) == kind then
       return i
     end
   end
   return nil
 end
 
---- Returns how many wait for a slot that can be added: one for a host name
--- cannot.
--- @treturn integer
-function placement:growable()
-  local count = 0
-  for _, key in ipairs(self.waiting) do
-    count = count + (is_name(self, key) and 0 or 1)
-  end
-  return count
-end
-
 --- Goes on with one more slot, for the first instance that waits for it.
 -- @tparam string slot
-function placement:grow(slot)
+-- @tparam string kind of it
+function placement:grow(slot, kind)
   self.pool[#self.pool + 1] = slot
-  table.insert(self.pools[false], slot)
-  local first = first_growable(self)
+  self.kinds[slot] = kind
+  table.insert(self.pools[kind], slot)
+  local first = first_of(self, kind)
   local key = first and table.remove(self.waiting, first)
   if key then
     self.placed[slot], self.slot_of[key] = key, slot

@@ -16,12 +16,13 @@ local plan = {}
 -- @tfield integer port
 -- @tfield integer weight
 -- @tfield integer initial the weight that the configuration gives the slot
+-- @tfield ?integer maxconn 0: no limit; nil: nobody knows
 -- @tfield string admin "ready", "drain" or "maint"
 
 --- One change of one slot.
 -- @table command
 -- @tfield string slot
--- @tfield string field "addr", "fqdn", "weight" or "admin"
+-- @tfield string field "addr", "fqdn", "weight", "maxconn" or "admin"
 -- @tfield string text what is sent, without a separator
 -- @tfield table change the fields of the server that hold once it is
 --   acknowledged
@@ -54,6 +55,13 @@ local function set_weight(backend, slot, server)
     words = "weight 100%"
   end
   return set(backend, slot, "weight", words, {weight = server.weight})
+end
+
+local function set_maxconn(backend, slot, maxconn)
+  return {
+    slot = slot, field = "maxconn", change = {maxconn = maxconn},
+    text = string.format("set maxconn server %s/%s %d", backend, slot, maxconn),
+  }
 end
 
 -- No request may reach the new address under the old server's state, and
@@ -124,6 +132,9 @@ local function fill(backend, slot, wanted, actual)
   end
   if wanted.weight ~= actual.weight then
     commands[#commands + 1] = set_weight(backend, slot, wanted)
+  end
+  if wanted.maxconn ~= actual.maxconn then
+    commands[#commands + 1] = set_maxconn(backend, slot, wanted.maxconn)
   end
   local admin = admin_of(wanted, now)
   if admin ~= now.admin then

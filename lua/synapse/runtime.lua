@@ -34,24 +34,31 @@ local function placeholders(backend)
   return found
 end
 
+local function declaration_of(server)
+  return {
+    weight = math.tointeger(server:get_weight()),
+    maxconn = server:get_maxconn(),
+    is_backup = server:get_stats().bck == 1,
+    is_for_names = server:get_addr() == FOR_NAMES,
+  }
+end
+
 --- Lists the slots of a backend. Only in `core.register_init`.
 -- @tparam string name of the backend
 -- @treturn {string,...} names in the configuration's order, maybe none
--- @treturn {[string]=integer} weight of each slot
--- @treturn {[string]=true} those that are for host names
+-- @treturn {[string]=declaration} by name, see `synapse.kinds`
 -- @treturn[2] nil when there is no such backend
 function runtime.slots(name)
   local backend = core.backends[name]
   if not backend then
     return nil
   end
-  local pool, initial, for_names = {}, {}, {}
+  local pool, declared = {}, {}
   for i, server in ipairs(placeholders(backend)) do
     pool[i] = server.name
-    initial[server.name] = math.tointeger(server:get_weight())
-    for_names[server.name] = server:get_addr() == FOR_NAMES or nil
+    declared[server.name] = declaration_of(server)
   end
-  return pool, initial, for_names
+  return pool, declared
 end
 
 --- Tells whether a backend can be filled. Only in `core.register_init`.
@@ -60,13 +67,14 @@ end
 --   has, and whether they are out of traffic, as `disabled` makes them
 -- @treturn[2] nil when there is no such backend
 function runtime.backend(name)
-  local pool = runtime.slots(name)
-  if not pool then
+  local backend = core.backends[name]
+  if not backend then
     return nil
   end
-  local first = pool[1] and core.backends[name].servers[pool[1]]
+  local slots = placeholders(backend)
+  local first = slots[1]
   return {
-    slots = #pool,
+    slots = #slots,
     sure = true,
     is_disabled = first and first:get_stats().status:find("^MAINT") ~= nil,
   }
@@ -87,6 +95,9 @@ function runtime.fill(backend, slot, server)
   end
   if server.weight ~= server.initial then
     target:set_weight(tostring(server.weight))
+  end
+  if server.maxconn ~= target:get_maxconn() then
+    target:set_maxconn(tostring(server.maxconn))
   end
   if server.admin == "ready" then
     target:set_ready()
@@ -111,11 +122,12 @@ function runtime.sessions(backend, slot)
   return (stats.scur or 0) + (stats.qcur or 0)
 end
 
---- Returns how many servers of a backend can take traffic.
+--- Returns how many servers of a backend can take traffic, backups included.
 -- @tparam string backend
 -- @treturn integer
 function runtime.active(backend)
-  return core.backends[backend]:get_stats().act
+  local stats = core.backends[backend]:get_stats()
+  return stats.act + stats.bck
 end
 
 --- Returns the number of a backend.

@@ -16,6 +16,7 @@ local growth = require("synapse.growth")
 local guard = require("synapse.guard")
 local holds = require("synapse.holds")
 local hostname = require("synapse.hostname")
+local kinds = require("synapse.kinds")
 local names = require("synapse.names")
 local news = require("synapse.news")
 local placement = require("synapse.placement")
@@ -27,10 +28,11 @@ local service = {}
 service.__index = service
 
 local function add_empty(self, slot)
-  local initial = self.deps.initial[slot]
+  local declared = self.deps.declared[slot]
   self.actual[slot] = {
-    host = self.deps.for_names[slot] and hostname.NOWHERE or "127.0.0.1",
-    port = 1, weight = initial, initial = initial, admin = "maint",
+    host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
+    port = 1, weight = declared.weight, initial = declared.weight,
+    maxconn = declared.maxconn, admin = "maint",
   }
   self.acknowledged[slot] = "maint"
 end
@@ -55,34 +57,36 @@ end
 --- Returns a service that serves what its snapshot has, else its defaults.
 -- @tparam table deps
 --   `config`: the service's configuration;
---   `pool`: its slots, in order; `initial`: their weights by slot;
---   `for_names`: those that are for host names;
+--   `pool`: its slots, in order; `declared`: what the configuration makes of
+--   each (see `synapse.kinds`);
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has;
 --   `is_claimed(key)`: whether any znode has the host:port; `now()`; `log`
 -- @treturn service
 function service.new(deps)
   local record = deps.record or NO_RECORD
+  local by_slot = kinds.of_slots(deps.declared)
   local self
   local chosen = choice.new({
     config = deps.config, record = record, now = deps.now, log = deps.log,
     objection = function(one) return objection(self, one) end,
   })
+  local places = placement.new(deps.pool, record.placed, chosen.wanted,
+    deps.sessions, by_slot)
   self = setmetatable({
     deps = deps,
     name = deps.config.name,
     backend = deps.config.backend,
     choice = chosen,
-    placement = placement.new(deps.pool, record.placed, chosen.wanted,
-      deps.sessions, deps.for_names),
+    placement = places,
     names = names.new({
       name = deps.config.name, backend = deps.config.backend,
-      has_slots = next(deps.for_names) ~= nil, addresses = record.addresses,
+      has_slots = places:has("name"), addresses = record.addresses,
       now = deps.now, log = deps.log,
     }),
     growth = growth.new({
       backend = deps.config.backend, now = deps.now, pool = deps.pool,
-      for_names = deps.for_names,
+      kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,
     }),
     held = record.held,
@@ -134,8 +138,24 @@ local function vacate(self, slot)
   self.dirty[slot] = true
 end
 
+-- Where one asks to be a backup and cannot be, it serves as any other.
+local function report_objections(self, found)
+  local list = table.move(found.added, 1, #found.added, 1, {})
+  for _, renewed in ipairs(found.renewed) do
+    list[#list + 1] = renewed.now
+  end
+  for _, one in ipairs(list) do
+    local why = kinds.objection(one, self.placement:has("backup"))
+    if why then
+      self.deps.log:warning("%s: instance %s: `backup` is not applied: %s",
+        self.name, one.key, why)
+    end
+  end
+end
+
 local function replace(self, found)
   touch_all(self, found)
+  report_objections(self, found)
   local left, touched = self.placement:change(found)
   for _, one in ipairs(found.removed) do
     self.held[one.key] = nil
@@ -222,9 +242,10 @@ function service:target_of(slot)
   elseif refused then
     return self.actual[slot]
   end
+  local declared = self.deps.declared[slot]
   return target.server(one, self.deps.config, {
-    weight = self.deps.initial[slot], hold = self.held[one.key],
-    address = self.names.addresses[one.key],
+    weight = declared.weight, maxconn = declared.maxconn,
+    hold = self.held[one.key], address = self.names.addresses[one.key],
   })
 end
 
@@ -276,7 +297,7 @@ end
 -- Whoever waits gets a slot that is added, where that may be.
 local function add_growth(self, groups)
   local waiting = self.placement:growable()
-  if waiting == 0 then
+  if #waiting == 0 then
     return self.growth:rest()
   end
   local more = self.growth:groups(waiting)
@@ -314,14 +335,19 @@ function service:sent(command)
     self.growth:sent(command)
   elseif command.field == "admin" then
     self.acknowledged[command.slot] = "unknown"
+  elseif command.field == "maxconn" then
+    self.actual[command.slot].maxconn = nil
   end
 end
 
--- The slot gets the weight that its options say.
-local function adopt(self, slot)
-  self.deps.initial[slot] = self.growth.options.weight
+-- The slot is what its options say.
+local function adopt(self, slot, kind)
+  local options = self.growth.options
+  self.deps.declared[slot] = {
+    weight = options.weight, maxconn = options.maxconn,
+  }
   add_empty(self, slot)
-  self.placement:grow(slot)
+  self.placement:grow(slot, kind)
   touch(self, self.placement.placed[slot])
   self.position[slot] = #self.placement.pool
   self.dirty[slot] = true
@@ -338,7 +364,7 @@ function service:done(command)
     self.news.done = self.news.done + 1
     local is_ready = self.growth:done(command)
     if is_ready then
-      adopt(self, slot)
+      adopt(self, slot, command.kind)
     end
     return is_ready
   end
@@ -394,7 +420,7 @@ end
 -- @treturn boolean
 function service:is_due()
   return self.refusals:is_due() or self.names:is_due() or
-    self.placement:growable() > 0 and self.growth:is_due()
+    self.growth:is_due() and #self.placement:growable() > 0
 end
 
 -- A slot that HAProxy does not have any more cannot be filled.
@@ -487,6 +513,7 @@ function service:observe(states)
     if self.actual[slot].check ~= states[slot].check then
       touch(self, self.placement.placed[slot])
     end
+    states[slot].maxconn = self.actual[slot].maxconn
     self.actual[slot] = states[slot]
     found = learn_address(self, slot) or found
     if states[slot].admin == "ready" then
@@ -505,7 +532,7 @@ end
 function service:filled(slot, server)
   self.actual[slot] = {
     host = server.host, port = server.port, weight = server.weight,
-    initial = server.initial, admin = server.admin,
+    initial = server.initial, maxconn = server.maxconn, admin = server.admin,
   }
   self.acknowledged[slot] = server.admin
 end

@@ -22,6 +22,8 @@ status.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
 -- @tfield ?number suspect    it is gone, and kept until then by the guard
 -- @tfield boolean drains     its weight is 0
 -- @tfield ?string problem    what is wrong with its znode, as it is now
+-- @tfield ?string objection  why it is no backup, though it asks to be one
+-- @tfield boolean is_backup  its slot is one
 
 -- The first that applies is the state.
 local RULES = {
@@ -55,6 +57,16 @@ local RULES = {
   end},
 }
 
+-- What is to be known of one that is ready, or nil.
+local function remark(it)
+  if it.problem then
+    return "its znode is bad now, kept as it was: " .. it.problem
+  elseif it.objection then
+    return "`backup` is not applied: " .. it.objection
+  end
+  return it.is_backup and "a backup: used where no other can be" or nil
+end
+
 --- Returns the state of an instance.
 -- @tparam instance_facts it
 -- @treturn string one of `status.STATES`
@@ -66,8 +78,7 @@ function status.instance(it)
       return rule[1], why
     end
   end
-  return "ready", it.problem and "its znode is bad now, kept as it was: " ..
-    it.problem or nil
+  return "ready", remark(it)
 end
 
 --- What is known of a service.

@@ -6,13 +6,13 @@
 
 local target = {}
 
--- Weight 0 always drains. Other weights are the znode's to say only where the
--- configuration lets it.
+-- Weight 0 always drains. Another weight of the znode counts only where the
+-- configuration says so, and then before that of its server options.
 local function weight_of(one, config, initial)
   if one.weight == 0 or one.weight and config.use_nerve_weights then
     return one.weight
   end
-  return initial
+  return one.server_weight or initial
 end
 
 -- A name is for HAProxy to resolve; until it has, the last address will do.
@@ -26,15 +26,16 @@ end
 --- Returns the server wanted for an instance.
 -- @tparam instance one
 -- @tparam service config
--- @tparam table slot `weight`: what HAProxy's configuration gives it; `hold`:
---   the admin state that an operator gave the instance, or nil; `address`:
---   the last one of its name, or nil
+-- @tparam table slot `weight` and `maxconn`: what HAProxy's configuration gives
+--   it; `hold`: the admin state that an operator gave the instance, or nil;
+--   `address`: the last one of its name, or nil
 -- @treturn server see `synapse.plan`
 function target.server(one, config, slot)
   local server = place_of(one, slot)
   server.port = one.port
   server.weight = weight_of(one, config, slot.weight)
   server.initial = slot.weight
+  server.maxconn = one.maxconn or slot.maxconn
   server.admin = slot.hold or "ready"
   return server
 end

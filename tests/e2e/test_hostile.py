@@ -75,6 +75,7 @@ def test_what_is_hostile_beside_a_good_address_is_dropped_or_bounded(
         labels={"a": "\n;show stat"}))
     proxy.serves([one])
     proxy.process.says("weight: 1000000000 is above 256, used as 256")
+    proxy.process.says('"; shutdown sessions server web/s1" is not applied')
     assert proxy.weights() == {one.address: 256}
     wait.until(lambda: acknowledged(proxy) == 3, 10, "all is acknowledged")
     assert not proxy.process.lines(r"`.*` refused:")

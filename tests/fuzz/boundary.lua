@@ -38,6 +38,9 @@ local function check_line(level, line)
   assert(not line:find("[^\32-\126]"), "a log line holds a control character")
 end
 
+-- What the configuration gives every slot.
+local MAXCONN = 7
+
 local FAMILIES = {"nerve", "nerve", "go-nerve", "serverset", "curator"}
 
 local function new_discovery(path)
@@ -54,7 +57,7 @@ local function new_service(path)
     discovery = new_discovery(path),
     haproxy = {
       use_nerve_weights = mutate.once_in(2),
-      server_options = mutate.once_in(2) and "check inter 1s" or nil,
+      server_options = mutate.once_in(2) and "check maxconn 7" or nil,
     },
     default_servers = mutate.once_in(3) and {{host = "10.2.0.1", port = 80}}
       or nil,
@@ -70,7 +73,7 @@ end
 -- Two paths have more instances than there are slots: these have to grow.
 local function new_union()
   local one = new_service(PATHS[1])
-  one.haproxy.server_options = "check inter 1s"
+  one.haproxy.server_options = "check maxconn 7"
   one.discovery_multi = {
     watchers = {other = new_discovery(PATHS[2])}, resolver = {method = "union"},
   }
@@ -311,6 +314,16 @@ local function calm_down(self)
   assert(self.haproxy.changes == changes, "it never comes to rest")
 end
 
+-- Who asks for it has a maxconn of its own, and is a backup where any can be.
+local function check_server(self, one, made, slot)
+  local servers = self.haproxy.backends[one.backend]
+  assert(servers[slot].maxconn == (made.maxconn or MAXCONN),
+    "a maxconn of somebody else")
+  local is_to_be = servers.b1 and made.is_backup and not made.is_name
+  assert((servers[slot].is_backup or false) == (is_to_be or false),
+    "a backup is none, or another is one")
+end
+
 -- Whoever is good serves, and whoever serves is wanted.
 local function check_servers(self)
   for _, one in ipairs(self.agent.services) do
@@ -318,6 +331,7 @@ local function check_servers(self)
     for _, made in ipairs(one.choice.wanted) do
       wanted[made.key] = true
       assert(ready[made.key], made.key .. " is wanted and does not serve")
+      check_server(self, one, made, ready[made.key])
     end
     for key in pairs(ready) do
       assert(wanted[key], key .. " serves and is not wanted")

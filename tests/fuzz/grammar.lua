@@ -9,9 +9,10 @@
 --             / "set server " named " fqdn " name
 --             / "set server " place " weight " (0..256 / "0%" / "100%")
 --             / "set server " place " state " ("ready" / "drain" / "maint")
+--             / "set maxconn server " place " " 0..1000000
 --             / "show servers state " backend
 --             / "add server " backend "/" new " 127.0.0.1:1 id " 1..65535
---               " pool-max-conn -1 pool-purge-delay 5s" options
+--               " pool-max-conn -1 pool-purge-delay 5s" options [" backup"]
 --             / "enable health " place / "enable agent " place
 --     place   = backend "/" slot                both known
 --     named   = a place whose slot is for host names: "n" 1..99
@@ -24,7 +25,7 @@ local grammar = {}
 local BUFFER = 16384
 
 local function is_number(text, low, high)
-  return text:find("^%d+$") ~= nil and #text <= 5 and
+  return text:find("^%d+$") ~= nil and #text <= 7 and
     text == tostring(math.tointeger(tonumber(text))) and
     tonumber(text) >= low and tonumber(text) <= high
 end
@@ -116,8 +117,20 @@ local function parse_add(text, known)
   if not words or known.slot(backend, slot) or not is_number(id, 1, 65535) then
     return nil
   end
-  return rest == (words == "" and "" or " " .. words) and
-    {kind = "add", backend = backend, slot = slot, id = tonumber(id)}
+  words = words == "" and "" or " " .. words
+  return (rest == words or rest == words .. " backup") and {
+    kind = "add", backend = backend, slot = slot, id = tonumber(id),
+    is_backup = rest ~= words,
+  }
+end
+
+local function parse_maxconn(text, known)
+  local backend, slot, number =
+    text:match("^set maxconn server ([^ /]+)/([^ /]+) (%d+)$")
+  return known.slot(backend, slot) and is_number(number, 0, 1000000) and {
+    kind = "maxconn", backend = backend, slot = slot,
+    maxconn = math.tointeger(tonumber(number)),
+  }
 end
 
 local function parse_enable(text, known)
@@ -143,8 +156,9 @@ local function parse_set(text, known)
 end
 
 local function parse_command(text, known)
-  return parse_set(text, known) or parse_show(text, known) or
-    parse_add(text, known) or parse_enable(text, known) or
+  return parse_set(text, known) or parse_maxconn(text, known) or
+    parse_show(text, known) or parse_add(text, known) or
+    parse_enable(text, known) or
     error(string.format("no such command: %q", text))
 end
 

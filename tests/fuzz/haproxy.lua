@@ -11,18 +11,22 @@ local HEADING = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state " ..
 local ROW = "3 %s %d %s %s %d %d %d %d 10 1 0 1 %d 0 0 0 %s %d - 0 0 - - 0\n"
 local NOWHERE = "240.0.0.1"
 local NAME_SLOTS = 48
+local BACKUP_SLOTS = 2
+local MAXCONN = 7
 local ADMIN_BITS = {maint = 1, drain = 8, ready = 0}
 
-local function empty(id, for_names)
+local function empty(id, for_names, is_backup)
   return {id = id, host = for_names and NOWHERE or "127.0.0.1", port = 1,
-    weight = 1, initial = 1, admin = "maint", for_names = for_names}
+    weight = 1, initial = 1, maxconn = MAXCONN, admin = "maint",
+    for_names = for_names, is_backup = is_backup}
 end
 
 local function add_slots(self, name, count, prefix, first)
   for i = 1, count do
     local slot = prefix .. i
     table.insert(self.pools[name], slot)
-    self.backends[name][slot] = empty(first + i, prefix == "n")
+    self.backends[name][slot] =
+      empty(first + i, prefix == "n", prefix == "b")
   end
 end
 
@@ -37,6 +41,9 @@ function haproxy.new(services, count)
     self.backends[name], self.pools[name] = {}, {}
     self.options[name] = options and options.text
     add_slots(self, name, count(service), "s", 0)
+    if mutate.once_in(2) then
+      add_slots(self, name, BACKUP_SLOTS, "b", 2000)
+    end
     add_slots(self, name, NAME_SLOTS, "n", 1000)
   end
   return self
@@ -93,6 +100,10 @@ local DO = {
     server.weight = command.weight or server.initial * command.percent // 100
     return ""
   end,
+  maxconn = function(server, command)
+    server.maxconn = command.maxconn
+    return ""
+  end,
   state = function(server, command)
     assert(command.admin == "maint" or server.host ~= NOWHERE,
       "traffic to nowhere")
@@ -119,7 +130,7 @@ local function add(self, command)
       return "This id is taken.\n"
     end
   end
-  servers[command.slot] = empty(command.id)
+  servers[command.slot] = empty(command.id, false, command.is_backup)
   return "New server registered.\n"
 end
 
@@ -177,13 +188,15 @@ end
 function haproxy:runtime()
   return {
     slots = function(backend)
-      local initial, for_names = {}, {}
+      local declared = {}
       for slot, server in pairs(self.backends[backend]) do
-        initial[slot] = server.initial
-        for_names[slot] = server.for_names or nil
+        declared[slot] = {
+          weight = server.initial, maxconn = server.maxconn,
+          is_for_names = server.for_names, is_backup = server.is_backup,
+        }
       end
       local pool = self.pools[backend]
-      return table.move(pool, 1, #pool, 1, {}), initial, for_names
+      return table.move(pool, 1, #pool, 1, {}), declared
     end,
     sessions = function() return math.random(0, 1) end,
     wall = os.time,
@@ -192,10 +205,12 @@ function haproxy:runtime()
       assert(grammar.is_address(server.host) and grammar.is_port(server.port))
       local target = self.backends[backend][slot]
       assert(math.type(server.weight) == "integer" and server.weight >= 0 and
-        server.weight <= 256 and ADMIN_BITS[server.admin])
+        server.weight <= 256 and ADMIN_BITS[server.admin] and
+        math.type(server.maxconn) == "integer")
       target.host, target.port = server.host, server.port
       target.filled = server.host
       target.weight, target.admin = server.weight, server.admin
+      target.maxconn = server.maxconn
       return true
     end,
   }

@@ -16,7 +16,10 @@ local grammar = dofile("tests/fuzz/grammar.lua")
 local mutate = dofile("tests/fuzz/mutate.lua")
 
 local POOL = {"s1", "s2", "s3", "s4"}
-local WEIGHTS = {s1 = 1, s2 = 1, s3 = 1, s4 = 1}
+local DECLARED = {}
+for _, slot in ipairs(POOL) do
+  DECLARED[slot] = {weight = 1, maxconn = 0}
+end
 local REASONS = {foreign = true, version = true, damaged = true}
 
 local function read_file(path)
@@ -102,6 +105,8 @@ local function check_instance(one)
   assert(one.key == (one.host:find(":") and "[%s]:%d" or "%s:%d")
     :format(one.host, one.port))
   assert(one.weight == nil or is_integer(one.weight, 0, 256))
+  assert(one.server_weight == nil or is_integer(one.server_weight, 0, 256))
+  assert(one.maxconn == nil or is_integer(one.maxconn, 1, 1000000))
   assert(one.name == nil or type(one.name) == "string" and #one.name <= 255)
   assert(one.znode == nil or type(one.znode) == "string")
   assert(one.sequence == nil or math.type(one.sequence) == "integer")
@@ -260,15 +265,16 @@ local function check_service(name, record)
       default_servers = {}, use_previous_backends = true,
       use_nerve_weights = true, max_instances = 1000,
       guard = {window = 10, share = 0.5, hold = 60}},
-    pool = POOL, initial = WEIGHTS, for_names = {}, record = record,
+    pool = POOL, declared = DECLARED, record = record,
     sessions = function() return 0 end, now = os.time,
     is_claimed = function() return false end,
     log = logger.new({write = check_line, now = os.time}),
   })
   for slot, server in pairs(one:target()) do
-    assert(WEIGHTS[slot], "an unknown slot is filled")
+    assert(DECLARED[slot], "an unknown slot is filled")
     assert(grammar.is_address(server.host) and server.fqdn == nil and
-      grammar.is_port(server.port) and is_integer(server.weight, 0, 256))
+      grammar.is_port(server.port) and is_integer(server.weight, 0, 256) and
+      is_integer(server.maxconn, 0, 1000000))
   end
   assert(type(snapshot.encode_service(one:record())) == "string")
 end

@@ -32,6 +32,14 @@ local LABELS = {
   "null", "[]", "{}", '{"az":"a"}', '{"az":1e400}', '{"az":[1]}', '{"":""}',
   '{"az":"' .. ("x"):rep(256) .. '"}', '["az"]', '{"\\u0000":"\\n"}', "7",
 }
+local OPTIONS = {
+  '"backup"', '"backup"', '"maxconn 5"', '"maxconn 1000000 backup"',
+  '"weight 50"', '"weight 0"', '"weight 257"', '"maxconn 0"', '"maxconn -1"',
+  '"maxconn 5;show info"', '"maxconn 5\\nshow info"', '"weight 1e3"', '""',
+  '"maxconn 99999999999999999999"', '"id 12 backup"', '"disabled"',
+  '"check port 22"', '"; disable server web/s1"', "null", "[]", "{}", "7",
+  '"' .. ("backup "):rep(40) .. '"', '"weight"', '"maxconn maxconn 3"',
+}
 local BOOLEANS = {"true", "false", "null", '"false"', "0"}
 local STATUSES = {'"ALIVE"', '"DEAD"', '"STOPPING"', "null", "1", '"alive"'}
 local BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
@@ -63,6 +71,10 @@ local function fields()
   end
   if mutate.once_in(2) then
     table.insert(parts, math.random(3), '"name":' .. mutate.pick(NAMES))
+  end
+  if mutate.once_in(2) then
+    table.insert(parts, math.random(3), '"haproxy_server_options":' ..
+      mutate.pick(OPTIONS))
   end
   if mutate.once_in(10) then
     table.insert(parts, '"host":' .. mutate.pick(HOSTS))

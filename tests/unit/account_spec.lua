@@ -14,15 +14,16 @@ describe("an account", function()
 
   before_each(function()
     clock = new_clock()
-    local pool, initial = {}, {}
+    local pool, declared = {}, {}
     for i = 1, 30 do
-      pool[i], initial["s" .. i] = "s" .. i, 1
+      pool[i] = "s" .. i
+      declared["s" .. i] = {weight = 1, maxconn = 0}
     end
     one = service.new({
       config = {name = "web", backend = "web", path = "/web",
         default_servers = {}, use_previous_backends = true,
         fixed = "server_options is not set", guard = guard},
-      pool = pool, initial = initial, for_names = {},
+      pool = pool, declared = declared,
       now = clock.now, log = new_log(),
       sessions = function() return 0 end,
       is_claimed = function() return false end,

@@ -25,7 +25,10 @@ describe("the agent", function()
   -- HAProxy as it would be with two slots in each backend.
   local function runtime()
     return {
-      slots = function() return {"s1", "s2"}, {s1 = 1, s2 = 1}, {} end,
+      slots = function()
+        return {"s1", "s2"}, {s1 = {weight = 1, maxconn = 0},
+          s2 = {weight = 1, maxconn = 0}}
+      end,
       sessions = function() return 0 end,
       active = function() return active end,
       wall = clock.now,

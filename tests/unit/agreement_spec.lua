@@ -11,11 +11,12 @@ local function instance()
 end
 
 local function fresh(instances, size)
-  local pool = {}
+  local pool, kinds = {}, {}
   for i = 1, size do
     pool[i] = "s" .. i
+    kinds[pool[i]] = "plain"
   end
-  return placement.new(pool, {}, instances, function() return 0 end, {})
+  return placement.new(pool, {}, instances, function() return 0 end, kinds)
 end
 
 local function shuffled(list)

@@ -15,7 +15,8 @@ describe("a growth", function()
   local function new(options, pool, why)
     clock = new_clock()
     one = growth.new({backend = "web", pool = pool or {"s1", "s2"},
-      options = options, why = why, now = clock.now, for_names = {}})
+      options = options, why = why, now = clock.now,
+      kinds = {s1 = "plain", s2 = "plain", first = "plain"}})
   end
 
   local function learn(states)
@@ -24,9 +25,17 @@ describe("a growth", function()
     one:learn(states, {"s1", "s2"})
   end
 
+  local function groups(count)
+    local wanted = {}
+    for i = 1, count do
+      wanted[i] = "plain"
+    end
+    return one:groups(wanted)
+  end
+
   local function texts(count)
     local list = {}
-    for _, group in ipairs(one:groups(count)) do
+    for _, group in ipairs(groups(count)) do
       for _, command in ipairs(group) do
         list[#list + 1] = command.text
       end
@@ -46,6 +55,15 @@ describe("a growth", function()
       "add server web/s4 127.0.0.1:1 id 4 pool-max-conn -1 pool-purge-delay 5s",
       "set server web/s4 state maint",
     }, texts(2))
+  end)
+
+  it("adds a slot for a backup as one", function()
+    new(CHECKED)
+    learn({})
+    local group = one:groups({"backup"})[1]
+    assert.are.equal("add server web/s3 127.0.0.1:1 id 3 pool-max-conn -1 " ..
+      "pool-purge-delay 5s check backup", group[1].text)
+    assert.are.equal("backup", group[#group].kind)
   end)
 
   it("adds none where none is needed", function()
@@ -79,7 +97,7 @@ describe("a growth", function()
   it("has a slot ready when its last command was acknowledged", function()
     new(CHECKED)
     learn({})
-    local add, health, maint = table.unpack(one:groups(1)[1])
+    local add, health, maint = table.unpack(groups(1)[1])
     assert.is_false(one:done(add))
     assert.is_false(one:done(health))
     assert.is_true(one:done(maint))
@@ -90,7 +108,7 @@ describe("a growth", function()
     before_each(function()
       new(CHECKED)
       learn({})
-      for _, command in ipairs(one:groups(1)[1]) do
+      for _, command in ipairs(groups(1)[1]) do
         one:sent(command)
       end
     end)
@@ -102,10 +120,16 @@ describe("a growth", function()
       clock.pass(1)
       assert.are.same({"enable health web/s3", "set server web/s3 state maint"},
         texts(1))
-      for _, command in ipairs(one:groups(1)[1]) do
+      for _, command in ipairs(groups(1)[1]) do
         one:done(command)
       end
       assert.is_truthy(texts(1)[1]:find("^add server web/s4 .* id 4 "))
+    end)
+
+    it("does not take it for one that is for backups", function()
+      learn({s3 = {id = 3}})
+      assert.is_truthy(one:groups({"backup"})[1][1].text:find(
+        "^add server web/s4 .* backup$"))
     end)
 
     it("adds what was not", function()
@@ -169,7 +193,8 @@ end)
 
 it("names slots like those for addresses, not like those for names", function()
   local one = growth.new({backend = "web", pool = {"s1", "s2", "n1"},
-    for_names = {n1 = true}, options = {text = ""}, now = os.time})
+    kinds = {s1 = "plain", s2 = "plain", n1 = "name"}, options = {text = ""},
+    now = os.time})
   one:learn({s1 = {id = 1}, s2 = {id = 2}, n1 = {id = 3}}, {})
-  assert.are.equal("s3", one:groups(1)[1][1].slot)
+  assert.are.equal("s3", one:groups({"plain"})[1][1].slot)
 end)

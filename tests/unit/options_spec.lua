@@ -4,17 +4,19 @@ describe("the options of a server", function()
   it("may be none", function()
     local made = options.parse("")
     assert.are.same({text = "", is_tls = false, has_check = false,
-      has_agent = false, weight = 1}, made)
+      has_agent = false, weight = 1, maxconn = 0}, made)
   end)
 
   it("tell what has to follow, and what the slot is like", function()
     local made = options.parse("check inter 2s rise 3 fall 2 weight 7 " ..
-      "agent-check agent-port 99 ssl verify required ca-file /etc/ca.pem")
+      "maxconn 5 agent-check agent-port 99 ssl verify required " ..
+      "ca-file /etc/ca.pem")
     assert.is_true(made.has_check)
     assert.is_true(made.has_agent)
     assert.is_true(made.is_tls)
     assert.are.equal("required", made.verify)
     assert.are.equal(7, made.weight)
+    assert.are.equal(5, made.maxconn)
   end)
 
   it("are sent with one space between them", function()

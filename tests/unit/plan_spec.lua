@@ -35,12 +35,18 @@ describe("the plan of a slot", function()
     }, texts(server(), EMPTY))
   end)
 
-  it("sets the weight before traffic comes", function()
+  it("sets weight and maxconn before traffic comes", function()
     assert.are.same({
       "set server web/s1 addr 10.0.0.1 port 80",
       "set server web/s1 weight 20",
+      "set maxconn server web/s1 9",
       "set server web/s1 state ready",
-    }, texts(server({weight = 20}), EMPTY))
+    }, texts(server({weight = 20, maxconn = 9}), EMPTY))
+  end)
+
+  it("sets a maxconn that nobody knows", function()
+    assert.are.same({"set maxconn server web/s1 0"},
+      texts(server({maxconn = 0}), server()))
   end)
 
   it("does not set the address again for an instance that comes back",

@@ -1,3 +1,4 @@
+local cjson = require("cjson.safe")
 local service = require("synapse.service")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
@@ -10,11 +11,12 @@ end
 describe("a service", function()
   local clock, log, sessions, claimed, one
 
-  local function new(changes, record, size)
-    local pool, initial = {}, {}
+  local function new(changes, record, size, backups)
+    local pool, declared = {}, {}
     for i = 1, size or 4 do
       pool[i] = "s" .. i
-      initial["s" .. i] = 10
+      declared["s" .. i] = {weight = 10, maxconn = 0,
+        is_backup = (backups or {})["s" .. i]}
     end
     local config = {name = "web", backend = "www", path = "/web",
       default_servers = {}, use_previous_backends = true,
@@ -23,8 +25,8 @@ describe("a service", function()
     for key, value in pairs(changes or {}) do
       config[key] = value
     end
-    one = service.new({config = config, pool = pool, initial = initial,
-      for_names = {},
+    one = service.new({config = config, pool = pool,
+      declared = declared,
       record = record, now = clock.now, log = log,
       is_claimed = function(key) return claimed[key] == true end,
       sessions = function(slot) return sessions[slot] or 0 end})
@@ -170,6 +172,95 @@ describe("a service", function()
         assert.are.same({"set server www/" .. slot_of(1) .. " weight 100%"},
           texts())
       end)
+  end)
+
+  describe("and what a znode says of its server", function()
+    local function said(last, fields)
+      local made = instance(last)
+      for name, value in pairs(fields) do
+        made[name] = value
+      end
+      made.options = cjson.encode(fields)
+      return made
+    end
+
+    it("sets its weight, whatever use_nerve_weights says", function()
+      settle(instance(1))
+      one:update({said(1, {server_weight = 50})})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 50"},
+        texts())
+    end)
+
+    it("goes by the weight of the znode first where that counts", function()
+      new({use_nerve_weights = true})
+      settle(said(1, {server_weight = 50, weight = 99}))
+      assert.are.equal(99, one.actual[slot_of(1)].weight)
+    end)
+
+    it("sets its maxconn, and the slot's own when it goes", function()
+      settle(instance(1))
+      one:update({said(1, {maxconn = 5})})
+      assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 5"},
+        texts())
+      apply()
+      assert.is_truthy(one:summary():find("1 instance changed", 1, true))
+      one:observe(as_told())
+      assert.are.same({}, texts())
+      one:update({instance(1)})
+      assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 0"},
+        texts())
+    end)
+
+    it("sets a maxconn again whose answer was lost", function()
+      settle(instance(1))
+      one:update({said(1, {maxconn = 5})})
+      one:sent(one:plan()[1][1])
+      one:lost()
+      one:observe(as_told())
+      assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 5"},
+        texts())
+    end)
+
+    it("names who asks in vain to be a backup", function()
+      settle(said(1, {is_backup = true}))
+      assert.are.equal(1, log.count("web: instance 10.0.0.1:80: `backup` is " ..
+        "not applied: no slot is declared `backup`"))
+      assert.is_string(slot_of(1))
+    end)
+
+    it("moves who becomes a backup to a slot for them", function()
+      new(nil, nil, 4, {s4 = true})
+      settle(instance(1))
+      local slot = slot_of(1)
+      one:update({said(1, {is_backup = true})})
+      assert.are.same({
+        "set server www/" .. slot .. " state maint",
+        "set server www/s4 addr 10.0.0.1 port 80",
+        "set server www/s4 state ready",
+      }, texts())
+    end)
+
+    it("keeps an operator's hold of who becomes a backup", function()
+      new(nil, nil, 4, {s4 = true})
+      settle(instance(1))
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      one:update({said(1, {is_backup = true})})
+      assert.are.same({"set server www/s4 addr 10.0.0.1 port 80"}, texts())
+    end)
+
+    it("adds a slot for a backup where those are taken", function()
+      new({server_options = {text = "check maxconn 9", weight = 1,
+        maxconn = 9}}, nil, 2, {s2 = true})
+      settle(said(1, {is_backup = true}))
+      one:update({said(1, {is_backup = true}), said(2, {is_backup = true})})
+      assert.is_truthy(texts()[1]:find("^add server www/s3 .* backup$"))
+      apply()
+      assert.are.equal(9, one.actual.s3.maxconn)
+      apply()
+      assert.are.equal("10.0.0.2:80", one.placement.placed.s3)
+    end)
   end)
 
   describe("with more instances than slots", function()
