@@ -282,6 +282,7 @@ end
 -- made anew counts its znodes from zero, and old names come back.
 local function await_path(self)
   distrust_all(self)
+  self.retry_at = nil
   if self.state ~= "unmade" then
     enter(self, "missing", "warning", "no such znode; %d instances are kept",
       count(self.entries))

@@ -363,6 +363,21 @@ describe("a registry", function()
       assert.are.same({7}, ports())
     end)
 
+    -- One znode could not be read and was to be tried again. Then the path
+    -- went, and the next try found every znode gone: all were taken out.
+    it("tries no znode again below it", function()
+      settle()
+      one:data_changed("a_1")
+      session.reply("/web/a_1", DENIED)
+      one:path_changed()
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      clock.pass(2)
+      one:tick()
+      assert.are.same({}, session.open())
+      assert.are.same({1, 2}, ports())
+    end)
+
     it("reads at once when the path was made meanwhile", function()
       one:connected(false)
       session.reply("/web", GONE)
