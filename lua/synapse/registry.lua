@@ -45,6 +45,7 @@ function registry.new(deps)
     failed = {},
     unlisted = true,
     pass = nil,
+    gone = {},
     delay = FIRST_DELAY,
     retry_at = nil,
     paused_until = 0,
@@ -151,16 +152,19 @@ local function report_problem(self, name, problem)
   end
 end
 
--- Takes what the pass has read, and forgets what it found gone.
+-- Takes what the pass has read, and forgets what is gone; but not where the
+-- connection was lost before all was read: an instance that registers anew may
+-- be among what was not.
 local function take_in(self, pass)
   local gone, come = {}, {}
   for name, entry in pairs(pass.read) do
     report_problem(self, name, entry.problem)
     replace(self, name, entries.merge(self.entries[name], entry), gone, come)
   end
-  for name in pairs(pass.gone) do
+  for name in pairs(pass.is_cut and {} or self.gone) do
     report_problem(self, name, nil)
     replace(self, name, nil, gone, come)
+    self.gone[name] = nil
   end
   if #gone + #come > 0 then
     self.roster:change(gone, come)
@@ -193,9 +197,10 @@ local function fetched(self, name, event)
   if event.code == codes.ok then
     pass.read[name] = entries.read(name, event, self.deps.decoder)
   elseif event.code == codes.no_node then
-    pass.gone[name] = true
+    self.gone[name] = true
     self.listing:forget(name)
   else
+    pass.is_cut = pass.is_cut or event.code == codes.connection_loss
     self.failed[name] = true
     failed_read(self, event, "%s cannot be read: %s; kept as it was", name,
       event.error)
@@ -216,6 +221,7 @@ local function fetch(self, name)
   if asked then
     self.pass.outstanding = self.pass.outstanding + 1
   else
+    self.pass.is_cut = true
     self.failed[name] = true
   end
 end
@@ -254,9 +260,10 @@ local function start_pass(self, event)
   local fresh, gone = compare(self, event)
   for _, name in ipairs(gone) do
     self.failed[name] = nil
-    self.pass.gone[name] = true
+    self.gone[name] = true
   end
   for _, name in ipairs(fresh) do
+    self.gone[name] = nil
     fetch(self, name)
   end
   fetch_stale(self)
@@ -323,7 +330,7 @@ end
 local function new_pass(self)
   local since = self.since
   self.since = nil
-  return {outstanding = 0, read = {}, gone = {}, since = since}
+  return {outstanding = 0, read = {}, is_cut = false, since = since}
 end
 
 --- Notes when a watch fired whose change no pass has read yet.
@@ -371,7 +378,7 @@ end
 
 --- Forgets a pass under way, whose replies will not come, and reads anew.
 function registry:restart()
-  self.pass = nil
+  self.pass, self.gone = nil, {}
   self.listing = listing.new(self.entries)
   self:connected(false)
 end

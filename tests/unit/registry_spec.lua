@@ -271,6 +271,38 @@ describe("a registry", function()
       assert.are.same({1, 2, 3}, ports())
     end)
 
+  -- The list had said that the old name is gone, and the new name's data was
+  -- lost with the connection: the instance was taken out of traffic until the
+  -- next connection, whole services of them when an ensemble restarted.
+  it("lacks no instance whose new name the lost connection left unread",
+    function()
+      settle()
+      one:path_changed()
+      read({"b_2", "a_3"})
+      session.connected = false
+      session.reply("/web/a_3", LOST)
+      assert.are.same({1, 2}, ports())
+      session.connected = true
+      one:connected(true)
+      read({"b_2", "a_3"})
+      assert.are.same({1, 2}, ports())
+      session.reply_data("/web/a_3", data(3))
+      assert.are.same({2, 3}, ports())
+    end)
+
+  it("keeps a name that is back when the connection is", function()
+    settle()
+    one:path_changed()
+    read({"b_2", "c_3"})
+    session.connected = false
+    session.reply("/web/c_3", LOST)
+    session.connected = true
+    one:connected(true)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(1))
+    assert.are.same({1, 2}, ports())
+  end)
+
   it("does nothing while it is not connected", function()
     session.connected = false
     one:path_changed()
