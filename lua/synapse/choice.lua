@@ -14,7 +14,8 @@ local select = require("synapse.select")
 local choice = {}
 choice.__index = choice
 
--- A default server was in no znode, so it cannot be missed there.
+-- A default server was in no znode: it cannot be missed there, and after a
+-- reload only the configuration tells of it.
 local function from_znodes(instances)
   local list = {}
   for _, one in ipairs(instances) do
@@ -29,11 +30,11 @@ end
 --   `objection(instance)`: why one may not be a suspect, or nil; `now()`; `log`
 -- @treturn choice with `wanted`: instances, sorted by key
 function choice.new(deps)
-  local previous = roster.new(deps.record.instances):list()
+  local previous = roster.new(from_znodes(deps.record.instances)):list()
   local wanted, source = select.wanted(deps.config, previous, {})
   local is_old = deps.record.is_old == true
-  local guarded = guard.new(deps.config.guard,
-    is_old and {} or from_znodes(previous), deps.record.suspects, deps.now())
+  local guarded = guard.new(deps.config.guard, is_old and {} or previous,
+    deps.record.suspects, deps.now())
   return setmetatable({
     deps = deps,
     guard = guarded,

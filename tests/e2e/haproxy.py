@@ -94,7 +94,7 @@ class HAProxy:
         self.synapse_file = self._path("synapse.conf.json")
         self.file = self._path("haproxy.cfg")
         if agent:
-            self._write_synapse(snapshot, synapse or {})
+            self.configure(snapshot, synapse)
         self.write(agent, threads, extra)
         self.process = None
         if start:
@@ -110,7 +110,8 @@ class HAProxy:
         shutil.chown(made, "haproxy", "haproxy")
         return made
 
-    def _write_synapse(self, snapshot, more):
+    def configure(self, snapshot=True, more=None):
+        """Writes synapse.conf.json, again for the next start or reload."""
         haproxy = {"do_writes": False, "do_reloads": False,
                    "do_socket": False, "global": [], "defaults": []}
         if snapshot:
@@ -120,7 +121,8 @@ class HAProxy:
                        "services": {backend.name: backend.configuration()
                                     for backend in self.backends
                                     if backend.hosts},
-                       "haproxy": haproxy, **more}, file, indent=2)
+                       "haproxy": haproxy, **(more or {})}, file,
+                      indent=2)
 
     def write(self, agent=True, threads=True, extra=()):
         """Writes haproxy.cfg, again for the next start or reload."""

@@ -192,6 +192,26 @@ def test_a_static_service_needs_no_ensemble(sandbox):
     assert not proxy.process.lines("session")
 
 
+# The snapshot has the default servers too, and what it had was taken for what
+# was served before: those of a service that nothing is ever read for were the
+# ones of the first start, whatever the configuration said.
+def test_default_servers_are_those_of_the_configuration_after_a_reload(
+        sandbox, healthy, witness, path):
+    one, two, other = (sandbox.service(name)
+                       for name in ("one", "two", "other"))
+    static = Backend("static", hosts=["none"], service={
+        "discovery": {"method": "base"}, "default_servers": [endpoint(one)]})
+    proxy = sandbox.haproxy([web(healthy, path), static])
+    register(witness, path, other.payload("other"))
+    proxy.serves([other])
+    proxy.remembers([one, other])
+    static.service["default_servers"] = [endpoint(two)]
+    proxy.configure()
+    proxy.reload()
+    proxy.serves([two], backend="static")
+    proxy.serves([other])
+
+
 def test_default_servers_are_kept_beside_those_of_zookeeper(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")

@@ -696,6 +696,16 @@ describe("a service", function()
       assert.are.same({}, texts())
     end)
 
+    it("has the default servers of the configuration, not the last ones",
+      function()
+        local old, fresh = instance(3), instance(4)
+        old.znode, fresh.znode = nil, nil
+        new({default_servers = {old}})
+        record = one:record()
+        new({default_servers = {fresh}}, record)
+        assert.are.same({nil, "string"}, {slot_of(3), type(slot_of(4))})
+      end)
+
     it("fits into fewer slots as far as they go", function()
       new(nil, record, 1)
       assert.are.equal(1, #one.placement.waiting)
