@@ -3,8 +3,6 @@ local config = require("synapse.config")
 local draft = require("synapse.generate.draft")
 local generate = require("synapse.generate")
 
-local read_json = dofile("tests/unit/json_file.lua")
-
 local PATHS = {config = "/etc/synapse.conf.json", agent = "/usr/synapse.lua"}
 
 local function service(haproxy)
@@ -186,44 +184,5 @@ describe("the cookies of a haproxy.cfg", function()
   it("are none where the mode is not http", function()
     assert.are.same({"mode tcp"}, backend_of({backend = {"mode tcp"}},
       {defaults = {"mode http", "cookie SRV insert"}}))
-  end)
-end)
-
-describe("row", function()
-  local rows, seen = read_json("tests/data/synapse/conformance.json"), {}
-
-  local function check_section(row)
-    local text = make({services = {[row.name or "web"] = service(row.haproxy)}})
-    if row.without then
-      assert.is_nil(text:find("\n%l*%s?" .. row.without), text)
-    else
-      assert.is_truthy(text:find(row.text, 1, true), text)
-    end
-  end
-
-  for _, row in ipairs(rows) do
-    seen[row.row] = true
-    if row.file then
-      it(row.row .. " of airbnb's synapse is told", function()
-        local made, errors = config.parse(row.file, {})
-        assert.is_nil(made)
-        assert.are.same({row.error}, errors)
-      end)
-    elseif row.haproxy then
-      it(row.row .. " of airbnb's synapse holds", function()
-        check_section(row)
-      end)
-    end
-  end
-
-  it("of configuration and generation is not forgotten", function()
-    local wanted = {X1 = true, X2 = true, X3 = true, R1 = true, R2 = true,
-      H20 = true, H22 = true}
-    for i = 24, 38 do
-      wanted["H" .. i] = true
-    end
-    for name in pairs(wanted) do
-      assert.is_true(seen[name], name)
-    end
   end)
 end)
