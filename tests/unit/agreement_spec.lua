@@ -3,7 +3,7 @@
 -- of them only where both have this instance in the same slot.
 local placement = require("synapse.placement")
 
-local INSTANCES, CHANGES, SEEDS = 50, 10, 100
+local INSTANCES, CHANGES, SEEDS, HISTORIES = 50, 10, 100, 300
 
 local function instance()
   return {key = string.format("10.%d.%d.%d:%d", math.random(0, 255),
@@ -62,6 +62,26 @@ local function agreement(a, b)
   return same / INSTANCES
 end
 
+-- Of many pairs of histories, sorted.
+local function agreements(size)
+  local found = {}
+  for i = 1, HISTORIES do
+    local instances = random_instances()
+    found[i] = agreement(with_history(instances, size),
+      with_history(instances, size))
+  end
+  table.sort(found)
+  return found
+end
+
+local function share_of(found, least)
+  local enough = 0
+  for _, one in ipairs(found) do
+    enough = enough + (one >= least and 1 or 0)
+  end
+  return enough / #found
+end
+
 describe("two HAProxies", function()
   before_each(function()
     math.randomseed(1)
@@ -77,16 +97,21 @@ describe("two HAProxies", function()
       end
     end)
 
-  for size, least in pairs({[64] = 0.4, [128] = 0.7, [256] = 0.85}) do
+  -- It is chance, and some histories part two HAProxies further: how many keep
+  -- to the limit is promised too, and what none of them falls below.
+  local PROMISES = {
+    {slots = 64, least = 0.4, share = 0.88, worst = 0.2},
+    {slots = 128, least = 0.7, share = 0.82, worst = 0.45},
+    {slots = 256, least = 0.85, share = 0.75, worst = 0.6},
+  }
+  for _, promise in ipairs(PROMISES) do
     it(string.format("agree on %g of 50 instances in %d slots after ten " ..
-      "changes each", least, size), function()
-      local sum = 0
-      for _ = 1, SEEDS do
-        local instances = random_instances()
-        sum = sum + agreement(with_history(instances, size),
-          with_history(instances, size))
-      end
-      assert.is_true(sum / SEEDS >= least)
+      "changes each, by the median and in %g of the histories",
+      promise.least, promise.slots, promise.share), function()
+      local found = agreements(promise.slots)
+      assert.is_true(found[HISTORIES // 2] >= promise.least)
+      assert.is_true(share_of(found, promise.least) >= promise.share)
+      assert.is_true(found[1] >= promise.worst)
     end)
   end
 end)
