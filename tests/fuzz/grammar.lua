@@ -55,7 +55,7 @@ end
 
 local function is_ipv6(text)
   if not text:find("^[0-9a-f:]+$") or text == "::" or
-    text:find("^ff..:") or text:find("^fe[89ab].:")
+    text:find("^ff%x%x:") or text:find("^fe[89ab]%x:")
   then
     return false
   end
