@@ -9,9 +9,7 @@
 
 local events = require("synapse.events")
 local histogram = require("synapse.histogram")
-local kinds = require("synapse.kinds")
-local plan = require("synapse.plan")
-local status = require("synapse.status")
+local look = require("synapse.look")
 
 local account = {}
 account.__index = account
@@ -20,6 +18,8 @@ local EVENTS = 1000
 -- Where more instances do the same at once, one event tells it.
 local FEW = 20
 local NAMED = 5
+-- So many looks back, one may as well go through all services.
+local MANY = 50
 local BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
   2.5, 5, 10, 30}
 
@@ -32,7 +32,9 @@ local ABSENT = "absent"
 --   `now()`; `wall()`: seconds since the epoch
 -- @treturn account with `events`; `convergence`, seconds from a watch to the
 --   last answer of HAProxy; `boot`, its own name; `cursor`, which grows with
---   every change that a look finds
+--   every change that a look finds; `totals` of services and instances, and
+--   `states`, how many instances are in each, of all looks; `looks`, the last
+--   of each service
 function account.new(deps)
   local self = setmetatable({
     deps = deps,
@@ -43,8 +45,12 @@ function account.new(deps)
     cursor = 0,
     shown = {},
     looks = {},
+    by_cursor = {},
     versions = {},
     by_name = {},
+    totals = {services = #deps.services, whole = 0, degraded = 0, down = 0,
+      instances = 0},
+    states = {},
   }, account)
   for _, one in ipairs(deps.services) do
     self.shown[one] = {}
@@ -53,37 +59,11 @@ function account.new(deps)
   return self
 end
 
-local function is_settled(one, slot)
-  local wanted, actual = one:target_of(slot), one.actual[slot]
-  return wanted ~= nil and wanted.admin == actual.admin and
-    #plan.slot(one.backend, slot, wanted, actual) == 0
-end
-
--- What is known of an instance that is wanted.
-local function facts_of(one, key)
-  local slot = one.placement.slot_of[key]
-  local actual = slot and one.actual[slot] or {}
-  return {
-    slot = slot,
-    obstacle = not slot and one:obstacle(key) or nil,
-    hold = one.held[key],
-    refused = slot and one.refusals:command(slot),
-    settled = slot and is_settled(one, slot),
-    check = actual.check,
-    check_why = actual.check_why,
-    suspect = one.choice:suspects()[key],
-    drains = actual.weight == 0,
-    is_backup = slot and one.placement.kinds[slot] == "backup",
-    objection = kinds.objection(one.placement.by_key[key],
-      one.placement:has("backup")),
-  }
-end
-
 local function state_of(one, key)
   if not one.placement.by_key[key] then
     return ABSENT
   end
-  return status.instance(facts_of(one, key))
+  return look.state(one, key)
 end
 
 --- Takes the services as they are for granted: none of it is an event.
@@ -183,93 +163,6 @@ function account:report_session(hosts, from, to)
   })
 end
 
-local function instance_look(one, key)
-  local made, facts = one.placement.by_key[key], facts_of(one, key)
-  local state, why = status.instance(facts)
-  return {
-    key = key, state = state, why = why, slot = facts.slot,
-    name = made.name, weight = made.weight, znode = made.znode,
-    labels = made.labels and next(made.labels) and made.labels or nil,
-  }
-end
-
-local function add_refused(list, problems)
-  for _, bad in ipairs(problems) do
-    if bad.is_refused then
-      list[#list + 1] = {
-        key = bad.znode, state = "invalid", why = bad.problem,
-        znode = bad.znode,
-      }
-    end
-  end
-end
-
-local function note_problems(list, problems)
-  local by_znode = {}
-  for _, bad in ipairs(problems) do
-    by_znode[bad.znode] = bad.problem
-  end
-  for _, it in ipairs(list) do
-    it.problem = by_znode[it.znode]
-  end
-end
-
-local RANK = {}
-for i, state in ipairs(status.STATES) do
-  RANK[state] = i
-end
-
-local function worst_first(a, b)
-  if a.state ~= b.state then
-    return RANK[a.state] < RANK[b.state]
-  end
-  return a.key < b.key
-end
-
-local function count_states(list)
-  local counts = {}
-  for _, it in ipairs(list) do
-    counts[it.state] = (counts[it.state] or 0) + 1
-  end
-  return counts
-end
-
-local function used_slots(one)
-  local used = 0
-  for _ in pairs(one.placement.placed) do
-    used = used + 1
-  end
-  return used
-end
-
-local function look_at(self, one)
-  local list, paths = {}, {}
-  for key in pairs(one.placement.by_key) do
-    list[#list + 1] = instance_look(one, key)
-  end
-  local instances = #list
-  for i, source in ipairs(self.deps.sources(one)) do
-    local problems = source:problems()
-    paths[i] = {
-      hosts = source.hosts, path = source.path, state = source.state,
-    }
-    note_problems(list, problems)
-    add_refused(list, problems)
-  end
-  table.sort(list, worst_first)
-  local look = {
-    service = one, instances = list, counts = count_states(list),
-    number = instances, paths = paths, slots = #one.placement.pool,
-    used = used_slots(one),
-  }
-  look.state, look.reasons = status.service({
-    counts = look.counts, instances = instances, source = one.choice.source,
-    paths = paths, obstacle = one:obstacle(one.placement.waiting[1]),
-    held = one.held_at ~= nil,
-  })
-  return look
-end
-
 local function version_of(self, one)
   local version = one.version
   for _, source in ipairs(self.deps.sources(one)) do
@@ -278,32 +171,54 @@ local function version_of(self, one)
   return version
 end
 
---- What a service looks like.
--- @table look
--- @tfield service service
--- @tfield integer cursor  the account's when this was worked out
--- @tfield string state    see `status.service`
--- @tfield {string,...} reasons
--- @tfield {{key,state,why,slot,name,weight,znode,labels,problem},...} instances
---   the ones that need a look first; refused znodes are among them
--- @tfield integer number  of instances, without refused znodes
--- @tfield {[string]=integer} counts of instances, by state
--- @tfield {{hosts,path,state},...} paths
--- @tfield integer slots   how many there are
--- @tfield integer used
+-- Adds a look to the sums, or takes it from them.
+local function sum(self, one, by)
+  local totals, states = self.totals, self.states
+  totals[one.state] = totals[one.state] + by
+  totals.instances = totals.instances + by * one.number
+  for state, count in pairs(one.counts) do
+    local left = (states[state] or 0) + by * count
+    states[state] = left > 0 and left or nil
+  end
+end
+
+local function keep(self, one, made)
+  self.cursor = self.cursor + 1
+  made.cursor = self.cursor
+  if self.looks[one] then
+    sum(self, self.looks[one], -1)
+    self.by_cursor[self.looks[one].cursor] = nil
+  end
+  sum(self, made, 1)
+  self.looks[one] = made
+  self.by_cursor[made.cursor] = one
+end
 
 --- Returns what a service looks like now.
 -- @tparam service one
--- @treturn look a table that is not changed later
-function account:look(one)
+-- @tparam function turn see `look.at`
+-- @treturn look with `cursor`, the account's when it was worked out
+function account:look(one, turn)
   local version = version_of(self, one)
   if self.versions[one] ~= version then
+    keep(self, one, look.at(one, self.deps.sources(one), turn))
     self.versions[one] = version
-    self.cursor = self.cursor + 1
-    self.looks[one] = look_at(self, one)
-    self.looks[one].cursor = self.cursor
   end
   return self.looks[one]
+end
+
+--- Lists the services whose looks are newer than a cursor.
+-- @tparam integer cursor
+-- @treturn {service,...} nil where they may be many
+function account:newer(cursor)
+  if self.cursor - cursor > MANY then
+    return nil
+  end
+  local list = {}
+  for number = cursor + 1, self.cursor do
+    list[#list + 1] = self.by_cursor[number]
+  end
+  return list
 end
 
 return account

@@ -18,7 +18,10 @@ local agent = {}
 agent.__index = agent
 
 local TICK = 0.2
+-- So many services are looked at in each tick, or so many as it takes to have
+-- looked at all of them after so many ticks.
 local LOOKED_AT = 10
+local LOOK_TICKS = 25
 local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
@@ -105,6 +108,14 @@ local function new_output(self, deps)
   return made
 end
 
+local function new_counters(self, deps, kinds)
+  return counters.new({
+    now = deps.now, kinds = kinds,
+    send = function(line) return self.client:command(line) end,
+    id = function(one) return deps.runtime.id(one.backend) end,
+  })
+end
+
 --- Returns an agent with its services filled from the snapshot, and no session.
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
@@ -119,6 +130,7 @@ function agent.new(deps)
     client = deps.client,
     services = {},
     active = {},
+    usable = {},
     parts = {},
     known = {},
     looked_at = 0,
@@ -151,10 +163,8 @@ function agent.new(deps)
     services = self.services, now = deps.now, wall = deps.runtime.wall,
     sources = function(one) return self.sources:of(one) end,
   })
-  self.counters = counters.new({
-    now = deps.now, send = function(line) return self.client:command(line) end,
-    id = function(one) return deps.runtime.id(one.backend) end,
-  })
+  self.rates = new_counters(self, deps, 2)
+  self.counters = new_counters(self, deps, 6)
   self.keeper = new_keeper(self, deps)
   self.output = new_output(self, deps)
   self.sync = sync.new({
@@ -163,9 +173,7 @@ function agent.new(deps)
     is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
     settled = function(one) self.account:settle(one) end,
-    applied = function(one)
-      self.active[one] = deps.runtime.active(one.backend)
-    end,
+    applied = function(one) self:count(one) end,
   })
   return self
 end
@@ -217,6 +225,7 @@ local function take(self, event)
     return
   elseif event.type == "answer" then
     self.sync:take(event)
+    self.rates:take(event)
     self.counters:take(event)
   elseif event.type == "job" then
     self.keeper:take(event)
@@ -226,22 +235,50 @@ local function take(self, event)
   end
 end
 
---- Looks whether HAProxy can use as many servers of a service as before. A
--- change that is not ours (an operator, a check) is a reason to compare soon.
--- Looking is cheap, comparing is not.
+--- Counts the servers of a service that HAProxy can use.
 -- @tparam service one
-function agent:look_at(one)
-  local count = self.deps.runtime.active(one.backend)
-  if self.active[one] and self.active[one] ~= count then
-    self.sync:compare(one)
+-- @treturn boolean whether there were as many before
+function agent:count(one)
+  local active, backups = self.deps.runtime.active(one.backend)
+  local before = self.active[one] or active + backups
+  self.active[one] = active + backups
+  -- What `see` is told of backups is not their number.
+  self.usable[one] = (active > 0 or backups == 0) and active or nil
+  return before == active + backups
+end
+
+-- Looks whether HAProxy can use as many servers of a service as before. A
+-- change that is not ours (an operator, a check) is a reason to compare.
+-- Looking is cheap, comparing is not.
+local function look_at(self, one)
+  if self:count(one) then
+    return false
   end
-  self.active[one] = count
+  self.sync:compare(one)
+  return true
+end
+
+--- Takes how many servers of a service somebody saw that HAProxy would use.
+-- @tparam service one
+-- @tparam integer usable see `runtime.visit`
+-- @treturn boolean whether HAProxy is asked for their states therefore: the
+--   service is `asking` until it has told them
+function agent:see(one, usable)
+  local before = self.usable[one] or usable
+  self.usable[one] = usable
+  if before == usable or not look_at(self, one) then
+    return false
+  end
+  self.client:wake()
+  return true
 end
 
 local function look(self)
-  for _ = 1, math.min(LOOKED_AT, #self.services) do
+  local number = #self.services
+  local share = math.max(LOOKED_AT, math.ceil(number / LOOK_TICKS))
+  for _ = 1, math.min(share, number) do
     self.looked_at = self.looked_at % #self.services + 1
-    self:look_at(self.services[self.looked_at])
+    look_at(self, self.services[self.looked_at])
   end
 end
 
@@ -249,7 +286,7 @@ end
 local function look_at_suspects(self)
   for _, one in ipairs(self.services) do
     if one:has_suspects() then
-      self:look_at(one)
+      look_at(self, one)
       changed(self, one, one:review())
     end
   end

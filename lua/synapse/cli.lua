@@ -6,6 +6,7 @@
 -- @module synapse.cli
 
 local document = require("synapse.document")
+local redacted = require("synapse.redacted")
 local report = require("synapse.report")
 local text = require("synapse.text")
 
@@ -23,13 +24,12 @@ local function summary(look)
 end
 
 local function show_all(context)
-  local made = report.status(context.agent, {}, context.turn)
+  local made = report.status(context.agent, {}, context.visit)
   if context.is_json then
     return made.head:sub(1, -2) .. ',"services":' ..
       document.list(made.looks, function(look)
-        context.turn()
-        return document.service(look)
-      end) .. "}\n"
+        return document.service(look, context.turn)
+      end, context.turn) .. "}\n"
   end
   local rows = {{"state", "service", "ready", "slots", "why"}}
   for i, look in ipairs(made.looks) do
@@ -59,10 +59,11 @@ local function show_service(context, name)
   if not one then
     return string.format("%s: no such service\n", name or "service NAME")
   end
-  local look = context.agent.account:look(one)
+  report.refresh(context.agent, context.visit)
+  local look = context.agent.account:look(one, context.turn)
   if context.is_json then
     return document.service_in_full(report.in_full(context.agent, look,
-      context.turn)) .. "\n"
+      context.turn), context.turn) .. "\n"
   end
   local rows = {INSTANCES}
   for i, it in ipairs(look.instances) do
@@ -80,12 +81,12 @@ local function show_service(context, name)
 end
 
 local function show_events(context)
-  local events = context.agent.account.events
+  local events, last = report.events(context.agent, {}, context.visit)
   if context.is_json then
-    return document.events(events:since(0), events.last) .. "\n"
+    return document.events(events, last, context.turn) .. "\n"
   end
   local rows = {{"time", "service", "instance", "from", "to", "ms", "why"}}
-  for i, event in ipairs(events:since(0)) do
+  for i, event in ipairs(events) do
     rows[i + 1] = {time_of(event.time), event.service or false,
       event.instance or event.count .. " instances", event.from, event.to,
       event.ms and string.format("%.1f", event.ms) or false,
@@ -94,11 +95,12 @@ local function show_events(context)
   return text.table(rows, context.turn)
 end
 
-local function in_slot(agent, place)
+local function in_slot(context, place)
   local backend, slot = (place or ""):match("^([^/]+)/([^/]+)$")
-  for _, one in ipairs(backend and agent.services or {}) do
+  for _, one in ipairs(backend and context.agent.services or {}) do
     if one.backend == backend then
-      for _, it in ipairs(agent.account:look(one).instances) do
+      local look = context.agent.account:look(one, context.turn)
+      for _, it in ipairs(look.instances) do
         if it.slot == slot then
           return it
         end
@@ -110,7 +112,8 @@ local function in_slot(agent, place)
 end
 
 local function show_instance(context, place)
-  local it, why = in_slot(context.agent, place)
+  report.refresh(context.agent, context.visit)
+  local it, why = in_slot(context, place)
   if not it then
     return string.format("%s %s\n", place or "instance", why)
   elseif context.is_json then
@@ -120,7 +123,7 @@ local function show_instance(context, place)
 end
 
 local function show_dump(context)
-  return report.redacted(context.agent, context.turn) .. "\n"
+  return redacted.dump(context.agent, context.visit) .. "\n"
 end
 
 local SHOW = {
@@ -131,8 +134,9 @@ local SHOW = {
 local USAGE = "show synapse [service NAME|events|instance BACKEND/SLOT|dump]" ..
   " [json] : what the agent in HAProxy knows"
 
-local function run(deps, words)
-  local context = {agent = deps.agent(), turn = deps.turn()}
+local function run(deps, words, applet)
+  local visit = deps.visit(applet)
+  local context = {agent = deps.agent(), visit = visit, turn = visit.turn}
   context.is_json = words[#words] == "json"
   if context.is_json then
     words[#words] = nil
@@ -165,18 +169,18 @@ local function register(deps, path, usage, answer)
   core.register_cli(path, usage, function(applet, ...)
     local words = table.pack(...)
     local ok, said = deps.guarded("a command", answer,
-      table.move(words, #path + 1, words.n, 1, {}))
+      table.move(words, #path + 1, words.n, 1, {}), applet)
     applet:send(ok and said or "the agent failed, see its log\n")
   end)
 end
 
 --- Registers the commands. While HAProxy loads.
--- @tparam table deps `agent()`; `turn()`, see `runtime.turn`;
+-- @tparam table deps `agent()`; `visit(applet)`, see `runtime.visit`;
 --   `guarded(what, step, ...)`: runs a step that may fail; `changes`: whether
 --   commands may change something
 function cli.register(deps)
-  register(deps, {"show", "synapse"}, USAGE, function(words)
-    return run(deps, words)
+  register(deps, {"show", "synapse"}, USAGE, function(words, applet)
+    return run(deps, words, applet)
   end)
   for what, usage in pairs(deps.changes and CHANGES or {}) do
     register(deps, {"synapse", what}, usage, function(words)

@@ -46,16 +46,24 @@ end
 -- @tparam table object with at least one field
 -- @treturn string
 function document.object(object)
+  local text = cjson.encode(object)
+  if not text:find("[\x80-\xFF]") or is_utf8(text) then
+    return text
+  end
   return cjson.encode(cleaned(object))
 end
 
 --- Returns a list as JSON.
 -- @tparam table list
 -- @tparam ?function encode of one element; `document.object` if none is given
+-- @tparam ?function turn called between elements
 -- @treturn string
-function document.list(list, encode)
+function document.list(list, encode, turn)
   local parts = {}
   for i, one in ipairs(list) do
+    if turn then
+      turn()
+    end
     parts[i] = (encode or document.object)(one)
   end
   return "[" .. table.concat(parts, ",") .. "]"
@@ -93,34 +101,50 @@ local function instance_in_full(it)
   })
 end
 
-local function service(look, encode)
+-- All but the instances, and `more` fields.
+local function service(look, more)
   local one = look.service
-  return document.with({
-    service = one.name, backend = one.backend, state = look.state,
-    source = one.choice.source, number = look.number,
-    counters = look.counters,
-  }, {
+  local fields = {
     {"reasons", document.list(look.reasons)},
     {"paths", document.list(look.paths)},
     {"slots", document.object({all = look.slots, used = look.used})},
     {"counts", next(look.counts) and document.object(look.counts) or "{}"},
-    {"instances", document.list(look.instances, encode)},
-  })
+    more,
+  }
+  return document.with({
+    service = one.name, backend = one.backend, state = look.state,
+    source = one.choice.source, number = look.number,
+    counters = look.counters,
+  }, fields)
+end
+
+--- Returns a service without its instances.
+-- @tparam look look maybe with `counters`
+-- @treturn string
+function document.service_in_brief(look)
+  return service(look)
+end
+
+local function instances(look, encode, turn)
+  return {"instances", document.list(look.instances, encode, turn)}
 end
 
 --- Returns a service as the list shows it: states, no counters.
--- @tparam look look see `account:look`
+-- @tparam look look see `look.at`
+-- @tparam function turn called between instances
 -- @treturn string
-function document.service(look)
-  look.text = look.text or service(look, document.instance)
+function document.service(look, turn)
+  look.text = look.text or
+    service(look, instances(look, document.instance, turn))
   return look.text
 end
 
 --- Returns a service with all that is known of it.
 -- @tparam look look with `counters`; its instances with `counters` and `data`
+-- @tparam function turn called between instances
 -- @treturn string
-function document.service_in_full(look)
-  return service(look, instance_in_full)
+function document.service_in_full(look, turn)
+  return service(look, instances(look, instance_in_full, turn))
 end
 
 local function rounded(seconds)
@@ -144,10 +168,11 @@ end
 --- Returns events.
 -- @tparam {event,...} list
 -- @tparam integer last the number of the newest event that there was
+-- @tparam function turn called between events
 -- @treturn string
-function document.events(list, last)
+function document.events(list, last, turn)
   return document.with({schema = document.SCHEMA, last = last},
-    {{"events", document.list(list)}})
+    {{"events", document.list(list, nil, turn)}})
 end
 
 return document

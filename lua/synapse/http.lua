@@ -1,8 +1,8 @@
 --- The agent over HTTP, for `http-request use-service lua.synapse`.
 --
--- Lua has one lock, so a long answer is made in slices of half a millisecond,
--- between which other work has its turn. Only GET and HEAD, and nothing that is
--- asked changes anything.
+-- Lua has one lock, so a long answer is made in slices of 0.2 ms, between which
+-- other work has its turn. Only GET and HEAD, and nothing that is asked changes
+-- anything.
 --
 -- @module synapse.http
 
@@ -55,7 +55,6 @@ local function is_known(applet, tag)
   return asked ~= nil and asked[0]:find(tag, 1, true) ~= nil
 end
 
-
 -- Sends what `each` puts, in parts.
 local function stream(applet, headers, each)
   start(applet, 200, headers)
@@ -92,81 +91,96 @@ local function timed(deps, head)
   return head:sub(1, -2) .. string.format(',"time":%.3f}', deps.wall())
 end
 
-local function send_services(turn, head, looks, encode, put)
+-- Sends a head with `services` put into it, each as `encode` gives it.
+local function send_services(visit, head, looks, encode, put)
   put(head:sub(1, -2) .. ',"services":[')
   for i, look in ipairs(looks) do
-    turn()
-    put((i > 1 and ",\n" or "\n") .. encode(look))
+    visit.turn()
+    put((i > 1 and ",\n" or "\n") .. encode(look, visit.turn))
   end
   put("]}\n")
 end
 
 -- HAProxy's counters are asked for first; without an answer soon, what was
 -- known before is told.
-local function fetch_counters(deps, agent, looks)
-  local services, till = {}, deps.now() + COUNTERS_TIMEOUT
+local function fetch(counters, looks, visit)
+  local services = {}
   for i, look in ipairs(looks) do
     services[i] = look.service
   end
-  agent.counters:ask(services)
-  while agent.counters:is_waiting(services) and deps.now() < till do
-    core.msleep(2)
+  counters:ask(services)
+  visit.await(function() return not counters:is_waiting(services) end,
+    COUNTERS_TIMEOUT)
+end
+
+-- Returns what gives a service with its counters, and maybe all else.
+local function with_counters(agent, asked, looks, visit)
+  if asked.instances == false then
+    fetch(agent.rates, looks, visit)
+    return function(look, turn)
+      return document.service_in_brief(report.in_brief(agent, look, turn))
+    end
+  end
+  fetch(agent.counters, looks, visit)
+  return function(look, turn)
+    return document.service_in_full(report.in_full(agent, look, turn), turn)
   end
 end
 
-local function status_in_full(deps, applet, agent, made)
-  local turn = deps.turn()
-  fetch_counters(deps, agent, made.looks)
-  stream(applet, {["content-type"] = JSON}, function(put)
-    send_services(turn, timed(deps, made.head), made.looks, function(look)
-      return document.service_in_full(report.in_full(agent, look, turn))
-    end, put)
-  end)
+local function is_too_much(asked)
+  return asked.counters and not asked.service and
+    (asked.limit or math.huge) > query.MOST
 end
 
-local function status_json(deps, applet, asked)
-  if asked.counters and not asked.service and
-    (asked.limit or math.huge) > query.MOST
-  then
+local function encoder(agent, asked, looks, visit)
+  if asked.counters then
+    return with_counters(agent, asked, looks, visit)
+  end
+  return asked.instances == false and document.service_in_brief or
+    document.service
+end
+
+local function status_json(deps, applet, asked, visit)
+  if is_too_much(asked) then
     return say(applet, 400, string.format("counters: only with service, or " ..
       "with limit up to %d", query.MOST))
   end
-  local agent, turn = deps.agent(), deps.turn()
-  local made = report.status(agent, asked, turn)
-  if asked.counters then
-    return status_in_full(deps, applet, agent, made)
+  local agent, headers = deps.agent(), {["content-type"] = JSON}
+  local made = report.status(agent, asked, visit)
+  if not asked.counters then
+    headers.etag = string.format('W/"%s"',
+      deps.checksum(made.head .. applet.qs))
+    if is_known(applet, headers.etag) then
+      return start(applet, 304, {etag = headers.etag})
+    end
   end
-  local tag = string.format('W/"%s"', deps.checksum(made.head .. applet.qs))
-  if is_known(applet, tag) then
-    return start(applet, 304, {etag = tag})
-  end
-  stream(applet, {["content-type"] = JSON, etag = tag}, function(put)
-    send_services(turn, timed(deps, made.head), made.looks, document.service,
-      put)
+  local encode = encoder(agent, asked, made.looks, visit)
+  local head = timed(deps, made.head)
+  stream(applet, headers, function(put)
+    send_services(visit, head, made.looks, encode, put)
   end)
 end
 
-local function events_json(deps, applet, asked)
-  local events = deps.agent().account.events
-  local list = report.events(events, asked)
+local function events_json(deps, applet, asked, visit)
+  local list, last = report.events(deps.agent(), asked, visit)
   answer(applet, 200, {["content-type"] = JSON},
-    document.events(list, events.last) .. "\n")
+    document.events(list, last, visit.turn) .. "\n")
 end
 
-local function metrics_text(deps, applet)
-  local agent, turn = deps.agent(), deps.turn()
-  local looks = report.looks(agent, turn)
+local function metrics_text(deps, applet, _, visit)
+  local agent = deps.agent()
+  local looks = report.looks(agent, visit)
   stream(applet, {["content-type"] = "text/plain; version=0.0.4"},
     function(put)
       metrics.put(agent, looks, function(text)
-        turn()
+        visit.turn()
         put(text)
       end)
     end)
 end
 
-local function ready(deps, applet)
-  local unread = report.unread(deps.agent(), deps.turn())
+local function ready(deps, applet, _, visit)
+  local unread = report.unread(deps.agent(), visit.turn)
   if #unread == 0 then
     return say(applet, 200, "ready")
   end
@@ -201,12 +215,12 @@ local function serve(deps, applet)
   if not asked then
     return say(applet, 400, wrong)
   end
-  route[1](deps, applet, asked)
+  route[1](deps, applet, asked, deps.visit(applet))
 end
 
 --- Registers the service. While HAProxy loads.
 -- @tparam table deps
---   `agent()`; `turn()`, see `runtime.turn`; `now()`; `wall()`;
+--   `agent()`; `visit(applet)`, see `runtime.visit`; `wall()`;
 --   `checksum(text)`; `page(hash)`, see `page.new`; `guarded(what, step, ...)`:
 --   runs a step that may fail
 function http.register(deps)

@@ -279,14 +279,14 @@ function main.start(page_path)
     self:fill()
   end)
   local function get() return self end
-  local function turn() return runtime.turn(zookeeper.now) end
+  local function visit(applet) return runtime.visit(applet, zookeeper.now) end
   cli.register({
-    agent = get, turn = turn, guarded = guarded,
+    agent = get, visit = visit, guarded = guarded,
     changes = loaded.config.runtime_changes,
   })
   http.register({
-    agent = get, turn = turn, now = zookeeper.now,
-    wall = runtime.wall, checksum = zookeeper.checksum, guarded = guarded,
+    agent = get, visit = visit, wall = runtime.wall,
+    checksum = zookeeper.checksum, guarded = guarded,
     page = page.new(text),
   })
   core.register_task(function() main_task(self, loaded) end)

@@ -82,21 +82,29 @@ local SERVICES = {
     end},
 }
 
---- Puts the metrics of services, which are many.
+local function samples_of(metric, look)
+  local name, _, values, each = table.unpack(metric)
+  local lines = {}
+  for i, value in ipairs(values) do
+    local label, number = each(look, value)
+    lines[i] = prometheus.sample(name,
+      {"service", look.service.name, label, value}, number)
+  end
+  return table.concat(lines)
+end
+
+--- Puts the metrics of services, which are many. The text of each is kept with
+-- its look.
 -- @tparam {look,...} looks
 -- @tparam function put takes a part of the text
 function prometheus.services(looks, put)
   for _, metric in ipairs(SERVICES) do
-    local name, help, values, each = table.unpack(metric)
+    local name, help = table.unpack(metric)
     put(#looks > 0 and heading(name, "gauge", help) or "")
     for _, look in ipairs(looks) do
-      local lines = {}
-      for i, value in ipairs(values) do
-        local label, number = each(look, value)
-        lines[i] = prometheus.sample(name,
-          {"service", look.service.name, label, value}, number)
-      end
-      put(table.concat(lines))
+      look.samples = look.samples or {}
+      look.samples[name] = look.samples[name] or samples_of(metric, look)
+      put(look.samples[name])
     end
   end
 end

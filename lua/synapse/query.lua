@@ -47,8 +47,8 @@ query.MOST = 50
 -- What each route may be asked.
 query.STATUS = {
   service = {name, most = query.MOST}, problems = {flag}, since = {cursor},
-  counters = {flag}, limit = {integer_of(1, 100000)},
-  offset = {integer_of(0, 100000)},
+  counters = {flag}, instances = {flag},
+  limit = {integer_of(1, 100000)}, offset = {integer_of(0, 100000)},
 }
 query.EVENTS = {since = {integer_of(0, 999999999)}, service = {name}}
 query.NONE = {}

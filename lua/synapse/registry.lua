@@ -449,14 +449,16 @@ end
 function registry:problems()
   local list = {}
   for name, entry in pairs(self.entries) do
-    if entry.problem then
-      list[#list + 1] = {
-        znode = name, problem = entry.problem, data = entry.data,
-        is_refused = entry.instance == nil, key = (entry.instance or {}).key,
-      }
-    end
+    list[#list + 1] = entry.problem and name or nil
   end
-  table.sort(list, function(a, b) return a.znode < b.znode end)
+  table.sort(list)
+  for i, name in ipairs(list) do
+    local entry = self.entries[name]
+    list[i] = {
+      znode = name, problem = entry.problem, data = entry.data,
+      is_refused = entry.instance == nil, key = (entry.instance or {}).key,
+    }
+  end
   return list
 end
 

@@ -1,13 +1,18 @@
 --- What is asked of the agent, put together from its parts.
 --
 -- Reads and changes nothing, but that it looks at how many servers HAProxy
--- would use, so that what a check found is seen while somebody looks.
+-- would use, so that what a check found is known before it is told. A `visit`
+-- is what an answer needs of HAProxy, see `runtime.visit`.
 --
 -- @module synapse.report
 
 local document = require("synapse.document")
+local selection = require("synapse.selection")
 
 local report = {}
+
+-- Seconds that an answer waits for HAProxy to tell what its checks found.
+local PATIENCE = 0.3
 
 -- Seconds without a turn after which the agent is called dead. Its supervisor
 -- has tried to help by then.
@@ -57,46 +62,11 @@ function report.troubles(agent)
   return list
 end
 
-local function totals(looks)
-  local sum = {services = #looks, whole = 0, degraded = 0, down = 0,
-    instances = 0}
-  local states = {}
-  for _, look in ipairs(looks) do
-    sum[look.state] = sum[look.state] + 1
-    sum.instances = sum.instances + look.number
-    for state, count in pairs(look.counts) do
-      states[state] = (states[state] or 0) + count
-    end
-  end
-  return document.with(sum, {
+local function totals(account)
+  local states = account.states
+  return document.with(account.totals, {
     {"states", next(states) and document.object(states) or "{}"},
   })
-end
-
--- The instances that a client does not know yet are those of looks made after
--- its cursor; a cursor of another worker is none.
-local function known_until(account, since)
-  local boot, number = (since or ""):match("^(%x+)%.(%d+)$")
-  return boot == account.boot and tonumber(number) or nil
-end
-
-local function selected(account, looks, asked)
-  local list, known = {}, known_until(account, asked.since)
-  local names = asked.service and {}
-  for _, name in ipairs(asked.service or {}) do
-    names[name] = true
-  end
-  for _, look in ipairs(looks) do
-    if (not known or look.cursor > known) and
-      (not names or names[look.service.name]) and
-      (not asked.problems or look.state ~= "whole")
-    then
-      list[#list + 1] = look
-    end
-  end
-  local first = (asked.offset or 0) + 1
-  local last = math.min(#list, (asked.limit or #list) + first - 1)
-  return table.move(list, first, last, 1, {}), #list, known ~= nil
 end
 
 local function agent_part(agent)
@@ -105,41 +75,67 @@ local function agent_part(agent)
   return document.object(about)
 end
 
+--- Lets the agent know what HAProxy's checks have found by now.
+-- @tparam agent agent
+-- @tparam table visit
+function report.refresh(agent, visit)
+  local asking = {}
+  for _, one in ipairs(agent.services) do
+    visit.turn()
+    asking[#asking + 1] =
+      agent:see(one, visit.usable(one.backend)) and one or nil
+  end
+  visit.await(function()
+    while asking[1] and not asking[1].asking do
+      table.remove(asking, 1)
+    end
+    return not asking[1]
+  end, PATIENCE)
+end
+
 --- Looks at all services.
 -- @tparam agent agent
--- @tparam function turn gives other work its turn when it is time
+-- @tparam table visit
 -- @treturn {look,...} in the order of their names
-function report.looks(agent, turn)
+function report.looks(agent, visit)
+  report.refresh(agent, visit)
   local looks = {}
   for i, one in ipairs(agent.services) do
-    turn()
-    agent:look_at(one)
-    looks[i] = agent.account:look(one)
+    visit.turn()
+    looks[i] = agent.account:look(one, visit.turn)
   end
   return looks
+end
+
+-- Where the account is now. A client that comes back with the cursor is told
+-- what changes from here on, be it while this answer is made.
+local function place_of(account)
+  return {
+    schema = document.SCHEMA, cursor = account.boot .. "." .. account.cursor,
+    last_event = account.events.last,
+  }, totals(account)
 end
 
 --- Puts the status together.
 -- @tparam agent agent
 -- @tparam table asked see `query.STATUS`
--- @tparam function turn gives other work its turn when it is time
+-- @tparam table visit
 -- @treturn {head=string,looks={look,...}} all but the services, as JSON; and
 --   the services that were asked for
-function report.status(agent, asked, turn)
-  local account, looks = agent.account, report.looks(agent, turn)
-  local list, matching, is_delta = selected(account, looks, asked)
+function report.status(agent, asked, visit)
+  report.looks(agent, visit)
+  local head, sums = place_of(agent.account)
+  local list
+  list, head.matching, head.delta =
+    selection.of(agent.account, asked, visit.turn)
   return {
     looks = list,
-    head = document.with({
-      schema = document.SCHEMA, delta = is_delta, matching = matching,
-      cursor = account.boot .. "." .. account.cursor,
-      last_event = account.events.last,
-    }, {
+    head = document.with(head, {
       {"agent", agent_part(agent)},
       {"ensembles", document.list(report.ensembles(agent))},
       {"troubles", document.list(report.troubles(agent))},
-      {"totals", totals(looks)},
-      {"convergence", document.convergence(account.convergence)},
+      {"totals", sums},
+      {"convergence", document.convergence(agent.account.convergence)},
     }),
   }
 end
@@ -162,6 +158,17 @@ local function copy_of(fields)
   return copy
 end
 
+--- Adds to a look the counters of its service.
+-- @tparam agent agent
+-- @tparam look look
+-- @tparam function turn gives other work its turn when it is time
+-- @treturn look another one, see `document.service_in_brief`
+function report.in_brief(agent, look, turn)
+  local brief = copy_of(look)
+  brief.counters = agent.rates:of(look.service, turn).BACKEND
+  return brief
+end
+
 --- Adds to a look what costs more to know.
 -- @tparam agent agent
 -- @tparam look look
@@ -181,94 +188,21 @@ function report.in_full(agent, look, turn)
   return full
 end
 
--- Numbers stand for names, the same ones in all of a dump.
-local function new_alias(what)
-  local known, last = {}, 0
-  return function(name)
-    if name == nil then
-      return nil
-    elseif not known[name] then
-      last = last + 1
-      known[name] = what .. "-" .. last
-    end
-    return known[name]
-  end
-end
-
-local function redacted_service(look, alias)
-  local states, instances = {}, {}
-  for i, path in ipairs(look.paths) do
-    states[i] = path.state
-  end
-  for i, it in ipairs(look.instances) do
-    instances[i] = {state = it.state, instance = alias.instance(it.key)}
-  end
-  return document.with({
-    service = alias.service(look.service.name), state = look.state,
-    source = look.service.choice.source, slots = look.slots, used = look.used,
-    drift = look.service.drift,
-  }, {
-    {"paths", document.list(states)}, {"instances", document.list(instances)},
-  })
-end
-
-local function redacted_event(event, alias)
-  return document.object({
-    time = event.time, service = alias.service(event.service),
-    instance = alias.instance(event.instance), count = event.count,
-    from = event.from, to = event.to, ms = event.ms,
-  })
-end
-
-local function redacted_session(one, alias)
-  return document.object({
-    ensemble = alias.ensemble(one.hosts), state = one.state,
-    since = one.since, timeout = one.timeout, expiries = one.expiries,
-    connections = one.connections,
-  })
-end
-
---- Puts together what a report of a bug needs, and no name, address, label or
--- data of anybody.
--- @tparam agent agent
--- @tparam function turn gives other work its turn when it is time
--- @treturn string JSON
-function report.redacted(agent, turn)
-  local account, about = agent.account, agent.deps.runtime.about()
-  local alias = {service = new_alias("service"),
-    instance = new_alias("instance"), ensemble = new_alias("ensemble")}
-  local function list(all, encode)
-    return document.list(all, function(one)
-      turn()
-      return encode(one, alias)
-    end)
-  end
-  return document.with({
-    schema = document.SCHEMA, version = agent.deps.version,
-    haproxy = about.haproxy, started = about.started,
-    time = agent.deps.runtime.wall(), rounds = agent.sync.rounds,
-    commands = agent.sync.commands, refused = agent.sync.refused,
-  }, {
-    {"sessions", list(report.ensembles(agent), redacted_session)},
-    {"troubles", document.list(report.troubles(agent))},
-    {"convergence", document.convergence(account.convergence)},
-    {"services", list(report.looks(agent, turn), redacted_service)},
-    {"events", list(account.events:since(0), redacted_event)},
-  })
-end
-
 --- Lists events.
--- @tparam events events
+-- @tparam agent agent
 -- @tparam table asked see `query.EVENTS`
+-- @tparam table visit
 -- @treturn {event,...}
-function report.events(events, asked)
-  local list = {}
+-- @treturn integer the number of the newest event that there is
+function report.events(agent, asked, visit)
+  report.refresh(agent, visit)
+  local events, list = agent.account.events, {}
   for _, event in ipairs(events:since(asked.since or 0)) do
     if not asked.service or event.service == asked.service then
       list[#list + 1] = event
     end
   end
-  return list
+  return list, events.last
 end
 
 -- Read, or known not to be there.

@@ -232,10 +232,12 @@ function sync:restart()
   end
 end
 
---- Asks HAProxy for the state of a service soon.
+--- Asks HAProxy for the state of a service in the next round.
 -- @tparam service service
 function sync:compare(service)
-  self.compare_at[service] = 0
+  compare_later(self, service)
+  service:ask()
+  self:mark(service)
 end
 
 --- Does what time brings: comparisons and commands refused before.
@@ -243,9 +245,7 @@ function sync:tick()
   local now = self.deps.now()
   for _, service in ipairs(self.deps.services) do
     if service.known and now >= (self.compare_at[service] or 0) then
-      compare_later(self, service)
-      service:ask()
-      self:mark(service)
+      self:compare(service)
     elseif service:is_due() then
       self:mark(service)
     end

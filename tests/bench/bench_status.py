@@ -19,6 +19,7 @@ SERVICES = 1000
 INSTANCES = 10
 SECONDS = 10
 RATE = 500
+SEEN = 30   # services on the screen
 
 
 class Measured:
@@ -102,9 +103,11 @@ def run(sandbox):
     body, took = site.fetch("/status.json")
     cursor = body.partition(b'"cursor":"')[2].partition(b'"')[0].decode()
 
+    seen = "&".join(f"service=service-{n:04}" for n in range(SEEN))
+
     def look():
         site.fetch(f"/status.json?since={cursor}")
-        site.fetch("/status.json?counters=1&limit=30")
+        site.fetch(f"/status.json?counters=1&instances=0&{seen}")
         time.sleep(1)
 
     alone = p99(site.latencies(lambda: time.sleep(0.1)))

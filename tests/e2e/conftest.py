@@ -78,6 +78,14 @@ def witness(healthy):
     return healthy.client()
 
 
+@pytest.fixture(scope="session")
+def browser(shared):
+    """One for all tests: it takes longer to start than most of them. Those
+    without it need no Selenium."""
+    from browser import Browser
+    return Browser(shared)
+
+
 @pytest.fixture
 def path(request):
     """Where this test's instances are registered: a path of its own."""

@@ -1,68 +1,19 @@
 """The status page, in a real browser."""
 
-import json
 import time
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 import wait
-from browser import Browser
 from haproxy import web
+from page import Page
 from service import compact
 from test_hostile import corpus
 from zookeeper import register
 
 SCRIPT = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
-
-
-class Page:
-    """A HAProxy with its page open in a browser, over services that one may
-    kill."""
-
-    def __init__(self, sandbox, client, path, backends, browser):
-        self.client = client
-        self.path = path
-        self.sandbox = sandbox
-        self.proxy = sandbox.haproxy(backends, status=True)
-        self.url = f"http://{self.proxy.host}:{self.proxy.status_port}/"
-        self.browser = browser
-        browser.clear()
-
-    def add(self, backend, name, **more):
-        """One more instance of a service."""
-        made = self.sandbox.service(name)
-        register(self.client, f"{self.path}/{backend}",
-                 made.payload(name, **more))
-        return made
-
-    def opens(self, of=""):
-        self.browser.open(self.url + of)
-        wait.until(lambda: self.browser.text("#live") == "live", 20,
-                   "the page is live")
-
-    def cells(self, name):
-        """The states of a service's instances, as its cells show them."""
-        return self.browser.run(
-            "return [...document.querySelectorAll('#list .row')]"
-            ".filter((it) => it.dataset.name === arguments[0])"
-            ".flatMap((it) => [...it.querySelectorAll('.cells i')]"
-            ".map((cell) => cell.className))", name)
-
-    def rows(self):
-        """The names of the services that are seen, in order."""
-        return self.browser.run(
-            "return [...document.querySelectorAll('#list .row')]"
-            ".filter((it) => it.offsetParent).map((it) => it.dataset.name)")
-
-
 NAMES = ("checkout", "search", "users")
-
-
-@pytest.fixture(scope="session")
-def browser(shared):
-    """One for all tests: it takes longer to start than most of them."""
-    return Browser(shared)
 
 
 @pytest.fixture
@@ -238,47 +189,3 @@ def test_everybody_can_use_it_at_every_size(page):
             # Each judgement takes a second or more: of 2000 pixels none.
             assert width > 1280 or page.browser.judge() == [], name
     assert page.browser.complaints() == []
-
-
-MANY = 1000
-
-
-def test_a_thousand_services_are_shown_and_stay_smooth(
-        sandbox, healthy, witness, path, browser):
-    backends = [web(healthy, f"{path}/{n:04}", name=f"service-{n:04}", slots=10,
-                    server="", haproxy={}) for n in range(MANY)]
-    one = compact({"host": "127.0.0.1", "port": 9})
-    for start in range(0, MANY, 100):
-        transaction = witness.transaction()
-        witness.ensure_path(path)
-        for n in range(start, start + 100):
-            transaction.create(f"{path}/{n:04}")
-            for port in range(9, 19):
-                transaction.create(f"{path}/{n:04}/i_{port:010}",
-                                   one.replace(b"9", b"%d" % port))
-        transaction.commit()
-    page = Page(sandbox, witness, path, backends, browser)
-    page.opens()
-    page.browser.shows("All 1000 services are whole", "#verdict", 60)
-    page.browser.shows("10000 / 10000", "#ready")
-    # The longest that a scroll through all of it holds the page up.
-    longest = page.browser.driver.execute_async_script("""
-      const done = arguments[0], start = performance.now();
-      let last = start, longest = 0;
-      (function frame(time) {
-        longest = Math.max(longest, time - last); last = time;
-        scrollBy(0, document.body.scrollHeight / 100);
-        if (time - start < 2000) requestAnimationFrame(frame);
-        else done(longest);
-      })(start);""")
-    print(f"longest frame {longest:.0f} ms")
-    assert longest < 500 * wait.FACTOR
-    page.browser.press("/", "0777")
-    assert page.rows() == ["service-0777"]
-    page.client.delete(f"{path}/0777/i_{9:010}")
-    wait.until(lambda: page.cells("service-0777") == ["ready"] * 9, 5,
-               "one is gone")
-    page.browser.picture("thousand")
-    print(json.dumps(page.browser.run(
-        "return performance.getEntriesByType('resource').slice(-3)"
-        ".map((it) => [it.name, it.duration, it.transferSize])")))

@@ -10,6 +10,7 @@ end
 
 describe("an account", function()
   local clock, one, source, book
+  local function turn() end
   local guard = {window = 10, share = 0.5, hold = 60}
 
   before_each(function()
@@ -114,7 +115,7 @@ describe("an account", function()
     clock.pass(11)
     one:update({})
     apply()
-    assert.are.equal("suspect", book:look(one).instances[3].state)
+    assert.are.equal("suspect", book:look(one, turn).instances[3].state)
     assert.are.same({"10.0.0.1:80 ready -> suspect",
       "10.0.0.2:80 ready -> suspect", "10.0.0.3:80 ready -> suspect"},
       table.move(events(), 4, 6, 1, {}))
@@ -133,21 +134,48 @@ describe("an account", function()
 
   it("works out what a service looks like only when it may have changed",
     function()
-      local first = book:look(one)
-      assert.are.equal(first, book:look(one))
+      local first = book:look(one, turn)
+      assert.are.equal(first, book:look(one, turn))
       one:update({instance(1)})
-      local pending = book:look(one)
+      local pending = book:look(one, turn)
       assert.are.equal("pending", pending.instances[1].state)
       apply()
       source.bad = {{znode = "bad", problem = "has no host; refused",
         is_refused = true}}
       source.version = 1
-      local look = book:look(one)
+      local look = book:look(one, turn)
       assert.are.same({"invalid", "ready"},
         {look.instances[1].state, look.instances[2].state})
       assert.are.same({1, 1, "degraded"}, {look.number, look.used, look.state})
       assert.is_true(look.cursor > pending.cursor)
     end)
+
+  it("adds up what services look like, and knows which changed since",
+    function()
+      book:look(one, turn)
+      assert.are.same({services = 1, whole = 0, degraded = 0, down = 1,
+        instances = 0}, book.totals)
+      local before = book.cursor
+      one:update({instance(1), instance(2)})
+      apply()
+      assert.are.same({}, book:newer(before))
+      book:look(one, turn)
+      assert.are.same({services = 1, whole = 1, degraded = 0, down = 0,
+        instances = 2}, book.totals)
+      assert.are.same({ready = 2}, book.states)
+      assert.are.same({one}, book:newer(before))
+      assert.are.same({}, book:newer(book.cursor))
+      assert.is_nil(book:newer(book.cursor - 1000))
+    end)
+
+  it("looks at what is there when others had their turn meanwhile", function()
+    one:update({instance(1), instance(2)})
+    local function meanwhile()
+      one:update({instance(2)})
+    end
+    assert.are.equal(1, book:look(one, meanwhile).number)
+    assert.are.equal(1, book:look(one, turn).number)
+  end)
 
   it("shows what is wrong with the znode of an instance that was kept",
     function()
@@ -155,6 +183,6 @@ describe("an account", function()
       apply()
       source.bad = {{znode = "i_1", problem = "weight: x, dropped"}}
       assert.are.equal("weight: x, dropped",
-        book:look(one).instances[1].problem)
+        book:look(one, turn).instances[1].problem)
     end)
 end)

@@ -30,7 +30,7 @@ describe("the agent", function()
           s2 = {weight = 1, maxconn = 0}}
       end,
       sessions = function() return 0 end,
-      active = function() return active end,
+      active = function() return active, 0 end,
       wall = clock.now,
       fill = function(backend, slot, server)
         table.insert(sent, string.format("fill %s/%s %s %s", backend, slot,
@@ -61,6 +61,7 @@ describe("the agent", function()
         end,
         poll = function() return table.remove(events, 1) end,
         tick = function() end,
+        wake = function() end,
         command = function(_, line)
           table.insert(sent, line)
           return #sent
@@ -199,6 +200,24 @@ describe("the agent", function()
     one:turn()
     assert.are.equal("show servers state web", sent[before + 1])
   end)
+
+  it("asks HAProxy at once where somebody sees another number of servers",
+    function()
+      new({config_of("web")})
+      connect()
+      answer_empty_slots()
+      register("/web", "a_1", 80)
+      active = 1
+      answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n\n")
+      local web, before = one.services[1], #sent
+      assert.is_false(one:see(web, 1))
+      active = 0
+      assert.is_true(one:see(web, 0))
+      assert.is_true(web.asking)
+      one:turn()
+      assert.are.equal("show servers state web", sent[before + 1])
+      assert.is_false(one:see(web, 0))
+    end)
 
   it("repeats a line of the client library once a minute at most", function()
     new({config_of("web")})

@@ -27,7 +27,7 @@ describe("a document", function()
       paths = {{hosts = "zk:2181", path = "/web", state = "read"}},
       slots = 8, used = 1, number = 1, counts = {ready = 1},
       instances = {{key = "10.0.0.1:80", state = "ready", slot = "s3"}},
-    })
+    }, function() end)
     assert.are.same({
       service = "web", backend = "www", source = "zookeeper",
       state = "whole", reasons = {}, number = 1,

@@ -1,0 +1,101 @@
+"""What the agent tells of a thousand services of ten instances."""
+
+
+import pytest
+
+import wait
+from haproxy import web
+from page import Page
+from service import compact
+from status import Status
+
+MANY = 1000
+EACH = 10
+FIRST_PORT = 9   # of instances that nobody checks
+
+# The longest that a scroll through the whole page holds it up.
+SCROLL = """
+const done = arguments[0], start = performance.now();
+let last = start, longest = 0;
+(function frame(time) {
+  longest = Math.max(longest, time - last); last = time;
+  scrollBy(0, document.body.scrollHeight / 100);
+  if (time - start < 2000) requestAnimationFrame(frame);
+  else done(longest);
+})(start);"""
+
+
+def names():
+    return [f"service-{n:04}" for n in range(MANY - 1)]
+
+
+def fill(client, path):
+    """Registers the instances of all services but the one that is watched."""
+    client.ensure_path(path)
+    transaction = client.transaction()
+    for number, name in enumerate(names(), 1):
+        transaction.create(f"{path}/{name}")
+        for port in range(FIRST_PORT, FIRST_PORT + EACH):
+            transaction.create(f"{path}/{name}/i_{port:010}",
+                               compact({"host": "127.0.0.1", "port": port}))
+        if number % 50 == 0 or number == MANY - 1:
+            assert all(isinstance(it, str) for it in transaction.commit())
+            transaction = client.transaction()
+
+
+@pytest.fixture
+def page(sandbox, healthy, witness, path, browser):
+    """One of the services is checked by HAProxy, and has real instances."""
+    fill(witness, path)
+    backends = [web(healthy, f"{path}/{name}", name=name, slots=EACH,
+                    server="", haproxy={}) for name in names()]
+    backends.append(web(healthy, f"{path}/watched", name="watched"))
+    return Page(sandbox, witness, path, backends, browser)
+
+
+def test_they_are_shown_and_the_page_stays_smooth(page):
+    page.add("watched", "one")
+    page.opens()
+    page.browser.shows(f"All {MANY} services are whole", "#verdict", 60)
+    page.browser.shows(f"{(MANY - 1) * EACH + 1} / ", "#ready")
+    longest = page.browser.driver.execute_async_script(SCROLL)
+    print(f"longest frame {longest:.0f} ms")
+    assert longest < 500 * wait.FACTOR
+    page.browser.press("/", "0777")
+    assert page.rows() == ["service-0777"]
+    page.client.delete(f"{page.path}/service-0777/i_{FIRST_PORT:010}")
+    wait.until(lambda: page.cells("service-0777") == ["ready"] * 9, 5,
+               "one is gone")
+    page.browser.picture("thousand")
+
+
+def test_one_that_dies_among_them_changes_its_cell_within_two_seconds(page):
+    one = page.add("watched", "one")
+    page.add("watched", "two")
+    page.opens()
+    page.browser.shows(f"All {MANY} services are whole", "#verdict", 60)
+    wait.until(lambda: page.cells("watched") == ["ready", "ready"], 10, "ready")
+    one.process.kill()
+    took = wait.elapsed(lambda: wait.until(
+        lambda: page.cells("watched") == ["failed", "ready"], 10, "failed"))
+    print(f"seen after {took:.2f} s")
+    assert took < 2 * wait.FACTOR
+    page.browser.shows("1 degraded of 1000 services", "#verdict", 2)
+
+
+@pytest.mark.parametrize("asked, said", [
+    ("/metrics", 'synapse_service_instances{service="watched",'
+                 'state="failed"} 1\n'),
+    ("/events.json", '"to":"failed"'),
+    ("/status.json?problems=1", '"state":"failed"'),
+])
+def test_whatever_is_asked_knows_what_a_check_has_just_found(
+        page, asked, said):
+    one = page.add("watched", "one")
+    page.proxy.serves([one], "watched", 60)
+    status = Status(page.proxy)
+    wait.until(lambda: '"whole":1000' in status.ask(
+        "/status.json?limit=1")[1], 60, "all are whole")
+    one.process.kill()
+    page.proxy.serves([], "watched")
+    assert said in status.ask(asked)[1]
