@@ -77,7 +77,7 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
         python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base \
         systemd man-db chromium chromium-driver python3-selenium wrk \
-        debhelper dpkg-dev libseccomp-dev lintian \
+        debhelper dpkg-dev libseccomp-dev lintian mmdebstrap \
         $(if $(shell command -v npm),,npm)
 
 .PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \

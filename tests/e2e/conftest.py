@@ -22,9 +22,9 @@ COUNTS = "requests"
 def missing():
     """Names what the tests need and this machine does not have."""
     tools = ["chromedriver", "chromium", "curl", "dnsmasq", "gdb", "haproxy",
-             "ip", "java", "lintian", "lua5.3", "man", "mount", "nm", "nsenter",
-             "prlimit", "promtool", "socat", "ss", "strace", "systemd-analyze",
-             "unshare", "valgrind"]
+             "ip", "java", "lintian", "lua5.3", "man", "mmdebstrap", "mount",
+             "nm", "nsenter", "prlimit", "promtool", "socat", "ss", "strace",
+             "systemd-analyze", "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,
              program.MODULE, program.AGENT]
     lacks = [name for name in tools if not shutil.which(name)]

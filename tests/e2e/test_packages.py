@@ -1,45 +1,55 @@
-"""The Debian packages: what lintian says of them, what is in them, what
-their maintainer scripts do, and that what was unpacked runs."""
+"""The Debian packages: what lintian says of them, what is in them, what their
+maintainer scripts do, and their whole life in a minimal Debian."""
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 
 import pytest
 
+import packages
 import program
+import service
 import wait
-from namespace import Namespace
+from debian import Debian, base
+from load import Load
+from manager import Manager
+from namespace import ZOO_CFG, Namespace
+from packages import NAMES, depends, files_of, run
+from zookeeper import JAVA, Clients, births, children
 
-NAMES = ("haproxy-synapse", "nerve")
+LATER = f"{packages.version_here()}.1"
+ZNODES = "/nerve/services/web/services"
+USERS = tuple(f"/etc/{name}" for name in (
+    "group", "gshadow", "passwd", "shadow"))
+# What a purge leaves changed: the user, with the copies of the files before
+# the last change of each, and what dpkg remembers.
+LEFT = {*USERS, *(f"{name}-" for name in USERS), "/var/log/dpkg.log",
+        "/var/lib/dpkg/status-old"}
+# Of the alternatives, what a machine without systemd has.
+SMALLEST = {
+    "systemd | systemd-standalone-sysusers | systemd-sysusers":
+        "systemd-standalone-sysusers",
+    "systemd | systemd-tmpfiles": "systemd-standalone-tmpfiles"}
 SCRIPTS = ("postinst", "postrm", "prerm")
 
-# Each notes how it was called: what would change this machine.
-FAKES = ("systemctl", "deb-systemd-helper", "deb-systemd-invoke",
-         "systemd-sysusers", "systemd-tmpfiles")
-FAKE = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
-
-
-def run(*argv, **options):
-    """Runs a command that must succeed; returns what it printed."""
-    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False,
-                          timeout=400 * wait.FACTOR, **options)
-    assert done.returncode == 0, done.stdout[-4000:]
-    return done.stdout
+# What scripts call that would change this machine; each does nothing.
+FAKES = ("deb-systemd-helper", "systemd-sysusers")
+FAKE = "#!/bin/sh\n"
 
 
 @pytest.fixture(scope="module")
 def debs():
-    """The packages that `make deb` has built, by their names."""
-    run("make", "deb", cwd=program.ROOT, env={
-        **os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
-    folder = f"{program.BUILD}/deb"
-    with open(f"{program.ROOT}/VERSION") as file:
-        version = file.read().strip()
-    machine = run("dpkg", "--print-architecture").strip()
-    return {name: f"{folder}/{name}_{version}_{machine}.deb"
-            for name in NAMES}
+    """The packages of this version, by their names."""
+    return packages.build(f"{program.BUILD}/deb", packages.version_here())
+
+
+@pytest.fixture(scope="module")
+def newer(shared):
+    """The packages as a later version has them."""
+    return packages.build(shared.path("newer"), LATER)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +66,7 @@ def unpacked(shared, debs):
 @pytest.fixture
 def network(sandbox, unpacked):
     """A namespace in which the packages are installed over this machine,
-    the programs that reach systemd note their calls, and there is a user
-    nerve whom no other process of this machine has."""
+    and there is a user nerve whom no other process of this machine has."""
     made = Namespace(sandbox)
     for name in FAKES:
         os.chmod(sandbox.write(name, FAKE), 0o755)
@@ -71,22 +80,6 @@ def network(sandbox, unpacked):
         [*layers, f"mount --bind {users} /etc/passwd", "echo mounted"]))
     assert shown == "mounted\n"
     return made
-
-
-def field(deb, name):
-    return run("dpkg-deb", "-f", deb, name).strip()
-
-
-def packages_in(text):
-    """The names in a field such as Depends, alternatives in one."""
-    return {re.sub(r" *\([^)]*\)", "", one).strip()
-            for one in text.split(",")}
-
-
-def files_of(deb):
-    """The files of a package, links and directories left out."""
-    return {line.split()[5][1:] for line in
-            run("dpkg-deb", "-c", deb).splitlines() if line[0] == "-"}
 
 
 def lua_files():
@@ -126,7 +119,7 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
     assert {name for name in found
             if not name.startswith("/usr/share/doc/")} == wanted
     assert {"haproxy", "lua-cjson", "lua-posix", "lua5.3", "libseccomp2",
-            "libzookeeper-mt2"} <= packages_in(field(deb, "Depends"))
+            "libzookeeper-mt2"} <= depends(deb)
 
 
 def test_nerve_has_its_unit_its_user_and_its_pages(debs):
@@ -137,11 +130,11 @@ def test_nerve_has_its_unit_its_user_and_its_pages(debs):
         "/usr/bin/nerve", "/etc/nerve/nerve.conf.json",
         "/lib/systemd/system/nerve.service", "/usr/lib/sysusers.d/nerve.conf",
         "/usr/share/man/man8/nerve.8.gz", "/usr/share/man/man5/nerve.conf.5.gz"}
-    depends = packages_in(field(deb, "Depends"))
+    needed = depends(deb)
     assert {"libjansson4", "libmicrohttpd12", "libuv1", "libzookeeper-mt2",
             "systemd | systemd-standalone-sysusers | systemd-sysusers"
-            } <= depends
-    assert not [name for name in depends if name.startswith("haproxy")]
+            } <= needed
+    assert not [name for name in needed if name.startswith("haproxy")]
 
 
 def test_what_an_operator_edits_is_a_conffile(debs, unpacked):
@@ -166,43 +159,12 @@ def test_the_maintainer_scripts_are_clean(unpacked):
     run("shellcheck", *here)
 
 
-def calls_of(sandbox, network, script, *arguments, systemd=True):
-    """What a maintainer script calls, with and without systemd running."""
-    calls = sandbox.write("calls", "")
-    if systemd:
-        network.output("mkdir", "-p", "/run/systemd/system")
+def run_script(sandbox, network, script, *arguments):
+    """Runs a maintainer script as where no systemd is."""
     shown = network.output(
-        "env", f"PATH={sandbox.directory}:{os.environ['PATH']}",
-        f"CALLS={calls}", "sh", "-c", '"$@" 2>&1 && echo succeeded', "sh",
-        script, *arguments)
+        "env", f"PATH={sandbox.directory}:{os.environ['PATH']}", "sh", "-c",
+        '"$@" 2>&1 && echo succeeded', "sh", script, *arguments)
     assert shown.endswith("succeeded\n"), shown
-    with open(calls) as file:
-        return file.read()
-
-
-def test_an_upgrade_of_nerve_sends_usr2_and_restarts_nothing(
-        sandbox, network, unpacked):
-    folder = f"{unpacked}/DEBIAN/nerve"
-    calls = calls_of(sandbox, network, f"{folder}/prerm", "upgrade", "2")
-    calls += calls_of(sandbox, network, f"{folder}/postinst", "configure", "1")
-    assert re.findall(r"^.*\bkill\b.*$", calls, re.M) == [
-        "systemctl kill --kill-who=main --signal=USR2 nerve.service"]
-    assert not re.search(r"\b(re)?(stop|restart)\b", calls), calls
-
-
-def test_a_first_installation_of_nerve_starts_it_and_signals_nothing(
-        sandbox, network, unpacked):
-    calls = calls_of(sandbox, network, f"{unpacked}/DEBIAN/nerve/postinst",
-                     "configure")
-    assert "systemd-sysusers " in calls
-    assert "deb-systemd-invoke start nerve.service" in calls
-    assert "USR2" not in calls
-
-
-def test_a_removal_of_nerve_stops_it(sandbox, network, unpacked):
-    calls = calls_of(sandbox, network, f"{unpacked}/DEBIAN/nerve/prerm",
-                     "remove")
-    assert "deb-systemd-invoke stop nerve.service" in calls
 
 
 def test_without_systemd_a_running_nerve_goes_on_in_the_same_process(
@@ -212,21 +174,11 @@ def test_without_systemd_a_running_nerve_goes_on_in_the_same_process(
                           "/etc/nerve/nerve.conf.json")
     nerve.says("nerve")
     postinst = f"{unpacked}/DEBIAN/nerve/postinst"
-    calls_of(sandbox, network, postinst, "configure", systemd=False)
+    run_script(sandbox, network, postinst, "configure")
     assert not nerve.lines("goes on as")
-    calls_of(sandbox, network, postinst, "configure", "1", systemd=False)
+    run_script(sandbox, network, postinst, "configure", "1")
     nerve.says("goes on as", 20)
     assert nerve.alive()
-
-
-def test_an_upgrade_of_the_agent_reloads_haproxy(sandbox, network, unpacked):
-    postinst = f"{unpacked}/DEBIAN/haproxy-synapse/postinst"
-    first = calls_of(sandbox, network, postinst, "configure")
-    assert "haproxy.service" not in first
-    assert "systemd-tmpfiles " in first and "daemon-reload" in first
-    calls = calls_of(sandbox, network, postinst, "configure", "1")
-    assert re.findall(r".*haproxy\.service", calls) == [
-        "deb-systemd-invoke reload haproxy.service"]
 
 
 def test_a_purge_takes_what_was_written_at_run_time(
@@ -234,37 +186,100 @@ def test_a_purge_takes_what_was_written_at_run_time(
     for name, place in zip(NAMES, ("/var/lib/synapse", "/var/lib/nerve")):
         network.output("mkdir", "-p", f"{place}/deep")
         postrm = f"{unpacked}/DEBIAN/{name}/postrm"
-        calls_of(sandbox, network, postrm, "remove")
+        run_script(sandbox, network, postrm, "remove")
         assert network.output("ls", place) == "deep\n"
-        calls_of(sandbox, network, postrm, "purge")
+        run_script(sandbox, network, postrm, "purge")
         assert network.output("sh", "-c", f"test -e {place} || echo gone")
 
 
 def test_nerve_and_the_generator_run_from_where_they_are_installed(network):
-    with open(f"{program.ROOT}/VERSION") as file:
-        version = file.read().strip()
+    version = packages.version_here()
     assert version in network.output("/usr/bin/nerve", "--version")
     assert "valid" in network.output(
         "sh", "-c", "nerve -k -c /etc/nerve/nerve.conf.json 2>&1 && echo valid")
     assert "SYNAPSE_CONFIG" in network.output("synapse-haproxy-cfg", "-h")
 
 
-def test_debian_s_haproxy_runs_the_agent_by_the_drop_in(network, unpacked):
-    """Its unit's line, with what the drop-in file adds."""
-    with open(f"{unpacked}/lib/systemd/system/haproxy.service.d/"
-              "synapse.conf") as file:
-        [extra] = re.findall(r'"EXTRAOPTS=(.*)"', file.read())
-    network.output("systemd-tmpfiles", "--create",
-                   "/usr/lib/tmpfiles.d/haproxy-synapse.conf")
-    network.output("install", "-d", "/run/haproxy")
-    line = ["haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg", "-p",
-            "/run/haproxy.pid", *extra.split()]
-    shown = network.output("sh", "-c", '"$@" 2>&1', "sh", *line, "-c")
-    assert "Configuration file is valid" in shown, shown
-    network.start("haproxy", *line)
-    with open(f"{program.ROOT}/VERSION") as file:
-        version = file.read().strip()
-    wait.until(lambda: f'"version":"{version}"' in network.output(
-        "curl", "-s", "http://127.0.0.1:3214/status.json").replace(" ", ""),
-        30, "the agent says its version")
-    assert "<html" in network.output("curl", "-s", "http://127.0.0.1:3214/")
+@pytest.fixture
+def debian(sandbox, debs):
+    """A Debian that has what the packages depend on, and nothing else."""
+    needed = set().union(*map(depends, debs.values()))
+    return Debian(sandbox, base({SMALLEST.get(name, name)
+                                 for name in needed}))
+
+
+@pytest.fixture
+def manager(debian):
+    """What systemd is there. HAProxy runs, as Debian configures it."""
+    made = Manager(debian)
+    made.start("haproxy.service")
+    return made
+
+
+def serve_web(sandbox):
+    """A ZooKeeper and the service that both samples name. Returns a client."""
+    file = sandbox.write("zoo.cfg", ZOO_CFG.format(sandbox.path("data")))
+    sandbox.run("zookeeper", [*JAVA, file])
+    sandbox.run("service", [sys.executable, service.__file__, "one",
+                            "127.0.0.1", "8000"])
+    clients = Clients("127.0.0.1:2181")
+    sandbox.at_end(clients.close)
+    return clients.client()
+
+
+def fetch(port, path="/"):
+    """The body of an answer; empty without one."""
+    return subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}{path}"],
+                          text=True, stdout=subprocess.PIPE, check=False,
+                          timeout=20 * wait.FACTOR).stdout
+
+
+def wait_for_version(manager, version):
+    """Waits until both programs are of that version, and serve."""
+    manager.running["nerve.service"].says(f"nerve {version} ", 20)
+    wait.until(lambda: f'"version":"{version}"' in fetch(
+        3214, "/status.json").replace(" ", ""), 20, "the agent is of it")
+    wait.until(lambda: fetch(3213) == "one", 20, "requests are answered")
+
+
+def users_of(debian):
+    """The files of users and groups, without what they say of nerve."""
+    return debian.output("grep", "-v", "^nerve:", *USERS)
+
+
+def install(manager, debian, debs):
+    """Installs packages as apt would, once it has them."""
+    manager.serve("dpkg", "-i", *(
+        shutil.copy(deb, f"{debian.root}/run").removeprefix(debian.root)
+        for deb in debs.values()))
+
+
+def test_both_live_in_a_minimal_debian_and_nothing_of_them_is_left(
+        sandbox, debian, manager, debs, newer):
+    files, users = debian.files(), users_of(debian)
+    install(manager, debian, debs)
+    with debian.network():
+        assert not fetch(3214)  # the agent waits for the operator
+        manager.restart("haproxy.service")
+        running = dict(manager.running)
+        client = serve_web(sandbox)
+        wait_for_version(manager, packages.version_here())
+        manager.reload("nerve.service")
+        running["nerve.service"].says("reloaded as")
+        born = births(client, ZNODES)
+        with Load("127.0.0.1", 3213) as load:
+            load.settle(120)
+            install(manager, debian, newer)
+            wait_for_version(manager, LATER)
+            load.settle(120)
+        load.assert_none_failed()
+        assert births(client, ZNODES) == born != {}
+        assert manager.running == running
+        assert all(process.alive() for process in running.values())
+        manager.serve("dpkg", "--purge", *NAMES)
+        assert running["nerve.service"].status == 0
+        assert not children(client, ZNODES)
+    manager.restart("haproxy.service")
+    left = {name for name, _ in files.items() ^ debian.files().items()}
+    assert left <= LEFT, " ".join(sorted(left - LEFT))
+    assert users_of(debian) == users

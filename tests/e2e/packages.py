@@ -1,0 +1,47 @@
+"""The Debian packages: `make deb`, and what can be read of them."""
+
+import os
+import re
+import subprocess
+
+import program
+import wait
+
+NAMES = ("haproxy-synapse", "nerve")
+
+
+def run(*argv, **options):
+    """Runs a command that must succeed; returns what it printed."""
+    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False,
+                          timeout=400 * wait.FACTOR, **options)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+def version_here():
+    with open(f"{program.ROOT}/VERSION") as file:
+        return file.read().strip()
+
+
+def build(folder, version):
+    """Has both packages built in `folder`; returns their files by name."""
+    run("make", "deb", f"DEB_DIR={folder}", f"DEB_VERSION={version}",
+        cwd=program.ROOT,
+        env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
+    machine = run("dpkg", "--print-architecture").strip()
+    return {name: f"{folder}/{name}_{version}_{machine}.deb"
+            for name in NAMES}
+
+
+def depends(deb):
+    """What a package depends on, without versions; alternatives are one."""
+    field = run("dpkg-deb", "-f", deb, "Depends").strip()
+    return {re.sub(r" *\([^)]*\)", "", one).strip()
+            for one in field.split(",")}
+
+
+def files_of(deb):
+    """The files of a package, links and directories left out."""
+    return {line.split()[5][1:] for line in
+            run("dpkg-deb", "-c", deb).splitlines() if line[0] == "-"}
