@@ -40,6 +40,7 @@ QUORUM_PORT, ELECTION_PORT = 2888, 3888
 SERVICE_PORT = 8000
 STATS_PORT = 3212
 FRONTEND_PORTS = {"service_a": 3213, "service_b": 3214}
+STATUS_PORT = 3215
 
 
 def machine(name):

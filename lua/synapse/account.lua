@@ -61,7 +61,7 @@ end
 
 local function state_of(one, key)
   if not one.placement.by_key[key] then
-    return ABSENT
+    return ABSENT, "no znode asks for it any more"
   end
   return look.state(one, key)
 end

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,9 @@ A1, A2, B1 = "service_a_node_1", "service_a_node_2", "service_b_node_1"
 PIECES = collections.Counter(
     {"zookeeper": 1, "service": 3, "nerve": 3, "haproxy": 3})
 
+
+# How often the page asks for news.
+PAGE_SECONDS = 1
 
 numbers = itertools.count(1)
 
@@ -136,6 +140,46 @@ def test_traffic_moves_when_a_service_is_killed_and_when_it_is_back(demo):
     assert demo.ends() == 0
     assert not living()
     assert not os.path.exists(FOLDER)
+
+
+class Page:
+    """The status page, as the demo names it before all else."""
+
+    def __init__(self, demo):
+        self.url = re.match(r"The status page: (http://\S+)", demo.text())[1]
+
+    def events_after(self, number):
+        """What it shows as new since then, in one line each."""
+        shown = json.loads(output_of(
+            f"curl -s {self.url}events.json?since={number}"))
+        return shown["last"], [
+            f"{one['instance']} {one['from']} -> {one['to']}: {one.get('why')}"
+            for one in shown["events"]]
+
+
+# What one breaks, with what the page says of it.
+BREAKS = (
+    (f"stop {A1} nerve", f"{NETWORK}.102:8000 ready -> absent: no znode asks "
+     "for it any more"),
+    (f"crash {B1} service", f"{NETWORK}.103:8000 ready -> failed: HAProxy's "
+     "check fails: connection refused or lost"),
+    (f"health {A2} off", f"{NETWORK}.104:8000 ready -> failed: HAProxy's "
+     "check fails: answer not understood"),
+    ("crash zookeeper1 zookeeper", f"{NETWORK}.101:2181 connected -> "
+     "connecting: session with ZooKeeper"),
+)
+
+
+def test_the_page_tells_within_two_seconds_what_is_broken_and_why(demo):
+    demo.runs()
+    page = Page(demo)
+    assert "<html" in output_of(f"curl -s {page.url}")
+    for words, event in BREAKS:
+        last, _ = page.events_after(0)
+        type_in_other_terminal(
+            f"DEMO_NETWORK={NETWORK} demo/smartstack {words}")
+        wait.until(lambda n=last, e=event: e in page.events_after(n)[1],
+                   2 - PAGE_SECONDS, f"{words}: the page shows {event!r}")
 
 
 def test_traffic_moves_with_the_health_of_a_service(demo):
