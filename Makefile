@@ -66,6 +66,8 @@ SANITIZERS := address undefined thread
 FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
 INSTALL := install -D -m
+# Installed below /etc, where there is none.
+CONFIGURATIONS := haproxy/synapse.cfg haproxy/synapse.conf.json nerve/nerve.conf.json
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 # Debian packages: to build, to run, to test.
@@ -205,11 +207,15 @@ install: all
 	$(INSTALL) 644 nerve/nerve.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nerve.conf
 	$(INSTALL) 644 nerve/nerve.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
 	sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
+	$(INSTALL) 644 haproxy/synapse.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/synapse.conf
+	$(INSTALL) 644 haproxy/haproxy.service.conf $(DESTDIR)$(PREFIX)/lib/systemd/system/haproxy.service.d/synapse.conf
 	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
 	for file in $(LUA_FILES); do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/$${file#lua/} || exit 1; done
-	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/synapse.conf.json haproxy/status.html haproxy/alerts.yml nerve/nerve.conf.json; do \
+	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/status.html haproxy/alerts.yml; do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
+	for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$$file; \
+	  test -e $$to || { $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; } || exit 1; done
 
 # The packages haproxy-synapse and nerve, of the version DEB_VERSION, in build/deb.
 DEB_VERSION ?= $(VERSION)

@@ -11,6 +11,7 @@ import pytest
 import program
 import wait
 from metrics import Pages
+from namespace import Namespace
 from nerve import watched
 from zookeeper import children
 
@@ -69,11 +70,40 @@ def test_the_unit_is_right_where_it_is_installed(installed):
     assert shown == ""
 
 
-def test_the_unit_follows_the_prefix(sandbox):
+def test_what_is_installed_follows_the_prefix(sandbox):
     target = sandbox.path("target")
     run("make", "-s", "install", f"DESTDIR={target}", "PREFIX=/usr")
     with open(f"{target}/usr/{UNIT}") as file:
         assert "ExecStart=/usr/bin/nerve " in file.read()
+    with open(f"{target}/etc/haproxy/synapse.cfg") as file:
+        assert "lua-load /usr/share/myelin/synapse.lua\n" in file.read()
+
+
+def test_a_configuration_that_is_there_stays_as_it_is(sandbox):
+    os.makedirs(sandbox.path("etc/nerve"))
+    mine = sandbox.write("etc/nerve/nerve.conf.json", "mine")
+    run("make", "-s", "install", f"DESTDIR={sandbox.directory}")
+    with open(mine) as file:
+        assert file.read() == "mine"
+    assert os.path.exists(sandbox.path("etc/haproxy/synapse.conf.json"))
+
+
+def test_what_is_installed_is_good_as_it_is(sandbox, installed):
+    """Both programs take their configurations, HAProxy by its drop-in file,
+    in a namespace where all of it is installed over this machine."""
+    machine = Namespace(sandbox)
+    with open(f"{installed}/lib/systemd/system/haproxy.service.d/"
+              "synapse.conf") as file:
+        [extra] = re.findall(r'"EXTRAOPTS=(.*)"', file.read())
+    etc = installed.replace("usr/local", "etc")
+    shown = machine.output("sh", "-exc", f"""
+        mount --bind {installed} /usr/local
+        mount -t overlay none -o lowerdir={etc}:/etc /etc
+        /usr/local/bin/nerve -k -c /etc/nerve/nerve.conf.json
+        install -d /run/haproxy
+        haproxy -c -f /etc/haproxy/haproxy.cfg {extra} 2>&1""")
+    assert "nerve.conf.json: good, 1 service" in shown
+    assert "Configuration file is valid" in shown
 
 
 def test_control_a_unit_that_names_no_program_is_found(sandbox):
