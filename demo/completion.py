@@ -5,8 +5,8 @@ from machines import MACHINES, SERVICES, machine
 
 NODES = [one.name for one in MACHINES if one.offers]
 NAMES = [one.name for one in MACHINES]
-WORDS = ["up", "down", "status", *VERBS, "wait", "health", "call", "zk",
-         "log", "watch"]
+WORDS = ["up", "down", "status", *VERBS, "wait", "health", "ctl", "call",
+         "zk", "log", "watch"]
 
 
 def candidates(words):
@@ -39,6 +39,9 @@ _ARGUMENTS = {
     ("health", 2): ["on", "off"],
     ("wait", 1): [*NAMES, "leader"],
     ("wait", 2): ["in", "out"],
+    ("ctl", 1): NODES,
+    ("ctl", 2): ["disable", "enable", "status", "weight"],
+    ("ctl", 3): SERVICES,
     ("call", 1): NODES,
     ("call", 2): SERVICES,
     ("call", 3): ["-n"],

@@ -1,6 +1,7 @@
 """The piece that is nerve: it checks the service and registers it."""
 
 import json
+import subprocess
 
 from machines import SERVICE_PORT, registrations
 from piece import Piece
@@ -23,6 +24,8 @@ class Nerve(Piece):
         service = self.machine.offers
         return {
             "instance_id": self.machine.name,
+            "control_socket": self.file("nerve.sock"),
+            "holds_path": self.file("nerve.holds"),
             "services": {service: {
                 "host": self.stack.address(self.machine),
                 "port": self.stack.port(self.machine, SERVICE_PORT),
@@ -36,6 +39,13 @@ class Nerve(Piece):
 
     def command(self):
         return ["build/nerve", "-c", self.file("nerve.conf.json")]
+
+    def ctl(self, words):
+        """What an operator types: one command of `nerve ctl`. Returns its
+        exit status."""
+        return subprocess.run(
+            ["build/nerve", "ctl", "-c", self.file("nerve.conf.json"), *words],
+            check=False).returncode
 
     def says(self):
         if not self.process.runs():

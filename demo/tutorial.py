@@ -29,18 +29,19 @@ class Step:
 
 
 def steps_of(text):
-    """The steps that `text` has, in its order."""
-    steps = []
+    """The steps that `text` has, in its order; each ends with a heading."""
+    steps, inside = [], False
     for line in text.splitlines():
         heading, load = _STEP.fullmatch(line), _LOAD.fullmatch(line)
         if heading:
             steps.append(Step(int(heading[1]), heading[2]))
+            inside = True
         elif line.startswith("#"):
-            continue
-        elif steps and load:
+            inside = False
+        elif inside and load:
             steps[-1].load = load[1]
-        elif steps and line.startswith(_COMMAND):
+        elif inside and line.startswith(_COMMAND):
             steps[-1].commands.append(Command(line.removeprefix(_COMMAND)))
-        elif steps and steps[-1].commands and line.startswith("    "):
+        elif inside and steps[-1].commands and line.startswith("    "):
             steps[-1].commands[-1].shown.append(line.strip())
     return steps

@@ -41,9 +41,9 @@ FAKE = "#!/bin/sh\n"
 
 
 @pytest.fixture(scope="module")
-def debs():
+def debs(shared):
     """The packages of this version, by their names."""
-    return packages.build(f"{program.BUILD}/deb", packages.version_here())
+    return packages.build(shared.path("debs"), packages.version_here())
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def tour(*arguments):
 def test_every_step_of_the_tutorial_shows_what_it_says():
     done = tour()
     assert done.returncode == 0, done.stdout
-    assert re.search(r"\n18 passed, 0 failed\n$", done.stdout)
+    assert re.search(r"\n21 passed, 0 failed\n$", done.stdout)
     print(done.stdout[done.stdout.rindex("STEP"):])
     assert not living()
     assert not os.path.exists(FOLDER)
@@ -57,7 +57,7 @@ def test_a_step_that_shows_something_else_fails_the_tour(sandbox):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--step", "99"], "tour: --step 99: the text has steps 1 to 18\n"),
+    (["--step", "99"], "tour: --step 99: the text has steps 1 to 21\n"),
     (["--text", "/dev/null"], "tour: /dev/null: it has no step"),
 ])
 def test_what_the_tour_cannot_run_is_named(arguments, message):
@@ -69,7 +69,8 @@ def test_what_the_tour_cannot_run_is_named(arguments, message):
 def test_steps_are_read_from_the_text():
     [one, two] = tutorial.steps_of(
         "# Title\n\n    $ before any step\n\n### 1. One\n\n    $ a b\n    x\n"
-        "    $ c\n\nwords\n\n*Under load:* none fails.\n## Part\n### 2. Two\n")
+        "    $ c\n\nwords\n\n*Under load:* none fails.\n## Part\n\n"
+        "    $ in no step\n### 2. Two\n")
     assert (one.number, one.title, one.load) == (1, "One", "none fails")
     assert [(command.words, command.shown) for command in one.commands] == [
         ("a b", ["x"]), ("c", [])]
