@@ -301,13 +301,29 @@ function instance.is_newer(a, b)
   return (a.znode or "") > (b.znode or "")
 end
 
---- Tells whether two instances serve alike, so that nothing is to be done.
+local function has_labels(one, labels)
+  for label, value in pairs(labels) do
+    if one[label] ~= value then
+      return false
+    end
+  end
+  return true
+end
+
+local function same_labels(a, b)
+  return a == b or a ~= nil and b ~= nil and has_labels(a, b) and
+    has_labels(b, a)
+end
+
+--- Tells whether what is known of two instances is the same, so that nothing is
+-- to be done.
 -- @tparam instance a
 -- @tparam instance b
 -- @treturn boolean
 function instance.is_same(a, b)
   return a.key == b.key and a.weight == b.weight and a.name == b.name and
-    a.options == b.options and a.znode == b.znode
+    a.options == b.options and a.znode == b.znode and a.origin == b.origin and
+    same_labels(a.labels, b.labels)
 end
 
 return instance

@@ -1,5 +1,6 @@
 """The files of the services, and how old a snapshot may be."""
 
+import json
 import os
 import shutil
 import stat
@@ -61,6 +62,22 @@ def test_a_file_has_the_instances_as_airbnbs_synapse_writes_them(
     witness.delete(node)
     holds(directory, "[]")
     assert sorted(os.listdir(directory)) == [".myelin", "web.json"]
+
+
+# Whoever served alike was taken for the same, so that new labels of a znode
+# reached neither the file nor the status.
+def test_a_file_follows_labels_alone(
+        sandbox, healthy, witness, path, directory):
+    proxy = sandbox.haproxy([web(healthy, path)],
+                            synapse=output_to(directory))
+    one = sandbox.service("one")
+    node = register(witness, path, one.payload("i-1", labels={"az": "a"}))
+    wait.until(lambda: '{"az":"a"}' in (content(directory) or ""), 10, "az a")
+    proxy.serves([one])
+    witness.set(node, one.payload("i-1", labels={"az": "b"}))
+    wait.until(lambda: '{"az":"b"}' in content(directory), 10, "az b")
+    told = json.loads(proxy.ask("show synapse service web json"))
+    assert told["instances"][0]["labels"] == {"az": "b"}
 
 
 def test_nothing_is_written_before_anything_is_known(

@@ -164,4 +164,22 @@ describe("two instances", function()
     assert.is_false(instance.is_same(one,
       {key = "a:1", weight = 2, name = "n", znode = "z"}))
   end)
+
+  it("differ by their labels", function()
+    local function same(a, b)
+      return instance.is_same({key = "a:1", labels = a},
+        {key = "a:1", labels = b})
+    end
+    assert.is_true(same({az = "a"}, {az = "a"}))
+    assert.is_false(same({az = "a"}, {az = "b"}))
+    assert.is_false(same({az = "a"}, {az = "a", more = true}))
+    assert.is_false(same({az = "a", more = true}, {az = "a"}))
+    assert.is_false(same(nil, {az = "a"}))
+    assert.is_false(same({}, nil))
+  end)
+
+  it("differ by the source that they are from", function()
+    assert.is_false(instance.is_same({key = "a:1", origin = "one"},
+      {key = "a:1", origin = "two"}))
+  end)
 end)
