@@ -367,10 +367,9 @@ function agent:release(one)
   if not one.held_at then
     return one.name .. " is not held"
   end
-  one:release()
+  changed(self, one, one:release())
   self.account:report_hold(one, "held", "free")
   self.sync:mark(one)
-  self.keeper:changed()
   self.client:wake()
   self.deps.log:warning("%s: held no more, by command", one.name)
   return one.name .. " follows ZooKeeper again"

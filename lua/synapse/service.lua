@@ -449,13 +449,12 @@ function service:hold()
 end
 
 --- Ends a hold: what was missed is to be done now.
+-- @treturn boolean whether that is anything
 function service:release()
   local instances = self.put_off
   self.held_at, self.put_off = nil, nil
   self.version = self.version + 1
-  if instances then
-    self:update(instances)
-  end
+  return instances ~= nil and self:update(instances)
 end
 
 -- A name that HAProxy has resolved is no drift.

@@ -80,6 +80,23 @@ def test_a_file_follows_labels_alone(
     assert told["instances"][0]["labels"] == {"az": "b"}
 
 
+# What came during a hold was done when it was released, but the file stayed.
+def test_a_file_has_what_was_missed_during_a_hold(
+        sandbox, healthy, witness, path, directory):
+    one, two = sandbox.service("one"), sandbox.service("two")
+    proxy = sandbox.haproxy([web(healthy, path)], synapse=output_to(
+        directory, runtime_changes=True))
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    proxy.ask("synapse hold web")
+    register(witness, path, two.payload("two"))
+    wait.always(lambda: str(two.port) not in (content(directory) or ""), 2,
+                "it is held")
+    proxy.ask("synapse release web")
+    proxy.serves([one, two])
+    wait.until(lambda: str(two.port) in content(directory), 10, "it is there")
+
+
 def test_nothing_is_written_before_anything_is_known(
         sandbox, path, directory):
     site = Site(sandbox, path, synapse=output_to(directory))
