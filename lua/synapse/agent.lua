@@ -88,7 +88,8 @@ local function new_keeper(self, deps)
   })
 end
 
--- What the snapshot tells of a service is known of it.
+-- What the snapshot tells of a service is known of it, and so is what nobody
+-- else tells.
 local function new_output(self, deps)
   local services = {}
   for _, one in ipairs(self.services) do
@@ -101,7 +102,7 @@ local function new_output(self, deps)
     log = deps.log,
   })
   for _, one in ipairs(services) do
-    if deps.records[one.name] then
+    if deps.records[one.name] or #one.deps.config.sources == 0 then
       made:changed(one)
     end
   end

@@ -10,7 +10,7 @@ import pytest
 
 import wait
 from chain import Site
-from haproxy import web
+from haproxy import Backend, web
 from zookeeper import register
 
 # More than anybody allows here.
@@ -95,6 +95,17 @@ def test_a_file_has_what_was_missed_during_a_hold(
     proxy.ask("synapse release web")
     proxy.serves([one, two])
     wait.until(lambda: str(two.port) in content(directory), 10, "it is there")
+
+
+# It came with the first reload alone, by the snapshot.
+def test_a_file_has_the_default_servers_of_a_static_service(
+        sandbox, directory):
+    proxy = sandbox.haproxy([Backend(hosts=["none"], service={
+        "discovery": {"method": "base"},
+        "default_servers": [{"host": "127.0.0.1", "port": 80}]})],
+        snapshot=False, synapse=output_to(directory))
+    holds(directory, '[{"name":null,"host":"127.0.0.1","port":80}]')
+    assert proxy.process.alive()
 
 
 def test_nothing_is_written_before_anything_is_known(
