@@ -58,7 +58,7 @@ function guard.new(settings, instances, suspects, now)
     settings = settings, present = {}, born = {}, gone = {}, held = {},
   }, guard)
   for _, one in ipairs(instances) do
-    local till = suspects[one.key]
+    local till = settings.hold > 0 and suspects[one.key]
     if till then
       till = math.min(till, now + settings.hold)
       self.gone[one.key] =

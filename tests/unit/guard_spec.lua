@@ -256,6 +256,15 @@ describe("a guard", function()
       assert.are.equal(7, #take(range(2, 8)))
     end)
 
+    -- Nobody looked at them any more, so that they stayed suspects for ever,
+    -- and HAProxy was asked for the state of their slots each second.
+    it("has no suspects where it is turned off since", function()
+      new({hold = 0}, range(1, 8), {[instance(1).key] = clock.now() + 5})
+      assert.is_false(one:is_guarding())
+      assert.are.equal(7, #take(range(2, 8)))
+      assert.are.same({}, one:suspects())
+    end)
+
     it("keeps none longer than a hold, whatever the clock was", function()
       new(nil, range(1, 8), {[instance(1).key] = clock.now() + 9999})
       clock.pass(HOLD)
