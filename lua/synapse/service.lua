@@ -432,6 +432,7 @@ local function drop_missing(self, states)
     else
       self.deps.log:error("%s: %s/%s is gone from HAProxy, not used any more",
         self.name, self.backend, slot)
+      self.refusals:forget(slot)
       self.dirty[slot] = nil
     end
   end

@@ -622,6 +622,21 @@ describe("a service", function()
       assert.is_true(held)
     end)
 
+    -- A refusal of a slot that somebody deleted was due for ever, and its
+    -- service was looked at five times a second.
+    it("forgets what was refused of a slot that HAProxy has not", function()
+      settle(instance(1))
+      local states, slot = as_told(), slot_of(1)
+      one:update({instance(1, 0)})
+      local command = one:plan()[1][1]
+      one:sent(command)
+      one:refuse(command, "No such server.")
+      states[slot] = nil
+      one:observe(states)
+      clock.pass(60)
+      assert.is_false(one:is_due())
+    end)
+
     it("uses a slot no more that HAProxy has not", function()
       settle(instance(1))
       local states, slot = as_told(), slot_of(1)
