@@ -1,11 +1,7 @@
---- The state of one service: what is wanted, and what HAProxy is known to have.
+--- One service: what is wanted of it, and what of that HAProxy has to be told.
 --
 -- It decides by other modules (choice, placement, holds, plan) and keeps their
 -- results. It sends nothing: `sync` does, and tells it what was acknowledged.
---
--- A backend of a thousand servers must not make the change of one slow: what
--- a plan looks at is the slots that are `dirty`, those that may not be as they
--- are to be.
 --
 -- @module synapse.service
 
@@ -15,34 +11,15 @@ local difference = require("synapse.difference")
 local growth = require("synapse.growth")
 local guard = require("synapse.guard")
 local holds = require("synapse.holds")
-local hostname = require("synapse.hostname")
 local kinds = require("synapse.kinds")
+local ledger = require("synapse.ledger")
 local names = require("synapse.names")
 local news = require("synapse.news")
 local placement = require("synapse.placement")
-local plan = require("synapse.plan")
-local refusals = require("synapse.refusals")
 local target = require("synapse.target")
 
 local service = {}
 service.__index = service
-
-local function add_empty(self, slot)
-  local declared = self.deps.declared[slot]
-  self.actual[slot] = {
-    host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
-    port = 1, weight = declared.weight, initial = declared.weight,
-    maxconn = declared.maxconn, admin = "maint",
-  }
-  self.acknowledged[slot] = "maint"
-end
-
-local function dirty_all(self)
-  for i, slot in ipairs(self.placement.pool) do
-    self.position[slot] = i
-    self.dirty[slot] = true
-  end
-end
 
 local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
   addresses = {}}
@@ -50,7 +27,7 @@ local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
 local function objection(self, one)
   local slot = self.placement:home(one.key)
-  return guard.objection(one, slot and self.actual[slot]) or
+  return guard.objection(one, slot and self.ledger.actual[slot]) or
     self.deps.is_claimed(one.key) and "another znode has the address" or nil
 end
 
@@ -73,6 +50,7 @@ function service.new(deps)
   })
   local places = placement.new(deps.pool, record.placed, chosen.wanted,
     deps.sessions, by_slot)
+  local known = ledger.new(deps.pool, deps.declared, deps.now)
   self = setmetatable({
     deps = deps,
     name = deps.config.name,
@@ -89,12 +67,10 @@ function service.new(deps)
       kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,
     }),
+    ledger = known,
+    actual = known.actual,
+    refusals = known.refusals,
     held = record.held,
-    actual = {},
-    acknowledged = {},
-    position = {},
-    dirty = {},
-    refusals = refusals.new(deps.now),
     revision = 0,
     drift = 0,
     news = news.new(),
@@ -104,10 +80,6 @@ function service.new(deps)
     suspects = {},
     version = 0,
   }, service)
-  for _, slot in ipairs(deps.pool) do
-    add_empty(self, slot)
-  end
-  dirty_all(self)
   return self
 end
 
@@ -128,14 +100,6 @@ local function touch_all(self, found)
   for _, renewed in ipairs(found.renewed) do
     touch(self, renewed.now.key)
   end
-end
-
--- What the slot's last instance had to do with it is over: no refusal, and no
--- acknowledged ready that would make its maint look like an operator's.
-local function vacate(self, slot)
-  self.refusals:forget(slot)
-  self.acknowledged[slot] = "unknown"
-  self.dirty[slot] = true
 end
 
 -- Where one asks to be a backup and cannot be, it serves as any other.
@@ -162,10 +126,10 @@ local function replace(self, found)
     self.names:forget(one.key)
   end
   for _, slot in ipairs(left) do
-    vacate(self, slot)
+    self.ledger:vacate(slot)
   end
   for _, slot in ipairs(touched) do
-    self.dirty[slot] = true
+    self.ledger:mark(slot)
   end
 end
 
@@ -259,39 +223,10 @@ function service:target()
   return servers
 end
 
-local function dirty_slots(self)
-  local list, servers = {}, {}
-  for slot in pairs(self.dirty) do
-    list[#list + 1] = slot
-    servers[slot] = self:target_of(slot)
-  end
-  local position = self.position
-  table.sort(list, function(a, b) return position[a] < position[b] end)
-  return list, servers
-end
-
--- A slot that needs nothing is clean, and a refusal of its is over.
-local function clean(self, groups)
-  local needed = {}
-  for _, group in ipairs(groups) do
-    needed[group[1].slot] = true
-  end
-  for slot in pairs(self.dirty) do
-    if not needed[slot] and not self.refusals:pending(slot) then
-      self.refusals:forget(slot)
-      self.dirty[slot] = nil
-    end
-  end
-end
-
 local function repairs(self)
-  local list, servers = dirty_slots(self)
-  for _, slot in ipairs(list) do
-    self.names:plan(slot, servers[slot], self.actual[slot])
-  end
-  local groups = plan.diff(self.backend, list, servers, self.actual)
-  clean(self, groups)
-  return groups
+  return self.ledger:repairs(self.backend,
+    function(slot) return self:target_of(slot) end,
+    function(...) self.names:plan(...) end)
 end
 
 -- Whoever waits gets a slot that is added, where that may be.
@@ -328,29 +263,24 @@ function service:ask()
   self.asking = true
 end
 
---- Notes that a command is on its way: until it is acknowledged, nobody knows.
+--- Notes that a command is on its way.
 -- @tparam command command
 function service:sent(command)
   if command.grows then
     self.growth:sent(command)
-  elseif command.field == "admin" then
-    self.acknowledged[command.slot] = "unknown"
-  elseif command.field == "maxconn" then
-    self.actual[command.slot].maxconn = nil
+  else
+    self.ledger:sent(command)
   end
 end
 
 -- The slot is what its options say.
 local function adopt(self, slot, kind)
   local options = self.growth.options
-  self.deps.declared[slot] = {
-    weight = options.weight, maxconn = options.maxconn,
-  }
-  add_empty(self, slot)
+  local declared = {weight = options.weight, maxconn = options.maxconn}
+  self.deps.declared[slot] = declared
   self.placement:grow(slot, kind)
+  self.ledger:add(slot, declared, #self.placement.pool)
   touch(self, self.placement.placed[slot])
-  self.position[slot] = #self.placement.pool
-  self.dirty[slot] = true
   self.news.grown = self.news.grown + 1
   self.revision = self.revision + 1
 end
@@ -368,17 +298,8 @@ function service:done(command)
     end
     return is_ready
   end
-  for field, value in pairs(command.change) do
-    self.actual[slot][field] = value
-  end
-  if command.change.admin or command.change.host then
-    self.actual[slot].check = nil
-  end
+  self.ledger:done(command)
   touch(self, self.placement.placed[slot])
-  if command.field == "admin" then
-    self.acknowledged[slot] = command.change.admin
-  end
-  self.refusals:forget(slot, command.field)
   self.news.done = self.news.done + 1
   return false
 end
@@ -403,7 +324,7 @@ function service:refuse(command, answer)
     return refuse_growth(self, command, answer)
   end
   touch(self, self.placement.placed[slot])
-  local delay = self.refusals:add(slot, command.field, command.text)
+  local delay = self.ledger:refuse(command)
   self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
     self.name, self.backend, slot, self.placement.placed[slot] or "empty",
     command.text, answer, delay)
@@ -432,8 +353,7 @@ local function drop_missing(self, states)
     else
       self.deps.log:error("%s: %s/%s is gone from HAProxy, not used any more",
         self.name, self.backend, slot)
-      self.refusals:forget(slot)
-      self.dirty[slot] = nil
+      self.ledger:drop(slot)
     end
   end
   if #pool < #self.placement.pool then
@@ -508,19 +428,13 @@ function service:observe(states)
   self.known, self.asking = true, false
   local changes, found
   self.held, changes = holds.observe(self.placement.placed, self.held,
-    self.acknowledged, states)
-  for _, slot in ipairs(self.placement.pool) do
-    if self.actual[slot].check ~= states[slot].check then
+    self.ledger.acknowledged, states)
+  for i, slot in ipairs(self.placement.pool) do
+    if self.ledger:take(slot, states[slot], i) then
       touch(self, self.placement.placed[slot])
     end
-    states[slot].maxconn = self.actual[slot].maxconn
-    self.actual[slot] = states[slot]
     found = learn_address(self, slot) or found
-    if states[slot].admin == "ready" then
-      self.acknowledged[slot] = "ready"
-    end
   end
-  dirty_all(self)
   self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
   return report_drift(self, was_known), found or #changes > 0
@@ -530,11 +444,7 @@ end
 -- @tparam string slot
 -- @tparam server server
 function service:filled(slot, server)
-  self.actual[slot] = {
-    host = server.host, port = server.port, weight = server.weight,
-    initial = server.initial, maxconn = server.maxconn, admin = server.admin,
-  }
-  self.acknowledged[slot] = server.admin
+  self.ledger:filled(slot, server)
 end
 
 --- Returns why an instance gets no slot, or nil.
