@@ -10,7 +10,7 @@
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
 #   make deb          the Debian packages haproxy-synapse and nerve, in build/deb
-#   make install      into $(DESTDIR)$(PREFIX)
+#   make install      into $(DESTDIR)$(PREFIX), configurations into $(DESTDIR)/etc
 #   make clean help
 #
 # Settings, given as `make SANITIZE=address unit`:
