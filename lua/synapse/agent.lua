@@ -26,13 +26,22 @@ local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
 
+-- What a snapshot has of the same znodes that are read in another way now may
+-- be where nobody is any more, as when it is old.
+local function record_of(config, record)
+  if not record or record.path ~= config.path then
+    return nil
+  end
+  record.is_old = record.is_old or record.read_as ~= config.read_as
+  return record
+end
+
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
     local pool, declared = deps.runtime.slots(config.backend)
-    local record = deps.records[config.name]
     local one = service.new({
       config = config, pool = pool, declared = declared,
-      record = record and record.path == config.path and record or nil,
+      record = record_of(config, deps.records[config.name]),
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)
       end,

@@ -481,6 +481,7 @@ end
 function service:record()
   return {
     name = self.name, path = self.deps.config.path,
+    read_as = self.deps.config.read_as,
     instances = self.choice.wanted, placed = self.placement.placed,
     held = self.held, suspects = self.choice:suspects(),
     addresses = self.names.addresses,

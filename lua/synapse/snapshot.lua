@@ -26,9 +26,10 @@ snapshot.MAX_BYTES = 64 * 1024 * 1024
 local HOLDS = {maint = true, drain = true}
 
 --- Returns one service's part of a snapshot, as text.
--- @tparam record record `name`, `path`, `instances`, `placed` (key by slot) and
---   `held` (by key), `suspects`, until when each stays (by key), and
---   `addresses`, the last one of each host name (by key)
+-- @tparam record record `name`, `path`, `read_as` (see `config.service`),
+--   `instances`, `placed` (key by slot) and `held` (by key), `suspects`, until
+--   when each stays (by key), and `addresses`, the last one of each host name
+--   (by key)
 -- @treturn string
 function snapshot.encode_service(record)
   local slot_of, list = {}, {}
@@ -46,7 +47,8 @@ function snapshot.encode_service(record)
     }
   end
   return cjson.encode({
-    name = record.name, path = record.path, instances = list,
+    name = record.name, path = record.path, read_as = record.read_as,
+    instances = list,
   })
 end
 
@@ -97,6 +99,7 @@ local function decode_service(fields)
   end
   local record = {
     name = fields.name, path = fields.path,
+    read_as = string_or_nil(fields.read_as, 100000),
     instances = {}, placed = {}, held = {}, suspects = {}, addresses = {},
   }
   for _, one in ipairs(fields.instances) do

@@ -79,6 +79,28 @@ def test_the_znodes_of_another_family_are_used_and_drained(
     wait.until(lambda: proxy.weights() == {one.address: 1}, 10, "it serves")
 
 
+# The guard took what the snapshot had for gone all at once, and served both.
+def test_another_endpoint_takes_the_place_of_the_last_one_with_a_reload(
+        sandbox, healthy, witness, path):
+    crowd = sandbox.crowd("one", 8).members
+    old, new = crowd[:4], crowd[4:]
+    decode = {"method": "serverset", "endpoint_name": "old"}
+    proxy = sandbox.haproxy([found(healthy, path, decode=decode)])
+    for before, after in zip(old, new):
+        register(witness, path, compact({
+            "serviceEndpoint": endpoint(before), "status": "ALIVE",
+            "additionalEndpoints": {"old": endpoint(before),
+                                    "new": endpoint(after)}}), "member_")
+    proxy.serves(old)
+    proxy.remembers(old)
+    decode["endpoint_name"] = "new"
+    proxy.configure()
+    with sandbox.load(proxy, "a reload with another endpoint") as load:
+        proxy.reload()
+        proxy.serves(new)
+    load.assert_none_failed()
+
+
 def two_sources(sandbox, healthy, path, resolver):
     """A backend over two ensembles, the shared one first."""
     other = sandbox.zookeeper("other-zookeeper")

@@ -31,7 +31,7 @@ end
 describe("a discovery", function()
   it("has one source with the defaults", function()
     local one = only()
-    one.place = nil
+    one.place, one.read_as = nil, nil
     assert.are.same({
       hosts = "zk1:2181,zk2:2181", ensemble = "zk1:2181,zk2:2181\nnil",
       path = "/web", decode = {method = "nerve"}, pause = 0,
@@ -101,8 +101,23 @@ describe("a discovery", function()
     assert.is_true(places[only({label_filters = filters}).place])
   end)
 
+  it("says what makes instances of its znodes", function()
+    local function read_as(changes, port)
+      return read({discovery = zookeeper(changes)}, port).read_as
+    end
+    local serverset = {decode = {method = "serverset", endpoint_name = "a"}}
+    assert.are.equal(read_as(), read_as({decode = {method = "nerve"}}))
+    assert.are.equal(read_as(), read_as({discovery_jitter = 1}))
+    assert.are_not.equal(read_as(), read_as(nil, 80))
+    assert.are_not.equal(read_as(), read_as(serverset))
+    serverset.decode.endpoint_name = "b"
+    local before = read_as(serverset)
+    serverset.decode.endpoint_name = "a"
+    assert.are_not.equal(before, read_as(serverset))
+  end)
+
   it("that is static has no source", function()
-    assert.are.same({sources = {}, path = ""},
+    assert.are.same({sources = {}, path = "", read_as = ""},
       read({discovery = {method = "base"}}))
   end)
 end)

@@ -58,6 +58,7 @@ describe("a configuration", function()
       services = {{
         name = "web", place = "services.web", disabled = false, backend = "web",
         sources = made.services[1].sources, path = "/web",
+        read_as = "nerve\nnil\nnil",
         default_servers = {}, keep_default_servers = false,
         use_previous_backends = true, leader_election = false,
         guard = {window = 10, share = 0.5, hold = 60}, has_file = true,

@@ -11,7 +11,7 @@ end
 
 local function record()
   return {
-    name = "web", path = "/web",
+    name = "web", path = "/web", read_as = "nerve",
     instances = {
       {key = "10.0.0.1:80", host = "10.0.0.1", port = 80, weight = 7,
         name = "i-1", znode = "i-1_0000000003", sequence = 3,

@@ -94,16 +94,18 @@ local function read_several(report, section, place, primary, context)
   watchers.primary = primary
   local resolver, order = read_resolver(report, object.resolver,
     place .. ".resolver", watchers)
-  local sources, paths = {}, {}
+  local sources, paths, readings = {}, {}, {}
   for i, name in ipairs(order) do
     local one = read_source(report, watchers[name],
       name == "primary" and context.place or place .. ".watchers." .. name,
       {read = context.read, port = context.port, is_several = true}) or {}
     sources[i], paths[i] = one, one.origin or ""
+    readings[i] = one.read_as or ""
   end
   return {
     sources = sources, resolver = resolver,
     path = resolver and resolver .. "\n" .. table.concat(paths, "\n"),
+    read_as = table.concat(readings, "\n"),
   }
 end
 
@@ -113,7 +115,8 @@ end
 -- @tparam string place of the service
 -- @tparam table context `read` and `port`, see `config.source`
 -- @treturn table `sources`: a list, empty for the method `base`; `resolver`,
---   where there are several; `path`: what tells one set of sources from another
+--   where there are several; `path`: what tells one set of sources from
+--   another; `read_as`: what makes instances of their znodes
 function discovery.read(report, object, place, context)
   context.place = place .. ".discovery"
   if object.discovery_multi ~= nil then
@@ -121,7 +124,10 @@ function discovery.read(report, object, place, context)
       place .. ".discovery_multi", object.discovery, context)
   end
   local only = read_source(report, object.discovery, context.place, context)
-  return {sources = {only}, path = only and only.path or ""}
+  return {
+    sources = {only}, path = only and only.path or "",
+    read_as = only and only.read_as or "",
+  }
 end
 
 return discovery

@@ -23,6 +23,7 @@ local service = {}
 -- @tfield {source,...} sources see `config.source`; none: default servers alone
 -- @tfield ?string resolver "union" or "sequential", where there are several
 -- @tfield string path    what tells one set of sources from another
+-- @tfield string read_as what makes instances of the znodes there
 -- @tfield {instance,...} default_servers
 -- @tfield boolean keep_default_servers
 -- @tfield boolean use_previous_backends

@@ -22,6 +22,7 @@ local source = {}
 -- @tfield boolean create_path whether the path is made where it is missing
 -- @tfield ?string origin  what its instances carry to tell them from those of
 --   the service's other sources
+-- @tfield string read_as  what makes instances of its znodes
 -- @tfield string place    what sources that share their reads have in common
 -- @tfield {filter,...} filters see `synapse.filter`
 
@@ -199,9 +200,10 @@ function source.read(report, object, place, context)
   made.decode.port = context.port
   made.origin = context.is_several and join(made.hosts, made.path) or nil
   made.ensemble = join(made.hosts, made.auth and made.auth.secret)
+  made.read_as =
+    join(made.decode.method, made.decode.endpoint_name, context.port)
   made.place = join(made.ensemble, made.path, made.origin, made.pause,
-    made.create_path, made.decode.method, made.decode.endpoint_name,
-    context.port)
+    made.create_path, made.read_as)
   return made
 end
 
