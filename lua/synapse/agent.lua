@@ -157,7 +157,7 @@ function agent.new(deps)
   add_services(self, deps)
   self.sources = sources.new({
     services = self.services, codes = deps.codes, now = deps.now,
-    random = deps.random, log = deps.log,
+    wall = deps.runtime.wall, random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
     changed = function(one, instances, since)
       heard(self, one, one:update(instances, since))

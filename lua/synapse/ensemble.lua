@@ -14,9 +14,9 @@ local SPREAD = 1
 --- Returns an ensemble without a session.
 -- @tparam table deps
 --   `hosts`: for people; `auth`: nil, or the `scheme` and the `secret` that are
---   shown to it; `log`; `now()`; `random()` in [0, 1); `resync_interval`:
---   seconds after which every list is read again; `entered(from, to)`: called
---   when the session's state changes
+--   shown to it; `log`; `now()`; `wall()`: seconds since the epoch; `random()`
+--   in [0, 1); `resync_interval`: seconds after which every list is read again;
+--   `entered(from, to)`: called when the session's state changes
 -- @treturn ensemble
 function ensemble.new(deps)
   return setmetatable({
@@ -30,7 +30,7 @@ function ensemble.new(deps)
     put_off = {},
     resync_at = {},
     state = "new",
-    since = deps.now(),
+    since = deps.wall(),
     fired = 0,
     expiries = 0,
     connections = 0,
@@ -140,7 +140,7 @@ local function session_changed(self, event)
   local again = self.state == event.state
   if not again then
     self.deps.entered(self.state, event.state)
-    self.since = self.deps.now()
+    self.since = self.deps.wall()
   end
   self.state = event.state
   self.expiries = self.expiries + (event.state == "expired" and 1 or 0)

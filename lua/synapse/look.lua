@@ -29,7 +29,7 @@ local function facts_of(one, key)
     check = actual.check,
     check_why = actual.check_why,
     suspect = one.choice:suspects()[key],
-    drains = actual.weight == 0,
+    weight = actual.weight,
     is_backup = slot and one.placement.kinds[slot] == "backup",
     objection = kinds.objection(one.placement.by_key[key],
       one.placement:has("backup")),
@@ -50,7 +50,7 @@ local function of_instance(one, made, problem)
   local state, why = status.instance(facts)
   return {
     key = made.key, state = state, why = why, slot = facts.slot,
-    name = made.name, weight = made.weight, znode = made.znode,
+    name = made.name, weight = facts.weight or made.weight, znode = made.znode,
     labels = made.labels and next(made.labels) and made.labels or nil,
     problem = problem,
   }

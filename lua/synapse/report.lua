@@ -14,6 +14,9 @@ local report = {}
 -- Seconds that an answer waits for HAProxy to tell what its checks found.
 local PATIENCE = 0.3
 
+-- Seconds for which a session may be without a connection and nobody is told.
+local BRIEF = 5
+
 -- Seconds without a turn after which the agent is called dead. Its supervisor
 -- has tried to help by then.
 local DEAD_AFTER = 15
@@ -24,18 +27,19 @@ local DEAD_AFTER = 15
 function report.death(agent)
   local seconds = agent.deps.now() - agent.turned_at
   return seconds > DEAD_AFTER and string.format("the agent has not turned " ..
-    "for %.0f s: nothing changes until a reload of HAProxy", seconds) or nil
+    "for %d s or more: nothing changes until a reload of HAProxy", DEAD_AFTER)
+    or nil
 end
 
 --- Lists the sessions.
 -- @tparam agent agent
 -- @treturn {{hosts,state,session,since,timeout,expiries,connections},...}
 function report.ensembles(agent)
-  local list, now = {}, agent.deps.now()
+  local list = {}
   for _, one in ipairs(agent.sources.ensembles) do
     list[#list + 1] = {
       hosts = one.hosts, state = one.state, session = one.id,
-      since = math.floor(agent.deps.runtime.wall() - (now - one.since)),
+      since = math.floor(one.since),
       timeout = one.timeout, expiries = one.expiries,
       connections = one.connections,
     }
@@ -44,11 +48,33 @@ function report.ensembles(agent)
   return list
 end
 
+local SESSIONS = {
+  new = "no connection to ZooKeeper yet",
+  connecting = "no connection to ZooKeeper",
+  unknown = "no answer from ZooKeeper",
+  expired = "the session with ZooKeeper has expired",
+  auth_failed = "ZooKeeper refuses the credentials",
+}
+
+-- A connection that is made again at once is none. No text changes with time:
+-- whoever has it read aloud is told once.
+local function trouble_of(session, now)
+  local state = session.state
+  local is_brief = (state == "new" or state == "connecting") and
+    now - session.since < BRIEF
+  return SESSIONS[state] and not is_brief and string.format(
+    "%s (%s): the servers stay as they are", SESSIONS[state], session.hosts)
+    or nil
+end
+
 --- Lists what is wrong with the agent itself, the worst first.
 -- @tparam agent agent
 -- @treturn {string,...} in words
 function report.troubles(agent)
   local list = {report.death(agent)}
+  for _, one in ipairs(report.ensembles(agent)) do
+    list[#list + 1] = trouble_of(one, agent.deps.runtime.wall())
+  end
   if not agent.sources:has_threads() then
     list[#list + 1] = "HAProxy's worker may not start threads: set " ..
       "`insecure-fork-wanted` in `global`"

@@ -34,7 +34,7 @@ local function new_ensemble(self, source)
   local deps = self.deps
   local made = ensemble.new({
     hosts = source.hosts, auth = source.auth, log = deps.log,
-    now = deps.now, random = deps.random,
+    now = deps.now, wall = deps.wall, random = deps.random,
     resync_interval = deps.resync_interval,
     entered = function(from, to) deps.entered(source.hosts, from, to) end,
   })
@@ -131,7 +131,7 @@ end
 --   of a service may have changed, `since` the first watch that told of it;
 --   `reported(service, znode, problem)`: called when a znode turns bad, or good
 --   again (nil); `entered(hosts, from, to)`: called when the state of a session
---   changes; `codes`; `now()`; `random()`; `log`;
+--   changes; `codes`; `log`; `now()`, `wall()`, `random()` and
 --   `resync_interval`, see `ensemble.new`
 -- @treturn sources
 function sources.new(deps)

@@ -20,7 +20,7 @@ status.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
 -- @tfield ?string check      "fails" where HAProxy's check does
 -- @tfield ?string check_why  what the check met
 -- @tfield ?number suspect    it is gone, and kept until then by the guard
--- @tfield boolean drains     its weight is 0
+-- @tfield ?integer weight    what HAProxy has; 0 drains
 -- @tfield ?string problem    what is wrong with its znode, as it is now
 -- @tfield ?string objection  why it is no backup, though it asks to be one
 -- @tfield boolean is_backup  its slot is one
@@ -53,7 +53,7 @@ local RULES = {
     return it.hold == "drain" and "drain by an operator"
   end},
   {"draining", function(it)
-    return it.drains and "weight 0"
+    return it.weight == 0 and "weight 0"
   end},
 }
 

@@ -37,7 +37,7 @@ def test_what_is_known_is_shown_to_people_and_to_programs(
     assert re.search(r"^degraded  web +1/1 +1/8 +1 znode is refused$", text,
                      re.M)
     text = proxy.ask("show synapse service web")
-    assert re.search(rf"^ready +{one.address} +s\d +- +one +-$", text, re.M)
+    assert re.search(rf"^ready +{one.address} +s\d +1 +one +-$", text, re.M)
     assert "\x1b" not in text and r"bad\xc3\xa4_" in text
     [slot] = proxy.slots().values()
     text = proxy.ask(f"show synapse instance web/{slot}")

@@ -1,5 +1,6 @@
 """The status page, in a real browser."""
 
+import itertools
 import time
 
 import pytest
@@ -14,6 +15,17 @@ from zookeeper import register
 
 SCRIPT = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
 NAMES = ("checkout", "search", "users")
+SIZES = (360, 1280, 2000)
+VIEWS = {"all": ("", "#list"), "users": ("#users", "#instances")}
+
+
+def judge(page, name):
+    """What is seen fits its width, and axe-core has nothing to say; a picture
+    of it is kept."""
+    assert page.browser.run("return document.documentElement.scrollWidth"
+                            " <= innerWidth"), f"{name}: wider than the page"
+    page.browser.picture(name)
+    assert page.browser.judge() == [], name
 
 
 @pytest.fixture
@@ -50,6 +62,8 @@ def test_search_shows_what_matches_as_one_types(page):
     page.browser.press("u", "s")
     assert page.rows() == ["users"]
     page.browser.shows("1 of 3", "#shown")
+    page.browser.shows("users", "#events")
+    assert "search" not in page.browser.text("#events")
     page.browser.press(Keys.ESCAPE)
     assert sorted(page.rows()) == sorted(NAMES)
     page.browser.press("its-own")
@@ -59,6 +73,7 @@ def test_search_shows_what_matches_as_one_types(page):
     page.browser.press(Keys.ESCAPE, "nobody")
     assert page.rows() == []
     page.browser.shows("No service matches.")
+    page.browser.shows("No event matches.", "#events")
 
 
 def test_all_can_be_done_with_the_keyboard(page):
@@ -127,8 +142,9 @@ def test_contact_that_is_lost_is_said_and_so_is_its_return(page):
     page.browser.shows("no contact", "#live")
     assert page.browser.run("return getComputedStyle(document.querySelector("
                             "'.row .live')).visibility") == "hidden"
-    assert page.browser.judge() == []
-    page.browser.picture("lost")
+    for width, scheme in itertools.product((360, 1280), ("light", "dark")):
+        page.browser.look(width, 900, scheme)
+        judge(page, f"lost-{width}-{scheme}")
     page.proxy.start()
     wait.until(lambda: not page.browser.count("#lost"), 20, "contact again")
     page.browser.shows("live", "#live")
@@ -159,13 +175,25 @@ def test_a_hidden_page_asks_for_nothing(page):
     wait.until(lambda: asked() > before, 5, "it asks again")
 
 
-def fits(page, of, selector, name):
-    """One view fits its width; a picture of it is kept."""
-    page.opens(of)
-    page.browser.shows("users", selector)
-    assert page.browser.run("return document.documentElement.scrollWidth"
-                            " <= innerWidth"), f"{name}: wider than the page"
-    page.browser.picture(name)
+def test_a_session_that_is_gone_is_told_before_all_else(
+        sandbox, path, browser):
+    server = sandbox.zookeeper()
+    server.client().ensure_path(f"{path}/users")
+    page = Page(sandbox, server.client(), path,
+                [web(server, f"{path}/users", name="users")], browser)
+    page.add("users", "users-1")
+    page.opens()
+    page.browser.shows("The service is whole", "#verdict")
+    server.freeze()
+    page.browser.shows("no answer from ZooKeeper", "#verdict h2", 30)
+    assert page.browser.run(
+        "return document.querySelector('#verdict').className") == "bad"
+    page.browser.shows("no answer", "#ensembles")
+    assert page.cells("users") == ["ready"]
+    page.browser.picture("no-zookeeper")
+    server.thaw()
+    wait.until(lambda: "ZooKeeper" not in page.browser.text("#verdict"), 30,
+               "the session is there again")
 
 
 def test_everybody_can_use_it_at_every_size(page):
@@ -180,12 +208,21 @@ def test_everybody_can_use_it_at_every_size(page):
         one.process.kill()
     wait.until(lambda: page.rows() == ["search", "users", "checkout"], 10,
                "problems first")
-    for width, scheme in ((2000, "light"), (360, "dark"), (1280, "light"),
-                          (1280, "dark")):
-        page.browser.look(width, 900, scheme)
-        for of, selector in (("", "#list"), ("#users", "#instances")):
-            name = f"{of[1:] or 'all'}-{width}-{scheme}"
-            fits(page, of, selector, name)
-            # Each judgement takes a second or more: of 2000 pixels none.
-            assert width > 1280 or page.browser.judge() == [], name
+    for view, (of, selector) in VIEWS.items():
+        page.opens(of)
+        page.browser.shows("users", selector)
+        page.browser.run("document.querySelectorAll('details').forEach("
+                         "(it) => { it.open = true })")
+        for width, scheme in itertools.product(SIZES, ("light", "dark")):
+            page.browser.look(width, 900, scheme)
+            judge(page, f"{view}-{width}-{scheme}")
+    page.opens()
+    page.browser.run("document.querySelector('#kind').value = 'worse';"
+                     "document.querySelector('#kind').dispatchEvent("
+                     "new Event('change'))")
+    page.browser.shows("failed", "#events")
+    assert "absent \u2192 ready" not in page.browser.text("#events")
+    page.browser.press("/", "nobody")
+    page.browser.shows("No service matches.")
+    judge(page, "nothing-2000-dark")
     assert page.browser.complaints() == []

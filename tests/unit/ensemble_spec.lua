@@ -26,6 +26,7 @@ describe("an ensemble", function()
   before_each(function()
     clock, log, told, states = new_clock(), new_log(), {}, {}
     one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
+      wall = clock.now,
       random = function() return 0.5 end, resync_interval = 600,
       entered = function(from, to) table.insert(states, from .. " " .. to) end})
     web = new_registry("/web", told)

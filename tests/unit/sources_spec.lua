@@ -25,6 +25,7 @@ describe("the sources of services", function()
   local function new(services)
     one = sources.new({
       services = services, codes = CODES, now = new_clock().now,
+      wall = new_clock().now,
       resync_interval = 600, reported = function() end,
       entered = function() end,
       random = function() return 0 end, log = log,

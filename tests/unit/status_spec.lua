@@ -13,12 +13,12 @@ describe("the state of an instance", function()
       {refused = "set x", settled = false}},
     {"pending", "HAProxy has not acknowledged it yet", {settled = false}},
     {"failed", "HAProxy's check fails: refused",
-      {check = "fails", check_why = "refused", suspect = 5, drains = true}},
+      {check = "fails", check_why = "refused", suspect = 5, weight = 0}},
     {"failed", "HAProxy's check fails", {check = "fails"}},
     {"suspect", "gone from ZooKeeper with many others; kept while HAProxy's " ..
-      "check passes", {suspect = 5, drains = true}},
+      "check passes", {suspect = 5, weight = 0}},
     {"draining", "drain by an operator", {hold = "drain"}},
-    {"draining", "weight 0", {drains = true}},
+    {"draining", "weight 0", {weight = 0}},
   }
   for _, case in ipairs(cases) do
     it("is " .. case[1] .. ": " .. (case[2] or "nothing to say"), function()

@@ -1,0 +1,133 @@
+"""The cells of the status page: what becomes of an instance is a state there,
+and each state has a colour and a shape of its own."""
+
+import itertools
+
+import pytest
+
+import wait
+from haproxy import web
+from page import Page
+from test_guard import join, leave
+from zookeeper import register
+
+STATES = ("ready", "failed", "invalid", "waiting", "pending", "suspect",
+          "draining", "maint")
+WINDOW = 1    # seconds that the guard looks back
+SCALE = 4     # pixels of a picture for one of the page
+
+# The pixels of a picture: [red, green, blue] of each.
+PIXELS = """
+const done = arguments[1], image = new Image();
+image.onload = () => {
+  const canvas = document.createElement("canvas");
+  canvas.width = image.width; canvas.height = image.height;
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const data = context.getImageData(0, 0, image.width, image.height).data;
+  const list = [];
+  for (let i = 0; i < data.length; i += 4)
+    list.push([data[i], data[i + 1], data[i + 2]]);
+  done(list);
+};
+image.src = "data:image/png;base64," + arguments[0];"""
+
+# Where the first mark of a state is.
+PLACE = """
+const it = document.querySelector(`.cells i.${arguments[0]}`) ||
+  document.querySelector(`#legend i.${arguments[0]}`);
+it.scrollIntoView({block: "center"});
+const box = it.getBoundingClientRect();
+return [box.x + scrollX, box.y + scrollY, box.width, box.height];"""
+
+
+def far(one, other):
+    """How far apart two colours are."""
+    return sum((a - b) ** 2 for a, b in zip(one, other)) ** 0.5
+
+
+class Mark:
+    """What is to be seen of a state: where its picture is not background, and
+    the colour that most of that has."""
+
+    def __init__(self, browser, state):
+        x, y, width, height = browser.run(PLACE, state)
+        png = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {
+            "captureBeyondViewport": True, "clip": {
+                "x": x - 1, "y": y - 1, "width": width + 2,
+                "height": height + 2, "scale": SCALE}})["data"]
+        pixels = [tuple(it) for it in
+                  browser.driver.execute_async_script(PIXELS, png)]
+        self.shape = [far(it, pixels[0]) > 60 for it in pixels]
+        inked = [it for it, ink in zip(pixels, self.shape) if ink]
+        self.colour = max(set(inked), key=inked.count)
+
+    def differs(self, other):
+        """The share of the pixels that are ink in one of both only."""
+        return sum(a != b for a, b in zip(self.shape, other.shape)) / len(
+            self.shape)
+
+
+@pytest.fixture
+def page(sandbox, healthy, witness, path, browser):
+    def backend(name, **more):
+        witness.ensure_path(f"{path}/{name}")
+        return web(healthy, f"{path}/{name}", name=name, **more)
+    return Page(sandbox, witness, path, [
+        backend("users"), backend("search", service={
+            "guard": {"window": WINDOW, "hold": 60}}),
+        backend("checkout", slots=1, haproxy={"server_options": None})],
+        browser)
+
+
+def suspects(page):
+    """All instances of a service leave ZooKeeper at once, and live on."""
+    crowd = page.sandbox.crowd("crowd", 3).members
+    nodes = join(page.client, f"{page.path}/search", crowd)
+    wait.until(lambda: page.cells("search") == ["ready"] * 3, 10, "ready")
+    wait.always(lambda: page.cells("search") == ["ready"] * 3, WINDOW + 0.5,
+                "they have been there for a window")
+    leave(page.client, nodes)
+    wait.until(lambda: page.cells("search") == ["suspect"] * 3, 10, "suspects")
+
+
+def operate(page, one, state):
+    """An operator's command."""
+    slot = page.proxy.slots("users")[one.address]
+    page.proxy.ask(f"set server users/{slot} state {state}")
+
+
+def test_each_state_is_a_cell_of_its_own(page):
+    page.opens()
+    some = [page.add("users", f"users-{n}") for n in range(4)]
+    page.add("users", "light", weight=0)
+    for n in range(2):
+        page.add("checkout", f"checkout-{n}")
+    register(page.client, f"{page.path}/users", b"rubbish", "bad_")
+    wait.until(lambda: page.cells("users") == [
+        "invalid", "draining", *["ready"] * 4], 10, "weight 0 drains")
+    operate(page, some[0], "drain")
+    operate(page, some[1], "maint")
+    some[2].process.kill()
+    wait.until(lambda: page.cells("users") == [
+        "failed", "invalid", "maint", "draining", "draining", "ready"], 10,
+        "each has its state")
+    wait.until(lambda: page.cells("checkout") == ["waiting", "ready"], 10,
+               "one has no slot")
+    suspects(page)
+    for scheme in ("light", "dark"):
+        page.browser.look(1280, 900, scheme)
+        marks = {state: Mark(page.browser, state) for state in STATES}
+        for one, other in itertools.combinations(STATES, 2):
+            both = f"{one} and {other}, {scheme}"
+            assert far(marks[one].colour, marks[other].colour) > 40, both
+            assert marks[one].differs(marks[other]) > 0.08, both
+        page.browser.picture(f"states-1280-{scheme}")
+    page.opens("#users")
+    page.browser.shows(f"{some[0].address} draining", "#instances")
+    page.browser.shows("drain by an operator", "#instances")
+    page.browser.shows("weight 0", "#instances")
+    page.browser.shows(f"{some[1].address} maint", "#instances")
+    page.browser.shows("maint by an operator", "#instances")
+    operate(page, some[0], "ready")
+    page.browser.shows(f"{some[0].address} ready", "#instances", 2)
