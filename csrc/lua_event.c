@@ -173,7 +173,7 @@ int lua_zk_poll(lua_State *L) {
         lua_pushnil(L);
         return 1;
     }
-    lua_createtable(L, 0, 8);
+    lua_createtable(L, 0, 10);
     lua_zk_set_string(L, "type", event_types[ev->type].name);
     lua_zk_set_number(L, "time", (double)ev->time_us / 1e6);
     if (ev->session != 0) {

@@ -151,15 +151,15 @@ local function state_of(line)
   if not name then
     return nil
   end
-  local state = {
+  local now = admin_of(integer(admin))
+  local found = check_of(integer(operational), integer(check), now)
+  return name, {
     id = integer(id), host = host, port = integer(port),
     weight = integer(weight), initial = integer(initial),
     fqdn = fqdn ~= "-" and fqdn:lower() or nil,
-    admin = admin_of(integer(admin)), is_tls = tls == "1",
+    admin = now, is_tls = tls == "1", check = found,
+    check_why = found == "fails" and CHECK_WHY[integer(status)] or nil,
   }
-  state.check = check_of(integer(operational), integer(check), state.admin)
-  state.check_why = state.check == "fails" and CHECK_WHY[integer(status)] or nil
-  return name, state
 end
 
 --- Reads the answer to `show servers state <backend>`.

@@ -239,12 +239,15 @@ local function add_growth(self, groups)
   table.move(more, 1, #more, #groups + 1, groups)
 end
 
+local function query(self)
+  return {commands.query(self.backend, #self.placement.pool)}
+end
+
 --- Lists the groups of commands to send now.
 -- @treturn {{command,...},...} empty when all is as wanted
 function service:plan()
-  local query = {commands.query(self.backend, #self.placement.pool)}
   if not self.known then
-    return {query}
+    return {query(self)}
   end
   local groups = {}
   if not self.held_at then
@@ -253,7 +256,7 @@ function service:plan()
   end
   if self.asking or self.names:is_due() then
     self.names:asked()
-    groups[#groups + 1] = query
+    groups[#groups + 1] = query(self)
   end
   return groups
 end
@@ -378,18 +381,21 @@ function service:release()
   return instances ~= nil and self:update(instances)
 end
 
--- A name that HAProxy has resolved is no drift.
+-- A name that HAProxy has resolved is no drift, and neither is what nobody knew
+-- before: the next plan looks at it.
 local function report_drift(self, was_known)
   local awaited, drifted = self.names.awaited, {}
   self.names.awaited = {}
   if self.held_at then
     return false
+  elseif not was_known then
+    return true
   end
   local groups = repairs(self)
   for _, group in ipairs(groups) do
     drifted[#drifted + 1] = not awaited[group[1].slot] and group or nil
   end
-  if was_known and #drifted > 0 then
+  if #drifted > 0 then
     self.drift = self.drift + #drifted
     self.deps.log:warning("%s: %d slots are not as they were set (first: %s); "
       .. "setting them again", self.name, #drifted, drifted[1][1].text)

@@ -97,11 +97,12 @@ end
 
 -- A service that is still queued has more to come, and one line for it all.
 local function finish_services(self, batch)
-  local seen = {}
+  local seen, applied = {}, {}
   for _, entry in ipairs(batch) do
     local service = entry.owner
-    if not seen[service] then
+    if entry.command.field ~= "state" and not applied[service] then
       self.deps.applied(service)
+      applied[service] = true
     end
     if not seen[service] and not self.queued[service] then
       summarize(self, service)

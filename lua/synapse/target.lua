@@ -16,11 +16,11 @@ local function weight_of(one, config, initial)
 end
 
 -- A name is for HAProxy to resolve; until it has, the last address will do.
-local function place_of(one, slot)
+local function host_of(one, address)
   if one.is_name then
-    return {fqdn = one.host, host = slot.address}
+    return address
   end
-  return {host = one.host}
+  return one.host
 end
 
 --- Returns the server wanted for an instance.
@@ -31,13 +31,15 @@ end
 --   `address`: the last one of its name, or nil
 -- @treturn server see `synapse.plan`
 function target.server(one, config, slot)
-  local server = place_of(one, slot)
-  server.port = one.port
-  server.weight = weight_of(one, config, slot.weight)
-  server.initial = slot.weight
-  server.maxconn = one.maxconn or slot.maxconn
-  server.admin = slot.hold or "ready"
-  return server
+  return {
+    fqdn = one.is_name and one.host or nil,
+    host = host_of(one, slot.address),
+    port = one.port,
+    weight = weight_of(one, config, slot.weight),
+    initial = slot.weight,
+    maxconn = one.maxconn or slot.maxconn,
+    admin = slot.hold or "ready",
+  }
 end
 
 return target
