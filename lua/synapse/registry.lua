@@ -8,16 +8,28 @@
 --
 -- @module synapse.registry
 
+local catalogue = require("synapse.catalogue")
 local entries = require("synapse.entry")
 local listing = require("synapse.listing")
 local missing = require("synapse.missing")
-local roster = require("synapse.roster")
 
 local registry = {}
 registry.__index = registry
 
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
+
+local function join(path, name)
+  return path == "/" and "/" .. name or path .. "/" .. name
+end
+
+local function report(self, name, problem)
+  self.version = self.version + 1
+  self.deps.reported(name, problem)
+  if problem then
+    self.deps.log:warning("%s %s", join(self.path, name), problem)
+  end
+end
 
 --- Returns a registry that knows the instances given and has read nothing.
 -- @tparam table deps
@@ -40,7 +52,6 @@ function registry.new(deps)
     deps = deps,
     hosts = deps.hosts,
     path = deps.path,
-    entries = {},
     stale = {},
     failed = {},
     unlisted = true,
@@ -53,28 +64,12 @@ function registry.new(deps)
     state = "new",
     version = 0,
   }, registry)
-  local known = {}
-  for _, one in ipairs(deps.known or {}) do
-    if not self.entries[one.znode] then
-      self.entries[one.znode] = {instance = one}
-      known[#known + 1] = one
-    end
-  end
-  self.roster = roster.new(known)
-  self.listing = listing.new(self.entries)
+  self.catalogue = catalogue.new({
+    known = deps.known or {}, origin = deps.origin,
+    reported = function(name, problem) report(self, name, problem) end,
+  })
+  self.listing = listing.new(self.catalogue.entries)
   return self
-end
-
-local function join(path, name)
-  return path == "/" and "/" .. name or path .. "/" .. name
-end
-
-local function count(set)
-  local n = 0
-  for _ in pairs(set) do
-    n = n + 1
-  end
-  return n
 end
 
 -- Logs a change of the path's state, and no state twice.
@@ -125,50 +120,15 @@ local function failed_read(self, event, format, ...)
   retry_later(self)
 end
 
--- Replaces what is known of a znode; notes which instances that changes.
-local function replace(self, name, entry, gone, come)
-  local before = (self.entries[name] or {}).instance
-  local now = (entry or {}).instance
-  if now then
-    now.origin = self.deps.origin
-  end
-  self.entries[name] = entry
-  if before ~= now then
-    gone[#gone + 1] = before
-    come[#come + 1] = now
-  end
-end
-
--- The reason is told when it is new, not at every read.
-local function report_problem(self, name, problem)
-  local before = self.entries[name]
-  if problem == (before and before.problem) then
-    return
-  end
-  self.version = self.version + 1
-  self.deps.reported(name, problem)
-  if problem then
-    self.deps.log:warning("%s %s", join(self.path, name), problem)
-  end
-end
-
 -- Takes what the pass has read, and forgets what is gone; but not where the
 -- connection was lost before all was read: an instance that registers anew may
 -- be among what was not.
 local function take_in(self, pass)
-  local gone, come = {}, {}
-  for name, entry in pairs(pass.read) do
-    report_problem(self, name, entry.problem)
-    replace(self, name, entries.merge(self.entries[name], entry), gone, come)
+  local gone = {}
+  if not pass.is_cut then
+    gone, self.gone = self.gone, {}
   end
-  for name in pairs(pass.is_cut and {} or self.gone) do
-    report_problem(self, name, nil)
-    replace(self, name, nil, gone, come)
-    self.gone[name] = nil
-  end
-  if #gone + #come > 0 then
-    self.roster:change(gone, come)
-  end
+  self.catalogue:take(pass.read, gone)
 end
 
 local function finish(self)
@@ -271,7 +231,7 @@ local function start_pass(self, event)
 end
 
 local function distrust_all(self)
-  for name in pairs(self.entries) do
+  for name in pairs(self.catalogue.entries) do
     self.stale[name] = true
   end
 end
@@ -292,7 +252,7 @@ local function await_path(self)
   self.retry_at = nil
   if self.state ~= "unmade" then
     enter(self, "missing", "warning", "no such znode; %d instances are kept",
-      count(self.entries))
+      self.catalogue:size())
   end
   missing.await({
     path = self.path, request = self.deps.request, codes = self.deps.codes,
@@ -379,7 +339,7 @@ end
 --- Forgets a pass under way, whose replies will not come, and reads anew.
 function registry:restart()
   self.pass, self.gone = nil, {}
-  self.listing = listing.new(self.entries)
+  self.listing = listing.new(self.catalogue.entries)
   self:connected(false)
 end
 
@@ -427,45 +387,33 @@ end
 --- Tells whether no read has succeeded and no last run left anything.
 -- @treturn boolean
 function registry:knows_nothing()
-  return self.state == "new" and next(self.entries) == nil
+  return self.state == "new" and next(self.catalogue.entries) == nil
 end
 
 --- Tells whether a znode has a host:port.
 -- @tparam string key
 -- @treturn boolean
 function registry:has(key)
-  return self.roster:has(key)
+  return self.catalogue.roster:has(key)
 end
 
 --- Returns the beginning of a znode's data, as it was read.
 -- @tparam string znode
 -- @treturn ?string
 function registry:data(znode)
-  return (self.entries[znode] or {}).data
+  return self.catalogue:data(znode)
 end
 
 --- Lists the znodes that are not as they should be, or were not read.
 -- @treturn {{znode,problem,is_refused,data},...} sorted by znode
 function registry:problems()
-  local list = {}
-  for name, entry in pairs(self.entries) do
-    list[#list + 1] = entry.problem and name or nil
-  end
-  table.sort(list)
-  for i, name in ipairs(list) do
-    local entry = self.entries[name]
-    list[i] = {
-      znode = name, problem = entry.problem, data = entry.data,
-      is_refused = entry.instance == nil, key = (entry.instance or {}).key,
-    }
-  end
-  return list
+  return self.catalogue:problems()
 end
 
 --- Lists the instances known.
 -- @treturn {instance,...} see `roster:list`
 function registry:instances()
-  return self.roster:list()
+  return self.catalogue.roster:list()
 end
 
 return registry
