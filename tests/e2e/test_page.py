@@ -185,7 +185,7 @@ def test_a_session_that_is_gone_is_told_before_all_else(
     page.opens()
     page.browser.shows("The service is whole", "#verdict")
     server.freeze()
-    page.browser.shows("no answer from ZooKeeper", "#verdict h2", 30)
+    page.browser.shows("No answer from ZooKeeper", "#verdict h2", 30)
     assert page.browser.run(
         "return document.querySelector('#verdict').className") == "bad"
     page.browser.shows("no answer", "#ensembles")
