@@ -137,18 +137,23 @@ static void put_off(struct ensemble *e, const char *why) {
         e->backoff_ms = BACKOFF_MAX_MS;
 }
 
-/* The names are known, or they are not to be had now. */
+/* The names are known, or they are not to be had now. As long as no server
+ * answers they are looked up for each handle: servers that have moved may be
+ * known late. */
 static void use_addresses(struct ensemble *e, struct resolving *r) {
     struct error err = r->err;
 
-    if (r->numeric && e->session) {
+    log_line(e->env.log, LEVEL_DEBUG, "%s: looked up: %s", e->hosts,
+             r->numeric ? r->numeric : err.text);
+    if (r->numeric && e->session)
         session_set_hosts(e->session, r->numeric);
-        return;
-    }
-    if (r->numeric)
+    else if (r->numeric)
         open_session(e, r->numeric, NULL, &err);
-    if (!e->session)
+    if (!r->numeric || !e->session)
         put_off(e, err.text);
+    else if (session_state(e->session) == SESSION_UNKNOWN)
+        e->resolve_at_ms =
+            uv_now(e->env.loop) + (uint64_t)e->env.session_timeout_ms;
 }
 
 static void on_resolved(uv_work_t *work, int status) {
@@ -311,8 +316,10 @@ static void on_session(struct ensemble *e, const struct event *ev) {
     e->counts.sessions +=
         ev->state == SESSION_CONNECTED && ev->link == LINK_NEW_SESSION;
     e->counts.expired += ev->state == SESSION_EXPIRED;
-    if (ev->state == SESSION_CONNECTED)
+    if (ev->state == SESSION_CONNECTED) {
         e->backoff_ms = BACKOFF_MIN_MS;
+        e->resolve_at_ms = 0;
+    }
     if (ev->state == SESSION_UNKNOWN)
         start_resolving(e);
 }

@@ -57,11 +57,11 @@ class ZooKeeper(Clients):
     same port. `lines` are more ones of its configuration."""
 
     def __init__(self, sandbox, name="zookeeper", lines=(),
-                 host=address.HOST):
+                 host=address.HOST, port=None):
         self._sandbox = sandbox
         self.name = name
         self.host = host
-        self.port = address.port(host)
+        self.port = port or address.port(host)
         super().__init__(f"{host}:{self.port}")
         self.addresses = [self.hosts]
         self.directory = os.path.join(sandbox.directory, name)
