@@ -84,7 +84,8 @@ struct control *control_new(const struct control_env *env) {
     return c;
 }
 
-/* Above the limit they are closed at once. */
+/* Above the limit they are closed at once. The next look at them comes no later
+ * for those that come before it. */
 static void on_connection(uv_stream_t *pipe, int status) {
     struct control *c = ((struct listener *)pipe->data)->control;
     struct control_request *request;
@@ -96,7 +97,8 @@ static void on_connection(uv_stream_t *pipe, int status) {
         c->requests[c->count++] = request;
     else if (request)
         control_request_close(request);
-    uv_timer_start(&c->timer, on_tick, TICK_MS, TICK_MS);
+    if (uv_timer_get_repeat(&c->timer) != TICK_MS)
+        uv_timer_start(&c->timer, on_tick, TICK_MS, TICK_MS);
 }
 
 static void on_closed(uv_handle_t *pipe) {

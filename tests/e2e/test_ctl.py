@@ -415,6 +415,22 @@ def test_garbage_on_the_socket_is_answered_and_hurts_nobody(nerve):
     answers(nerve)
 
 
+def test_clients_that_come_and_go_all_the_time_hold_nobody_up(nerve):
+    """Each one put off the look at those before it. While they came more often
+    than that, no hold ended, and sixty-four were all that were answered."""
+    path = controlled_again(nerve)["control_socket"]
+
+    def is_over():
+        for _ in range(100):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+        return nerve.process.lines("web: the hold of root is over")
+
+    ctl.done(nerve, "weight", "web", "3", "--for", "1s")
+    wait.until(is_over, 10, "the hold is over")
+    answers(nerve)
+
+
 def test_a_configuration_names_both_files_or_says_why(sandbox, web):
     def says(**keys):
         return check(sandbox.write("wrong.json", json.dumps(
