@@ -283,6 +283,10 @@ bool reporter_is_settled(const struct reporter *r) {
     return r->told && (known->wanted ? is_published(r) : known->count == 0);
 }
 
+bool reporter_is_wanted(const struct reporter *r) {
+    return r->registration.wanted;
+}
+
 bool reporter_is_gone(const struct reporter *r) {
     const struct registration *known = &r->registration;
 

@@ -89,6 +89,10 @@ bool reporter_is_held(const struct reporter *r);
 /* Tells whether a znode of another session is where the registration goes. */
 bool reporter_is_blocked(const struct reporter *r);
 
+/* Tells whether the service is to be registered: it is up, and no operator has
+ * taken it out. */
+bool reporter_is_wanted(const struct reporter *r);
+
 /* Tells whether nothing is registered and nothing is under way. */
 bool reporter_is_gone(const struct reporter *r);
 

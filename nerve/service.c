@@ -102,7 +102,8 @@ bool service_may_leave(const struct service *s) {
     const struct reporter *successor = s->successor->reporter;
 
     return reporter_is_registered(successor) ||
-           reporter_is_blocked(successor) || reporter_is_gone(s->reporter);
+           reporter_is_blocked(successor) ||
+           (reporter_is_gone(s->reporter) && !reporter_is_wanted(s->reporter));
 }
 
 bool service_is_current(const struct service *s) {

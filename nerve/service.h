@@ -55,7 +55,7 @@ void service_renew(struct service *s, struct service_config *config,
 void service_leave(struct service *s, int64_t now_ms);
 
 /* Tells whether <s>, which has a successor, need not stay registered: that one
- * is, or waits for its place, or <s> itself is not. */
+ * is, or waits for its place, or <s> itself is not, and is not to be. */
 bool service_may_leave(const struct service *s);
 
 /* Tells whether <s> is there to stay: it is not leaving, and nothing is to take

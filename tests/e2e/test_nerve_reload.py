@@ -9,6 +9,7 @@ import pytest
 import wait
 from nerve import SESSION_TIMEOUT, http_check, watched
 from watching import Watching, state
+from wire import Wire
 from zookeeper import births, children, registrations
 
 
@@ -174,6 +175,28 @@ def test_the_old_one_stays_while_the_new_one_is_down(
     two.set_health("up")
     wait.until(lambda: len(births(witness, path)) == 1
                and births(witness, path) != old, 10, "the new one is there")
+
+
+def test_the_old_one_stays_though_its_session_ends(
+        web, one, two, sandbox, healthy, witness, path):
+    """It was given up in the moment between the end of the session and its
+    registration in the next one, and nothing was registered."""
+    far = Wire(sandbox, healthy, delay=0.1)
+    web = dict(web, zk_hosts=far.addresses)
+    two.set_health("down")
+    nerve = sandbox.nerve("one", {"web": web})
+    wait.until(lambda: children(witness, path), 10, "it is registered")
+    nerve.reload({"web": dict(web, port=two.port)})
+    nerve.process.says("instance .* unknown -> down")
+    nerve.process.freeze()
+    wait.until(lambda: not children(witness, path), SESSION_TIMEOUT + 10,
+               "its session has ended")
+    nerve.process.thaw()
+    wait.until(lambda: registrations(witness, path) == [one.payload("one")],
+               10, "the old one is back")
+    two.set_health("up")
+    wait.until(lambda: registrations(witness, path) == [two.payload("one")],
+               10, "the new one takes its place")
 
 
 def test_the_old_one_goes_when_it_is_down_itself(
