@@ -129,12 +129,26 @@ static void talk(struct tcp_check *t) {
         end(t, false, uv_strerror(status));
 }
 
+/* Where nobody listens the system may give this end the very port that it
+ * connects to: then the connection is with itself. */
+static bool is_with_itself(const uv_tcp_t *tcp) {
+    struct sockaddr_storage ours = {0}, theirs = {0};
+    int length = sizeof(ours), other_length = sizeof(theirs);
+
+    return uv_tcp_getsockname(tcp, (struct sockaddr *)&ours, &length) == 0 &&
+           uv_tcp_getpeername(tcp, (struct sockaddr *)&theirs, &other_length) ==
+               0 &&
+           memcmp(&ours, &theirs, sizeof(ours)) == 0;
+}
+
 static void on_connect(uv_connect_t *connect, int status) {
     struct attempt *a = connect->data;
     struct tcp_check *t = a->owner;
 
     if (!t)
         return;
+    if (status == 0 && is_with_itself(&a->tcp))
+        status = UV_ECONNREFUSED;
     if (status != 0) {
         drop_attempt(&t->base);
         check_attempt_refused(&t->base, uv_strerror(status));

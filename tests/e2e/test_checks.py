@@ -3,9 +3,12 @@
 import os
 import re
 
+import pytest
+
 import wait
 from certificates import Authority
 from nerve import watched
+from network import Network
 from scripted import Scripted, answer
 from zookeeper import children, registrations
 
@@ -349,6 +352,19 @@ def test_nothing_listening_is_told_in_the_systems_words(
         "web": (server, HTTP), "port": (server, {"type": "tcp"})})
     for name in "web", "port":
         assert "refused" in verdict(nerve, name)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_connection_with_itself_is_no_service(host, sandbox):
+    """A port that nobody listens on may be the one that a check connects from:
+    it then met itself, and the service was up. Here there is no other port."""
+    with Network():
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
+            file.write("50000 50001")
+        nerve = sandbox.nerve("one", {"web": {
+            "host": host, "port": 50000, "zk_hosts": ["127.0.0.1:1"],
+            "zk_path": "/web", "checks": [{"type": "tcp"}]}})
+        assert verdict(nerve, "web") == "down (tcp: connection refused)"
 
 
 def test_a_service_without_checks_is_registered(
