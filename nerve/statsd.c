@@ -13,6 +13,7 @@
 #include "nerve/text.h"
 
 #define WAITING_MAX 16384 /* bytes that are kept until the host is known */
+#define UNKNOWN_MS  1000  /* so long a host that is unknown is not asked for */
 
 struct statsd {
     uv_loop_t *loop;       /* borrowed */
@@ -22,6 +23,7 @@ struct statsd {
     int port;
     int fd; /* owned; -1: none yet */
     int family;
+    uint64_t unknown_until_ms;
     uint64_t lost;
 };
 
@@ -70,6 +72,8 @@ static void on_addresses(void *arg, const struct addrinfo *addresses,
     size_t left = s->waiting.length, length;
 
     (void)reason;
+    if (!to)
+        s->unknown_until_ms = uv_now(s->loop) + UNKNOWN_MS;
     for (; left > 0; line += length + 1, left -= length + 1) {
         length = strcspn(line, "\n");
         if (!to || !send_line(s, to, line, length))
@@ -86,6 +90,7 @@ int statsd_use(struct statsd *s, const char *host, int port) {
     lookup_free(s->lookup);
     free(s->host);
     s->waiting.length = 0;
+    s->unknown_until_ms = 0;
     s->lookup = NULL;
     s->host = host ? strdup(host) : NULL;
     s->port = port;
@@ -99,7 +104,8 @@ static void tell(struct statsd *s, const char *name, const char *type,
     char line[STATSD_LINE_MAX];
     size_t length = statsd_line(line, name, type, value, tags);
 
-    if (length == 0 || s->waiting.length + length > WAITING_MAX) {
+    if (length == 0 || s->waiting.length + length > WAITING_MAX ||
+        uv_now(s->loop) < s->unknown_until_ms) {
         s->lost++;
         return;
     }
