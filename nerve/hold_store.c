@@ -37,33 +37,39 @@ static int open_directory_of(const char *path) {
     return fd;
 }
 
-static void let_go(struct hold_store *s) {
-    if (s->path)
-        close(s->directory);
-    free(s->path);
-    s->path = NULL;
-}
-
 int hold_store_use(struct hold_store *s, const char *path, struct error *err) {
     char *copy = NULL;
-    int directory = -1;
+    int directory;
 
     if (path && s->path && strcmp(path, s->path) == 0)
         return 0;
     if (path) {
         directory = open_directory_of(path);
         copy = directory == -1 ? NULL : strdup(path);
-        if (!copy) {
+        if (!copy)
             error_set(err, "holds_path: %s: %s", path, strerror(errno));
-            if (directory != -1)
-                close(directory);
+        if (directory != -1)
+            close(directory);
+        if (!copy)
             return -1;
-        }
     }
-    let_go(s);
+    free(s->path);
     s->path = copy;
-    s->directory = directory;
     return 0;
+}
+
+/* Reads the file. Returns its text, owned by the caller, or NULL with errno. */
+static char *read_text(const struct hold_store *s, size_t *length) {
+    int directory = open_directory_of(s->path), reason;
+    char *text;
+
+    if (directory == -1)
+        return NULL;
+    text = file_read(directory, name_of(s->path), FILE_MAX_BYTES, length);
+    reason = errno;
+    close(directory);
+    errno = reason;
+    return text;
 }
 
 int hold_store_read(struct hold_store *s, struct error *err) {
@@ -74,7 +80,7 @@ int hold_store_read(struct hold_store *s, struct error *err) {
 
     if (!s->path)
         return 0;
-    text = file_read(s->directory, name_of(s->path), FILE_MAX_BYTES, &length);
+    text = read_text(s, &length);
     if (!text && errno == ENOENT)
         return 0;
     if (!text)
@@ -86,33 +92,44 @@ int hold_store_read(struct hold_store *s, struct error *err) {
     return status;
 }
 
-/* A write that cannot even begin has ended. */
-static void give_up(struct hold_store *s, int error) {
-    s->ended = s->written;
+/* Begins to write. Returns 0 or errno. The directory may be another one than
+ * it was: somebody may have removed and made it again. */
+static int begin(const struct hold_store *s) {
+    char *text = holds_encode(&s->holds);
+    int directory = text ? open_directory_of(s->path) : -1;
+    int error = text ? 0 : ENOMEM;
+
+    if (text && (directory == -1 ||
+                 file_write(s->worker, s->queue, directory, name_of(s->path),
+                            text, strlen(text), 0600, s->written) != 0))
+        error = errno;
+    if (directory != -1)
+        close(directory);
+    free(text);
+    return error;
+}
+
+/* The write <number> has ended, unless a later one has: that could not even
+ * begin. */
+static void end(struct hold_store *s, uint32_t number, int error) {
+    if ((int32_t)(number - s->ended) <= 0)
+        return;
+    s->ended = number;
     s->error = error;
 }
 
 uint32_t hold_store_write(struct hold_store *s) {
-    char *text;
+    int error;
 
     s->written++;
-    if (!s->path) {
-        give_up(s, 0);
-        return s->written;
-    }
-    text = holds_encode(&s->holds);
-    if (!text)
-        give_up(s, ENOMEM);
-    else if (file_write(s->worker, s->queue, s->directory, name_of(s->path),
-                        text, strlen(text), 0600, s->written) != 0)
-        give_up(s, errno);
-    free(text);
+    error = s->path ? begin(s) : 0;
+    if (error || !s->path)
+        end(s, s->written, error);
     return s->written;
 }
 
 void hold_store_absorb(struct hold_store *s, const struct event *ev) {
-    s->ended = (uint32_t)ev->request;
-    s->error = ev->code;
+    end(s, (uint32_t)ev->request, ev->code);
 }
 
 enum hold_kept hold_store_kept(const struct hold_store *s, uint32_t number,
@@ -125,6 +142,6 @@ enum hold_kept hold_store_kept(const struct hold_store *s, uint32_t number,
 }
 
 void hold_store_close(struct hold_store *s) {
-    let_go(s);
+    free(s->path);
     holds_close(&s->holds);
 }

@@ -24,7 +24,6 @@ struct hold_store { /* zeroed but for what is borrowed, which comes first */
     struct worker *worker;
     struct holds holds;
     char *path;       /* owned; of the file, or NULL */
-    int directory;    /* owned, if there is a path; of the file */
     uint32_t written; /* the number of the last write */
     uint32_t ended;   /* of the last one that has ended */
     int error;        /* errno of it, or 0 */

@@ -3,6 +3,7 @@ waits for what is to be."""
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -343,6 +344,22 @@ def test_a_hold_that_cannot_be_kept_says_so(nerve, witness, path):
     os.rmdir(holds)
     ctl.done(nerve, "enable", "web")
     assert len(children(witness, path)) == 1
+
+
+def test_a_directory_of_holds_that_was_made_anew_is_used(
+        nerve, web, sandbox):
+    """It was opened once, so that nothing was kept once it was another one."""
+    directory = sandbox.path("kept")
+    os.mkdir(directory)
+    holds = os.path.join(directory, "holds.json")
+    nerve.reload({"web": web}, **dict(controlled_again(nerve),
+                                      holds_path=holds))
+    shutil.rmtree(directory)
+    assert "No such file" in ctl.ask(nerve, "weight", "web", "3")[1]
+    os.mkdir(directory)
+    ctl.done(nerve, "weight", "web", "4")
+    with open(holds) as file:
+        assert json.load(file)["holds"][0]["weight"] == 4
 
 
 def test_a_reload_moves_the_socket_and_the_holds(nerve, web, sandbox):
