@@ -96,10 +96,12 @@ static void execute(struct upgrade *u) {
 }
 
 /* A signal that has come is still to be read by the loop, which happens before
- * the next call; one that comes from now on is for the new binary. */
+ * the next call; one that comes from now on is for the new binary. A reload may
+ * bring checks that are not paused yet. */
 static void on_pausing(uv_timer_t *timer) {
     struct upgrade *u = timer->data;
 
+    roster_pause(u->roster);
     if (!u->holds_signals) {
         signals_hold();
         u->holds_signals = true;
@@ -123,7 +125,6 @@ static void on_checked(void *arg, int status, const char *line) {
         refuse(u, u->argv[0], how);
         return;
     }
-    roster_pause(u->roster);
     u->give_up_ms = uv_now(u->loop) + PAUSE_MS;
     uv_timer_start(&u->timer, on_pausing, 0, TICK_MS);
 }

@@ -166,6 +166,28 @@ def test_no_program_of_a_check_is_left(nerve, web, witness, path):
     assert len(children(witness, path)) == 1
 
 
+def test_a_reload_that_ends_in_between_holds_no_upgrade_up(nerve, web):
+    """What was read anew began its checks, though all had been stopped: the
+    program of one was waited for, and the upgrade was given up. Here the file
+    is a pipe, until the new binary has checked it."""
+    nerve.configure({"web": dict(web, checks=[
+        {"type": "exec", "command": ["sleep", "30"], "timeout": 30}])})
+    file, kept = nerve.file, f"{nerve.file}.kept"
+    os.rename(file, kept)
+    os.mkfifo(file)
+    replace(nerve, f"""case "$*" in
+*" -k"*) exec 3>{file}
+    mv {kept} {file}
+    setsid sh -c 'touch {kept}; sleep 0.005; cat {file} >&3' &
+    until [ -e {kept} ]; do :; done
+    exit 0;;
+esac
+exec {program.NERVE} "$@" """)
+    nerve.process.send(signal.SIGHUP)
+    upgrade(nerve)
+    nerve.process.says("web: settings changed")
+
+
 REFUSALS = {
     "a binary that does not accept the configuration":
         ("echo services.web.colour: mauve is no colour; exit 1",
