@@ -2,7 +2,9 @@
 
 Each run has a loopback address of its own, made from its process id. Ports on
 it are counted up, so two runs on one machine never meet, and no outgoing
-connection (these leave from 127.0.0.1) can take a port that is free now.
+connection (these leave from 127.0.0.1) can take a port that is free now. Where
+a test needs an address that others have too, such as ::1, runs at the same time
+are likely to be at other ports.
 """
 
 import errno
@@ -11,7 +13,7 @@ import os
 import socket
 
 _BASE = (127 << 24) | (1 << 23) | (os.getpid() & 0x3FFFFF) << 1
-_ports = itertools.count(21000)
+_ports = itertools.count(21000 + os.getpid() % 20 * 200)
 
 
 def _text(number):

@@ -12,7 +12,8 @@ from network import Network
 from scripted import Scripted, answer
 from zookeeper import children, registrations
 
-HTTP = {"type": "http", "uri": "/health", "timeout": 1}
+# The first result is what counts here: it is worth being waited for.
+HTTP = {"type": "http", "uri": "/health", "timeout": 5}
 
 
 def check(sandbox, zookeeper, path, services, **options):
@@ -201,7 +202,7 @@ def test_proxy_variables_are_ignored(sandbox, healthy, path):
 
 
 def test_tcp_says_and_expects_as_configured(sandbox, healthy, path):
-    tcp = {"type": "tcp", "timeout": 1}
+    tcp = {"type": "tcp", "timeout": 5}
     asks = {**tcp, "send": "ruok\n", "expect": "imok"}
     endless = [b"x" * 10000] * 1000
     cases = {
@@ -240,7 +241,7 @@ def test_redis_is_pinged(sandbox, healthy, path):
     servers = {name: Scripted(sandbox, [text], end=b"QUIT\r\n")
                for name, (text, _) in cases.items()}
     nerve = check(sandbox, healthy, path, {
-        name: (server, {"type": "redis", "timeout": 1})
+        name: (server, {"type": "redis", "timeout": 5})
         for name, server in servers.items()})
     for name, (_, wanted) in cases.items():
         assert re.fullmatch(wanted, verdict(nerve, name)), name
@@ -330,10 +331,10 @@ def test_ipv6_and_names_are_checked_as_addresses_are(
     six = Scripted(sandbox, [answer()], host="::1")
     named = Scripted(sandbox, [answer()], host="127.0.0.1")
     nerve = check(sandbox, healthy, path, {
-        "http6": (six, HTTP), "tcp6": (six, {"type": "tcp", "timeout": 1}),
+        "http6": (six, HTTP), "tcp6": (six, {"type": "tcp", "timeout": 5}),
         "http-name": (named, {**HTTP, "host": "localhost"}),
         "tcp-name": (named, {"type": "tcp", "host": "localhost",
-                             "timeout": 1}),
+                             "timeout": 5}),
         "unknown": (named, {**HTTP, "host": "unknown.invalid",
                             "timeout": 5})})
     for name in "http6", "tcp6", "http-name", "tcp-name":
@@ -363,7 +364,8 @@ def test_a_connection_with_itself_is_no_service(host, sandbox):
             file.write("50000 50001")
         nerve = sandbox.nerve("one", {"web": {
             "host": host, "port": 50000, "zk_hosts": ["127.0.0.1:1"],
-            "zk_path": "/web", "checks": [{"type": "tcp"}]}})
+            "zk_path": "/web", "checks": [{"type": "tcp",
+                                           "timeout": 5}]}})
         assert verdict(nerve, "web") == "down (tcp: connection refused)"
 
 

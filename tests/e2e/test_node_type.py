@@ -145,6 +145,7 @@ def test_what_an_earlier_run_left_for_ever_is_removed(
                "two are removed")
     found = {f"{path}/{name}" for name in children(witness, path)}
     assert others < found
-    assert len(nerve.process.lines("removing .*, left by an earlier run")) == 2
+    wait.until(lambda: len(nerve.process.lines(
+        "removing .*, left by an earlier run")) == 2, 10, "it is told")
     wait.always(lambda: {f"{path}/{name}" for name in
                          children(witness, path)} == found, 1, "others stay")

@@ -50,7 +50,8 @@ def test_control_with_a_patient_watchdog_it_stays_registered(
 
 def test_a_process_that_was_stopped_did_not_hang(
         sandbox, one, healthy, witness, path):
-    nerve = nerve_with(sandbox, one, healthy, witness, path, watchdog=1)
+    nerve = nerve_with(sandbox, one, healthy, witness, path, watchdog=1,
+                       session_timeout=10)
     before = births(witness, path)
     for _ in range(3):
         nerve.process.freeze()
