@@ -169,6 +169,7 @@ function service:update(instances, since)
     return false
   end
   local before = self.choice.source
+  self.revision = self.revision + (self.choice.is_old and 1 or 0)
   local is_changed =
     follow(self, self.choice:take(self.names:admit(instances)))
   if self.choice.source ~= before then
@@ -483,11 +484,12 @@ function service:take_touched()
 end
 
 --- Returns what the snapshot keeps of the service. It changes with `revision`.
+-- What is old says nothing of how it was read, so that it stays old.
 -- @treturn table
 function service:record()
   return {
     name = self.name, path = self.deps.config.path,
-    read_as = self.deps.config.read_as,
+    read_as = not self.choice.is_old and self.deps.config.read_as or nil,
     instances = self.choice.wanted, placed = self.placement.placed,
     held = self.held, suspects = self.choice:suspects(),
     addresses = self.names.addresses,

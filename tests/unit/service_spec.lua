@@ -721,6 +721,19 @@ describe("a service", function()
         assert.are.same({nil, "string"}, {slot_of(3), type(slot_of(4))})
       end)
 
+    -- The snapshot was written anew when another service was read, and after
+    -- the next reload what was days old passed for what was there just now.
+    it("that is old keeps it old until the service was read", function()
+      local config = {read_as = "nerve"}
+      record.is_old = true
+      new(config, record)
+      assert.is_nil(one:record().read_as)
+      local before = one.revision
+      one:update({instance(1), instance(2)})
+      assert.are.equal("nerve", one:record().read_as)
+      assert.are_not.equal(before, one.revision)
+    end)
+
     it("fits into fewer slots as far as they go", function()
       new(nil, record, 1)
       assert.are.equal(1, #one.placement.waiting)
