@@ -120,12 +120,21 @@ local function failed_read(self, event, format, ...)
   retry_later(self)
 end
 
--- Takes what the pass has read, and forgets what is gone; but not where the
--- connection was lost before all was read: an instance that registers anew may
--- be among what was not.
+-- Tells whether a listed name was not read because there was no connection.
+local function has_unread(self)
+  for _, code in pairs(self.failed) do
+    if code == self.deps.codes.connection_loss then
+      return true
+    end
+  end
+  return false
+end
+
+-- Takes what the pass has read, and forgets what is gone; but only where all
+-- was read: an instance that registers anew may be among what was not.
 local function take_in(self, pass)
   local gone = {}
-  if not pass.is_cut then
+  if not pass.is_cut and not has_unread(self) then
     gone, self.gone = self.gone, {}
   end
   self.catalogue:take(pass.read, gone)
@@ -157,11 +166,12 @@ local function fetched(self, name, event)
   if event.code == codes.ok then
     pass.read[name] = entries.read(name, event, self.deps.decoder)
   elseif event.code == codes.no_node then
+    -- It went after the list, which is read again for that.
+    pass.is_cut = true
     self.gone[name] = true
     self.listing:forget(name)
   else
-    pass.is_cut = pass.is_cut or event.code == codes.connection_loss
-    self.failed[name] = true
+    self.failed[name] = event.code
     failed_read(self, event, "%s cannot be read: %s; kept as it was", name,
       event.error)
   end
@@ -181,8 +191,7 @@ local function fetch(self, name)
   if asked then
     self.pass.outstanding = self.pass.outstanding + 1
   else
-    self.pass.is_cut = true
-    self.failed[name] = true
+    self.failed[name] = self.deps.codes.connection_loss
   end
 end
 
@@ -338,7 +347,7 @@ end
 
 --- Forgets a pass under way, whose replies will not come, and reads anew.
 function registry:restart()
-  self.pass, self.gone = nil, {}
+  self.pass, self.gone, self.failed = nil, {}, {}
   self.listing = listing.new(self.catalogue.entries)
   self:connected(false)
 end

@@ -290,6 +290,24 @@ describe("a registry", function()
       assert.are.same({2, 3}, ports())
     end)
 
+  -- After an outage nerves register anew while the list is read again: an old
+  -- name that was gone by its turn took the instance out until the new one was
+  -- read.
+  it("lacks no instance that registers anew while everything is read again",
+    function()
+      settle()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      one:path_changed()
+      session.reply("/web/a_1", GONE)
+      session.reply_data("/web/b_2", data(2))
+      assert.are.same({1, 2}, ports())
+      read({"b_2", "a_3"})
+      assert.are.same({1, 2}, ports())
+      session.reply_data("/web/a_3", data(3))
+      assert.are.same({2, 3}, ports())
+    end)
+
   it("keeps a name that is back when the connection is", function()
     settle()
     one:path_changed()
