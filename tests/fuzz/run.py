@@ -3,7 +3,8 @@
 
     tests/fuzz/run.py SECONDS
 
-Those in C are build/fuzz/fuzz_*, those in Lua tests/fuzz/{boundary,texts}.lua.
+Those in C are build/fuzz/fuzz_*, those in Lua
+tests/fuzz/{boundary,orders,texts}.lua.
 What libFuzzer finds worth keeping stays in build/fuzz/corpus, and the input
 that made one fail in build/fuzz. FUZZ_SEED=N, as printed, is the seed of all.
 """
@@ -73,8 +74,9 @@ def main(seconds):
     harnesses = sorted(path for path in glob.glob(f"{BUILD}/fuzz_*")
                        if os.access(path, os.X_OK))
     # The trust boundary gets one of the two places for itself.
-    share = max(1, seconds // (len(harnesses) + 1))
+    share = max(1, seconds // (len(harnesses) + 2))
     fuzzes = [(seconds, *in_lua("boundary", seconds, seed)),
+              (share, *in_lua("orders", share, seed)),
               (share, *in_lua("texts", share, seed))]
     fuzzes += [(share, *in_c(path, share, seed)) for path in harnesses]
     print(f"fuzz: seed {seed}")
