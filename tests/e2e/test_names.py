@@ -3,6 +3,7 @@ they are."""
 
 import pytest
 
+import address
 import wait
 from haproxy import CHECKED, Backend
 from nameserver import SECTION, NameServer
@@ -31,7 +32,8 @@ def names(sandbox):
 
 def test_a_name_that_changes_its_address_is_followed_and_no_request_fails(
         sandbox, healthy, witness, path, names):
-    one, two = sandbox.service("one"), sandbox.service("two", host="127.0.0.9")
+    one = sandbox.service("one")
+    two = sandbox.service("two", host=address.OTHER_HOST)
     two.process.close()
     two.port = one.port
     two.start()
