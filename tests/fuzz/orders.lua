@@ -34,8 +34,9 @@ local function new_world()
   local self = setmetatable({clock = clock, server = server.new(), moves = 1,
     is_known = false, may_drop = mutate.once_in(2)}, world)
   self.ensemble = ensemble.new({
-    hosts = "zk", log = log, now = clock.now, random = math.random,
-    resync_interval = math.huge, entered = function() end,
+    hosts = "zk", log = log, now = clock.now, wall = clock.now,
+    random = math.random, resync_interval = math.huge,
+    entered = function() end,
   })
   self.ensemble:open(self.server.session)
   self.registry = registry.new({
