@@ -118,14 +118,6 @@ local function new_output(self, deps)
   return made
 end
 
-local function new_counters(self, deps, kinds)
-  return counters.new({
-    now = deps.now, kinds = kinds,
-    send = function(line) return self.client:command(line) end,
-    id = function(one) return deps.runtime.id(one.backend) end,
-  })
-end
-
 --- Returns an agent with its services filled from the snapshot, and no session.
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
@@ -173,8 +165,10 @@ function agent.new(deps)
     services = self.services, now = deps.now, wall = deps.runtime.wall,
     sources = function(one) return self.sources:of(one) end,
   })
-  self.rates = new_counters(self, deps, 2)
-  self.counters = new_counters(self, deps, 6)
+  self.counters = counters.new({
+    now = deps.now, send = function(line) return self.client:command(line) end,
+    id = function(one) return deps.runtime.id(one.backend) end,
+  })
   self.keeper = new_keeper(self, deps)
   self.output = new_output(self, deps)
   self.sync = sync.new({
@@ -235,7 +229,6 @@ local function take(self, event)
     return
   elseif event.type == "answer" then
     self.sync:take(event)
-    self.rates:take(event)
     self.counters:take(event)
   elseif event.type == "job" then
     self.keeper:take(event)

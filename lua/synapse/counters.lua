@@ -85,8 +85,7 @@ end
 
 --- Returns counters that know nothing.
 -- @tparam table deps `send(line)`: gives a line to HAProxy and returns a
---   request number, or nil; `id(service)`: number of its backend; `kinds`: what
---   `show stat` is to tell of, 2 for backends, 6 for their servers too; `now()`
+--   request number, or nil; `id(service)`: number of its backend; `now()`
 -- @treturn counters
 function counters.new(deps)
   return setmetatable({
@@ -107,8 +106,9 @@ function counters:ask(services)
   for _, service in ipairs(services) do
     if is_due(self, service, now) then
       due[#due + 1] = service
-      texts[#texts + 1] = string.format("show stat %d %d -1",
-        self.deps.id(service), self.deps.kinds)
+      -- Backends (2) and servers (4) of one proxy.
+      texts[#texts + 1] =
+        string.format("show stat %d 6 -1", self.deps.id(service))
     end
   end
   local request = #due > 0 and self.deps.send(table.concat(texts, ";"))

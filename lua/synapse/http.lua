@@ -116,9 +116,8 @@ end
 -- Returns what gives a service with its counters, and maybe all else.
 local function with_counters(agent, asked, looks, visit)
   if asked.instances == false then
-    fetch(agent.rates, looks, visit)
-    return function(look, turn)
-      return document.service_in_brief(report.in_brief(agent, look, turn))
+    return function(look)
+      return document.service_in_brief(report.in_brief(agent, look))
     end
   end
   fetch(agent.counters, looks, visit)

@@ -187,11 +187,10 @@ end
 --- Adds to a look the counters of its service.
 -- @tparam agent agent
 -- @tparam look look
--- @tparam function turn gives other work its turn when it is time
 -- @treturn look another one, see `document.service_in_brief`
-function report.in_brief(agent, look, turn)
+function report.in_brief(agent, look)
   local brief = copy_of(look)
-  brief.counters = agent.rates:of(look.service, turn).BACKEND
+  brief.counters = agent.deps.runtime.counters(look.service.backend)
   return brief
 end
 

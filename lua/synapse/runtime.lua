@@ -131,6 +131,18 @@ function runtime.active(backend)
   return stats.act, stats.bck
 end
 
+--- Returns what HAProxy counts of a backend.
+-- @tparam string backend
+-- @treturn {[string]=integer} see `counters.parse`
+function runtime.counters(backend)
+  local stats = core.backends[backend]:get_stats()
+  return {
+    sessions = stats.scur, queue = stats.qcur, requests_per_s = stats.rate,
+    errors = stats.econ + stats.eresp + (stats.hrsp_5xx or 0),
+    last_change = stats.lastchg,
+  }
+end
+
 --- Returns the number of a backend.
 -- @tparam string backend
 -- @treturn integer

@@ -6,13 +6,13 @@ floor (checks.c) makes the same number of requests. Both are looked at from
 outside: the processor time of all threads, and the memory that is resident.
 """
 
-import glob
 import os
 import statistics
 import subprocess
 import time
 
 import address
+import processor
 import program
 import wait
 from figures import Figure
@@ -113,17 +113,9 @@ def _lateness(rate, before, after):
 
 def _percent(pid):
     """Of a core, by all threads of a process, over a look."""
-    used, start = _used_ns(pid), time.monotonic_ns()
+    used, start = processor.used(pid), time.monotonic()
     time.sleep(SECONDS)
-    return 100 * (_used_ns(pid) - used) / (time.monotonic_ns() - start)
-
-
-def _used_ns(pid):
-    total = 0
-    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-        with open(path) as file:
-            total += int(file.read().split()[0])
-    return total
+    return 100 * (processor.used(pid) - used) / (time.monotonic() - start)
 
 
 def _megabytes(pid):

@@ -6,10 +6,10 @@ until each service has its instances; `after_session` is the part of it since
 ZooKeeper gave a session, `cpu` the processor time of the worker in it.
 """
 
-import os
 import statistics
 import time
 
+import processor
 import wait
 from figures import Figure
 from fleet import Fleet, state
@@ -53,10 +53,10 @@ def _start(proxy, fleet):
     proxy.process.says("^synapse: session with .* connected", PATIENCE)
     session = time.monotonic()
     [worker] = wait.until(lambda: _workers(proxy), PATIENCE, "a worker")
-    used = _used(worker)
+    used = processor.used(worker)
     _all_ready(proxy, fleet.state())
     end = time.monotonic()
-    used = _used(worker) - used
+    used = processor.used(worker) - used
     proxy.stop()
     return end - began, end - session, used
 
@@ -83,10 +83,3 @@ def _all_ready(proxy, wanted):
         some = {name: wanted[name] for name in names[first:first + AT_ONCE]}
         wait.until(lambda some=some: state(proxy, some) == some, PATIENCE,
                    f"{first + AT_ONCE} services are ready")
-
-
-def _used(pid):
-    """Seconds of a processor by all threads of a process."""
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,83 +1,72 @@
-"""How much the status page costs other traffic: 1,000 services of 10.
+"""status: what the status page costs traffic, with 1,000 services of 10.
 
-One client asks a frontend of its own, one request at a time, 500 a second,
-while nobody looks, while somebody looks at the page, and while all of
-status.json is fetched again and again.
+One client asks a frontend of its own, one request at a time, 500 a second, in
+turns while nobody looks and while somebody does: at the page, at the metrics,
+at all of status.json without a pause. Whoever looks is another process. `cpu`
+is the worker's processor time while there is no other traffic.
 """
 
+import contextlib
 import http.client
-import threading
 import time
 
 import address
+import processor
 import wait
 from figures import Figure, percentile
-from haproxy import web
-from service import compact
+from fleet import Fleet
 
 SERVICES = 1000
-INSTANCES = 10
-SECONDS = 10
-RATE = 500
-SEEN = 30   # services on the screen
+INSTANCES = 10   # of each
+PAIRS = 3
+SECONDS = 4      # of each look
+RATE = 500       # requests a second
+SEEN = 30        # services on the screen
+AIM = 1          # ms, the p99 of others while the page is open
 
 
-class Measured:
+class Site:
     """A HAProxy with many services, and a frontend that answers by itself."""
 
     def __init__(self, sandbox):
+        self._sandbox = sandbox
         server = sandbox.zookeeper()
-        client = server.client()
-        self._register(client)
-        self.port = address.port()
-        self.proxy = sandbox.haproxy([web(
-            server, f"/s/{n:04}", name=f"service-{n:04}", slots=INSTANCES,
-            server="", haproxy={}) for n in range(SERVICES)], status=True,
-            start=False)
-        with open(self.proxy.file, "a") as file:
-            file.write(f"\nfrontend plain\n  bind {address.HOST}:{self.port}\n"
-                       "  http-request return status 200\n")
-        self.proxy.start()
-        wait.until(lambda: b'"whole":1000' in self.fetch("/status.json?limit=1"
-                                                         )[0], 120, "whole")
-
-    @staticmethod
-    def _register(client):
-        client.ensure_path("/s")
-        for start in range(0, SERVICES, 100):
-            transaction = client.transaction()
-            for n in range(start, start + 100):
-                transaction.create(f"/s/{n:04}")
-                for port in range(INSTANCES):
-                    transaction.create(
-                        f"/s/{n:04}/i_{port:010}",
-                        compact({"host": "127.0.0.1", "port": 9 + port}))
-            transaction.commit()
+        fleet = Fleet(server.client(), "/bench/status", {
+            f"service-{n:04}": INSTANCES for n in range(SERVICES)})
+        self._port = address.port()
+        self.proxy = sandbox.haproxy(
+            fleet.backends(server.addresses), status=True, after=[
+                "frontend plain", f"  bind {address.HOST}:{self._port}",
+                "  http-request return status 200"])
+        wait.until(lambda: b'"whole":1000' in self.fetch(
+            "/status.json?limit=1"), 120, "all are whole")
+        [self._worker] = self.proxy.workers()
 
     def fetch(self, path):
-        """The body of an answer, and the seconds it took."""
-        start = time.monotonic()
+        """The body of an answer of the agent."""
         connection = http.client.HTTPConnection(
             address.HOST, self.proxy.status_port, timeout=60)
         connection.request("GET", path)
         body = connection.getresponse().read()
         connection.close()
-        return body, time.monotonic() - start
+        return body
 
-    def latencies(self, meanwhile):
-        """Seconds of requests, while `meanwhile()` is done again and again.
-        """
-        ending = threading.Event()
-        thread = threading.Thread(target=_repeat, args=(meanwhile, ending))
-        thread.start()
+    @contextlib.contextmanager
+    def looked_at(self, paths, pause):
+        """Somebody asks for `paths` meanwhile, again after `pause` seconds."""
+        base = f"http://{address.HOST}:{self.proxy.status_port}"
+        wanted = " ".join(f"-o /dev/null '{base}{path}'" for path in paths)
+        eyes = self._sandbox.run("eyes", [
+            "sh", "-c", f"while curl -sf {wanted}; do sleep {pause}; done"])
         try:
-            return list(self._stream())
+            yield
+            assert eyes.alive(), "nobody looked"
         finally:
-            ending.set()
-            thread.join()
+            eyes.kill()
 
-    def _stream(self):
-        connection = http.client.HTTPConnection(address.HOST, self.port)
+    def latencies(self):
+        """Milliseconds of requests to the plain frontend."""
+        connection = http.client.HTTPConnection(address.HOST, self._port)
         connection.connect()
         start = time.monotonic()
         for number in range(RATE * SECONDS):
@@ -85,39 +74,45 @@ class Measured:
             sent = time.monotonic()
             connection.request("GET", "/")
             connection.getresponse().read()
-            yield time.monotonic() - sent
+            yield 1000 * (time.monotonic() - sent)
         connection.close()
 
+    def cpu(self):
+        """Milliseconds of a processor in a second."""
+        used, start = processor.used(self._worker), time.monotonic()
+        time.sleep(SECONDS)
+        return 1000 * (processor.used(self._worker) - used) / (
+            time.monotonic() - start)
 
-def _repeat(action, ending):
-    while not ending.is_set():
-        action()
 
-
-def p99(latencies):
-    return percentile(latencies, 0.99) * 1000
+def _compare(site, name, paths, pause, most=None):
+    """The p99 of others, with somebody who looks and without, and what the
+    looks cost."""
+    alone, looked = [], []
+    for _ in range(PAIRS):
+        alone += site.latencies()
+        with site.looked_at(paths, pause):
+            looked += site.latencies()
+    idle = site.cpu()
+    with site.looked_at(paths, pause):
+        busy = site.cpu()
+    yield Figure("status", f"{name}_p99", percentile(looked, 0.99), "ms",
+                 percentile(alone, 0.99), most=most)
+    yield Figure("status", f"{name}_cpu", busy, "ms/s", idle)
 
 
 def run(sandbox):
-    site = Measured(sandbox)
-    body, took = site.fetch("/status.json")
-    cursor = body.partition(b'"cursor":"')[2].partition(b'"')[0].decode()
-
+    site = Site(sandbox)
+    whole = []
+    took = wait.elapsed(lambda: whole.append(site.fetch("/status.json")))
+    cursor = whole[0].partition(b'"cursor":"')[2].partition(b'"')[0].decode()
     seen = "&".join(f"service=service-{n:04}" for n in range(SEEN))
-
-    def look():
-        site.fetch(f"/status.json?since={cursor}")
-        site.fetch(f"/status.json?counters=1&instances=0&{seen}")
-        time.sleep(1)
-
-    alone = p99(site.latencies(lambda: time.sleep(0.1)))
+    page = [f"/status.json?since={cursor}",
+            f"/status.json?counters=1&instances=0&{seen}"]
     return [
-        Figure("status", "all of status.json", took, "s"),
-        Figure("status", "its size", len(body) / 1e6, "MB"),
-        Figure("status", "p99 of others, nobody looks", alone, "ms"),
-        Figure("status", "p99 of others, the page is open",
-               p99(site.latencies(look)), "ms", alone),
-        Figure("status", "p99 of others, all of it without a pause",
-               p99(site.latencies(lambda: site.fetch("/status.json"))), "ms",
-               alone),
+        Figure("status", "all", took, "s"),
+        Figure("status", "all_size", len(whole[0]) / 1e6, "MB"),
+        *_compare(site, "page", page, 1, AIM),
+        *_compare(site, "metrics", ["/metrics"], 1),
+        *_compare(site, "all", ["/status.json"], 0),
     ]

@@ -171,6 +171,11 @@ def test_one_service_is_told_with_counters_and_raw_data(
     assert full()["instances"][0]["counters"]["check_said"]
     assert proxy.get()[0] == 503
     wait.until(lambda: full()["counters"]["errors"] > 0, 5, "an error")
+    [brief] = status.json(
+        "/status.json?service=web&counters=1&instances=0")["services"]
+    assert "instances" not in brief and brief["counts"] == {"failed": 1}
+    for name in ("errors", "sessions", "queue"):
+        assert brief["counters"][name] == full()["counters"][name]
 
 
 def promtool(*arguments, text=""):

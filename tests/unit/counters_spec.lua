@@ -38,8 +38,7 @@ describe("counters", function()
     clock, sent = new_clock(), {}
     web, api = {number = 3}, {number = 5}
     one = counters.new({
-      now = clock.now, kinds = 6,
-      id = function(service) return service.number end,
+      now = clock.now, id = function(service) return service.number end,
       send = function(text)
         table.insert(sent, text)
         return 100 + #sent
