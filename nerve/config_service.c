@@ -133,7 +133,6 @@ static int keep_checking(struct service_config *service, const json_t *json,
         copy_member(all, json, "check_interval") == 0 &&
         copy_member(all, json, "check_mocked") == 0 &&
         copy_member(all, json, "rate_limiting") == 0 &&
-        copy_member(all, json, "rate_limiting") == 0 &&
         copy_member(all, json, "checks") == 0)
         service->checking = json_text(all);
     json_decref(all);
@@ -167,6 +166,33 @@ static int read_checks(struct service_config *service, const json_t *json,
     return 0;
 }
 
+/* Reads all that keep_checking() keeps, but for the address. */
+static int read_checking(struct service_config *service, const json_t *json,
+                         const char *at, struct config *config,
+                         struct error *err) {
+    service->check_interval_ms = DEFAULT_INTERVAL_MS;
+    if (value_seconds(json, at, "check_interval", &service->check_interval_ms,
+                      err) != 0 ||
+        rate_config_read(&service->rate, json, at, config, err) != 0)
+        return -1;
+    return read_checks(service, json, at, config, err);
+}
+
+int service_config_restore_checks(struct service_config *service,
+                                  struct error *err) {
+    json_t *json = json_loads(service->checking, 0, NULL);
+    struct config *unread = calloc(1, sizeof(*unread));
+    int status = -1;
+
+    if (json && unread)
+        status = read_checking(service, json, service->name, unread, err);
+    else
+        out_of_memory(service->name, err);
+    config_free(unread);
+    json_decref(json);
+    return status;
+}
+
 static void note_odd_types(const json_t *json, const char *at,
                            struct config *config) {
     const json_t *options = json_object_get(json, "haproxy_server_options");
@@ -194,7 +220,6 @@ int service_config_read(struct service_config *service, const char *name,
         error_set(err, "%s: must be an object ({...})", at);
         return -1;
     }
-    service->check_interval_ms = DEFAULT_INTERVAL_MS;
     service->session_timeout_ms = config->session_timeout_ms;
     service->creator_acl = config->creator_acl;
     service->name = strdup(name);
@@ -202,11 +227,8 @@ int service_config_read(struct service_config *service, const char *name,
         return out_of_memory(at, err);
     if (read_address(service, json, at, err) != 0 ||
         config_znode_read(service, json, at, config, err) != 0 ||
-        value_seconds(json, at, "check_interval", &service->check_interval_ms,
-                      err) != 0 ||
-        rate_config_read(&service->rate, json, at, config, err) != 0 ||
         read_payload(service, json, at, config->instance_id, err) != 0 ||
-        read_checks(service, json, at, config, err) != 0 ||
+        read_checking(service, json, at, config, err) != 0 ||
         keep_checking(service, json, at, err) != 0)
         return -1;
     note_odd_types(json, at, config);

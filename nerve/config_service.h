@@ -17,6 +17,11 @@ int service_config_read(struct service_config *service, const char *name,
                         const json_t *json, struct config *config,
                         struct error *err);
 
+/* Reads the checks of <service>, which has none, out of what it keeps for
+ * comparison. Returns 0, or -1 with <err>. */
+int service_config_restore_checks(struct service_config *service,
+                                  struct error *err);
+
 /* Frees what <service> holds. */
 void service_config_close(struct service_config *service);
 

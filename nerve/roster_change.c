@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_compare.h"
 #include "nerve/config_service.h"
@@ -118,6 +119,17 @@ static void count_launch(const struct roster *r, const struct addition *a) {
                  NULL);
 }
 
+/* Checks <s> until its successor is there, though the process that did is
+ * gone. */
+static void check_on(const struct roster *r, struct service *s) {
+    struct error err = {0};
+
+    if (!s->watcher &&
+        service_check_on(s, &r->env.check, r->env.log, &err) != 0)
+        log_line(r->env.log, LEVEL_WARNING, "%s: not checked any more: %s",
+                 s->config->name, err.text);
+}
+
 /* A service that runs meets its fate, unless it is kept. */
 static void part_with(struct roster *r, struct service *s,
                       const struct config_fate *fate,
@@ -139,6 +151,7 @@ static void part_with(struct roster *r, struct service *s,
                  "%s: to be registered anew; stays registered as before until "
                  "it is",
                  s->config->name);
+    check_on(r, s);
     s->successor = by->kept ? by->kept : by->added;
 }
 

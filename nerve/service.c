@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "csrc/error.h"
 #include "nerve/config.h"
 #include "nerve/config_compare.h"
 #include "nerve/config_service.h"
@@ -65,6 +66,20 @@ struct service *service_restore(struct handover_service *from,
     if (from->leaving)
         forget_before(s);
     return s;
+}
+
+int service_check_on(struct service *s, const struct check_env *env,
+                     struct log *log, struct error *err) {
+    if (service_config_restore_checks(s->config, err) == 0)
+        s->watcher = watcher_open(env, s->config, s->reporter, log);
+    if (!s->watcher) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    watcher_restore(s->watcher, s->before);
+    forget_before(s);
+    watcher_start(s->watcher, 0, 1);
+    return 0;
 }
 
 bool service_is_leaving(const struct service *s) {

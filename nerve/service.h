@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct check_env;
+struct error;
 struct ensemble;
 struct handover_service;
 struct hold;
@@ -37,10 +38,16 @@ struct service *service_new(struct service_config *config,
 
 /* Returns a service that goes on where another process was, out of <from>,
  * which loses what is in it, and under the same <hold>, or NULL; without a
- * watcher, which service_renew() gives it. Else as service_new(). */
+ * watcher, which service_renew() or service_check_on() gives it. Else as
+ * service_new(). */
 struct service *service_restore(struct handover_service *from,
                                 struct ensemble *ensemble,
                                 const struct hold *hold, struct log *log);
+
+/* Goes on with the checks of <s>, of a service_restore(), as they were there.
+ * Returns 0, or -1 with <err>; then it stays unchecked. */
+int service_check_on(struct service *s, const struct check_env *env,
+                     struct log *log, struct error *err);
 
 /* Tells whether <s> is leaving: its checks have ended for good. */
 bool service_is_leaving(const struct service *s);

@@ -262,6 +262,23 @@ def test_a_changed_configuration_is_carried_out_too(
     assert birth < witness.exists(f"{path}-3").pzxid
 
 
+def test_one_that_waits_for_its_successor_is_checked_on(
+        nerve, web, one, sandbox, witness, path):
+    """After an upgrade nobody did: when it ended it stayed registered, as long
+    as its successor was down."""
+    two = sandbox.service("two", health="down")
+    nerve.reload({"web": dict(web, port=two.port)})
+    nerve.process.says("instance .* unknown -> down")
+    before = births(witness, path)
+    upgrade_and_resume(nerve)
+    assert births(witness, path) == before
+    one.set_health("down")
+    wait.until(lambda: not children(witness, path), 10, "it is removed")
+    two.set_health("up")
+    wait.until(lambda: registrations(witness, path) == [two.payload("one")],
+               10, "its successor is registered")
+
+
 def test_an_upgrade_with_zookeeper_away_keeps_the_session(
         sandbox, one, path):
     server = sandbox.zookeeper()
