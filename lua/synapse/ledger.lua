@@ -68,13 +68,22 @@ function ledger:drop(slot)
   self.marked[slot] = nil
 end
 
-local function marked_slots(self)
-  local list, position = {}, self.position
+-- Returns the marked slots in order, and what each is to be. Those to be filled
+-- come first: where one instance takes the place of another, a request between
+-- two commands finds both and not neither.
+local function marked_slots(self, target_of)
+  local list, servers, position = {}, {}, self.position
   for slot in pairs(self.marked) do
     list[#list + 1] = slot
+    servers[slot] = target_of(slot)
   end
-  table.sort(list, function(a, b) return position[a] < position[b] end)
-  return list
+  table.sort(list, function(a, b)
+    if (servers[a] == nil) ~= (servers[b] == nil) then
+      return servers[b] == nil
+    end
+    return position[a] < position[b]
+  end)
+  return list, servers
 end
 
 -- A slot that needs nothing is as it is to be, and a refusal of its is over.
@@ -99,9 +108,8 @@ end
 --   it is
 -- @treturn {{command,...},...} one group for each slot that differs
 function ledger:repairs(backend, target_of, planned)
-  local list, servers = marked_slots(self), {}
+  local list, servers = marked_slots(self, target_of)
   for _, slot in ipairs(list) do
-    servers[slot] = target_of(slot)
     planned(slot, servers[slot], self.actual[slot])
   end
   local groups = plan.diff(backend, list, servers, self.actual)

@@ -70,6 +70,15 @@ describe("a ledger", function()
     assert.are.equal("set server web/s0 addr 10.0.0.1 port 80", found[3])
   end)
 
+  it("fills slots before it empties others", function()
+    one:filled("s1", wanted())
+    assert.are.same({
+      "set server web/s2 addr 10.0.0.2 port 80",
+      "set server web/s2 state ready",
+      "set server web/s1 state maint",
+    }, texts({s2 = wanted({host = "10.0.0.2"})}))
+  end)
+
   it("has what was acknowledged, and what was sent for unknown", function()
     settle()
     local command = {slot = "s1", field = "maxconn", change = {maxconn = 3}}

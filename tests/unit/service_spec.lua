@@ -234,9 +234,9 @@ describe("a service", function()
       local slot = slot_of(1)
       one:update({said(1, {is_backup = true})})
       assert.are.same({
-        "set server www/" .. slot .. " state maint",
         "set server www/s4 addr 10.0.0.1 port 80",
         "set server www/s4 state ready",
+        "set server www/" .. slot .. " state maint",
       }, texts())
     end)
 
