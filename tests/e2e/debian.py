@@ -11,6 +11,7 @@ import subprocess
 
 import program
 import wait
+from packages import run
 
 # Debian's repositories as apt has them on this machine, and its release.
 SOURCES = ("apt-get", "indextargets", "--format",
@@ -41,16 +42,21 @@ def base(packages):
     key = hashlib.sha256(repr((MAKE, sorted(packages))).encode()).hexdigest()
     archive = f"{program.BUILD}/debian-{key[:12]}.tar"
     if not os.path.exists(archive):
-        sources = subprocess.run(SOURCES, check=True, text=True,
-                                 stdout=subprocess.PIPE).stdout
-        done = subprocess.run(
-            [*MAKE, f"--include={','.join(sorted(packages))}", _release(),
-             f"{archive}.new", "-"], input=sources, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            timeout=900 * wait.FACTOR)
-        assert done.returncode == 0, done.stdout[-4000:]
+        run(*MAKE, f"--include={','.join(sorted(packages))}", _release(),
+            f"{archive}.new", "-", input=_sources())
         os.rename(f"{archive}.new", archive)
     return archive
+
+
+def _sources():
+    """The repositories of apt, which knows them once it has read them."""
+    if not _known():
+        run("apt-get", "-qq", "update")
+    return "\n".join(_known())
+
+
+def _known():
+    return [line for line in run(*SOURCES).splitlines() if line[:4] == "deb "]
 
 
 def _release():
