@@ -97,19 +97,26 @@ static void fail_waiting(struct session *s) {
     }
 }
 
+/* Sends <r>, which it takes. Returns 0 or ZooKeeper's code, which is then the
+ * answer. */
+static int send(struct session *s, struct request *r) {
+    int code = handle_send(s->handle, r);
+
+    if (code != 0) {
+        answer(s, r, code);
+        request_free(r);
+    }
+    return code;
+}
+
 /* Sends what waits, as far as the handle may have it in flight. */
 static void pump(struct session *s) {
     while (s->waiting.head && s->state == SESSION_CONNECTED &&
            handle_in_flight(s->handle) < s->max_in_flight) {
         struct request *r = s->waiting.head;
-        int code;
 
         request_remove(&s->waiting, r);
-        code = handle_send(s->handle, r);
-        if (code != 0) {
-            answer(s, r, code);
-            request_free(r);
-        }
+        send(s, r);
     }
 }
 
@@ -379,8 +386,14 @@ size_t session_pending(const struct session *s) {
     return s->waiting.count + (s->handle ? handle_in_flight(s->handle) : 0);
 }
 
+/* Gives <r> its number, and returns that. */
+static uint32_t give_number(struct session *s, struct request *r) {
+    r->reply->request = r->lost->request = queue_number(s->queue);
+    return (uint32_t)r->reply->request;
+}
+
 int64_t session_submit(struct session *s, struct request *r) {
-    uint32_t number = queue_number(s->queue);
+    uint32_t number;
 
     if (!r)
         return SESSION_NO_MEMORY;
@@ -388,25 +401,32 @@ int64_t session_submit(struct session *s, struct request *r) {
         request_free(r);
         return SESSION_INVALID_STATE;
     }
-    r->reply->request = number;
-    r->lost->request = number;
+    number = give_number(s, r);
     request_append(&s->waiting, r);
     pump(s);
     return number;
 }
 
+/* They do not wait: what waits is lost with the connection, and the library
+ * repeats only what it was given. */
 int64_t session_add_auth(struct session *s, const char *scheme,
                          const char *secret, size_t length) {
     struct credentials *c =
         credentials_add(&s->credentials, scheme, secret, length);
+    struct request *r;
+    uint32_t number;
 
     if (!c)
         return SESSION_NO_MEMORY;
     if (s->state != SESSION_CONNECTED)
         return 0;
-    c->generation = s->generation;
-    return session_submit(s,
-                          request_new(OP_ADD_AUTH, 0, scheme, secret, length));
+    r = request_new(OP_ADD_AUTH, 0, scheme, secret, length);
+    if (!r)
+        return SESSION_NO_MEMORY;
+    number = give_number(s, r);
+    if (send(s, r) == 0)
+        c->generation = s->generation;
+    return number;
 }
 
 const char *session_state_name(enum session_state state) {

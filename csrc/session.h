@@ -17,7 +17,8 @@
  * then SESSION_LOST: a write may or may not have happened). Only
  * session_close() ends a request without one.
  *
- * Requests above <max_in_flight> wait in the session and are sent in order.
+ * Requests above <max_in_flight> wait in the session and are sent in order;
+ * credentials do not wait.
  * SPDX-License-Identifier: MIT
  */
 #ifndef MYELIN_SESSION_H

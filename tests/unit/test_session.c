@@ -627,6 +627,18 @@ static void sends_credentials_at_once_when_it_is_connected(void **state) {
     assert_reply_news(number, SESSION_OK);
 }
 
+/* They waited behind what was in flight. A connection that was lost then came
+ * back without them, for the library had not been given them. */
+static void sends_credentials_past_what_waits(void **state) {
+    (void)state;
+    connect_it();
+    for (int i = 0; i <= IN_FLIGHT; i++)
+        session_get(s, "/", false);
+    assert_true(session_add_auth(s, "digest", "me:secret", 9) > 0);
+    assert_int_equal(flying(IN_FLIGHT)->op, OP_ADD_AUTH);
+    assert_null(flying(IN_FLIGHT + 1));
+}
+
 /* They were kept for the next handle only, so the connection that came back
  * worked without them. */
 static void sends_credentials_that_came_while_it_was_away(void **state) {
@@ -755,6 +767,7 @@ int main(void) {
         T(gives_credentials_to_each_new_handle_before_the_sync),
         T(leaves_it_to_the_library_to_repeat_credentials),
         T(sends_credentials_at_once_when_it_is_connected),
+        T(sends_credentials_past_what_waits),
         T(sends_credentials_that_came_while_it_was_away),
         T(fails_to_open_for_other_reasons_than_threads),
         T(says_that_threads_cannot_be_made_and_tries_again),
