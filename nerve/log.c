@@ -18,7 +18,7 @@
 #define LINE_MAX_BYTES 1024
 #define FLUSH_TURN_MS  5
 #define LAST_WORDS_MS  100
-#define PENDING_MAX    256 /* lines that wait for the worker */
+#define PENDING_MAX    4096 /* lines that wait; a reload may say thousands */
 
 struct log {
     int fd; /* borrowed */
