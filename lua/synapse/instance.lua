@@ -10,6 +10,7 @@
 -- @module synapse.instance
 
 local address = require("synapse.address")
+local base64 = require("synapse.base64")
 local cjson = require("cjson.safe")
 local hostname = require("synapse.hostname")
 local wishes = require("synapse.wishes")
@@ -19,14 +20,6 @@ local instance = {}
 local MAX_BYTES = 65536
 local MAX_DEPTH = 16
 local MAX_NAME = 255
-local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
-  "abcdefghijklmnopqrstuvwxyz0123456789-_"
-
--- The value of each digit of URL-safe base64, by its byte.
-local BASE64 = {}
-for i = 1, #DIGITS do
-  BASE64[DIGITS:byte(i)] = i - 1
-end
 
 -- A decoder of our own: its limits must not change anybody else's.
 local json = cjson.new()
@@ -252,22 +245,6 @@ function instance.from_data(znode, data, stat, decoder)
   return made, problems
 end
 
-local function base64_decode(text)
-  local digits = text:gsub("=?=$", "")
-  if #text % 4 ~= 0 or digits:find("[^%w_-]") then
-    return nil
-  end
-  local parts = {}
-  for i = 1, #digits, 4 do
-    local a, b, c, d = digits:byte(i, i + 3)
-    local bits = BASE64[a] << 18 | (BASE64[b] or 0) << 12 |
-      (BASE64[c] or 0) << 6 | (BASE64[d] or 0)
-    parts[#parts + 1] =
-      string.char(bits >> 16, bits >> 8 & 255, bits & 255)
-  end
-  return table.concat(parts):sub(1, #digits * 3 // 4)
-end
-
 --- Makes an instance from a name that carries its data:
 -- `base64_<length>_<base64url>_<sequence>`.
 -- @tparam string znode
@@ -281,7 +258,7 @@ function instance.from_name(znode, decoder)
   if not length or length > #rest or length > MAX_BYTES then
     return nil
   end
-  local data = base64_decode(rest:sub(1, length))
+  local data = base64.decode(rest:sub(1, length))
   if not data or not rest:find("^_%d*$", length + 1) then
     return nil
   end
