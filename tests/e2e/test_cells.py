@@ -122,6 +122,7 @@ def test_each_state_is_a_cell_of_its_own(page):
             both = f"{one} and {other}, {scheme}"
             assert far(marks[one].colour, marks[other].colour) > 40, both
             assert marks[one].differs(marks[other]) > 0.08, both
+        page.browser.run("scrollTo(0, 0)")
         page.browser.picture(f"states-1280-{scheme}")
     page.opens("#users")
     page.browser.shows(f"{some[0].address} draining", "#instances")

@@ -228,6 +228,22 @@ def test_it_is_ready_once_every_service_was_read(sandbox, path):
     wait.until(lambda: status.ask("/ready")[0].status == 200, 20, "ready")
 
 
+def test_what_the_snapshot_tells_of_every_service_makes_it_ready(
+        sandbox, path, one):
+    server = sandbox.zookeeper()
+    register(server.client(), path, one.payload("one"))
+    proxy = sandbox.haproxy([web(server, path)], status=True)
+    proxy.serves([one])
+    proxy.remembers([one])
+    proxy.stop()
+    server.freeze()
+    proxy.start()
+    status = Status(proxy)
+    assert status.ask("/ready")[0].status == 200
+    assert status.states() == {one.address: "ready"}
+    assert status.service()["paths"][0]["state"] == "new"
+
+
 def test_an_agent_that_ended_is_told_of_everywhere(sandbox, healthy, path):
     # HAProxy ends a Lua task that has run so long in all: its servers stay.
     proxy = sandbox.haproxy([web(healthy, path)], status=True,
