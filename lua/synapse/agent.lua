@@ -1,7 +1,7 @@
 --- Puts the parts together: events in, one turn, commands and files out.
 --
 -- Knows no HAProxy; what it needs of one comes in as functions. One thread of
--- control: the main task calls `turn`, nobody else calls anything but `stop`.
+-- control: the main task calls `turn`; others call `stop` and `order`, or read.
 --
 -- @module synapse.agent
 
@@ -134,6 +134,7 @@ function agent.new(deps)
     active = {},
     usable = {},
     parts = {},
+    orders = {},
     known = {},
     looked_at = 0,
     ticked_at = 0,
@@ -332,9 +333,29 @@ local function keep(self)
   end
 end
 
+-- Does what commands ask for.
+local function obey(self)
+  while self.orders[1] do
+    local order = table.remove(self.orders, 1)
+    order.said = self[order.what](self, order.one)
+  end
+end
+
 -- What a turn does, in this order. One that grows tired leaves the rest to the
 -- next, so that it lasts as long as its longest step and not as all of them.
-local STEPS = {take_all, tick, round, keep}
+local STEPS = {take_all, obey, tick, round, keep}
+
+--- Has the next turn do what a command asks for. HAProxy interrupts Lua after
+-- so many instructions, so that a command may come in the middle of a turn.
+-- @tparam string what "resync", "hold" or "release"
+-- @tparam ?service one see there
+-- @treturn table with `said`, once it is done: what was, for people
+function agent:order(what, one)
+  local order = {what = what, one = one}
+  table.insert(self.orders, order)
+  self.client:wake()
+  return order
+end
 
 --- Reads everything from ZooKeeper again, and HAProxy's state.
 -- @tparam ?service one nil: of all services
@@ -347,7 +368,6 @@ function agent:resync(one)
     end
     self.sync:compare(each)
   end
-  self.client:wake()
   return string.format("reading %d service%s again", #services,
     #services == 1 and "" or "s")
 end
@@ -373,7 +393,6 @@ function agent:release(one)
   changed(self, one, one:release())
   self.account:report_hold(one, "held", "free")
   self.sync:mark(one)
-  self.client:wake()
   self.deps.log:warning("%s: held no more, by command", one.name)
   return one.name .. " follows ZooKeeper again"
 end

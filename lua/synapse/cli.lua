@@ -12,6 +12,9 @@ local text = require("synapse.text")
 
 local cli = {}
 
+-- Seconds that a command waits for the agent's next turn.
+local PATIENCE = 5
+
 local function time_of(seconds)
   return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds))
 end
@@ -155,14 +158,16 @@ local CHANGES = {
   release = "synapse release NAME : the end of a hold",
 }
 
-local function change(deps, what, name)
+local function change(deps, what, name, applet)
   local agent = deps.agent()
   if name and not agent.account.by_name[name] then
     return name .. ": no such service\n"
   elseif not name and what ~= "resync" then
     return CHANGES[what] .. "\n"
   end
-  return agent[what](agent, name and agent.account.by_name[name]) .. "\n"
+  local order = agent:order(what, name and agent.account.by_name[name])
+  deps.visit(applet).await(function() return order.said end, PATIENCE)
+  return (order.said or "the agent has not done it yet, see its log") .. "\n"
 end
 
 local function register(deps, path, usage, answer)
@@ -183,8 +188,8 @@ function cli.register(deps)
     return run(deps, words, applet)
   end)
   for what, usage in pairs(deps.changes and CHANGES or {}) do
-    register(deps, {"synapse", what}, usage, function(words)
-      return change(deps, what, words[1])
+    register(deps, {"synapse", what}, usage, function(words, applet)
+      return change(deps, what, words[1], applet)
     end)
   end
 end

@@ -289,6 +289,18 @@ describe("the agent", function()
     assert.is_true(sessions[1].closed)
   end)
 
+  -- HAProxy interrupts a long turn, and whoever gave a command in that moment
+  -- changed what the turn was in the middle of.
+  it("does in its next turn what a command asks for", function()
+    new({config_of("web")})
+    local order = one:order("hold", one.services[1])
+    assert.is_nil(order.said)
+    assert.is_nil(one.services[1].held_at)
+    one:turn()
+    assert.is_truthy(order.said:find("web is held as it is", 1, true))
+    assert.is_truthy(one.services[1].held_at)
+  end)
+
   it("begins anew, after a pause, when it broke", function()
     new({config_of("web")})
     connect()
