@@ -10,10 +10,8 @@
 
 local wishes = {}
 
---- The greatest weight of HAProxy.
-wishes.MAX_WEIGHT = 256
-
-local MAX_MAXCONN = 1000000
+-- HAProxy's greatest weight, and a bound of our own.
+local MAX_WEIGHT, MAX_MAXCONN = 256, 1000000
 
 --- What is wanted of a server.
 -- @table wishes
@@ -31,12 +29,12 @@ end
 -- @tparam {string,...} problems gets one where it is too great
 -- @treturn integer
 function wishes.bounded_weight(number, what, problems)
-  if number <= wishes.MAX_WEIGHT then
+  if number <= MAX_WEIGHT then
     return number
   end
   problems[#problems + 1] = string.format("%s %d is above %d, used as %d",
-    what, number, wishes.MAX_WEIGHT, wishes.MAX_WEIGHT)
-  return wishes.MAX_WEIGHT
+    what, number, MAX_WEIGHT, MAX_WEIGHT)
+  return MAX_WEIGHT
 end
 
 local NUMBERS = {
