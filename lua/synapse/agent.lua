@@ -255,11 +255,9 @@ end
 -- change that is not ours (an operator, a check) is a reason to compare.
 -- Looking is cheap, comparing is not.
 local function look_at(self, one)
-  if self:count(one) then
-    return false
+  if not self:count(one) then
+    self.sync:compare(one)
   end
-  self.sync:compare(one)
-  return true
 end
 
 --- Takes how many servers of a service somebody saw that HAProxy would use.
@@ -270,11 +268,18 @@ end
 function agent:see(one, usable)
   local before = self.usable[one] or usable
   self.usable[one] = usable
-  if before == usable or not look_at(self, one) then
+  if before == usable or self:count(one) then
     return false
   end
-  self.client:wake()
+  one:ask()
+  self:order("compare", one)
   return true
+end
+
+--- Asks HAProxy for the states of a service's servers.
+-- @tparam service one
+function agent:compare(one)
+  self.sync:compare(one)
 end
 
 local function look(self)
@@ -347,7 +352,7 @@ local STEPS = {take_all, obey, tick, round, keep}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
--- @tparam string what "resync", "hold" or "release"
+-- @tparam string what "resync", "hold", "release" or "compare"
 -- @tparam ?service one see there
 -- @treturn table with `said`, once it is done: what was, for people
 function agent:order(what, one)
