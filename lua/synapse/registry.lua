@@ -192,6 +192,7 @@ local function fetch(self, name)
     self.pass.outstanding = self.pass.outstanding + 1
   else
     self.failed[name] = self.deps.codes.connection_loss
+    retry_later(self)
   end
 end
 
@@ -321,6 +322,7 @@ function registry:read()
       self.unlisted = true
       self:note(self.pass.since)
       self.pass = nil
+      retry_later(self)
     end
   elseif next(self.stale) ~= nil then
     self.pass = new_pass(self)

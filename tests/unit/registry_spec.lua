@@ -327,6 +327,25 @@ describe("a registry", function()
     assert.are.same({}, session.open())
   end)
 
+  -- Without memory for a request no connection is lost, so none came back to
+  -- have it sent, and what was gone waited for it.
+  it("asks again for what could not be asked for", function()
+    settle()
+    session.connected = false
+    one:data_changed("a_1")
+    session.connected = true
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(1))
+    session.connected = false
+    one:path_changed()
+    session.connected = true
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
   describe("that may not read", function()
     it("keeps its instances and says why, once", function()
       settle()
