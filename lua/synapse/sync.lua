@@ -14,6 +14,10 @@ sync.__index = sync
 local COMPARE_EVERY = 30
 -- Where suspects are, a check that fails is an end to one.
 local COMPARE_SUSPECTS_EVERY = 1
+-- So many services are compared in each tick for being due, or so many as it
+-- takes to have compared all of them after so many ticks.
+local COMPARED_AT = 10
+local COMPARE_TICKS = 100
 local FIRST_DELAY = 0.5
 local LONGEST_DELAY = 10
 
@@ -241,13 +245,27 @@ function sync:compare(service)
   self:mark(service)
 end
 
+-- A thousand comparisons in one go would hold up what changes meanwhile;
+-- suspects are few, and theirs are urgent.
+local function compare_due(self)
+  local now, number = self.deps.now(), #self.deps.services
+  local left = math.max(COMPARED_AT, math.ceil(number / COMPARE_TICKS))
+  for _, service in ipairs(self.deps.services) do
+    local is_due = service.known and now >= (self.compare_at[service] or 0)
+    if is_due and service:has_suspects() then
+      self:compare(service)
+    elseif is_due and left > 0 then
+      left = left - 1
+      self:compare(service)
+    end
+  end
+end
+
 --- Does what time brings: comparisons and commands refused before.
 function sync:tick()
-  local now = self.deps.now()
+  compare_due(self)
   for _, service in ipairs(self.deps.services) do
-    if service.known and now >= (self.compare_at[service] or 0) then
-      self:compare(service)
-    elseif service:is_due() then
+    if service:is_due() then
       self:mark(service)
     end
   end

@@ -217,6 +217,21 @@ describe("a round", function()
       assert.are.same({"web asks", "api asks"}, told)
     end)
 
+    it("compares a few at a time, and suspects besides", function()
+      local many = {}
+      for i = 1, 25 do
+        many[i] = new_service("s" .. i, told)
+      end
+      many[25].suspects = true
+      one = sync.new({services = many, now = clock.now, log = log})
+      one:tick()
+      assert.are.equal(11, #told)
+      assert.are.equal("s25 ask", told[11])
+      one:tick()
+      one:tick()
+      assert.are.equal(25, #told)
+    end)
+
     it("compares at once when it is asked to", function()
       one:compare(web)
       one:tick()
