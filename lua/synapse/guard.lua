@@ -5,11 +5,16 @@
 -- *suspects*. A suspect stays in its slot while HAProxy's own check of it
 -- passes, and for a time that ends by itself.
 --
--- Pure: the clock is an argument.
+-- Where instances come and go all the time a window holds thousands of them.
+-- So whoever comes or goes waits in a queue until the window has passed it, and
+-- nothing is looked through again at each change.
+--
+-- Pure: the clock is an argument, and does not go back.
 --
 -- @module synapse.guard
 
 local difference = require("synapse.difference")
+local fifo = require("synapse.fifo")
 
 local guard = {}
 guard.__index = guard
@@ -47,6 +52,35 @@ function guard.objection(one, server)
   return nil
 end
 
+-- An entry of those that are gone is `lost` while its instance was there a
+-- window ago, and `past` once it has been gone for longer.
+local function lose(self, entry)
+  entry.lost = true
+  self.lost = self.lost + 1
+end
+
+local function find(self, entry)
+  self.lost = self.lost - (entry.lost and 1 or 0)
+  entry.lost = false
+end
+
+-- Those of the last run, as if they had gone here.
+local function queue_gone(self, now)
+  local list = {}
+  for _, entry in pairs(self.gone) do
+    list[#list + 1] = entry
+  end
+  table.sort(list, function(a, b) return a.at < b.at end)
+  for _, entry in ipairs(list) do
+    if entry.at > now - self.settings.window then
+      lose(self, entry)
+      self.departures:push(entry)
+    else
+      entry.past = true
+    end
+  end
+end
+
 --- Returns a guard that knows which instances there were.
 -- @tparam settings settings
 -- @tparam {instance,...} instances sorted by key, suspects included
@@ -56,6 +90,7 @@ end
 function guard.new(settings, instances, suspects, now)
   local self = setmetatable({
     settings = settings, present = {}, born = {}, gone = {}, held = {},
+    candidates = {}, lost = 0, arrivals = fifo.new(), departures = fifo.new(),
   }, guard)
   for _, one in ipairs(instances) do
     local till = settings.hold > 0 and suspects[one.key]
@@ -68,6 +103,7 @@ function guard.new(settings, instances, suspects, now)
       table.insert(self.present, one)
     end
   end
+  queue_gone(self, now)
   return self
 end
 
@@ -78,23 +114,53 @@ end
 
 local function release(self, key, why, report)
   self.held[key] = nil
+  if self.gone[key] and self.gone[key].past then
+    self.gone[key] = nil
+  end
   table.insert(report.left, {why = why, key = key})
 end
 
+-- Where it is older than the window, nobody asks when it was born.
+local function leave(self, one, now, objection)
+  local born = self.born[one.key]
+  self.born[one.key] = nil
+  if not serves(one) then
+    self.gone[one.key] = nil
+    return
+  end
+  local entry = {
+    one = one, at = now, born = born or -math.huge, barred = objection(one),
+  }
+  if not born then
+    lose(self, entry)
+  end
+  self.gone[one.key] = entry
+  self.candidates[one.key] = not entry.barred and entry or nil
+  self.departures:push(entry)
+end
+
 -- One that comes back soon was never away.
+local function come(self, one, now)
+  local before = self.gone[one.key]
+  self.gone[one.key], self.candidates[one.key] = nil, nil
+  if not before then
+    self.born[one.key] = now
+    self.arrivals:push({key = one.key, at = now})
+    return
+  end
+  find(self, before)
+  if before.born > now - self.settings.window then
+    self.born[one.key] = before.born
+  end
+end
+
 local function note(self, instances, now, objection, report)
   local found = difference.between(self.present, instances)
   for _, one in ipairs(found.removed) do
-    self.gone[one.key] = serves(one) and {
-      one = one, at = now, born = self.born[one.key] or -math.huge,
-      barred = objection(one),
-    } or nil
-    self.born[one.key] = nil
+    leave(self, one, now, objection)
   end
   for _, one in ipairs(found.added) do
-    local before = self.gone[one.key]
-    self.born[one.key] = before and before.born or now
-    self.gone[one.key] = nil
+    come(self, one, now)
     if self.held[one.key] then
       release(self, one.key, "registered again", report)
     end
@@ -102,38 +168,45 @@ local function note(self, instances, now, objection, report)
   self.present = instances
 end
 
--- What is older than the window does not matter to any count.
-local function forget(self, now)
-  local ago = now - self.settings.window
-  for key, entry in pairs(self.gone) do
-    if entry.at <= ago and not self.held[key] then
-      self.gone[key] = nil
-    end
+local function grow_old(self, arrival)
+  local entry = self.gone[arrival.key]
+  if self.born[arrival.key] == arrival.at then
+    self.born[arrival.key] = nil
+  elseif entry and entry.born == arrival.at then
+    lose(self, entry)
   end
-  for key, born in pairs(self.born) do
-    if born <= ago then
-      self.born[key] = nil
-    end
+end
+
+local function forget(self, entry)
+  find(self, entry)
+  entry.past = true
+  local key = entry.one.key
+  if self.gone[key] == entry and not self.held[key] then
+    self.gone[key], self.candidates[key] = nil, nil
+  end
+end
+
+-- What is older than the window does not matter to any count.
+local function pass_time(self, now)
+  local ago = now - self.settings.window
+  for arrival in self.arrivals:until_time(ago) do
+    grow_old(self, arrival)
+  end
+  for entry in self.departures:until_time(ago) do
+    forget(self, entry)
   end
 end
 
 -- Of the instances that were there a window ago: how many are gone, how many
 -- there were; nil when they are no mass.
-local function count(self, now)
-  local ago, lost = now - self.settings.window, 0
-  for _, entry in pairs(self.gone) do
-    if entry.at > ago and entry.born <= ago then
-      lost = lost + 1
-    end
-  end
+local function count(self)
+  local lost = self.lost
   if lost < LEAST then
     return nil
   end
   local were = lost
   for _, one in ipairs(self.present) do
-    if serves(one) and (self.born[one.key] or ago) <= ago then
-      were = were + 1
-    end
+    were = were + (serves(one) and not self.born[one.key] and 1 or 0)
   end
   return lost >= self.settings.share * were and {lost = lost, were = were}
     or nil
@@ -151,9 +224,10 @@ end
 
 -- Whoever is gone and not barred stays until its own time is over.
 local function hold(self, now, objection, report)
-  for key, entry in pairs(self.gone) do
+  for key, entry in pairs(self.candidates) do
     local till = entry.at + self.settings.hold
-    if not self.held[key] and not entry.barred and now < till then
+    if now < till then
+      self.candidates[key] = nil
       entry.barred = objection(entry.one)
       if not entry.barred then
         self.held[key] = till
@@ -192,10 +266,10 @@ function guard:take(instances, now, objection)
   if self.settings.hold == 0 then
     return instances, report
   end
+  pass_time(self, now)
   note(self, instances, now, objection, report)
   review(self, now, objection, report)
-  forget(self, now)
-  report.mass = not self:is_guarding() and count(self, now) or nil
+  report.mass = not self:is_guarding() and count(self) or nil
   if report.mass or self:is_guarding() then
     hold(self, now, objection, report)
   end
