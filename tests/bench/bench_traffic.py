@@ -5,10 +5,14 @@ nothing changes, then while instances change in ZooKeeper. These belong to a
 service that the agent follows while its HAProxy is asked, and to one that
 nobody follows in the other's turn: what is made is the same. An aim is met
 as well within the spread of the floor's own looks.
+
+On a machine of few cores the changes themselves, ZooKeeper and the client that
+makes them, take from the traffic. So `change_*` tells, without traffic, what
+processor time one change takes of the worker and of ZooKeeper; the floor is a
+change that nobody follows.
 """
 
 import contextlib
-import itertools
 import re
 import statistics
 import subprocess
@@ -16,6 +20,7 @@ import threading
 import time
 
 import address
+import processor
 import wait
 from figures import Figure
 from fleet import Fleet, state
@@ -50,11 +55,12 @@ def run(sandbox):
         agent=bool(hosts)) for name, hosts in (
             ("agent", zookeeper.addresses), ("plain", [])))
     wait.until(lambda: state(ours)["s"] == fleet.state()["s"], 30, "in place")
-    return [figure for name, changed in (
-                ("idle", (contextlib.nullcontext, contextlib.nullcontext)),
-                ("changes", (lambda: _changes(fleet),
-                             lambda: _changes(unseen))))
-            for figure in _compare(name, ours, plain, changed)]
+    figures = [figure for name, changed in (
+                   ("idle", (contextlib.nullcontext, contextlib.nullcontext)),
+                   ("changes", (lambda: _changes(fleet),
+                                lambda: _changes(unseen))))
+               for figure in _compare(name, ours, plain, changed)]
+    return figures + _costs(ours, zookeeper, fleet, unseen)
 
 
 def _answerer(sandbox):
@@ -101,23 +107,47 @@ def _look(proxy):
             float(value) * {"us": 1, "ms": 1e3, "s": 1e6}[unit])
 
 
+def _costs(proxy, zookeeper, fleet, unseen):
+    """What a change takes of the worker and of ZooKeeper, in turns with one
+    that nobody follows."""
+    [worker] = proxy.workers()
+    pids = {"worker": worker, "zookeeper": zookeeper.process.pid}
+    looks = [(_cost(pids, fleet), _cost(pids, unseen)) for _ in range(PAIRS)]
+    return [_cost_figure(name, looks) for name in pids]
+
+
+def _cost_figure(name, looks):
+    value, floor = (statistics.median(look[name] for look in side)
+                    for side in zip(*looks))
+    return Figure("traffic", f"change_{name}", value, "us", floor)
+
+
+def _cost(pids, fleet):
+    """Microseconds of a processor for a change, by process."""
+    before = {name: processor.used(pid) for name, pid in pids.items()}
+    with _changes(fleet) as made:
+        time.sleep(SECONDS)
+    return {name: 1e6 * (processor.used(pid) - before[name]) / len(made)
+            for name, pid in pids.items()}
+
+
 @contextlib.contextmanager
 def _changes(fleet):
-    """Instances get other addresses, RATE of them a second."""
-    ending = threading.Event()
-    thread = threading.Thread(target=_move, args=(fleet, ending))
+    """Instances get other addresses, RATE of them a second. What it gives is
+    as long as there were changes."""
+    ending, made = threading.Event(), []
+    thread = threading.Thread(target=_move, args=(fleet, ending, made))
     thread.start()
     try:
-        yield
+        yield made
     finally:
         ending.set()
         thread.join()
 
 
-def _move(fleet, ending):
+def _move(fleet, ending, made):
     start = time.monotonic()
-    for made in itertools.count():
+    while not ending.wait(max(0, start + len(made) / RATE - time.monotonic())):
         fleet.move("s")
         fleet.commit()
-        if ending.wait(max(0, start + made / RATE - time.monotonic())):
-            return
+        made.append(start)
