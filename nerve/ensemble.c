@@ -1,7 +1,4 @@
 /* ensemble.c - one session for each distinct zk_hosts, and who uses it
- *
- * Names are looked up in libuv's threads, by resolve() on a job of its own,
- * which outlives the ensemble when the name servers hang.
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>
@@ -14,6 +11,7 @@
 #include "nerve/handover.h"
 #include "nerve/log.h"
 #include "nerve/reporter.h"
+#include "nerve/resolver.h"
 #include "nerve/statsd.h"
 #include "nerve/statsd_line.h"
 
@@ -21,21 +19,12 @@
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 30000
 
-/* A look-up under way. */
-struct resolving {
-    uv_work_t work;
-    struct ensemble *owner; /* borrowed; NULL once it is closed */
-    char *hosts;            /* owned; names and ports */
-    char *numeric;          /* owned; the result, or NULL */
-    struct error err;
-};
-
 struct ensemble {
     struct ensemble_env env;
-    char *hosts;                 /* owned */
-    struct session *session;     /* owned; NULL until the names are known */
-    struct resolving *resolving; /* owned, or NULL */
-    uint64_t resolve_at_ms;      /* when to try again; 0: no need */
+    char *hosts;                /* owned */
+    struct session *session;    /* owned; NULL until the names are known */
+    struct resolver *resolving; /* under way, or NULL */
+    uint64_t resolve_at_ms;     /* when to try again; 0: no need */
     uint64_t backoff_ms;
     struct reporter **reporters; /* owned list of borrowed ones */
     size_t count;
@@ -94,13 +83,6 @@ void ensemble_remove(struct ensemble *e, const struct reporter *reporter) {
 
 bool ensemble_is_used(const struct ensemble *e) { return e->count > 0; }
 
-/* A thread of libuv's. */
-static void resolve(uv_work_t *work) {
-    struct resolving *r = work->data;
-
-    r->numeric = session_resolve(r->hosts, &r->err);
-}
-
 static void show_auth(struct ensemble *e) {
     const char *auth = e->env.auth;
 
@@ -140,53 +122,35 @@ static void put_off(struct ensemble *e, const char *why) {
 /* The names are known, or they are not to be had now. As long as no server
  * answers they are looked up for each handle: servers that have moved may be
  * known late. */
-static void use_addresses(struct ensemble *e, struct resolving *r) {
-    struct error err = r->err;
+static void use_addresses(void *arg, const char *numeric,
+                          const struct error *why) {
+    struct ensemble *e = arg;
+    struct error err = *why;
 
+    e->resolving = NULL;
     log_line(e->env.log, LEVEL_DEBUG, "%s: looked up: %s", e->hosts,
-             r->numeric ? r->numeric : err.text);
-    if (r->numeric && e->session)
-        session_set_hosts(e->session, r->numeric);
-    else if (r->numeric)
-        open_session(e, r->numeric, NULL, &err);
-    if (!r->numeric || !e->session)
+             numeric ? numeric : err.text);
+    if (numeric && e->session)
+        session_set_hosts(e->session, numeric);
+    else if (numeric)
+        open_session(e, numeric, NULL, &err);
+    if (!numeric || !e->session)
         put_off(e, err.text);
     else if (session_state(e->session) == SESSION_UNKNOWN)
         e->resolve_at_ms =
             uv_now(e->env.loop) + (uint64_t)e->env.session_timeout_ms;
 }
 
-static void on_resolved(uv_work_t *work, int status) {
-    struct resolving *r = work->data;
-
-    (void)status;
-    if (r->owner) {
-        r->owner->resolving = NULL;
-        use_addresses(r->owner, r);
-    }
-    free(r->numeric);
-    free(r->hosts);
-    free(r);
-}
-
 static void start_resolving(struct ensemble *e) {
-    struct resolving *r;
+    struct error err = {0};
 
     e->resolve_at_ms = 0;
     if (e->resolving)
         return;
-    r = calloc(1, sizeof(*r));
-    if (r)
-        r->hosts = strdup(e->hosts);
-    if (!r || !r->hosts) {
-        free(r);
-        put_off(e, "out of memory");
-        return;
-    }
-    r->owner = e;
-    r->work.data = r;
-    e->resolving = r;
-    uv_queue_work(e->env.loop, &r->work, resolve, on_resolved);
+    e->resolving =
+        resolver_start(e->env.loop, e->hosts, use_addresses, e, &err);
+    if (!e->resolving)
+        put_off(e, err.text);
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -376,10 +340,7 @@ static void on_closed(uv_handle_t *timer) {
 void ensemble_close(struct ensemble *e) {
     if (!e)
         return;
-    if (e->resolving) {
-        e->resolving->owner = NULL;
-        uv_cancel((uv_req_t *)&e->resolving->work);
-    }
+    resolver_abandon(e->resolving);
     for (size_t i = 0; i < e->count; i++)
         reporter_attach(e->reporters[i], NULL);
     session_close(e->session);

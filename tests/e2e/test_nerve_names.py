@@ -2,28 +2,36 @@
 others."""
 
 import os
+import socket
 
 import pytest
 
 import program
 import wait
-from address import OTHER_HOST
+from address import HOST, OTHER_HOST
 from nerve import watched
 from zookeeper import ZooKeeper, children, registrations
 
 NAME = "zk.e2e"
 
 
+def with_its_own(sandbox, file, text):
+    """Returns that file of the sandbox, and a nerve that has it in the place of
+    the one in /etc."""
+    mine = sandbox.write(file, text)
+    binary = sandbox.write(f"nerve-with-{file}", f"""#!/bin/sh
+exec unshare --mount sh -c 'mount --bind {mine} /etc/{file}
+exec {program.NERVE} "$@"' sh "$@"
+""")
+    os.chmod(binary, 0o755)
+    return mine, binary
+
+
 class Names:
     """An /etc/hosts of its own for what is started as `binary`."""
 
     def __init__(self, sandbox):
-        self._file = sandbox.write("hosts", "")
-        self.binary = sandbox.write("nerve-with-hosts", f"""#!/bin/sh
-exec unshare --mount sh -c 'mount --bind {self._file} /etc/hosts
-exec {program.NERVE} "$@"' sh "$@"
-""")
-        os.chmod(self.binary, 0o755)
+        self._file, self.binary = with_its_own(sandbox, "hosts", "")
 
     def tell(self, host):
         """From now on NAME is `host`; None: nobody knows it."""
@@ -61,3 +69,21 @@ def test_a_server_that_moves_while_it_is_away_is_found_by_its_name(
     client = other.client()
     wait.until(lambda: registrations(client, path) == [one.payload("one")],
                40, "it is registered there")
+
+
+def test_name_servers_that_hang_hold_up_nothing_else(
+        sandbox, healthy, witness, path):
+    """Each ensemble whose servers' name was looked up held a thread, and with
+    four of them there was none left for anything else."""
+    one, beat = sandbox.service("one"), sandbox.path("beat")
+    _, binary = with_its_own(sandbox, "resolv.conf", f"nameserver {HOST}\n")
+    far = {f"far{n}": watched(one, healthy, f"{path}/far",
+                              zk_hosts=[f"zk{n}.e2e:2181"]) for n in range(5)}
+    nerve = sandbox.nerve("one", {**far, "web": watched(one, healthy, path)},
+                          start=False, heartbeat_path=beat)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind((HOST, 53))
+        nerve.start(binary)
+        wait.until(lambda: os.path.exists(beat), 4, "the heart beats")
+        wait.until(lambda: children(witness, path), 4, "it is registered")
+        assert not nerve.process.lines("zk0.e2e:.*; next try in")
