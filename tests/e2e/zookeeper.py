@@ -79,7 +79,7 @@ class ZooKeeper(Clients):
                        f"clientPort={self.port}\n"
                        "maxClientCnxns=0\n"
                        "admin.enableServer=false\n"
-                       "4lw.commands.whitelist=ruok,srvr,cons,wchs\n")
+                       "4lw.commands.whitelist=ruok,srvr,cons,wchs,dump\n")
             file.writelines(f"{line}\n" for line in lines)
 
     def begin(self):
@@ -129,6 +129,17 @@ class ZooKeeper(Clients):
         nobody."""
         found = re.search(r"^Mode: (\w+)", self.command("srvr"), re.M)
         return found and found[1]
+
+    def sessions(self):
+        """The ids of the sessions that live, connected or not."""
+        return {int(it, 16) for it in re.findall(r"^\t(0x[0-9a-f]+)$",
+                                                 self.command("dump"), re.M)}
+
+    def watches(self):
+        """How many watches of data are set by all clients; those of lists
+        are not in the server's count."""
+        return int(re.search(r"^Total watches:(\d+)$", self.command("wchs"),
+                             re.M)[1])
 
     def connections(self):
         """How many clients are connected, the asking command left out."""
