@@ -151,12 +151,23 @@ static bool is_same(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* A socket that somebody has removed leads nobody here any more. It is closed
+ * before another is opened there, for that would end the lock of the other. */
+static void drop_lost_listener(struct control *c) {
+    if (!c->listener || access(c->listener->path, F_OK) == 0)
+        return;
+    close_listener(c->listener);
+    c->listener = NULL;
+}
+
 int control_use(struct control *c, const char *socket, const char *holds_path,
                 struct error *err) {
-    bool moves = !is_same(socket, c->listener ? c->listener->path : NULL);
     bool rewrites = !is_same(holds_path, c->env.store->path);
     struct listener *l = NULL;
+    bool moves;
 
+    drop_lost_listener(c);
+    moves = !is_same(socket, c->listener ? c->listener->path : NULL);
     if (moves && socket && !(l = open_listener(c, socket, err)))
         return -1;
     if (hold_store_use(c->env.store, holds_path, err) != 0) {

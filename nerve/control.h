@@ -32,8 +32,8 @@ int control_begin(struct control *c, const char *socket, const char *holds_path,
                   const char *handed, struct error *err);
 
 /* Listens on <socket> and keeps the holds in the file <holds_path> from now on,
- * and nowhere else; NULL: nowhere. Returns 0, or -1 with <err>; then nothing
- * has changed. */
+ * and nowhere else; NULL: nowhere. A socket that was removed is made again.
+ * Returns 0, or -1 with <err>; then nothing has changed. */
 int control_use(struct control *c, const char *socket, const char *holds_path,
                 struct error *err);
 

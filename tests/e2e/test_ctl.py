@@ -377,6 +377,21 @@ def test_a_directory_of_holds_that_was_made_anew_is_used(
         assert json.load(file)["holds"][0]["weight"] == 4
 
 
+def test_a_socket_that_was_removed_is_made_again_by_a_reload(
+        nerve, web, sandbox):
+    """Its path was the same, so it was taken for the same. And only one nerve
+    has it as before."""
+    files = controlled_again(nerve)
+    os.remove(files["control_socket"])
+    assert ctl.ask(nerve, "status")[0] == 1
+    nerve.reload()
+    assert ctl.status(nerve)["state"] == "up"
+    second = sandbox.nerve("two", {"web": web}, **files)
+    assert second.process.ended(10) == 1
+    assert second.process.lines("another nerve .* listens there")
+    assert ctl.status(nerve)["state"] == "up"
+
+
 def test_a_reload_moves_the_socket_and_the_holds(nerve, web, sandbox):
     ctl.done(nerve, "disable", "web", "--reason", "r", "--drain", "0")
     old = controlled_again(nerve)
