@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "csrc/event.h"
+#include "csrc/hash.h"
 #include "csrc/lua_zookeeper.h"
 
 /* More than this no service has (max_instances). */
@@ -121,18 +122,9 @@ struct known {
     size_t count;
 };
 
-/* FNV-1a. */
-static size_t hash(const char *name) {
-    size_t h = 2166136261u;
-
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 16777619u;
-    return h;
-}
-
 /* Returns where <name> is among <k>, or would be. */
 static const char **find(const struct known *k, const char *name) {
-    size_t i = hash(name) & k->mask;
+    size_t i = hash_text(name) & k->mask;
 
     while (k->slots[i] && strcmp(k->slots[i], name) != 0)
         i = (i + 1) & k->mask;

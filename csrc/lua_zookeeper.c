@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "csrc/clock.h"
 #include "csrc/error.h"
 #include "csrc/file.h"
+#include "csrc/hash.h"
 #include "csrc/lua_zookeeper.h"
 #include "csrc/queue.h"
 #include "csrc/session.h"
@@ -238,14 +240,9 @@ Returns 16 hex digits that tell a damaged text: FNV-1a of 64 bits.
 static int lzookeeper_checksum(lua_State *L) {
     size_t length;
     const char *text = luaL_checklstring(L, 1, &length);
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     char digits[17];
 
-    for (size_t i = 0; i < length; i++) {
-        hash ^= (unsigned char)text[i];
-        hash *= UINT64_C(0x100000001b3);
-    }
-    snprintf(digits, sizeof(digits), "%016llx", (unsigned long long)hash);
+    snprintf(digits, sizeof(digits), "%016" PRIx64, hash_bytes(text, length));
     lua_pushstring(L, digits);
     return 1;
 }

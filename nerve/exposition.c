@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "csrc/hash.h"
 #include "nerve/exposition.h"
 #include "nerve/histogram.h"
 #include "nerve/text.h"
@@ -30,15 +31,6 @@ static size_t shown_length(const char *value) {
     return length;
 }
 
-/* FNV-1a: tells values apart that begin alike. */
-static uint32_t hash(const char *value) {
-    uint32_t h = 2166136261U;
-
-    for (; *value; value++)
-        h = (h ^ (unsigned char)*value) * 16777619U;
-    return h;
-}
-
 static void add_byte(struct text *t, char byte) {
     if (byte == '\n')
         text_puts(t, "\\n");
@@ -54,8 +46,9 @@ static void add_label(struct text *t, const struct label *label) {
     text_printf(t, "%s=\"", label->name);
     for (size_t i = 0; i < shown; i++)
         add_byte(t, label->value[i]);
+    /* Values that begin alike are told apart. */
     if (label->value[shown])
-        text_printf(t, "~%08" PRIx32, hash(label->value));
+        text_printf(t, "~%08" PRIx32, hash_text(label->value));
     text_puts(t, "\"");
 }
 
