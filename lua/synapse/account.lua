@@ -43,6 +43,7 @@ function account.new(deps)
     convergence = histogram.new(BOUNDS),
     boot = string.format("%x", math.floor(deps.wall() * 1000)),
     cursor = 0,
+    made = 0,
     shown = {},
     looks = {},
     by_cursor = {},
@@ -182,9 +183,11 @@ local function sum(self, one, by)
   end
 end
 
+-- HAProxy may interrupt this: the cursor says so last, lest a client be told
+-- that it knows a look that it was not given.
 local function keep(self, one, made)
-  self.cursor = self.cursor + 1
-  made.cursor = self.cursor
+  self.made = self.made + 1
+  made.cursor = self.made
   if self.looks[one] then
     sum(self, self.looks[one], -1)
     self.by_cursor[self.looks[one].cursor] = nil
@@ -192,6 +195,7 @@ local function keep(self, one, made)
   sum(self, made, 1)
   self.looks[one] = made
   self.by_cursor[made.cursor] = one
+  self.cursor = math.max(self.cursor, made.cursor)
 end
 
 --- Returns what a service looks like now.

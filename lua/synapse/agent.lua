@@ -260,19 +260,25 @@ local function look_at(self, one)
   end
 end
 
+--- Has the next turn ask HAProxy for the states of a service's servers: it is
+-- `asking` until these are told.
+-- @tparam service one
+function agent:ask(one)
+  one:ask()
+  self:order("compare", one)
+end
+
 --- Takes how many servers of a service somebody saw that HAProxy would use.
 -- @tparam service one
 -- @tparam integer usable see `runtime.visit`
--- @treturn boolean whether HAProxy is asked for their states therefore: the
---   service is `asking` until it has told them
+-- @treturn boolean whether HAProxy is asked for their states therefore
 function agent:see(one, usable)
   local before = self.usable[one] or usable
   self.usable[one] = usable
   if before == usable or self:count(one) then
     return false
   end
-  one:ask()
-  self:order("compare", one)
+  self:ask(one)
   return true
 end
 

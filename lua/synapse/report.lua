@@ -11,6 +11,10 @@ local selection = require("synapse.selection")
 
 local report = {}
 
+-- Seconds, and services a second.
+local FRESH = 0.9
+local MOST_A_SECOND = 20
+
 -- Seconds that an answer waits for HAProxy to tell what its checks found.
 local PATIENCE = 0.3
 
@@ -101,7 +105,32 @@ local function agent_part(agent)
   return document.object(about)
 end
 
---- Lets the agent know what HAProxy's checks have found by now.
+-- Instances that HAProxy does not use, of a look or of all.
+local function idle(counts)
+  return (counts.failed or 0) + (counts.maint or 0) + (counts.draining or 0)
+end
+
+-- What an operator does to a server that is not used anyway changes no number
+-- of servers: where there are some, the states are asked for each second, and
+-- less often where there are many.
+local function is_due(agent, one)
+  local look, now = agent.account.looks[one], agent.deps.now()
+  return look and idle(look.counts) > 0 and now -
+    (agent.sync.compared_at[one] or now) >
+    math.max(FRESH, idle(agent.account.states) / MOST_A_SECOND)
+end
+
+local function is_news(agent, one, usable)
+  if agent:see(one, usable) then
+    return true
+  elseif is_due(agent, one) then
+    agent:ask(one)
+    return true
+  end
+  return false
+end
+
+--- Lets the agent know what HAProxy's checks and its operators have done.
 -- @tparam agent agent
 -- @tparam table visit
 function report.refresh(agent, visit)
@@ -109,7 +138,7 @@ function report.refresh(agent, visit)
   for _, one in ipairs(agent.services) do
     visit.turn()
     asking[#asking + 1] =
-      agent:see(one, visit.usable(one.backend)) and one or nil
+      is_news(agent, one, visit.usable(one.backend)) and one or nil
   end
   visit.await(function()
     while asking[1] and not asking[1].asking do

@@ -93,7 +93,8 @@ def suspects(page):
 
 def operate(page, one, state):
     """An operator's command."""
-    slot = page.proxy.slots("users")[one.address]
+    [slot] = [name for name, row in page.proxy.servers("users").items()
+              if row["addr"] == one.address]
     page.proxy.ask(f"set server users/{slot} state {state}")
 
 
@@ -132,3 +133,14 @@ def test_each_state_is_a_cell_of_its_own(page):
     page.browser.shows("maint by an operator", "#instances")
     operate(page, some[0], "ready")
     page.browser.shows(f"{some[0].address} ready", "#instances", 2)
+
+
+def test_what_an_operator_does_to_a_dead_server_is_seen_as_soon(page):
+    one = page.add("users", "users-1")
+    page.opens()
+    wait.until(lambda: page.cells("users") == ["ready"], 10, "ready")
+    one.process.kill()
+    wait.until(lambda: page.cells("users") == ["failed"], 10, "failed")
+    for state, cell in (("maint", "maint"), ("ready", "failed")):
+        operate(page, one, state)
+        wait.until(lambda cell=cell: page.cells("users") == [cell], 2, cell)
