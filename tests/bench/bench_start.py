@@ -76,10 +76,15 @@ def _workers(proxy):
 
 
 def _all_ready(proxy, wanted):
-    """Waits for all, some of them at a time: to look at all of them again and
-    again would cost HAProxy more than the start."""
+    """Waits for the last one, which is read last, and then looks at all: to
+    look at many again and again would take HAProxy's time from the start."""
     names = list(wanted)
+    _are_ready(proxy, wanted, names[-1:])
     for first in range(0, len(names), AT_ONCE):
-        some = {name: wanted[name] for name in names[first:first + AT_ONCE]}
-        wait.until(lambda some=some: state(proxy, some) == some, PATIENCE,
-                   f"{first + AT_ONCE} services are ready")
+        _are_ready(proxy, wanted, names[first:first + AT_ONCE])
+
+
+def _are_ready(proxy, wanted, names):
+    some = {name: wanted[name] for name in names}
+    wait.until(lambda: state(proxy, some) == some, PATIENCE,
+               f"{names[0]} to {names[-1]} are ready")
