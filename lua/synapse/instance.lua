@@ -119,10 +119,15 @@ local function check_text(text, field, problems)
   return text
 end
 
+local NO_WISHES = {}
+
 -- Returns the words, and what is understood of them.
 local function check_options(words, problems)
   local text = check_text(words, "haproxy_server_options", problems)
-  local found, left = wishes.parse(text or "", problems)
+  if not text then
+    return nil, NO_WISHES
+  end
+  local found, left = wishes.parse(text, problems)
   if left then
     problems[#problems + 1] = string.format("haproxy_server_options: %s is " ..
       "not applied (weight, maxconn and backup are)", quote(left))
