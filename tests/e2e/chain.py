@@ -47,6 +47,8 @@ class Chain:
             [web(self.server, path, service=service)],
             synapse={"session_timeout": timeout})
         self.proxy.serves(self.services)
+        # Of an ensemble HAProxy's server may know more than kazoo's.
+        self.client.sync(path)
         self.state = self.look()
         self.workers = self.proxy.workers()
 

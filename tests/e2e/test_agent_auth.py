@@ -64,8 +64,9 @@ def test_a_new_session_shows_its_credentials_again(sandbox, path):
     proxy.serves([one])
     server.stop()
     server.start()
-    wait.until(lambda: len(proxy.process.lines("session with .* connected"))
-               > 1, 30, "the session is back")
+    wait.until(lambda: len(proxy.process.lines(
+        "^synapse: session with .* connected")) > 1, 30,
+        "the session is back")
     client = server.client()
     client.add_auth("digest", f"{USER}:{PASSWORD}")
     register(client, path, two.payload("two"))

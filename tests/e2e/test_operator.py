@@ -1,5 +1,7 @@
 """An operator's hands on the servers, and commands that were lost."""
 
+import re
+
 import pytest
 
 import wait
@@ -29,6 +31,16 @@ class Site:
     def status(self):
         return self.proxy.servers()[self.slot]["status"]
 
+    def remembers(self, state):
+        """Waits until the snapshot has this hold; None: it has none. A reload
+        may come before it is written."""
+        self.proxy.remembers([self.one, self.two])
+        def held():
+            with open(self.proxy.snapshot) as file:
+                return re.findall(r'"hold":"(\w+)"', file.read())
+        wait.until(lambda: held() == [state] * (state is not None), 10,
+                   f"the snapshot has the hold: {state}")
+
 
 @pytest.mark.parametrize("state", ["maint", "drain"])
 def test_an_operators_hold_stays_through_weights_comparisons_and_reloads(
@@ -39,6 +51,7 @@ def test_an_operators_hold_stays_through_weights_comparisons_and_reloads(
         assert site.status().startswith(state.upper())
         site.proxy.process.says(f"{site.one.address}.*{state}.*operator",
                                 COMPARE + 10)
+        site.remembers(state)
         witness.set(site.nodes[0], site.one.payload("one", weight=7))
         witness.set(site.nodes[1], site.two.payload("two", weight=7))
         wait.until(lambda: site.proxy.servers()[
@@ -49,8 +62,9 @@ def test_an_operators_hold_stays_through_weights_comparisons_and_reloads(
             site.proxy.reload()
             assert site.status().startswith(state.upper())
             assert site.proxy.serving() == [site.two.address]
-        wait.until(lambda: site.proxy.process.lines("session .*connected")[2:],
-                   10, "the new worker's agent is connected")
+        wait.until(lambda: site.proxy.process.lines(
+            "^synapse: session .*connected")[2:], 10,
+            "the new worker's agent is connected")
         wait.always(lambda: site.status().startswith(state.upper()), 2,
                     "the hold stays")
         site.set("state ready")
@@ -63,9 +77,10 @@ def test_a_hold_that_an_operator_took_back_does_not_return(
     site = Site(sandbox, healthy, witness, path)
     site.set("state maint")
     site.proxy.process.says("-> maint by an operator", COMPARE + 10)
+    site.remembers("maint")
     site.set("state ready")
     site.proxy.process.says("-> ready by an operator", COMPARE + 10)
-    site.proxy.remembers([site.one, site.two])
+    site.remembers(None)
     site.proxy.reload()
     site.proxy.serves([site.one, site.two])
 

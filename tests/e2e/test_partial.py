@@ -19,13 +19,17 @@ SAMPLES = 600
 SPREAD = 0.010
 
 
-def latencies(proxy, count=SAMPLES):
-    """How long each of some requests took, one after the other, sorted."""
-    return sorted(wait.elapsed(proxy.get) for _ in range(count))
+def p99(proxy):
+    """How long the slowest in a hundred of some requests took, which were sent
+    one after the other."""
+    taken = sorted(wait.elapsed(proxy.get) for _ in range(SAMPLES))
+    return taken[SAMPLES * 99 // 100]
 
 
-def p99(samples):
-    return samples[len(samples) * 99 // 100]
+def assert_as_fast(proxy, calm, what):
+    """What slows HAProxy down does so each time; this machine, at times."""
+    wait.until(lambda: p99(proxy) < calm * 3 + SPREAD, 30,
+               f"{what}, requests are as fast as before: {calm:.4f} s")
 
 
 def test_a_path_without_rights_with_broken_data_or_gone_keeps_its_instances(
@@ -97,7 +101,7 @@ def test_traffic_does_not_notice_a_slow_or_hanging_zookeeper(sandbox, path):
     register(client, path, one.payload("one"))
     proxy = sandbox.haproxy([web(wire, path)])
     proxy.serves([one])
-    calm = latencies(proxy)
+    calm = p99(proxy)
     wire.delay = DELAY
     node = register(client, path, two.payload("two"))
     proxy.serves([one, two])
@@ -106,13 +110,10 @@ def test_traffic_does_not_notice_a_slow_or_hanging_zookeeper(sandbox, path):
             client.set(node, two.payload("two", weight=3))
             load.settle(20)
     load.assert_none_failed()
-    slow = latencies(proxy)
+    assert_as_fast(proxy, calm, "ZooKeeper is slow")
     server.freeze()
     with sandbox.load(proxy, "ZooKeeper hangs") as load:
         load.settle(120)
     load.assert_none_failed()
-    hanging = latencies(proxy)
+    assert_as_fast(proxy, calm, "ZooKeeper hangs")
     server.thaw()
-    figures = [round(p99(it) * 1000, 1) for it in (calm, slow, hanging)]
-    print("p99 in ms, calm, slow, hanging:", figures)
-    assert max(p99(slow), p99(hanging)) < p99(calm) * 3 + SPREAD, figures

@@ -34,11 +34,12 @@ def assert_in_place(proxy, fleet, what):
 
 
 def assert_counts(wire, what, lists, gets):
-    """So many requests were made, once all is quiet. Of very many lists, one
-    or two are read again at any moment, against lost watches."""
+    """So many requests were made, once all is quiet. Of many lists, one or two
+    are read again at any moment, against lost watches."""
     print(f"{what}: {dict(wire.counts)}, at most {wire.most} in flight")
     assert wire.counts["get"] == gets, what
-    assert lists <= wire.counts["list"] <= lists + SERVICES // 1000, what
+    again = max(lists // 100, SERVICES // 1000)
+    assert lists <= wire.counts["list"] <= lists + again, what
 
 
 @pytest.fixture

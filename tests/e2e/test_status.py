@@ -41,11 +41,12 @@ def test_an_instance_is_ready_and_its_way_there_an_event(
     service = status.service()
     assert service["state"] == "whole" and service["reasons"] == []
     assert service["slots"] == {"used": 1, "all": 8}
-    event = [it for it in status.events() if "instance" in it
-             and it["instance"] == one.address][-1]
+    event = wait.until(lambda: [
+        it for it in status.events()
+        if it.get("instance") == one.address], 5, "an event")[-1]
     assert (event["service"], event["from"], event["to"]) == (
         "web", "absent", "ready")
-    assert 0 < event["ms"] < 2000
+    assert 0 < event["ms"] < 2000 * wait.FACTOR
 
 
 def test_a_check_that_fails_is_a_state_and_an_event_with_its_reason(
@@ -199,6 +200,9 @@ def test_the_metrics_are_what_prometheus_reads(
     register(witness, path, two.payload("two"))
     wait.until(lambda: status.service()["counts"] == {
         "ready": 2, "invalid": 1}, 5, "all is read")
+    wait.until(lambda: [it for it in status.events()
+                        if it.get("instance") == two.address], 5,
+               "all is settled")
     answer, text = status.ask("/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4"
     assert promtool("check", "metrics", text=text) == (0, "")

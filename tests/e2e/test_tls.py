@@ -54,8 +54,9 @@ def test_instances_come_and_go_over_tls_and_a_reload_and_no_request_fails(
         proxy.serves([one, two])
         proxy.remembers([one, two])
         proxy.reload()
-        wait.until(lambda: len(proxy.process.lines("session with .* connec"))
-                   >= 2, 20, "the new worker has a session")
+        wait.until(lambda: len(proxy.process.lines(
+            "^synapse: session with .* connected")) > 1, 20,
+            "the new worker has a session")
         client.delete(znode)
         proxy.serves([two])
     load.assert_none_failed()
