@@ -71,6 +71,39 @@ def test_a_path_without_rights_with_broken_data_or_gone_keeps_its_instances(
     proxy.serves([services["fine"]], "fine")
 
 
+# The list said that the old names are gone, and what the new ones hold was lost
+# with the connection: all were taken out of traffic until the next one.
+def test_who_registers_anew_while_the_connection_breaks_goes_on_serving(
+        sandbox, path):
+    server = sandbox.zookeeper()
+    wire, client = Wire(sandbox, server), server.client()
+    crowd = sandbox.crowd("one", 6).members
+    nodes = [register(client, path, it.payload(it.name)) for it in crowd]
+    # Nothing else keeps them: without checks there is no guard, and the others
+    # are there.
+    proxy = sandbox.haproxy([web(wire, path, server="")])
+    proxy.serves(crowd)
+    changed = r"Server web/\S+ (is|was) "
+    before = proxy.process.lines(changed)
+    wire.forget()
+    wire.delay = 0.3
+    transaction = client.transaction()
+    for it, node in zip(crowd[:3], nodes):
+        transaction.create(f"{path}/{it.name}_", it.payload(it.name),
+                           ephemeral=True, sequence=True)
+        transaction.delete(node)
+    transaction.commit()
+    wait.until(lambda: wire.counts["get"] > 0, 10, "the new names are read")
+    wire.cut()
+    wire.delay = 0
+    def known():
+        with open(proxy.snapshot) as file:
+            text = file.read()
+        return all(name in text for name in client.get_children(path))
+    wait.until(known, 20, "the new names are known")
+    assert proxy.process.lines(changed) == before
+
+
 @pytest.mark.parametrize("who", ["agent", "nerve"])
 def test_too_many_connections_are_told_with_their_cause_and_pass(
         who, sandbox, path):
