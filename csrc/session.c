@@ -25,8 +25,7 @@
 #include "csrc/hosts.h"
 #include "csrc/log_lines.h"
 #include "csrc/queue.h"
-#include "csrc/session.h"
-#include "csrc/session_submit.h"
+#include "csrc/session_parts.h"
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_MAX_DATA   65536
@@ -37,31 +36,6 @@
 #define AUTH_BACKOFF_MS     60000
 #define DEATH_BACKOFF_MS    1000
 #define LOSSES_IN_A_TIMEOUT 5
-
-struct session {
-    struct queue *queue;   /* borrowed */
-    struct worker *worker; /* borrowed */
-    struct handle *handle; /* owned, or NULL */
-    uint32_t number;
-    uint32_t generation; /* of the handle opened last */
-    char *hosts;         /* owned */
-    int timeout_ms;      /* asked for */
-    int negotiated_ms;   /* 0 before the first connection */
-    size_t max_data;
-    size_t max_in_flight;
-    enum session_state state;
-    struct session_identity identity; /* id 0: none to resume */
-    bool handle_is_new;               /* it has not been connected yet */
-    bool connected_unread;            /* it is, and no event said so yet */
-    int64_t open_at_ms;               /* when to open a handle next */
-    int64_t backoff_ms;               /* after failing to open one */
-    int64_t died_at_ms;               /* last expiry; long ago at first */
-    int64_t silent_since_ms;          /* while not connected */
-    int64_t losses_since_ms;
-    int losses;                      /* of the connection, since then */
-    struct request_list waiting;     /* owned */
-    struct credentials *credentials; /* owned */
-};
 
 /* Says <state> for the handle of <generation>, or for the session itself. */
 static void say(struct session *s, enum session_state state,
@@ -76,83 +50,16 @@ static void say(struct session *s, enum session_state state,
     queue_push(s->queue, ev);
 }
 
-/* Pushes the answer that <r> gets when there is no server's: <code>. */
-static void answer(struct session *s, struct request *r, int code) {
-    struct event *ev = r->lost;
-
-    r->lost = NULL;
-    ev->session = s->number;
-    ev->code = code;
-    ev->time_us = clock_us();
-    queue_push(s->queue, ev);
-}
-
-static void fail_waiting(struct session *s) {
-    while (s->waiting.head) {
-        struct request *r = s->waiting.head;
-
-        request_remove(&s->waiting, r);
-        answer(s, r, SESSION_LOST);
-        request_free(r);
-    }
-}
-
-/* Sends <r>, which it takes. Returns 0 or ZooKeeper's code, which is then the
- * answer. */
-static int send(struct session *s, struct request *r) {
-    int code = handle_send(s->handle, r);
-
-    if (code != 0) {
-        answer(s, r, code);
-        request_free(r);
-    }
-    return code;
-}
-
-/* Sends what waits, as far as the handle may have it in flight. */
-static void pump(struct session *s) {
-    while (s->waiting.head && s->state == SESSION_CONNECTED &&
-           handle_in_flight(s->handle) < s->max_in_flight) {
-        struct request *r = s->waiting.head;
-
-        request_remove(&s->waiting, r);
-        send(s, r);
-    }
-}
-
 /* Gives the handle up: requests in flight are answered as lost and stay with
  * the handle, which frees them when the library can no longer use them. */
 static void drop_handle(struct session *s) {
     struct request *r;
 
     for (r = handle_requests(s->handle); r; r = r->next)
-        answer(s, r, SESSION_LOST);
-    fail_waiting(s);
+        session_answer(s, r, SESSION_LOST);
+    session_fail_waiting(s);
     handle_close(s->handle, s->worker);
     s->handle = NULL;
-}
-
-static void send_internal(struct session *s, enum event_op op, const char *path,
-                          const char *data, size_t length) {
-    struct request *r = request_new(op, 0, path, data, length);
-
-    if (r && handle_send(s->handle, r) != 0)
-        request_free(r);
-}
-
-/* Before the first request of a connection: credentials that this handle was
- * not given yet (the library repeats the others), and a sync, because this
- * server may be behind what the session has seen. */
-static void prepare_connection(struct session *s) {
-    struct credentials *c;
-
-    for (c = s->credentials; c; c = c->next) {
-        if (c->generation == s->generation)
-            continue;
-        c->generation = s->generation;
-        send_internal(s, OP_ADD_AUTH, c->scheme, c->secret, c->length);
-    }
-    send_internal(s, OP_SYNC, "/", NULL, 0);
 }
 
 /* Returns 0, or errno; session_tick() tries again after the back-off. */
@@ -211,7 +118,7 @@ static void on_connected(struct session *s, struct event *ev) {
     s->negotiated_ms = handle_timeout(s->handle);
     ev->timeout_ms = s->negotiated_ms;
     ev->client_id = now.id;
-    prepare_connection(s);
+    session_prepare(s);
     s->handle_is_new = false;
 }
 
@@ -228,7 +135,7 @@ static void on_loss(struct session *s) {
         s->losses_since_ms = now;
     }
     s->losses++;
-    fail_waiting(s);
+    session_fail_waiting(s);
     if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle))
         replace_handle(s);
 }
@@ -279,7 +186,7 @@ static void absorb_session(struct session *s, struct event *ev) {
 static bool absorb_reply(struct session *s, struct event *ev) {
     handle_finish(s->handle, ev->origin);
     ev->origin = NULL;
-    pump(s);
+    session_pump(s);
     return ev->request != 0;
 }
 
@@ -381,53 +288,6 @@ struct session_identity session_identity(const struct session *s) {
 const char *session_hosts(const struct session *s) { return s->hosts; }
 
 int session_timeout(const struct session *s) { return s->negotiated_ms; }
-
-size_t session_pending(const struct session *s) {
-    return s->waiting.count + (s->handle ? handle_in_flight(s->handle) : 0);
-}
-
-/* Gives <r> its number, and returns that. */
-static uint32_t give_number(struct session *s, struct request *r) {
-    r->reply->request = r->lost->request = queue_number(s->queue);
-    return (uint32_t)r->reply->request;
-}
-
-int64_t session_submit(struct session *s, struct request *r) {
-    uint32_t number;
-
-    if (!r)
-        return SESSION_NO_MEMORY;
-    if (s->state != SESSION_CONNECTED) {
-        request_free(r);
-        return SESSION_INVALID_STATE;
-    }
-    number = give_number(s, r);
-    request_append(&s->waiting, r);
-    pump(s);
-    return number;
-}
-
-/* They do not wait: what waits is lost with the connection, and the library
- * repeats only what it was given. */
-int64_t session_add_auth(struct session *s, const char *scheme,
-                         const char *secret, size_t length) {
-    struct credentials *c =
-        credentials_add(&s->credentials, scheme, secret, length);
-    struct request *r;
-    uint32_t number;
-
-    if (!c)
-        return SESSION_NO_MEMORY;
-    if (s->state != SESSION_CONNECTED)
-        return 0;
-    r = request_new(OP_ADD_AUTH, 0, scheme, secret, length);
-    if (!r)
-        return SESSION_NO_MEMORY;
-    number = give_number(s, r);
-    if (send(s, r) == 0)
-        c->generation = s->generation;
-    return number;
-}
 
 const char *session_state_name(enum session_state state) {
     static const char *const names[] = {

@@ -3,9 +3,7 @@
  * Loop thread only.
  * SPDX-License-Identifier: MIT
  */
-#include "csrc/request.h"
-#include "csrc/session.h"
-#include "csrc/session_submit.h"
+#include "csrc/session_parts.h"
 
 static int64_t read_path(struct session *s, enum event_op op, const char *path,
                          bool watch) {
