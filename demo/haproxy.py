@@ -61,7 +61,7 @@ class HAProxy(Piece):
                         "server_options": SERVER_OPTIONS,
                         "listen": LISTEN},
         } for name in self.stack.services()}
-        state = os.path.join(ROOT, self.file("state", "synapse.state.json"))
+        state = os.path.join(ROOT, self._snapshot)
         return {"services": services, "haproxy": {
             "do_writes": False, "do_reloads": False, "do_socket": False,
             "state_file_path": state, "global": GLOBAL, "defaults": DEFAULTS}}
@@ -107,16 +107,35 @@ class HAProxy(Piece):
             for name in self.stack.services())
 
     def ready(self):
-        """It serves all that are registered, and only those."""
+        """It serves all that are registered, and only those, and would after
+        a reload."""
         if not serves(self.stack):
             return bool(self.says())
-        return all(self.serving(name) == self._registered(name)
-                   for name in self.stack.services())
+        return all(self.serving(name) == self._addresses(names) and
+                   self._remembers(names)
+                   for name, names in self._registered().items())
 
-    def _registered(self, service):
-        names = {owner(name) for name in registered(self.stack, service)}
+    def _registered(self):
+        """The names of the machines that are, for each service."""
+        return {service: {owner(name)
+                          for name in registered(self.stack, service)}
+                for service in self.stack.services()}
+
+    def _addresses(self, names):
         return sorted(self.stack.at(machine(name), SERVICE_PORT)
                       for name in names)
+
+    def _remembers(self, names):
+        """Whether the snapshot, which is written a moment later, has them."""
+        if not os.path.exists(self._snapshot):
+            return not names
+        with open(self._snapshot) as file:
+            text = file.read()
+        return all(f'"{name}"' in text for name in names)
+
+    @property
+    def _snapshot(self):
+        return self.file("state", "synapse.state.json")
 
     def serving(self, service):
         """The sorted address:port of the servers that may get requests."""
