@@ -86,11 +86,12 @@ class Fleet:
     def size(self):
         return sum(map(len, self.services.values()))
 
-    def backends(self, hosts):
-        """Backends for all, unchecked: nobody listens there."""
+    def backends(self, hosts, **service):
+        """Backends for all, unchecked: nobody listens there. `service` are
+        more keys of each."""
         return [Backend(name=name, hosts=hosts, path=f"{self.path}/{name}",
                         server="", slots=size + SPARE,
-                        service={"max_instances": 10000})
+                        service={"max_instances": 10000, **service})
                 for name, size in self.sizes.items()]
 
 

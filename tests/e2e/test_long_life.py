@@ -54,8 +54,11 @@ def fleet(sandbox, path):
 
 
 def test_many_changes_cost_no_memory_and_few_lines(sandbox, fleet):
+    """The guard remembers the changes of its window: thousands a second are
+    many in the ten seconds that it has by itself."""
     random.seed(CHANGES)
-    proxy = sandbox.haproxy(fleet.backends(fleet.wire.addresses))
+    proxy = sandbox.haproxy(
+        fleet.backends(fleet.wire.addresses, guard={"window": 1}))
     in_place(proxy, fleet, "the start")
     [worker] = proxy.workers()
     looks, before = [], len(proxy.process.lines("^synapse: "))
