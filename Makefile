@@ -71,7 +71,7 @@ CONFIGURATIONS := haproxy/synapse.cfg haproxy/synapse.conf.json nerve/nerve.conf
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 # Debian packages: to build, to run, to test.
-DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
+DEPS := build-essential pkg-config libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         lua-cjson lua-posix libuv1-dev libcurl4-openssl-dev libjansson-dev \
         libmicrohttpd-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
@@ -79,7 +79,7 @@ DEPS := gcc make pkg-config libc6-dev libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
         python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base \
         systemd man-db chromium chromium-driver python3-selenium wrk \
-        debhelper dpkg-dev libseccomp-dev lintian mmdebstrap \
+        debhelper libseccomp-dev lintian mmdebstrap \
         $(if $(shell command -v npm),,npm)
 
 .PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \
