@@ -32,6 +32,8 @@ mount --rbind /dev "$1/dev"
 mount -t tmpfs none "$1/run"
 exec chroot "$1" sh -c 'echo ready; exec sleep infinity'
 """
+# As systemd and a login have it, wherever the tests are run from.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What no package owns: made anew at each start of a machine, or the kernel's.
 PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp")
 CLONE_NEWNET = 0x40000000
@@ -79,7 +81,7 @@ class Debian:
         self._pid = holder.pid
         self.root = f"/proc/{self._pid}/root"
         self._enter = ["nsenter", f"--target={self._pid}", "--net", "--mount",
-                       "--root", "--wd", "--"]
+                       "--root", "--wd", "--", "env", f"PATH={PATH}"]
 
     def start(self, name, argv, **options):
         """Starts a program in it."""

@@ -18,7 +18,6 @@ exit "$status"
 """
 # A directory that says to maintainer scripts that systemd runs.
 RUNNING = "/run/systemd/system"
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDLESS = ("--quiet", "--system", "--kill-who=main", "--")
 START_SECONDS = 30
 SERVE_SECONDS = 120
@@ -99,7 +98,7 @@ class Manager:
     def _run(self, unit, command, notify):
         return self._debian.start(
             unit.name, [*_as_user(unit), *command],
-            env={"PATH": PATH, "NOTIFY_SOCKET": notify, **unit.environment()},
+            env={"NOTIFY_SOCKET": notify, **unit.environment()},
             limit=lambda: os.umask(int(unit.get("UMask", "0022"), 8)))
 
     def _make_folders(self, unit):
