@@ -56,7 +56,8 @@ function registry.new(deps)
     failed = {},
     unlisted = true,
     pass = nil,
-    gone = {},
+    gone = {},      -- from the list, but not forgotten yet
+    is_cut = false, -- a listed znode was gone when it was read
     delay = FIRST_DELAY,
     retry_at = nil,
     paused_until = 0,
@@ -134,7 +135,7 @@ end
 -- was read: an instance that registers anew may be among what was not.
 local function take_in(self, pass)
   local gone = {}
-  if not pass.is_cut and not has_unread(self) then
+  if not self.is_cut and not has_unread(self) then
     gone, self.gone = self.gone, {}
   end
   self.catalogue:take(pass.read, gone)
@@ -166,8 +167,8 @@ local function fetched(self, name, event)
   if event.code == codes.ok then
     pass.read[name] = entries.read(name, event, self.deps.decoder)
   elseif event.code == codes.no_node then
-    -- It went after the list, which is read again for that.
-    pass.is_cut = true
+    -- It went after the list: nothing is forgotten before the next one.
+    self.is_cut = true
     self.gone[name] = true
     self.listing:forget(name)
   else
@@ -228,6 +229,7 @@ end
 -- Takes the list: what has to be read, and what is gone from it.
 local function start_pass(self, event)
   local fresh, gone = compare(self, event)
+  self.is_cut = false
   for _, name in ipairs(gone) do
     self.failed[name] = nil
     self.gone[name] = true
@@ -300,7 +302,7 @@ end
 local function new_pass(self)
   local since = self.since
   self.since = nil
-  return {outstanding = 0, read = {}, is_cut = false, since = since}
+  return {outstanding = 0, read = {}, since = since}
 end
 
 --- Notes when a watch fired whose change no pass has read yet.
@@ -349,7 +351,7 @@ end
 
 --- Forgets a pass under way, whose replies will not come, and reads anew.
 function registry:restart()
-  self.pass, self.gone, self.failed = nil, {}, {}
+  self.pass, self.gone, self.failed, self.is_cut = nil, {}, {}, false
   self.listing = listing.new(self.catalogue.entries)
   self:connected(false)
 end

@@ -308,6 +308,27 @@ describe("a registry", function()
       assert.are.same({2, 3}, ports())
     end)
 
+  -- A znode went while it was read, which only a new list can explain. But the
+  -- next pass was one that tried an unreadable znode again, without a list, and
+  -- took the instance out.
+  it("removes nothing that went before a new list tells what has come",
+    function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.reply("/web/c_3", DENIED)
+      one:data_changed("b_2")
+      session.reply("/web/b_2", GONE)
+      assert.are.same({1, 2}, ports())
+      clock.pass(2)
+      one:tick()
+      session.reply("/web/c_3", DENIED)
+      assert.are.same({1, 2}, ports())
+      one:path_changed()
+      read({"a_1", "c_3"})
+      assert.are.same({1}, ports())
+    end)
+
   it("keeps a name that is back when the connection is", function()
     settle()
     one:path_changed()
