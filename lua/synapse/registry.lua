@@ -242,10 +242,17 @@ local function start_pass(self, event)
   settle(self)
 end
 
+local function retry_failed(self)
+  for name in pairs(self.failed) do
+    self.stale[name] = true
+  end
+end
+
 local function distrust_all(self)
   for name in pairs(self.catalogue.entries) do
     self.stale[name] = true
   end
+  retry_failed(self)
 end
 
 -- Once is enough: that it is missing is no news then.
@@ -340,9 +347,7 @@ function registry:connected(watches_live)
   self.unlisted = true
   self.retry_at = nil
   self.delay = FIRST_DELAY
-  for name in pairs(self.failed) do
-    self.stale[name] = true
-  end
+  retry_failed(self)
   if not watches_live then
     distrust_all(self)
   end
@@ -391,9 +396,7 @@ function registry:tick()
     return
   end
   self.retry_at = nil
-  for name in pairs(self.failed) do
-    self.stale[name] = true
-  end
+  retry_failed(self)
   self:read()
 end
 

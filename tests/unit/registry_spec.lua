@@ -453,6 +453,22 @@ describe("a registry", function()
       assert.are.same({7}, ports())
     end)
 
+    -- One that could not be read came back with the path, and was not read
+    -- before the next connection.
+    it("reads also what could not be read before", function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.reply("/web/c_3", DENIED)
+      one:path_changed()
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      one:path_changed()
+      read({"c_3"})
+      session.reply_data("/web/c_3", data(3))
+      assert.are.same({3}, ports())
+    end)
+
     -- One znode could not be read and was to be tried again. Then the path
     -- went, and the next try found every znode gone: all were taken out.
     it("tries no znode again below it", function()
