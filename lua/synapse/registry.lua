@@ -347,8 +347,9 @@ function registry:connected(watches_live)
   self.unlisted = true
   self.retry_at = nil
   self.delay = FIRST_DELAY
-  retry_failed(self)
-  if not watches_live then
+  if watches_live then
+    retry_failed(self)
+  else
     distrust_all(self)
   end
   self:read()
