@@ -1,8 +1,8 @@
 std = "lua53"
 max_line_length = 80
-files["lua/synapse/cli.lua"] = {read_globals = {"core"}}
-files["lua/synapse/http.lua"] = {read_globals = {"core"}}
+files["lua/synapse/status/cli.lua"] = {read_globals = {"core"}}
+files["lua/synapse/status/http.lua"] = {read_globals = {"core"}}
 files["lua/synapse/main.lua"] = {read_globals = {"core"}}
-files["lua/synapse/runtime.lua"] = {read_globals = {"core"}}
+files["lua/synapse/haproxy/runtime.lua"] = {read_globals = {"core"}}
 files["tests"] = {std = "+busted"}
 files["tests/e2e/programs/starts.lua"] = {read_globals = {"core"}}

@@ -41,12 +41,11 @@ ALL_CFLAGS = -std=c11 -g -fPIC -fvisibility=hidden $(WARN) $(HARD) $(SAN) $(CFLA
 RELRO := -Wl,-z,relro -Wl,-z,now
 ALL_LDFLAGS = $(RELRO) $(SAN) $(LDFLAGS)
 
-LUA_SRC   := $(wildcard csrc/lua_*.c)
-ZK_SRC    := $(filter-out $(LUA_SRC),$(wildcard csrc/*.c))
+ZK_SRC    := $(wildcard csrc/base/*.c csrc/zookeeper/*.c csrc/haproxy/*.c)
 ZK_OBJ    := $(ZK_SRC:%.c=$(B)/obj/%.o)
-LUA_OBJ   := $(LUA_SRC:%.c=$(B)/obj/%.o)
-NERVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard nerve/*.c))
-UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+LUA_OBJ   := $(patsubst %.c,$(B)/obj/%.o,$(wildcard csrc/lua/*.c))
+NERVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard nerve/*.c nerve/*/*.c))
+UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell find tests/unit -name 'test_*.c'))
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
@@ -68,6 +67,7 @@ FUZZ_SEED ?= 1
 INSTALL := install -D -m
 # Installed below /etc, where there is none.
 CONFIGURATIONS := haproxy/synapse.cfg haproxy/synapse.conf.json nerve/nerve.conf.json
+C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 # Debian packages: to build, to run, to test.
@@ -103,15 +103,15 @@ $(B)/nerve: $(NERVE_OBJ) $(ZK_OBJ)
 	$(Q)$(CC) -pie $(ALL_LDFLAGS) -o $@ $^ $(NERVE_LIBS)
 
 # One text of every key of nerve's configuration, its reference.
-$(B)/nerve.conf.5: nerve/conf_man.py nerve/README.md VERSION
+$(B)/nerve.conf.5: nerve/config/conf_man.py nerve/README.md VERSION
 	@echo "MAN $@"
-	$(Q)$(PYTHON) nerve/conf_man.py $(VERSION) <nerve/README.md >$@
+	$(Q)$(PYTHON) nerve/config/conf_man.py $(VERSION) <nerve/README.md >$@
 
 # What a unit test links with. A test takes the place of a module by including
 # its fake (tests/fake): the archive's own is then left out by the linker.
 $(B)/libmyelin.a: $(ZK_OBJ) $(filter-out %/main.o,$(NERVE_OBJ))
 	@echo "AR $@"
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar qcs $@ $^
 
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libmyelin.a
 	@echo "LD $@"
@@ -119,7 +119,7 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libmyelin.a
 	$(Q)$(CC) -pie $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(NERVE_LIBS)
 
 # There the n-th allocation fails.
-$(B)/unit/test_memory: ALL_LDFLAGS += \
+$(B)/unit/csrc/zookeeper/test_memory: ALL_LDFLAGS += \
     -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/libmyelin.a
@@ -152,7 +152,7 @@ test: deps
 check: lint unit
 
 lint:
-	clang-format --dry-run -Werror $(wildcard csrc/*.[ch] nerve/*.[ch] tests/*/*.[ch])
+	@clang-format --dry-run -Werror $(C_FILES)
 	luacheck -q --no-color csrc lua haproxy tests haproxy/synapse-haproxy-cfg
 	shellcheck $(SHELL_FILES)
 	+$(Q)$(MAKE) --no-print-directory B=build/clang CC=clang all

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "csrc/worker.h"
+#include "csrc/base/worker.h"
 #include "nerve/log.h"
 
 #define LINE_MAX_BYTES 1024

@@ -8,7 +8,7 @@
 #ifndef NERVE_LOG_H
 #define NERVE_LOG_H
 
-#include "csrc/event.h"
+#include "csrc/zookeeper/event.h"
 
 struct log;
 

@@ -10,15 +10,15 @@
 
 #include <curl/curl.h>
 
-#include "csrc/error.h"
-#include "nerve/config.h"
-#include "nerve/ctl.h"
+#include "csrc/base/error.h"
+#include "nerve/config/read.h"
 #include "nerve/daemon.h"
-#include "nerve/handover.h"
 #include "nerve/log.h"
+#include "nerve/operator/ctl.h"
 #include "nerve/options.h"
+#include "nerve/process/handover.h"
+#include "nerve/process/upgrade.h"
 #include "nerve/signals.h"
-#include "nerve/upgrade.h"
 
 #define EXIT_USAGE 2
 #define FLUSH_MS   100

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "nerve/config.h"
+#include "nerve/config/read.h"
 #include "nerve/reload.h"
 
 static void read_config(uv_work_t *work) {

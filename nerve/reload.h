@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#include "csrc/error.h"
+#include "csrc/base/error.h"
 
 struct config;
 

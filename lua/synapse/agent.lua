@@ -5,14 +5,14 @@
 --
 -- @module synapse.agent
 
-local account = require("synapse.account")
-local counters = require("synapse.counters")
-local keeper = require("synapse.keeper")
-local output = require("synapse.output")
-local service = require("synapse.service")
-local snapshot = require("synapse.snapshot")
-local sources = require("synapse.sources")
-local sync = require("synapse.sync")
+local account = require("synapse.status.journal")
+local counters = require("synapse.haproxy.counters")
+local keeper = require("synapse.snapshot.keeper")
+local output = require("synapse.file_output")
+local service = require("synapse.service.service")
+local snapshot = require("synapse.snapshot.format")
+local sources = require("synapse.zookeeper.sessions")
+local sync = require("synapse.haproxy.sync")
 
 local agent = {}
 agent.__index = agent
@@ -124,7 +124,7 @@ end
 --   `records` of the snapshot, by service; `write_snapshot(text)`, see
 --   `keeper.new`, and `snapshot_path`, both nil without; `output`: the place of
 --   the services' files, see `output.new`, nil without; `runtime`: HAProxy as
---   `synapse.runtime` shows it; `now()`; `random()`; `log`
+--   `synapse.haproxy.runtime` shows it; `now()`; `random()`; `log`
 -- @treturn agent
 function agent.new(deps)
   local self = setmetatable({

@@ -8,17 +8,17 @@
 -- @module synapse.main
 
 local agent = require("synapse.agent")
-local backends = require("synapse.backends")
-local cli = require("synapse.cli")
-local configuration = require("synapse.configuration")
-local files = require("synapse.files")
-local http = require("synapse.http")
-local lockdown = require("synapse.lockdown")
+local backends = require("synapse.haproxy.backends")
+local cli = require("synapse.status.cli")
+local configuration = require("synapse.config.configuration")
+local files = require("synapse.config.files")
+local http = require("synapse.status.http")
+local lockdown = require("synapse.haproxy.lockdown")
 local logger = require("synapse.log")
-local page = require("synapse.page")
-local preview = require("synapse.preview")
-local runtime = require("synapse.runtime")
-local storage = require("synapse.storage")
+local page = require("synapse.status.page")
+local preview = require("synapse.haproxy.config_check")
+local runtime = require("synapse.haproxy.runtime")
+local storage = require("synapse.snapshot.file")
 local zookeeper = require("zookeeper")
 
 local main = {}
@@ -89,7 +89,8 @@ local function read_haproxy()
   return paths or {}, texts, is_check
 end
 
--- At the start itself HAProxy tells of its backends; see `synapse.preview`.
+-- At the start itself HAProxy tells of its backends, see
+-- `synapse.haproxy.config_check`.
 local function check_haproxy(settings)
   local paths, texts, is_check = read_haproxy()
   local problem = settings.lockdown and lockdown.problem(paths, texts)

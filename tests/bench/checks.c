@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "csrc/clock.h"
+#include "csrc/base/clock.h"
 
 static const char request[] = "GET /health HTTP/1.1\r\nHost: floor\r\n\r\n";
 

@@ -32,7 +32,7 @@
 
 #include <zookeeper/zookeeper.h>
 
-#include "csrc/clock.h"
+#include "csrc/base/clock.h"
 
 #define STATUS_COLUMN  17      /* of `show stat` */
 #define PROXY_COLUMN   27      /* iid */

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nerve/check.h"
-#include "nerve/config.h"
+#include "nerve/checks/check.h"
+#include "nerve/config/read.h"
 
 struct check {
     const struct check_config *config;

@@ -4,7 +4,7 @@
  * no real time passes.
  * SPDX-License-Identifier: MIT
  */
-#include "csrc/clock.h"
+#include "csrc/base/clock.h"
 
 static _Atomic int64_t fake_now_us = 1000000; /* workers look too */
 

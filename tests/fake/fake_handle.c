@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "csrc/handle.h"
-#include "csrc/queue.h"
-#include "csrc/session.h"
+#include "csrc/base/queue.h"
+#include "csrc/zookeeper/handle.h"
+#include "csrc/zookeeper/session.h"
 
 #define FAKE_HANDLES 64
 

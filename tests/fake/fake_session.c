@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "csrc/session.h"
+#include "csrc/zookeeper/session.h"
 
 #define FAKE_CLIENT_ID 0x1234
 

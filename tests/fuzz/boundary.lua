@@ -6,9 +6,9 @@
 -- See `driver.lua` for the arguments.
 local agent = require("synapse.agent")
 local cjson = require("cjson.safe")
-local config = require("synapse.config")
+local config = require("synapse.config.init")
 local logger = require("synapse.log")
-local snapshot = require("synapse.snapshot")
+local snapshot = require("synapse.snapshot.format")
 
 local driver = dofile("tests/fuzz/driver.lua")
 local haproxy = dofile("tests/fuzz/haproxy.lua")

@@ -11,10 +11,10 @@
 
 #include <jansson.h>
 
-#include "csrc/error.h"
-#include "nerve/config.h"
-#include "nerve/config_dir.h"
-#include "nerve/payload.h"
+#include "csrc/base/error.h"
+#include "nerve/config/dir.h"
+#include "nerve/config/payload.h"
+#include "nerve/config/read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

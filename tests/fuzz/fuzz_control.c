@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "csrc/error.h"
-#include "nerve/control_command.h"
-#include "nerve/duration.h"
-#include "nerve/hold.h"
+#include "csrc/base/error.h"
+#include "nerve/operator/command.h"
+#include "nerve/operator/duration.h"
+#include "nerve/services/hold.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nerve/exposition.h"
-#include "nerve/statsd_line.h"
-#include "nerve/text.h"
+#include "csrc/base/text.h"
+#include "nerve/measure/prometheus.h"
+#include "nerve/measure/statsd_line.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* fuzz_handover.c - fuzz of nerve/handover.c
+/* fuzz_handover.c - fuzz of nerve/process/handover.c
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "csrc/error.h"
-#include "nerve/handover.h"
+#include "csrc/base/error.h"
+#include "nerve/process/handover.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-/* fuzz_hosts.c - fuzz of csrc/hosts.c
+/* fuzz_hosts.c - fuzz of csrc/zookeeper/hosts.c
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "csrc/hosts.h"
+#include "csrc/zookeeper/hosts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "nerve/check_http.c"
+#include "nerve/checks/http.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
-/* fuzz_payload.c - fuzz of nerve/payload.c and nerve/json_text.c: what they
- * write is read back as it was
+/* fuzz_payload.c - fuzz of nerve/config/payload.c and nerve/config/json_text.c:
+ * what they write is read back as it was
  *
  * An input is a host, a NUL, a name, a NUL, and labels.
  * SPDX-License-Identifier: MIT
@@ -11,8 +11,8 @@
 
 #include <jansson.h>
 
-#include "nerve/json_text.h"
-#include "nerve/payload.h"
+#include "nerve/config/json_text.h"
+#include "nerve/config/payload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "csrc/error.h"
-#include "csrc/session.h"
+#include "csrc/base/error.h"
+#include "csrc/zookeeper/session.h"
 
 int __real_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);

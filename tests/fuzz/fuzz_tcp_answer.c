@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "nerve/check_tcp.c"
+#include "nerve/checks/tcp.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

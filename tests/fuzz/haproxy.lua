@@ -184,7 +184,7 @@ function haproxy:ready(backend)
   return ready
 end
 
---- Returns what the agent wants of `synapse.runtime`.
+--- Returns what the agent wants of `synapse.haproxy.runtime`.
 function haproxy:runtime()
   return {
     slots = function(backend)

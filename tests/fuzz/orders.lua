@@ -4,9 +4,9 @@
 -- missing once it was known.
 --
 -- See `driver.lua` for the arguments.
-local decode = require("synapse.decode")
-local ensemble = require("synapse.ensemble")
-local registry = require("synapse.registry")
+local decode = require("synapse.zookeeper.decode")
+local ensemble = require("synapse.zookeeper.session")
+local registry = require("synapse.zookeeper.path")
 
 local driver = dofile("tests/fuzz/driver.lua")
 local mutate = dofile("tests/fuzz/mutate.lua")

@@ -4,12 +4,12 @@
 -- See `driver.lua` for the arguments.
 local cjson = require("cjson.safe")
 local binds = require("synapse.generate.binds")
-local config = require("synapse.config")
+local config = require("synapse.config.init")
 local draft = require("synapse.generate.draft")
-local generate = require("synapse.generate")
+local generate = require("synapse.generate.init")
 local logger = require("synapse.log")
-local service = require("synapse.service")
-local snapshot = require("synapse.snapshot")
+local service = require("synapse.service.service")
+local snapshot = require("synapse.snapshot.format")
 
 local driver = dofile("tests/fuzz/driver.lua")
 local grammar = dofile("tests/fuzz/grammar.lua")

@@ -5,7 +5,7 @@
 -- @module synapse.config.backend
 
 local bind = require("synapse.config.bind")
-local keys = require("synapse.keys")
+local keys = require("synapse.config.keys")
 local server_options = require("synapse.config.server_options")
 local value = require("synapse.config.value")
 

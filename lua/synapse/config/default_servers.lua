@@ -4,7 +4,7 @@
 --
 -- @module synapse.config.default_servers
 
-local instance = require("synapse.instance")
+local instance = require("synapse.instances.instance")
 local value = require("synapse.config.value")
 
 local default_servers = {}

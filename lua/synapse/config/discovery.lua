@@ -5,8 +5,8 @@
 --
 -- @module synapse.config.discovery
 
-local keys = require("synapse.keys")
-local multi = require("synapse.multi")
+local keys = require("synapse.config.keys")
+local multi = require("synapse.instances.multi")
 local source = require("synapse.config.source")
 local value = require("synapse.config.value")
 

@@ -4,7 +4,7 @@
 --
 -- @module synapse.config.file_output
 
-local keys = require("synapse.keys")
+local keys = require("synapse.config.keys")
 local value = require("synapse.config.value")
 
 local file_output = {}

@@ -14,10 +14,10 @@ guard.DEFAULT = {window = 10, share = 0.5, hold = 60}
 --- Reads the section of all services, or of one.
 -- @tparam report report
 -- @param section  its value
--- @tparam table fates of its keys, from `synapse.keys`
+-- @tparam table fates of its keys, from `synapse.config.keys`
 -- @tparam string place
 -- @tparam settings default what holds for keys that are left out
--- @treturn settings see `synapse.guard`
+-- @treturn settings see `synapse.service.guard`
 function guard.read(report, section, fates, place, default)
   local object = value.object(report, section, place)
   value.keys(report, object, place, fates)

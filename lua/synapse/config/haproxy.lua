@@ -4,7 +4,7 @@
 --
 -- @module synapse.config.haproxy
 
-local keys = require("synapse.keys")
+local keys = require("synapse.config.keys")
 local value = require("synapse.config.value")
 
 local haproxy = {}

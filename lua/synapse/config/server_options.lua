@@ -8,7 +8,7 @@
 --
 -- @module synapse.config.server_options
 
-local options = require("synapse.options")
+local options = require("synapse.haproxy.options")
 local value = require("synapse.config.value")
 
 local server_options = {}

@@ -9,7 +9,7 @@ local default_servers = require("synapse.config.default_servers")
 local discovery = require("synapse.config.discovery")
 local file_output = require("synapse.config.file_output")
 local guard = require("synapse.config.guard")
-local keys = require("synapse.keys")
+local keys = require("synapse.config.keys")
 local value = require("synapse.config.value")
 
 local service = {}
@@ -29,7 +29,7 @@ local service = {}
 -- @tfield boolean use_previous_backends
 -- @tfield boolean leader_election
 -- @tfield boolean has_file whether its instances are written to a file
--- @tfield settings guard see `synapse.guard`
+-- @tfield settings guard see `synapse.service.guard`
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
 -- @tfield string server_text the words of its servers

@@ -4,9 +4,9 @@
 --
 -- @module synapse.config.source
 
-local decode = require("synapse.decode")
-local filter = require("synapse.filter")
-local keys = require("synapse.keys")
+local decode = require("synapse.zookeeper.decode")
+local filter = require("synapse.instances.labels")
+local keys = require("synapse.config.keys")
 local value = require("synapse.config.value")
 
 local source = {}
@@ -17,14 +17,14 @@ local source = {}
 -- @tfield ?table auth     `scheme` and `secret`
 -- @tfield string ensemble what sources that share a session have in common
 -- @tfield string path     of the znode whose children are the instances
--- @tfield table decode    settings of `synapse.decode`
+-- @tfield table decode    settings of `synapse.zookeeper.decode`
 -- @tfield number pause    seconds between two reads that watches ask for
 -- @tfield boolean create_path whether the path is made where it is missing
 -- @tfield ?string origin  what its instances carry to tell them from those of
 --   the service's other sources
 -- @tfield string read_as  what makes instances of its znodes
 -- @tfield string place    what sources that share their reads have in common
--- @tfield {filter,...} filters see `synapse.filter`
+-- @tfield {filter,...} filters see `synapse.instances.labels`
 
 local DAY = 86400
 local POLLING = 60

@@ -9,8 +9,8 @@
 -- @module synapse.config.value
 
 local cjson = require("cjson.safe")
-local keys = require("synapse.keys")
-local nearest = require("synapse.nearest")
+local keys = require("synapse.config.keys")
+local nearest = require("synapse.config.nearest")
 
 local value = {}
 
@@ -149,7 +149,7 @@ end
 -- @tparam report report
 -- @tparam table object without nulls
 -- @tparam string place of the object, "" for the whole file
--- @tparam table fates one of the tables of `synapse.keys`
+-- @tparam table fates one of the tables of `synapse.config.keys`
 function value.keys(report, object, place, fates)
   local sorted = keys.sort(object, fates)
   local prefix = place == "" and "" or place .. "."

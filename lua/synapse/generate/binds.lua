@@ -7,7 +7,7 @@
 --
 -- @module synapse.generate.binds
 
-local address = require("synapse.address")
+local address = require("synapse.instances.address")
 
 local binds = {}
 
@@ -96,7 +96,7 @@ local function find_all(sections)
 end
 
 --- Lists the overlaps. Lines of one section are meant to share.
--- @tparam {section,...} sections as of `synapse.generate`
+-- @tparam {section,...} sections as of `synapse.generate.init`
 -- @treturn {string,...}
 function binds.overlaps(sections)
   local found, overlaps = find_all(sections), {}

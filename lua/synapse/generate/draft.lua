@@ -17,7 +17,7 @@ local draft = {}
 draft.__index = draft
 
 --- Returns a draft.
--- @tparam {section,...} sections as of `synapse.generate`
+-- @tparam {section,...} sections as of `synapse.generate.init`
 -- @tparam string heading the comment of its first line
 -- @treturn draft
 function draft.new(sections, heading)

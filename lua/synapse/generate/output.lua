@@ -5,7 +5,7 @@
 -- @module synapse.generate.output
 
 local fcntl = require("posix.fcntl")
-local files = require("synapse.files")
+local files = require("synapse.config.files")
 local stat = require("posix.sys.stat")
 local stdlib = require("posix.stdlib")
 local unistd = require("posix.unistd")

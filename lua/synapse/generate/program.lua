@@ -3,9 +3,9 @@
 -- @module synapse.generate.program
 
 local binds = require("synapse.generate.binds")
-local configuration = require("synapse.configuration")
+local configuration = require("synapse.config.configuration")
 local draft = require("synapse.generate.draft")
-local generate = require("synapse.generate")
+local generate = require("synapse.generate.init")
 local output = require("synapse.generate.output")
 local stdlib = require("posix.stdlib")
 

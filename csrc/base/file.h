@@ -1,0 +1,43 @@
+/* file.h - small files in a directory that was opened before a chroot
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CSRC_BASE_FILE_H
+#define CSRC_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct queue;
+struct worker;
+
+/* Opens directory <path>. Returns a close-on-exec descriptor, or -1 with
+ * errno. */
+int file_open_directory(const char *path);
+
+/* Reads the regular file <name> of <directory>, not through a symbolic link
+ * and of at most <max> bytes. Returns its bytes with a NUL after <length> of
+ * them, owned by the caller (free()), or NULL with errno: EFBIG when it is
+ * larger, EINVAL when it is not a regular file. */
+char *file_read(int directory, const char *name, size_t max, size_t *length);
+
+/* Replaces file <name> of <directory> by <data> on <worker>: a new temporary
+ * file of mode <mode>, written, fsynced, renamed; the old file stays when any
+ * step fails. Temporary files of <name> that a crash left a minute ago or
+ * longer are removed. An EVENT_JOB with <request> tells the end, errno as
+ * <code>. Copies all it is given but <queue>, kept borrowed until then. Returns
+ * 0, or -1 with errno and no event. Loop thread. */
+int file_write(struct worker *worker, struct queue *queue, int directory,
+               const char *name, const char *data, size_t length, mode_t mode,
+               uint32_t request);
+
+/* Removes file <name> of <directory> on <worker>, in the order of all that it
+ * is given. Everything else is as with file_write(). */
+int file_remove(struct worker *worker, struct queue *queue, int directory,
+                const char *name, uint32_t request);
+
+/* Returns when file <name> of <directory> was changed last, in seconds since
+ * 1970, or -1 with errno. */
+int64_t file_changed(int directory, const char *name);
+
+#endif

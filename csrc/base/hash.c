@@ -1,0 +1,20 @@
+/* hash.c - numbers that tell texts apart: FNV-1a
+ * SPDX-License-Identifier: MIT
+ */
+#include "csrc/base/hash.h"
+
+uint32_t hash_text(const char *text) {
+    uint32_t hash = UINT32_C(0x811c9dc5);
+
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT32_C(0x01000193);
+    return hash;
+}
+
+uint64_t hash_bytes(const char *bytes, size_t length) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}

@@ -1,0 +1,19 @@
+/* hash.h - numbers that tell texts apart: FNV-1a
+ *
+ * Good for spreading what is well meant, and for telling a damaged file.
+ * Whoever wants two texts of the same number can make them.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CSRC_BASE_HASH_H
+#define CSRC_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Returns the number of <text>, in 32 bits. Pure. */
+uint32_t hash_text(const char *text);
+
+/* Returns the number of the <length> bytes at <bytes>, in 64 bits. Pure. */
+uint64_t hash_bytes(const char *bytes, size_t length);
+
+#endif

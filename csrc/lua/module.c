@@ -1,0 +1,337 @@
+/* module.c - the Lua module's own functions; README.md is its manual
+ *
+ * Anything that allocates in Lua may leave by longjmp: what C owns is put into
+ * a box on the Lua stack before the next such call. This holds in every
+ * lua_*.c file, and only they know Lua.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "csrc/base/clock.h"
+#include "csrc/base/error.h"
+#include "csrc/base/file.h"
+#include "csrc/base/hash.h"
+#include "csrc/base/queue.h"
+#include "csrc/base/worker.h"
+#include "csrc/haproxy/channel.h"
+#include "csrc/lua/module.h"
+#include "csrc/zookeeper/session.h"
+
+#define QUEUE_LIMIT 100000
+
+int lua_zk_failure(lua_State *L, const char *message, int code) {
+    lua_pushnil(L);
+    lua_pushstring(L, message);
+    lua_pushinteger(L, code);
+    return 3;
+}
+
+int lua_zk_errno(lua_State *L, const char *subject) {
+    int reason = errno;
+
+    lua_pushnil(L);
+    lua_pushfstring(L, "%s: %s", subject, strerror(reason));
+    lua_pushinteger(L, reason);
+    return 3;
+}
+
+struct client *lua_zk_client(lua_State *L) {
+    struct client *c = luaL_checkudata(L, 1, CLIENT_TYPE);
+
+    if (!c->queue)
+        luaL_error(L, "client is closed");
+    return c;
+}
+
+void *lua_zk_box(lua_State *L, size_t size, const char *type) {
+    void *box = lua_newuserdata(L, size);
+
+    memset(box, 0, size);
+    luaL_setmetatable(L, type);
+    return box;
+}
+
+void lua_zk_set_string(lua_State *L, const char *field, const char *value) {
+    if (!value)
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, field);
+}
+
+void lua_zk_set_integer(lua_State *L, const char *field, int64_t value) {
+    lua_pushinteger(L, value);
+    lua_setfield(L, -2, field);
+}
+
+void lua_zk_set_number(lua_State *L, const char *field, double value) {
+    lua_pushnumber(L, value);
+    lua_setfield(L, -2, field);
+}
+
+void lua_zk_push_client_id(lua_State *L, int64_t id) {
+    char text[32];
+
+    snprintf(text, sizeof(text), "0x%llx", (unsigned long long)id);
+    lua_pushstring(L, text);
+}
+void lua_zk_type(lua_State *L, const char *type, const luaL_Reg *methods) {
+    luaL_newmetatable(L, type);
+    luaL_setfuncs(L, methods, 0);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
+
+static int directory_gc(lua_State *L) {
+    int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+
+    if (*directory != -1)
+        close(*directory);
+    *directory = -1;
+    return 0;
+}
+
+static int string_gc(lua_State *L) {
+    char **box = luaL_checkudata(L, 1, STRING_TYPE);
+
+    free(*box);
+    *box = NULL;
+    return 0;
+}
+
+/***
+Reads a regular file that is no symbolic link.
+@function directory:read
+@string name
+@int max  bytes
+@treturn string
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int ldirectory_read(lua_State *L) {
+    const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+    const char *name = luaL_checkstring(L, 2);
+    lua_Integer max = luaL_checkinteger(L, 3);
+    char **box = lua_zk_box(L, sizeof(*box), STRING_TYPE);
+    size_t length;
+
+    luaL_argcheck(L, max >= 0, 3, "not a number of bytes");
+    *box = file_read(*directory, name, (size_t)max, &length);
+    if (!*box)
+        return lua_zk_errno(L, name);
+    lua_pushlstring(L, *box, length);
+    return 1;
+}
+
+/***
+Tells when a file was changed last.
+@function directory:changed
+@string name
+@treturn integer seconds since 1970
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int ldirectory_changed(lua_State *L) {
+    const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+    const char *name = luaL_checkstring(L, 2);
+    int64_t changed = file_changed(*directory, name);
+
+    if (changed == -1)
+        return lua_zk_errno(L, name);
+    lua_pushinteger(L, changed);
+    return 1;
+}
+
+/***
+Makes a client: one queue and its workers. Starts no thread.
+@function zookeeper.new
+@tparam[opt] {queue_limit=int} options
+@treturn client
+*/
+static int lzookeeper_new(lua_State *L) {
+    lua_Integer limit = QUEUE_LIMIT;
+    struct error err = {.text = ""};
+    struct client *c;
+
+    if (!lua_isnoneornil(L, 1)) {
+        luaL_checktype(L, 1, LUA_TTABLE);
+        lua_getfield(L, 1, "queue_limit");
+        limit = luaL_optinteger(L, -1, QUEUE_LIMIT);
+        luaL_argcheck(L, limit > 0, 1, "queue_limit must be above 0");
+    }
+    c = lua_zk_box(L, sizeof(*c), CLIENT_TYPE);
+    c->wake_fd = -1;
+    lua_createtable(L, 0, 1);
+    lua_setuservalue(L, -2);
+    c->queue = queue_new((size_t)limit);
+    if (!c->queue)
+        return luaL_error(L, "out of memory");
+    c->slow = worker_new();
+    c->commander = worker_new();
+    c->wake = channel_new(&err);
+    c->admin = channel_new(&err);
+    if (!c->slow || !c->commander || !c->wake || !c->admin)
+        return luaL_error(L, "%s", err.text[0] ? err.text : "out of memory");
+    session_log_to(c->queue);
+    return 1;
+}
+
+/***
+Turns the names in a list of servers into addresses. Blocks in DNS.
+@function zookeeper.resolve
+@string hosts  "name:port,..."
+@treturn string
+@treturn[2] nil
+@treturn[2] string why
+*/
+static int lzookeeper_resolve(lua_State *L) {
+    const char *hosts = luaL_checkstring(L, 1);
+    struct error err = {.text = ""};
+    char **box = lua_zk_box(L, sizeof(*box), STRING_TYPE);
+
+    *box = session_resolve(hosts, &err);
+    if (!*box)
+        return lua_zk_failure(L, err.text, 0);
+    lua_pushstring(L, *box);
+    return 1;
+}
+
+/***
+Returns ZooKeeper's words for a code.
+@function zookeeper.strerror
+@int code
+*/
+static int lzookeeper_strerror(lua_State *L) {
+    lua_pushstring(L, session_strerror((int)luaL_checkinteger(L, 1)));
+    return 1;
+}
+
+/***
+Returns monotonic seconds.
+@function zookeeper.now
+*/
+static int lzookeeper_now(lua_State *L) {
+    lua_pushnumber(L, (double)clock_us() / 1e6);
+    return 1;
+}
+
+/***
+Returns the seconds that the calling thread has worked: a program can tell how
+long it held its thread up, however busy the machine is.
+@function zookeeper.thread_time
+*/
+static int lzookeeper_thread_time(lua_State *L) {
+    lua_pushnumber(L, (double)clock_thread_us() / 1e6);
+    return 1;
+}
+
+/***
+Returns 16 hex digits that tell a damaged text: FNV-1a of 64 bits.
+@function zookeeper.checksum
+@string text
+*/
+static int lzookeeper_checksum(lua_State *L) {
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    char digits[17];
+
+    snprintf(digits, sizeof(digits), "%016" PRIx64, hash_bytes(text, length));
+    lua_pushstring(L, digits);
+    return 1;
+}
+
+/***
+Sets an environment variable of this process. Only while nothing else runs.
+@function zookeeper.setenv
+@string name
+@string value
+*/
+static int lzookeeper_setenv(lua_State *L) {
+    if (setenv(luaL_checkstring(L, 1), luaL_checkstring(L, 2), 1) == -1)
+        return luaL_error(L, "setenv: %s", strerror(errno));
+    return 0;
+}
+
+/***
+Opens a directory that stays reachable after a chroot.
+@function zookeeper.open_directory
+@string path
+@treturn directory
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int lzookeeper_open_directory(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1);
+    int *directory = lua_zk_box(L, sizeof(*directory), DIRECTORY_TYPE);
+
+    *directory = file_open_directory(path);
+    if (*directory == -1)
+        return lua_zk_errno(L, path);
+    return 1;
+}
+static const luaL_Reg module_functions[] = {
+    {"new", lzookeeper_new},
+    {"resolve", lzookeeper_resolve},
+    {"strerror", lzookeeper_strerror},
+    {"now", lzookeeper_now},
+    {"thread_time", lzookeeper_thread_time},
+    {"checksum", lzookeeper_checksum},
+    {"setenv", lzookeeper_setenv},
+    {"open_directory", lzookeeper_open_directory},
+    {"lockdown", lua_zk_lockdown},
+    {NULL, NULL},
+};
+static const luaL_Reg directory_methods[] = {
+    {"read", ldirectory_read},
+    {"changed", ldirectory_changed},
+    {"__gc", directory_gc},
+    {NULL, NULL},
+};
+static const luaL_Reg string_methods[] = {{"__gc", string_gc}, {NULL, NULL}};
+
+static void set_codes(lua_State *L) {
+    static const struct {
+        const char *name;
+        int code;
+    } codes[] = {
+        {"ok", SESSION_OK},
+        {"connection_loss", SESSION_LOST},
+        {"bad_arguments", SESSION_BAD_ARGUMENTS},
+        {"invalid_state", SESSION_INVALID_STATE},
+        {"no_node", SESSION_NO_NODE},
+        {"no_auth", SESSION_NO_AUTH},
+        {"bad_version", SESSION_BAD_VERSION},
+        {"node_exists", SESSION_NODE_EXISTS},
+        {"not_empty", SESSION_NOT_EMPTY},
+        {"session_expired", SESSION_SESSION_EXPIRED},
+    };
+    size_t count = sizeof(codes) / sizeof(codes[0]);
+
+    lua_createtable(L, 0, (int)count);
+    for (size_t i = 0; i < count; i++)
+        lua_zk_set_integer(L, codes[i].name, codes[i].code);
+    lua_setfield(L, -2, "codes");
+}
+
+__attribute__((visibility("default"))) int luaopen_zookeeper(lua_State *L);
+
+int luaopen_zookeeper(lua_State *L) {
+    lua_zk_register_client(L);
+    lua_zk_register_session(L);
+    lua_zk_register_event(L);
+    lua_zk_register_names(L);
+    lua_zk_type(L, DIRECTORY_TYPE, directory_methods);
+    lua_zk_type(L, STRING_TYPE, string_methods);
+    luaL_newlib(L, module_functions);
+    lua_zk_set_string(L, "version", VERSION);
+    set_codes(L);
+    return 1;
+}

@@ -1,0 +1,15 @@
+/* hosts.h - the list of an ensemble's servers, as the client library wants it
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CSRC_ZOOKEEPER_HOSTS_H
+#define CSRC_ZOOKEEPER_HOSTS_H
+
+/* Returns a copy of <hosts> without the brackets of IPv6 addresses, owned by
+ * the caller (free()), or NULL without memory. Any thread. */
+char *hosts_copy(const char *hosts);
+
+/* Puts the first server of <hosts> behind the last; a "/chroot" at the end
+ * stays there. Pure. */
+void hosts_rotate(char *hosts);
+
+#endif

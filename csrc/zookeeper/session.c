@@ -1,0 +1,307 @@
+/* session.c - the life of a ZooKeeper session, over the handles it needs
+ *
+ * A session has at most one handle. Events carry the generation of the handle
+ * that made them: what a replaced handle still says is stale. Generation 0
+ * marks what the session says itself.
+ *
+ * Time moves in session_tick() alone:
+ *
+ *   no handle, <open_at> reached          open one
+ *   handle not connected for a timeout    say "unknown", replace the handle
+ *   handle lost too often in a timeout    replace it (its watches may not fit
+ *                                         the one packet that restores them)
+ *
+ * Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/base/clock.h"
+#include "csrc/base/error.h"
+#include "csrc/base/queue.h"
+#include "csrc/zookeeper/client_log.h"
+#include "csrc/zookeeper/credentials.h"
+#include "csrc/zookeeper/handle.h"
+#include "csrc/zookeeper/hosts.h"
+#include "csrc/zookeeper/session_parts.h"
+
+#define DEFAULT_TIMEOUT_MS 10000
+#define DEFAULT_MAX_DATA   65536
+#define DEFAULT_IN_FLIGHT  64
+
+#define OPEN_BACKOFF_MS     1000 /* doubles up to */
+#define OPEN_BACKOFF_MAX_MS 60000
+#define AUTH_BACKOFF_MS     60000
+#define DEATH_BACKOFF_MS    1000
+#define LOSSES_IN_A_TIMEOUT 5
+
+/* Says <state> for the handle of <generation>, or for the session itself. */
+static void say(struct session *s, enum session_state state,
+                uint32_t generation) {
+    struct event *ev = event_new(EVENT_SESSION);
+
+    if (ev) {
+        ev->session = s->number;
+        ev->generation = generation;
+        ev->state = state;
+    }
+    queue_push(s->queue, ev);
+}
+
+/* Gives the handle up: requests in flight are answered as lost and stay with
+ * the handle, which frees them when the library can no longer use them. */
+static void drop_handle(struct session *s) {
+    struct request *r;
+
+    for (r = handle_requests(s->handle); r; r = r->next)
+        session_answer(s, r, SESSION_LOST);
+    session_fail_waiting(s);
+    handle_close(s->handle, s->worker);
+    s->handle = NULL;
+}
+
+/* Returns 0, or errno; session_tick() tries again after the back-off. */
+static int open_handle(struct session *s) {
+    struct handle_options options = {
+        .queue = s->queue,
+        .worker = s->worker,
+        .session = s->number,
+        .generation = ++s->generation,
+        .hosts = s->hosts,
+        .timeout_ms = s->timeout_ms,
+        .max_data = s->max_data,
+        .resume = s->identity.id != 0 ? &s->identity : NULL,
+    };
+    int reason;
+
+    s->handle = handle_open(&options);
+    reason = s->handle ? 0 : errno;
+    s->handle_is_new = true;
+    s->losses = 0;
+    s->silent_since_ms = clock_ms();
+    if (reason == 0) {
+        s->backoff_ms = OPEN_BACKOFF_MS;
+    } else {
+        s->open_at_ms = s->silent_since_ms + s->backoff_ms;
+        s->backoff_ms = s->backoff_ms * 2 > OPEN_BACKOFF_MAX_MS
+                            ? OPEN_BACKOFF_MAX_MS
+                            : s->backoff_ms * 2;
+    }
+    if (reason == EAGAIN && s->state != SESSION_NO_THREADS) {
+        s->state = SESSION_NO_THREADS;
+        say(s, SESSION_NO_THREADS, 0);
+    } else if (reason == 0 && s->state == SESSION_NO_THREADS) {
+        s->state = SESSION_CONNECTING;
+    }
+    return reason;
+}
+
+/* The next handle begins with another server: one that hangs takes two thirds
+ * of a timeout, and no handle may get beyond the second. */
+static void replace_handle(struct session *s) {
+    drop_handle(s);
+    hosts_rotate(s->hosts);
+    open_handle(s);
+}
+
+static void on_connected(struct session *s, struct event *ev) {
+    struct session_identity now = handle_identity(s->handle);
+
+    ev->link = LINK_SAME_HANDLE;
+    if (now.id != s->identity.id)
+        ev->link = LINK_NEW_SESSION;
+    else if (s->handle_is_new)
+        ev->link = LINK_NEW_HANDLE;
+    s->identity = now;
+    s->negotiated_ms = handle_timeout(s->handle);
+    ev->timeout_ms = s->negotiated_ms;
+    ev->client_id = now.id;
+    session_prepare(s);
+    s->handle_is_new = false;
+}
+
+static int patience(const struct session *s) {
+    return s->negotiated_ms > 0 ? s->negotiated_ms : s->timeout_ms;
+}
+
+static void on_loss(struct session *s) {
+    int64_t now = clock_ms();
+
+    s->silent_since_ms = now;
+    if (s->losses == 0 || now - s->losses_since_ms > patience(s)) {
+        s->losses = 0;
+        s->losses_since_ms = now;
+    }
+    s->losses++;
+    session_fail_waiting(s);
+    if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle))
+        replace_handle(s);
+}
+
+/* A handle that is connected by now has said so. Where that is not read within
+ * another timeout there was no memory for the event: it is said again. */
+static void on_silence(struct session *s) {
+    s->silent_since_ms = clock_ms();
+    if (!handle_abandon(s->handle)) {
+        if (s->connected_unread)
+            say(s, SESSION_CONNECTED, s->generation);
+        s->connected_unread = true;
+        return;
+    }
+    if (s->state != SESSION_UNKNOWN) {
+        s->state = SESSION_UNKNOWN;
+        say(s, SESSION_UNKNOWN, 0);
+    }
+    replace_handle(s);
+}
+
+/* A server answers again, so the next session is opened at once; but not more
+ * than one a second, should they all expire. */
+static void on_death(struct session *s, enum session_state state) {
+    int64_t now = clock_ms();
+
+    drop_handle(s);
+    memset(&s->identity, 0, sizeof(s->identity));
+    s->open_at_ms = s->died_at_ms + DEATH_BACKOFF_MS;
+    if (state == SESSION_AUTH_FAILED)
+        s->open_at_ms = now + AUTH_BACKOFF_MS;
+    s->died_at_ms = now;
+    session_tick(s);
+}
+
+static void absorb_session(struct session *s, struct event *ev) {
+    s->state = ev->state;
+    s->connected_unread = false;
+    if (ev->state == SESSION_CONNECTED)
+        on_connected(s, ev);
+    else if (ev->state == SESSION_CONNECTING)
+        on_loss(s);
+    else
+        on_death(s, ev->state);
+}
+
+/* Returns whether somebody waits for the reply. */
+static bool absorb_reply(struct session *s, struct event *ev) {
+    handle_finish(s->handle, ev->origin);
+    ev->origin = NULL;
+    session_pump(s);
+    return ev->request != 0;
+}
+
+bool session_absorb(struct session *s, struct event *ev) {
+    if (ev->generation == 0)
+        return ev->type != EVENT_REPLY || ev->request != 0;
+    if (!s->handle || ev->generation != s->generation)
+        return false;
+    if (ev->type == EVENT_SESSION)
+        absorb_session(s, ev);
+    else if (ev->type == EVENT_REPLY)
+        return absorb_reply(s, ev);
+    return true;
+}
+
+void session_tick(struct session *s) {
+    int64_t now = clock_ms();
+
+    if (!s->handle) {
+        if (now >= s->open_at_ms)
+            open_handle(s);
+        return;
+    }
+    if (s->state != SESSION_CONNECTED &&
+        now - s->silent_since_ms >= patience(s))
+        on_silence(s);
+}
+
+struct session *session_open(struct queue *queue, struct worker *worker,
+                             const struct session_options *options,
+                             struct error *err) {
+    struct session *s = calloc(1, sizeof(*s));
+    int reason;
+
+    if (!s)
+        goto fail;
+    s->queue = queue;
+    s->worker = worker;
+    s->number = queue_number(queue);
+    s->hosts = hosts_copy(options->hosts);
+    s->timeout_ms =
+        options->timeout_ms ? options->timeout_ms : DEFAULT_TIMEOUT_MS;
+    s->max_data = options->max_data ? options->max_data : DEFAULT_MAX_DATA;
+    s->max_in_flight =
+        options->max_in_flight ? options->max_in_flight : DEFAULT_IN_FLIGHT;
+    s->backoff_ms = OPEN_BACKOFF_MS;
+    s->died_at_ms = clock_ms() - DEATH_BACKOFF_MS;
+    if (options->resume)
+        s->identity = *options->resume;
+    if (!s->hosts)
+        goto fail;
+    reason = open_handle(s);
+    if (reason == 0 || reason == EAGAIN)
+        return s;
+    error_set(err, "%s: %s", options->hosts, strerror(reason));
+
+fail:
+    error_set(err, "%s: out of memory", options->hosts);
+    session_close(s);
+    return NULL;
+}
+
+void session_close(struct session *s) {
+    if (!s)
+        return;
+    while (s->waiting.head) {
+        struct request *r = s->waiting.head;
+
+        request_remove(&s->waiting, r);
+        request_free(r);
+    }
+    if (s->handle)
+        handle_close(s->handle, s->worker);
+    credentials_free(s->credentials);
+    free(s->hosts);
+    free(s);
+}
+
+uint32_t session_number(const struct session *s) { return s->number; }
+
+int session_set_hosts(struct session *s, const char *hosts) {
+    char *copy = hosts_copy(hosts);
+
+    if (!copy)
+        return -1;
+    free(s->hosts);
+    s->hosts = copy;
+    return 0;
+}
+
+enum session_state session_state(const struct session *s) { return s->state; }
+
+int64_t session_client_id(const struct session *s) { return s->identity.id; }
+
+struct session_identity session_identity(const struct session *s) {
+    return s->identity;
+}
+
+const char *session_hosts(const struct session *s) { return s->hosts; }
+
+int session_timeout(const struct session *s) { return s->negotiated_ms; }
+
+const char *session_state_name(enum session_state state) {
+    static const char *const names[] = {
+        [SESSION_CONNECTING] = "connecting",
+        [SESSION_CONNECTED] = "connected",
+        [SESSION_UNKNOWN] = "unknown",
+        [SESSION_EXPIRED] = "expired",
+        [SESSION_AUTH_FAILED] = "auth_failed",
+        [SESSION_NO_THREADS] = "no_threads",
+    };
+
+    return names[state];
+}
+
+void session_log_to(struct queue *queue) { log_lines_to(queue); }
+
+void session_log_stop(struct queue *queue) { log_lines_stop(queue); }

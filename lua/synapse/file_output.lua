@@ -1,0 +1,191 @@
+--- Keeps a file for each service with its instances, as airbnb's file_output.
+--
+-- Other programs read `<service>.json`: so it is replaced and never changed,
+-- written only once something is known of the service, and not written anew
+-- when it says the same. Which files are ours is in a file of its own, written
+-- before them: no other is ever removed.
+--
+-- @module synapse.file_output
+
+local cjson = require("cjson.safe")
+
+local output = {}
+output.__index = output
+
+local COLLECT = 0.1
+local RETRY = 10
+local MODE = 420 -- 0644: whoever wants to may read it
+local MAX_BYTES = 16 * 1024 * 1024
+
+--- The name of the list of our files.
+output.LIST = ".myelin"
+
+local function encode_labels(labels)
+  local names, parts = {}, {}
+  for name in pairs(labels) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = cjson.encode(name) .. ":" .. cjson.encode(labels[name])
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+local function text_or_null(value)
+  return value == nil and "null" or cjson.encode(value)
+end
+
+local function encode_one(one)
+  local text = string.format('{"name":%s,"host":%s,"port":%d',
+    text_or_null(one.name), cjson.encode(one.host), one.port)
+  if not one.znode then
+    return text .. (one.weight and ',"weight":' .. one.weight or "") .. "}"
+  end
+  return string.format('%s,"id":%s,"weight":%s,"haproxy_server_options":%s,' ..
+    '"labels":%s}', text, text_or_null(one.sequence),
+    text_or_null(one.weight), text_or_null(one.options),
+    one.labels and encode_labels(one.labels) or "null")
+end
+
+--- Returns the content of a service's file. What a default server does not say
+-- is left out, what a znode does not say is null.
+-- @tparam {instance,...} instances
+-- @treturn string
+function output.encode(instances)
+  local parts = {}
+  for i, one in ipairs(instances) do
+    parts[i] = encode_one(one)
+  end
+  return "[" .. table.concat(parts, ",") .. "]"
+end
+
+local function file_of(name)
+  return name .. ".json"
+end
+
+-- What is in the files already, and which of ours nobody wants any more.
+local function look(self, services)
+  local directory, list = self.deps.directory, {}
+  for i, one in ipairs(services) do
+    list[i] = file_of(one.name)
+    self.known[list[i]] = directory:read(list[i], MAX_BYTES)
+    self.has_file[one.name] = true
+  end
+  local listed = directory:read(output.LIST, MAX_BYTES) or ""
+  for file in listed:gmatch("[^\n]+") do
+    local name = file:match("^([^/]+)%.json$")
+    if name and not self.has_file[name] then
+      table.insert(self.jobs, {remove = file})
+    end
+  end
+  table.insert(self.jobs, {
+    file = output.LIST, text = table.concat(list, "\n") .. "\n",
+  })
+end
+
+--- Returns an output that has written nothing.
+-- @tparam table deps
+--   `directory`: open, nil where no files are wanted; `path` of it, for people;
+--   `services`: those with a file, sorted by name; `write(name, text, mode)`
+--   and `remove(name)`: start to, and return a request number, or nil and why;
+--   `now()`; `log`
+-- @treturn output
+function output.new(deps)
+  local self = setmetatable({
+    deps = deps, has_file = {}, known = {}, jobs = {}, pending = {},
+    request = nil, job = nil, due = 0, failing = false, stopped = false,
+  }, output)
+  if deps.directory then
+    look(self, deps.services)
+  end
+  return self
+end
+
+--- Notes that the instances of a service are known, or are others than before.
+-- @tparam service one
+function output:changed(one)
+  if self.has_file[one.name] and not self.pending[one.name] then
+    self.pending[one.name] = one
+    self.due = math.max(self.due, self.deps.now() + COLLECT)
+  end
+end
+
+-- The next thing to do; the files come after the list of them.
+local function next_job(self)
+  if #self.jobs > 0 then
+    return table.remove(self.jobs, 1)
+  end
+  local name, one = next(self.pending)
+  while name do
+    self.pending[name] = nil
+    local file, text = file_of(name), output.encode(one.choice.wanted)
+    if text ~= self.known[file] then
+      return {file = file, text = text, service = one}
+    end
+    name, one = next(self.pending)
+  end
+  return nil
+end
+
+local function failed(self, job, why)
+  if not self.failing then
+    self.deps.log:error("%s/%s: cannot be written: %s; tried again",
+      self.deps.path, job.file or job.remove, why)
+  end
+  self.failing = true
+  self.due = self.deps.now() + RETRY
+  if job.service then
+    self.pending[job.service.name] = job.service
+  else
+    table.insert(self.jobs, 1, job)
+  end
+end
+
+--- Does the next thing, when it is time and nothing is under way.
+function output:tick()
+  if self.stopped or self.request or self.deps.now() < self.due then
+    return
+  end
+  local job = next_job(self)
+  if not job then
+    return
+  end
+  local request, why
+  if job.remove then
+    request, why = self.deps.remove(job.remove)
+  else
+    request, why = self.deps.write(job.file, job.text, MODE)
+  end
+  if not request then
+    return failed(self, job, why)
+  end
+  self.request, self.job = request, job
+end
+
+--- Takes a `job` event.
+-- @tparam table event
+function output:take(event)
+  if event.request ~= self.request then
+    return
+  end
+  local job = self.job
+  self.request, self.job = nil, nil
+  if event.code ~= 0 then
+    return failed(self, job, event.error)
+  end
+  if self.failing then
+    self.deps.log:info("%s: written again", self.deps.path)
+  end
+  self.failing = false
+  if job.file then
+    self.known[job.file] = job.text
+  end
+end
+
+--- Writes no more.
+function output:stop()
+  self.stopped = true
+end
+
+return output

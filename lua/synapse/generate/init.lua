@@ -1,0 +1,155 @@
+--- Makes the sections of a haproxy.cfg of a configuration.
+--
+-- Pure. What HAProxy does not take of it, `synapse.generate.draft` leaves out.
+--
+-- @module synapse.generate.init
+
+local global = require("synapse.generate.global")
+local repair = require("synapse.generate.repair")
+
+local generate = {}
+
+--- A line of the file.
+-- @table line
+-- @tfield string text
+-- @tfield string place   in the configuration
+-- @tfield ?string unless what HAProxy may say of it for it to be left out:
+--   "unknown", that it does not know the keyword; "unfit", anything
+-- @tfield ?line source   of which this is one of two copies
+
+local function mark(lines, unless)
+  local marked = {}
+  for i, one in ipairs(lines) do
+    marked[i] = {text = one.text, place = one.place, unless = unless,
+      source = unless == "unfit" and one or nil}
+  end
+  return marked
+end
+
+local function append(lines, more)
+  table.move(more, 1, #more, #lines + 1, lines)
+end
+
+local function bind_line(bind)
+  local text = "bind " .. bind.address
+  if bind.port then
+    text = text .. ":" .. bind.port
+  end
+  if bind.options and bind.options ~= "" then
+    text = text .. " " .. bind.options
+  end
+  return {text = text, place = bind.place}
+end
+
+local function title(text, place)
+  return {text = text, place = place}
+end
+
+local function frontend(service)
+  local lines = mark(service.lines.frontend, "unknown")
+  append(lines, mark(service.lines.listen, "unfit"))
+  append(lines, {
+    bind_line(service.bind),
+    {text = "default_backend " .. service.backend,
+      place = service.place .. ".haproxy.backend_name"},
+  })
+  return {title = title("frontend " .. service.name, service.place),
+    lines = lines}
+end
+
+local SLOT = "^server%-template%s+%S+%s+%S+%s+127%.0%.0%.1:1%s"
+
+-- Slots for spare instances do not count.
+local function has_slots(lines)
+  for _, one in ipairs(lines) do
+    if one.text:find(SLOT) and not one.text:find("%sbackup%f[%s%z]") then
+      return true
+    end
+  end
+  return false
+end
+
+local function slots_line(service)
+  local words = {string.format("server-template s 1-%d 127.0.0.1:1",
+    service.slots)}
+  if service.server_text ~= "" then
+    words[2] = service.server_text
+  end
+  words[#words + 1] = "disabled"
+  return {text = table.concat(words, " "),
+    place = service.place .. ".haproxy.server_options"}
+end
+
+local function backend(service, defaults)
+  local lines = mark(service.lines.backend, "unknown")
+  append(lines, mark(service.lines.listen, "unfit"))
+  repair.cookies(lines)
+  local key = repair.cookie_key(lines, defaults, service.backend)
+  lines[#lines + 1] = key
+  if not has_slots(lines) then
+    lines[#lines + 1] = slots_line(service)
+  end
+  return {title = title("backend " .. service.backend, service.place),
+    lines = lines}, key
+end
+
+-- Its own lines first, then what each service adds.
+local function shared_frontend(config)
+  local lines = mark(config.lines.shared_frontend)
+  for _, service in ipairs(config.services) do
+    append(lines, mark(service.lines.shared_frontend, "unknown"))
+  end
+  return {
+    title = title("frontend shared-frontend", "haproxy.shared_frontend"),
+    lines = lines,
+  }
+end
+
+local function note(notes, place, text)
+  notes[#notes + 1] = place .. ": " .. text
+end
+
+local function add_service(sections, notes, service, config, defaults)
+  if service.bind then
+    sections[#sections + 1] = frontend(service)
+  end
+  local key
+  sections[#sections + 1], key = backend(service, defaults)
+  if key then
+    note(notes, key.place, "its cookies name an instance's address from now " ..
+      "on, hashed; give `dynamic-cookie-key` a secret of your own")
+  end
+  local shared = service.lines.shared_frontend[1]
+  if shared and not config.lines.shared_frontend then
+    note(notes, shared.place, "left out; there is no " ..
+      "`haproxy.shared_frontend` to add it to")
+  end
+end
+
+--- Makes the sections.
+-- @tparam config config as `synapse.config.init` reads it
+-- @tparam table paths `config`: of the synapse.conf.json; `agent`: of the
+--   file for `lua-load`
+-- @treturn {section,...} each with its `title` and `lines`, a line each
+-- @treturn {string,...} what is not as it was written
+function generate.sections(config, paths)
+  local notes, defaults = {}, mark(config.lines.defaults)
+  repair.cookies(defaults)
+  local sections = {
+    {title = title("global", "haproxy.global"),
+      lines = global.lines(mark(config.lines.global), paths)},
+    {title = title("defaults", "haproxy.defaults"), lines = defaults},
+  }
+  for _, one in ipairs(config.extra_sections) do
+    sections[#sections + 1] = repair.section(one)
+  end
+  for _, service in ipairs(config.services) do
+    add_service(sections, notes, service, config, defaults)
+  end
+  if config.lines.shared_frontend then
+    sections[#sections + 1] = shared_frontend(config)
+  end
+  return sections, notes
+end
+
+return generate

@@ -1,0 +1,182 @@
+--- What HAProxy is known to have in the slots of one service.
+--
+-- A backend of a thousand servers must not make the change of one slow: what a
+-- plan looks at is the slots that are marked, those that may not be as they are
+-- to be.
+--
+-- @module synapse.haproxy.actual
+
+local hostname = require("synapse.instances.hostname")
+local plan = require("synapse.haproxy.plan")
+local refusals = require("synapse.haproxy.refusals")
+
+local ledger = {}
+ledger.__index = ledger
+
+--- Returns a ledger of empty slots, all of them marked.
+-- @tparam {string,...} pool the slots, in order
+-- @tparam {[string]=declaration} declared see `synapse.service.kinds`
+-- @tparam function now returns seconds
+-- @treturn ledger with, by slot, `actual`: the server, and `acknowledged`: the
+--   admin state that HAProxy acknowledged last, or "unknown"; and `refusals`
+function ledger.new(pool, declared, now)
+  local self = setmetatable({
+    actual = {}, acknowledged = {}, refusals = refusals.new(now),
+    position = {}, marked = {},
+  }, ledger)
+  for i, slot in ipairs(pool) do
+    self:add(slot, declared[slot], i)
+  end
+  return self
+end
+
+--- Takes in an empty slot, and marks it.
+-- @tparam string slot
+-- @tparam declaration declared
+-- @tparam integer position its place among the slots
+function ledger:add(slot, declared, position)
+  self.actual[slot] = {
+    host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
+    port = 1, weight = declared.weight, initial = declared.weight,
+    maxconn = declared.maxconn, admin = "maint",
+  }
+  self.acknowledged[slot] = "maint"
+  self.position[slot] = position
+  self:mark(slot)
+end
+
+--- Notes that a slot may not be as it is to be.
+-- @tparam string slot
+function ledger:mark(slot)
+  self.marked[slot] = true
+end
+
+--- Notes that an instance left a slot. What it had to do with it is over: no
+-- refusal, and no acknowledged ready that would make its maint look like an
+-- operator's.
+-- @tparam string slot
+function ledger:vacate(slot)
+  self.refusals:forget(slot)
+  self.acknowledged[slot] = "unknown"
+  self:mark(slot)
+end
+
+--- Forgets a slot that HAProxy does not have any more.
+-- @tparam string slot
+function ledger:drop(slot)
+  self.refusals:forget(slot)
+  self.marked[slot] = nil
+end
+
+-- Returns the marked slots in order, and what each is to be. Those to be filled
+-- come first: where one instance takes the place of another, a request between
+-- two commands finds both and not neither.
+local function marked_slots(self, target_of)
+  local list, servers, position = {}, {}, self.position
+  for slot in pairs(self.marked) do
+    list[#list + 1] = slot
+    servers[slot] = target_of(slot)
+  end
+  table.sort(list, function(a, b)
+    if (servers[a] == nil) ~= (servers[b] == nil) then
+      return servers[b] == nil
+    end
+    return position[a] < position[b]
+  end)
+  return list, servers
+end
+
+-- A slot that needs nothing is as it is to be, and a refusal of its is over.
+local function unmark(self, groups)
+  local needed = {}
+  for _, group in ipairs(groups) do
+    needed[group[1].slot] = true
+  end
+  for slot in pairs(self.marked) do
+    if not needed[slot] and not self.refusals:pending(slot) then
+      self.refusals:forget(slot)
+      self.marked[slot] = nil
+    end
+  end
+end
+
+--- Lists the commands that the marked slots need.
+-- @tparam string backend
+-- @tparam function target_of returns, for a slot, the server that it is to be,
+--   or nil
+-- @tparam function planned called with each slot, what it is to be, and what
+--   it is
+-- @treturn {{command,...},...} one group for each slot that differs
+function ledger:repairs(backend, target_of, planned)
+  local list, servers = marked_slots(self, target_of)
+  for _, slot in ipairs(list) do
+    planned(slot, servers[slot], self.actual[slot])
+  end
+  local groups = plan.diff(backend, list, servers, self.actual)
+  unmark(self, groups)
+  return groups
+end
+
+--- Notes that a command is on its way: until it is acknowledged, nobody knows.
+-- @tparam command command
+function ledger:sent(command)
+  if command.field == "admin" then
+    self.acknowledged[command.slot] = "unknown"
+  elseif command.field == "maxconn" then
+    self.actual[command.slot].maxconn = nil
+  end
+end
+
+--- Notes that HAProxy did what a command says.
+-- @tparam command command
+function ledger:done(command)
+  local slot = command.slot
+  local actual = self.actual[slot]
+  for field, value in pairs(command.change) do
+    actual[field] = value
+  end
+  if command.change.admin or command.change.host then
+    actual.check = nil
+  end
+  if command.field == "admin" then
+    self.acknowledged[slot] = command.change.admin
+  end
+  self.refusals:forget(slot, command.field)
+end
+
+--- Notes that HAProxy refused a command.
+-- @tparam command command
+-- @treturn integer seconds until it is tried again
+function ledger:refuse(command)
+  return self.refusals:add(command.slot, command.field, command.text)
+end
+
+--- Notes that a slot was filled before HAProxy began to serve.
+-- @tparam string slot
+-- @tparam server server
+function ledger:filled(slot, server)
+  self.actual[slot] = {
+    host = server.host, port = server.port, weight = server.weight,
+    initial = server.initial, maxconn = server.maxconn, admin = server.admin,
+  }
+  self.acknowledged[slot] = server.admin
+end
+
+--- Takes what HAProxy says of a slot. It does not tell its maxconn.
+-- @tparam string slot
+-- @tparam server state
+-- @tparam integer position its place among the slots
+-- @treturn boolean whether its check found something else than before
+function ledger:take(slot, state, position)
+  local before = self.actual[slot]
+  state.maxconn = before.maxconn
+  self.actual[slot] = state
+  if state.admin == "ready" then
+    self.acknowledged[slot] = "ready"
+  end
+  self.position[slot] = position
+  self:mark(slot)
+  return before.check ~= state.check
+end
+
+return ledger

@@ -1,0 +1,206 @@
+--- Slots beyond those that HAProxy's configuration declares.
+--
+-- A slot that was added is a slot like the others: it is filled, emptied and
+-- used again, and never deleted, because HAProxy 2.6 can crash of that. It is
+-- made by a group of commands and counts once the last of them was
+-- acknowledged. When an answer is lost, the state that HAProxy tells next shows
+-- which were added; these are only brought to their end.
+--
+-- @module synapse.haproxy.add_server
+
+local refusals = require("synapse.haproxy.refusals")
+
+local growth = {}
+growth.__index = growth
+
+-- All that is refused is one matter here.
+local ALL = "all"
+
+-- Without the two words a dynamic server of 2.6 keeps no idle connection.
+local ADD = "add server %s/%s 127.0.0.1:1 id %d pool-max-conn -1 " ..
+  "pool-purge-delay 5s"
+
+--- Returns a growth that knows nothing of HAProxy's servers yet.
+-- @tparam table deps
+--   `backend`; `pool`: the slots declared, in order; `kinds` of them, see
+--   `synapse.service.kinds`; `options`: what a slot is made with (see
+--   `synapse.haproxy.options`), or nil and `why` it is nothing; `now()`
+-- @treturn growth
+function growth.new(deps)
+  local last = ""
+  for _, slot in ipairs(deps.pool) do
+    last = deps.kinds[slot] == "plain" and slot or last
+  end
+  return setmetatable({
+    backend = deps.backend,
+    options = deps.options,
+    why = deps.why or "its server_options are not known",
+    prefix = last:match("^(.-)%d*$"),
+    first = (math.tointeger(tonumber(last:match("%d+$"))) or 0) + 1,
+    taken = {},
+    next_id = 1,
+    pending = {},
+    half_made = {},
+    slots_use_tls = false,
+    refusals = refusals.new(deps.now),
+  }, growth)
+end
+
+--- Learns names and ids from the state that HAProxy tells.
+-- @tparam {[string]=server} states all servers of the backend
+-- @tparam {string,...} pool its slots
+function growth:learn(states, pool)
+  local pending = self.pending
+  self.taken, self.half_made, self.pending = {}, {}, {}
+  for name, state in pairs(states) do
+    self.taken[name] = true
+    self.next_id = math.max(self.next_id, state.id + 1)
+    if pending[name] then
+      self.pending[name] = pending[name]
+      self.half_made[#self.half_made + 1] = name
+    end
+  end
+  table.sort(self.half_made)
+  for _, slot in ipairs(pool) do
+    self.slots_use_tls = self.slots_use_tls or states[slot].is_tls
+  end
+end
+
+--- Returns why no slot is added, or nil.
+-- @treturn ?string
+function growth:obstacle()
+  local with = self.options
+  if not with then
+    return self.why
+  elseif self.slots_use_tls and
+    not (with.is_tls and with.verify == "required")
+  then
+    return "its slots use TLS, and server_options has no `ssl verify required`"
+  elseif with.is_tls and not self.slots_use_tls then
+    return "server_options has `ssl`, and its slots do not use TLS"
+  elseif self.refusals:pending(ALL) then
+    return "HAProxy refused to add a slot"
+  end
+  return nil
+end
+
+local function group_of(self, slot, kind, add, id)
+  local place, texts = self.backend .. "/" .. slot, {add}
+  if self.options.has_check then
+    texts[#texts + 1] = "enable health " .. place
+  end
+  if self.options.has_agent then
+    texts[#texts + 1] = "enable agent " .. place
+  end
+  texts[#texts + 1] = "set server " .. place .. " state maint"
+  local group = {}
+  for i, text in ipairs(texts) do
+    group[i] = {
+      slot = slot, kind = kind, grows = true, text = text, id = id,
+      field = text == add and "add" or "enable", completes = i == #texts,
+    }
+  end
+  return group
+end
+
+local function new_group(self, slot, kind, id)
+  local add = string.format(ADD, self.backend, slot, id)
+  if self.options.text ~= "" then
+    add = add .. " " .. self.options.text
+  end
+  return group_of(self, slot, kind, kind == "backup" and add .. " backup" or
+    add, id)
+end
+
+-- Slots that were begun are brought to their end first. Returns the kinds of
+-- which there is none.
+local function finish_begun(self, wanted, groups)
+  local left, begun = {}, table.move(self.half_made, 1, #self.half_made, 1, {})
+  for _, kind in ipairs(wanted) do
+    local found
+    for i, slot in ipairs(begun) do
+      found = found or self.pending[slot] == kind and i
+    end
+    if found then
+      groups[#groups + 1] = group_of(self, table.remove(begun, found), kind)
+    else
+      left[#left + 1] = kind
+    end
+  end
+  return left
+end
+
+--- Lists the commands that make slots.
+-- @tparam {string,...} wanted the kind of each that is needed: "plain" or
+--   "backup"
+-- @treturn {{command,...},...} one group for each slot, maybe none
+function growth:groups(wanted)
+  local groups = {}
+  if self:obstacle() then
+    return groups
+  end
+  local number, id = self.first, self.next_id
+  for _, kind in ipairs(finish_begun(self, wanted, groups)) do
+    while self.taken[self.prefix .. number] do
+      number = number + 1
+    end
+    groups[#groups + 1] = new_group(self, self.prefix .. number, kind, id)
+    number, id = number + 1, id + 1
+  end
+  return groups
+end
+
+--- Notes that a command is on its way.
+-- @tparam command command
+function growth:sent(command)
+  self.pending[command.slot] = command.kind
+end
+
+--- Notes that HAProxy did what a command says.
+-- @tparam command command
+-- @treturn boolean whether the slot is ready for use
+function growth:done(command)
+  local slot = command.slot
+  if command.field == "add" then
+    self.taken[slot] = true
+    self.next_id = math.max(self.next_id, command.id + 1)
+  elseif command.completes then
+    self.pending[slot] = nil
+    for i, name in ipairs(self.half_made) do
+      if name == slot then
+        table.remove(self.half_made, i)
+      end
+    end
+  end
+  return command.completes
+end
+
+--- Notes a refusal.
+-- @treturn ?integer seconds until it is tried again; nil where that was known
+function growth:refuse()
+  if not self.refusals:pending(ALL) then
+    return self.refusals:add(ALL, "add")
+  end
+  return nil
+end
+
+--- Notes that an answer was lost. Should it be these commands that HAProxy does
+-- not answer, others must get their turn before they are sent again.
+function growth:lost()
+  if next(self.pending) ~= nil then
+    self:refuse()
+  end
+end
+
+--- Tells whether it is time to try again what was refused.
+-- @treturn boolean
+function growth:is_due()
+  return self.refusals:is_due()
+end
+
+--- Notes that all instances have slots.
+function growth:rest()
+  self.refusals:forget(ALL)
+end
+
+return growth

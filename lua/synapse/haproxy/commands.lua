@@ -1,0 +1,185 @@
+--- The runtime API's language: batches out, answers in.
+--
+-- HAProxy 2.6 takes one buffer (16,384 bytes) of commands parted by ";" and
+-- answers each with its text and an empty line, or with an empty line alone.
+--
+-- Pure.
+--
+-- @module synapse.haproxy.commands
+
+local commands = {}
+
+local MAX_BYTES = 12000
+
+-- Bits of srv_admin_state (HAProxy's enum srv_admin). 0x04 says that the
+-- configuration has the word `disabled`, which a slot keeps for ever.
+local ADMIN_FORCED_MAINT = 0x01
+local ADMIN_FORCED_DRAIN = 0x08
+
+--- Returns an empty batch.
+-- @treturn batch a list of entries, and `bytes`
+function commands.batch()
+  return {bytes = 0}
+end
+
+--- Returns the command that asks for the state of a backend's servers.
+-- @tparam string backend
+-- @tparam integer count of its servers: answers are long, so that it counts
+--   as more bytes than it has
+-- @treturn command with the field "state"
+function commands.query(backend, count)
+  return {
+    field = "state",
+    text = "show servers state " .. backend,
+    bytes = 12 * count,
+  }
+end
+
+--- Adds commands to a batch, all or none.
+-- @tparam batch batch
+-- @tparam {command,...} group each with `text`
+-- @tparam table owner kept with each entry, for whom the answer is
+-- @treturn boolean whether they found room; the first group always does
+function commands.add(batch, group, owner)
+  local bytes = 0
+  for _, command in ipairs(group) do
+    bytes = bytes + math.max(command.bytes or 0, #command.text + 1)
+  end
+  if #batch > 0 and batch.bytes + bytes > MAX_BYTES then
+    return false
+  end
+  for _, command in ipairs(group) do
+    batch[#batch + 1] = {command = command, owner = owner}
+  end
+  batch.bytes = batch.bytes + bytes
+  return true
+end
+
+--- Returns a batch as the line to send.
+-- @tparam batch batch
+-- @treturn string without a newline
+function commands.line(batch)
+  local texts = {}
+  for i, entry in ipairs(batch) do
+    texts[i] = entry.command.text
+  end
+  return table.concat(texts, ";")
+end
+
+-- The one refusal of 2.6 that no empty line follows.
+local UNENDED = "^Backend must use a dynamic load balancing"
+
+--- Parts what HAProxy sent into one answer for each command.
+-- @tparam string text
+-- @treturn {string,...} answers, "" where HAProxy had nothing to say
+function commands.answers(text)
+  local answers, lines = {}, {}
+  for line in text:gmatch("([^\n]*)\n") do
+    if line ~= "" then
+      lines[#lines + 1] = line
+    end
+    if line == "" or line:find(UNENDED) then
+      answers[#answers + 1] = table.concat(lines, "\n")
+      lines = {}
+    end
+  end
+  return answers
+end
+
+--- Tells whether HAProxy did what a command says.
+-- @tparam command command
+-- @tparam string answer
+-- @treturn boolean
+function commands.is_done(command, answer)
+  if command.field == "addr" then
+    return answer:find("^IP changed from") ~= nil or
+      answer:find("^no need to change the addr") ~= nil
+  elseif command.field == "fqdn" then
+    return answer:find(" changed its FQDN from ", 1, true) ~= nil or
+      answer:find("^no need to change the FDQN") ~= nil
+  elseif command.field == "add" then
+    return answer:find("^New server registered") ~= nil
+  end
+  return answer == ""
+end
+
+local function admin_of(bits)
+  if bits & ADMIN_FORCED_MAINT ~= 0 then
+    return "maint"
+  end
+  return bits & ADMIN_FORCED_DRAIN ~= 0 and "drain" or "ready"
+end
+
+-- Bits of srv_check_state: a check was configured, and is enabled.
+local CHECKED = 0x06
+local OP_STOPPED = 0
+
+-- What HAProxy's own check says; nothing in maint, where it rests.
+local function check_of(operational, bits, admin)
+  if bits & CHECKED ~= CHECKED then
+    return "none"
+  elseif admin == "maint" then
+    return nil
+  end
+  return operational == OP_STOPPED and "fails" or "passes"
+end
+
+-- HAProxy's enum healthcheck_status, of those that fail.
+local CHECK_WHY = {
+  [5] = "no socket", [7] = "no connection in time",
+  [8] = "connection refused or lost", [10] = "no TLS handshake in time",
+  [11] = "TLS handshake failed", [12] = "no answer in time",
+  [13] = "answer not understood", [14] = "answer not understood",
+  [17] = "wrong status", [18] = "program failed",
+  [19] = "program not done in time",
+}
+
+-- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
+-- srv_uweight srv_iweight, one more, srv_check_status, two more,
+-- srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl: columns
+-- 1 to 9, 11, 14, then 18 to 21.
+local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) %S+ (%d+)" ..
+  (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%d)"
+
+local function integer(digits)
+  return math.tointeger(tonumber(digits))
+end
+
+local function state_of(line)
+  local id, name, host, operational, admin, weight, initial, status, check,
+    fqdn, port, tls = line:match(STATE)
+  if not name then
+    return nil
+  end
+  local now = admin_of(integer(admin))
+  local found = check_of(integer(operational), integer(check), now)
+  return name, {
+    id = integer(id), host = host, port = integer(port),
+    weight = integer(weight), initial = integer(initial),
+    fqdn = fqdn ~= "-" and fqdn:lower() or nil,
+    admin = now, is_tls = tls == "1", check = found,
+    check_why = found == "fails" and CHECK_WHY[integer(status)] or nil,
+  }
+end
+
+--- Reads the answer to `show servers state <backend>`.
+-- @tparam string answer
+-- @treturn {[string]=server} by the server's name; each with its `id`,
+--   `is_tls` and `check` as well: "passes", "fails" and `check_why` in words,
+--   "none" where there is no check, nil where it rests
+-- @treturn[2] nil when it is something else
+function commands.states(answer)
+  if not answer:find("^1\n# be_id ") then
+    return nil
+  end
+  local states = {}
+  for line in answer:gmatch("[^\n]+") do
+    local name, state = state_of(line)
+    if name then
+      states[name] = state
+    end
+  end
+  return states
+end
+
+return commands

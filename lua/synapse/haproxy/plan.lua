@@ -1,0 +1,178 @@
+--- Turns the difference between two backend states into runtime commands.
+--
+-- Pure: the same input always gives the same commands in the same order.
+--
+-- @module synapse.haproxy.plan
+
+local hostname = require("synapse.instances.hostname")
+
+local plan = {}
+
+--- What a slot is, or is to be.
+-- @table server
+-- @tfield string host     where a name is wanted: the last address known of it,
+--   or nil
+-- @tfield ?string fqdn    the name that HAProxy resolves
+-- @tfield integer port
+-- @tfield integer weight
+-- @tfield integer initial the weight that the configuration gives the slot
+-- @tfield ?integer maxconn 0: no limit; nil: nobody knows
+-- @tfield string admin "ready", "drain" or "maint"
+
+--- One change of one slot.
+-- @table command
+-- @tfield string slot
+-- @tfield string field "addr", "fqdn", "weight", "maxconn" or "admin"
+-- @tfield string text what is sent, without a separator
+-- @tfield table change the fields of the server that hold once it is
+--   acknowledged
+
+local function set(backend, slot, field, words, change)
+  return {
+    slot = slot,
+    field = field,
+    text = string.format("set server %s/%s %s", backend, slot, words),
+    change = change,
+  }
+end
+
+local function set_admin(backend, slot, admin)
+  return set(backend, slot, "admin", "state " .. admin, {admin = admin})
+end
+
+local function set_address(backend, slot, host, port)
+  return set(backend, slot, "addr",
+    string.format("addr %s port %d", host, port), {host = host, port = port})
+end
+
+-- Percents of the initial weight work with every balancing algorithm; a
+-- static one refuses plain numbers.
+local function set_weight(backend, slot, server)
+  local words = string.format("weight %d", server.weight)
+  if server.weight == 0 then
+    words = "weight 0%"
+  elseif server.weight == server.initial then
+    words = "weight 100%"
+  end
+  return set(backend, slot, "weight", words, {weight = server.weight})
+end
+
+local function set_maxconn(backend, slot, maxconn)
+  return {
+    slot = slot, field = "maxconn", change = {maxconn = maxconn},
+    text = string.format("set maxconn server %s/%s %d", backend, slot, maxconn),
+  }
+end
+
+-- No request may reach the new address under the old server's state, and
+-- HAProxy 2.6 does not change address and port as one.
+local function move(backend, slot, host, port, admin)
+  local commands = {}
+  if admin ~= "maint" then
+    commands[1] = set_admin(backend, slot, "maint")
+  end
+  commands[#commands + 1] = set_address(backend, slot, host, port)
+  return commands
+end
+
+local function set_name(backend, slot, wanted)
+  return set(backend, slot, "fqdn", "fqdn " .. wanted.fqdn,
+    {fqdn = wanted.fqdn})
+end
+
+-- The name's own last address may serve until HAProxy has resolved it. That of
+-- another name may not; HAProxy says "-" for one that went, and takes no
+-- address then until there is another.
+local function give_name(backend, slot, wanted, actual)
+  if wanted.host and wanted.host == actual.host and
+    wanted.port == actual.port
+  then
+    return {set_name(backend, slot, wanted)}
+  end
+  local commands = {}
+  if actual.host ~= "-" then
+    commands = move(backend, slot, hostname.NOWHERE, wanted.port, actual.admin)
+  elseif actual.admin ~= "maint" then
+    commands = {set_admin(backend, slot, "maint")}
+  end
+  commands[#commands + 1] = set_name(backend, slot, wanted)
+  return commands
+end
+
+-- Lists the commands that lead to the wanted place, none where it is there.
+local function go_to(backend, slot, wanted, actual)
+  if not wanted.fqdn then
+    return (wanted.host ~= actual.host or wanted.port ~= actual.port) and
+      move(backend, slot, wanted.host, wanted.port, actual.admin) or {}
+  elseif wanted.fqdn ~= actual.fqdn then
+    return give_name(backend, slot, wanted, actual)
+  end
+  return hostname.is_resolved(actual) and wanted.port ~= actual.port and
+    move(backend, slot, actual.host, wanted.port, actual.admin) or {}
+end
+
+-- A name without an address is out of traffic. Where its address is only gone
+-- ("-") HAProxy sees to that, and to the end of it.
+local function admin_of(wanted, now)
+  if wanted.fqdn and now.host ~= "-" and not hostname.is_resolved(now) then
+    return "maint"
+  elseif wanted.fqdn and now.host == "-" then
+    return now.admin
+  end
+  return wanted.admin
+end
+
+local function fill(backend, slot, wanted, actual)
+  local commands, now = go_to(backend, slot, wanted, actual), {
+    host = actual.host, admin = actual.admin,
+  }
+  for _, command in ipairs(commands) do
+    now.host = command.change.host or now.host
+    now.admin = command.change.admin or now.admin
+  end
+  if wanted.weight ~= actual.weight then
+    commands[#commands + 1] = set_weight(backend, slot, wanted)
+  end
+  if wanted.maxconn ~= actual.maxconn then
+    commands[#commands + 1] = set_maxconn(backend, slot, wanted.maxconn)
+  end
+  local admin = admin_of(wanted, now)
+  if admin ~= now.admin then
+    commands[#commands + 1] = set_admin(backend, slot, admin)
+  end
+  return commands
+end
+
+--- Lists the commands that bring one slot to its wanted state.
+-- @tparam string backend
+-- @tparam string slot
+-- @tparam ?server wanted nil: the slot is to be empty
+-- @tparam server actual
+-- @treturn {command,...} to be sent together and in this order
+function plan.slot(backend, slot, wanted, actual)
+  if wanted then
+    return fill(backend, slot, wanted, actual)
+  elseif actual.admin ~= "maint" then
+    return {set_admin(backend, slot, "maint")}
+  end
+  return {}
+end
+
+--- Lists the commands that bring a backend to its wanted state, by slot.
+-- @tparam string backend
+-- @tparam {string,...} pool its slots, in order
+-- @tparam {[string]=server} wanted a slot left out is to be empty
+-- @tparam {[string]=server} actual all slots
+-- @treturn {{command,...},...} one group for each slot that differs
+function plan.diff(backend, pool, wanted, actual)
+  local groups = {}
+  for _, slot in ipairs(pool) do
+    local commands = plan.slot(backend, slot, wanted[slot], actual[slot])
+    if #commands > 0 then
+      groups[#groups + 1] = commands
+    end
+  end
+  return groups
+end
+
+return plan

@@ -1,0 +1,228 @@
+--- HAProxy as the agent meets it: slots, sessions, time, logs.
+--
+-- Slots are filled through the Server class in `core.register_init` only;
+-- afterwards servers change by the runtime API alone.
+--
+-- @module synapse.haproxy.runtime
+
+local runtime = {}
+
+-- What `server-template ... 127.0.0.1:1 disabled` gives a server: no real
+-- server has it, so it is the mark of a slot. The other one is the mark of a
+-- slot for host names, which HAProxy can resolve.
+local PLACEHOLDER = "127.0.0.1:1"
+local FOR_NAMES = "240.0.0.1:1"
+
+local UNKNOWN = 1
+
+-- Seconds that an answer to somebody may work without a pause.
+local SLICE = 0.0002
+
+local function by_puid(a, b)
+  return tonumber(a.puid) < tonumber(b.puid)
+end
+
+local function placeholders(backend)
+  local found = {}
+  for _, server in pairs(backend.servers) do
+    local place = server:get_addr()
+    if place == PLACEHOLDER or place == FOR_NAMES then
+      found[#found + 1] = server
+    end
+  end
+  table.sort(found, by_puid)
+  return found
+end
+
+local function declaration_of(server)
+  return {
+    weight = math.tointeger(server:get_weight()),
+    maxconn = server:get_maxconn(),
+    is_backup = server:get_stats().bck == 1,
+    is_for_names = server:get_addr() == FOR_NAMES,
+  }
+end
+
+--- Lists the slots of a backend. Only in `core.register_init`.
+-- @tparam string name of the backend
+-- @treturn {string,...} names in the configuration's order, maybe none
+-- @treturn {[string]=declaration} by name, see `synapse.service.kinds`
+-- @treturn[2] nil when there is no such backend
+function runtime.slots(name)
+  local backend = core.backends[name]
+  if not backend then
+    return nil
+  end
+  local pool, declared = {}, {}
+  for i, server in ipairs(placeholders(backend)) do
+    pool[i] = server.name
+    declared[server.name] = declaration_of(server)
+  end
+  return pool, declared
+end
+
+--- Tells whether a backend can be filled. Only in `core.register_init`.
+-- @tparam string name of the backend
+-- @treturn {slots=integer,sure=boolean,is_disabled=boolean} how many slots it
+--   has, and whether they are out of traffic, as `disabled` makes them
+-- @treturn[2] nil when there is no such backend
+function runtime.backend(name)
+  local backend = core.backends[name]
+  if not backend then
+    return nil
+  end
+  local slots = placeholders(backend)
+  local first = slots[1]
+  return {
+    slots = #slots,
+    sure = true,
+    is_disabled = first and first:get_stats().status:find("^MAINT") ~= nil,
+  }
+end
+
+--- Fills a slot. Only in `core.register_init`.
+-- @tparam string backend
+-- @tparam string slot
+-- @tparam server server
+-- @treturn boolean whether HAProxy took it
+function runtime.fill(backend, slot, server)
+  local target = core.backends[backend].servers[slot]
+  local answer = target:set_addr(server.host, server.port) or ""
+  if not answer:find("^IP changed from") and
+    not answer:find("^no need to change the addr")
+  then
+    return false
+  end
+  if server.weight ~= server.initial then
+    target:set_weight(tostring(server.weight))
+  end
+  if server.maxconn ~= target:get_maxconn() then
+    target:set_maxconn(tostring(server.maxconn))
+  end
+  if server.admin == "ready" then
+    target:set_ready()
+  elseif server.admin == "drain" then
+    target:set_drain()
+  end
+  return true
+end
+
+--- Returns how many sessions a server has, queued ones included; more than
+-- none where that cannot be seen.
+-- @tparam string backend
+-- @tparam string slot
+-- @treturn integer
+function runtime.sessions(backend, slot)
+  local server = core.backends[backend].servers[slot]
+  if not server then
+    -- Lua of HAProxy 2.6 does not see a server that was added at run time.
+    return UNKNOWN
+  end
+  local stats = server:get_stats()
+  return (stats.scur or 0) + (stats.qcur or 0)
+end
+
+--- Returns how many servers of a backend can take traffic.
+-- @tparam string backend
+-- @treturn integer those without the option `backup`
+-- @treturn integer those with it
+function runtime.active(backend)
+  local stats = core.backends[backend]:get_stats()
+  return stats.act, stats.bck
+end
+
+--- Returns what HAProxy counts of a backend.
+-- @tparam string backend
+-- @treturn {[string]=integer} see `counters.parse`
+function runtime.counters(backend)
+  local stats = core.backends[backend]:get_stats()
+  return {
+    sessions = stats.scur, queue = stats.qcur, requests_per_s = stats.rate,
+    errors = stats.econ + stats.eresp + (stats.hrsp_5xx or 0),
+    last_change = stats.lastchg,
+  }
+end
+
+--- Returns the number of a backend.
+-- @tparam string backend
+-- @treturn integer
+function runtime.id(backend)
+  return math.tointeger(tonumber(core.backends[backend].uuid))
+end
+
+--- Tells whether HAProxy is on its way out.
+-- @treturn boolean
+function runtime.is_stopping()
+  return tonumber(core.get_info().Stopping) == 1
+end
+
+--- Returns the time of day.
+-- @treturn number seconds since the epoch
+function runtime.wall()
+  local now = core.now()
+  return now.sec + now.usec / 1e6
+end
+
+--- Tells which HAProxy this is.
+-- @treturn table `haproxy`: its version; `node`: the machine's name; `pid` of
+--   the worker; `started`: seconds since the epoch
+function runtime.about()
+  local info = core.get_info()
+  return {
+    haproxy = info.Version, node = info.node,
+    pid = math.tointeger(tonumber(info.Pid)),
+    started = math.tointeger(tonumber(info.Start_time_sec)),
+  }
+end
+
+-- Returns a function that gives other work its turn once it is time.
+local function new_turn(now)
+  local began = now()
+  return function()
+    if now() - began > SLICE then
+      core.msleep(1)
+      began = now()
+    end
+  end
+end
+
+--- Returns what an answer to somebody needs of HAProxy.
+-- @tparam table applet the one that answers
+-- @tparam function now returns seconds
+-- @treturn table `turn()`: gives other work its turn once it is time;
+--   `usable(backend)`: how many of its servers HAProxy would use, one where
+--   these are backups; `await(condition, seconds)`: until it is true, or so
+--   long
+function runtime.visit(applet, now)
+  return {
+    turn = new_turn(now),
+    -- Thirty times as fast as `runtime.active`, which a task has to use.
+    usable = function(backend) return applet.f:nbsrv(backend) end,
+    await = function(condition, seconds)
+      local till = now() + seconds
+      while not condition() and now() < till do
+        core.msleep(1)
+      end
+    end,
+  }
+end
+
+--- Lets other work run.
+-- @tparam integer milliseconds
+function runtime.sleep(milliseconds)
+  core.msleep(milliseconds)
+end
+
+local LEVELS = {
+  alert = core.alert, error = core.err, warning = core.warning,
+  info = core.info, debug = core.debug,
+}
+
+--- Writes a line to HAProxy's log.
+-- @tparam string level "alert", "error", "warning" or "info"
+-- @tparam string line
+function runtime.log(level, line)
+  core.log(LEVELS[level], line)
+end
+
+return runtime

@@ -1,0 +1,274 @@
+--- One round after the other: services that need it, one batch of commands.
+--
+-- At most one batch is with HAProxy. What changes meanwhile is planned when
+-- its answers are there, from what is known then: a burst of events becomes
+-- one batch, and no plan rests on a command that may still fail.
+--
+-- @module synapse.haproxy.sync
+
+local commands = require("synapse.haproxy.commands")
+
+local sync = {}
+sync.__index = sync
+
+local COMPARE_EVERY = 30
+-- Where suspects are, a check that fails is an end to one.
+local COMPARE_SUSPECTS_EVERY = 1
+-- So many services are compared in each tick for being due, or so many as it
+-- takes to have compared all of them after so many ticks.
+local COMPARED_AT = 10
+local COMPARE_TICKS = 100
+local FIRST_DELAY = 0.5
+local LONGEST_DELAY = 10
+
+--- Returns a sync that has to look at every service.
+-- @tparam table deps
+--   `services`: a list; `send(line)`: gives a line to HAProxy and returns a
+--   request number, or nil and why; `now()`; `log`;
+--   `is_tired()`: whether this round has lasted long enough;
+--   `held()`: called when an operator took or gave back an instance;
+--   `settled(service)`: called when nothing more is to be done for it now;
+--   `applied(service)`: called when HAProxy has answered its commands
+-- @treturn sync
+function sync.new(deps)
+  local self = setmetatable({
+    deps = deps,
+    queue = {},
+    queued = {},
+    compare_at = {},
+    batch = nil,
+    request = nil,
+    delay = FIRST_DELAY,
+    rounds = 0,
+    commands = 0,
+    refused = 0,
+    compared_at = {},
+    paused_until = 0,
+    failing = false,
+  }, sync)
+  for _, service in ipairs(deps.services) do
+    self:mark(service)
+  end
+  return self
+end
+
+--- Puts a service into the next round.
+-- @tparam service service
+function sync:mark(service)
+  if not self.queued[service] then
+    self.queued[service] = true
+    table.insert(self.queue, service)
+  end
+end
+
+local function summarize(self, service)
+  local line = service:summary()
+  if line then
+    self.deps.log:info("%s", line)
+  end
+  self.deps.settled(service)
+end
+
+-- Adds what a service needs; false when the batch has no room for all of it.
+local function add_service(self, batch, service)
+  local groups = service:plan()
+  for _, group in ipairs(groups) do
+    if not commands.add(batch, group, service) then
+      return false
+    end
+  end
+  if #groups == 0 then
+    summarize(self, service)
+  end
+  return true
+end
+
+-- Whoever finds no room, or no time, is in the next batch.
+local function collect(self)
+  local batch, left = commands.batch(), {}
+  for i, service in ipairs(self.queue) do
+    if i > 1 and self.deps.is_tired() or
+      not add_service(self, batch, service)
+    then
+      left = table.move(self.queue, i, #self.queue, 1, {})
+      break
+    end
+    self.queued[service] = nil
+  end
+  self.queue = left
+  return batch
+end
+
+-- A service that is still queued has more to come, and one line for it all.
+local function finish_services(self, batch)
+  local seen, applied = {}, {}
+  for _, entry in ipairs(batch) do
+    local service = entry.owner
+    if entry.command.field ~= "state" and not applied[service] then
+      self.deps.applied(service)
+      applied[service] = true
+    end
+    if not seen[service] and not self.queued[service] then
+      summarize(self, service)
+    end
+    seen[service] = true
+  end
+end
+
+-- Nobody knows what was done: ask, and plan from the answer.
+local function lose(self, batch, why)
+  if not self.failing then
+    self.deps.log:error("%s: nothing changes until it answers; is `stats " ..
+      "socket \"${SYNAPSE_ADMIN}\" level admin` below lua-load, and has it " ..
+      "connections left (`stats maxconn`)?", why)
+  end
+  self.failing = true
+  self.paused_until = self.deps.now() + self.delay
+  self.delay = math.min(self.delay * 2, LONGEST_DELAY)
+  for _, entry in ipairs(batch) do
+    entry.owner:lost()
+    self:mark(entry.owner)
+  end
+end
+
+--- Sends what the marked services need, unless a batch is under way.
+function sync:round()
+  if self.request or #self.queue == 0 or
+    self.deps.now() < self.paused_until
+  then
+    return
+  end
+  local batch = collect(self)
+  if #batch == 0 then
+    return
+  end
+  local request, why = self.deps.send(commands.line(batch))
+  if not request then
+    return lose(self, batch, why)
+  end
+  self.request, self.batch = request, batch
+  self.rounds = self.rounds + 1
+  self.commands = self.commands + #batch
+  for _, entry in ipairs(batch) do
+    entry.owner:sent(entry.command)
+  end
+end
+
+local function compare_later(self, service)
+  local delay = service:has_suspects() and COMPARE_SUSPECTS_EVERY or
+    COMPARE_EVERY
+  self.compare_at[service] = self.deps.now() + delay
+end
+
+local function compared(self, service, answer)
+  local states = commands.states(answer)
+  if not states then
+    service:lost()
+    self:mark(service)
+    self.deps.log:error("%s: `show servers state %s` answered: %s",
+      service.name, service.backend, answer)
+    self.paused_until = self.deps.now() + LONGEST_DELAY
+    return
+  end
+  self.compared_at[service] = self.deps.now()
+  compare_later(self, service)
+  local differs, held = service:observe(states)
+  if differs then
+    self:mark(service)
+  end
+  if held then
+    self.deps.held()
+  end
+end
+
+local function apply(self, entry, answer)
+  local service, command = entry.owner, entry.command
+  if command.field == "state" then
+    compared(self, service, answer)
+  elseif commands.is_done(command, answer) then
+    if service:done(command) then
+      self:mark(service)
+    end
+  else
+    self.refused = self.refused + 1
+    service:refuse(command, answer)
+    self:mark(service)
+  end
+end
+
+local function applied(self, batch, text)
+  local answers = commands.answers(text)
+  if #answers < #batch then
+    return lose(self, batch, string.format(
+      "runtime API: %d answers to %d commands", #answers, #batch))
+  end
+  for i, entry in ipairs(batch) do
+    apply(self, entry, answers[i])
+  end
+  if self.failing then
+    self.deps.log:info("runtime API: answers again")
+  end
+  self.failing, self.delay = false, FIRST_DELAY
+  finish_services(self, batch)
+end
+
+--- Takes an `answer` event.
+-- @tparam table event
+function sync:take(event)
+  if event.request ~= self.request then
+    return
+  end
+  local batch = self.batch
+  self.request, self.batch = nil, nil
+  if event.error then
+    lose(self, batch, "runtime API: " .. event.error)
+  else
+    applied(self, batch, event.data)
+  end
+end
+
+--- Forgets what was sent and looks at every service anew.
+function sync:restart()
+  self.request, self.batch = nil, nil
+  self.queue, self.queued = {}, {}
+  for _, service in ipairs(self.deps.services) do
+    service:lost()
+    self:mark(service)
+  end
+end
+
+--- Asks HAProxy for the state of a service in the next round.
+-- @tparam service service
+function sync:compare(service)
+  compare_later(self, service)
+  service:ask()
+  self:mark(service)
+end
+
+-- A thousand comparisons in one go would hold up what changes meanwhile;
+-- suspects are few, and theirs are urgent.
+local function compare_due(self)
+  local now, number = self.deps.now(), #self.deps.services
+  local left = math.max(COMPARED_AT, math.ceil(number / COMPARE_TICKS))
+  for _, service in ipairs(self.deps.services) do
+    local is_due = service.known and now >= (self.compare_at[service] or 0)
+    if is_due and service:has_suspects() then
+      self:compare(service)
+    elseif is_due and left > 0 then
+      left = left - 1
+      self:compare(service)
+    end
+  end
+end
+
+--- Does what time brings: comparisons and commands refused before.
+function sync:tick()
+  compare_due(self)
+  for _, service in ipairs(self.deps.services) do
+    if service:is_due() then
+      self:mark(service)
+    end
+  end
+end
+
+return sync

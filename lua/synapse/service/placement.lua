@@ -1,0 +1,251 @@
+--- Which instance is in which slot, and who waits for one.
+--
+-- Changes by what differs, so that one instance among a thousand that comes or
+-- goes costs little.
+--
+-- @module synapse.service.placement
+
+local kinds = require("synapse.service.kinds")
+local slots = require("synapse.service.slots")
+
+local placement = {}
+placement.__index = placement
+
+-- A slot rests while sessions of the instance that left it go on.
+local function resting_test(self)
+  return function(slot)
+    if self.vacated[slot] and self.sessions(slot) == 0 then
+      self.vacated[slot] = nil
+    end
+    return self.vacated[slot] == true
+  end
+end
+
+local function kind_of(self, key)
+  return kinds.of_instance(self.by_key[key], self:has("backup"))
+end
+
+local function part(self)
+  self.pools = {}
+  for _, kind in ipairs(kinds.ALL) do
+    self.pools[kind] = {}
+  end
+  for _, slot in ipairs(self.pool) do
+    table.insert(self.pools[self.kinds[slot]], slot)
+  end
+end
+
+local function place_kind(self, kind, before)
+  local keys = {}
+  for key in pairs(self.by_key) do
+    keys[#keys + 1] = kind_of(self, key) == kind and key or nil
+  end
+  table.sort(keys)
+  local placed, waiting =
+    slots.assign(self.pools[kind], before, keys, resting_test(self))
+  for slot, key in pairs(placed) do
+    self.placed[slot] = key
+  end
+  table.move(waiting, 1, #waiting, #self.waiting + 1, self.waiting)
+end
+
+-- Places all instances anew; each keeps its slot where that still exists.
+local function place_all(self)
+  local before = self.placed
+  self.placed, self.waiting = {}, {}
+  part(self)
+  for _, kind in ipairs(kinds.ALL) do
+    place_kind(self, kind, before)
+  end
+  table.sort(self.waiting)
+  self.slot_of = {}
+  for slot, key in pairs(self.placed) do
+    self.slot_of[key] = slot
+  end
+end
+
+--- Places instances.
+-- @tparam {string,...} pool the backend's slots, in order
+-- @tparam {[string]=string} placed key of the instance in each slot until now
+-- @tparam {instance,...} instances
+-- @tparam function sessions returns how many sessions a slot has
+-- @tparam {[string]=string} kinds_by_slot see `synapse.service.kinds`
+-- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
+--   key; `waiting`, keys without a slot, sorted; `kinds`, by slot
+function placement.new(pool, placed, instances, sessions, kinds_by_slot)
+  local self = setmetatable({
+    pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
+    left = {}, sessions = sessions, kinds = kinds_by_slot,
+  }, placement)
+  for _, one in ipairs(instances) do
+    self.by_key[one.key] = one
+  end
+  place_all(self)
+  return self
+end
+
+-- Remembers who was in a slot last, and nobody else.
+local function remember(self, slot, key)
+  local before = self.last[slot]
+  if before and self.left[before] == slot then
+    self.left[before] = nil
+  end
+  self.last[slot], self.left[key] = key, slot
+  self.vacated[slot] = true
+end
+
+local function leave(self, one)
+  local slot = self.slot_of[one.key]
+  self.by_key[one.key] = nil
+  if slot then
+    self.slot_of[one.key] = nil
+    self.placed[slot] = nil
+    remember(self, slot, one.key)
+  end
+  return slot
+end
+
+local function put(self, key, slot, touched)
+  self.placed[slot], self.slot_of[key] = key, slot
+  touched[#touched + 1] = slot
+end
+
+-- Whoever finds the slot free that it had goes back there: the sessions that
+-- make it rest are its own. Returns the others.
+local function go_home(self, keys, touched)
+  local others = {}
+  for _, key in ipairs(keys) do
+    local slot = self:home(key)
+    if slot and self.kinds[slot] == kind_of(self, key) then
+      put(self, key, slot, touched)
+    else
+      others[#others + 1] = key
+    end
+  end
+  return others
+end
+
+-- Gives slots to those who have none, in sorted order.
+local function enter(self, added, touched)
+  local keys, is_resting = {}, resting_test(self)
+  for _, one in ipairs(added) do
+    self.by_key[one.key] = one
+    keys[#keys + 1] = one.key
+  end
+  for _, key in ipairs(self.waiting) do
+    keys[#keys + 1] = self.by_key[key] and key
+  end
+  table.sort(keys)
+  self.waiting = {}
+  local is_full = {}
+  for _, key in ipairs(go_home(self, keys, touched)) do
+    local kind = kind_of(self, key)
+    local slot = not is_full[kind] and
+      slots.choose(self.pools[kind], self.placed, key, is_resting)
+    if slot then
+      put(self, key, slot, touched)
+    else
+      is_full[kind] = true
+      self.waiting[#self.waiting + 1] = key
+    end
+  end
+end
+
+-- One that has become a backup, or is none any more, leaves its slot for one
+-- of the other kind.
+local function renew(self, one, left, touched, entering)
+  local slot = self.slot_of[one.key]
+  self.by_key[one.key] = one
+  if slot and self.kinds[slot] ~= kind_of(self, one.key) then
+    left[#left + 1] = leave(self, one)
+    entering[#entering + 1] = one
+  else
+    touched[#touched + 1] = slot
+  end
+end
+
+--- Takes what became of the instances.
+-- @tparam difference found
+-- @treturn {string,...} slots that an instance left
+-- @treturn {string,...} slots that have another instance or a renewed one
+function placement:change(found)
+  local left, touched = {}, {}
+  local entering = table.move(found.added, 1, #found.added, 1, {})
+  for _, one in ipairs(found.removed) do
+    left[#left + 1] = leave(self, one)
+  end
+  for _, renewed in ipairs(found.renewed) do
+    renew(self, renewed.now, left, touched, entering)
+  end
+  enter(self, entering, touched)
+  return left, touched
+end
+
+--- Tells whether there are slots of a kind.
+-- @tparam string kind
+-- @treturn boolean
+function placement:has(kind)
+  return #self.pools[kind] > 0
+end
+
+--- Goes on with fewer slots.
+-- @tparam {string,...} pool
+function placement:shrink(pool)
+  self.pool = pool
+  self.last, self.left = {}, {}
+  place_all(self)
+end
+
+--- Lists what kind of slot each one needs who waits for one that can be added:
+-- one for a host name cannot.
+-- @treturn {string,...} "plain" and "backup"
+function placement:growable()
+  local list = {}
+  for _, key in ipairs(self.waiting) do
+    local kind = kind_of(self, key)
+    list[#list + 1] = kind ~= "name" and kind or nil
+  end
+  return list
+end
+
+-- Returns the place in the list of who waits first for a slot of a kind.
+local function first_of(self, kind)
+  for i, key in ipairs(self.waiting) do
+    if kind_of(self, key) == kind then
+      return i
+    end
+  end
+  return nil
+end
+
+--- Goes on with one more slot, for the first instance that waits for it.
+-- @tparam string slot
+-- @tparam string kind of it
+function placement:grow(slot, kind)
+  self.pool[#self.pool + 1] = slot
+  self.kinds[slot] = kind
+  table.insert(self.pools[kind], slot)
+  local first = first_of(self, kind)
+  local key = first and table.remove(self.waiting, first)
+  if key then
+    self.placed[slot], self.slot_of[key] = key, slot
+  end
+end
+
+--- Returns the slot that an instance has, or had last where it is still free.
+-- @tparam string key
+-- @treturn ?string
+function placement:home(key)
+  local slot = self.left[key]
+  return self.slot_of[key] or slot and not self.placed[slot] and slot or nil
+end
+
+--- Returns the instance in a slot.
+-- @tparam string slot
+-- @treturn ?instance
+function placement:at(slot)
+  local key = self.placed[slot]
+  return key and self.by_key[key]
+end
+
+return placement

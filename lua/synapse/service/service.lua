@@ -1,0 +1,499 @@
+--- One service: what is wanted of it, and what of that HAProxy has to be told.
+--
+-- It decides by other modules (choice, placement, holds, plan) and keeps their
+-- results. It sends nothing: `sync` does, and tells it what was acknowledged.
+--
+-- @module synapse.service.service
+
+local choice = require("synapse.service.wanted")
+local commands = require("synapse.haproxy.commands")
+local difference = require("synapse.instances.difference")
+local growth = require("synapse.haproxy.add_server")
+local guard = require("synapse.service.guard")
+local holds = require("synapse.service.operator_state")
+local kinds = require("synapse.service.kinds")
+local ledger = require("synapse.haproxy.actual")
+local names = require("synapse.service.host_names")
+local news = require("synapse.service.summary")
+local placement = require("synapse.service.placement")
+local target = require("synapse.haproxy.target")
+
+local service = {}
+service.__index = service
+
+local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
+  addresses = {}}
+
+-- Why an instance that is gone from ZooKeeper may not stay, or nil.
+local function objection(self, one)
+  local slot = self.placement:home(one.key)
+  return guard.objection(one, slot and self.ledger.actual[slot]) or
+    self.deps.is_claimed(one.key) and "another znode has the address" or nil
+end
+
+--- Returns a service that serves what its snapshot has, else its defaults.
+-- @tparam table deps
+--   `config`: the service's configuration;
+--   `pool`: its slots, in order; `declared`: what the configuration makes of
+--   each (see `synapse.service.kinds`);
+--   `record`: its part of the snapshot, or nil;
+--   `sessions(slot)`: how many sessions the slot has;
+--   `is_claimed(key)`: whether any znode has the host:port; `now()`; `log`
+-- @treturn service
+function service.new(deps)
+  local record = deps.record or NO_RECORD
+  local by_slot = kinds.of_slots(deps.declared)
+  local self
+  local chosen = choice.new({
+    config = deps.config, record = record, now = deps.now, log = deps.log,
+    objection = function(one) return objection(self, one) end,
+  })
+  local places = placement.new(deps.pool, record.placed, chosen.wanted,
+    deps.sessions, by_slot)
+  local known = ledger.new(deps.pool, deps.declared, deps.now)
+  self = setmetatable({
+    deps = deps,
+    name = deps.config.name,
+    backend = deps.config.backend,
+    choice = chosen,
+    placement = places,
+    names = names.new({
+      name = deps.config.name, backend = deps.config.backend,
+      has_slots = places:has("name"), addresses = record.addresses,
+      now = deps.now, log = deps.log,
+    }),
+    growth = growth.new({
+      backend = deps.config.backend, now = deps.now, pool = deps.pool,
+      kinds = by_slot,
+      options = deps.config.server_options, why = deps.config.fixed,
+    }),
+    ledger = known,
+    actual = known.actual,
+    refusals = known.refusals,
+    held = record.held,
+    revision = 0,
+    drift = 0,
+    news = news.new(),
+    known = false,
+    asking = false,
+    touched = {},
+    suspects = {},
+    version = 0,
+  }, service)
+  return self
+end
+
+-- Notes that what is told of an instance may be something else now.
+local function touch(self, key)
+  if key then
+    self.touched[key] = true
+    self.version = self.version + 1
+  end
+end
+
+local function touch_all(self, found)
+  for _, list in ipairs({found.added, found.removed}) do
+    for _, one in ipairs(list) do
+      touch(self, one.key)
+    end
+  end
+  for _, renewed in ipairs(found.renewed) do
+    touch(self, renewed.now.key)
+  end
+end
+
+-- Where one asks to be a backup and cannot be, it serves as any other.
+local function report_objections(self, found)
+  local list = table.move(found.added, 1, #found.added, 1, {})
+  for _, renewed in ipairs(found.renewed) do
+    list[#list + 1] = renewed.now
+  end
+  for _, one in ipairs(list) do
+    local why = kinds.objection(one, self.placement:has("backup"))
+    if why then
+      self.deps.log:warning("%s: instance %s: `backup` is not applied: %s",
+        self.name, one.key, why)
+    end
+  end
+end
+
+local function replace(self, found)
+  touch_all(self, found)
+  report_objections(self, found)
+  local left, touched = self.placement:change(found)
+  for _, one in ipairs(found.removed) do
+    self.held[one.key] = nil
+    self.names:forget(one.key)
+  end
+  for _, slot in ipairs(left) do
+    self.ledger:vacate(slot)
+  end
+  for _, slot in ipairs(touched) do
+    self.ledger:mark(slot)
+  end
+end
+
+-- Those who were suspects, and those who are.
+local function touch_suspects(self)
+  for key in pairs(self.suspects) do
+    touch(self, key)
+  end
+  self.suspects = {}
+  for key in pairs(self.choice:suspects()) do
+    self.suspects[key] = true
+    touch(self, key)
+  end
+end
+
+local function follow(self, found, is_guarded)
+  if difference.is_empty(found) and not is_guarded then
+    return false
+  end
+  news.add(self.news, found)
+  replace(self, found)
+  if is_guarded then
+    touch_suspects(self)
+    self.asking = true
+  end
+  self.revision = self.revision + 1
+  return true
+end
+
+--- Takes the instances that ZooKeeper has now.
+-- @tparam {instance,...} instances
+-- @tparam ?number since when the watch fired that told of it, in `now`'s time
+-- @treturn boolean whether anything is to be done
+function service:update(instances, since)
+  if self.held_at then
+    self.put_off = instances
+    return false
+  end
+  local before = self.choice.source
+  self.revision = self.revision + (self.choice.is_old and 1 or 0)
+  local is_changed =
+    follow(self, self.choice:take(self.names:admit(instances)))
+  if self.choice.source ~= before then
+    self.version = self.version + 1
+  end
+  if is_changed then
+    self.since = self.since or since
+  end
+  return is_changed
+end
+
+--- Tells whether it has suspects, see `synapse.service.guard`.
+-- @treturn boolean
+function service:has_suspects()
+  return self.choice:has_suspects()
+end
+
+--- Looks again at its suspects, see `synapse.service.guard`.
+-- @treturn boolean whether anything is to be done
+function service:review()
+  return not self.held_at and follow(self, self.choice:review())
+end
+
+local MISPLACED = {addr = true, fqdn = true}
+
+--- Returns what a slot is to be. An instance whose address was refused must not
+-- be served from the address that the slot had before; any other refusal leaves
+-- the slot as it is.
+-- @tparam string slot
+-- @treturn ?server nil: it is to be empty
+function service:target_of(slot)
+  local one, refused = self.placement:at(slot), self.refusals:pending(slot)
+  if not one or MISPLACED[refused] then
+    return nil
+  elseif refused then
+    return self.actual[slot]
+  end
+  local declared = self.deps.declared[slot]
+  return target.server(one, self.deps.config, {
+    weight = declared.weight, maxconn = declared.maxconn,
+    hold = self.held[one.key], address = self.names.addresses[one.key],
+  })
+end
+
+--- Returns what each filled slot is to be.
+-- @treturn {[string]=server}
+function service:target()
+  local servers = {}
+  for slot in pairs(self.placement.placed) do
+    servers[slot] = self:target_of(slot)
+  end
+  return servers
+end
+
+local function repairs(self)
+  return self.ledger:repairs(self.backend,
+    function(slot) return self:target_of(slot) end,
+    function(...) self.names:plan(...) end)
+end
+
+-- Whoever waits gets a slot that is added, where that may be.
+local function add_growth(self, groups)
+  local waiting = self.placement:growable()
+  if #waiting == 0 then
+    return self.growth:rest()
+  end
+  local more = self.growth:groups(waiting)
+  table.move(more, 1, #more, #groups + 1, groups)
+end
+
+local function query(self)
+  return {commands.query(self.backend, #self.placement.pool)}
+end
+
+--- Lists the groups of commands to send now.
+-- @treturn {{command,...},...} empty when all is as wanted
+function service:plan()
+  if not self.known then
+    return {query(self)}
+  end
+  local groups = {}
+  if not self.held_at then
+    groups = repairs(self)
+    add_growth(self, groups)
+  end
+  if self.asking or self.names:is_due() then
+    self.names:asked()
+    groups[#groups + 1] = query(self)
+  end
+  return groups
+end
+
+--- Makes the next plan ask HAProxy for the state of the servers.
+function service:ask()
+  self.asking = true
+end
+
+--- Notes that a command is on its way.
+-- @tparam command command
+function service:sent(command)
+  if command.grows then
+    self.growth:sent(command)
+  else
+    self.ledger:sent(command)
+  end
+end
+
+-- The slot is what its options say.
+local function adopt(self, slot, kind)
+  local options = self.growth.options
+  local declared = {weight = options.weight, maxconn = options.maxconn}
+  self.deps.declared[slot] = declared
+  self.placement:grow(slot, kind)
+  self.ledger:add(slot, declared, #self.placement.pool)
+  touch(self, self.placement.placed[slot])
+  self.news.grown = self.news.grown + 1
+  self.revision = self.revision + 1
+end
+
+--- Notes that HAProxy did what a command says.
+-- @tparam command command
+-- @treturn boolean whether it makes more commands necessary
+function service:done(command)
+  local slot = command.slot
+  if command.grows then
+    self.news.done = self.news.done + 1
+    local is_ready = self.growth:done(command)
+    if is_ready then
+      adopt(self, slot, command.kind)
+    end
+    return is_ready
+  end
+  self.ledger:done(command)
+  touch(self, self.placement.placed[slot])
+  self.news.done = self.news.done + 1
+  return false
+end
+
+-- The names that are taken may have been the reason: they are asked for again.
+local function refuse_growth(self, command, answer)
+  self.version = self.version + 1
+  local delay = self.growth:refuse()
+  if delay then
+    self.deps.log:error("%s: no slot can be added: `%s` refused: %s; again " ..
+      "in %d s", self.name, command.text, answer, delay)
+    self:ask()
+  end
+end
+
+--- Notes that HAProxy refused a command. It is tried again, later and later.
+-- @tparam command command
+-- @tparam string answer
+function service:refuse(command, answer)
+  local slot = command.slot
+  if command.grows then
+    return refuse_growth(self, command, answer)
+  end
+  touch(self, self.placement.placed[slot])
+  local delay = self.ledger:refuse(command)
+  self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
+    self.name, self.backend, slot, self.placement.placed[slot] or "empty",
+    command.text, answer, delay)
+end
+
+--- Notes that nobody knows what became of commands that were sent.
+function service:lost()
+  self.known = false
+  self.version = self.version + 1
+  self.growth:lost()
+end
+
+--- Tells whether a refused command is due again.
+-- @treturn boolean
+function service:is_due()
+  return self.refusals:is_due() or self.names:is_due() or
+    self.growth:is_due() and #self.placement:growable() > 0
+end
+
+-- A slot that HAProxy does not have any more cannot be filled.
+local function drop_missing(self, states)
+  local pool = {}
+  for _, slot in ipairs(self.placement.pool) do
+    if states[slot] then
+      pool[#pool + 1] = slot
+    else
+      self.deps.log:error("%s: %s/%s is gone from HAProxy, not used any more",
+        self.name, self.backend, slot)
+      self.ledger:drop(slot)
+    end
+  end
+  if #pool < #self.placement.pool then
+    self.placement:shrink(pool)
+    self.revision = self.revision + 1
+  end
+end
+
+--- Leaves the service as it is until `release`, whatever ZooKeeper says. What
+-- HAProxy does not have by now stays undone too.
+function service:hold()
+  self.held_at = self.held_at or self.deps.now()
+  self.version = self.version + 1
+end
+
+--- Ends a hold: what was missed is to be done now.
+-- @treturn boolean whether that is anything
+function service:release()
+  local instances = self.put_off
+  self.held_at, self.put_off = nil, nil
+  self.version = self.version + 1
+  return instances ~= nil and self:update(instances)
+end
+
+-- A name that HAProxy has resolved is no drift, and neither is what nobody knew
+-- before: the next plan looks at it.
+local function report_drift(self, was_known)
+  local awaited, drifted = self.names.awaited, {}
+  self.names.awaited = {}
+  if self.held_at then
+    return false
+  elseif not was_known then
+    return true
+  end
+  local groups = repairs(self)
+  for _, group in ipairs(groups) do
+    drifted[#drifted + 1] = not awaited[group[1].slot] and group or nil
+  end
+  if #drifted > 0 then
+    self.drift = self.drift + #drifted
+    self.deps.log:warning("%s: %d slots are not as they were set (first: %s); "
+      .. "setting them again", self.name, #drifted, drifted[1][1].text)
+  end
+  return #groups > 0 or #self.placement.waiting > 0
+end
+
+local function report_holds(self, changes)
+  for _, change in ipairs(changes) do
+    touch(self, change.key)
+    self.revision = self.revision + 1
+    self.deps.log:warning("%s: instance %s %s -> %s by an operator", self.name,
+      change.key, change.from, change.to)
+  end
+end
+
+-- Returns whether HAProxy has found another address for the name in a slot.
+local function learn_address(self, slot)
+  local key = self.placement.placed[slot]
+  local is_new = key and self.names:learn(key, self.actual[slot])
+  if is_new then
+    touch(self, key)
+    self.revision = self.revision + 1
+  end
+  return is_new
+end
+
+--- Takes what HAProxy says of the backend's servers.
+-- @tparam {[string]=server} states
+-- @treturn boolean whether commands are needed
+-- @treturn boolean whether an operator's hold changed, or a name's address:
+--   the snapshot is to have it at once
+function service:observe(states)
+  local was_known = self.known
+  drop_missing(self, states)
+  self.known, self.asking = true, false
+  local changes, found
+  self.held, changes = holds.observe(self.placement.placed, self.held,
+    self.ledger.acknowledged, states)
+  for i, slot in ipairs(self.placement.pool) do
+    if self.ledger:take(slot, states[slot], i) then
+      touch(self, self.placement.placed[slot])
+    end
+    found = learn_address(self, slot) or found
+  end
+  self.growth:learn(states, self.placement.pool)
+  report_holds(self, changes)
+  return report_drift(self, was_known), found or #changes > 0
+end
+
+--- Notes that a slot was filled before HAProxy began to serve.
+-- @tparam string slot
+-- @tparam server server
+function service:filled(slot, server)
+  self.ledger:filled(slot, server)
+end
+
+--- Returns why an instance gets no slot, or nil.
+-- @tparam string key
+-- @treturn ?string
+function service:obstacle(key)
+  local one = self.placement.by_key[key]
+  if one and one.is_name then
+    return "no slot for host names is free, and none can be added"
+  end
+  return self.growth:obstacle()
+end
+
+--- Returns the line that sums up what was done since the last one, or nil.
+-- @treturn ?string
+function service:summary()
+  local text = news.line(self.news, self.name, self.placement,
+    self:obstacle(self.placement.waiting[1]))
+  self.news = news.new()
+  return text
+end
+
+--- Returns which instances may be something else than when this was asked last.
+-- @treturn {[string]=true} their keys
+-- @treturn ?number when the first watch fired that told of it, if one did
+function service:take_touched()
+  local touched, since = self.touched, self.since
+  self.touched, self.since = {}, nil
+  return touched, since
+end
+
+--- Returns what the snapshot keeps of the service. It changes with `revision`.
+-- What is old says nothing of how it was read, so that it stays old.
+-- @treturn table
+function service:record()
+  return {
+    name = self.name, path = self.deps.config.path,
+    read_as = not self.choice.is_old and self.deps.config.read_as or nil,
+    instances = self.choice.wanted, placed = self.placement.placed,
+    held = self.held, suspects = self.choice:suspects(),
+    addresses = self.names.addresses,
+  }
+end
+
+return service

@@ -1,0 +1,93 @@
+--- What changed in a service since its last summary line.
+--
+-- Pure.
+--
+-- @module synapse.service.summary
+
+local news = {}
+
+local NAMED = 3
+
+--- Returns news of nothing.
+-- @treturn table `added`, `removed`, `changed`: lists of keys; `done`: how many
+--   commands were acknowledged; `grown`: how many slots were added
+function news.new()
+  return {added = {}, removed = {}, changed = {}, done = 0, grown = 0}
+end
+
+local function add_keys(keys, instances)
+  for _, one in ipairs(instances) do
+    keys[#keys + 1] = one.key
+  end
+end
+
+--- Adds what became of the instances.
+-- @tparam table self
+-- @tparam difference found
+function news.add(self, found)
+  add_keys(self.added, found.added)
+  add_keys(self.removed, found.removed)
+  for _, renewed in ipairs(found.renewed) do
+    local before, now = renewed.before, renewed.now
+    if before.weight ~= now.weight or before.options ~= now.options then
+      table.insert(self.changed, now.key)
+    end
+  end
+end
+
+local function plural(count, what)
+  return string.format("%d %s%s", count, what, count == 1 and "" or "s")
+end
+
+local function first(keys)
+  return table.concat(keys, ", ", 1, math.min(#keys, NAMED)) ..
+    (#keys > NAMED and ", ..." or "")
+end
+
+local function part(keys, what, why)
+  if #keys == 0 then
+    return nil
+  end
+  return string.format("%s %s (%s%s)", plural(#keys, "instance"), what,
+    first(keys), why and "; " .. why or "")
+end
+
+--- Names instances.
+-- @tparam {string,...} keys at least one
+-- @treturn string how many, and the first ones
+function news.names(keys)
+  return string.format("%s (%s)", plural(#keys, "instance"), first(keys))
+end
+
+local function used_slots(placed)
+  local used = 0
+  for _ in pairs(placed) do
+    used = used + 1
+  end
+  return used
+end
+
+--- Returns the summary line, or nil when there is nothing to say.
+-- @tparam table self
+-- @tparam string name of the service
+-- @tparam table placement with `placed`, `pool` and `waiting`
+-- @tparam ?string why those who wait do
+-- @treturn ?string
+function news.line(self, name, placement, why)
+  local parts = {}
+  for _, what in ipairs({"added", "removed", "changed"}) do
+    parts[#parts + 1] = part(self[what], what)
+  end
+  if #parts == 0 and self.done == 0 then
+    return nil
+  end
+  parts[#parts + 1] = plural(self.done, "command") .. " acknowledged"
+  parts[#parts + 1] = self.grown > 0 and plural(self.grown, "slot") .. " added"
+    or nil
+  parts[#parts + 1] = part(placement.waiting, "without a slot", why)
+  parts[#parts + 1] = string.format("%d of %d slots used",
+    used_slots(placement.placed), #placement.pool)
+  return name .. ": " .. table.concat(parts, ", ")
+end
+
+return news

@@ -1,0 +1,141 @@
+--- The last known instances, as text that tells when it is damaged.
+--
+-- One line of heading, then JSON:
+--
+--     myelin-snapshot <version> <checksum of the rest> <its length>
+--
+-- What is read back passes the same checks as a znode: HAProxy's user can
+-- write the file, and root reads it.
+--
+-- Pure.
+--
+-- @module synapse.snapshot.format
+
+local address = require("synapse.instances.address")
+local cjson = require("cjson.safe")
+local instance = require("synapse.instances.instance")
+
+local snapshot = {}
+
+local VERSION = 1
+local HEADING = "^myelin%-snapshot (%d+) (%x+) (%d+)\n()"
+
+--- The most that is ever read.
+snapshot.MAX_BYTES = 64 * 1024 * 1024
+
+local HOLDS = {maint = true, drain = true}
+
+--- Returns one service's part of a snapshot, as text.
+-- @tparam record record `name`, `path`, `read_as` (see `config.service`),
+--   `instances`, `placed` (key by slot) and `held` (by key), `suspects`, until
+--   when each stays (by key), and `addresses`, the last one of each host name
+--   (by key)
+-- @treturn string
+function snapshot.encode_service(record)
+  local slot_of, list = {}, {}
+  for slot, key in pairs(record.placed) do
+    slot_of[key] = slot
+  end
+  for i, one in ipairs(record.instances) do
+    list[i] = {
+      host = one.host, port = one.port, weight = one.weight, name = one.name,
+      haproxy_server_options = one.options, labels = one.labels,
+      znode = one.znode, sequence = one.sequence,
+      origin = one.origin, slot = slot_of[one.key],
+      address = record.addresses[one.key],
+      hold = record.held[one.key], suspect = record.suspects[one.key],
+    }
+  end
+  return cjson.encode({
+    name = record.name, path = record.path, read_as = record.read_as,
+    instances = list,
+  })
+end
+
+--- Returns the text of a snapshot.
+-- @tparam {string,...} parts one for each service
+-- @tparam function checksum
+-- @treturn string
+function snapshot.encode(parts, checksum)
+  local body = '{"services":[' .. table.concat(parts, ",\n") .. "]}\n"
+  return string.format("myelin-snapshot %d %s %d\n%s", VERSION,
+    checksum(body), #body, body)
+end
+
+local function string_or_nil(value, max)
+  return type(value) == "string" and #value <= max and value or nil
+end
+
+-- What is no number at all is never reached by a clock.
+local function finite_or_nil(value)
+  return type(value) == "number" and value - value == 0 and value or nil
+end
+
+local function decode_instance(record, fields)
+  local one = instance.check(fields)
+  if not one then
+    return
+  end
+  local sequence = fields.sequence
+  one.znode = string_or_nil(fields.znode, 100000)
+  one.origin = string_or_nil(fields.origin, 100000)
+  one.sequence = type(sequence) == "number" and math.tointeger(sequence) or nil
+  table.insert(record.instances, one)
+  if string_or_nil(fields.slot, 255) then
+    record.placed[fields.slot] = one.key
+  end
+  record.held[one.key] = HOLDS[fields.hold] and fields.hold or nil
+  record.suspects[one.key] = finite_or_nil(fields.suspect)
+  record.addresses[one.key] = one.is_name and
+    type(fields.address) == "string" and address.canonical(fields.address) or
+    nil
+end
+
+local function decode_service(fields)
+  if type(fields) ~= "table" or type(fields.name) ~= "string" or
+    type(fields.path) ~= "string" or type(fields.instances) ~= "table"
+  then
+    return nil
+  end
+  local record = {
+    name = fields.name, path = fields.path,
+    read_as = string_or_nil(fields.read_as, 100000),
+    instances = {}, placed = {}, held = {}, suspects = {}, addresses = {},
+  }
+  for _, one in ipairs(fields.instances) do
+    decode_instance(record, one)
+  end
+  return record
+end
+
+--- Reads a snapshot.
+-- @tparam string text
+-- @tparam function checksum
+-- @treturn {[string]=record} by the service's name
+-- @treturn[2] nil
+-- @treturn[2] string "foreign": not ours, to be left alone; "version": of
+--   another version; "damaged"
+function snapshot.decode(text, checksum)
+  local version, sum, length, start = text:match(HEADING)
+  if not version then
+    return nil, text == "" and "damaged" or "foreign"
+  elseif version ~= tostring(VERSION) then
+    return nil, "version"
+  end
+  local body = text:sub(start)
+  local value = #body == tonumber(length) and sum == checksum(body) and
+    cjson.decode(body)
+  if type(value) ~= "table" or type(value.services) ~= "table" then
+    return nil, "damaged"
+  end
+  local records = {}
+  for _, fields in ipairs(value.services) do
+    local record = decode_service(fields)
+    if record then
+      records[record.name] = record
+    end
+  end
+  return records
+end
+
+return snapshot

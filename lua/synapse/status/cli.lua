@@ -1,0 +1,197 @@
+--- The agent on the stats socket: `show synapse ...` and `synapse ...`.
+--
+-- HAProxy 2.6 tells a Lua command nothing of the level of who gives it, so
+-- what changes something is there only where the configuration says so.
+--
+-- @module synapse.status.cli
+
+local document = require("synapse.status.json")
+local redacted = require("synapse.status.redacted")
+local report = require("synapse.status.report")
+local text = require("synapse.status.text")
+
+local cli = {}
+
+-- Seconds that a command waits for the agent's next turn.
+local PATIENCE = 5
+
+local function time_of(seconds)
+  return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds))
+end
+
+local function summary(look)
+  return {look.state, look.service.name,
+    string.format("%d/%d", look.counts.ready or 0, look.number),
+    string.format("%d/%d", look.used, look.slots),
+    table.concat(look.reasons, "; ")}
+end
+
+local function show_all(context)
+  local made = report.status(context.agent, {}, context.visit)
+  if context.is_json then
+    return made.head:sub(1, -2) .. ',"services":' ..
+      document.list(made.looks, function(look)
+        return document.service(look, context.turn)
+      end, context.turn) .. "}\n"
+  end
+  local rows = {{"state", "service", "ready", "slots", "why"}}
+  for i, look in ipairs(made.looks) do
+    rows[i + 1] = summary(look)
+  end
+  local parts, sessions = {}, {{"session", "ensemble", "id"}}
+  for i, trouble in ipairs(report.troubles(context.agent)) do
+    parts[i] = trouble .. "\n"
+  end
+  for _, one in ipairs(report.ensembles(context.agent)) do
+    table.insert(sessions, {one.state, one.hosts, one.session or false})
+  end
+  parts[#parts + 1] = text.table(sessions, context.turn)
+  parts[#parts + 1] = text.table(rows, context.turn)
+  return table.concat(parts, "\n")
+end
+
+local INSTANCES = {"state", "instance", "slot", "weight", "name", "why"}
+
+local function instance_row(it)
+  return {it.state, it.key, it.slot or false, it.weight or false,
+    it.name or false, it.why or it.problem or false}
+end
+
+local function show_service(context, name)
+  local one = context.agent.account.by_name[name or ""]
+  if not one then
+    return string.format("%s: no such service\n", name or "service NAME")
+  end
+  report.refresh(context.agent, context.visit)
+  local look = context.agent.account:look(one, context.turn)
+  if context.is_json then
+    return document.service_in_full(report.in_full(context.agent, look,
+      context.turn), context.turn) .. "\n"
+  end
+  local rows = {INSTANCES}
+  for i, it in ipairs(look.instances) do
+    rows[i + 1] = instance_row(it)
+  end
+  local paths = {}
+  for i, it in ipairs(look.paths) do
+    paths[i] = it.path .. " (" .. it.state .. ")"
+  end
+  return text.table({{"service", name}, {"state", look.state},
+    {"why", table.concat(look.reasons, "; ")},
+    {"backend", one.backend}, {"paths", table.concat(paths, ", ")},
+    {"slots", string.format("%d used of %d", look.used, look.slots)},
+  }, context.turn) .. "\n" .. text.table(rows, context.turn)
+end
+
+local function show_events(context)
+  local events, last = report.events(context.agent, {}, context.visit)
+  if context.is_json then
+    return document.events(events, last, context.turn) .. "\n"
+  end
+  local rows = {{"time", "service", "instance", "from", "to", "ms", "why"}}
+  for i, event in ipairs(events) do
+    rows[i + 1] = {time_of(event.time), event.service or false,
+      event.instance or event.count .. " instances", event.from, event.to,
+      event.ms and string.format("%.1f", event.ms) or false,
+      event.why or false}
+  end
+  return text.table(rows, context.turn)
+end
+
+local function in_slot(context, place)
+  local backend, slot = (place or ""):match("^([^/]+)/([^/]+)$")
+  for _, one in ipairs(backend and context.agent.services or {}) do
+    if one.backend == backend then
+      local look = context.agent.account:look(one, context.turn)
+      for _, it in ipairs(look.instances) do
+        if it.slot == slot then
+          return it
+        end
+      end
+      return nil, one.actual[slot] and "is empty" or "is no slot"
+    end
+  end
+  return nil, "is not BACKEND/SLOT of a service"
+end
+
+local function show_instance(context, place)
+  report.refresh(context.agent, context.visit)
+  local it, why = in_slot(context, place)
+  if not it then
+    return string.format("%s %s\n", place or "instance", why)
+  elseif context.is_json then
+    return document.instance(it) .. "\n"
+  end
+  return text.table({INSTANCES, instance_row(it)}, context.turn)
+end
+
+local function show_dump(context)
+  return redacted.dump(context.agent, context.visit) .. "\n"
+end
+
+local SHOW = {
+  service = show_service, events = show_events, instance = show_instance,
+  dump = show_dump,
+}
+
+local USAGE = "show synapse [service NAME|events|instance BACKEND/SLOT|dump]" ..
+  " [json] : what the agent in HAProxy knows"
+
+local function run(deps, words, applet)
+  local visit = deps.visit(applet)
+  local context = {agent = deps.agent(), visit = visit, turn = visit.turn}
+  context.is_json = words[#words] == "json"
+  if context.is_json then
+    words[#words] = nil
+  end
+  if not words[1] then
+    return show_all(context)
+  elseif not SHOW[words[1]] then
+    return USAGE .. "\n"
+  end
+  return SHOW[words[1]](context, words[2])
+end
+
+local CHANGES = {
+  resync = "synapse resync [NAME] : read everything from ZooKeeper again",
+  hold = "synapse hold NAME : leave a service as it is now",
+  release = "synapse release NAME : the end of a hold",
+}
+
+local function change(deps, what, name, applet)
+  local agent = deps.agent()
+  if name and not agent.account.by_name[name] then
+    return name .. ": no such service\n"
+  elseif not name and what ~= "resync" then
+    return CHANGES[what] .. "\n"
+  end
+  local order = agent:order(what, name and agent.account.by_name[name])
+  deps.visit(applet).await(function() return order.said end, PATIENCE)
+  return (order.said or "the agent has not done it yet, see its log") .. "\n"
+end
+
+local function register(deps, path, usage, answer)
+  core.register_cli(path, usage, function(applet, ...)
+    local words = table.pack(...)
+    local ok, said = deps.guarded("a command", answer,
+      table.move(words, #path + 1, words.n, 1, {}), applet)
+    applet:send(ok and said or "the agent failed, see its log\n")
+  end)
+end
+
+--- Registers the commands. While HAProxy loads.
+-- @tparam table deps `agent()`; `visit(applet)`, see `runtime.visit`;
+--   `guarded(what, step, ...)`: runs a step that may fail; `changes`: whether
+--   commands may change something
+function cli.register(deps)
+  register(deps, {"show", "synapse"}, USAGE, function(words, applet)
+    return run(deps, words, applet)
+  end)
+  for what, usage in pairs(deps.changes and CHANGES or {}) do
+    register(deps, {"synapse", what}, usage, function(words, applet)
+      return change(deps, what, words[1], applet)
+    end)
+  end
+end
+
+return cli

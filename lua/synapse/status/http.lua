@@ -1,0 +1,231 @@
+--- The agent over HTTP, for `http-request use-service lua.synapse`.
+--
+-- Lua has one lock, so a long answer is made in slices of 0.2 ms, between which
+-- other work has its turn. Only GET and HEAD, and nothing that is asked changes
+-- anything.
+--
+-- @module synapse.status.http
+
+local document = require("synapse.status.json")
+local metrics = require("synapse.status.metrics")
+local query = require("synapse.status.parameters")
+local report = require("synapse.status.report")
+
+local http = {}
+
+-- An answer goes out in parts of about this many bytes.
+local PART = 8192
+local COUNTERS_TIMEOUT = 0.5
+
+local JSON = "application/json"
+local TEXT = "text/plain; charset=utf-8"
+
+-- Nothing of an answer may load or run anything. The page has its own policy.
+local NOTHING = "default-src 'none'; frame-ancestors 'none'"
+
+local function start(applet, code, headers)
+  applet:set_status(code)
+  applet:add_header("cache-control", "no-cache")
+  applet:add_header("x-content-type-options", "nosniff")
+  applet:add_header("referrer-policy", "no-referrer")
+  if not headers["content-security-policy"] then
+    applet:add_header("content-security-policy", NOTHING)
+  end
+  for name, value in pairs(headers) do
+    applet:add_header(name, value)
+  end
+  applet:start_response()
+end
+
+local function answer(applet, code, headers, text)
+  headers["content-length"] = tostring(#text)
+  start(applet, code, headers)
+  if applet.method ~= "HEAD" then
+    applet:send(text)
+  end
+end
+
+local function say(applet, code, text)
+  answer(applet, code, {["content-type"] = TEXT}, text .. "\n")
+end
+
+-- Returns whether the client has the text already.
+local function is_known(applet, tag)
+  local asked = applet.headers["if-none-match"]
+  return asked ~= nil and asked[0]:find(tag, 1, true) ~= nil
+end
+
+-- Sends what `each` puts, in parts.
+local function stream(applet, headers, each)
+  start(applet, 200, headers)
+  if applet.method == "HEAD" then
+    return
+  end
+  local parts, bytes = {}, 0
+  each(function(text)
+    parts[#parts + 1], bytes = text, bytes + #text
+    if bytes > PART then
+      applet:send(table.concat(parts))
+      parts, bytes = {}, 0
+    end
+  end)
+  applet:send(table.concat(parts))
+end
+
+local function page(deps, applet)
+  local made = deps.page(function(text)
+    return applet.c:base64(applet.c:sha2(text, 256))
+  end)
+  -- A browser takes the policy of a 304 for that of the page it has.
+  local headers = {
+    etag = made.tag, ["content-security-policy"] = made.policy,
+  }
+  if is_known(applet, made.tag) then
+    return start(applet, 304, headers)
+  end
+  headers["content-type"] = "text/html; charset=utf-8"
+  answer(applet, 200, headers, made.text)
+end
+
+local function timed(deps, head)
+  return head:sub(1, -2) .. string.format(',"time":%.3f}', deps.wall())
+end
+
+-- Sends a head with `services` put into it, each as `encode` gives it.
+local function send_services(visit, head, looks, encode, put)
+  put(head:sub(1, -2) .. ',"services":[')
+  for i, look in ipairs(looks) do
+    visit.turn()
+    put((i > 1 and ",\n" or "\n") .. encode(look, visit.turn))
+  end
+  put("]}\n")
+end
+
+-- HAProxy's counters are asked for first; without an answer soon, what was
+-- known before is told.
+local function fetch(counters, looks, visit)
+  local services = {}
+  for i, look in ipairs(looks) do
+    services[i] = look.service
+  end
+  counters:ask(services)
+  visit.await(function() return not counters:is_waiting(services) end,
+    COUNTERS_TIMEOUT)
+end
+
+-- Returns what gives a service with its counters, and maybe all else.
+local function with_counters(agent, asked, looks, visit)
+  if asked.instances == false then
+    return function(look)
+      return document.service_in_brief(report.in_brief(agent, look))
+    end
+  end
+  fetch(agent.counters, looks, visit)
+  return function(look, turn)
+    return document.service_in_full(report.in_full(agent, look, turn), turn)
+  end
+end
+
+local function is_too_much(asked)
+  return asked.counters and not asked.service and
+    (asked.limit or math.huge) > query.MOST
+end
+
+local function encoder(agent, asked, looks, visit)
+  if asked.counters then
+    return with_counters(agent, asked, looks, visit)
+  end
+  return asked.instances == false and document.service_in_brief or
+    document.service
+end
+
+local function status_json(deps, applet, asked, visit)
+  if is_too_much(asked) then
+    return say(applet, 400, string.format("counters: only with service, or " ..
+      "with limit up to %d", query.MOST))
+  end
+  local agent, headers = deps.agent(), {["content-type"] = JSON}
+  local made = report.status(agent, asked, visit)
+  if not asked.counters then
+    headers.etag = string.format('W/"%s"',
+      deps.checksum(made.head .. applet.qs))
+    if is_known(applet, headers.etag) then
+      return start(applet, 304, {etag = headers.etag})
+    end
+  end
+  local encode = encoder(agent, asked, made.looks, visit)
+  local head = timed(deps, made.head)
+  stream(applet, headers, function(put)
+    send_services(visit, head, made.looks, encode, put)
+  end)
+end
+
+local function events_json(deps, applet, asked, visit)
+  local list, last = report.events(deps.agent(), asked, visit)
+  answer(applet, 200, {["content-type"] = JSON},
+    document.events(list, last, visit.turn) .. "\n")
+end
+
+local function metrics_text(deps, applet, _, visit)
+  local agent = deps.agent()
+  local looks = report.looks(agent, visit)
+  stream(applet, {["content-type"] = "text/plain; version=0.0.4"},
+    function(put)
+      metrics.put(agent, looks, function(text)
+        visit.turn()
+        put(text)
+      end)
+    end)
+end
+
+local function ready(deps, applet, _, visit)
+  local unread = report.unread(deps.agent(), visit.turn)
+  if #unread == 0 then
+    return say(applet, 200, "ready")
+  end
+  say(applet, 503, "not read yet, neither from ZooKeeper nor from a " ..
+    "snapshot:\n" .. table.concat(unread, "\n"))
+end
+
+local function healthz(deps, applet)
+  local death = report.death(deps.agent())
+  say(applet, death and 503 or 200, death or "ok")
+end
+
+local ROUTES = {
+  ["/"] = {page, query.NONE},
+  ["/status.json"] = {status_json, query.STATUS},
+  ["/events.json"] = {events_json, query.EVENTS},
+  ["/metrics"] = {metrics_text, query.NONE},
+  ["/ready"] = {ready, query.NONE},
+  ["/healthz"] = {healthz, query.NONE},
+}
+
+local function serve(deps, applet)
+  local route = ROUTES[applet.path]
+  if not route then
+    return say(applet, 404, "not here: / /status.json /events.json " ..
+      "/metrics /ready /healthz")
+  elseif applet.method ~= "GET" and applet.method ~= "HEAD" then
+    return answer(applet, 405, {["content-type"] = TEXT, allow = "GET, HEAD"},
+      "only GET and HEAD\n")
+  end
+  local asked, wrong = query.parse(applet.qs, route[2])
+  if not asked then
+    return say(applet, 400, wrong)
+  end
+  route[1](deps, applet, asked, deps.visit(applet))
+end
+
+--- Registers the service. While HAProxy loads.
+-- @tparam table deps
+--   `agent()`; `visit(applet)`, see `runtime.visit`; `wall()`;
+--   `checksum(text)`; `page(hash)`, see `page.new`; `guarded(what, step, ...)`:
+--   runs a step that may fail
+function http.register(deps)
+  core.register_service("synapse", "http", function(applet)
+    deps.guarded("a request", serve, deps, applet)
+  end)
+end
+
+return http

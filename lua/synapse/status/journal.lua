@@ -1,0 +1,228 @@
+--- What can be told of the services: their states now, and what has changed.
+--
+-- Reads what the agent's parts know and changes none of it. An event is the
+-- difference between what an instance was when its service last settled and
+-- what it is now. What a service looks like is worked out when somebody asks,
+-- and anew only when it may have changed: nobody looking costs nothing.
+--
+-- @module synapse.status.journal
+
+local events = require("synapse.status.events")
+local histogram = require("synapse.status.histogram")
+local look = require("synapse.status.view")
+
+local account = {}
+account.__index = account
+
+local EVENTS = 1000
+-- Where more instances do the same at once, one event tells it.
+local FEW = 20
+local NAMED = 5
+-- So many looks back, one may as well go through all services.
+local MANY = 50
+local BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+  2.5, 5, 10, 30}
+
+-- What an instance was that was not there.
+local ABSENT = "absent"
+
+--- Returns an account of services that has nothing to tell.
+-- @tparam table deps
+--   `services`; `sources(service)`: lists the registries that it is read from;
+--   `now()`; `wall()`: seconds since the epoch
+-- @treturn account with `events`; `convergence`, seconds from a watch to the
+--   last answer of HAProxy; `boot`, its own name; `cursor`, which grows with
+--   every change that a look finds; `totals` of services and instances, and
+--   `states`, how many instances are in each, of all looks; `looks`, the last
+--   of each service
+function account.new(deps)
+  local self = setmetatable({
+    deps = deps,
+    services = deps.services,
+    events = events.new(EVENTS, deps.wall),
+    convergence = histogram.new(BOUNDS),
+    boot = string.format("%x", math.floor(deps.wall() * 1000)),
+    cursor = 0,
+    made = 0,
+    shown = {},
+    looks = {},
+    by_cursor = {},
+    versions = {},
+    by_name = {},
+    totals = {services = #deps.services, whole = 0, degraded = 0, down = 0,
+      instances = 0},
+    states = {},
+  }, account)
+  for _, one in ipairs(deps.services) do
+    self.shown[one] = {}
+    self.by_name[one.name] = one
+  end
+  return self
+end
+
+local function state_of(one, key)
+  if not one.placement.by_key[key] then
+    return ABSENT, "no znode asks for it any more"
+  end
+  return look.state(one, key)
+end
+
+--- Takes the services as they are for granted: none of it is an event.
+function account:begin()
+  for _, one in ipairs(self.services) do
+    for key in pairs(one.placement.by_key) do
+      self.shown[one][key] = state_of(one, key)
+    end
+    one:take_touched()
+  end
+end
+
+-- Lists what instances are other than they were, by what happened to them.
+local function changes_of(self, one, touched)
+  local shown, groups = self.shown[one], {}
+  for key in pairs(touched) do
+    local before, now, why = shown[key] or ABSENT, state_of(one, key)
+    if now ~= before then
+      shown[key] = now ~= ABSENT and now or nil
+      local kind = before .. " " .. now
+      if not groups[kind] then
+        groups[kind] = {from = before, to = now, keys = {}, why = {}}
+        table.insert(groups, groups[kind])
+      end
+      table.insert(groups[kind].keys, key)
+      groups[kind].why[key] = why
+    end
+  end
+  table.sort(groups, function(a, b)
+    return a.from .. a.to < b.from .. b.to
+  end)
+  return groups
+end
+
+local function add_many(self, one, group, ms)
+  self.events:add({
+    service = one.name, count = #group.keys, from = group.from, to = group.to,
+    why = table.concat(group.keys, ", ", 1, NAMED) .. ", ...", ms = ms,
+  })
+end
+
+local function add_group(self, one, group, ms)
+  table.sort(group.keys)
+  if #group.keys > FEW then
+    return add_many(self, one, group, ms)
+  end
+  for _, key in ipairs(group.keys) do
+    self.events:add({
+      service = one.name, instance = key, from = group.from, to = group.to,
+      why = group.why[key], ms = ms,
+    })
+  end
+end
+
+--- Takes note that all is done for a service that can be done now.
+-- @tparam service one
+function account:settle(one)
+  local touched, since = one:take_touched()
+  local groups = changes_of(self, one, touched)
+  local seconds = since and self.deps.now() - since
+  if since then
+    self.convergence:add(seconds)
+  end
+  for _, group in ipairs(groups) do
+    add_group(self, one, group, seconds and seconds * 1000)
+  end
+end
+
+--- Takes note that a znode turned bad, or good again.
+-- @tparam service one
+-- @tparam string znode
+-- @tparam ?string problem
+function account:report_znode(one, znode, problem)
+  self.events:add({
+    service = one.name, instance = znode,
+    from = problem and "znode" or "invalid",
+    to = problem and "invalid" or "znode", why = problem,
+  })
+end
+
+--- Takes note of a hold by command, or of its end.
+-- @tparam service one
+-- @tparam string from
+-- @tparam string to
+function account:report_hold(one, from, to)
+  self.events:add({service = one.name, from = from, to = to,
+    why = "by command"})
+end
+
+--- Takes note of a session's state.
+-- @tparam string hosts
+-- @tparam string from
+-- @tparam string to
+function account:report_session(hosts, from, to)
+  self.events:add({
+    instance = hosts, from = from, to = to, why = "session with ZooKeeper",
+  })
+end
+
+local function version_of(self, one)
+  local version = one.version
+  for _, source in ipairs(self.deps.sources(one)) do
+    version = version + source.version
+  end
+  return version
+end
+
+-- Adds a look to the sums, or takes it from them.
+local function sum(self, one, by)
+  local totals, states = self.totals, self.states
+  totals[one.state] = totals[one.state] + by
+  totals.instances = totals.instances + by * one.number
+  for state, count in pairs(one.counts) do
+    local left = (states[state] or 0) + by * count
+    states[state] = left > 0 and left or nil
+  end
+end
+
+-- HAProxy may interrupt this: the cursor says so last, lest a client be told
+-- that it knows a look that it was not given.
+local function keep(self, one, made)
+  self.made = self.made + 1
+  made.cursor = self.made
+  if self.looks[one] then
+    sum(self, self.looks[one], -1)
+    self.by_cursor[self.looks[one].cursor] = nil
+  end
+  sum(self, made, 1)
+  self.looks[one] = made
+  self.by_cursor[made.cursor] = one
+  self.cursor = math.max(self.cursor, made.cursor)
+end
+
+--- Returns what a service looks like now.
+-- @tparam service one
+-- @tparam function turn see `look.at`
+-- @treturn look with `cursor`, the account's when it was worked out
+function account:look(one, turn)
+  local version = version_of(self, one)
+  if self.versions[one] ~= version then
+    keep(self, one, look.at(one, self.deps.sources(one), turn))
+    self.versions[one] = version
+  end
+  return self.looks[one]
+end
+
+--- Lists the services whose looks are newer than a cursor.
+-- @tparam integer cursor
+-- @treturn {service,...} nil where they may be many
+function account:newer(cursor)
+  if self.cursor - cursor > MANY then
+    return nil
+  end
+  local list = {}
+  for number = cursor + 1, self.cursor do
+    list[#list + 1] = self.by_cursor[number]
+  end
+  return list
+end
+
+return account

@@ -1,0 +1,145 @@
+--- Which figures of the agent are metrics.
+--
+-- Reads and changes nothing.
+--
+-- @module synapse.status.metrics
+
+local prometheus = require("synapse.status.prometheus")
+
+local metrics = {}
+
+local SESSION_STATES = {"new", "connecting", "connected", "unknown", "expired",
+  "auth_failed", "no_threads"}
+
+-- Samples of all sessions. Two of one ensemble, which differ by their
+-- credentials, differ here by a number.
+local function of_ensembles(agent, each)
+  local places, seen, samples = {}, {}, {}
+  for place in pairs(agent.sources.ensembles) do
+    places[#places + 1] = place
+  end
+  table.sort(places)
+  for _, place in ipairs(places) do
+    local one = agent.sources.ensembles[place]
+    local number = (seen[one.hosts] or 0) + 1
+    seen[one.hosts] = number
+    each(one, number == 1 and one.hosts or one.hosts .. " " .. number, samples)
+  end
+  return samples
+end
+
+local function field(agent, name)
+  return of_ensembles(agent, function(one, hosts, samples)
+    table.insert(samples, {{"ensemble", hosts}, one[name]})
+  end)
+end
+
+local function session_states(agent)
+  return of_ensembles(agent, function(one, hosts, samples)
+    for _, state in ipairs(SESSION_STATES) do
+      table.insert(samples, {{"ensemble", hosts, "state", state},
+        one.state == state and 1 or 0})
+    end
+  end)
+end
+
+local function drift(agent)
+  local sum = 0
+  for _, one in ipairs(agent.services) do
+    sum = sum + one.drift
+  end
+  return sum
+end
+
+local function guarded(agent)
+  local sum = 0
+  for _, one in ipairs(agent.services) do
+    sum = sum + (one:has_suspects() and 1 or 0)
+  end
+  return sum
+end
+
+-- Seconds since the service was compared whose comparison is the longest ago.
+local function compared_ago(agent)
+  local now, longest = agent.deps.now(), 0
+  for _, one in ipairs(agent.services) do
+    longest = math.max(longest,
+      now - (agent.sync.compared_at[one] or agent.began_at))
+  end
+  return longest
+end
+
+local function single(value)
+  return value and {{{}, value}} or {}
+end
+
+-- name, kind, help, samples.
+local METRICS = {
+  {"synapse_build_info", "gauge", "Versions; always 1.", function(agent)
+    return {{{"version", agent.deps.version, "haproxy",
+      agent.deps.runtime.about().haproxy}, 1}}
+  end},
+  {"synapse_turn_age_seconds", "gauge",
+    "Since the agent's task last turned; it turns every 0.25 s.",
+    function(agent) return single(agent.deps.now() - agent.turned_at) end},
+  {"synapse_session_state", "gauge",
+    "Whether the session with the ensemble is in this state.", session_states},
+  {"synapse_session_expiries_total", "counter",
+    "Sessions that a server called expired.",
+    function(agent) return field(agent, "expiries") end},
+  {"synapse_session_connections_total", "counter",
+    "Times that a connection was made.",
+    function(agent) return field(agent, "connections") end},
+  {"synapse_watches_fired_total", "counter", "Watches that fired.",
+    function(agent) return field(agent, "fired") end},
+  {"synapse_events_total", "counter", "Changes of a state, see /events.json.",
+    function(agent) return single(agent.account.events.last) end},
+  {"synapse_rounds_total", "counter", "Batches of commands sent to HAProxy.",
+    function(agent) return single(agent.sync.rounds) end},
+  {"synapse_commands_total", "counter", "Commands sent to HAProxy.",
+    function(agent) return single(agent.sync.commands) end},
+  {"synapse_commands_refused_total", "counter",
+    "Commands that HAProxy refused.",
+    function(agent) return single(agent.sync.refused) end},
+  {"synapse_runtime_api_failing", "gauge",
+    "1 while HAProxy's runtime API gives no answer.",
+    function(agent) return single(agent.sync.failing and 1 or 0) end},
+  {"synapse_drift_repaired_total", "counter",
+    "Slots that were not as they had been set, and were set again.",
+    function(agent) return single(drift(agent)) end},
+  {"synapse_comparison_age_seconds", "gauge",
+    "Since the state of the least recently compared service was read back.",
+    function(agent) return single(compared_ago(agent)) end},
+  {"synapse_guarded_services", "gauge",
+    "Services of which the guard keeps instances that are gone.",
+    function(agent) return single(guarded(agent)) end},
+  {"synapse_snapshot_age_seconds", "gauge",
+    "Since the snapshot was written; it is when something changed.",
+    function(agent)
+      local at = agent.keeper.written_at
+      return single(at and agent.deps.now() - at)
+    end},
+  {"synapse_snapshot_failing", "gauge",
+    "1 while the snapshot cannot be written.",
+    function(agent) return single(agent.keeper.failing and 1 or 0) end},
+  {"synapse_log_lines_dropped_total", "counter",
+    "Lines that were not logged because there were too many.",
+    function(agent) return single(agent.deps.log.dropped_ever) end},
+}
+
+--- Puts all metrics.
+-- @tparam agent agent
+-- @tparam {look,...} looks of its services
+-- @tparam function put takes a part of the text
+function metrics.put(agent, looks, put)
+  for _, metric in ipairs(METRICS) do
+    local name, kind, help, samples = table.unpack(metric)
+    put(prometheus.metric(name, kind, help, samples(agent)))
+  end
+  put(prometheus.histogram("synapse_convergence_seconds",
+    "From a watch that fired to HAProxy's last answer.",
+    agent.account.convergence))
+  prometheus.services(looks, put)
+end
+
+return metrics

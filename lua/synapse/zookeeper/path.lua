@@ -1,0 +1,436 @@
+--- The instances of one path: watches, reads, recovery.
+--
+-- Reads come in passes: the list of children where it may have changed, then
+-- the znodes that are not known. A pass takes effect as a whole, once its last
+-- read was answered, so that an instance that registers anew under another
+-- name is never gone in between. Only a successful read removes an instance:
+-- whatever fails keeps what is known and is tried again, later and later.
+--
+-- @module synapse.zookeeper.path
+
+local catalogue = require("synapse.zookeeper.znodes")
+local entries = require("synapse.zookeeper.entry")
+local listing = require("synapse.zookeeper.children")
+local missing = require("synapse.zookeeper.missing")
+
+local registry = {}
+registry.__index = registry
+
+local FIRST_DELAY = 1
+local LONGEST_DELAY = 30
+
+local function join(path, name)
+  return path == "/" and "/" .. name or path .. "/" .. name
+end
+
+local function report(self, name, problem)
+  self.version = self.version + 1
+  self.deps.reported(name, problem)
+  if problem then
+    self.deps.log:warning("%s %s", join(self.path, name), problem)
+  end
+end
+
+--- Returns a registry that knows the instances given and has read nothing.
+-- @tparam table deps
+--   `hosts`, for people; `path`; `max_instances`;
+--   `decoder`, as `synapse.zookeeper.decode` makes it;
+--   `pause`: seconds between two reads that watches ask for, 0 for none;
+--   `create_path`: whether a missing path is made; `origin`: what each
+--   instance is to carry, or nil;
+--   `known`: instances of the last run, each with its `znode`, a znode maybe
+--   twice (two services may share a path);
+--   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
+--   whether it could, handler gets the reply event; `codes`; `now()`;
+--   `log`; `changed(since)`: called when the instances may have changed, with
+--   the time of the first watch that told of it, if one did;
+--   `reported(name, problem)`: called when a znode turns bad, or good again
+--   (nil)
+-- @treturn registry
+function registry.new(deps)
+  local self = setmetatable({
+    deps = deps,
+    hosts = deps.hosts,
+    path = deps.path,
+    stale = {},
+    failed = {},
+    unlisted = true,
+    pass = nil,
+    gone = {},      -- from the list, but not forgotten yet
+    is_cut = false, -- a listed znode was gone when it was read
+    delay = FIRST_DELAY,
+    retry_at = nil,
+    paused_until = 0,
+    overfull = false,
+    state = "new",
+    version = 0,
+  }, registry)
+  self.catalogue = catalogue.new({
+    known = deps.known or {}, origin = deps.origin,
+    reported = function(name, problem) report(self, name, problem) end,
+  })
+  self.listing = listing.new(self.catalogue.entries)
+  return self
+end
+
+-- Logs a change of the path's state, and no state twice.
+local function enter(self, state, level, format, ...)
+  if self.state == state then
+    return
+  end
+  self.state = state
+  self.version = self.version + 1
+  if level then
+    local log = self.deps.log
+    log[level](log, "%s: " .. format, self.path, ...)
+  end
+end
+
+local function recovered(self)
+  if self.state == "new" then
+    enter(self, "read")
+  else
+    enter(self, "read", "info", "can be read again")
+  end
+end
+
+local function read_at(self, time)
+  self.retry_at = math.min(self.retry_at or time, time)
+end
+
+-- Reads what a watch told, once its pause is over: a great change costs a few
+-- reads then and not one for each part of it.
+local function read_paced(self)
+  if self.deps.now() < self.paused_until then
+    read_at(self, self.paused_until)
+  else
+    self:read()
+  end
+end
+
+local function retry_later(self)
+  read_at(self, self.deps.now() + self.delay)
+  self.delay = math.min(self.delay * 2, LONGEST_DELAY)
+end
+
+-- A lost connection is the session's to report, and it reads again.
+local function failed_read(self, event, format, ...)
+  if event.code ~= self.deps.codes.connection_loss then
+    enter(self, "error " .. event.code, "warning", format, ...)
+  end
+  retry_later(self)
+end
+
+-- Tells whether a listed name was not read because there was no connection.
+local function has_unread(self)
+  for _, code in pairs(self.failed) do
+    if code == self.deps.codes.connection_loss then
+      return true
+    end
+  end
+  return false
+end
+
+-- Takes what the pass has read, and forgets what is gone; but only where all
+-- was read: an instance that registers anew may be among what was not.
+local function take_in(self, pass)
+  local gone = {}
+  if not self.is_cut and not has_unread(self) then
+    gone, self.gone = self.gone, {}
+  end
+  self.catalogue:take(pass.read, gone)
+end
+
+local function finish(self)
+  local pass = self.pass
+  self.pass = nil
+  self.paused_until = self.deps.now() + self.deps.pause
+  take_in(self, pass)
+  if next(self.failed) == nil then
+    self.delay = FIRST_DELAY
+    recovered(self)
+  end
+  self.deps.changed(pass.since)
+  read_paced(self)
+end
+
+local function settle(self)
+  if self.pass.outstanding == 0 then
+    finish(self)
+  end
+end
+
+local function fetched(self, name, event)
+  local codes = self.deps.codes
+  local pass = self.pass
+  pass.outstanding = pass.outstanding - 1
+  if event.code == codes.ok then
+    pass.read[name] = entries.read(name, event, self.deps.decoder)
+  elseif event.code == codes.no_node then
+    -- It went after the list: nothing is forgotten before the next one.
+    self.is_cut = true
+    self.gone[name] = true
+    self.listing:forget(name)
+  else
+    self.failed[name] = event.code
+    failed_read(self, event, "%s cannot be read: %s; kept as it was", name,
+      event.error)
+  end
+  settle(self)
+end
+
+local function fetch(self, name)
+  self.stale[name] = nil
+  self.failed[name] = nil
+  local named = entries.named(name, self.deps.decoder)
+  if named then
+    self.pass.read[name] = named
+    return
+  end
+  local asked = self.deps.request("get", join(self.path, name),
+    function(event) fetched(self, name, event) end)
+  if asked then
+    self.pass.outstanding = self.pass.outstanding + 1
+  else
+    self.failed[name] = self.deps.codes.connection_loss
+    retry_later(self)
+  end
+end
+
+-- Returns which names are new and which are gone.
+local function compare(self, event)
+  local number, most = #event.names, self.deps.max_instances
+  if number <= most then
+    self.overfull = false
+    return self.listing:follow(event)
+  end
+  if not self.overfull then
+    self.deps.log:error("%s: has %d znodes, of which %d are used " ..
+      "(max_instances)", self.path, number, most)
+  end
+  self.overfull = true
+  return self.listing:admit(event, most)
+end
+
+-- Reads znodes again whose data may have changed.
+local function fetch_stale(self)
+  local names = {}
+  for name in pairs(self.stale) do
+    names[#names + 1] = name
+  end
+  self.stale = {}
+  for _, name in ipairs(names) do
+    if self.listing:has(name) then
+      fetch(self, name)
+    end
+  end
+end
+
+-- Takes the list: what has to be read, and what is gone from it.
+local function start_pass(self, event)
+  local fresh, gone = compare(self, event)
+  self.is_cut = false
+  for _, name in ipairs(gone) do
+    self.failed[name] = nil
+    self.gone[name] = true
+  end
+  for _, name in ipairs(fresh) do
+    self.gone[name] = nil
+    fetch(self, name)
+  end
+  fetch_stale(self)
+  settle(self)
+end
+
+local function retry_failed(self)
+  for name in pairs(self.failed) do
+    self.stale[name] = true
+  end
+end
+
+local function distrust_all(self)
+  for name in pairs(self.catalogue.entries) do
+    self.stale[name] = true
+  end
+  retry_failed(self)
+end
+
+-- Once is enough: that it is missing is no news then.
+local function unmade(self, event)
+  if event.code ~= self.deps.codes.connection_loss then
+    enter(self, "unmade", "error", "cannot be made: %s", event.error)
+  end
+  retry_later(self)
+end
+
+-- Waits until the path is made. What was known stays: a path that is missing
+-- says nothing about the instances. But it is to be read again, because a path
+-- made anew counts its znodes from zero, and old names come back.
+local function await_path(self)
+  distrust_all(self)
+  self.retry_at = nil
+  if self.state ~= "unmade" then
+    enter(self, "missing", "warning", "no such znode; %d instances are kept",
+      self.catalogue:size())
+  end
+  missing.await({
+    path = self.path, request = self.deps.request, codes = self.deps.codes,
+    create = self.deps.create_path,
+    found = function()
+      self.unlisted = true
+      self:read()
+    end,
+    failed = function(event)
+      self.unlisted = true
+      failed_read(self, event, "cannot be waited for: %s", event.error)
+    end,
+    unmade = function(event)
+      self.unlisted = true
+      unmade(self, event)
+    end,
+  })
+end
+
+local function listed(self, event)
+  local codes = self.deps.codes
+  if event.code == codes.ok then
+    return start_pass(self, event)
+  end
+  self:note(self.pass.since)
+  self.pass = nil
+  if event.code == codes.no_node then
+    return await_path(self)
+  end
+  self.unlisted = true
+  failed_read(self, event, "cannot be read: %s; its instances are kept",
+    event.error)
+end
+
+local function new_pass(self)
+  local since = self.since
+  self.since = nil
+  return {outstanding = 0, read = {}, since = since}
+end
+
+--- Notes when a watch fired whose change no pass has read yet.
+-- @tparam ?number time
+function registry:note(time)
+  self.since = self.since or time
+end
+
+--- Starts a pass where one is needed and none is under way.
+function registry:read()
+  if self.pass then
+    return
+  elseif self.unlisted then
+    self.pass = new_pass(self)
+    self.unlisted = false
+    local asked = self.deps.request("get_children", self.path,
+      function(event) listed(self, event) end)
+    if not asked then
+      self.unlisted = true
+      self:note(self.pass.since)
+      self.pass = nil
+      retry_later(self)
+    end
+  elseif next(self.stale) ~= nil then
+    self.pass = new_pass(self)
+    fetch_stale(self)
+    settle(self)
+  end
+end
+
+--- Reads what a connection makes necessary: the list alone where the client
+-- kept its watches, everything otherwise.
+-- @tparam boolean watches_live
+function registry:connected(watches_live)
+  self.unlisted = true
+  self.retry_at = nil
+  self.delay = FIRST_DELAY
+  if watches_live then
+    retry_failed(self)
+  else
+    distrust_all(self)
+  end
+  self:read()
+end
+
+--- Forgets a pass under way, whose replies will not come, and reads anew.
+function registry:restart()
+  self.pass, self.gone, self.failed, self.is_cut = nil, {}, {}, false
+  self.listing = listing.new(self.catalogue.entries)
+  self:connected(false)
+end
+
+--- Takes note of a watch of the path itself that fired.
+-- @tparam ?number time at which it did
+function registry:path_changed(time)
+  self:note(time)
+  self.unlisted = true
+  read_paced(self)
+end
+
+--- Takes note of a watch of a znode below the path that fired.
+-- @tparam string name
+-- @tparam ?number time at which it did
+function registry:data_changed(name, time)
+  if self.listing:has(name) then
+    self:note(time)
+    self.stale[name] = true
+    read_paced(self)
+  end
+end
+
+--- Takes note that a znode below the path was deleted. The watch of the path
+-- fires as well and brings the list; should the name be in it again, it is
+-- another znode.
+-- @tparam string name
+function registry:znode_deleted(name)
+  if self.listing:has(name) then
+    self.stale[name] = true
+  end
+end
+
+--- Tries again what failed, when it is time.
+function registry:tick()
+  if not self.retry_at or self.deps.now() < self.retry_at then
+    return
+  end
+  self.retry_at = nil
+  retry_failed(self)
+  self:read()
+end
+
+--- Tells whether no read has succeeded and no last run left anything.
+-- @treturn boolean
+function registry:knows_nothing()
+  return self.state == "new" and next(self.catalogue.entries) == nil
+end
+
+--- Tells whether a znode has a host:port.
+-- @tparam string key
+-- @treturn boolean
+function registry:has(key)
+  return self.catalogue.roster:has(key)
+end
+
+--- Returns the beginning of a znode's data, as it was read.
+-- @tparam string znode
+-- @treturn ?string
+function registry:data(znode)
+  return self.catalogue:data(znode)
+end
+
+--- Lists the znodes that are not as they should be, or were not read.
+-- @treturn {{znode,problem,is_refused,data},...} sorted by znode
+function registry:problems()
+  return self.catalogue:problems()
+end
+
+--- Lists the instances known.
+-- @treturn {instance,...} see `roster:list`
+function registry:instances()
+  return self.catalogue.roster:list()
+end
+
+return registry

@@ -1,0 +1,237 @@
+--- One session with an ensemble, and the registries that read through it.
+--
+-- Passes each event to whom it is for: replies by the request's number, fired
+-- watches by path, a new connection to all.
+--
+-- @module synapse.zookeeper.session
+
+local ensemble = {}
+ensemble.__index = ensemble
+
+-- A fleet that lost its ensemble comes back spread over this many seconds.
+local SPREAD = 1
+
+--- Returns an ensemble without a session.
+-- @tparam table deps
+--   `hosts`: for people; `auth`: nil, or the `scheme` and the `secret` that are
+--   shown to it; `log`; `now()`; `wall()`: seconds since the epoch; `random()`
+--   in [0, 1); `resync_interval`: seconds after which every list is read again;
+--   `entered(from, to)`: called when the session's state changes
+-- @treturn ensemble
+function ensemble.new(deps)
+  return setmetatable({
+    deps = deps,
+    hosts = deps.hosts,
+    session = nil,
+    registries = {},
+    by_path = {},
+    handlers = {},
+    read_at = 0,
+    put_off = {},
+    resync_at = {},
+    state = "new",
+    since = deps.wall(),
+    fired = 0,
+    expiries = 0,
+    connections = 0,
+    was_connected = false,
+  }, ensemble)
+end
+
+--- Begins to use a session.
+-- @tparam session session
+function ensemble:open(session)
+  self.session = session
+  if self.deps.auth then
+    session:add_auth(self.deps.auth.scheme, self.deps.auth.secret)
+  end
+end
+
+-- Reads set a watch; what is made is an empty znode that stays.
+local ARGUMENT = {get = true, get_children = true, exists = true, create = ""}
+
+--- Returns the function by which a registry asks. See `registry.new`.
+-- @treturn function
+function ensemble:requester()
+  return function(op, path, handler)
+    if not self.session then
+      return false
+    end
+    local number = self.session[op](self.session, path, ARGUMENT[op])
+    if number then
+      self.handlers[number] = handler
+    end
+    return number ~= nil
+  end
+end
+
+--- Adds a registry.
+-- @tparam registry registry
+function ensemble:add(registry)
+  local path = registry.path
+  self.by_path[path] = self.by_path[path] or {}
+  table.insert(self.by_path[path], registry)
+  table.insert(self.registries, registry)
+end
+
+local function read_all(self)
+  self.put_off = {}
+  for _, registry in ipairs(self.registries) do
+    registry:connected(false)
+  end
+end
+
+-- What is put off reads everything soon.
+local function read_lists(self)
+  for _, registry in ipairs(self.registries) do
+    if not self.put_off[registry] then
+      registry:connected(true)
+    end
+  end
+end
+
+-- Where nothing is known yet traffic waits for the read: it is not put off.
+local function read_soon(self)
+  self.read_at = self.deps.now() + self.deps.random() * SPREAD
+  self.put_off = {}
+  for _, registry in ipairs(self.registries) do
+    if registry:knows_nothing() then
+      registry:connected(false)
+    else
+      self.put_off[registry] = true
+    end
+  end
+end
+
+local function read_put_off(self)
+  local registries = self.put_off
+  self.put_off = {}
+  for registry in pairs(registries) do
+    registry:connected(false)
+  end
+end
+
+local function connected(self, event)
+  self.was_connected = true
+  self.connections = self.connections + 1
+  self.id, self.timeout = event.client_id, event.timeout
+  self.deps.log:info("session with %s connected, id %s, timeout %g s (%s)",
+    self.hosts, event.client_id, event.timeout, event.link)
+  if event.link == "same_handle" then
+    read_lists(self)
+  else
+    read_soon(self)
+  end
+end
+
+local STATES = {
+  connecting = {"warning", "connection lost, servers stay as they are"},
+  unknown = {"warning", "no answer for a session timeout, servers stay as " ..
+    "they are"},
+  expired = {"warning", "session expired, opening a new one"},
+  auth_failed = {"error", "credentials refused, servers stay as they are; " ..
+    "again in 60 s"},
+  no_threads = {"alert", "HAProxy's worker may not start threads: set " ..
+    "`insecure-fork-wanted` in `global`; until then the servers stay as the " ..
+    "snapshot has them"},
+}
+
+local function session_changed(self, event)
+  local again = self.state == event.state
+  if not again then
+    self.deps.entered(self.state, event.state)
+    self.since = self.deps.wall()
+  end
+  self.state = event.state
+  self.expiries = self.expiries + (event.state == "expired" and 1 or 0)
+  if event.state == "connected" then
+    connected(self, event)
+  elseif STATES[event.state] and not again then
+    local level, text = table.unpack(STATES[event.state])
+    if event.state ~= "connecting" or self.was_connected then
+      self.deps.log[level](self.deps.log, "session with %s: %s", self.hosts,
+        text)
+    end
+  end
+end
+
+local function replied(self, event)
+  local handler = self.handlers[event.request]
+  self.handlers[event.request] = nil
+  if handler then
+    handler(event)
+  end
+end
+
+local CHILD_CHANGED = {data = "data_changed", deleted = "znode_deleted"}
+
+local function watch_fired(self, event)
+  self.fired = self.fired + 1
+  for _, registry in ipairs(self.by_path[event.path] or {}) do
+    registry:path_changed(event.time)
+  end
+  local parent, name = event.path:match("^(.*)/([^/]+)$")
+  local method = CHILD_CHANGED[event.change]
+  local above = method and parent and
+    self.by_path[parent == "" and "/" or parent]
+  for _, registry in ipairs(above or {}) do
+    registry[method](registry, name, event.time)
+  end
+end
+
+local HANDLERS = {
+  session = session_changed,
+  reply = replied,
+  watch = watch_fired,
+  overflow = function(self)
+    self.deps.log:warning("session with %s: more events than the queue " ..
+      "holds, reading everything again", self.hosts)
+    read_all(self)
+  end,
+}
+
+--- Takes an event of this session, or an overflow of the queue.
+-- @tparam table event as `client:poll()` returns it
+function ensemble:take(event)
+  local handler = HANDLERS[event.type]
+  if handler then
+    handler(self, event)
+  end
+end
+
+--- Forgets what was asked and reads everything anew.
+function ensemble:restart()
+  self.handlers, self.put_off = {}, {}
+  for _, registry in ipairs(self.registries) do
+    registry:restart()
+  end
+end
+
+-- A watch can be lost: a server that finds, when it fires, that its client may
+-- not read the path (any more) uses it up and tells nobody (seen on Debian's
+-- 3.8.0, where CVE-2024-23944 is mended). So each list is read anew at times,
+-- every path at moments of its own.
+local function resync(self, registry, now)
+  local due, interval = self.resync_at[registry], self.deps.resync_interval
+  if not due then
+    self.resync_at[registry] = now + self.deps.random() * interval
+  elseif now >= due and self.state == "connected" then
+    self.resync_at[registry] = now + interval
+    registry:path_changed()
+  end
+end
+
+--- Does what time brings: delayed reads, retries, and reads against lost
+-- watches.
+function ensemble:tick()
+  local now = self.deps.now()
+  if now >= self.read_at then
+    read_put_off(self)
+  end
+  for _, registry in ipairs(self.registries) do
+    registry:tick()
+    resync(self, registry, now)
+  end
+end
+
+return ensemble

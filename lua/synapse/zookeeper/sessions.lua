@@ -1,0 +1,241 @@
+--- Where the instances of all services come from.
+--
+-- Services of the same ensemble share its session, and services of the same
+-- path of it share the reads. Only where the watches of one session could
+-- outgrow the packet that restores them is there a second one.
+--
+-- @module synapse.zookeeper.sessions
+
+local decode = require("synapse.zookeeper.decode")
+local ensemble = require("synapse.zookeeper.session")
+local filter = require("synapse.instances.labels")
+local multi = require("synapse.instances.multi")
+local registry = require("synapse.zookeeper.path")
+
+local sources = {}
+sources.__index = sources
+
+-- ZooKeeper's client restores all watches of a handle in one packet, which a
+-- server refuses above 1 MB (jute.maxbuffer). Half of it is left for names that
+-- are longer than NAME, and for instances beyond the slots.
+local MOST_BYTES = 512 * 1024
+local NAME = 32
+
+-- How many bytes the watches of a source may take in that packet.
+local function watch_bytes(source, readers)
+  local most = 0
+  for _, one in ipairs(readers) do
+    most = math.max(most, #one.placement.pool, #one.choice.instances)
+  end
+  return (most + 1) * (#source.path + NAME + 4)
+end
+
+local function new_ensemble(self, source)
+  local deps = self.deps
+  local made = ensemble.new({
+    hosts = source.hosts, auth = source.auth, log = deps.log,
+    now = deps.now, wall = deps.wall, random = deps.random,
+    resync_interval = deps.resync_interval,
+    entered = function(from, to) deps.entered(source.hosts, from, to) end,
+  })
+  table.insert(self.ensembles, made)
+  return made
+end
+
+local function ensemble_of(self, source, readers)
+  local bytes = watch_bytes(source, readers)
+  local last = self.last[source.ensemble]
+  if not last or last.bytes + bytes > MOST_BYTES then
+    last = {ensemble = new_ensemble(self, source), bytes = 0}
+    self.last[source.ensemble] = last
+  end
+  last.bytes = last.bytes + bytes
+  return last.ensemble
+end
+
+-- A znode's name says nothing in the path of another source.
+local function known_znodes(readers, origin)
+  local known = {}
+  for _, one in ipairs(readers) do
+    for _, made in ipairs(one.choice.instances) do
+      if made.znode and (made.origin == nil or made.origin == origin) then
+        known[#known + 1] = made
+      end
+    end
+  end
+  return known
+end
+
+local function most_instances(readers)
+  local most = 0
+  for _, one in ipairs(readers) do
+    most = math.max(most, one.deps.config.max_instances)
+  end
+  return most
+end
+
+-- The instances of a service, of all its sources.
+local function instances_of(self, one)
+  local config, lists = one.deps.config, {}
+  for i, source in ipairs(config.sources) do
+    lists[i] = filter.apply(self.registries[source.place]:instances(),
+      source.filters)
+  end
+  return multi.resolve(config.resolver, lists)
+end
+
+local function add_registry(self, source, readers)
+  local deps, through = self.deps, ensemble_of(self, source, readers)
+  local made = registry.new({
+    hosts = source.hosts, path = source.path,
+    decoder = decode.new(source.decode),
+    pause = source.pause, create_path = source.create_path,
+    origin = source.origin, known = known_znodes(readers, source.origin),
+    max_instances = most_instances(readers), request = through:requester(),
+    codes = deps.codes, now = deps.now, log = deps.log,
+    changed = function(since)
+      for _, one in ipairs(readers) do
+        deps.changed(one, instances_of(self, one), since)
+      end
+    end,
+    reported = function(znode, problem)
+      for _, one in ipairs(readers) do
+        deps.reported(one, znode, problem)
+      end
+    end,
+  })
+  self.registries[source.place] = made
+  through:add(made)
+end
+
+-- Lists the places that are read, in the services' order, and who reads each.
+local function readers_of(services)
+  local places, readers = {}, {}
+  for _, one in ipairs(services) do
+    for _, source in ipairs(one.deps.config.sources) do
+      local place = source.place
+      if not readers[place] then
+        places[#places + 1] = source
+        readers[place] = {}
+      end
+      local list = readers[place]
+      list[#list + 1] = list[#list] ~= one and one or nil
+    end
+  end
+  return places, readers
+end
+
+--- Returns sources that have read nothing and have no session.
+-- @tparam table deps
+--   `services`; `changed(service, instances, since)`: called when the instances
+--   of a service may have changed, `since` the first watch that told of it;
+--   `reported(service, znode, problem)`: called when a znode turns bad, or good
+--   again (nil); `entered(hosts, from, to)`: called when the state of a session
+--   changes; `codes`; `log`; `now()`, `wall()`, `random()` and
+--   `resync_interval`, see `ensemble.new`
+-- @treturn sources
+function sources.new(deps)
+  local self = setmetatable({
+    deps = deps, ensembles = {}, last = {}, registries = {}, by_session = {},
+  }, sources)
+  local places, readers = readers_of(deps.services)
+  for _, source in ipairs(places) do
+    add_registry(self, source, readers[source.place])
+  end
+  return self
+end
+
+--- Returns what a service is read from.
+-- @tparam service one
+-- @treturn {registry,...}
+function sources:of(one)
+  local list = {}
+  for i, source in ipairs(one.deps.config.sources) do
+    list[i] = self.registries[source.place]
+  end
+  return list
+end
+
+--- Opens the sessions.
+-- @tparam client client of the zookeeper module
+-- @tparam {[string]=string} addresses numeric, by the hosts configured
+-- @tparam number timeout seconds
+function sources:open(client, addresses, timeout)
+  for _, through in ipairs(self.ensembles) do
+    local hosts, session, why = through.hosts, nil, "its names do not resolve"
+    if addresses[hosts] then
+      session, why =
+        client:open({hosts = addresses[hosts], timeout = timeout})
+    end
+    if session then
+      through:open(session)
+      self.by_session[session] = through
+    else
+      self.deps.log:error("no session with %s: %s; its servers stay as they " ..
+        "are", hosts, why)
+    end
+  end
+end
+
+--- Takes an event of a session, or an overflow of the queue.
+-- @tparam table event as `client:poll()` returns it
+-- @treturn boolean whether it was for a session
+function sources:take(event)
+  local through = self.by_session[event.session]
+  if through then
+    through:take(event)
+  elseif event.type == "overflow" then
+    for _, one in ipairs(self.ensembles) do
+      one:take(event)
+    end
+  end
+  return through ~= nil
+end
+
+--- Does what time brings: delayed reads and retries.
+function sources:tick()
+  for _, through in ipairs(self.ensembles) do
+    through:tick()
+  end
+end
+
+--- Tells whether HAProxy's worker may start threads, as far as the sessions
+-- know.
+-- @treturn boolean
+function sources:has_threads()
+  for _, through in ipairs(self.ensembles) do
+    if through.state == "no_threads" then
+      return false
+    end
+  end
+  return true
+end
+
+--- Tells whether any znode that is known has a host:port.
+-- @tparam string key
+-- @treturn boolean
+function sources:has(key)
+  for _, source in pairs(self.registries) do
+    if source:has(key) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Forgets what was asked and reads everything anew.
+function sources:restart()
+  for _, through in ipairs(self.ensembles) do
+    through:restart()
+  end
+end
+
+--- Ends the sessions.
+function sources:close()
+  for session in pairs(self.by_session) do
+    session:close()
+  end
+  self.by_session = {}
+end
+
+return sources

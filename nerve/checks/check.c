@@ -1,0 +1,147 @@
+/* check.c - what checks of all types do: look up, try addresses, time out
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nerve/checks/check_type.h"
+#include "nerve/checks/dns.h"
+#include "nerve/config/read.h"
+
+#define LATE_MS 5 /* less is the timer's grain */
+
+static const struct check_type *const types[] = {
+    [CHECK_TCP] = &check_tcp,
+    [CHECK_HTTP] = &check_http,
+    [CHECK_EXEC] = &check_exec,
+    [CHECK_NOOP] = &check_noop,
+};
+
+static void finish(struct check *c, bool passed, const char *reason) {
+    c->running = false;
+    c->under_way = false;
+    c->address = NULL;
+    uv_timer_stop(&c->deadline);
+    c->done(c->arg, passed, reason);
+}
+
+void check_attempt_ended(struct check *c, bool passed, const char *reason) {
+    finish(c, passed, reason);
+}
+
+static void attempt(struct check *c, const struct addrinfo *address) {
+    c->address = address;
+    c->under_way = true;
+    c->type->attempt(c, address);
+}
+
+void check_attempt_refused(struct check *c, const char *reason) {
+    if (c->address->ai_next)
+        attempt(c, c->address->ai_next);
+    else
+        finish(c, false, reason);
+}
+
+static void on_addresses(void *arg, const struct addrinfo *addresses,
+                         const char *reason) {
+    struct check *c = arg;
+    char text[160];
+
+    if (addresses) {
+        attempt(c, addresses);
+        return;
+    }
+    snprintf(text, sizeof(text), "%.100s: %.50s", c->config->host, reason);
+    finish(c, false, text);
+}
+
+/* Stops what is under way; <done> is not called for it any more. */
+static void cancel(struct check *c) {
+    if (c->lookup)
+        lookup_cancel(c->lookup);
+    if (c->under_way)
+        c->type->cancel(c);
+    c->under_way = false;
+    c->address = NULL;
+}
+
+static void on_deadline(uv_timer_t *timer);
+
+static void set_deadline(struct check *c, uint64_t in_ms) {
+    c->due_ms = uv_now(c->env.loop) + in_ms;
+    uv_timer_start(&c->deadline, on_deadline, in_ms, 0);
+}
+
+/* The loop runs timers before it looks at sockets. When it is late itself
+ * (this process was stopped, or got no turn) the answer may be there already:
+ * the time that was lost is given back, once. */
+static void on_deadline(uv_timer_t *timer) {
+    struct check *c = timer->data;
+    uint64_t late_ms = uv_now(c->env.loop) - c->due_ms;
+    uint64_t most_ms = c->config->timeout_ms;
+    char text[60];
+
+    if (late_ms >= LATE_MS && !c->extended) {
+        c->extended = true;
+        set_deadline(c, late_ms < most_ms ? late_ms : most_ms);
+        return;
+    }
+    cancel(c);
+    snprintf(text, sizeof(text), "no answer within %u ms",
+             c->config->timeout_ms);
+    finish(c, false, text);
+}
+
+struct check *check_open(const struct check_env *env,
+                         const struct check_config *config, check_done_fn *done,
+                         void *arg) {
+    const struct check_type *type = types[config->kind];
+    struct check *c = calloc(1, type->size);
+
+    if (!c)
+        return NULL;
+    c->type = type;
+    c->config = config;
+    c->env = *env;
+    c->done = done;
+    c->arg = arg;
+    if (!type->no_host)
+        c->lookup =
+            lookup_new(env->loop, config->host, config->port, on_addresses, c);
+    if ((!c->lookup && !type->no_host) || type->open(c) != 0) {
+        lookup_free(c->lookup);
+        free(c);
+        return NULL;
+    }
+    uv_timer_init(env->loop, &c->deadline);
+    c->deadline.data = c;
+    return c;
+}
+
+void check_start(struct check *c) {
+    c->running = true;
+    c->extended = false;
+    set_deadline(c, c->config->timeout_ms);
+    if (c->type->no_host)
+        attempt(c, NULL);
+    else
+        lookup_start(c->lookup);
+}
+
+void check_stop(struct check *c) {
+    if (c->running)
+        cancel(c);
+    c->running = false;
+    uv_timer_stop(&c->deadline);
+}
+
+static void on_closed(uv_handle_t *timer) { free(timer->data); }
+
+void check_close(struct check *c) {
+    if (!c)
+        return;
+    check_stop(c);
+    c->type->close(c);
+    lookup_free(c->lookup);
+    uv_close((uv_handle_t *)&c->deadline, on_closed);
+}

@@ -1,0 +1,48 @@
+/* check.h - one way of testing an instance: a result and a reason, no policy
+ *
+ * A check that overruns its timeout has failed; looking the host's name up
+ * counts. Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_CHECKS_CHECK_H
+#define NERVE_CHECKS_CHECK_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+struct check;
+struct check_config;
+struct curl_loop;
+struct lateness;
+struct statsd;
+
+/* What checks run on. */
+struct check_env {
+    uv_loop_t *loop;        /* borrowed */
+    struct curl_loop *curl; /* borrowed */
+    struct lateness *late;  /* borrowed; of all checks */
+    struct statsd *statsd;  /* borrowed, or NULL */
+};
+
+/* Called with the result; <reason> says why not, borrowed during the call. */
+typedef void check_done_fn(void *arg, bool passed, const char *reason);
+
+/* Returns a check as <config> says, or NULL without memory. Keeps <config>,
+ * what is in <env>, and <arg> borrowed until check_close(). */
+struct check *check_open(const struct check_env *env,
+                         const struct check_config *config, check_done_fn *done,
+                         void *arg);
+
+/* Runs the check once: <done> is called once, maybe at once. The check must not
+ * be running. */
+void check_start(struct check *c);
+
+/* Ends what is under way, if anything is; <done> is not called for it. */
+void check_stop(struct check *c);
+
+/* Ends and frees <c>, in a later turn of the loop; <done> is not called any
+ * more. NULL is allowed. */
+void check_close(struct check *c);
+
+#endif

@@ -1,0 +1,53 @@
+/* check_type.h - what a type of check is made of; for check_*.c alone
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_CHECKS_CHECK_TYPE_H
+#define NERVE_CHECKS_CHECK_TYPE_H
+
+#include "nerve/checks/check.h"
+
+struct addrinfo;
+struct lookup;
+
+/* The functions of one type. Every attempt is at one address, or at none where
+ * the type has no use for one; it ends in check_attempt_ended(), unless
+ * <cancel> ends it. */
+struct check_type {
+    size_t size;  /* of the struct that begins with a struct check */
+    bool no_host; /* nothing is looked up; <address> is NULL */
+    int (*open)(struct check *c); /* 0, or -1 without memory */
+    void (*attempt)(struct check *c, const struct addrinfo *address);
+    void (*cancel)(struct check *c); /* the attempt under way */
+    void (*close)(struct check *c);  /* frees what <open> made */
+};
+
+/* What all checks have: the first member of each type's struct. */
+struct check {
+    const struct check_type *type;
+    const struct check_config *config; /* borrowed */
+    struct check_env env;
+    check_done_fn *done;
+    void *arg;             /* borrowed */
+    struct lookup *lookup; /* owned, or NULL */
+    uv_timer_t deadline;
+    uint64_t due_ms;                /* when it is */
+    bool extended;                  /* it was put off already */
+    const struct addrinfo *address; /* borrowed; of the attempt under way */
+    bool under_way;                 /* an attempt is */
+    bool running;
+};
+
+extern const struct check_type check_tcp;
+extern const struct check_type check_http;
+extern const struct check_type check_exec;
+extern const struct check_type check_noop;
+
+/* The attempt under way ended: the instance <passed>, or it failed, and
+ * <reason> says why. */
+void check_attempt_ended(struct check *c, bool passed, const char *reason);
+
+/* The attempt could not connect: the host's next address is tried, if it has
+ * one. */
+void check_attempt_refused(struct check *c, const char *reason);
+
+#endif

@@ -1,0 +1,29 @@
+/* checks.h - one check of a service, read from JSON
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_CONFIG_CHECKS_H
+#define NERVE_CONFIG_CHECKS_H
+
+#include <jansson.h>
+
+struct check_config;
+struct config;
+struct error;
+struct service_config;
+
+/* Reads the check <json>, which stands at the place <at>, into <check>
+ * (zeroed); host and port come from <service> where it has none. Notes go to
+ * <config>. Returns 0, or -1 with <err>; check_config_close() cleans up after
+ * both. */
+int check_config_read(struct check_config *check, const json_t *json,
+                      const char *at, const struct service_config *service,
+                      struct config *config, struct error *err);
+
+/* Reads what an http check has besides, in the same way. */
+int http_config_read(struct check_config *check, const json_t *json,
+                     const char *at, struct config *config, struct error *err);
+
+/* Frees what <check> holds. */
+void check_config_close(struct check_config *check);
+
+#endif

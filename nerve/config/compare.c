@@ -1,0 +1,55 @@
+/* compare.c - what a new configuration makes of the services that run
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "nerve/config/compare.h"
+#include "nerve/config/read.h"
+
+/* Tells whether one znode can be the registration of both: then at most its
+ * data has to change. A sequential one is known by what it says of its
+ * instance. */
+static bool is_same_registration(const struct service_config *a,
+                                 const struct service_config *b) {
+    return a->session_timeout_ms == b->session_timeout_ms &&
+           a->node_type == b->node_type &&
+           strcmp(a->zk_path, b->zk_path) == 0 &&
+           strcmp(a->node, b->node) == 0 &&
+           strcmp(a->ensemble, b->ensemble) == 0 &&
+           (!config_is_sequential(a) || strcmp(a->identity, b->identity) == 0);
+}
+
+static struct config_fate find_fate(const struct service_config *service,
+                                    const struct service_config *next,
+                                    size_t next_count) {
+    for (size_t i = 0; i < next_count; i++)
+        if (is_same_registration(service, &next[i]))
+            return (struct config_fate){.kind = FATE_KEPT, .by = i};
+    for (size_t i = 0; i < next_count; i++)
+        if (strcmp(service->name, next[i].name) == 0)
+            return (struct config_fate){.kind = FATE_REPLACED, .by = i};
+    return (struct config_fate){.kind = FATE_REMOVED};
+}
+
+void config_compare(const struct service_config *const *running, size_t count,
+                    const struct service_config *next, size_t next_count,
+                    struct config_fate *fates) {
+    for (size_t i = 0; i < count; i++)
+        fates[i] = find_fate(running[i], next, next_count);
+}
+
+bool config_same_checks(const struct service_config *a,
+                        const struct service_config *b) {
+    return strcmp(a->checking, b->checking) == 0;
+}
+
+bool config_same_payload(const struct service_config *a,
+                         const struct service_config *b) {
+    return strcmp(a->payload, b->payload) == 0;
+}
+
+bool config_same_service(const struct service_config *a,
+                         const struct service_config *b) {
+    return strcmp(a->name, b->name) == 0 && config_same_payload(a, b) &&
+           a->ttl_ms == b->ttl_ms && config_same_checks(a, b);
+}

@@ -1,0 +1,288 @@
+/* service.c - one service, read from JSON
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/base/error.h"
+#include "csrc/base/text.h"
+#include "nerve/config/checks.h"
+#include "nerve/config/json_text.h"
+#include "nerve/config/keys.h"
+#include "nerve/config/payload.h"
+#include "nerve/config/rate.h"
+#include "nerve/config/read.h"
+#include "nerve/config/service.h"
+#include "nerve/config/value.h"
+#include "nerve/config/znode.h"
+
+#define DEFAULT_INTERVAL_MS 500
+#define PAYLOAD_MAX         65536 /* bytes that readers are sure to take */
+
+static int out_of_memory(const char *at, struct error *err) {
+    error_set(err, "%s: out of memory", at);
+    return -1;
+}
+
+static int read_address(struct service_config *service, const json_t *json,
+                        const char *at, struct error *err) {
+    char digits[16];
+    int port = 0;
+
+    if (value_required_string(json, at, "host", "an address or a name",
+                              &service->host, err) != 0)
+        return -1;
+    if (value_port(json, at, "port", &port, err) != 0)
+        return -1;
+    if (!port) {
+        error_set(err, "%s.port: missing; it must be a port (1 to 65535)", at);
+        return -1;
+    }
+    snprintf(digits, sizeof(digits), "%d", port);
+    service->port = strdup(digits);
+    return service->port ? 0 : out_of_memory(at, err);
+}
+
+/* Copies the member <key> as JSON text, if it is there. */
+static int copy_json(const json_t *json, const char *at, const char *key,
+                     char **out, struct error *err) {
+    const json_t *value = json_object_get(json, key);
+
+    if (value)
+        *out = json_text(value);
+    return value && !*out ? out_of_memory(at, err) : 0;
+}
+
+/* A znode above the servers' own limit ends the connection, again and again. */
+static int check_size(const struct service_config *service, const char *at,
+                      struct error *err) {
+    size_t length = strlen(service->payload);
+
+    if (length <= PAYLOAD_MAX)
+        return 0;
+    error_set(err,
+              "%s: its znode would hold %zu bytes, more than %d; shorten "
+              "labels or haproxy_server_options",
+              at, length, PAYLOAD_MAX);
+    return -1;
+}
+
+/* Formats all that depends on the payload's parts. */
+static int format_payload(struct service_config *service,
+                          const struct payload *payload,
+                          bool use_path_encoding) {
+    service->payload = payload_format(payload);
+    service->identity = payload_identity(payload);
+    if (!service->payload || !service->identity)
+        return -1;
+    service->encoded = use_path_encoding;
+    service->instance_id = strdup(payload->name);
+    service->node =
+        use_path_encoding
+            ? payload_encoded_node_name(payload->name, service->payload)
+            : payload_node_name(payload->name);
+    return service->node && service->instance_id ? 0 : -1;
+}
+
+static int read_payload(struct service_config *service, const json_t *json,
+                        const char *at, const char *instance_id,
+                        struct error *err) {
+    struct payload payload = {
+        .host = service->host, .name = instance_id, .weight = -1};
+    char *port = NULL, *options = NULL, *labels = NULL;
+    bool encoded = false;
+    int status = -1;
+
+    if (value_boolean(json, at, "use_path_encoding", &encoded, err) == 0 &&
+        value_weight(json, at, "weight", &payload.weight, err) == 0 &&
+        copy_json(json, at, "port", &port, err) == 0 &&
+        copy_json(json, at, "haproxy_server_options", &options, err) == 0 &&
+        copy_json(json, at, "labels", &labels, err) == 0) {
+        payload.port_json = port;
+        payload.options_json = options;
+        payload.labels_json = labels;
+        status = format_payload(service, &payload, encoded);
+        if (status != 0)
+            out_of_memory(at, err);
+        else
+            status = check_size(service, at, err);
+    }
+    free(labels);
+    free(options);
+    free(port);
+    return status;
+}
+
+/* Adds the member <key> to <to>, if it is there. Returns 0, or -1 without
+ * memory. */
+static int copy_member(json_t *to, const json_t *from, const char *key) {
+    json_t *value = json_object_get(from, key);
+
+    return value ? json_object_set(to, key, value) : 0;
+}
+
+/* Keeps what the checks are made of, so that a later configuration can be
+ * compared with it. */
+static int keep_checking(struct service_config *service, const json_t *json,
+                         const char *at, struct error *err) {
+    json_t *all = json_object();
+
+    if (all && copy_member(all, json, "host") == 0 &&
+        copy_member(all, json, "port") == 0 &&
+        copy_member(all, json, "check_interval") == 0 &&
+        copy_member(all, json, "check_mocked") == 0 &&
+        copy_member(all, json, "rate_limiting") == 0 &&
+        copy_member(all, json, "checks") == 0)
+        service->checking = json_text(all);
+    json_decref(all);
+    return service->checking ? 0 : out_of_memory(at, err);
+}
+
+static int read_checks(struct service_config *service, const json_t *json,
+                       const char *at, struct config *config,
+                       struct error *err) {
+    const json_t *list = NULL;
+    bool mocked = false;
+    char place[512];
+
+    if (value_boolean(json, at, "check_mocked", &mocked, err) != 0 ||
+        value_list(json, at, "checks", &list, err) != 0)
+        return -1;
+    if (mocked || json_array_size(list) == 0) {
+        config_note(config, LEVEL_INFO, "%s: no checks, always up", at);
+        return 0;
+    }
+    service->checks = calloc(json_array_size(list), sizeof(*service->checks));
+    if (!service->checks)
+        return out_of_memory(at, err);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        snprintf(place, sizeof(place), "%s.checks[%zu]", at, i);
+        service->check_count++;
+        if (check_config_read(&service->checks[i], json_array_get(list, i),
+                              place, service, config, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Reads all that keep_checking() keeps, but for the address. */
+static int read_checking(struct service_config *service, const json_t *json,
+                         const char *at, struct config *config,
+                         struct error *err) {
+    service->check_interval_ms = DEFAULT_INTERVAL_MS;
+    if (value_seconds(json, at, "check_interval", &service->check_interval_ms,
+                      err) != 0 ||
+        rate_config_read(&service->rate, json, at, config, err) != 0)
+        return -1;
+    return read_checks(service, json, at, config, err);
+}
+
+int service_config_restore_checks(struct service_config *service,
+                                  struct error *err) {
+    json_t *json = json_loads(service->checking, 0, NULL);
+    struct config *unread = calloc(1, sizeof(*unread));
+    int status = -1;
+
+    if (json && unread)
+        status = read_checking(service, json, service->name, unread, err);
+    else
+        out_of_memory(service->name, err);
+    config_free(unread);
+    json_decref(json);
+    return status;
+}
+
+static void note_odd_types(const json_t *json, const char *at,
+                           struct config *config) {
+    const json_t *options = json_object_get(json, "haproxy_server_options");
+    const json_t *labels = json_object_get(json, "labels");
+
+    if (options && !json_is_string(options))
+        config_note(config, LEVEL_WARNING,
+                    "%s.haproxy_server_options: not a string; published as it "
+                    "is, readers may drop it",
+                    at);
+    if (labels && !json_is_object(labels))
+        config_note(config, LEVEL_WARNING,
+                    "%s.labels: not an object; published as it is, readers "
+                    "may drop it",
+                    at);
+}
+
+int service_config_read(struct service_config *service, const char *name,
+                        const json_t *json, struct config *config,
+                        struct error *err) {
+    char at[300];
+
+    snprintf(at, sizeof(at), "services.%s", name);
+    if (!json_is_object(json)) {
+        error_set(err, "%s: must be an object ({...})", at);
+        return -1;
+    }
+    service->session_timeout_ms = config->session_timeout_ms;
+    service->creator_acl = config->creator_acl;
+    service->name = strdup(name);
+    if (!service->name)
+        return out_of_memory(at, err);
+    if (read_address(service, json, at, err) != 0 ||
+        config_znode_read(service, json, at, config, err) != 0 ||
+        read_payload(service, json, at, config->instance_id, err) != 0 ||
+        read_checking(service, json, at, config, err) != 0 ||
+        keep_checking(service, json, at, err) != 0)
+        return -1;
+    note_odd_types(json, at, config);
+    value_check_keys(config, json, at, config_keys_service);
+    return 0;
+}
+
+void service_config_close(struct service_config *service) {
+    for (size_t i = 0; i < service->check_count; i++)
+        check_config_close(&service->checks[i]);
+    free(service->checks);
+    free(service->checking);
+    free(service->instance_id);
+    free(service->node);
+    free(service->identity);
+    free(service->payload);
+    free(service->zk_path);
+    free(service->ensemble);
+    free(service->port);
+    free(service->host);
+    free(service->name);
+}
+
+struct service_config *service_config_move(struct service_config *from) {
+    struct service_config *to = malloc(sizeof(*to));
+
+    if (!to)
+        return NULL;
+    *to = *from;
+    memset(from, 0, sizeof(*from));
+    return to;
+}
+
+void service_config_free(struct service_config *service) {
+    if (!service)
+        return;
+    service_config_close(service);
+    free(service);
+}
+
+void service_config_swap_registration(struct service_config *a,
+                                      struct service_config *b) {
+    struct service_config old = *a;
+
+    *a = *b;
+    a->checking = old.checking;
+    a->check_interval_ms = old.check_interval_ms;
+    a->rate = old.rate;
+    a->checks = old.checks;
+    a->check_count = old.check_count;
+    old.checking = b->checking;
+    old.check_interval_ms = b->check_interval_ms;
+    old.rate = b->rate;
+    old.checks = b->checks;
+    old.check_count = b->check_count;
+    *b = old;
+}

@@ -1,0 +1,17 @@
+/* show.h - a service's configuration without what may be a secret
+ *
+ * Pure, but for the memory.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_CONFIG_SHOW_H
+#define NERVE_CONFIG_SHOW_H
+
+#include <jansson.h>
+
+struct service_config;
+
+/* Returns what is known to be none of <service>: a new reference, or NULL
+ * without memory. */
+json_t *config_redacted(const struct service_config *service);
+
+#endif

@@ -1,0 +1,147 @@
+/* statsd.c - tells a dogstatsd what happens, one datagram a metric
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "csrc/base/text.h"
+#include "nerve/checks/dns.h"
+#include "nerve/measure/statsd.h"
+#include "nerve/measure/statsd_line.h"
+
+#define WAITING_MAX 16384 /* bytes that are kept until the host is known */
+#define UNKNOWN_MS  1000  /* so long a host that is unknown is not asked for */
+
+struct statsd {
+    uv_loop_t *loop;       /* borrowed */
+    struct lookup *lookup; /* owned; NULL: nothing is sent */
+    struct text waiting;   /* lines, each with its newline */
+    char *host;            /* owned, or NULL */
+    int port;
+    int fd; /* owned; -1: none yet */
+    int family;
+    uint64_t unknown_until_ms;
+    uint64_t lost;
+};
+
+struct statsd *statsd_new(uv_loop_t *loop) {
+    struct statsd *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->loop = loop;
+    s->fd = -1;
+    return s;
+}
+
+static void close_socket(struct statsd *s) {
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+/* airbnb's nerve sends over IPv4; most agents listen there alone. */
+static const struct addrinfo *choose(const struct addrinfo *addresses) {
+    for (const struct addrinfo *a = addresses; a; a = a->ai_next)
+        if (a->ai_family == AF_INET)
+            return a;
+    return addresses;
+}
+
+static bool send_line(struct statsd *s, const struct addrinfo *to,
+                      const char *line, size_t length) {
+    if (s->fd >= 0 && s->family != to->ai_family)
+        close_socket(s);
+    if (s->fd < 0)
+        s->fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    s->family = to->ai_family;
+    return s->fd >= 0 &&
+           sendto(s->fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL, to->ai_addr,
+                  to->ai_addrlen) == (ssize_t)length;
+}
+
+/* Sends what waits, or gives it up where there is no address. */
+static void on_addresses(void *arg, const struct addrinfo *addresses,
+                         const char *reason) {
+    struct statsd *s = arg;
+    const struct addrinfo *to = choose(addresses);
+    const char *line = s->waiting.data;
+    size_t left = s->waiting.length, length;
+
+    (void)reason;
+    if (!to)
+        s->unknown_until_ms = uv_now(s->loop) + UNKNOWN_MS;
+    for (; left > 0; line += length + 1, left -= length + 1) {
+        length = strcspn(line, "\n");
+        if (!to || !send_line(s, to, line, length))
+            s->lost++;
+    }
+    s->waiting.length = 0;
+}
+
+int statsd_use(struct statsd *s, const char *host, int port) {
+    bool same = host && s->host && strcmp(host, s->host) == 0;
+
+    if (same && port == s->port)
+        return 0;
+    lookup_free(s->lookup);
+    free(s->host);
+    s->waiting.length = 0;
+    s->unknown_until_ms = 0;
+    s->lookup = NULL;
+    s->host = host ? strdup(host) : NULL;
+    s->port = port;
+    if (s->host)
+        s->lookup = lookup_new(s->loop, host, port, on_addresses, s);
+    return host && !s->lookup ? -1 : 0;
+}
+
+static void tell(struct statsd *s, const char *name, const char *type,
+                 uint64_t value, va_list tags) {
+    char line[STATSD_LINE_MAX];
+    size_t length = statsd_line(line, name, type, value, tags);
+
+    if (length == 0 || s->waiting.length + length > WAITING_MAX ||
+        uv_now(s->loop) < s->unknown_until_ms) {
+        s->lost++;
+        return;
+    }
+    line[length++] = '\n';
+    text_add(&s->waiting, line, length);
+    lookup_start(s->lookup);
+}
+
+void statsd_count(struct statsd *s, const char *name, ...) {
+    va_list tags;
+
+    if (!s || !s->lookup)
+        return;
+    va_start(tags, name);
+    tell(s, name, "c", 1, tags);
+    va_end(tags);
+}
+
+void statsd_time(struct statsd *s, const char *name, uint64_t ms, ...) {
+    va_list tags;
+
+    if (!s || !s->lookup)
+        return;
+    va_start(tags, ms);
+    tell(s, name, "ms", ms, tags);
+    va_end(tags);
+}
+
+uint64_t statsd_lost(const struct statsd *s) { return s->lost; }
+
+void statsd_close(struct statsd *s) {
+    if (!s)
+        return;
+    lookup_free(s->lookup);
+    close_socket(s);
+    text_close(&s->waiting);
+    free(s->host);
+    free(s);
+}

@@ -1,0 +1,39 @@
+/* statsd.h - tells a dogstatsd what happens, one datagram a metric
+ *
+ * Nothing waits for it: what cannot be sent at once is lost and counted. The
+ * host's name is looked up without holding the loop up. Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_MEASURE_STATSD_H
+#define NERVE_MEASURE_STATSD_H
+
+#include <stdint.h>
+
+#include <uv.h>
+
+struct statsd;
+
+/* Returns one that sends nothing yet; keeps <loop> borrowed. Owned by the
+ * caller, or NULL without memory. */
+struct statsd *statsd_new(uv_loop_t *loop);
+
+/* Sends to <host> and <port> from now on; NULL: nowhere. Returns 0, or -1
+ * without memory; then nothing is sent. */
+int statsd_use(struct statsd *s, const char *host, int port);
+
+/* Counts <name> once. Pairs of a tag and its value follow, and a NULL. <s> may
+ * be NULL. */
+void statsd_count(struct statsd *s, const char *name, ...)
+    __attribute__((sentinel));
+
+/* Tells that <name> took <ms>; the rest is the same. */
+void statsd_time(struct statsd *s, const char *name, uint64_t ms, ...)
+    __attribute__((sentinel));
+
+/* Returns how many metrics were lost. */
+uint64_t statsd_lost(const struct statsd *s);
+
+/* Ends and frees <s>. NULL is allowed. */
+void statsd_close(struct statsd *s);
+
+#endif

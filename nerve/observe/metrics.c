@@ -1,0 +1,270 @@
+/* metrics.c - what can be read about nerve while it runs: /metrics and /health
+ *
+ * The samples of a family stand together, so each family goes through all
+ * services once more.
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "csrc/base/text.h"
+#include "nerve/config/read.h"
+#include "nerve/measure/prometheus.h"
+#include "nerve/measure/statsd.h"
+#include "nerve/observe/health_page.h"
+#include "nerve/observe/metrics.h"
+#include "nerve/register/ensemble.h"
+#include "nerve/register/reporter.h"
+#include "nerve/services/lateness.h"
+#include "nerve/services/service.h"
+#include "nerve/services/services.h"
+#include "nerve/services/watcher.h"
+
+#define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
+#define PLAIN      "text/plain; charset=utf-8"
+#define INDEX      "/metrics\n/health\n"
+
+/* Appends the samples that one service, or one ensemble, has in a family. */
+typedef void service_fn(struct text *t, const char *name,
+                        const struct service *s);
+typedef void ensemble_fn(struct text *t, const char *name,
+                         const struct ensemble *e);
+
+static void add_state(struct text *t, const char *name, const struct service *s,
+                      bool value) {
+    struct label label = {"service", s->config->name};
+
+    exposition_sample(t, name, &label, 1, value);
+}
+
+static void add_up(struct text *t, const char *name, const struct service *s) {
+    add_state(t, name, s, watcher_state(s->watcher) == HEALTH_UP);
+}
+
+static void add_registered(struct text *t, const char *name,
+                           const struct service *s) {
+    add_state(t, name, s, reporter_is_registered(s->reporter));
+}
+
+static void add_held(struct text *t, const char *name,
+                     const struct service *s) {
+    add_state(t, name, s, reporter_is_held(s->reporter));
+}
+
+static void add_held_back(struct text *t, const char *name,
+                          const struct service *s) {
+    struct label label = {"service", s->config->name};
+
+    exposition_sample(t, name, &label, 1, watcher_held_back(s->watcher));
+}
+
+/* Names of checks are not unique in a service; their places are. */
+static void label_check(struct label labels[3], char index[12],
+                        const struct service *s, size_t i) {
+    snprintf(index, 12, "%u", (unsigned int)i);
+    labels[0] = (struct label){"service", s->config->name};
+    labels[1] = (struct label){"index", index};
+    labels[2] = (struct label){"check", s->config->checks[i].name};
+}
+
+static void add_checks(struct text *t, const char *name,
+                       const struct service *s) {
+    struct label labels[4];
+    char index[12];
+
+    for (size_t i = 0; i < s->config->check_count; i++) {
+        const struct check_tally *tally = watcher_tally(s->watcher, i);
+
+        label_check(labels, index, s, i);
+        labels[3] = (struct label){"result", "passed"};
+        exposition_sample(t, name, labels, 4, tally->passed);
+        labels[3] = (struct label){"result", "failed"};
+        exposition_sample(t, name, labels, 4, tally->failed);
+    }
+}
+
+static void add_durations(struct text *t, const char *name,
+                          const struct service *s) {
+    struct label labels[3];
+    char index[12];
+
+    for (size_t i = 0; i < s->config->check_count; i++) {
+        label_check(labels, index, s, i);
+        exposition_histogram(t, name, labels, 3,
+                             &watcher_tally(s->watcher, i)->took);
+    }
+}
+
+static void add_connected(struct text *t, const char *name,
+                          const struct ensemble *e) {
+    struct label label = {"ensemble", ensemble_hosts(e)};
+
+    exposition_sample(t, name, &label, 1, ensemble_is_connected(e));
+}
+
+static void add_sessions(struct text *t, const char *name,
+                         const struct ensemble *e) {
+    struct label label = {"ensemble", ensemble_hosts(e)};
+
+    exposition_sample(t, name, &label, 1, ensemble_counts(e)->sessions);
+}
+
+static void add_expired(struct text *t, const char *name,
+                        const struct ensemble *e) {
+    struct label label = {"ensemble", ensemble_hosts(e)};
+
+    exposition_sample(t, name, &label, 1, ensemble_counts(e)->expired);
+}
+
+static const char *const write_names[WRITE_OPS] = {"create", "set", "delete"};
+
+static void add_failures(struct text *t, const char *name,
+                         const struct ensemble *e) {
+    const struct writes *writes = &ensemble_counts(e)->writes;
+
+    for (size_t op = 0; op < WRITE_OPS; op++) {
+        struct label labels[] = {{"ensemble", ensemble_hosts(e)},
+                                 {"operation", write_names[op]}};
+
+        exposition_sample(t, name, labels, 2, writes->failures[op]);
+    }
+}
+
+static void add_writes(struct text *t, const char *name,
+                       const struct ensemble *e) {
+    const struct writes *writes = &ensemble_counts(e)->writes;
+
+    for (size_t op = 0; op < WRITE_OPS; op++) {
+        struct label labels[] = {{"ensemble", ensemble_hosts(e)},
+                                 {"operation", write_names[op]}};
+
+        exposition_histogram(t, name, labels, 2, &writes->took[op]);
+    }
+}
+
+static const struct {
+    const char *name, *type, *help;
+    service_fn *add;
+} service_families[] = {
+    {"nerve_service_up", "gauge", "Whether the service's checks pass.", add_up},
+    {"nerve_service_registered", "gauge",
+     "Whether the service is known to be registered.", add_registered},
+    {"nerve_service_held", "gauge",
+     "Whether an operator has disabled it or given it another weight.",
+     add_held},
+    {"nerve_service_held_back_total", "counter",
+     "Changes that rate_limiting has held back.", add_held_back},
+    {"nerve_checks_total", "counter", "Checks that ended.", add_checks},
+    {"nerve_check_duration_seconds", "histogram", "How long checks took.",
+     add_durations},
+};
+
+static const struct {
+    const char *name, *type, *help;
+    ensemble_fn *add;
+} ensemble_families[] = {
+    {"nerve_zk_connected", "gauge", "Whether the session is connected.",
+     add_connected},
+    {"nerve_zk_sessions_total", "counter", "Sessions that were opened.",
+     add_sessions},
+    {"nerve_zk_sessions_expired_total", "counter",
+     "Sessions that the servers have ended.", add_expired},
+    {"nerve_zk_write_failures_total", "counter",
+     "Writes to ZooKeeper that failed.", add_failures},
+    {"nerve_zk_write_duration_seconds", "histogram",
+     "How long ZooKeeper took to answer writes.", add_writes},
+};
+
+/* Two sessions with the same servers are there only while a reload changes
+ * the session_timeout: the newer one is shown. */
+static bool is_newest(const struct roster *r, size_t index) {
+    const char *hosts = ensemble_hosts(roster_ensemble(r, index));
+    const struct ensemble *e;
+
+    while ((e = roster_ensemble(r, ++index)))
+        if (strcmp(ensemble_hosts(e), hosts) == 0)
+            return false;
+    return true;
+}
+
+static void add_services(struct text *t, const struct roster *r) {
+    const struct service *s;
+
+    for (size_t f = 0; f < sizeof(service_families) / sizeof(*service_families);
+         f++) {
+        exposition_family(t, service_families[f].name, service_families[f].type,
+                          service_families[f].help);
+        for (size_t i = 0; (s = roster_service(r, i)); i++)
+            if (service_is_current(s))
+                service_families[f].add(t, service_families[f].name, s);
+    }
+}
+
+static void add_ensembles(struct text *t, const struct roster *r) {
+    const struct ensemble *e;
+
+    for (size_t f = 0;
+         f < sizeof(ensemble_families) / sizeof(*ensemble_families); f++) {
+        exposition_family(t, ensemble_families[f].name,
+                          ensemble_families[f].type, ensemble_families[f].help);
+        for (size_t i = 0; (e = roster_ensemble(r, i)); i++)
+            if (is_newest(r, i))
+                ensemble_families[f].add(t, ensemble_families[f].name, e);
+    }
+}
+
+/* Appends a family of one sample. */
+static void add_single(struct text *t, const char *name, const char *type,
+                       const char *help, uint64_t value) {
+    exposition_family(t, name, type, help);
+    exposition_sample(t, name, NULL, 0, value);
+}
+
+static void add_process(struct text *t, const struct metrics *m) {
+    const struct label version = {"version", VERSION};
+    struct label result = {"result", "done"};
+
+    exposition_family(t, "nerve_build_info", "gauge", "The version.");
+    exposition_sample(t, "nerve_build_info", &version, 1, 1);
+    exposition_family(t, "nerve_config_reloads_total", "counter",
+                      "Configurations that were read anew.");
+    exposition_sample(t, "nerve_config_reloads_total", &result, 1, m->reloads);
+    result.value = "refused";
+    exposition_sample(t, "nerve_config_reloads_total", &result, 1,
+                      m->refused_reloads);
+    exposition_family(t, "nerve_check_late_seconds", "histogram",
+                      "How late passes of checks started.");
+    exposition_histogram(t, "nerve_check_late_seconds", NULL, 0,
+                         &m->late->starts);
+    add_single(t, "nerve_checks_left_out_total", "counter",
+               "Passes left out because the one before still ran.",
+               m->late->left_out);
+    exposition_family(t, "nerve_loop_lag_seconds", "histogram",
+                      "How late the loop came to a timer of every second.");
+    exposition_histogram(t, "nerve_loop_lag_seconds", NULL, 0, &m->loop_lag);
+    add_single(t, "nerve_statsd_lost_total", "counter",
+               "Metrics that could not be sent to statsd.",
+               statsd_lost(m->statsd));
+}
+
+static char *all_metrics(const struct metrics *m) {
+    struct text t = {0};
+
+    add_process(&t, m);
+    add_services(&t, m->roster);
+    add_ensembles(&t, m->roster);
+    return text_take(&t);
+}
+
+struct web_page metrics_page(void *arg, const char *path) {
+    const struct metrics *m = arg;
+
+    if (strcmp(path, "/metrics") == 0)
+        return (struct web_page){200, PROMETHEUS, all_metrics(m)};
+    if (strcmp(path, "/health") == 0)
+        return health_page(m->roster);
+    if (strcmp(path, "/") == 0)
+        return (struct web_page){200, PLAIN, strdup(INDEX)};
+    return (struct web_page){404, PLAIN, strdup("there are:\n" INDEX)};
+}

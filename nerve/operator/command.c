@@ -1,0 +1,160 @@
+/* command.c - what is asked for over the control socket
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/base/error.h"
+#include "nerve/config/value.h"
+#include "nerve/operator/command.h"
+#include "nerve/operator/duration.h"
+#include "nerve/services/hold.h"
+
+#define REASON_MAX 256
+#define KEYS_MAX   5
+
+static const struct {
+    const char *name;
+    const char *keys[KEYS_MAX + 1]; /* those that it may have */
+} commands[] = {
+    [CONTROL_STATUS] = {"status", {NULL}},
+    [CONTROL_DUMP] = {"dump", {NULL}},
+    [CONTROL_DISABLE] = {"disable",
+                         {"service", "reason", "for_ms", "drain_ms", NULL}},
+    [CONTROL_ENABLE] = {"enable", {"service", NULL}},
+    [CONTROL_WEIGHT] = {"weight",
+                        {"service", "weight", "reason", "for_ms", NULL}},
+    [CONTROL_WAIT] = {"wait", {"service", "up", "timeout_ms", NULL}},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static bool has_key(enum control_kind kind, const char *name) {
+    const char *const *keys = commands[kind].keys;
+
+    while (*keys && strcmp(*keys, name) != 0)
+        keys++;
+    return *keys != NULL || strcmp(name, "command") == 0;
+}
+
+static int read_kind(enum control_kind *kind, const json_t *json,
+                     struct error *err) {
+    const json_t *value = json_object_get(json, "command");
+    const char *name = json_string_value(value);
+    size_t i = 0;
+
+    while (name && i < COMMANDS && strcmp(commands[i].name, name) != 0)
+        i++;
+    *kind = (enum control_kind)i;
+    if (name && i < COMMANDS)
+        return 0;
+    error_set(err, "command: must be one of status, dump, disable, enable, "
+                   "weight, wait");
+    return -1;
+}
+
+static int check_keys(enum control_kind kind, const json_t *json,
+                      struct error *err) {
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)json, name, value) {
+        if (has_key(kind, name))
+            continue;
+        error_set(err, "%.60s: no key of %s", name, commands[kind].name);
+        return -1;
+    }
+    return 0;
+}
+
+/* A reason is shown in one line of a table. */
+static int check_reason(const struct control_command *command,
+                        struct error *err) {
+    if (command->kind == CONTROL_DISABLE && !command->reason) {
+        error_set(err, "reason: missing; it must say why, for those who find "
+                       "the service disabled");
+        return -1;
+    }
+    if (!command->reason || strlen(command->reason) <= REASON_MAX)
+        return 0;
+    error_set(err, "reason: longer than %d bytes", REASON_MAX);
+    return -1;
+}
+
+/* Milliseconds from <min>. Absent, <out> stays as it is. */
+static int read_ms(const json_t *json, const char *key, int64_t min,
+                   int64_t max, int64_t *out, struct error *err) {
+    const json_t *value = json_object_get(json, key);
+    json_int_t number = json_integer_value(value);
+    char right[80];
+
+    if (!value)
+        return 0;
+    snprintf(right, sizeof(right), "milliseconds (%lld to %lld)",
+             (long long)min, (long long)max);
+    if (!json_is_integer(value) || number < min || number > max)
+        return value_wrong(value, "", key, right, err);
+    *out = number;
+    return 0;
+}
+
+static int read_times(struct control_command *command, const json_t *json,
+                      struct error *err) {
+    int64_t drain_ms = CONTROL_DRAIN_MS, timeout_ms = CONTROL_WAIT_MS;
+
+    if (read_ms(json, "for_ms", 1, DURATION_MAX_MS, &command->for_ms, err) !=
+            0 ||
+        read_ms(json, "drain_ms", 0, HOLD_DRAIN_MAX_MS, &drain_ms, err) != 0 ||
+        read_ms(json, "timeout_ms", 0, HOLD_DRAIN_MAX_MS, &timeout_ms, err) !=
+            0)
+        return -1;
+    command->drain_ms = (unsigned int)drain_ms;
+    command->timeout_ms = (unsigned int)timeout_ms;
+    return 0;
+}
+
+static int read_rest(struct control_command *command, const json_t *json,
+                     struct error *err) {
+    bool named = has_key(command->kind, "service");
+
+    command->weight = -1;
+    command->up = true;
+    if (named && value_required_string(json, "", "service", "a service's name",
+                                       &command->service, err) != 0)
+        return -1;
+    if (value_string(json, "", "reason", &command->reason, err) != 0 ||
+        check_reason(command, err) != 0 ||
+        value_weight(json, "", "weight", &command->weight, err) != 0 ||
+        value_boolean(json, "", "up", &command->up, err) != 0 ||
+        read_times(command, json, err) != 0)
+        return -1;
+    if (command->kind == CONTROL_WEIGHT && command->weight < 0) {
+        error_set(err, "weight: missing; it must be a whole number from 0");
+        return -1;
+    }
+    return 0;
+}
+
+int control_command_read(struct control_command *command, const char *line,
+                         size_t length, struct error *err) {
+    json_error_t wrong;
+    json_t *json = json_loadb(line, length, JSON_REJECT_DUPLICATES, &wrong);
+    int status = -1;
+
+    memset(command, 0, sizeof(*command));
+    if (!json)
+        error_set(err, "a request must be JSON: %s", wrong.text);
+    else if (!json_is_object(json))
+        error_set(err, "a request must be an object ({...})");
+    else if (read_kind(&command->kind, json, err) == 0 &&
+             check_keys(command->kind, json, err) == 0)
+        status = read_rest(command, json, err);
+    json_decref(json);
+    return status;
+}
+
+void control_command_close(struct control_command *command) {
+    free(command->service);
+    free(command->reason);
+    memset(command, 0, sizeof(*command));
+}

@@ -1,0 +1,54 @@
+/* holds.h - the holds, and the file that keeps them over a restart
+ *
+ * Loop thread only; the file is written on a worker.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_OPERATOR_HOLDS_H
+#define NERVE_OPERATOR_HOLDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "nerve/services/hold.h"
+
+struct error;
+struct event;
+struct queue;
+struct worker;
+
+/* How a change fares on its way into the file. */
+enum hold_kept { HOLD_BEING_KEPT = 0, HOLD_KEPT, HOLD_NOT_KEPT };
+
+struct hold_store { /* zeroed but for what is borrowed, which comes first */
+    struct queue *queue;
+    struct worker *worker;
+    struct holds holds;
+    char *path;       /* owned; of the file, or NULL */
+    uint32_t written; /* the number of the last write */
+    uint32_t ended;   /* of the last one that has ended */
+    int error;        /* errno of it, or 0 */
+};
+
+/* Keeps the holds in the file <path> from now on, and in no other; NULL: in
+ * none. Returns 0, or -1 with <err>; then nothing has changed. */
+int hold_store_use(struct hold_store *s, const char *path, struct error *err);
+
+/* Reads the file; one that is not there has no holds. Returns 0, or -1 with
+ * <err>; then there are none. */
+int hold_store_read(struct hold_store *s, struct error *err);
+
+/* Begins to write the file. Returns the number of this write, for
+ * hold_store_kept(). */
+uint32_t hold_store_write(struct hold_store *s);
+
+/* Takes note of <ev>, the end of a write. */
+void hold_store_absorb(struct hold_store *s, const struct event *ev);
+
+/* Tells how the write <number> fares. <error> is errno if it failed. */
+enum hold_kept hold_store_kept(const struct hold_store *s, uint32_t number,
+                               int *error);
+
+/* Frees what <s> owns. */
+void hold_store_close(struct hold_store *s);
+
+#endif

@@ -1,0 +1,224 @@
+/* upgrade.c - another binary takes this process over, sessions and all
+ *
+ *   checking  the new binary reads the configuration (-k)
+ *   pausing   no check runs any more, and no program of one is left, for
+ *             nobody else could wait for that
+ *   exec      all threads end, all else goes on in the new binary
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "csrc/base/error.h"
+#include "nerve/checks/child.h"
+#include "nerve/log.h"
+#include "nerve/process/handover.h"
+#include "nerve/process/systemd.h"
+#include "nerve/process/upgrade.h"
+#include "nerve/services/services.h"
+#include "nerve/signals.h"
+
+#define VARIABLE  "NERVE_HANDOVER" /* the memfd's number */
+#define CHECK_MS  10000
+#define PAUSE_MS  1000
+#define TICK_MS   10
+#define FLUSH_MS  100
+#define BYTES_MAX (64 << 20)
+
+void upgrade_stop(struct upgrade *u) {
+    if (u->checking)
+        child_kill(u->checking);
+    if (u->holds_signals)
+        signals_release();
+    u->checking = NULL;
+    u->under_way = u->holds_signals = false;
+    uv_timer_stop(&u->timer);
+}
+
+static void refuse(struct upgrade *u, const char *what, const char *why) {
+    upgrade_stop(u);
+    log_line(u->log, LEVEL_ERROR, "not upgraded, nothing is changed: %s: %s",
+             what, why);
+    notify_ready();
+}
+
+/* Writes what is known into a new memfd, which exec leaves open. Returns it, or
+ * -1. */
+static int write_state(const struct roster *roster) {
+    json_t *all = handover_begin();
+    char *text = NULL;
+    size_t length, done = 0;
+    int fd = memfd_create("nerve", 0);
+
+    if (fd >= 0 && all && roster_save(roster, all) == 0)
+        text = json_dumps(all, JSON_COMPACT);
+    json_decref(all);
+    length = text ? strlen(text) : 0;
+    while (done < length) {
+        ssize_t count = write(fd, text + done, length - done);
+
+        if (count <= 0)
+            break;
+        done += (size_t)count;
+    }
+    free(text);
+    if (length > 0 && done == length)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Returns only when it fails. */
+static void execute(struct upgrade *u) {
+    int fd = write_state(u->roster);
+    char number[16];
+    int reason;
+
+    if (fd < 0) {
+        refuse(u, "memfd", "no memory");
+        return;
+    }
+    snprintf(number, sizeof(number), "%d", fd);
+    setenv(VARIABLE, number, 1);
+    log_line(u->log, LEVEL_INFO, "SIGUSR2: %s takes over", u->argv[0]);
+    log_flush(u->log, FLUSH_MS);
+    execvp(u->argv[0], u->argv);
+    reason = errno;
+    unsetenv(VARIABLE);
+    close(fd);
+    refuse(u, u->argv[0], strerror(reason));
+}
+
+/* A signal that has come is still to be read by the loop, which happens before
+ * the next call; one that comes from now on is for the new binary. A reload may
+ * bring checks that are not paused yet. */
+static void on_pausing(uv_timer_t *timer) {
+    struct upgrade *u = timer->data;
+
+    roster_pause(u->roster);
+    if (!u->holds_signals) {
+        signals_hold();
+        u->holds_signals = true;
+        return;
+    }
+    if (child_count() == 0)
+        execute(u);
+    else if (uv_now(u->loop) >= u->give_up_ms)
+        refuse(u, "exec checks", "a program does not end though it is killed");
+    if (!u->under_way)
+        roster_resume(u->roster);
+}
+
+static void on_checked(void *arg, int status, const char *line) {
+    struct upgrade *u = arg;
+    char how[240];
+
+    u->checking = NULL;
+    if (status != 0) {
+        child_describe(status, line, how, sizeof(how));
+        refuse(u, u->argv[0], how);
+        return;
+    }
+    u->give_up_ms = uv_now(u->loop) + PAUSE_MS;
+    uv_timer_start(&u->timer, on_pausing, 0, TICK_MS);
+}
+
+static void on_check_overrun(uv_timer_t *timer) {
+    struct upgrade *u = timer->data;
+
+    refuse(u, u->argv[0], "no answer to -k within 10 s");
+}
+
+/* Returns the command line with -k, owned by the caller, its strings not; or
+ * NULL without memory. */
+static char **check_command(char *const *argv) {
+    static char check[] = "-k";
+    size_t count = 0;
+    char **command;
+
+    while (argv[count])
+        count++;
+    command = calloc(count + 2, sizeof(*command));
+    if (!command)
+        return NULL;
+    memcpy(command, argv, count * sizeof(*command));
+    command[count] = check;
+    return command;
+}
+
+void upgrade_open(struct upgrade *u) {
+    uv_timer_init(u->loop, &u->timer);
+    u->timer.data = u;
+}
+
+void upgrade_start(struct upgrade *u) {
+    char **command;
+    int error = ENOMEM;
+
+    if (u->under_way)
+        return;
+    u->under_way = true;
+    command = check_command(u->argv);
+    if (command)
+        u->checking = child_start(u->loop, command, on_checked, u, &error);
+    free(command);
+    if (u->checking)
+        uv_timer_start(&u->timer, on_check_overrun, CHECK_MS, 0);
+    else
+        refuse(u, u->argv[0], strerror(error));
+}
+
+void upgrade_close(struct upgrade *u) {
+    upgrade_stop(u);
+    uv_close((uv_handle_t *)&u->timer, NULL);
+}
+
+/* Returns all that <fd> holds, owned by the caller, or NULL. */
+static char *read_state(int fd, size_t *length) {
+    struct stat about;
+    size_t done = 0;
+    char *bytes;
+
+    if (fstat(fd, &about) != 0 || about.st_size <= 0 ||
+        about.st_size > BYTES_MAX)
+        return NULL;
+    *length = (size_t)about.st_size;
+    bytes = malloc(*length);
+    while (bytes && done < *length) {
+        ssize_t count = pread(fd, bytes + done, *length - done, (off_t)done);
+
+        if (count <= 0) {
+            free(bytes);
+            return NULL;
+        }
+        done += (size_t)count;
+    }
+    return bytes;
+}
+
+/* The client library's descriptors are not close-on-exec, and its threads may
+ * open some until the very moment of exec: they are closed on this side. */
+struct handover *upgrade_receive(struct error *err) {
+    const char *number = getenv(VARIABLE);
+    struct handover *from = NULL;
+    size_t length = 0;
+    char *bytes;
+
+    if (!number)
+        return NULL;
+    bytes = read_state(atoi(number), &length);
+    if (bytes)
+        from = handover_read(bytes, length, err);
+    else
+        error_set(err, "what was handed over cannot be read");
+    free(bytes);
+    unsetenv(VARIABLE);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    return from;
+}

@@ -1,0 +1,349 @@
+/* ensemble.c - one session for each distinct zk_hosts, and who uses it
+ * SPDX-License-Identifier: MIT
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/base/error.h"
+#include "csrc/zookeeper/session.h"
+#include "nerve/log.h"
+#include "nerve/measure/statsd.h"
+#include "nerve/measure/statsd_line.h"
+#include "nerve/process/handover.h"
+#include "nerve/register/ensemble.h"
+#include "nerve/register/reporter.h"
+#include "nerve/register/resolver.h"
+
+#define TICK_MS        200
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 30000
+
+struct ensemble {
+    struct ensemble_env env;
+    char *hosts;                /* owned */
+    struct session *session;    /* owned; NULL until the names are known */
+    struct resolver *resolving; /* under way, or NULL */
+    uint64_t resolve_at_ms;     /* when to try again; 0: no need */
+    uint64_t backoff_ms;
+    struct reporter **reporters; /* owned list of borrowed ones */
+    size_t count;
+    uv_timer_t timer;
+    bool said_unknown; /* the log has it already */
+    struct ensemble_counts counts;
+};
+
+bool ensemble_serves(const struct ensemble *e, const char *hosts,
+                     int session_timeout_ms) {
+    return strcmp(e->hosts, hosts) == 0 &&
+           e->env.session_timeout_ms == session_timeout_ms;
+}
+
+const char *ensemble_hosts(const struct ensemble *e) { return e->hosts; }
+
+bool ensemble_is_connected(const struct ensemble *e) {
+    return e->session && session_state(e->session) == SESSION_CONNECTED;
+}
+
+const struct ensemble_counts *ensemble_counts(const struct ensemble *e) {
+    return &e->counts;
+}
+
+/* A reporter that comes later finds the session as the others do. */
+static void tell_state(struct ensemble *e, struct reporter *reporter) {
+    struct event ev = {.type = EVENT_SESSION,
+                       .state = session_state(e->session),
+                       .link = LINK_NEW_HANDLE};
+
+    reporter_attach(reporter, e->session);
+    reporter_absorb(reporter, &ev, (int64_t)uv_now(e->env.loop));
+}
+
+int ensemble_add(struct ensemble *e, struct reporter *reporter) {
+    struct reporter **list =
+        realloc(e->reporters, (e->count + 1) * sizeof(struct reporter *));
+
+    if (!list)
+        return -1;
+    e->reporters = list;
+    list[e->count++] = reporter;
+    if (e->session)
+        tell_state(e, reporter);
+    return 0;
+}
+
+void ensemble_remove(struct ensemble *e, const struct reporter *reporter) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < e->count; i++)
+        if (e->reporters[i] != reporter)
+            e->reporters[kept++] = e->reporters[i];
+    e->count = kept;
+}
+
+bool ensemble_is_used(const struct ensemble *e) { return e->count > 0; }
+
+static void show_auth(struct ensemble *e) {
+    const char *auth = e->env.auth;
+
+    if (e->session && auth &&
+        session_add_auth(e->session, "digest", auth, strlen(auth)) < 0)
+        log_line(e->env.log, LEVEL_ERROR,
+                 "%s: no credentials are shown: out of memory", e->hosts);
+}
+
+void ensemble_use_auth(struct ensemble *e, const char *auth) {
+    e->env.auth = auth;
+    show_auth(e);
+}
+
+static void open_session(struct ensemble *e, const char *numeric,
+                         const struct session_identity *resume,
+                         struct error *err) {
+    struct session_options options = {.hosts = numeric,
+                                      .timeout_ms = e->env.session_timeout_ms,
+                                      .resume = resume};
+
+    e->session = session_open(e->env.queue, e->env.worker, &options, err);
+    show_auth(e);
+    for (size_t i = 0; e->session && i < e->count; i++)
+        reporter_attach(e->reporters[i], e->session);
+}
+
+static void put_off(struct ensemble *e, const char *why) {
+    log_line(e->env.log, LEVEL_WARNING, "%s: %s; next try in %d s", e->hosts,
+             why, (int)(e->backoff_ms / 1000));
+    e->resolve_at_ms = uv_now(e->env.loop) + e->backoff_ms;
+    e->backoff_ms *= 2;
+    if (e->backoff_ms > BACKOFF_MAX_MS)
+        e->backoff_ms = BACKOFF_MAX_MS;
+}
+
+/* The names are known, or they are not to be had now. As long as no server
+ * answers they are looked up for each handle: servers that have moved may be
+ * known late. */
+static void use_addresses(void *arg, const char *numeric,
+                          const struct error *why) {
+    struct ensemble *e = arg;
+    struct error err = *why;
+
+    e->resolving = NULL;
+    log_line(e->env.log, LEVEL_DEBUG, "%s: looked up: %s", e->hosts,
+             numeric ? numeric : err.text);
+    if (numeric && e->session)
+        session_set_hosts(e->session, numeric);
+    else if (numeric)
+        open_session(e, numeric, NULL, &err);
+    if (!numeric || !e->session)
+        put_off(e, err.text);
+    else if (session_state(e->session) == SESSION_UNKNOWN)
+        e->resolve_at_ms =
+            uv_now(e->env.loop) + (uint64_t)e->env.session_timeout_ms;
+}
+
+static void start_resolving(struct ensemble *e) {
+    struct error err = {0};
+
+    e->resolve_at_ms = 0;
+    if (e->resolving)
+        return;
+    e->resolving =
+        resolver_start(e->env.loop, e->hosts, use_addresses, e, &err);
+    if (!e->resolving)
+        put_off(e, err.text);
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct ensemble *e = timer->data;
+    uint64_t now = uv_now(e->env.loop);
+
+    if (e->resolve_at_ms && now >= e->resolve_at_ms)
+        start_resolving(e);
+    if (e->session)
+        session_tick(e->session);
+    for (size_t i = 0; i < e->count; i++)
+        reporter_tick(e->reporters[i], (int64_t)now);
+}
+
+/* Makes one that does not know its servers' addresses. */
+static struct ensemble *make(const struct ensemble_env *env,
+                             const char *hosts) {
+    struct ensemble *e = calloc(1, sizeof(*e));
+
+    if (e)
+        e->hosts = strdup(hosts);
+    if (!e || !e->hosts) {
+        free(e);
+        return NULL;
+    }
+    e->env = *env;
+    e->backoff_ms = BACKOFF_MIN_MS;
+    uv_timer_init(env->loop, &e->timer);
+    e->timer.data = e;
+    uv_timer_start(&e->timer, on_tick, TICK_MS, TICK_MS);
+    return e;
+}
+
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts) {
+    struct ensemble *e = make(env, hosts);
+
+    if (e)
+        start_resolving(e);
+    return e;
+}
+
+/* The addresses are those of before: to ask for them could take longer than
+ * the session lives. */
+struct ensemble *ensemble_resume(const struct ensemble_env *env,
+                                 const struct handover_session *session) {
+    struct ensemble *e = make(env, session->ensemble);
+    struct error err = {0};
+
+    if (!e)
+        return NULL;
+    open_session(e, session->hosts, &session->identity, &err);
+    if (!e->session)
+        put_off(e, err.text);
+    return e;
+}
+
+bool ensemble_save(const struct ensemble *e, struct handover_session *session) {
+    if (!e->session)
+        return false;
+    *session = (struct handover_session){
+        .ensemble = e->hosts,
+        .session_timeout_ms = e->env.session_timeout_ms,
+        .hosts = session_hosts(e->session),
+        .identity = session_identity(e->session)};
+    return session->identity.id != 0;
+}
+
+static void say_connected(struct ensemble *e, const struct event *ev) {
+    static const char *const words[] = {
+        [LINK_NONE] = "connected",
+        [LINK_SAME_HANDLE] = "connected again",
+        [LINK_NEW_HANDLE] = "session resumed",
+        [LINK_NEW_SESSION] = "connected, new session",
+    };
+    struct log *log = e->env.log;
+
+    log_line(log, LEVEL_INFO, "%s: %s 0x%" PRIx64 ", timeout %d ms", e->hosts,
+             words[ev->link], (uint64_t)ev->client_id, ev->timeout_ms);
+    if (ev->link == LINK_NEW_SESSION &&
+        ev->timeout_ms != e->env.session_timeout_ms)
+        log_line(log, LEVEL_WARNING,
+                 "%s: session timeout %d ms asked for, the servers allow %d ms",
+                 e->hosts, e->env.session_timeout_ms, ev->timeout_ms);
+}
+
+/* Says a change of the session's state, in words that tell what follows. */
+static void say_state(struct ensemble *e, const struct event *ev) {
+    struct log *log = e->env.log;
+
+    switch (ev->state) {
+    case SESSION_CONNECTED:
+        say_connected(e, ev);
+        break;
+    case SESSION_CONNECTING:
+        log_line(log, LEVEL_WARNING,
+                 "%s: connection lost; registrations stay as they are",
+                 e->hosts);
+        break;
+    case SESSION_UNKNOWN:
+        if (!e->said_unknown)
+            log_line(log, LEVEL_WARNING,
+                     "%s: no answer for a session timeout; checks go on, "
+                     "registrations wait",
+                     e->hosts);
+        break;
+    case SESSION_EXPIRED:
+        log_line(log, LEVEL_WARNING,
+                 "%s: session expired; registrations will be created again",
+                 e->hosts);
+        break;
+    case SESSION_AUTH_FAILED:
+        log_line(log, LEVEL_ERROR, "%s: the servers refuse the credentials",
+                 e->hosts);
+        break;
+    case SESSION_NO_THREADS:
+        log_line(log, LEVEL_ERROR,
+                 "%s: no threads can be started (RLIMIT_NPROC?); trying again",
+                 e->hosts);
+        break;
+    }
+    e->said_unknown = ev->state == SESSION_UNKNOWN;
+}
+
+static void on_session(struct ensemble *e, const struct event *ev) {
+    say_state(e, ev);
+    e->counts.sessions +=
+        ev->state == SESSION_CONNECTED && ev->link == LINK_NEW_SESSION;
+    e->counts.expired += ev->state == SESSION_EXPIRED;
+    if (ev->state == SESSION_CONNECTED) {
+        e->backoff_ms = BACKOFF_MIN_MS;
+        e->resolve_at_ms = 0;
+    }
+    if (ev->state == SESSION_UNKNOWN)
+        start_resolving(e);
+}
+
+/* Counts the answer to a write. */
+static void count_write(struct ensemble *e, const struct event *ev) {
+    static const char *const names[] = {
+        [WRITE_CREATE] = "nerve.reporter.zk.create.elapsed_time",
+        [WRITE_SET] = "nerve.reporter.zk.save.elapsed_time",
+        [WRITE_DELETE] = "nerve.reporter.zk.delete.elapsed_time",
+    };
+    enum write_op op;
+    char cluster[256];
+
+    if (!writes_is_answer(ev, &op))
+        return;
+    writes_count(&e->counts.writes, ev);
+    statsd_cluster(e->hosts, cluster, sizeof(cluster));
+    statsd_time(e->env.statsd, names[op],
+                (uint64_t)(ev->time_us - ev->asked_us) / 1000, "zk_cluster",
+                cluster, NULL);
+}
+
+void ensemble_absorb(struct ensemble *e, struct event *ev) {
+    int64_t now = (int64_t)uv_now(e->env.loop);
+
+    if (ev->type == EVENT_LOG || !e->session)
+        return;
+    if (ev->session != 0 && ev->session != session_number(e->session))
+        return;
+    if (ev->session != 0 && !session_absorb(e->session, ev))
+        return;
+    if (ev->type == EVENT_SESSION)
+        on_session(e, ev);
+    count_write(e, ev);
+    for (size_t i = 0; i < e->count; i++)
+        reporter_absorb(e->reporters[i], ev, now);
+}
+
+bool ensemble_is_gone(const struct ensemble *e) {
+    for (size_t i = 0; i < e->count; i++)
+        if (!reporter_is_gone(e->reporters[i]))
+            return false;
+    return true;
+}
+
+static void on_closed(uv_handle_t *timer) {
+    struct ensemble *e = timer->data;
+
+    free(e->hosts);
+    free(e);
+}
+
+void ensemble_close(struct ensemble *e) {
+    if (!e)
+        return;
+    resolver_abandon(e->resolving);
+    for (size_t i = 0; i < e->count; i++)
+        reporter_attach(e->reporters[i], NULL);
+    session_close(e->session);
+    free(e->reporters);
+    uv_close((uv_handle_t *)&e->timer, on_closed);
+}

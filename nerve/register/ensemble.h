@@ -1,0 +1,95 @@
+/* ensemble.h - one session for each distinct zk_hosts, and who uses it
+ *
+ * Looks the servers' names up without blocking the loop, opens the session,
+ * lets its time pass, says how it fares, and hands its events to the
+ * reporters. Loop thread only.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_REGISTER_ENSEMBLE_H
+#define NERVE_REGISTER_ENSEMBLE_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include "nerve/register/write_stats.h"
+
+struct ensemble;
+struct event;
+struct handover_session;
+struct log;
+struct queue;
+struct reporter;
+struct statsd;
+struct worker;
+
+/* What ensembles run on; all borrowed. */
+struct ensemble_env {
+    uv_loop_t *loop;
+    struct queue *queue;
+    struct worker *worker;
+    struct log *log;
+    struct statsd *statsd; /* or NULL */
+    int session_timeout_ms;
+    const char *auth; /* "user:password", or NULL; see ensemble_use_auth() */
+};
+
+/* What has happened with an ensemble so far. */
+struct ensemble_counts {
+    uint64_t sessions; /* opened */
+    uint64_t expired;  /* of them */
+    struct writes writes;
+};
+
+/* Returns the ensemble of <hosts>, which looks their names up at once and then
+ * opens the session; keeps what is in <env> borrowed. Owned by the caller, or
+ * NULL without memory. */
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts);
+
+/* The same, but it resumes the session of another process at once. */
+struct ensemble *ensemble_resume(const struct ensemble_env *env,
+                                 const struct handover_session *session);
+
+/* Copies what resumes the session to <session>, all borrowed until the next
+ * call but this. Returns false when there is no session yet. */
+bool ensemble_save(const struct ensemble *e, struct handover_session *session);
+
+/* Shows <auth>, which it keeps borrowed in the place of the one before, to the
+ * servers from now on; not NULL. */
+void ensemble_use_auth(struct ensemble *e, const char *auth);
+
+/* Tells whether it was made with these. */
+bool ensemble_serves(const struct ensemble *e, const char *hosts,
+                     int session_timeout_ms);
+
+/* Returns the servers, as they were given; borrowed from <e>. */
+const char *ensemble_hosts(const struct ensemble *e);
+
+/* Tells whether its session is connected. */
+bool ensemble_is_connected(const struct ensemble *e);
+
+/* Returns what was counted; borrowed from <e>. */
+const struct ensemble_counts *ensemble_counts(const struct ensemble *e);
+
+/* Adds a reporter; keeps it borrowed. Returns 0, or -1 without memory. */
+int ensemble_add(struct ensemble *e, struct reporter *reporter);
+
+/* Forgets <reporter>. */
+void ensemble_remove(struct ensemble *e, const struct reporter *reporter);
+
+/* Tells whether it has any reporter. */
+bool ensemble_is_used(const struct ensemble *e);
+
+/* Takes note of <ev> if it is of this ensemble's session, or of none. */
+void ensemble_absorb(struct ensemble *e, struct event *ev);
+
+/* Tells whether there is nothing to wait for before the end: no registration
+ * is left. */
+bool ensemble_is_gone(const struct ensemble *e);
+
+/* Ends the session and frees <e>, in a later turn of the loop. NULL is
+ * allowed. */
+void ensemble_close(struct ensemble *e);
+
+#endif

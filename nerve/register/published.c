@@ -1,0 +1,71 @@
+/* published.c - what of a service is published: its configuration, or a hold's
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "nerve/config/payload.h"
+#include "nerve/register/published.h"
+
+/* Shows the configuration, but for what is owned. */
+static void show(struct wording *w) {
+    w->shown = *w->config;
+    if (w->payload)
+        w->shown.payload = w->payload;
+    if (w->node)
+        w->shown.node = w->node;
+}
+
+void wording_open(struct wording *w, const struct service_config *config) {
+    *w = (struct wording){.config = config, .weight = -1};
+    show(w);
+}
+
+void wording_use(struct wording *w, const struct service_config *config) {
+    w->config = config;
+    w->stale = w->stale || w->weight >= 0;
+    show(w);
+}
+
+void wording_weigh(struct wording *w, int64_t weight) {
+    w->stale = w->stale || weight != w->weight;
+    w->weight = weight;
+}
+
+static enum wording_change compare(const struct service_config *shown,
+                                   const char *payload, const char *node) {
+    if (strcmp(shown->node, node) != 0)
+        return WORDING_NAME;
+    return strcmp(shown->payload, payload) == 0 ? WORDING_SAME : WORDING_DATA;
+}
+
+int wording_renew(struct wording *w, enum wording_change *change) {
+    const struct service_config *config = w->config;
+    char *payload = NULL, *node = NULL;
+
+    if (w->weight >= 0) {
+        payload =
+            payload_with_weight(config->payload, config->identity, w->weight);
+        if (payload && config->encoded)
+            node = payload_encoded_node_name(config->instance_id, payload);
+        if (!payload || (config->encoded && !node)) {
+            free(payload);
+            return -1;
+        }
+    }
+    *change = compare(&w->shown, payload ? payload : config->payload,
+                      node ? node : config->node);
+    wording_close(w);
+    w->payload = payload;
+    w->node = node;
+    w->stale = false;
+    show(w);
+    return 0;
+}
+
+void wording_close(struct wording *w) {
+    free(w->payload);
+    free(w->node);
+    w->payload = NULL;
+    w->node = NULL;
+}

@@ -1,0 +1,60 @@
+/* znode_owner.c - whose a znode is that was found where ours goes
+ * SPDX-License-Identifier: MIT
+ */
+#include <string.h>
+
+#include "nerve/config/payload.h"
+#include "nerve/config/read.h"
+#include "nerve/register/znode_owner.h"
+
+#define SEQUENCE_DIGITS 10
+
+static bool is_numbered(const struct service_config *service,
+                        const char *name) {
+    size_t head = strlen(service->node);
+
+    return strncmp(name, service->node, head) == 0 &&
+           strlen(name + head) >= SEQUENCE_DIGITS &&
+           name[head + strspn(name + head, "-0123456789")] == '\0';
+}
+
+bool claim_is_candidate(const struct service_config *service,
+                        const char *name) {
+    return config_is_sequential(service) ? is_numbered(service, name)
+                                         : strcmp(name, service->node) == 0;
+}
+
+bool claim_may_be_orphan(const struct service_config *service,
+                         const char *name) {
+    return is_numbered(service, name) || strcmp(name, service->node) == 0;
+}
+
+bool claim_is_orphan(const struct service_config *service, int64_t owner,
+                     const char *data, size_t length) {
+    return owner == 0 && payload_is_of(data, length, service->identity);
+}
+
+/* A sequential znode is in nobody's way: what is not ours is others'. */
+static enum claim decide_sequential(bool ours, bool names_us) {
+    return ours && names_us ? CLAIM_OURS : CLAIM_OTHERS;
+}
+
+enum claim claim_decide(const struct service_config *service, int64_t session,
+                        int64_t owner, const char *data, size_t length) {
+    bool names_us = payload_is_of(data, length, service->identity);
+
+    switch (service->node_type) {
+    case NODE_EPHEMERAL_SEQUENTIAL:
+        return decide_sequential(owner == session, names_us);
+    case NODE_PERSISTENT_SEQUENTIAL:
+        return decide_sequential(owner == 0, names_us);
+    case NODE_PERSISTENT:
+        /* Its name is ours alone, and it has outlived whoever made it. */
+        return owner == 0 ? CLAIM_OURS : CLAIM_HELD;
+    case NODE_EPHEMERAL:
+        if (owner == session)
+            return CLAIM_OURS;
+        return owner == 0 && names_us ? CLAIM_LEFTOVER : CLAIM_HELD;
+    }
+    return CLAIM_HELD;
+}

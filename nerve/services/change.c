@@ -1,0 +1,230 @@
+/* change.c - how a new configuration changes the services that run
+ *
+ * A change is prepared first, all that takes memory, and then carried out.
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "csrc/base/error.h"
+#include "nerve/config/compare.h"
+#include "nerve/config/read.h"
+#include "nerve/config/service.h"
+#include "nerve/log.h"
+#include "nerve/measure/statsd.h"
+#include "nerve/measure/statsd_line.h"
+#include "nerve/register/ensemble.h"
+#include "nerve/services/roster_parts.h"
+#include "nerve/services/service.h"
+#include "nerve/services/watcher.h"
+
+/* One service of a new configuration. */
+struct addition {
+    struct service_config *config; /* owned until it is given away */
+    struct service *kept;          /* borrowed; the same registration */
+    struct service *added;         /* owned until then */
+    struct watcher *watcher;       /* owned until then; <kept> gets it */
+};
+
+/* A change that is prepared. */
+struct change {
+    struct config_fate *fates;  /* owned; of those that run */
+    struct addition *additions; /* owned, with their members */
+    size_t count;
+};
+
+/* Finds what becomes of each service that runs. */
+static int compare(const struct roster *r, const struct config *config,
+                   struct change *change) {
+    const struct service_config **running =
+        calloc(r->count + 1, sizeof(*running));
+
+    change->fates = calloc(r->count + 1, sizeof(*change->fates));
+    if (running && change->fates) {
+        for (size_t i = 0; i < r->count; i++)
+            running[i] = r->services[i]->config;
+        config_compare(running, r->count, config->services,
+                       config->service_count, change->fates);
+    }
+    free(running);
+    return running && change->fates ? 0 : -1;
+}
+
+/* Makes what <a> needs: a service, or for one that is kept a watcher, unless
+ * its checks go on. */
+static int prepare_one(struct roster *r, struct addition *a) {
+    struct service_config *config = a->config;
+    struct ensemble *e;
+
+    if (a->kept && a->kept->watcher &&
+        config_same_checks(a->kept->config, config))
+        return 0;
+    if (a->kept) {
+        a->watcher =
+            watcher_open(&r->env.check, config, a->kept->reporter, r->env.log);
+        if (a->watcher && a->kept->before &&
+            config_same_checks(a->kept->config, config))
+            watcher_restore(a->watcher, a->kept->before);
+        return a->watcher ? 0 : -1;
+    }
+    e = roster_ensemble_of(r, config);
+    if (!e)
+        return -1;
+    a->config = NULL;
+    a->added = service_new(config, e, &r->env.check, r->env.log);
+    return a->added ? 0 : -1;
+}
+
+/* Prepares all that takes memory. Returns 0, or -1 without. */
+static int prepare(struct roster *r, struct config *config,
+                   struct change *change) {
+    struct service **list = realloc(
+        r->services, (r->count + config->service_count + 1) * sizeof(*list));
+
+    change->additions =
+        calloc(config->service_count + 1, sizeof(*change->additions));
+    if (list)
+        r->services = list;
+    if (!list || !change->additions || compare(r, config, change) != 0)
+        return -1;
+    for (size_t i = 0; i < r->count; i++)
+        if (change->fates[i].kind == FATE_KEPT)
+            change->additions[change->fates[i].by].kept = list[i];
+    change->count = config->service_count;
+    for (size_t i = 0; i < change->count; i++) {
+        struct addition *a = &change->additions[i];
+
+        a->config = service_config_move(&config->services[i]);
+        if (!a->config || prepare_one(r, a) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Frees what was not given away. */
+static void drop(struct change *change) {
+    for (size_t i = 0; i < change->count; i++) {
+        watcher_close(change->additions[i].watcher);
+        service_free(change->additions[i].added);
+        service_config_free(change->additions[i].config);
+    }
+    free(change->additions);
+    free(change->fates);
+}
+
+static void count_launch(const struct roster *r, const struct addition *a) {
+    statsd_count(r->env.check.statsd, "nerve.watcher.launch", "launch_reason",
+                 a->kept ? "update" : "new", "watcher_name",
+                 a->kept ? a->kept->config->name : a->added->config->name,
+                 NULL);
+}
+
+/* Checks <s> until its successor is there, though the process that did is
+ * gone. */
+static void check_on(const struct roster *r, struct service *s) {
+    struct error err = {0};
+
+    if (!s->watcher &&
+        service_check_on(s, &r->env.check, r->env.log, &err) != 0)
+        log_line(r->env.log, LEVEL_WARNING, "%s: not checked any more: %s",
+                 s->config->name, err.text);
+}
+
+/* A service that runs meets its fate, unless it is kept. */
+static void part_with(struct roster *r, struct service *s,
+                      const struct config_fate *fate,
+                      const struct change *change, bool said) {
+    const struct addition *by = &change->additions[fate->by];
+
+    if (fate->kind == FATE_KEPT || service_is_leaving(s))
+        return;
+    if (fate->kind == FATE_REMOVED) {
+        if (said)
+            log_line(r->env.log, LEVEL_INFO, "%s: no longer configured",
+                     s->config->name);
+        roster_count_reap(r, s, "old");
+        service_leave(s, (int64_t)uv_now(r->env.check.loop));
+        return;
+    }
+    if (said)
+        log_line(r->env.log, LEVEL_INFO,
+                 "%s: to be registered anew; stays registered as before until "
+                 "it is",
+                 s->config->name);
+    check_on(r, s);
+    s->successor = by->kept ? by->kept : by->added;
+}
+
+/* Gives <a> what was prepared for it. Returns its watcher, if that is to be
+ * started. */
+static struct watcher *carry_out(struct roster *r, struct addition *a,
+                                 bool said) {
+    struct watcher *watcher = a->watcher;
+    const char *change = "added";
+
+    if (a->kept) {
+        if (!service_is_leaving(a->kept))
+            change = config_same_service(a->kept->config, a->config)
+                         ? NULL
+                         : "settings changed";
+        service_renew(a->kept, a->config, a->watcher);
+        roster_use_hold(r, a->kept);
+        a->config = NULL;
+        a->watcher = NULL;
+    } else {
+        watcher = a->added->watcher;
+        roster_use_hold(r, a->added);
+        r->services[r->count++] = a->added;
+    }
+    if (watcher)
+        count_launch(r, a);
+    if (said && change)
+        log_line(r->env.log, LEVEL_INFO, "%s: %s",
+                 a->kept ? a->kept->config->name : a->added->config->name,
+                 change);
+    a->added = NULL;
+    return watcher;
+}
+
+static void commit(struct roster *r, struct change *change, bool said) {
+    size_t before = r->count;
+    struct watcher *watcher;
+
+    for (size_t i = 0; i < before; i++)
+        part_with(r, r->services[i], &change->fates[i], change, said);
+    for (size_t i = 0; i < change->count; i++) {
+        watcher = carry_out(r, &change->additions[i], said);
+        if (watcher)
+            watcher_start(watcher, i, change->count);
+    }
+    roster_settle(r);
+}
+
+/* Has all sessions show the credentials <auth>, which it takes. What they have
+ * shown before cannot be taken back. */
+static void use_auth(struct roster *r, char *auth) {
+    char *old = r->auth;
+
+    if (!auth || (old && strcmp(old, auth) == 0)) {
+        config_secret_free(auth);
+        return;
+    }
+    r->auth = auth;
+    for (size_t i = 0; i < r->ensemble_count; i++)
+        ensemble_use_auth(r->ensembles[i], auth);
+    config_secret_free(old);
+}
+
+int roster_apply(struct roster *r, struct config *config, bool said) {
+    struct change change = {0};
+    int status = prepare(r, config, &change);
+
+    if (status == 0) {
+        use_auth(r, config->auth);
+        config->auth = NULL;
+        commit(r, &change, said);
+    }
+    drop(&change);
+    roster_close_unused(r);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* health.h - rise and fall: folds check results into up or down
+ *
+ * Pure: no clock, no I/O, no allocation.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_SERVICES_HEALTH_H
+#define NERVE_SERVICES_HEALTH_H
+
+#include <stdbool.h>
+
+enum health_state { HEALTH_UNKNOWN = 0, HEALTH_UP, HEALTH_DOWN };
+
+struct health {
+    enum health_state state; /* start: HEALTH_UNKNOWN */
+    unsigned int rise;       /* successes in a row that turn it up; above 0 */
+    unsigned int fall;       /* failures in a row that turn it down; above 0 */
+    unsigned int streak;     /* results in a row against <state> */
+};
+
+/* Folds one check result into <h>. Returns true when the state changed, so
+ * that the caller reports changes and nothing else. The first result decides
+ * at once: a service that starts healthy is not kept out for <rise> checks. */
+bool health_update(struct health *h, bool passed);
+
+/* Returns a word for <state>, static. */
+const char *health_name(enum health_state state);
+
+#endif

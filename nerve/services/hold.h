@@ -1,0 +1,68 @@
+/* hold.h - what an operator has said of a service: out, or another weight
+ *
+ * Pure, but for the memory.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_SERVICES_HOLD_H
+#define NERVE_SERVICES_HOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+struct error;
+
+#define HOLD_DRAIN_MAX_MS 86400000
+
+struct hold {
+    char *service;         /* owned; its name in the configuration */
+    bool out;              /* it is taken out; else it has <weight> */
+    int64_t weight;        /* published */
+    unsigned int drain_ms; /* out: so long it stays, with weight 0 */
+    char *reason;          /* owned, or NULL */
+    char *author;          /* owned; who said it */
+    int64_t since_ms;      /* since the epoch */
+    int64_t until_ms;      /* the same; 0: until it is ended */
+};
+
+/* At most one for each service. */
+struct holds {         /* zeroed to start with */
+    struct hold *list; /* owned, with what its members own */
+    size_t count;
+};
+
+/* Returns the hold of <service>, borrowed until the next change, or NULL. */
+const struct hold *holds_find(const struct holds *holds, const char *service);
+
+/* Puts <hold>, which it takes what is in from, in the place of the one that
+ * its service has. Returns 0, or -1 without memory; then nothing has changed,
+ * and <hold> is as it was. */
+int holds_put(struct holds *holds, struct hold *hold);
+
+/* Ends the hold of <service>. Returns whether there was one. */
+bool holds_end(struct holds *holds, const char *service);
+
+/* Returns a hold that is over, borrowed until the next change, or NULL.
+ * <now_ms>: since the epoch. */
+const struct hold *holds_expired(const struct holds *holds, int64_t now_ms);
+
+/* Returns <hold> as it is told and kept: a new reference, or NULL without
+ * memory. */
+json_t *hold_json(const struct hold *hold);
+
+/* Returns all holds as JSON text, owned by the caller (free()), or NULL
+ * without memory. */
+char *holds_encode(const struct holds *holds);
+
+/* Reads what holds_encode() wrote into <holds>, which are none. Returns 0, or
+ * -1 with <err>; then they still are. */
+int holds_decode(struct holds *holds, const char *text, size_t length,
+                 struct error *err);
+
+/* Frees what <hold> or <holds> own; they are zeroed afterwards. */
+void hold_close(struct hold *hold);
+void holds_close(struct holds *holds);
+
+#endif

@@ -1,0 +1,35 @@
+/* rate_limit.h - how often a service may change what is reported of it
+ *
+ * A bucket of tokens, as airbnb's nerve has it: it starts with the tokens of
+ * one second, fills at <average_rate> tokens a second up to <max_burst>, and
+ * each change takes one. Pure: no clock, no I/O, no allocation.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_SERVICES_RATE_LIMIT_H
+#define NERVE_SERVICES_RATE_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What is configured; zeroed: no limit. */
+struct rate_config {
+    bool limited;
+    bool shadow_mode;    /* what would be held back is only told */
+    double average_rate; /* tokens a second; from 0 */
+    double max_burst;    /* tokens; from 1, or infinite */
+};
+
+struct rate_limit {
+    double tokens;
+    int64_t filled_ms; /* when there were so many */
+};
+
+/* Starts <l> as <config> says, now. */
+void rate_limit_start(struct rate_limit *l, const struct rate_config *config,
+                      int64_t now_ms);
+
+/* Takes a token, as <config> allows. Returns false when there is none. */
+bool rate_limit_take(struct rate_limit *l, const struct rate_config *config,
+                     int64_t now_ms);
+
+#endif

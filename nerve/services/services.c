@@ -1,0 +1,193 @@
+/* services.c - the services that run, and the ensembles that they use
+ * SPDX-License-Identifier: MIT
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "nerve/config/read.h"
+#include "nerve/config/service.h"
+#include "nerve/measure/statsd.h"
+#include "nerve/measure/statsd_line.h"
+#include "nerve/register/ensemble.h"
+#include "nerve/register/reporter.h"
+#include "nerve/services/hold.h"
+#include "nerve/services/roster_parts.h"
+#include "nerve/services/service.h"
+#include "nerve/services/watcher.h"
+
+#define SETTLE_MS 20 /* between looks at services that wait to leave */
+
+struct roster *roster_new(const struct roster_env *env) {
+    struct roster *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return NULL;
+    r->env = *env;
+    r->open = true;
+    uv_timer_init(env->check.loop, &r->settle);
+    r->settle.data = r;
+    return r;
+}
+
+struct ensemble_env roster_ensemble_env(const struct roster *r,
+                                        int session_timeout_ms) {
+    return (struct ensemble_env){.loop = r->env.check.loop,
+                                 .queue = r->env.queue,
+                                 .worker = r->env.worker,
+                                 .log = r->env.log,
+                                 .statsd = r->env.check.statsd,
+                                 .session_timeout_ms = session_timeout_ms,
+                                 .auth = r->auth};
+}
+
+struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e) {
+    struct ensemble **list =
+        realloc(r->ensembles, (r->ensemble_count + 1) * sizeof(*list));
+
+    if (list)
+        r->ensembles = list;
+    if (!list || !e) {
+        ensemble_close(e);
+        return NULL;
+    }
+    list[r->ensemble_count++] = e;
+    return e;
+}
+
+/* Counts a service that gets a session of its own, or shares one. */
+static void count_client(const struct roster *r, const char *what,
+                         const struct service_config *service) {
+    char cluster[256];
+
+    statsd_cluster(service->ensemble, cluster, sizeof(cluster));
+    statsd_count(r->env.check.statsd, what, "zk_cluster", cluster, NULL);
+}
+
+struct ensemble *roster_ensemble_of(struct roster *r,
+                                    const struct service_config *service) {
+    struct ensemble_env env =
+        roster_ensemble_env(r, service->session_timeout_ms);
+
+    for (size_t i = 0; i < r->ensemble_count; i++)
+        if (ensemble_serves(r->ensembles[i], service->ensemble,
+                            service->session_timeout_ms)) {
+            count_client(r, "nerve.reporter.zk.client.reused", service);
+            return r->ensembles[i];
+        }
+    count_client(r, "nerve.reporter.zk.client.created", service);
+    return roster_add_ensemble(r, ensemble_new(&env, service->ensemble));
+}
+
+void roster_close_unused(struct roster *r) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->ensemble_count; i++) {
+        if (ensemble_is_used(r->ensembles[i]))
+            r->ensembles[kept++] = r->ensembles[i];
+        else
+            ensemble_close(r->ensembles[i]);
+    }
+    r->ensemble_count = kept;
+}
+
+void roster_count_reap(const struct roster *r, const struct service *s,
+                       const char *reason) {
+    statsd_count(r->env.check.statsd, "nerve.watcher.reap", "reap_reason",
+                 reason, "watcher_name", s->config->name, NULL);
+}
+
+void roster_use_hold(const struct roster *r, const struct service *s) {
+    reporter_hold(s->reporter, holds_find(r->env.holds, s->config->name),
+                  (int64_t)uv_now(r->env.check.loop));
+}
+
+void roster_use_holds(struct roster *r) {
+    for (size_t i = 0; i < r->count; i++)
+        roster_use_hold(r, r->services[i]);
+}
+
+/* Lets those leave whose successors are registered, and forgets those that
+ * have left. */
+static void on_settle(uv_timer_t *timer) {
+    struct roster *r = timer->data;
+    int64_t now = (int64_t)uv_now(r->env.check.loop);
+    size_t kept = 0, waiting = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        struct service *s = r->services[i];
+
+        if (s->successor && service_may_leave(s)) {
+            roster_count_reap(r, s, "update");
+            service_leave(s, now);
+        }
+        waiting += s->successor || !s->watcher;
+    }
+    for (size_t i = 0; i < r->count; i++) {
+        if (service_has_left(r->services[i]))
+            service_free(r->services[i]);
+        else
+            r->services[kept++] = r->services[i];
+    }
+    r->count = kept;
+    roster_close_unused(r);
+    if (!waiting)
+        uv_timer_stop(timer);
+}
+
+void roster_settle(struct roster *r) {
+    uv_timer_start(&r->settle, on_settle, 0, SETTLE_MS);
+}
+
+void roster_absorb(struct roster *r, struct event *ev) {
+    for (size_t i = 0; i < r->ensemble_count; i++)
+        ensemble_absorb(r->ensembles[i], ev);
+}
+
+const struct service *roster_service(const struct roster *r, size_t index) {
+    return index < r->count ? r->services[index] : NULL;
+}
+
+const struct ensemble *roster_ensemble(const struct roster *r, size_t index) {
+    return index < r->ensemble_count ? r->ensembles[index] : NULL;
+}
+
+void roster_leave(struct roster *r) {
+    uv_timer_stop(&r->settle);
+    for (size_t i = 0; i < r->count; i++)
+        service_leave(r->services[i], (int64_t)uv_now(r->env.check.loop));
+}
+
+bool roster_has_left(const struct roster *r) {
+    for (size_t i = 0; i < r->ensemble_count; i++)
+        if (!ensemble_is_gone(r->ensembles[i]))
+            return false;
+    return true;
+}
+
+void roster_close(struct roster *r) {
+    if (!r || !r->open)
+        return;
+    r->open = false;
+    for (size_t i = 0; i < r->count; i++) {
+        watcher_close(r->services[i]->watcher);
+        r->services[i]->watcher = NULL;
+        r->services[i]->ensemble = NULL;
+    }
+    for (size_t i = 0; i < r->ensemble_count; i++)
+        ensemble_close(r->ensembles[i]);
+    r->ensemble_count = 0;
+    uv_close((uv_handle_t *)&r->settle, NULL);
+}
+
+bool roster_is_closed(const struct roster *r) { return !r || !r->open; }
+
+void roster_free(struct roster *r) {
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->count; i++)
+        service_free(r->services[i]);
+    free(r->services);
+    free(r->ensembles);
+    config_secret_free(r->auth);
+    free(r);
+}

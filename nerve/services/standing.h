@@ -1,0 +1,21 @@
+/* standing.h - where the checks of a service stand, to go on in another process
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_SERVICES_STANDING_H
+#define NERVE_SERVICES_STANDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "nerve/services/health.h"
+#include "nerve/services/rate_limit.h"
+
+struct standing {
+    enum health_state state; /* of the service, as reported */
+    bool held_back;          /* what came after it was not reported */
+    struct rate_limit limit;
+    struct health *health; /* of its checks; who owns it is said elsewhere */
+    size_t count;
+};
+
+#endif

@@ -1,0 +1,252 @@
+/* test_child.c - tests of nerve/checks/child.c, with real programs
+ *
+ * A program that must be gone held the writing end of a FIFO: its end is the
+ * end of what can be read.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "nerve/checks/child.h"
+
+#define DEADLINE_MS 20000
+
+static uv_loop_t loop;
+static char fifo[] = "/tmp/test_child-XXXXXX/fifo";
+static int results;
+static int status_seen;
+static char line_seen[200];
+
+static int open_loop(void **state) {
+    (void)state;
+    results = 0;
+    return uv_loop_init(&loop);
+}
+
+static int close_loop(void **state) {
+    (void)state;
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return uv_loop_close(&loop);
+}
+
+static void on_done(void *arg, int status, const char *line) {
+    (void)arg;
+    results++;
+    status_seen = status;
+    snprintf(line_seen, sizeof(line_seen), "%s", line);
+}
+
+static struct child *start(char *const *argv) {
+    int error = 0;
+    struct child *child = child_start(&loop, argv, on_done, NULL, &error);
+
+    assert_int_equal(error, 0);
+    assert_non_null(child);
+    return child;
+}
+
+static struct child *start_shell(const char *script) {
+    char shell[] = "sh", option[] = "-c", *text = strdup(script);
+    char *argv[] = {shell, option, text, NULL};
+    struct child *child = start(argv);
+
+    free(text);
+    return child;
+}
+
+static void run_shell(const char *script) {
+    start_shell(script);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(results, 1);
+    results = 0;
+}
+
+static void its_status_and_its_last_line_are_told(void **state) {
+    (void)state;
+    run_shell("exit 0");
+    assert_int_equal(status_seen, 0);
+    assert_string_equal(line_seen, "");
+    run_shell("echo out; echo first >&2; echo last >&2; exit 3");
+    assert_int_equal(status_seen, 3);
+    assert_string_equal(line_seen, "last");
+    run_shell("kill -KILL $$");
+    assert_int_equal(status_seen, -SIGKILL);
+}
+
+static void much_output_is_read_to_its_end(void **state) {
+    (void)state;
+    run_shell("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line $i; done");
+    assert_int_equal(status_seen, 0);
+    assert_string_equal(line_seen, "line 20000");
+}
+
+static void it_reads_nothing(void **state) {
+    (void)state;
+    run_shell("cat; echo over");
+    assert_string_equal(line_seen, "over");
+}
+
+static void it_holds_none_of_our_descriptors(void **state) {
+    int high = fcntl(0, F_DUPFD, 77);
+    char link[40];
+
+    (void)state;
+    snprintf(link, sizeof(link), "test -e /proc/$$/fd/%d", high);
+    assert_true(high >= 77);
+    run_shell(link);
+    close(high);
+    assert_int_equal(status_seen, 1);
+}
+
+static void it_takes_signals_as_any_program(void **state) {
+    sigset_t term, before;
+
+    (void)state;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, &before);
+    signal(SIGPIPE, SIG_IGN);
+    run_shell("kill -TERM $$; exit 1");
+    assert_int_equal(status_seen, -SIGTERM);
+    run_shell("kill -PIPE $$; exit 1");
+    assert_int_equal(status_seen, -SIGPIPE);
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static void what_cannot_be_run_is_an_error(void **state) {
+    char missing[] = "/nonexistent/program", directory[] = "/tmp";
+    char *argv[] = {missing, NULL};
+    int error = 0;
+
+    (void)state;
+    assert_null(child_start(&loop, argv, on_done, NULL, &error));
+    assert_int_equal(error, ENOENT);
+    argv[0] = directory;
+    assert_null(child_start(&loop, argv, on_done, NULL, &error));
+    assert_int_equal(error, EACCES);
+    assert_int_equal(results, 0);
+}
+
+static int open_fifo(void) {
+    char *slash;
+    int fd;
+
+    strcpy(fifo, "/tmp/test_child-XXXXXX/fifo");
+    slash = strrchr(fifo, '/');
+    *slash = '\0';
+    assert_non_null(mkdtemp(fifo));
+    *slash = '/';
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void close_fifo(int fd) {
+    close(fd);
+    unlink(fifo);
+    *strrchr(fifo, '/') = '\0';
+    rmdir(fifo);
+}
+
+/* Waits for the next byte, or for the end: returns "" then. */
+static const char *next_byte(int fd) {
+    static char text[2];
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
+    text[0] = '\0';
+    assert_true(read(fd, text, 1) >= 0);
+    return text;
+}
+
+static void what_it_leaves_running_ends_with_it(void **state) {
+    int fd = open_fifo();
+    char script[200];
+
+    (void)state;
+    snprintf(script, sizeof(script), "exec 5>%s; printf x >&5; sleep 1000 &",
+             fifo);
+    run_shell(script);
+    assert_int_equal(status_seen, 0);
+    assert_string_equal(next_byte(fd), "x");
+    assert_string_equal(next_byte(fd), "");
+    close_fifo(fd);
+}
+
+static void all_of_it_is_killed(void **state) {
+    int fd = open_fifo();
+    struct child *child;
+    char script[200];
+
+    (void)state;
+    snprintf(script, sizeof(script),
+             "trap '' TERM; exec 5>%s; sleep 1000 & printf x >&5; wait", fifo);
+    child = start_shell(script);
+    assert_string_equal(next_byte(fd), "x");
+    child_kill(child);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_string_equal(next_byte(fd), "");
+    assert_int_equal(results, 0);
+    close_fifo(fd);
+}
+
+static void endless_output_is_not_kept(void **state) {
+    char yes[] = "yes";
+    char *argv[] = {yes, NULL};
+    struct child *child = start(argv);
+
+    (void)state;
+    for (int i = 0; i < 1000; i++)
+        uv_run(&loop, UV_RUN_ONCE);
+    child_kill(child);
+    assert_int_equal(child_count(), 1);
+}
+
+/* Leaves no descriptor behind: as many are open as before. */
+static void no_descriptor_is_left(void **state) {
+    int before = open("/dev/null", O_RDONLY), after;
+
+    (void)state;
+    close(before);
+    for (int i = 0; i < 20; i++)
+        run_shell("exit 1");
+    what_cannot_be_run_is_an_error(state);
+    after = open("/dev/null", O_RDONLY);
+    close(after);
+    assert_int_equal(after, before);
+    assert_int_equal(child_count(), 0);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, open_loop, close_loop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(its_status_and_its_last_line_are_told),
+        TEST(much_output_is_read_to_its_end),
+        TEST(it_reads_nothing),
+        TEST(it_holds_none_of_our_descriptors),
+        TEST(it_takes_signals_as_any_program),
+        TEST(what_cannot_be_run_is_an_error),
+        TEST(what_it_leaves_running_ends_with_it),
+        TEST(all_of_it_is_killed),
+        TEST(endless_output_is_not_kept),
+        TEST(no_descriptor_is_left),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

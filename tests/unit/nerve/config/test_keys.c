@@ -1,0 +1,118 @@
+/* test_keys.c - nerve/config/keys.c and the table of the keys' fates in
+ * nerve/README.md say the same
+ * SPDX-License-Identifier: MIT
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "nerve/config/keys.h"
+
+#define ROWS_MAX 200
+
+struct row {
+    char place[40], key[40], fate[40];
+};
+
+static struct row rows[ROWS_MAX];
+static size_t row_count;
+
+static const struct {
+    const char *place;
+    const struct key *keys;
+} tables[] = {
+    {"the whole", config_keys_top},        {"a service", config_keys_service},
+    {"`auth`", config_keys_auth},          {"`statsd`", config_keys_statsd},
+    {"`rate_limiting`", config_keys_rate}, {"a check", config_keys_tcp},
+    {"a check", config_keys_http},         {"a check", config_keys_redis},
+    {"a check", config_keys_exec},         {"a check", config_keys_noop},
+};
+
+static int read_rows(void **state) {
+    FILE *file = fopen("nerve/README.md", "re");
+    char line[2000];
+    struct row row;
+
+    (void)state;
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "| %39[^|] | `%39[^`]` | %39[^|] |", row.place,
+                   row.key, row.fate) == 3 &&
+            row_count < ROWS_MAX) {
+            row.place[strcspn(row.place, "|")] = '\0';
+            rows[row_count++] = row;
+        }
+    return file ? fclose(file) : -1;
+}
+
+/* Compares a cell with <text>, but for the space at its end. */
+static bool is_cell(const char *cell, const char *text) {
+    size_t length = strlen(text);
+
+    return strncmp(cell, text, length) == 0 &&
+           cell[length + strspn(cell + length, " ")] == '\0';
+}
+
+static const struct row *find_row(const char *place, const char *key) {
+    for (size_t i = 0; i < row_count; i++)
+        if (is_cell(rows[i].place, place) && strcmp(rows[i].key, key) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* Tells what the code makes of <key>: used by any table of the <place>,
+ * ignored (by all that have it), or unknown (-1). */
+static int find_fate(const char *place, const char *key) {
+    int fate = -1;
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        for (const struct key *k = tables[i].keys; k->name; k++)
+            if (is_cell(place, tables[i].place) && strcmp(k->name, key) == 0 &&
+                fate != KEY_USED)
+                fate = (int)k->fate;
+    return fate;
+}
+
+static void every_key_of_the_code_is_in_the_table(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        for (const struct key *k = tables[i].keys; k->name; k++)
+            if (!find_row(tables[i].place, k->name))
+                fail_msg("not in the table: %s: %s", tables[i].place, k->name);
+}
+
+static void every_key_of_the_table_has_its_fate_in_the_code(void **state) {
+    size_t seen = 0;
+
+    (void)state;
+    for (size_t i = 0; i < row_count; i++) {
+        const struct row *row = &rows[i];
+        int fate = find_fate(row->place, row->key);
+        int wanted = KEY_USED;
+
+        if (is_cell(row->fate, "refused") || is_cell(row->fate, "not needed"))
+            wanted = KEY_IGNORED;
+        else if (!is_cell(row->fate, "used") && !is_cell(row->fate, "new") &&
+                 !is_cell(row->fate, "differs"))
+            continue; /* another table */
+        seen++;
+        if (fate != wanted && !(fate < 0 && is_cell(row->fate, "refused")))
+            fail_msg("%s: %s: the table says %s", row->place, row->key,
+                     row->fate);
+    }
+    assert_true(seen > 50);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_of_the_code_is_in_the_table),
+        cmocka_unit_test(every_key_of_the_table_has_its_fate_in_the_code),
+    };
+
+    return cmocka_run_group_tests(tests, read_rows, NULL);
+}

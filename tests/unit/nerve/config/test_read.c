@@ -1,0 +1,487 @@
+/* test_read.c - tests of nerve/config*.c and nerve/config/json_text.c
+ *
+ * tests/data/nerve/payload.json holds services and what is to be published
+ * for them; tests/data/config/invalid/nerve-*.json what is refused, each with
+ * the message in the .txt beside it.
+ * SPDX-License-Identifier: MIT
+ */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "csrc/base/error.h"
+#include "nerve/config/read.h"
+
+#define DATA "tests/data/"
+
+static struct config *parse(const char *text, struct error *err) {
+    return config_parse(text, strlen(text), NULL, err);
+}
+
+/* Parses a configuration of one service, "web", with <members> added. */
+static struct config *parse_service(const char *members) {
+    struct error err = {0};
+    struct config *config;
+    char text[2000];
+
+    snprintf(text, sizeof(text),
+             "{\"instance_id\": \"i-1\", \"services\": {\"web\": {"
+             "\"host\": \"10.0.0.7\", \"port\": 8080,"
+             "\"zk_hosts\": [\"zk:2181\"], \"zk_path\": \"/a/b\"%s}}}",
+             members);
+    config = parse(text, &err);
+    if (!config)
+        fail_msg("%s: %s", members, err.text);
+    return config;
+}
+
+static bool has_note(const struct config *config, enum event_level level,
+                     const char *text) {
+    for (size_t i = 0; i < config->note_count; i++)
+        if (config->notes[i].level == level &&
+            strcmp(config->notes[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+static void what_is_left_out_has_airbnbs_defaults(void **state) {
+    struct config *config =
+        parse_service(", \"checks\": [{\"type\": \"tcp\"}]");
+    const struct service_config *web = &config->services[0];
+
+    (void)state;
+    assert_string_equal(config->instance_id, "i-1");
+    assert_int_equal(config->session_timeout_ms, 10000);
+    assert_int_equal(config->watchdog_s, 30);
+    assert_int_equal(config->note_count, 0);
+    assert_int_equal(web->check_interval_ms, 500);
+    assert_int_equal(web->check_count, 1);
+    assert_int_equal(web->checks[0].kind, CHECK_TCP);
+    assert_string_equal(web->checks[0].name, "tcp");
+    assert_string_equal(web->checks[0].host, "10.0.0.7");
+    assert_int_equal(web->checks[0].port, 8080);
+    assert_int_equal(web->checks[0].timeout_ms, 100);
+    assert_int_equal(web->checks[0].rise, 1);
+    assert_int_equal(web->checks[0].fall, 1);
+    config_free(config);
+}
+
+static void a_check_has_what_is_said(void **state) {
+    struct config *config = parse_service(
+        ", \"check_interval\": 2, \"checks\": [{\"type\": \"http\","
+        "\"name\": \"alive\", \"host\": \"::1\", \"port\": \"81\","
+        "\"timeout\": 0.25, \"rise\": 3, \"fall\": 2, \"uri\": \"/health\","
+        "\"expect\": \"OK\", \"headers\": {\"A\": \"b\", \"C\": \"\"}}]");
+    const struct check_config *check = &config->services[0].checks[0];
+
+    (void)state;
+    assert_int_equal(config->services[0].check_interval_ms, 2000);
+    assert_int_equal(check->kind, CHECK_HTTP);
+    assert_string_equal(check->name, "alive");
+    assert_string_equal(check->host, "::1");
+    assert_int_equal(check->port, 81);
+    assert_int_equal(check->timeout_ms, 250);
+    assert_int_equal(check->connect_ms, 0);
+    assert_int_equal(check->rise, 3);
+    assert_int_equal(check->fall, 2);
+    assert_string_equal(check->uri, "/health");
+    assert_string_equal(check->expect, "OK");
+    assert_int_equal(check->header_count, 2);
+    assert_string_equal(check->headers[0], "A: b");
+    assert_string_equal(check->headers[1], "C;");
+    config_free(config);
+}
+
+static void an_open_timeout_adds_to_the_read_timeout(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"http\", \"uri\": \"/\", \"timeout\": 9,"
+        "\"open_timeout\": 0.2, \"read_timeout\": 0.3}]");
+    const struct check_config *check = &config->services[0].checks[0];
+
+    (void)state;
+    assert_int_equal(check->connect_ms, 200);
+    assert_int_equal(check->timeout_ms, 500);
+    config_free(config);
+}
+
+static void a_tls_timeout_belongs_to_the_connecting(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true,"
+        "\"open_timeout\": 0.2, \"read_timeout\": 0.3,"
+        "\"ssl_timeout\": 0.1}, {\"type\": \"http\", \"uri\": \"/\","
+        "\"open_timeout\": 0.2, \"ssl_timeout\": 0.1}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].connect_ms, 300);
+    assert_int_equal(check[0].timeout_ms, 600);
+    assert_int_equal(check[1].connect_ms, 200);
+    assert_int_equal(check[1].timeout_ms, 300);
+    config_free(config);
+}
+
+static void statuses_are_what_is_said_or_airbnbs(void **state) {
+    struct config *config =
+        parse_service(", \"checks\": [{\"type\": \"http\", \"uri\": \"/\"},"
+                      "{\"type\": \"http\", \"uri\": \"/\","
+                      "\"expect_status\": [\"200-299\", 404, \"999-999\"]}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].status_count, 1);
+    assert_int_equal(check[0].statuses[0].first, 200);
+    assert_int_equal(check[0].statuses[0].last, 399);
+    assert_int_equal(check[1].status_count, 3);
+    assert_int_equal(check[1].statuses[0].first, 200);
+    assert_int_equal(check[1].statuses[0].last, 299);
+    assert_int_equal(check[1].statuses[1].first, 404);
+    assert_int_equal(check[1].statuses[1].last, 404);
+    assert_int_equal(check[1].statuses[2].last, 999);
+    config_free(config);
+}
+
+static void tls_proves_nothing_unless_told_to(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true},"
+        "{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true,"
+        "\"ca_file\": \"/dev/null\", \"sni\": \"web.example\"},"
+        "{\"type\": \"http\", \"uri\": \"/\", \"ssl\": true,"
+        "\"verify\": true}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_true(check[0].tls);
+    assert_false(check[0].verify);
+    assert_true(check[1].verify);
+    assert_string_equal(check[1].ca_file, "/dev/null");
+    assert_string_equal(check[1].sni, "web.example");
+    assert_true(check[2].verify);
+    assert_null(check[2].ca_file);
+    config_free(config);
+}
+
+static void redis_is_a_tcp_check_by_name(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"redis\"}, {\"type\": \"tcp\","
+        "\"send\": \"a\\r\\n\\u0001\", \"expect\": \"b\\n\"},"
+        "{\"type\": \"noop\"}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].kind, CHECK_TCP);
+    assert_string_equal(check[0].name, "redis");
+    assert_string_equal(check[0].send, "PING\r\nQUIT\r\n");
+    assert_string_equal(check[0].expect, "+PONG");
+    assert_string_equal(check[1].send, "a\r\n\x01");
+    assert_string_equal(check[1].expect, "b\n");
+    assert_int_equal(check[2].kind, CHECK_NOOP);
+    assert_string_equal(check[2].name, "noop");
+    assert_int_equal(config->note_count, 0);
+    config_free(config);
+}
+
+static void a_command_is_kept_word_by_word(void **state) {
+    struct config *config =
+        parse_service(", \"checks\": [{\"type\": \"exec\","
+                      "\"command\": [\"test\", \"a b\", \"\"]}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check->kind, CHECK_EXEC);
+    assert_string_equal(check->command[0], "test");
+    assert_string_equal(check->command[1], "a b");
+    assert_string_equal(check->command[2], "");
+    assert_null(check->command[3]);
+    config_free(config);
+}
+
+static void a_rate_is_limited_where_one_is_set(void **state) {
+    struct config *config =
+        parse_service(", \"rate_limiting\": {\"average_rate\": 0.5,"
+                      "\"max_burst\": 3, \"shadow_mode\": false}");
+    const struct rate_config *rate = &config->services[0].rate;
+
+    (void)state;
+    assert_true(rate->limited);
+    assert_false(rate->shadow_mode);
+    assert_true(rate->average_rate == 0.5 && rate->max_burst == 3);
+    config_free(config);
+    config = parse_service("");
+    assert_false(config->services[0].rate.limited);
+    config_free(config);
+    config = parse_service(", \"rate_limiting\": {\"max_burst\": 5,"
+                           "\"average_rate\": null, \"burst\": 1}");
+    rate = &config->services[0].rate;
+    assert_false(rate->limited);
+    assert_true(rate->shadow_mode);
+    assert_int_equal(config->note_count, 2);
+    config_free(config);
+    config = parse_service(", \"rate_limiting\": {\"average_rate\": 1}");
+    assert_true(config->services[0].rate.limited);
+    assert_true(has_note(config, LEVEL_INFO,
+                         "services.web.rate_limiting: shadow_mode is true, so "
+                         "nothing is held back, only told"));
+    config_free(config);
+}
+
+static void a_null_is_as_good_as_nothing(void **state) {
+    struct config *config = parse_service(
+        ", \"check_interval\": null, \"checks\": [{\"type\": \"tcp\","
+        "\"timeout\": null, \"rise\": null, \"port\": null}]");
+
+    (void)state;
+    assert_int_equal(config->services[0].check_interval_ms, 500);
+    assert_int_equal(config->services[0].checks[0].timeout_ms, 100);
+    assert_int_equal(config->services[0].checks[0].port, 8080);
+    config_free(config);
+}
+
+static void one_ensemble_is_one_whatever_the_order(void **state) {
+    struct error err = {0};
+    struct config *config =
+        parse("{\"instance_id\": \"i\", \"services\": {"
+              "\"a\": {\"host\": \"h\", \"port\": 1, \"zk_path\": \"/a\","
+              "\"zk_hosts\": [\"zk2:1\", \"zk1:1/root\", \"zk3:1\"]},"
+              "\"b\": {\"host\": \"h\", \"port\": 1, \"zk_path\": \"/b\","
+              "\"zk_hosts\": [\"zk3:1/root\", \"zk1:1\", \"zk2:1\"]}}}",
+              &err);
+
+    (void)state;
+    assert_non_null(config);
+    assert_string_equal(config->services[0].ensemble, "zk1:1,zk2:1,zk3:1/root");
+    assert_string_equal(config->services[1].ensemble,
+                        config->services[0].ensemble);
+    config_free(config);
+}
+
+static void mocked_checks_are_left_out(void **state) {
+    struct config *config =
+        parse_service(", \"check_mocked\": true, \"checks\": [{}]");
+
+    (void)state;
+    assert_int_equal(config->services[0].check_count, 0);
+    assert_true(
+        has_note(config, LEVEL_INFO, "services.web: no checks, always up"));
+    config_free(config);
+}
+
+static void unknown_keys_are_told_with_their_place(void **state) {
+    struct config *config = parse_service(
+        ", \"chekcs\": [], \"max_repeated_report_failures\": 5, \"checks\": ["
+        "{\"type\": \"tcp\", \"uri\": \"/\", \"module\": \"x\"}]");
+
+    (void)state;
+    assert_int_equal(config->note_count, 4);
+    assert_true(has_note(config, LEVEL_WARNING,
+                         "services.web.chekcs: unknown key, ignored; did you "
+                         "mean \"checks\"?"));
+    assert_true(has_note(
+        config, LEVEL_INFO,
+        "services.web.max_repeated_report_failures: this key of airbnb's "
+        "nerve has no effect here"));
+    assert_true(has_note(config, LEVEL_WARNING,
+                         "services.web.checks[0].uri: unknown key, ignored"));
+    assert_true(has_note(config, LEVEL_INFO,
+                         "services.web.checks[0].module: this key of "
+                         "airbnb's nerve has no effect here"));
+    config_free(config);
+}
+
+static void odd_values_are_published_and_told(void **state) {
+    struct config *config =
+        parse_service(", \"labels\": \"x\", \"haproxy_server_options\": {},"
+                      "\"check_mocked\": true");
+
+    (void)state;
+    assert_non_null(strstr(config->services[0].payload,
+                           ",\"haproxy_server_options\":{},\"labels\":\"x\"}"));
+    assert_true(has_note(config, LEVEL_WARNING,
+                         "services.web.labels: not an object; published as "
+                         "it is, readers may drop it"));
+    assert_true(has_note(config, LEVEL_WARNING,
+                         "services.web.haproxy_server_options: not a string; "
+                         "published as it is, readers may drop it"));
+    config_free(config);
+}
+
+static void an_instance_id_given_replaces_the_files(void **state) {
+    static const char text[] = "{\"instance_id\": \"i\"}";
+    struct error err = {0};
+    struct config *config = config_parse(text, sizeof(text) - 1, "given", &err);
+
+    (void)state;
+    assert_string_equal(config->instance_id, "given");
+    config_free(config);
+    config = config_parse(text, sizeof(text) - 1, "", &err);
+    assert_string_equal(config->instance_id, "i");
+    config_free(config);
+    config = config_parse("{}", 2, "given", &err);
+    assert_string_equal(config->instance_id, "given");
+    assert_int_equal(config->service_count, 0);
+    config_free(config);
+}
+
+/* Checks one entry of payload.json. */
+static void check_published(const json_t *entry) {
+    const char *id = json_string_value(json_object_get(entry, "instance_id"));
+    const char *node = json_string_value(json_object_get(entry, "node"));
+    json_t *all =
+        json_pack("{s: s, s: {s: {s: s, s: i, s: [s], s: s}}}", "instance_id",
+                  id ? id : "i-1", "services", "web", "host", "10.0.0.7",
+                  "port", 8080, "zk_hosts", "zk:2181", "zk_path", "/a");
+    json_t *web = json_object_get(json_object_get(all, "services"), "web");
+    struct error err = {0};
+    struct config *config;
+    char *text;
+
+    json_object_update(web, json_object_get(entry, "service"));
+    text = json_dumps(all, 0);
+    config = parse(text, &err);
+    print_message("  %s\n", json_string_value(json_object_get(entry, "case")));
+    assert_string_equal(err.text, "");
+    assert_string_equal(config->services[0].payload,
+                        json_string_value(json_object_get(entry, "payload")));
+    if (node)
+        assert_string_equal(config->services[0].node, node);
+    config_free(config);
+    free(text);
+    json_decref(all);
+}
+
+static void what_is_published_is_nerves_byte_for_byte(void **state) {
+    json_t *cases = json_load_file(DATA "nerve/payload.json", 0, NULL);
+
+    (void)state;
+    assert_true(json_array_size(cases) > 10);
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        check_published(json_array_get(cases, i));
+    json_decref(cases);
+}
+
+static void the_tutorials_configuration_works(void **state) {
+    struct error err = {0};
+    struct config *config = config_load(DATA "nerve/tutorial.json", NULL, &err);
+    const struct service_config *service;
+
+    (void)state;
+    assert_string_equal(err.text, "");
+    assert_int_equal(config->note_count, 0);
+    service = &config->services[0];
+    assert_string_equal(service->name, "simple_http_service");
+    assert_string_equal(service->node, "service_a_node_1_");
+    assert_string_equal(service->payload,
+                        "{\"host\":\"192.168.11.102\",\"port\":8000,"
+                        "\"name\":\"service_a_node_1\"}");
+    assert_int_equal(service->check_interval_ms, 2000);
+    assert_int_equal(service->checks[0].timeout_ms, 200);
+    config_free(config);
+}
+
+static void the_sample_configuration_works(void **state) {
+    struct error err = {0};
+    struct config *config = config_load("nerve/nerve.conf.json", NULL, &err);
+
+    (void)state;
+    assert_string_equal(err.text, "");
+    assert_int_equal(config->note_count, 0);
+    assert_int_equal(config->service_count, 1);
+    config_free(config);
+}
+
+/* Loads <path>, which is refused, and compares the message. */
+static void check_refused(const char *path) {
+    struct error err = {0};
+    char wanted[700], message[600], place[200];
+    FILE *file;
+
+    snprintf(place, sizeof(place), "%.*s.txt", (int)strlen(path) - 5, path);
+    file = fopen(place, "re");
+    if (!file || !fgets(message, sizeof(message), file))
+        fail_msg("%s: no message", place);
+    fclose(file);
+    message[strcspn(message, "\n")] = '\0';
+    snprintf(wanted, sizeof(wanted), "%s: %s", path, message);
+    assert_null(config_load(path, NULL, &err));
+    assert_string_equal(err.text, wanted);
+}
+
+static void a_wrong_value_is_told_with_its_place_and_what_is_right(void **s) {
+    glob_t found;
+
+    (void)s;
+    assert_int_equal(glob(DATA "config/invalid/nerve-*.json", 0, NULL, &found),
+                     0);
+    assert_true(found.gl_pathc > 40);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        check_refused(found.gl_pathv[i]);
+    globfree(&found);
+}
+
+static void a_payload_too_large_for_a_znode_is_refused(void **state) {
+    struct error err = {0};
+    char *text = malloc(70000);
+    size_t head;
+
+    (void)state;
+    head = (size_t)sprintf(text, "{\"instance_id\": \"i\", \"services\": {"
+                                 "\"web\": {\"host\": \"h\", \"port\": 80,"
+                                 "\"zk_hosts\": [\"zk:2181\"],"
+                                 "\"zk_path\": \"/a\", \"labels\": {\"a\": \"");
+    memset(text + head, 'x', 65536);
+    strcpy(text + head + 65536, "\"}}}}");
+    assert_null(parse(text, &err));
+    assert_string_equal(err.text,
+                        "services.web: its znode would hold 65587 bytes, more "
+                        "than 65536; shorten labels or "
+                        "haproxy_server_options");
+    free(text);
+}
+
+static void a_file_that_cannot_be_read_is_told(void **state) {
+    struct error err = {0};
+
+    (void)state;
+    assert_null(config_load("/nonexistent/nerve.json", NULL, &err));
+    assert_string_equal(err.text,
+                        "/nonexistent/nerve.json: No such file or directory");
+    memset(&err, 0, sizeof(err));
+    assert_null(config_load("/", NULL, &err));
+    assert_string_equal(err.text, "/: Is a directory");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_out_has_airbnbs_defaults),
+        cmocka_unit_test(a_check_has_what_is_said),
+        cmocka_unit_test(an_open_timeout_adds_to_the_read_timeout),
+        cmocka_unit_test(a_tls_timeout_belongs_to_the_connecting),
+        cmocka_unit_test(statuses_are_what_is_said_or_airbnbs),
+        cmocka_unit_test(tls_proves_nothing_unless_told_to),
+        cmocka_unit_test(redis_is_a_tcp_check_by_name),
+        cmocka_unit_test(a_command_is_kept_word_by_word),
+        cmocka_unit_test(a_rate_is_limited_where_one_is_set),
+        cmocka_unit_test(a_null_is_as_good_as_nothing),
+        cmocka_unit_test(one_ensemble_is_one_whatever_the_order),
+        cmocka_unit_test(mocked_checks_are_left_out),
+        cmocka_unit_test(unknown_keys_are_told_with_their_place),
+        cmocka_unit_test(odd_values_are_published_and_told),
+        cmocka_unit_test(an_instance_id_given_replaces_the_files),
+        cmocka_unit_test(what_is_published_is_nerves_byte_for_byte),
+        cmocka_unit_test(the_tutorials_configuration_works),
+        cmocka_unit_test(the_sample_configuration_works),
+        cmocka_unit_test(
+            a_wrong_value_is_told_with_its_place_and_what_is_right),
+        cmocka_unit_test(a_payload_too_large_for_a_znode_is_refused),
+        cmocka_unit_test(a_file_that_cannot_be_read_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+/* test_status_text.c - tests of nerve/operator/status_text.c
+ * SPDX-License-Identifier: MIT
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "nerve/operator/status_text.h"
+
+static void assert_shown(const char *status, const char *wanted) {
+    json_t *json = json_loads(status, 0, NULL);
+    char *text = status_text(json, 1000000);
+
+    assert_non_null(json);
+    assert_string_equal(text, wanted);
+    free(text);
+    json_decref(json);
+}
+
+static void services_are_a_table_and_holds_are_below(void **state) {
+    (void)state;
+    assert_shown(
+        "{\"services\": ["
+        "{\"name\": \"web\", \"host\": \"10.0.0.7\", \"port\": \"8080\","
+        " \"state\": \"up\", \"connected\": true, \"settled\": true,"
+        " \"registered\": \"/web/i_1\", \"published\": {\"weight\": 7}},"
+        "{\"name\": \"a\", \"host\": \"::1\", \"port\": \"80\","
+        " \"state\": \"down\", \"connected\": true, \"settled\": true,"
+        " \"registered\": null, \"published\": {},"
+        " \"hold\": {\"out\": true, \"author\": \"ann\", \"since_ms\": 820000,"
+        " \"until_ms\": 2620000, \"reason\": \"new disk\"}}]}",
+        "SERVICE  ADDRESS        CHECKS  WEIGHT  REGISTRATION\n"
+        "web      10.0.0.7:8080  up      7       /web/i_1\n"
+        "a        ::1:80         down    -       -\n"
+        "  disabled by ann 3m ago, for 27m more: new disk\n");
+}
+
+static void what_zookeeper_does_not_have_yet_is_said(void **state) {
+    (void)state;
+    assert_shown(
+        "{\"services\": ["
+        "{\"name\": \"a\", \"host\": \"h\", \"port\": \"1\","
+        " \"state\": \"up\", \"connected\": false, \"settled\": false,"
+        " \"registered\": \"/a\"},"
+        "{\"name\": \"b\", \"host\": \"h\", \"port\": \"2\","
+        " \"state\": \"up\", \"connected\": true, \"settled\": false,"
+        " \"registered\": \"/b\", \"published\": {\"weight\": 3},"
+        " \"hold\": {\"out\": false, \"weight\": 3, \"author\": \"ann\","
+        " \"since_ms\": 999000, \"until_ms\": 0}}]}",
+        "SERVICE  ADDRESS  CHECKS  WEIGHT  REGISTRATION\n"
+        "a        h:1      up      -       /a (ZooKeeper is away)\n"
+        "b        h:2      up      3       /b (being changed)\n"
+        "  weight 3 by ann 1s ago\n");
+}
+
+static void holds_of_what_is_not_configured_are_shown_too(void **state) {
+    (void)state;
+    assert_shown("{\"services\": [], \"other_holds\": [{\"service\": \"web\","
+                 " \"out\": true, \"author\": \"ann\", \"since_ms\": 999000,"
+                 " \"until_ms\": 0, \"reason\": \"r\"}]}",
+                 "SERVICE  ADDRESS  CHECKS  WEIGHT  REGISTRATION\n"
+                 "web is not configured, but\n"
+                 "  disabled by ann 1s ago: r\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(services_are_a_table_and_holds_are_below),
+        cmocka_unit_test(what_zookeeper_does_not_have_yet_is_said),
+        cmocka_unit_test(holds_of_what_is_not_configured_are_shown_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

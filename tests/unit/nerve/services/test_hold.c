@@ -1,0 +1,126 @@
+/* test_hold.c - tests of nerve/services/hold.c
+ * SPDX-License-Identifier: MIT
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "csrc/base/error.h"
+#include "nerve/services/hold.h"
+
+static void put(struct holds *holds, const char *service, bool out,
+                int64_t until_ms) {
+    struct hold hold = {.service = strdup(service),
+                        .out = out,
+                        .weight = out ? 0 : 3,
+                        .drain_ms = 20000,
+                        .reason = out ? strdup("a \"new\" disk") : NULL,
+                        .author = strdup("ann"),
+                        .since_ms = 1000,
+                        .until_ms = until_ms};
+
+    assert_int_equal(holds_put(holds, &hold), 0);
+    assert_null(hold.service);
+}
+
+static void a_service_has_one_hold_at_most(void **state) {
+    struct holds holds = {0};
+
+    (void)state;
+    assert_null(holds_find(&holds, "web"));
+    put(&holds, "web", false, 0);
+    put(&holds, "api", true, 0);
+    put(&holds, "web", true, 0);
+    assert_int_equal(holds.count, 2);
+    assert_true(holds_find(&holds, "web")->out);
+    assert_true(holds_end(&holds, "web"));
+    assert_false(holds_end(&holds, "web"));
+    assert_null(holds_find(&holds, "web"));
+    assert_string_equal(holds_find(&holds, "api")->author, "ann");
+    holds_close(&holds);
+}
+
+static void a_hold_is_over_at_its_time_or_never(void **state) {
+    struct holds holds = {0};
+
+    (void)state;
+    put(&holds, "web", true, 0);
+    put(&holds, "api", true, 5000);
+    assert_null(holds_expired(&holds, 4999));
+    assert_string_equal(holds_expired(&holds, 5000)->service, "api");
+    holds_end(&holds, "api");
+    assert_null(holds_expired(&holds, INT64_MAX));
+    holds_close(&holds);
+}
+
+static void what_is_kept_is_read_again_as_it_was(void **state) {
+    struct holds holds = {0}, again = {0};
+    struct error err = {0};
+    char *text, *second;
+
+    (void)state;
+    put(&holds, "web", true, 5000);
+    put(&holds, "api", false, 0);
+    text = holds_encode(&holds);
+    assert_int_equal(holds_decode(&again, text, strlen(text), &err), 0);
+    second = holds_encode(&again);
+    assert_string_equal(text, second);
+    assert_string_equal(holds_find(&again, "web")->reason, "a \"new\" disk");
+    assert_int_equal(holds_find(&again, "web")->until_ms, 5000);
+    assert_null(holds_find(&again, "api")->reason);
+    free(text);
+    free(second);
+    holds_close(&again);
+    holds_close(&holds);
+}
+
+#define HOLD(member)                                                           \
+    "{\"version\": 1, \"holds\": [{" member ", \"author\": \"a\","             \
+    "\"since_ms\": 1, \"until_ms\": 0}]}"
+
+static void what_is_not_kept_so_is_refused_with_its_place(void **state) {
+    static const char *const cases[][2] = {
+        {"", "line 1, column 0: "},
+        {"[]", "no holds of version 1"},
+        {"{\"version\": 2, \"holds\": []}", "no holds of version 1"},
+        {"{\"version\": 1, \"holds\": [7]}", "holds[0]: must be an object"},
+        {"{\"version\": 1, \"holds\": [{}]}", "holds[0].service: missing"},
+        {HOLD("\"service\": \"a\", \"weight\": -1"),
+         "holds[0].weight: -1 is not a weight"},
+        {HOLD("\"service\": \"a\", \"drain_ms\": 1e9"),
+         "holds[0].drain_ms: 1e9 is not a whole number"},
+        {HOLD("\"service\": \"a\\nb\""), "holds[0].service: "},
+        {"{\"version\": 1, \"holds\": [{\"service\": \"a\", \"author\": "
+         "\"a\", \"since_ms\": 1, \"until_ms\": -1}]}",
+         "holds[0].until_ms: -1 is not a moment"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct holds holds = {0};
+        struct error err = {0};
+
+        assert_int_equal(
+            holds_decode(&holds, cases[i][0], strlen(cases[i][0]), &err), -1);
+        if (strncmp(err.text, cases[i][1], strlen(cases[i][1])) != 0)
+            fail_msg("%s: %s", cases[i][0], err.text);
+        assert_int_equal(holds.count, 0);
+        assert_null(holds.list);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_service_has_one_hold_at_most),
+        cmocka_unit_test(a_hold_is_over_at_its_time_or_never),
+        cmocka_unit_test(what_is_kept_is_read_again_as_it_was),
+        cmocka_unit_test(what_is_not_kept_so_is_refused_with_its_place),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

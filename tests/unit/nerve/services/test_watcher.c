@@ -1,0 +1,403 @@
+/* test_watcher.c - tests of nerve/services/watcher.c, with the checks' results
+ * given
+ *
+ * The loop is a real one, its passes a millisecond apart: a test waits for
+ * what is to happen, never for a time.
+ * SPDX-License-Identifier: MIT
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "nerve/register/reporter.h"
+#include "nerve/services/lateness.h"
+#include "nerve/services/standing.h"
+#include "nerve/services/watcher.h"
+#include "tests/fake/fake_check.c"
+#include "tests/fake/fake_log.c"
+
+static char name[] = "web", host[] = "h", port[] = "80";
+static char first[] = "a", second[] = "b";
+static struct check_config checks[2];
+static struct service_config service;
+static uv_loop_t loop;
+static struct lateness late;
+static struct watcher *watcher;
+
+/* What the reporter was told: "+" to register, "-" to deregister. */
+static char wanted[40];
+
+void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
+    (void)r;
+    (void)now_ms;
+    strncat(wanted, registered ? "+" : "-",
+            sizeof(wanted) - strlen(wanted) - 1);
+}
+
+bool reporter_is_connected(const struct reporter *r) {
+    (void)r;
+    return true;
+}
+
+static int open_loop(void **state) {
+    (void)state;
+    checks[0] = (struct check_config){.name = first, .rise = 2, .fall = 2};
+    checks[1] = (struct check_config){.name = second, .rise = 1, .fall = 1};
+    service = (struct service_config){.name = name,
+                                      .host = host,
+                                      .port = port,
+                                      .check_interval_ms = 1,
+                                      .checks = checks,
+                                      .check_count = 2};
+    /* The line of the minute was told already. */
+    late = (struct lateness){.quiet_until_ms = UINT64_MAX};
+    fake_ran[0] = wanted[0] = '\0';
+    fake_log_clear();
+    return uv_loop_init(&loop);
+}
+
+static void start(void) {
+    struct check_env env = {.loop = &loop, .late = &late};
+
+    watcher = watcher_open(&env, &service, NULL, NULL);
+    assert_non_null(watcher);
+    watcher_start(watcher, 0, 1);
+}
+
+static int close_loop(void **state) {
+    (void)state;
+    watcher_close(watcher);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return uv_loop_close(&loop);
+}
+
+/* Lets the loop turn until a check runs, and gives its result: "+" passed or
+ * "-" failed. Several results are given one after the other. */
+static void give(const char *results) {
+    for (; *results; results++) {
+        while (!fake_running)
+            uv_run(&loop, UV_RUN_ONCE);
+        fake_result(*results == '+', "broken");
+    }
+}
+
+/* Tells whether <lines> were logged, but for passes that were left out, which
+ * depends on how fast the test is run. */
+static bool said(const char *lines) {
+    static const char left_out[] =
+        "debug web: the pass before still runs, one left out\n";
+    char *at;
+
+    while ((at = strstr(fake_log_text, left_out)))
+        memmove(at, at + strlen(left_out), strlen(at + strlen(left_out)) + 1);
+    return fake_log_is(lines);
+}
+
+static void a_service_is_up_when_all_its_checks_are(void **state) {
+    (void)state;
+    start();
+    give("+");
+    assert_string_equal(wanted, "");
+    give("+");
+    assert_string_equal(wanted, "+");
+    assert_string_equal(fake_ran, "ab");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b passed\n"
+                     "info web: instance h:80 unknown -> up\n"));
+}
+
+static void a_pass_stops_at_the_first_check_that_is_down(void **state) {
+    (void)state;
+    start();
+    give("--");
+    assert_string_equal(fake_ran, "aa");
+    assert_string_equal(wanted, "-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 unknown -> down (a: broken)\n"
+                     "debug web: check a failed: broken\n"));
+}
+
+static void a_failure_below_fall_lets_the_pass_go_on(void **state) {
+    (void)state;
+    start();
+    give("++"
+         "-+");
+    assert_string_equal(fake_ran, "abab");
+    assert_string_equal(wanted, "+");
+    fake_log_clear();
+    give("-");
+    assert_string_equal(wanted, "+-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 up -> down after 2 "
+                     "failures (a: broken)\n"));
+}
+
+static void it_comes_back_after_rise_successes(void **state) {
+    (void)state;
+    start();
+    give("-");
+    give("+");
+    assert_string_equal(wanted, "-");
+    fake_log_clear();
+    give("++");
+    assert_string_equal(wanted, "-+");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b passed\n"
+                     "info web: instance h:80 down -> up after 2 "
+                     "successes\n"));
+}
+
+static void one_failure_is_told_in_the_singular(void **state) {
+    (void)state;
+    start();
+    give("++");
+    fake_log_clear();
+    give("+-");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b failed: broken\n"
+                     "warning web: instance h:80 up -> down after 1 "
+                     "failure (b: broken)\n"));
+    give("++");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check b passed\n"
+                     "info web: instance h:80 down -> up after 1 "
+                     "success\n"));
+    assert_string_equal(wanted, "+-+");
+}
+
+static void a_service_without_checks_is_up(void **state) {
+    (void)state;
+    service.check_count = 0;
+    start();
+    assert_string_equal(wanted, "+");
+    assert_true(said("info web: instance h:80 unknown -> up (it has no "
+                     "checks)\n"));
+}
+
+/* The bucket of these tests fills so slowly that it never does. */
+static void limit(double tokens, bool shadow_mode) {
+    service.check_count = 1;
+    checks[0].rise = checks[0].fall = 1;
+    service.rate = (struct rate_config){.limited = true,
+                                        .shadow_mode = shadow_mode,
+                                        .average_rate = tokens,
+                                        .max_burst = 1};
+}
+
+static void a_change_without_a_token_is_held_back(void **state) {
+    (void)state;
+    limit(0, false);
+    start();
+    give("+");
+    assert_string_equal(wanted, "");
+    assert_true(said("debug web: check a passed\n"
+                     "warning web: rate_limiting holds back unknown -> up\n"));
+    give("++");
+    assert_string_equal(wanted, "");
+    assert_true(said("debug web: check a passed\n"
+                     "debug web: check a passed\n"));
+}
+
+static void what_was_held_back_is_reported_with_the_next_token(void **state) {
+    (void)state;
+    limit(0, false);
+    start();
+    give("+-");
+    assert_string_equal(wanted, "");
+    service.rate.average_rate = 1e9;
+    fake_log_clear();
+    give("-");
+    assert_string_equal(wanted, "-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 unknown -> down (a: "
+                     "broken)\n"));
+}
+
+static void what_went_back_by_itself_is_no_change(void **state) {
+    (void)state;
+    limit(1, false);
+    start();
+    give("+");
+    service.rate.average_rate = 0;
+    give("-");
+    assert_string_equal(wanted, "+");
+    service.rate.average_rate = 1e9;
+    fake_log_clear();
+    give("+");
+    assert_string_equal(wanted, "+");
+    assert_true(said("debug web: check a passed\n"));
+    give("-");
+    assert_string_equal(wanted, "+-");
+}
+
+static void in_shadow_mode_it_is_only_told(void **state) {
+    (void)state;
+    limit(0, true);
+    start();
+    give("+-+");
+    assert_string_equal(wanted, "+-+");
+    assert_non_null(strstr(fake_log_text,
+                           "info web: rate_limiting would hold back up -> "
+                           "down, but for shadow_mode\n"
+                           "warning web: instance h:80 up -> down after 1 "
+                           "failure (a: broken)\n"));
+}
+
+static void an_ipv6_address_is_told_in_brackets(void **state) {
+    char ipv6[] = "::1";
+
+    (void)state;
+    service.check_count = 0;
+    service.host = ipv6;
+    start();
+    assert_true(said("info web: instance [::1]:80 unknown -> up (it has no "
+                     "checks)\n"));
+}
+
+static void the_results_of_each_check_are_counted(void **state) {
+    (void)state;
+    start();
+    give("++-+++");
+    assert_int_equal(watcher_state(watcher), HEALTH_UP);
+    assert_int_equal(watcher_tally(watcher, 0)->passed, 2);
+    assert_int_equal(watcher_tally(watcher, 0)->failed, 1);
+    assert_int_equal(histogram_count(&watcher_tally(watcher, 0)->took), 3);
+    assert_int_equal(watcher_tally(watcher, 1)->passed, 3);
+    assert_int_equal(watcher_tally(watcher, 1)->failed, 0);
+}
+
+static void a_pass_that_is_due_while_another_runs_is_left_out(void **state) {
+    (void)state;
+    start();
+    while (!strstr(fake_log_text, "left out"))
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_string_equal(fake_ran, "a");
+    give("++");
+    assert_string_equal(fake_ran, "ab");
+    assert_string_equal(wanted, "+");
+}
+
+static void late_passes_of_all_services_are_one_line(void **state) {
+    uint64_t later;
+
+    (void)state;
+    late.quiet_until_ms = 0;
+    start();
+    later = uv_hrtime() + 60 * 1000000;
+    while (uv_hrtime() < later)
+        ;
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_non_null(
+        strstr(fake_log_text, "warning checks: 1 started late, by "));
+    assert_non_null(strstr(fake_log_text, " ms at most; 0 left out, as the "
+                                          "ones before still ran\n"));
+    fake_log_clear();
+    while (late.passes.left_out < 3)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_null(strstr(fake_log_text, "warning"));
+}
+
+static void a_watcher_is_closed_while_a_check_runs(void **state) {
+    (void)state;
+    start();
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* Goes on in another process, as if this one had ended. */
+static void hand_over(void) {
+    struct check_env env = {.loop = &loop, .late = &late};
+    struct watcher *before = watcher;
+    struct standing standing;
+
+    watcher_save(before, &standing);
+    watcher = watcher_open(&env, &service, NULL, NULL);
+    watcher_restore(watcher, &standing);
+    watcher_close(before);
+    watcher_start(watcher, 0, 1);
+    fake_log_clear();
+}
+
+static void failures_in_a_row_are_counted_over_processes(void **state) {
+    (void)state;
+    start();
+    give("++"
+         "-+");
+    hand_over();
+    assert_string_equal(wanted, "+");
+    give("-");
+    assert_string_equal(wanted, "+-");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: instance h:80 up -> down after 2 "
+                     "failures (a: broken)\n"));
+}
+
+static void a_service_without_checks_is_not_told_up_again(void **state) {
+    (void)state;
+    service.check_count = 0;
+    start();
+    hand_over();
+    assert_string_equal(wanted, "+");
+    assert_true(said(""));
+}
+
+static void where_other_checks_stood_does_not_matter(void **state) {
+    struct health one = {.state = HEALTH_UP};
+    struct standing other = {.state = HEALTH_UP, .health = &one, .count = 1};
+    struct check_env env = {.loop = &loop, .late = &late};
+
+    (void)state;
+    watcher = watcher_open(&env, &service, NULL, NULL);
+    watcher_restore(watcher, &other);
+    watcher_start(watcher, 0, 1);
+    give("-");
+    assert_string_equal(wanted, "-");
+}
+
+static void a_pass_that_is_paused_has_no_result(void **state) {
+    (void)state;
+    start();
+    give("+");
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+    watcher_pause(watcher);
+    assert_null(fake_running);
+    uv_run(&loop, UV_RUN_DEFAULT); /* there is nothing to wait for */
+    assert_string_equal(wanted, "");
+    watcher_resume(watcher);
+    give("++");
+    assert_string_equal(fake_ran, "abab");
+    assert_string_equal(wanted, "+");
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, open_loop, close_loop)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(a_service_is_up_when_all_its_checks_are),
+        TEST(a_pass_stops_at_the_first_check_that_is_down),
+        TEST(a_failure_below_fall_lets_the_pass_go_on),
+        TEST(it_comes_back_after_rise_successes),
+        TEST(one_failure_is_told_in_the_singular),
+        TEST(a_service_without_checks_is_up),
+        TEST(a_change_without_a_token_is_held_back),
+        TEST(what_was_held_back_is_reported_with_the_next_token),
+        TEST(what_went_back_by_itself_is_no_change),
+        TEST(in_shadow_mode_it_is_only_told),
+        TEST(an_ipv6_address_is_told_in_brackets),
+        TEST(the_results_of_each_check_are_counted),
+        TEST(a_pass_that_is_due_while_another_runs_is_left_out),
+        TEST(late_passes_of_all_services_are_one_line),
+        TEST(a_watcher_is_closed_while_a_check_runs),
+        TEST(failures_in_a_row_are_counted_over_processes),
+        TEST(a_service_without_checks_is_not_told_up_again),
+        TEST(where_other_checks_stood_does_not_matter),
+        TEST(a_pass_that_is_paused_has_no_result),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

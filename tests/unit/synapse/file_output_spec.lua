@@ -1,0 +1,141 @@
+local output = require("synapse.file_output")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+
+describe("the file of a service", function()
+  -- F3 of airbnb's tests is a default server; its other rows are about when a
+  -- file is written, below.
+  local cases = {
+    {"nobody", {}, "[]"},
+    {"a default server",
+      {{host = "somehost", port = 5555, name = "x"}},
+      '[{"name":"x","host":"somehost","port":5555}]'},
+    {"a znode that says nothing more",
+      {{host = "10.0.0.1", port = 3000, name = "i-1", znode = "i-1_0000000005",
+        sequence = 5}},
+      '[{"name":"i-1","host":"10.0.0.1","port":3000,"id":5,"weight":null,' ..
+        '"haproxy_server_options":null,"labels":null}]'},
+    {"a znode that says all, and one without a number",
+      {{host = "::1", port = 1, znode = "a_1", sequence = 1, weight = 7,
+        name = 'a"b', options = "maxconn 5",
+        labels = {zone = "a", rack = 3, spot = true}},
+       {host = "10.0.0.2", port = 2, znode = "b", labels = {}}},
+      '[{"name":"a\\"b","host":"::1","port":1,"id":1,"weight":7,' ..
+        '"haproxy_server_options":"maxconn 5",' ..
+        '"labels":{"rack":3,"spot":true,"zone":"a"}},' ..
+        '{"name":null,"host":"10.0.0.2","port":2,"id":null,"weight":null,' ..
+        '"haproxy_server_options":null,"labels":{}}]'},
+  }
+  for _, case in ipairs(cases) do
+    it("tells of " .. case[1], function()
+      assert.are.equal(case[3], output.encode(case[2]))
+    end)
+  end
+end)
+
+describe("the output", function()
+  local clock, log, done, files, web, one
+
+  local function started(name, text)
+    table.insert(done, text and name .. " " .. text or "no " .. name)
+    return #done
+  end
+
+  local function new(...)
+    one = output.new({
+      directory = {read = function(_, name) return files[name] end},
+      path = "/files", services = {...}, now = clock.now, log = log,
+      write = function(name, text, mode)
+        assert.are.equal(tonumber("644", 8), mode)
+        return started(name, text)
+      end,
+      remove = started,
+    })
+  end
+
+  -- Lets what is under way end, and all that follows.
+  local function run(code)
+    for _ = 1, 9 do
+      one:tick()
+      one:take({request = #done, code = code or 0, error = "No."})
+    end
+  end
+
+  before_each(function()
+    clock, log, done, files = new_clock(), new_log(), {}, {}
+    web = {name = "web", choice = {wanted = {}}}
+  end)
+
+  it("writes nothing but its list before anything is known", function()
+    new(web)
+    run()
+    assert.are.same({".myelin web.json\n"}, done)
+  end)
+
+  it("writes what is known, and once (F2)", function()
+    new(web)
+    for _ = 1, 2 do
+      one:changed(web)
+      clock.pass(0.1)
+      run()
+    end
+    assert.are.same({".myelin web.json\n", "web.json []"}, done)
+    web.choice.wanted = {{host = "10.0.0.1", port = 80}}
+    one:changed(web)
+    clock.pass(0.1)
+    run()
+    assert.are.equal('web.json [{"name":null,"host":"10.0.0.1","port":80}]',
+      done[3])
+  end)
+
+  it("leaves a file as it is that says the same already", function()
+    files["web.json"] = "[]"
+    new(web)
+    one:changed(web)
+    clock.pass(0.1)
+    run()
+    assert.are.same({".myelin web.json\n"}, done)
+  end)
+
+  it("removes its own files of services that are gone, and no other",
+    function()
+      files[".myelin"] = "web.json\nold.json\n../../etc/x.json\nother\n"
+      new(web)
+      run()
+      assert.are.same({"no old.json", ".myelin web.json\n"}, done)
+    end)
+
+  it("has none for a service that wants none", function()
+    new()
+    one:changed(web)
+    clock.pass(0.1)
+    run()
+    assert.are.same({".myelin \n"}, done)
+  end)
+
+  it("tries a failed write again later, and says so once", function()
+    new(web)
+    run()
+    one:changed(web)
+    clock.pass(0.1)
+    run(28)
+    clock.pass(10)
+    run(28)
+    clock.pass(10)
+    run()
+    assert.are.same({".myelin web.json\n", "web.json []", "web.json []",
+      "web.json []"}, done)
+    assert.are.equal(1, log.count("error: /files/web.json: cannot be written"))
+    assert.are.equal(1, log.count("written again"))
+  end)
+
+  it("does nothing where no directory is, or when it is over", function()
+    one = output.new({services = {web}, now = clock.now, log = log})
+    one:changed(web)
+    one:tick()
+    new(web)
+    one:stop()
+    run()
+    assert.are.same({}, done)
+  end)
+end)

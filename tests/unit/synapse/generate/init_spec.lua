@@ -1,0 +1,188 @@
+local cjson = require("cjson.safe")
+local config = require("synapse.config.init")
+local draft = require("synapse.generate.draft")
+local generate = require("synapse.generate.init")
+
+local PATHS = {config = "/etc/synapse.conf.json", agent = "/usr/synapse.lua"}
+
+local function service(haproxy)
+  return {haproxy = haproxy, discovery = {method = "zookeeper", path = "/web",
+    hosts = {"zk1:2181"}}}
+end
+
+local function make(value, paths)
+  local read = assert(config.parse(cjson.encode(value), {}))
+  local sections, notes = generate.sections(read, paths or PATHS)
+  return (draft.new(sections, "heading"):text()), notes
+end
+
+-- The file of one service, and `top` in the section `haproxy`.
+local function text_of(haproxy, top)
+  return make({services = {web = service(haproxy)}, haproxy = top})
+end
+
+-- The lines of one section, without the title.
+local function lines_of(text, title)
+  local lines, inside = {}, false
+  for line in text:gmatch("[^\n]+") do
+    if not line:find("^\t") then
+      inside = line == title
+    elseif inside then
+      lines[#lines + 1] = line:sub(2)
+    end
+  end
+  return lines
+end
+
+describe("a haproxy.cfg", function()
+  it("is whole, of the smallest configuration", function()
+    assert.are.equal(table.concat({
+      "# heading",
+      "",
+      "global",
+      "\tinsecure-fork-wanted",
+      "\thard-stop-after 30m",
+      "\tsetenv SYNAPSE_CONFIG /etc/synapse.conf.json",
+      "\tlua-load /usr/synapse.lua",
+      '\tstats socket "${SYNAPSE_ADMIN}" level admin',
+      "\tstats maxconn 100",
+      "",
+      "defaults",
+      "",
+      "backend web",
+      "\tserver-template s 1-16 127.0.0.1:1 disabled",
+      "",
+    }, "\n"), (text_of({})))
+  end)
+
+  it("has no line of global twice", function()
+    local text = text_of({}, {global = {"hard-stop-after 1m",
+      "stats  maxconn 20", "insecure-fork-wanted", "daemon"}})
+    assert.are.same({"hard-stop-after 1m", "stats  maxconn 20",
+      "insecure-fork-wanted", "daemon",
+      "setenv SYNAPSE_CONFIG /etc/synapse.conf.json",
+      "lua-load /usr/synapse.lua",
+      'stats socket "${SYNAPSE_ADMIN}" level admin'},
+      lines_of(text, "global"))
+  end)
+
+  it("quotes a path that HAProxy would take apart", function()
+    local text = make({}, {config = "/etc/my $conf.json", agent = "/a"})
+    assert.is_truthy(text:find('setenv SYNAPSE_CONFIG "/etc/my \\$conf.json"',
+      1, true), text)
+  end)
+
+  it("has a backend's own lines before those of listen", function()
+    local text = text_of({port = 80, frontend = {"f"}, backend = {"b"},
+      listen = {"l"}, backend_name = "www", bind_options = "mss 1400"})
+    assert.are.same({"f", "l", "bind localhost:80 mss 1400",
+      "default_backend www"}, lines_of(text, "frontend web"))
+    assert.are.same({"b", "l", "server-template s 1-16 127.0.0.1:1 disabled"},
+      lines_of(text, "backend www"))
+  end)
+
+  it("has as many slots as it is told, with their options", function()
+    local text = text_of({slots = 3,
+      server_options = "check port %{port} inter 2s"})
+    assert.are.same(
+      {"server-template s 1-3 127.0.0.1:1 check inter 2s disabled"},
+      lines_of(text, "backend web"))
+  end)
+
+  it("has the slots that are written out, and no others", function()
+    local line = "server-template t 1-2 127.0.0.1:1 check disabled"
+    assert.are.same({line}, lines_of(text_of({backend = {line}}),
+      "backend web"))
+  end)
+
+  it("has slots beside those that are spare ones", function()
+    local line = "server-template b 1-2 127.0.0.1:1 check backup disabled"
+    assert.are.same({line, "server-template s 1-16 127.0.0.1:1 disabled"},
+      lines_of(text_of({backend = {line}}), "backend web"))
+    assert.are.equal(2, #lines_of(text_of(
+      {backend = {"server-template b 1-2 127.0.0.1:1 backup"}}),
+      "backend web"))
+  end)
+
+  it("has a frontend on a socket of its own", function()
+    assert.are.same({"bind /run/web.sock mode 666", "default_backend web"},
+      lines_of(text_of({port = cjson.null, bind_address = "/run/web.sock",
+        bind_options = "mode 666"}), "frontend web"))
+  end)
+
+  it("gives `listen NAME ADDRESS` a bind line", function()
+    local text = text_of({}, {extra_sections = {
+      ["listen stats  127.0.0.1:3212,:3213"] = {"stats enable"},
+      ["frontend f"] = {"bind :1"}, ["defaults a from b"] = {},
+    }})
+    assert.are.same({"bind 127.0.0.1:3212,:3213", "stats enable"},
+      lines_of(text, "listen stats"))
+    assert.are.same({"bind :1"}, lines_of(text, "frontend f"))
+    assert.is_truthy(text:find("\ndefaults a from b\n", 1, true))
+  end)
+
+  it("has the shared frontend last, with the lines of all services",
+    function()
+      local text = make({
+        services = {
+          a = service({shared_frontend = {"acl a path /a"}}),
+          b = service({shared_frontend = {"acl b path /b"}}),
+          c = service({shared_frontend = {"no"}, disabled = true}),
+        },
+        haproxy = {shared_frontend = {"bind :80"}},
+      })
+      assert.is_truthy(text:find("\nfrontend shared%-frontend\n" ..
+        "\tbind :80\n\tacl a path /a\n\tacl b path /b\n$"), text)
+    end)
+
+  it("notes the lines of a shared frontend that is not there", function()
+    local text, notes = text_of({shared_frontend = {"acl a path /a"}})
+    assert.is_nil(text:find("acl a", 1, true))
+    assert.are.same({"services.web.haproxy.shared_frontend[0]: left out; " ..
+      "there is no `haproxy.shared_frontend` to add it to"}, notes)
+  end)
+end)
+
+describe("the cookies of a haproxy.cfg", function()
+  local KEY = "dynamic-cookie-key web"
+
+  local function backend_of(haproxy, top)
+    local lines = lines_of(text_of(haproxy, top), "backend web")
+    lines[#lines] = nil
+    return lines
+  end
+
+  it("follow the instances", function()
+    assert.are.same({"cookie SRV insert indirect dynamic", "mode http", KEY},
+      backend_of({backend = {"cookie SRV insert indirect", "mode http"}}))
+    assert.are.same({"mode http", "cookie SRV dynamic insert", KEY},
+      backend_of({listen = {"mode http", "cookie SRV dynamic insert"}}))
+  end)
+
+  it("are noted, for the key is to be a secret", function()
+    local _, notes = text_of({backend = {"mode http", "cookie SRV insert"}})
+    assert.are.same({"services.web.haproxy.backend[1]: its cookies name an " ..
+      "instance's address from now on, hashed; give `dynamic-cookie-key` a " ..
+      "secret of your own"}, notes)
+  end)
+
+  it("keep a key of their own", function()
+    local own = {"mode http", "cookie SRV dynamic", "dynamic-cookie-key x"}
+    assert.are.same(own, backend_of({backend = own}))
+    assert.are.same({"cookie SRV dynamic"}, backend_of(
+      {backend = {"cookie SRV"}},
+      {defaults = {"mode http", "dynamic-cookie-key x"}}))
+  end)
+
+  it("follow the instances where the defaults have them", function()
+    local text = text_of({}, {defaults = {"mode http", "cookie SRV insert"}})
+    assert.are.same({"mode http", "cookie SRV insert dynamic"},
+      lines_of(text, "defaults"))
+    assert.are.equal(KEY, lines_of(text, "backend web")[1])
+  end)
+
+  it("are none where the mode is not http", function()
+    assert.are.same({"mode tcp"}, backend_of({backend = {"mode tcp"}},
+      {defaults = {"mode http", "cookie SRV insert"}}))
+  end)
+end)

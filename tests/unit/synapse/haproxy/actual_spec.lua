@@ -1,0 +1,136 @@
+local ledger = require("synapse.haproxy.actual")
+local new_clock = dofile("tests/fake/clock.lua")
+
+local DECLARED = {
+  s1 = {weight = 10, maxconn = 7}, s2 = {weight = 10, maxconn = 7},
+  n1 = {weight = 1, maxconn = 0, is_for_names = true},
+}
+
+describe("a ledger", function()
+  local clock, one
+
+  local function wanted(changes)
+    local server = {host = "10.0.0.1", port = 80, weight = 10, initial = 10,
+      maxconn = 7, admin = "ready"}
+    for field, value in pairs(changes or {}) do
+      server[field] = value
+    end
+    return server
+  end
+
+  -- The texts of what the marked slots need, when these are to be so.
+  local function texts(targets)
+    local list = {}
+    local groups = one:repairs("web", function(slot) return targets[slot] end,
+      function() end)
+    for _, group in ipairs(groups) do
+      for _, command in ipairs(group) do
+        list[#list + 1] = command.text
+      end
+    end
+    return list
+  end
+
+  -- Has one slot filled, and nothing marked.
+  local function settle()
+    one:filled("s1", wanted())
+    assert.are.same({}, texts({s1 = wanted()}))
+  end
+
+  before_each(function()
+    clock = new_clock()
+    one = ledger.new({"s1", "s2", "n1"}, DECLARED, clock.now)
+  end)
+
+  it("begins with empty slots as they are declared", function()
+    assert.are.same({host = "127.0.0.1", port = 1, weight = 10, initial = 10,
+      maxconn = 7, admin = "maint"}, one.actual.s1)
+    assert.are.equal("240.0.0.1", one.actual.n1.host)
+    assert.are.equal("maint", one.acknowledged.s1)
+  end)
+
+  it("looks at what is marked alone, and until it is as it is to be",
+    function()
+      settle()
+      assert.are.same({}, texts({s1 = wanted({weight = 5})}))
+      one:mark("s1")
+      for _ = 1, 2 do
+        assert.are.same({"set server web/s1 weight 5"},
+          texts({s1 = wanted({weight = 5})}))
+      end
+      assert.are.same({}, texts({s1 = wanted()}))
+      assert.are.same({}, texts({s1 = wanted({weight = 5})}))
+    end)
+
+  it("lists slots in their order, those that are added last", function()
+    one:add("s0", {weight = 1, maxconn = 0}, 4)
+    local found = texts({s2 = wanted(), s0 = wanted({initial = 1, weight = 1,
+      maxconn = 0})})
+    assert.are.equal("set server web/s2 addr 10.0.0.1 port 80", found[1])
+    assert.are.equal("set server web/s0 addr 10.0.0.1 port 80", found[3])
+  end)
+
+  it("fills slots before it empties others", function()
+    one:filled("s1", wanted())
+    assert.are.same({
+      "set server web/s2 addr 10.0.0.2 port 80",
+      "set server web/s2 state ready",
+      "set server web/s1 state maint",
+    }, texts({s2 = wanted({host = "10.0.0.2"})}))
+  end)
+
+  it("has what was acknowledged, and what was sent for unknown", function()
+    settle()
+    local command = {slot = "s1", field = "maxconn", change = {maxconn = 3}}
+    one:sent(command)
+    assert.is_nil(one.actual.s1.maxconn)
+    one:done(command)
+    assert.are.equal(3, one.actual.s1.maxconn)
+    command = {slot = "s1", field = "admin", change = {admin = "drain"}}
+    one:sent(command)
+    assert.are.equal("unknown", one.acknowledged.s1)
+    one:done(command)
+    assert.are.equal("drain", one.acknowledged.s1)
+  end)
+
+  it("forgets what a check found before the server moved", function()
+    settle()
+    one.actual.s1.check = "fails"
+    one:done({slot = "s1", field = "weight", change = {weight = 1}})
+    assert.are.equal("fails", one.actual.s1.check)
+    one:done({slot = "s1", field = "addr", change = {host = "10.0.0.2"}})
+    assert.is_nil(one.actual.s1.check)
+  end)
+
+  it("keeps the maxconn that HAProxy does not tell, and tells a new check",
+    function()
+      settle()
+      assert.is_false(one:take("s1", wanted({maxconn = false}), 1))
+      assert.are.equal(7, one.actual.s1.maxconn)
+      assert.are.equal("ready", one.acknowledged.s1)
+      assert.is_true(one:take("s1", wanted({check = "fails"}), 1))
+    end)
+
+  it("ends a refusal with the instance, and with what is not needed now",
+    function()
+      settle()
+      local command = {slot = "s1", field = "weight", text = "x"}
+      assert.are.equal(1, one:refuse(command))
+      one:vacate("s1")
+      assert.are.equal("unknown", one.acknowledged.s1)
+      assert.is_nil(one.refusals:command("s1"))
+      one:refuse(command)
+      assert.are.same({}, texts({s1 = wanted()}))
+      assert.are.equal("x", one.refusals:command("s1"))
+      clock.pass(1)
+      assert.are.same({}, texts({s1 = wanted()}))
+      assert.is_nil(one.refusals:command("s1"))
+    end)
+
+  it("does not look at a slot that is gone, nor at what it refused", function()
+    one:refuse({slot = "s1", field = "weight", text = "x"})
+    one:drop("s1")
+    assert.is_nil(one.refusals:command("s1"))
+    assert.are.same({}, texts({s1 = wanted()}))
+  end)
+end)

@@ -1,0 +1,86 @@
+local preview = require("synapse.haproxy.config_check")
+
+describe("the text of a haproxy.cfg", function()
+  local function backends(...)
+    return preview.backends({...})
+  end
+
+  it("tells which backends have slots", function()
+    assert.are.same({
+      web = {slots = 1, sure = true},
+      api = {slots = 2, sure = true},
+      old = {slots = 0, sure = true},
+    }, backends([[
+global
+    nbthread 2
+defaults
+    mode http
+frontend web
+    bind :80
+    default_backend web
+backend web # the first
+    server-template s 1-16 127.0.0.1:1 check disabled
+listen api
+    bind :81
+    server s1 127.0.0.1:1 disabled
+    server s2 127.0.0.1:1 disabled
+    server by_hand 10.0.0.1:80
+backend old
+    server by_hand 127.0.0.1:11
+    # server s1 127.0.0.1:1 disabled
+]]))
+  end)
+
+  it("is read over several files", function()
+    local found = backends("backend web\n",
+      "backend web2\n  server s 127.0.0.1:1\n")
+    assert.are.equal(0, found.web.slots)
+    assert.are.equal(1, found.web2.slots)
+  end)
+
+  it("does not count what stands in another section", function()
+    assert.are.equal(0, backends(
+      "backend web\nring r\n  server s 127.0.0.1:1\n").web.slots)
+  end)
+
+  it("is not sure of an address in a variable", function()
+    assert.is_false(backends(
+      'backend web\n  server-template s 1-4 "${EMPTY}"\n').web.sure)
+  end)
+
+  local untold = {
+    conditions = ".if defined(X)\nbackend web\n.endif\n",
+    ["a name in a variable"] = "backend ${NAME}\n",
+    ["a name in quotes"] = 'backend "web"\n',
+  }
+  for about, text in pairs(untold) do
+    it("tells nothing with " .. about, function()
+      assert.is_nil((backends(text)))
+    end)
+  end
+end)
+
+describe("the command line", function()
+  local cases = {
+    {"haproxy -c -f a.cfg", "a.cfg"},
+    {"haproxy -W -q -c -f a.cfg -f b.cfg", "a.cfg b.cfg"},
+    {"haproxy -p /run/pid -L x -c -- a.cfg b.cfg", "a.cfg b.cfg"},
+    {"haproxy -f a.cfg -c", "a.cfg"},
+    {"haproxy -W -f a.cfg", "a.cfg", true},
+    {"haproxy -C /etc -c -f a.cfg"},
+    {"haproxy -sf 1 2 -x sockpair@3 -W -f a.cfg", "a.cfg", true},
+  }
+  for _, case in ipairs(cases) do
+    it(string.format("`%s` %s %s", case[1], case[3] and "runs" or "checks",
+      case[2] or "what it does not tell"),
+      function()
+        local arguments = {}
+        for word in case[1]:gmatch("%S+") do
+          arguments[#arguments + 1] = word
+        end
+        local files, checks = preview.files(arguments)
+        assert.are.equal(case[2], files and table.concat(files, " "))
+        assert.are.equal(case[2] and not case[3], checks)
+      end)
+  end
+end)

@@ -1,0 +1,262 @@
+local sync = require("synapse.haproxy.sync")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_service = dofile("tests/fake/service.lua")
+
+local STATE = "1\n# be_id be_name\n3 web 1 s1 10.0.0.1 2 0 1 1 " ..
+  "12 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n\n"
+
+describe("a round", function()
+  local clock, log, told, sent, holds, web, api, one, tired
+
+  before_each(function()
+    clock, log, told, sent, holds = new_clock(), new_log(), {}, {}, 0
+    tired = false
+    web, api = new_service("web", told), new_service("api", told)
+    one = sync.new({
+      services = {web, api}, now = clock.now, log = log,
+      send = function(line)
+        table.insert(sent, line)
+        return #sent
+      end,
+      is_tired = function() return tired end,
+      held = function() holds = holds + 1 end,
+      applied = function() end,
+      settled = function() end,
+    })
+  end)
+
+  local function answer(text)
+    one:take({type = "answer", request = #sent, data = text})
+  end
+
+  it("makes one batch of what all services need", function()
+    web.groups, api.groups = {"a", "b"}, {"c"}
+    one:round()
+    assert.are.same({"a;b;c"}, sent)
+  end)
+
+  it("sends nothing when nothing is needed", function()
+    one:round()
+    assert.are.same({}, sent)
+  end)
+
+  it("waits for the answers of the batch before", function()
+    web.groups = {"a"}
+    one:round()
+    api.groups = {"b"}
+    one:mark(api)
+    one:round()
+    assert.are.same({"a"}, sent)
+    answer("\n")
+    one:round()
+    assert.are.same({"a", "b"}, sent)
+  end)
+
+  it("acknowledges each command by its own answer", function()
+    web.groups, api.groups = {"a", "b"}, {"c"}
+    one:round()
+    told = {}
+    web.done, api.done = nil, nil
+    for _, service in ipairs({web, api}) do
+      service.done = function(_, command)
+        table.insert(told, "done " .. command.text)
+      end
+      service.refuse = function(_, command, text)
+        table.insert(told, "refused " .. command.text .. ": " .. text)
+      end
+    end
+    answer("\nNo such server.\n\n\n")
+    assert.are.same({"done a", "refused b: No such server.", "done c"}, told)
+  end)
+
+  it("spreads a large plan over batches, each planned from what is known",
+    function()
+      for i = 1, 300 do
+        web.groups[i] = ("x"):rep(90) .. i
+      end
+      one:round()
+      assert.is_true(#sent[1] <= 12000)
+      local before = #web.groups
+      answer(("\n"):rep(select(2, sent[1]:gsub("[^;]+", ""))))
+      assert.is_true(#web.groups < before)
+      one:round()
+      assert.are.equal(2, #sent)
+      assert.are.equal(web.groups[1], sent[2]:match("^[^;]*"))
+    end)
+
+  it("sums up a service once its last command is answered", function()
+    web.groups = {"a"}
+    one:round()
+    assert.are.equal(0, log.count("web summed up"))
+    answer("\n")
+    assert.are.equal(1, log.count("web summed up"))
+  end)
+
+  it("leaves services to the next batch when it takes too long", function()
+    web.groups, api.groups = {"a"}, {"b"}
+    tired = true
+    one:round()
+    assert.are.same({"a"}, sent)
+    answer("\n")
+    one:round()
+    assert.are.same({"a", "b"}, sent)
+  end)
+
+  it("takes no interest in the answers of others", function()
+    web.groups = {"a"}
+    one:round()
+    one:take({type = "answer", request = 77, data = "\n"})
+    assert.are.same({"web sent a"}, told)
+  end)
+
+  describe("that gets no answer", function()
+    before_each(function()
+      web.groups = {"a"}
+      one:round()
+      one:take({type = "answer", request = 1, error = "timed out"})
+    end)
+
+    it("leaves the service not knowing", function()
+      assert.are.same({"web sent a", "web lost"}, told)
+    end)
+
+    it("is tried again after a pause", function()
+      one:round()
+      assert.are.equal(1, #sent)
+      clock.pass(0.5)
+      one:round()
+      assert.are.equal(2, #sent)
+    end)
+
+    it("is reported once, and so is the end of it", function()
+      for _ = 1, 4 do
+        clock.pass(10)
+        one:round()
+        one:take({type = "answer", request = #sent, error = "timed out"})
+      end
+      clock.pass(10)
+      one:round()
+      answer("\n")
+      assert.are.equal(1, log.count("error: runtime API: timed out"))
+      assert.are.equal(1, log.count("info: runtime API: answers again"))
+    end)
+  end)
+
+  it("with too few answers knows nothing", function()
+    web.groups = {"a", "b"}
+    one:round()
+    answer("\n")
+    assert.are.equal("web lost", told[#told])
+    assert.are.equal(1, log.count("1 answers to 2 commands"))
+  end)
+
+  it("that cannot be sent is tried again", function()
+    web.groups = {"a"}
+    one.deps.send = function() return nil, "runtime API: no" end
+    one:round()
+    assert.are.same({"web lost", "web lost"}, {told[1], told[#told]})
+    assert.are.equal(1, log.count("error: runtime API: no"))
+  end)
+
+  describe("that asks for the state", function()
+    before_each(function()
+      web.asks = true
+    end)
+
+    it("hands it to the service", function()
+      one:round()
+      answer(STATE)
+      assert.are.same({"web sent show web", "web observe s1"}, told)
+    end)
+
+    it("is followed by one that repairs what differs", function()
+      one:round()
+      web.groups = {"a"}
+      answer(STATE)
+      one:round()
+      assert.are.same({"show web", "a"}, sent)
+    end)
+
+    it("tells when a hold changed", function()
+      one:round()
+      web.held = true
+      answer(STATE)
+      assert.are.equal(1, holds)
+    end)
+
+    it("says so when the answer is something else", function()
+      one:round()
+      answer("Can't find backend.\n\n")
+      assert.are.equal(1, log.count("error: web: `show servers state web`"))
+      assert.are.equal("web lost", told[#told])
+    end)
+  end)
+
+  describe("when time passes", function()
+    before_each(function()
+      one:round()
+      web.asks = true
+      one:tick()
+      one:round()
+      answer(STATE)
+      told = {}
+      for _, service in ipairs({web, api}) do
+        service.ask = function(self)
+          table.insert(told, self.name .. " asks")
+        end
+      end
+    end)
+
+    it("compares every 30 s", function()
+      clock.pass(29)
+      one:tick()
+      assert.are.same({}, told)
+      clock.pass(1)
+      one:tick()
+      assert.are.same({"web asks", "api asks"}, told)
+    end)
+
+    it("compares a few at a time, and suspects besides", function()
+      local many = {}
+      for i = 1, 25 do
+        many[i] = new_service("s" .. i, told)
+      end
+      many[25].suspects = true
+      one = sync.new({services = many, now = clock.now, log = log})
+      one:tick()
+      assert.are.equal(11, #told)
+      assert.are.equal("s25 ask", told[11])
+      one:tick()
+      one:tick()
+      assert.are.equal(25, #told)
+    end)
+
+    it("compares at once when it is asked to", function()
+      one:compare(web)
+      one:tick()
+      assert.are.same({"web asks"}, told)
+    end)
+
+    it("tries again what was refused, when it is due", function()
+      web.groups = {"again"}
+      one:tick()
+      one:round()
+      assert.are.equal("show web", sent[#sent])
+      web.due = true
+      one:tick()
+      one:round()
+      assert.are.equal("again", sent[#sent])
+    end)
+  end)
+
+  it("begins anew with every service, whatever was under way", function()
+    web.groups = {"a"}
+    one:round()
+    one:restart()
+    one:round()
+    assert.are.same({"a", "a"}, sent)
+    assert.are.equal("web lost", told[2])
+    assert.are.equal("api lost", told[3])
+  end)
+end)

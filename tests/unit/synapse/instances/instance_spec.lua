@@ -1,0 +1,185 @@
+local cjson = require("cjson.safe")
+local decode = require("synapse.zookeeper.decode")
+local instance = require("synapse.instances.instance")
+
+local PLAIN = decode.new({method = "nerve"})
+
+local function cases(name)
+  local file = assert(io.open("tests/data/instance/" .. name .. ".json"))
+  local list = assert(cjson.decode(file:read("a")))
+  file:close()
+  return list
+end
+
+-- Data that is no text is written in hexadecimal digits.
+local function data_of(case)
+  return case.data or (case.hex:gsub("%x%x", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
+local function base64_name(data, sequence)
+  local process = {
+    ['{"host":"127.0.0.1","port":3000,"name":"i-xxxxxx"}'] =
+      "eyJob3N0IjoiMTI3LjAuMC4xIiwicG9ydCI6MzAwMCwibmFtZSI6ImkteHh4eHh4In0=",
+    ['{"host":"10.0.0.1","port":80}'] =
+      "eyJob3N0IjoiMTAuMC4wLjEiLCJwb3J0Ijo4MH0=",
+    ["rubbish"] = "cnViYmlzaA==",
+  }
+  local text = assert(process[data])
+  return string.format("base64_%d_%s_%s", #text, text, sequence)
+end
+
+-- A name of so many groups of base64, most of which stand for blanks.
+local function blank_name(groups)
+  local start = "eyJob3N0IjoiMTAuMC4wLjEiLCJwb3J0Ijo4MH0g"
+  return string.format("base64_%d_%s_0000000001", 4 * groups,
+    start .. ("ICAg"):rep(groups - #start // 4))
+end
+
+describe("a znode that was read", function()
+  for _, case in ipairs(cases("accepted")) do
+    it("is an instance with " .. case.about, function()
+      local stat = {data_length = #case.data, czxid = 12}
+      local made, problems = instance.from_data(case.znode, case.data, stat,
+        PLAIN)
+      assert.are.equal(case.key, made.key)
+      assert.are.equal(case.name, made.name)
+      assert.are.equal(case.weight, made.weight)
+      assert.are.equal(case.server_weight, made.server_weight)
+      assert.are.equal(case.maxconn, made.maxconn)
+      assert.are.equal(case.backup, made.is_backup)
+      assert.are.equal(case.sequence, made.sequence)
+      assert.are.equal(case.znode, made.znode)
+      assert.are.equal(12, made.czxid)
+      assert.are.same(case.problems or {}, problems)
+    end)
+  end
+
+  for _, case in ipairs(cases("refused")) do
+    it("is refused with " .. case.about, function()
+      local data = data_of(case)
+      local made, why = instance.from_data("a_0000000001", data,
+        {data_length = #data}, PLAIN)
+      assert.is_nil(made)
+      assert.is_truthy(why:find(case.why, 1, true), why)
+    end)
+  end
+
+  it("is refused when its data is too long", function()
+    local data = ("x"):rep(65537)
+    local made, why = instance.from_data("a", data, {data_length = #data},
+      PLAIN)
+    assert.is_nil(made)
+    assert.are.equal("has 65537 bytes of data (at most 65536)", why)
+  end)
+
+  it("is refused when its data was cut", function()
+    local made, why = instance.from_data("a", "{}", {data_length = 3}, PLAIN)
+    assert.is_nil(made)
+    assert.is_truthy(why:find("has 3 bytes of data", 1, true))
+  end)
+
+  it("is not quoted at length when it is refused", function()
+    local data = '{"host":"' .. ("x"):rep(5000) .. '","port":1}'
+    local _, why = instance.from_data("a", data, {data_length = #data},
+      PLAIN)
+    assert.is_true(#why < 150)
+  end)
+
+  it("holds a port as an integer", function()
+    local data = '{"host":"10.0.0.1","port":80}'
+    local made = instance.from_data("a", data, {data_length = #data},
+      PLAIN)
+    assert.are.equal("integer", math.type(made.port))
+  end)
+end)
+
+describe("a name that carries data", function()
+  it("is an instance without a read", function()
+    local data = '{"host":"127.0.0.1","port":3000,"name":"i-xxxxxx"}'
+    local made = instance.from_name(base64_name(data, "0000000003"), PLAIN)
+    assert.are.equal("127.0.0.1:3000", made.key)
+    assert.are.equal("i-xxxxxx", made.name)
+    assert.are.equal(3, made.sequence)
+  end)
+
+  it("needs no sequence", function()
+    local made = instance.from_name(
+      base64_name('{"host":"10.0.0.1","port":80}', ""), PLAIN)
+    assert.are.equal("10.0.0.1:80", made.key)
+    assert.is_nil(made.sequence)
+  end)
+
+  it("may carry 65,536 letters", function()
+    assert.are.equal("10.0.0.1:80", instance.from_name(blank_name(16384),
+      PLAIN).key)
+  end)
+
+  local broken = {
+    ["of an ordinary znode"] = "i-xxxxxxx_0000000005",
+    ["with a length beyond its end"] = "base64_99_cnViYmlzaA==_0000000001",
+    ["with a length too short"] = "base64_8_cnViYmlzaA==_0000000001",
+    ["with letters that are not base64"] = "base64_4_ab*d_0000000001",
+    ["with more behind it"] = "base64_12_cnViYmlzaA==_1;2",
+    ["that carries rubbish"] = base64_name("rubbish", "0000000001"),
+    ["that carries too much"] = blank_name(16385),
+    ["with an enormous length"] = "base64_99999999999999999999_eA==_1",
+  }
+  for about, name in pairs(broken) do
+    it(about .. " has to be read", function()
+      assert.is_nil((instance.from_name(name, PLAIN)))
+    end)
+  end
+end)
+
+describe("of two instances of one host:port", function()
+  it("the one with the higher sequence is newer", function()
+    local old, new = {sequence = 9, czxid = 50}, {sequence = 10, czxid = 40}
+    assert.is_true(instance.is_newer(new, old))
+    assert.is_false(instance.is_newer(old, new))
+  end)
+
+  it("the transaction decides where one has no sequence", function()
+    local old, new = {sequence = 9, czxid = 50}, {czxid = 60}
+    assert.is_true(instance.is_newer(new, old))
+    assert.is_false(instance.is_newer(old, new))
+  end)
+
+  it("the name decides where nothing else does", function()
+    assert.is_true(instance.is_newer({znode = "b"}, {znode = "a"}))
+    assert.is_false(instance.is_newer({znode = "a"}, {znode = "b"}))
+  end)
+end)
+
+describe("two instances", function()
+  local one = {key = "a:1", weight = 1, name = "n", znode = "z"}
+
+  it("are the same when all that is used is the same", function()
+    assert.is_true(instance.is_same(one,
+      {key = "a:1", weight = 1, name = "n", znode = "z", czxid = 7}))
+  end)
+
+  it("differ by their weight", function()
+    assert.is_false(instance.is_same(one,
+      {key = "a:1", weight = 2, name = "n", znode = "z"}))
+  end)
+
+  it("differ by their labels", function()
+    local function same(a, b)
+      return instance.is_same({key = "a:1", labels = a},
+        {key = "a:1", labels = b})
+    end
+    assert.is_true(same({az = "a"}, {az = "a"}))
+    assert.is_false(same({az = "a"}, {az = "b"}))
+    assert.is_false(same({az = "a"}, {az = "a", more = true}))
+    assert.is_false(same({az = "a", more = true}, {az = "a"}))
+    assert.is_false(same(nil, {az = "a"}))
+    assert.is_false(same({}, nil))
+  end)
+
+  it("differ by the source that they are from", function()
+    assert.is_false(instance.is_same({key = "a:1", origin = "one"},
+      {key = "a:1", origin = "two"}))
+  end)
+end)

@@ -1,0 +1,198 @@
+local placement = require("synapse.service.placement")
+
+local function instance(key, weight)
+  return {key = key, weight = weight}
+end
+
+local function found(changes)
+  return {added = changes.added or {}, removed = changes.removed or {},
+    renewed = changes.renewed or {}}
+end
+
+describe("a placement", function()
+  local sessions, one
+
+  local function new(...)
+    sessions = {}
+    one = placement.new({"s1", "s2"}, {}, {...},
+      function(slot) return sessions[slot] or 0 end,
+      {s1 = "plain", s2 = "plain"})
+  end
+
+  it("has each instance in a slot", function()
+    new(instance("a"), instance("b"))
+    local keys = {one:at("s1").key, one:at("s2").key}
+    table.sort(keys)
+    assert.are.same({"a", "b"}, keys)
+  end)
+
+  it("tells which slot an instance left", function()
+    new(instance("a"))
+    local slot = one.slot_of.a
+    local left, touched = one:change(found({removed = {instance("a")}}))
+    assert.are.same({slot}, left)
+    assert.are.same({}, touched)
+    assert.is_nil(one:at(slot))
+  end)
+
+  it("tells which slot an instance got, or has renewed", function()
+    new(instance("a"))
+    local now = instance("a", 7)
+    local _, touched = one:change(found({added = {instance("b")},
+      renewed = {{before = instance("a"), now = now}}}))
+    table.sort(touched)
+    assert.are.same({"s1", "s2"}, touched)
+    assert.are.equal(now, one:at(one.slot_of.a))
+  end)
+
+  it("gives the slot that one left to whoever waits", function()
+    new(instance("a"), instance("b"), instance("c"))
+    assert.are.same({"c"}, one.waiting)
+    local slot = one.slot_of.a
+    one:change(found({removed = {instance("a")}}))
+    assert.are.equal("c", one:at(slot).key)
+    assert.are.same({}, one.waiting)
+  end)
+
+  it("forgets one that waited and went", function()
+    new(instance("a"), instance("b"), instance("c"))
+    one:change(found({removed = {instance("c")}}))
+    assert.are.same({}, one.waiting)
+  end)
+
+  it("asks for sessions only where a slot was left", function()
+    new(instance("a"))
+    local asked = 0
+    one.sessions = function()
+      asked = asked + 1
+      return 0
+    end
+    one:change(found({added = {instance("b")}}))
+    assert.are.equal(0, asked)
+  end)
+
+  it("gives a slot that is added to whoever waits", function()
+    new(instance("a"), instance("b"), instance("d"), instance("c"))
+    one:grow("s3", "plain")
+    assert.are.equal("c", one:at("s3").key)
+    assert.are.same({"d"}, one.waiting)
+    assert.are.equal("s3", one.slot_of.c)
+    one:grow("s4", "plain")
+    one:grow("s5", "plain")
+    assert.is_nil(one:at("s5"))
+  end)
+
+  it("lets whoever had a lost slot move, or wait", function()
+    new(instance("a"), instance("b"))
+    one:shrink({"s1"})
+    assert.is_not_nil(one:at("s1"))
+    assert.are.equal(1, #one.waiting)
+  end)
+end)
+
+describe("host names", function()
+  local function any(key)
+    return {key = key, is_name = key:find("^%a") ~= nil or nil}
+  end
+
+  local function place(placed, ...)
+    local list = {}
+    for i, key in ipairs({...}) do
+      list[i] = any(key)
+    end
+    return placement.new({"s1", "n1"}, placed, list, function() return 0 end,
+      {s1 = "plain", n1 = "name"})
+  end
+
+  it("and addresses have slots of their own", function()
+    local one = place({}, "10.0.0.1:80", "a.b:80")
+    assert.are.same({s1 = "10.0.0.1:80", n1 = "a.b:80"}, one.placed)
+  end)
+
+  it("wait for a slot of theirs, and for no other", function()
+    local one = place({}, "a.b:80", "c.d:80")
+    assert.are.same({"c.d:80"}, one.waiting)
+    assert.are.same({}, one:growable())
+    one:change({added = {any("10.0.0.1:80"), any("10.0.0.2:80")},
+      removed = {}, renewed = {}})
+    assert.are.same({"plain"}, one:growable())
+    one:grow("s2", "plain")
+    assert.are.equal("10.0.0.2:80", one.placed.s2)
+    assert.are.same({"c.d:80"}, one.waiting)
+    one:change({added = {}, removed = {any("a.b:80")}, renewed = {}})
+    assert.are.equal("c.d:80", one.placed.n1)
+  end)
+
+  it("leave a slot that is not for them any more", function()
+    local one = place({s1 = "a.b:80"}, "a.b:80")
+    assert.are.same({n1 = "a.b:80"}, one.placed)
+  end)
+end)
+
+describe("backups", function()
+  local one
+
+  local function any(key, is_backup)
+    return {key = key, is_backup = is_backup}
+  end
+
+  local function renewed(before, now)
+    return found({renewed = {{before = before, now = now}}})
+  end
+
+  local function place(...)
+    one = placement.new({"s1", "s2", "b1"}, {}, {...},
+      function() return 0 end, {s1 = "plain", s2 = "plain", b1 = "backup"})
+  end
+
+  it("and the others have slots of their own", function()
+    place(any("a"), any("b", true), any("c"), any("d"))
+    assert.are.equal("b", one:at("b1").key)
+    assert.are.same({"d"}, one.waiting)
+    assert.are.same({"plain"}, one:growable())
+  end)
+
+  it("wait for a slot of theirs, which can be added", function()
+    place(any("a", true), any("b", true))
+    local waits = one.waiting[1]
+    assert.are.same({"backup"}, one:growable())
+    one:grow("s3", "backup")
+    assert.are.equal(waits, one:at("s3").key)
+    assert.are.same({}, one.waiting)
+  end)
+
+  it("are like the others where no slot is for them", function()
+    one = placement.new({"s1"}, {}, {any("a", true)},
+      function() return 0 end, {s1 = "plain"})
+    assert.are.equal("a", one:at("s1").key)
+    assert.is_false(one:has("backup"))
+  end)
+
+  it("leave a slot of the others when they become ones, and come back",
+    function()
+      place(any("a"))
+      local slot = one.slot_of.a
+      local left, touched = one:change(renewed(any("a"), any("a", true)))
+      assert.are.same({slot}, left)
+      assert.are.same({"b1"}, touched)
+      left, touched = one:change(renewed(any("a", true), any("a")))
+      assert.are.same({"b1"}, left)
+      assert.are.equal(one.slot_of.a, touched[1])
+      assert.are_not.equal("b1", one.slot_of.a)
+    end)
+
+  it("may become ones while they wait, and wait once", function()
+    place(any("a"), any("b"), any("c"))
+    local waits = one.waiting[1]
+    one:change(renewed(any(waits), any(waits, true)))
+    assert.are.same({}, one.waiting)
+    assert.are.equal(waits, one:at("b1").key)
+  end)
+
+  it("do not return to the slot that they had as something else", function()
+    place(any("a"))
+    one:change(found({removed = {any("a")}}))
+    one:change(found({added = {any("a", true)}}))
+    assert.are.equal("b1", one.slot_of.a)
+  end)
+end)

@@ -1,0 +1,758 @@
+local cjson = require("cjson.safe")
+local service = require("synapse.service.service")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+
+local function instance(last, weight)
+  return {key = "10.0.0." .. last .. ":80", host = "10.0.0." .. last,
+    port = 80, weight = weight, znode = "i_" .. last}
+end
+
+describe("a service", function()
+  local clock, log, sessions, claimed, one
+
+  local function new(changes, record, size, backups)
+    local pool, declared = {}, {}
+    for i = 1, size or 4 do
+      pool[i] = "s" .. i
+      declared["s" .. i] = {weight = 10, maxconn = 0,
+        is_backup = (backups or {})["s" .. i]}
+    end
+    local config = {name = "web", backend = "www", path = "/web",
+      default_servers = {}, use_previous_backends = true,
+      guard = {window = 10, share = 0.5, hold = 60},
+      fixed = "server_options is not set"}
+    for key, value in pairs(changes or {}) do
+      config[key] = value
+    end
+    one = service.new({config = config, pool = pool,
+      declared = declared,
+      record = record, now = clock.now, log = log,
+      is_claimed = function(key) return claimed[key] == true end,
+      sessions = function(slot) return sessions[slot] or 0 end})
+  end
+
+  -- What HAProxy would say if every command of ours had been done.
+  local function as_told()
+    local states = {}
+    for slot, server in pairs(one.actual) do
+      states[slot] = {id = tonumber(slot:match("%d+"))}
+      for field, value in pairs(server) do
+        states[slot][field] = value
+      end
+    end
+    return states
+  end
+
+  local function texts()
+    local list = {}
+    for _, group in ipairs(one:plan()) do
+      for _, command in ipairs(group) do
+        list[#list + 1] = command.text
+      end
+    end
+    return list
+  end
+
+  -- Sends what is planned; HAProxy does it all.
+  local function apply()
+    for _, group in ipairs(one:plan()) do
+      for _, command in ipairs(group) do
+        if command.field ~= "state" then
+          one:sent(command)
+          one:done(command)
+        end
+      end
+    end
+  end
+
+  local function slot_of(last)
+    for slot, key in pairs(one.placement.placed) do
+      if key == "10.0.0." .. last .. ":80" then
+        return slot
+      end
+    end
+  end
+
+  -- Brings it to the given instances, all acknowledged.
+  local function settle(...)
+    one:observe(as_told())
+    one:update({...})
+    apply()
+    assert.are.same({}, one:plan())
+  end
+
+  before_each(function()
+    clock, log, sessions, claimed = new_clock(), new_log(), {}, {}
+    new()
+  end)
+
+  it("asks for the state before it plans anything", function()
+    one:update({instance(1)})
+    assert.are.same({"show servers state www"}, texts())
+  end)
+
+  it("fills a slot for an instance that comes", function()
+    one:observe(as_told())
+    one:update({instance(1)})
+    local slot = slot_of(1)
+    assert.are.same({
+      "set server www/" .. slot .. " addr 10.0.0.1 port 80",
+      "set server www/" .. slot .. " state ready",
+    }, texts())
+  end)
+
+  it("plans nothing when all was acknowledged", function()
+    settle(instance(1), instance(2))
+    assert.is_false(one:update({instance(1), instance(2)}))
+    assert.are.same({}, texts())
+  end)
+
+  it("empties the slot of an instance that goes", function()
+    settle(instance(1), instance(2))
+    local slot = slot_of(1)
+    assert.is_true(one:update({instance(2)}))
+    assert.are.same({"set server www/" .. slot .. " state maint"}, texts())
+  end)
+
+  it("plans again what was not acknowledged", function()
+    settle(instance(1))
+    one:update({instance(1, 0)})
+    local first = texts()
+    assert.are.same(first, texts())
+  end)
+
+  it("keeps its instances when ZooKeeper has none, and says so", function()
+    settle(instance(1))
+    one:update({})
+    assert.are.same({}, texts())
+    assert.are.equal(1, log.count("no instance in ZooKeeper, the 1 previous"))
+  end)
+
+  it("empties its slots when it is not to keep previous ones", function()
+    new({use_previous_backends = false})
+    settle(instance(1))
+    local slot = slot_of(1)
+    one:update({})
+    assert.are.same({"set server www/" .. slot .. " state maint"}, texts())
+  end)
+
+  it("starts with its default servers where it knows nothing else", function()
+    new({default_servers = {instance(9)}})
+    assert.is_string(slot_of(9))
+  end)
+
+  describe("and weights", function()
+    it("drains at weight 0, always", function()
+      settle(instance(1))
+      one:update({instance(1, 0)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+        texts())
+    end)
+
+    it("leaves other weights to the configuration", function()
+      settle(instance(1))
+      one:update({instance(1, 77)})
+      assert.are.same({}, texts())
+    end)
+
+    it("applies other weights with use_nerve_weights", function()
+      new({use_nerve_weights = true})
+      settle(instance(1))
+      one:update({instance(1, 77)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 77"},
+        texts())
+    end)
+
+    it("returns to the configuration's when there is none any more",
+      function()
+        new({use_nerve_weights = true})
+        settle(instance(1, 0))
+        one:update({instance(1)})
+        assert.are.same({"set server www/" .. slot_of(1) .. " weight 100%"},
+          texts())
+      end)
+  end)
+
+  describe("and what a znode says of its server", function()
+    local function said(last, fields)
+      local made = instance(last)
+      for name, value in pairs(fields) do
+        made[name] = value
+      end
+      made.options = cjson.encode(fields)
+      return made
+    end
+
+    it("sets its weight, whatever use_nerve_weights says", function()
+      settle(instance(1))
+      one:update({said(1, {server_weight = 50})})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 50"},
+        texts())
+    end)
+
+    it("goes by the weight of the znode first where that counts", function()
+      new({use_nerve_weights = true})
+      settle(said(1, {server_weight = 50, weight = 99}))
+      assert.are.equal(99, one.actual[slot_of(1)].weight)
+    end)
+
+    it("sets its maxconn, and the slot's own when it goes", function()
+      settle(instance(1))
+      one:update({said(1, {maxconn = 5})})
+      assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 5"},
+        texts())
+      apply()
+      assert.is_truthy(one:summary():find("1 instance changed", 1, true))
+      one:observe(as_told())
+      assert.are.same({}, texts())
+      one:update({instance(1)})
+      assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 0"},
+        texts())
+    end)
+
+    it("sets a maxconn again whose answer was lost", function()
+      settle(instance(1))
+      one:update({said(1, {maxconn = 5})})
+      one:sent(one:plan()[1][1])
+      one:lost()
+      one:observe(as_told())
+      assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 5"},
+        texts())
+    end)
+
+    it("names who asks in vain to be a backup", function()
+      settle(said(1, {is_backup = true}))
+      assert.are.equal(1, log.count("web: instance 10.0.0.1:80: `backup` is " ..
+        "not applied: no slot is declared `backup`"))
+      assert.is_string(slot_of(1))
+    end)
+
+    it("moves who becomes a backup to a slot for them", function()
+      new(nil, nil, 4, {s4 = true})
+      settle(instance(1))
+      local slot = slot_of(1)
+      one:update({said(1, {is_backup = true})})
+      assert.are.same({
+        "set server www/s4 addr 10.0.0.1 port 80",
+        "set server www/s4 state ready",
+        "set server www/" .. slot .. " state maint",
+      }, texts())
+    end)
+
+    it("keeps an operator's hold of who becomes a backup", function()
+      new(nil, nil, 4, {s4 = true})
+      settle(instance(1))
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      one:update({said(1, {is_backup = true})})
+      assert.are.same({"set server www/s4 addr 10.0.0.1 port 80"}, texts())
+    end)
+
+    it("adds a slot for a backup where those are taken", function()
+      new({server_options = {text = "check maxconn 9", weight = 1,
+        maxconn = 9}}, nil, 2, {s2 = true})
+      settle(said(1, {is_backup = true}))
+      one:update({said(1, {is_backup = true}), said(2, {is_backup = true})})
+      assert.is_truthy(texts()[1]:find("^add server www/s3 .* backup$"))
+      apply()
+      assert.are.equal(9, one.actual.s3.maxconn)
+      apply()
+      assert.are.equal("10.0.0.2:80", one.placement.placed.s3)
+    end)
+  end)
+
+  describe("with more instances than slots", function()
+    before_each(function()
+      new(nil, nil, 2)
+      settle(instance(1), instance(2), instance(3))
+    end)
+
+    it("tells who waits", function()
+      assert.is_truthy(one:summary():find(
+        "1 instance without a slot (10.0.0.3:80; server_options is not set)",
+        1, true))
+    end)
+
+    it("gives the next free slot to whoever waits", function()
+      local slot = slot_of(1)
+      one:update({instance(2), instance(3)})
+      assert.are.equal(slot, slot_of(3))
+    end)
+  end)
+
+  describe("that may add slots", function()
+    local OPTIONS = {text = "check", has_check = true, weight = 1}
+
+    before_each(function()
+      new({server_options = OPTIONS}, nil, 1)
+      settle(instance(1))
+      one:update({instance(1), instance(2), instance(3)})
+    end)
+
+    it("adds one for each instance that waits, and fills it", function()
+      assert.are.equal(6, #texts())
+      apply()
+      assert.are.same({
+        "set server www/s2 addr 10.0.0.2 port 80",
+        "set server www/s2 state ready",
+        "set server www/s3 addr 10.0.0.3 port 80",
+        "set server www/s3 state ready",
+      }, texts())
+      apply()
+      assert.are.same({}, texts())
+      assert.is_truthy(one:summary():find("2 slots added, 3 of 3", 1, true))
+    end)
+
+    it("says that there is more to do once a slot is added", function()
+      local group = one:plan()[1]
+      assert.is_false(one:done(group[1]))
+      assert.is_false(one:done(group[2]))
+      assert.is_true(one:done(group[3]))
+    end)
+
+    it("uses them again", function()
+      apply()
+      apply()
+      one:update({instance(1)})
+      apply()
+      one:update({instance(1), instance(4), instance(5)})
+      for _, text in ipairs(texts()) do
+        assert.is_nil(text:find("add server", 1, true))
+      end
+      apply()
+      assert.are.same({}, one.placement.waiting)
+    end)
+
+    it("repairs them like the others", function()
+      apply()
+      apply()
+      local states = as_told()
+      states.s2.weight = 5
+      one:observe(states)
+      assert.are.same({"set server www/s2 weight 100%"}, texts())
+    end)
+
+    it("is not said to have drifted because instances wait", function()
+      assert.is_true(one:observe(as_told()))
+      assert.are.equal(0, log.count("not as they were set"))
+    end)
+
+    it("says once what HAProxy refused, asks for names, and tries again",
+      function()
+        for _, group in ipairs(one:plan()) do
+          for _, command in ipairs(group) do
+            one:sent(command)
+            one:refuse(command, "No.")
+          end
+        end
+        assert.are.equal(1, log.count("error: "))
+        assert.are.equal(1, log.count("no slot can be added: `add server " ..
+          "www/s2 127.0.0.1:1 id 2 pool-max-conn -1 pool-purge-delay 5s " ..
+          "check` refused: No.; again in 1 s"))
+        assert.are.same({"show servers state www"}, texts())
+        one:observe(as_told())
+        assert.are.same({}, texts())
+        assert.is_false(one:is_due())
+        clock.pass(1)
+        assert.is_true(one:is_due())
+        assert.are.equal(6, #texts())
+      end)
+
+    it("grows again after a reload", function()
+      apply()
+      apply()
+      local record = one:record()
+      new({server_options = OPTIONS}, record, 1)
+      one:observe(as_told())
+      assert.are.equal("add server www/s2 127.0.0.1:1 id 2 pool-max-conn -1 " ..
+        "pool-purge-delay 5s check", texts()[1]:match("^add server.*") or
+        texts()[3])
+    end)
+  end)
+
+  it("lets a slot rest while sessions of its last instance go on", function()
+    settle(instance(1))
+    local slot = slot_of(1)
+    sessions[slot] = 3
+    one:update({instance(2)})
+    apply()
+    one:update({instance(2), instance(3), instance(4), instance(5)})
+    assert.are.equal("10.0.0.5:80", one.placement.placed[slot])
+  end)
+
+  it("gives an instance that returns the slot that it had", function()
+    settle(instance(1))
+    local slot = slot_of(1)
+    sessions[slot] = 3
+    one:update({instance(2)})
+    apply()
+    one:update({instance(1), instance(2)})
+    assert.are.equal(slot, slot_of(1))
+  end)
+
+  describe("that loses most of its instances at once", function()
+    -- Four instances, of which the first one has gone already.
+    before_each(function()
+      settle(instance(1), instance(2), instance(3), instance(4))
+      clock.pass(10)
+      one:update({instance(2), instance(3), instance(4)})
+      apply()
+    end)
+
+    local function lose_most()
+      return one:update({instance(4)})
+    end
+
+    it("keeps them in their slots, and brings back who went before",
+      function()
+        local placed = one:target()
+        assert.is_true(lose_most())
+        for slot, server in pairs(placed) do
+          assert.are.equal(server.host, one:target()[slot].host)
+        end
+        assert.are.equal("set server www/" .. slot_of(1) .. " state ready",
+          texts()[1])
+        assert.are.equal(1, log.count("warning: web: 3 of 4 instances are " ..
+          "gone within 10 s: 3 instances (10.0.0.1:80, 10.0.0.2:80, " ..
+          "10.0.0.3:80) kept as suspects while HAProxy's checks pass, 60 s"))
+      end)
+
+    it("asks HAProxy at once how their checks are", function()
+      lose_most()
+      local all = texts()
+      assert.are.equal("show servers state www", all[#all])
+    end)
+
+    it("lets go at once whose check fails", function()
+      lose_most()
+      apply()
+      local slot, states = slot_of(3), as_told()
+      states[slot].check = "fails"
+      one:observe(states)
+      assert.is_true(one:review())
+      assert.are.same("set server www/" .. slot .. " state maint", texts()[1])
+      assert.are.equal(1, log.count("info: web: 1 instance (10.0.0.3:80) " ..
+        "suspected no more: HAProxy's check fails"))
+    end)
+
+    it("keeps none whose slot another one has", function()
+      one:update({instance(2), instance(3), instance(4), instance(5)})
+      assert.is_string(slot_of(5))
+      one:update({instance(4), instance(5)})
+      assert.is_nil(slot_of(1))
+      assert.is_string(slot_of(2))
+    end)
+
+    it("keeps none whose address another znode has", function()
+      claimed["10.0.0.2:80"] = true
+      lose_most()
+      assert.is_nil(slot_of(2))
+      claimed["10.0.0.3:80"] = true
+      assert.is_true(one:review())
+      assert.is_nil(slot_of(3))
+      assert.is_string(slot_of(1))
+    end)
+
+    it("has the policy decide when the time of all is over", function()
+      one:update({})
+      assert.are.equal(0, log.count("no instance in ZooKeeper"))
+      assert.is_true(one:has_suspects())
+      clock.pass(60)
+      one:review()
+      assert.is_false(one:has_suspects())
+      assert.are.equal(1, log.count("no instance in ZooKeeper, the 4 prev"))
+    end)
+
+    it("has them in its record", function()
+      lose_most()
+      local before = one:record()
+      assert.are.equal(clock.now() + 60, before.suspects["10.0.0.2:80"])
+      new(nil, before)
+      assert.is_true(one:has_suspects())
+      one:update({instance(4)})
+      assert.is_string(slot_of(2))
+    end)
+  end)
+
+  describe("whose command is refused", function()
+    local function refuse(field)
+      settle(instance(1))
+      one:update({instance(1), instance(2, 0)})
+      for _, group in ipairs(one:plan()) do
+        for _, command in ipairs(group) do
+          one:sent(command)
+          if command.field == field then
+            one:refuse(command, "No.")
+          else
+            one:done(command)
+          end
+        end
+      end
+    end
+
+    it("says which, for what, and why", function()
+      refuse("weight")
+      assert.are.equal(1, log.count("error: web: www/" .. slot_of(2) ..
+        " (10.0.0.2:80): `set server www/" .. slot_of(2) ..
+        " weight 0%` refused: No.; again in 1 s"))
+    end)
+
+    it("leaves the rest of the slot as it is until it is due", function()
+      refuse("weight")
+      assert.are.same({}, texts())
+      assert.is_false(one:is_due())
+      clock.pass(1)
+      assert.is_true(one:is_due())
+      assert.are.same({"set server www/" .. slot_of(2) .. " weight 0%"},
+        texts())
+    end)
+
+    it("never serves from an address that is not the instance's", function()
+      refuse("addr")
+      assert.are.same({"set server www/" .. slot_of(2) .. " state maint"},
+        texts())
+    end)
+
+    it("waits longer each time, at most a minute", function()
+      refuse("weight")
+      for _, delay in ipairs({2, 4, 8, 16, 32, 60, 60}) do
+        clock.pass(60)
+        local command = one:plan()[1][1]
+        one:sent(command)
+        one:refuse(command, "No.")
+        assert.is_truthy(log.lines[#log.lines]:find(
+          "; again in " .. delay .. " s", 1, true))
+      end
+    end)
+
+    it("forgets it when the instance goes", function()
+      refuse("weight")
+      one:update({instance(1)})
+      clock.pass(1)
+      assert.is_false(one:is_due())
+    end)
+
+    it("does not hold up the others", function()
+      refuse("weight")
+      one:update({instance(1, 0), instance(2, 0)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+        texts())
+    end)
+  end)
+
+  describe("that HAProxy tells of", function()
+    it("repairs what is not as it was set, and says so", function()
+      settle(instance(1))
+      local states = as_told()
+      states[slot_of(1)].weight = 99
+      assert.is_true(one:observe(states))
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 100%"},
+        texts())
+      assert.are.equal(1, log.count("warning: web: 1 slots are not as they"))
+    end)
+
+    it("puts a slot into maint that should be empty", function()
+      settle(instance(1))
+      local states, empty = as_told(), nil
+      for slot in pairs(states) do
+        empty = not one.placement.placed[slot] and slot or empty
+      end
+      states[empty].admin = "ready"
+      one:observe(states)
+      assert.are.same({"set server www/" .. empty .. " state maint"}, texts())
+    end)
+
+    it("leaves an operator's maint alone, through a change of weight",
+      function()
+        settle(instance(1))
+        local states = as_told()
+        states[slot_of(1)].admin = "maint"
+        local differs, held = one:observe(states)
+        assert.is_false(differs)
+        assert.is_true(held)
+        one:update({instance(1, 0)})
+        assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+          texts())
+        assert.are.equal(1, log.count("10.0.0.1:80 ready -> maint by an op"))
+      end)
+
+    it("sends a lost ready again", function()
+      settle()
+      one:update({instance(1)})
+      for _, group in ipairs(one:plan()) do
+        for _, command in ipairs(group) do
+          one:sent(command)
+        end
+      end
+      one:lost()
+      assert.are.same({"show servers state www"}, texts())
+      local states = as_told()
+      states[slot_of(1)].host, states[slot_of(1)].port = "10.0.0.1", 80
+      local _, held = one:observe(states)
+      assert.is_false(held)
+      assert.are.same({"set server www/" .. slot_of(1) .. " state ready"},
+        texts())
+    end)
+
+    -- The answer to a question asked before the change tells of the slot's last
+    -- instance; its maint was taken for an operator's hold of the next one.
+    it("takes nothing of a slot's last instance for a hold of the next",
+      function()
+        new(nil, nil, 1)
+        settle(instance(1))
+        local states = as_told()
+        states.s1.admin = "maint"
+        one:observe(states)
+        one:update({instance(2)})
+        local _, held = one:observe(states)
+        assert.is_false(held)
+        assert.are.equal("ready", one:target().s1.admin)
+      end)
+
+    it("knows a slot for ready that HAProxy says is ready", function()
+      settle(instance(1), instance(2))
+      one:update({instance(2)})
+      one:update({instance(1), instance(2)})
+      one:observe(as_told())
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      local _, held = one:observe(states)
+      assert.is_true(held)
+    end)
+
+    -- A refusal of a slot that somebody deleted was due for ever, and its
+    -- service was looked at five times a second.
+    it("forgets what was refused of a slot that HAProxy has not", function()
+      settle(instance(1))
+      local states, slot = as_told(), slot_of(1)
+      one:update({instance(1, 0)})
+      local command = one:plan()[1][1]
+      one:sent(command)
+      one:refuse(command, "No such server.")
+      states[slot] = nil
+      one:observe(states)
+      clock.pass(60)
+      assert.is_false(one:is_due())
+    end)
+
+    it("uses a slot no more that HAProxy has not", function()
+      settle(instance(1))
+      local states, slot = as_told(), slot_of(1)
+      states[slot] = nil
+      one:observe(states)
+      assert.is_string(slot_of(1))
+      assert.are_not.equal(slot, slot_of(1))
+      assert.are.equal(1, log.count("error: web: www/" .. slot ..
+        " is gone from HAProxy"))
+    end)
+  end)
+
+  it("asks for the state after its own commands", function()
+    settle(instance(1))
+    one:update({instance(1, 0)})
+    one:ask()
+    assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%",
+      "show servers state www"}, texts())
+  end)
+
+  it("tells by its revision when its part of the snapshot changed",
+    function()
+      settle(instance(1))
+      local before = one.revision
+      one:update({instance(1)})
+      assert.are.equal(before, one.revision)
+      one:update({instance(1), instance(2)})
+      assert.are_not.equal(before, one.revision)
+      apply()
+      before = one.revision
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      assert.are_not.equal(before, one.revision)
+    end)
+
+  describe("from a snapshot", function()
+    local record
+
+    before_each(function()
+      new()
+      settle(instance(1), instance(2))
+      local states = as_told()
+      states[slot_of(2)].admin = "drain"
+      one:observe(states)
+      record = one:record()
+    end)
+
+    it("has its instances in their slots, before any read", function()
+      local first, second = slot_of(1), slot_of(2)
+      new(nil, record)
+      assert.are.equal(first, slot_of(1))
+      assert.are.equal(second, slot_of(2))
+      assert.are.equal("10.0.0.1", one:target()[first].host)
+    end)
+
+    it("keeps an operator's drain", function()
+      new(nil, record)
+      assert.are.equal("drain", one:target()[slot_of(2)].admin)
+      one:filled(slot_of(2), one:target()[slot_of(2)])
+      local _, held = one:observe(as_told())
+      assert.is_false(held)
+      assert.are.equal("drain", one:target()[slot_of(2)].admin)
+    end)
+
+    it("knows what was filled before HAProxy began to serve", function()
+      new(nil, record)
+      for slot, server in pairs(one:target()) do
+        one:filled(slot, server)
+      end
+      one:observe(as_told())
+      assert.are.same({}, texts())
+    end)
+
+    it("has the default servers of the configuration, not the last ones",
+      function()
+        local old, fresh = instance(3), instance(4)
+        old.znode, fresh.znode = nil, nil
+        new({default_servers = {old}})
+        record = one:record()
+        new({default_servers = {fresh}}, record)
+        assert.are.same({nil, "string"}, {slot_of(3), type(slot_of(4))})
+      end)
+
+    -- The snapshot was written anew when another service was read, and after
+    -- the next reload what was days old passed for what was there just now.
+    it("that is old keeps it old until the service was read", function()
+      local config = {read_as = "nerve"}
+      record.is_old = true
+      new(config, record)
+      assert.is_nil(one:record().read_as)
+      local before = one.revision
+      one:update({instance(1), instance(2)})
+      assert.are.equal("nerve", one:record().read_as)
+      assert.are_not.equal(before, one.revision)
+    end)
+
+    it("fits into fewer slots as far as they go", function()
+      new(nil, record, 1)
+      assert.are.equal(1, #one.placement.waiting)
+    end)
+  end)
+
+  it("that is held stays as it is, and is then as it should be", function()
+    new()
+    one:observe(as_told())
+    one:update({instance(1)})
+    apply()
+    one:hold()
+    one:update({instance(2)})
+    one:update({instance(3)})
+    assert.are.same({}, texts())
+    assert.is_falsy(one:review())
+    one:release()
+    apply()
+    assert.are.same({nil, "string"}, {slot_of(1), type(slot_of(3))})
+    assert.are.same({}, texts())
+  end)
+end)

@@ -1,0 +1,106 @@
+local snapshot = require("synapse.snapshot.format")
+
+-- Tells any two of our texts apart; the real one is the C module's.
+local function checksum(text)
+  local sum = 7
+  for i = 1, #text do
+    sum = sum * 31 + text:byte(i) & 0xffffffffffff
+  end
+  return string.format("%016x", sum)
+end
+
+local function record()
+  return {
+    name = "web", path = "/web", read_as = "nerve",
+    instances = {
+      {key = "10.0.0.1:80", host = "10.0.0.1", port = 80, weight = 7,
+        name = "i-1", znode = "i-1_0000000003", sequence = 3,
+        labels = {az = "a"}, origin = "zk1:2181\n/web"},
+      {key = "[::1]:81", host = "::1", port = 81},
+      {key = "a.b:80", host = "a.b", port = 80, is_name = true},
+    },
+    placed = {s4 = "10.0.0.1:80", s2 = "[::1]:81"},
+    held = {["[::1]:81"] = "drain"},
+    suspects = {["10.0.0.1:80"] = 1234.5},
+    addresses = {["a.b:80"] = "10.0.0.9"},
+  }
+end
+
+local function text()
+  return snapshot.encode({snapshot.encode_service(record())}, checksum)
+end
+
+describe("a snapshot", function()
+  it("comes back as it was", function()
+    local records = snapshot.decode(text(), checksum)
+    assert.are.same({web = record()}, records)
+  end)
+
+  it("without services comes back", function()
+    assert.are.same({},
+      snapshot.decode(snapshot.encode({}, checksum), checksum))
+  end)
+
+  it("cut anywhere is damaged or foreign, never read", function()
+    local whole = text()
+    for length = 0, #whole - 1 do
+      local records, why = snapshot.decode(whole:sub(1, length), checksum)
+      assert.is_nil(records)
+      assert.is_true(why == "damaged" or why == "foreign")
+    end
+  end)
+
+  it("with one letter changed is not read", function()
+    local whole = text():gsub("10%.0%.0%.1", "10.0.0.2", 1)
+    assert.are.same({nil, "damaged"}, {snapshot.decode(whole, checksum)})
+  end)
+
+  it("of another version is told apart", function()
+    local whole = text():gsub("^myelin%-snapshot 1", "myelin-snapshot 2")
+    assert.are.same({nil, "version"}, {snapshot.decode(whole, checksum)})
+  end)
+
+  it("that a Ruby synapse wrote is foreign", function()
+    assert.are.same({nil, "foreign"}, {snapshot.decode(
+      '{\n  "web": {"a_10.0.0.1:80": {"timestamp": 1}}\n}', checksum)})
+  end)
+
+  it("that is empty is damaged", function()
+    assert.are.same({nil, "damaged"}, {snapshot.decode("", checksum)})
+  end)
+
+  it("passes the checks of a znode, instance by instance", function()
+    local one = record()
+    one.instances[1].host = "0.0.0.0;show stat"
+    one.instances[2].weight = -1
+    one.addresses["a.b:80"] = "169.254.1.1;"
+    local records = snapshot.decode(
+      snapshot.encode({snapshot.encode_service(one)}, checksum), checksum)
+    assert.are.equal(2, #records.web.instances)
+    assert.are.same({}, records.web.addresses)
+    assert.is_nil(records.web.instances[1].weight)
+  end)
+
+  it("leaves out a service whose path is none", function()
+    for _, path in ipairs({"null", "7", "[]", "{}"}) do
+      local body = '{"services":[{"name":"web","path":' .. path ..
+        ',"instances":[]}]}'
+      local whole = string.format("myelin-snapshot 1 %s %d\n%s",
+        checksum(body), #body, body)
+      assert.are.same({}, snapshot.decode(whole, checksum))
+    end
+  end)
+
+  local odd = {"[]", "{}", '{"services":1}', '{"services":[1,{},{"name":1}]}',
+    '{"services":[{"name":"web","instances":[1,[],{"host":1}]}]}'}
+  for _, body in ipairs(odd) do
+    it("of the right checksum and the wrong shape does no harm: " .. body,
+      function()
+        local whole = string.format("myelin-snapshot 1 %s %d\n%s",
+          checksum(body), #body, body)
+        local records = snapshot.decode(whole, checksum) or {}
+        assert.are.same({},
+          records.web and records.web.instances or {})
+      end)
+  end
+end)

@@ -1,0 +1,188 @@
+local account = require("synapse.status.journal")
+local service = require("synapse.service.service")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+
+local function instance(last)
+  return {key = "10.0.0." .. last .. ":80", host = "10.0.0." .. last,
+    port = 80, znode = "i_" .. last}
+end
+
+describe("an account", function()
+  local clock, one, source, book
+  local function turn() end
+  local guard = {window = 10, share = 0.5, hold = 60}
+
+  before_each(function()
+    clock = new_clock()
+    local pool, declared = {}, {}
+    for i = 1, 30 do
+      pool[i] = "s" .. i
+      declared["s" .. i] = {weight = 1, maxconn = 0}
+    end
+    one = service.new({
+      config = {name = "web", backend = "web", path = "/web",
+        default_servers = {}, use_previous_backends = true,
+        fixed = "server_options is not set", guard = guard},
+      pool = pool, declared = declared,
+      now = clock.now, log = new_log(),
+      sessions = function() return 0 end,
+      is_claimed = function() return false end,
+    })
+    source = {path = "/web", state = "read", version = 0, bad = {}}
+    function source.problems()
+      return source.bad
+    end
+    book = account.new({services = {one}, now = clock.now, wall = clock.now,
+      sources = function() return {source} end})
+    book:begin()
+    one.known = true
+  end)
+
+  -- HAProxy does all that is planned.
+  local function apply()
+    for _, group in ipairs(one:plan()) do
+      for _, command in ipairs(group) do
+        one:sent(command)
+        if command.field ~= "state" then
+          one:done(command)
+        end
+      end
+    end
+    one:plan()
+    book:settle(one)
+  end
+
+  local function events()
+    local list = {}
+    for i, it in ipairs(book.events:since(0)) do
+      list[i] = string.format("%s %s -> %s", it.instance or it.count, it.from,
+        it.to)
+    end
+    return list
+  end
+
+  it("tells of an instance that comes and goes, and how long it took",
+    function()
+      one:update({instance(1)}, clock.now())
+      clock.pass(0.25)
+      apply()
+      one:update({}, nil)
+      one:update({instance(2)}, nil)
+      apply()
+      assert.are.same({"10.0.0.1:80 absent -> ready",
+        "10.0.0.2:80 absent -> ready", "10.0.0.1:80 ready -> absent"},
+        events())
+      assert.are.equal(250, book.events:since(0)[1].ms)
+      assert.are.equal(1, book.convergence.total)
+    end)
+
+  it("tells of many that do the same in one event", function()
+    local all = {}
+    for i = 1, 25 do
+      all[i] = instance(10 + i)
+    end
+    one:update(all)
+    apply()
+    assert.are.same({"25 absent -> ready"}, events())
+    assert.is_truthy(book.events:since(0)[1].why:find("^10.0.0.11:80, .*%.%.$"))
+  end)
+
+  it("tells of a check that fails, with the reason", function()
+    one:update({instance(1)})
+    apply()
+    local states = {}
+    for slot, server in pairs(one.actual) do
+      states[slot] = {id = 1, host = server.host, port = server.port,
+        weight = server.weight, initial = 1, admin = server.admin}
+      if server.admin == "ready" then
+        states[slot].check, states[slot].check_why = "fails", "wrong status"
+      end
+    end
+    one:observe(states)
+    book:settle(one)
+    assert.are.equal("10.0.0.1:80 ready -> failed", events()[2])
+    assert.are.equal("HAProxy's check fails: wrong status",
+      book.events:since(1)[1].why)
+  end)
+
+  it("tells of suspects", function()
+    one:update({instance(1), instance(2), instance(3)})
+    apply()
+    for _, server in pairs(one.actual) do
+      server.check = "passes"
+    end
+    clock.pass(11)
+    one:update({})
+    apply()
+    assert.are.equal("suspect", book:look(one, turn).instances[3].state)
+    assert.are.same({"10.0.0.1:80 ready -> suspect",
+      "10.0.0.2:80 ready -> suspect", "10.0.0.3:80 ready -> suspect"},
+      table.move(events(), 4, 6, 1, {}))
+    clock.pass(60)
+    one:review()
+    apply()
+    assert.are.equal("10.0.0.1:80 suspect -> ready", events()[7])
+  end)
+
+  it("takes what the last run left for granted", function()
+    one:update({instance(1)})
+    book:begin()
+    apply()
+    assert.are.same({"10.0.0.1:80 pending -> ready"}, events())
+  end)
+
+  it("works out what a service looks like only when it may have changed",
+    function()
+      local first = book:look(one, turn)
+      assert.are.equal(first, book:look(one, turn))
+      one:update({instance(1)})
+      local pending = book:look(one, turn)
+      assert.are.equal("pending", pending.instances[1].state)
+      apply()
+      source.bad = {{znode = "bad", problem = "has no host; refused",
+        is_refused = true}}
+      source.version = 1
+      local look = book:look(one, turn)
+      assert.are.same({"invalid", "ready"},
+        {look.instances[1].state, look.instances[2].state})
+      assert.are.same({1, 1, "degraded"}, {look.number, look.used, look.state})
+      assert.is_true(look.cursor > pending.cursor)
+    end)
+
+  it("adds up what services look like, and knows which changed since",
+    function()
+      book:look(one, turn)
+      assert.are.same({services = 1, whole = 0, degraded = 0, down = 1,
+        instances = 0}, book.totals)
+      local before = book.cursor
+      one:update({instance(1), instance(2)})
+      apply()
+      assert.are.same({}, book:newer(before))
+      book:look(one, turn)
+      assert.are.same({services = 1, whole = 1, degraded = 0, down = 0,
+        instances = 2}, book.totals)
+      assert.are.same({ready = 2}, book.states)
+      assert.are.same({one}, book:newer(before))
+      assert.are.same({}, book:newer(book.cursor))
+      assert.is_nil(book:newer(book.cursor - 1000))
+    end)
+
+  it("looks at what is there when others had their turn meanwhile", function()
+    one:update({instance(1), instance(2)})
+    local function meanwhile()
+      one:update({instance(2)})
+    end
+    assert.are.equal(1, book:look(one, meanwhile).number)
+    assert.are.equal(1, book:look(one, turn).number)
+  end)
+
+  it("shows what is wrong with the znode of an instance that was kept",
+    function()
+      one:update({instance(1)})
+      apply()
+      source.bad = {{znode = "i_1", problem = "weight: x, dropped"}}
+      assert.are.equal("weight: x, dropped",
+        book:look(one, turn).instances[1].problem)
+    end)
+end)

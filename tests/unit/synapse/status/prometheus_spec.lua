@@ -1,0 +1,46 @@
+local histogram = require("synapse.status.histogram")
+local prometheus = require("synapse.status.prometheus")
+
+describe("metrics", function()
+  it("have a heading and samples", function()
+    assert.are.equal('# HELP a_total What.\n# TYPE a_total counter\n' ..
+      'a_total{x="1",y="2"} 3\na_total 0.5\n',
+      prometheus.metric("a_total", "counter", "What.",
+        {{{"x", "1", "y", "2"}, 3}, {{}, 0.5}}))
+    assert.are.equal("", prometheus.metric("a", "gauge", "What.", {}))
+  end)
+
+  it("escape their labels", function()
+    assert.are.equal('a{x="\\"\\\\\\n"} 1\n',
+      prometheus.sample("a", {"x", '"\\\n'}, 1))
+  end)
+
+  it("have histograms that add up", function()
+    local took = histogram.new({0.5, 1})
+    took:add(0.25)
+    took:add(0.75)
+    took:add(2)
+    assert.are.equal('# HELP a_seconds What.\n# TYPE a_seconds histogram\n' ..
+      'a_seconds_bucket{le="0.5"} 1\na_seconds_bucket{le="1"} 2\n' ..
+      'a_seconds_bucket{le="+Inf"} 3\na_seconds_sum 3\na_seconds_count 3\n',
+      prometheus.histogram("a_seconds", "What.", took))
+  end)
+
+  it("tell of each service", function()
+    local parts = {}
+    prometheus.services({{service = {name = "web"}, state = "down",
+      counts = {failed = 2}, slots = 8, used = 3}}, function(text)
+      table.insert(parts, text)
+    end)
+    local text = table.concat(parts)
+    for _, line in ipairs({
+      'synapse_service_state{service="web",state="down"} 1',
+      'synapse_service_state{service="web",state="whole"} 0',
+      'synapse_service_instances{service="web",state="failed"} 2',
+      'synapse_service_instances{service="web",state="ready"} 0',
+      'synapse_service_slots{service="web",kind="free"} 5',
+    }) do
+      assert.is_truthy(text:find(line .. "\n", 1, true), line)
+    end
+  end)
+end)

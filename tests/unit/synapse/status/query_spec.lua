@@ -1,0 +1,53 @@
+local selection = require("synapse.status.query")
+
+describe("a selection", function()
+  local account, services
+
+  before_each(function()
+    services = {{name = "a"}, {name = "b"}, {name = "c"}}
+    local a, b, c = table.unpack(services)
+    account = {
+      boot = "1f", services = services, by_name = {a = a, b = b, c = c},
+      looks = {
+        [a] = {name = "a", state = "whole", cursor = 7},
+        [b] = {name = "b", state = "down", cursor = 2},
+        [c] = {name = "c", state = "degraded", cursor = 9},
+      },
+      newer = function(_, cursor)
+        return cursor >= 5 and {c, a} or nil
+      end,
+    }
+  end)
+
+  local function names(asked)
+    local looks, matching, is_delta = selection.of(account, asked,
+      function() end)
+    local list = {}
+    for i, look in ipairs(looks) do
+      list[i] = look.name
+    end
+    return {table.concat(list, " "), matching, is_delta}
+  end
+
+  it("is everything, by name", function()
+    assert.are.same({"a b c", 3, false}, names({}))
+  end)
+
+  it("is what has problems, or what is named, each once", function()
+    assert.are.same({"b c", 2, false}, names({problems = true}))
+    assert.are.same({"a c", 2, false}, names({
+      service = {"c", "a", "nobody", "c"}}))
+  end)
+
+  it("is what a client does not know, by name too", function()
+    assert.are.same({"a c", 2, true}, names({since = "1f.5"}))
+    assert.are.same({"c", 1, true}, names({since = "1f.8"}))
+    assert.are.same({"a c", 2, true}, names({since = "1f.2"}))
+    assert.are.same({"a b c", 3, false}, names({since = "1e.8"}))
+  end)
+
+  it("is a page of what matches", function()
+    assert.are.same({"b", 3, false}, names({offset = 1, limit = 1}))
+    assert.are.same({"", 3, false}, names({offset = 9}))
+  end)
+end)

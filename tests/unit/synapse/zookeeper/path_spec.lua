@@ -1,0 +1,753 @@
+local decode = require("synapse.zookeeper.decode")
+local registry = require("synapse.zookeeper.path")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_session = dofile("tests/fake/session.lua")
+
+local CODES = {ok = 0, connection_loss = -4, no_node = -101, no_auth = -102,
+  node_exists = -110}
+local LOST = {code = -4, error = "connection loss"}
+local DENIED = {code = -102, error = "not authenticated"}
+local GONE = {code = -101, error = "no node"}
+
+local function data(port)
+  return string.format('{"host":"10.0.0.1","port":%d}', port)
+end
+
+describe("a registry", function()
+  local clock, log, session, handlers, changes, reports, since, one
+
+  local function new(known, max, more)
+    handlers, changes, reports, since = {}, 0, {}, nil
+    session = new_session(function(event)
+      handlers[event.request](event)
+    end)
+    more = more or {}
+    one = registry.new({
+      path = "/web", max_instances = max or 1000, known = known,
+      decoder = decode.new({method = more.method or "nerve"}),
+      pause = more.pause or 0,
+      create_path = more.create_path, origin = more.origin,
+      codes = CODES, now = clock.now, log = log,
+      changed = function(time) changes, since = changes + 1, time end,
+      reported = function(name, problem)
+        table.insert(reports, name .. ": " .. (problem or "good"))
+      end,
+      request = function(op, path, handler)
+        local number = session[op](session, path, op ~= "create" or "")
+        if number then
+          handlers[number] = handler
+        end
+        return number ~= nil
+      end,
+    })
+  end
+
+  local function ports()
+    local list = {}
+    for _, made in ipairs(one:instances()) do
+      list[#list + 1] = made.port
+    end
+    table.sort(list)
+    return list
+  end
+
+  local function read(names)
+    session.reply("/web", {children = names})
+  end
+
+  -- Brings it to two instances, all quiet.
+  local function settle()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(1))
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({1, 2}, ports())
+    assert.are.same({}, session.open())
+    changes = 0
+  end
+
+  before_each(function()
+    clock, log = new_clock(), new_log()
+    new()
+  end)
+
+  it("reads the list, then each znode, all with a watch", function()
+    one:connected(false)
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+    assert.is_true(session.watched["/web"])
+    assert.is_true(session.watched["/web/a_1"])
+  end)
+
+  it("takes effect when the last read was answered, as a whole", function()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({}, ports())
+    assert.are.equal(0, changes)
+    session.reply_data("/web/a_1", data(1))
+    assert.are.same({1, 2}, ports())
+    assert.are.equal(1, changes)
+  end)
+
+  it("lists its instances sorted, whoever came last", function()
+    settle()
+    one:path_changed()
+    read({"b_2", "c_3", "a_1"})
+    session.reply_data("/web/c_3", data(10))
+    local keys = {}
+    for i, made in ipairs(one:instances()) do
+      keys[i] = made.key
+    end
+    assert.are.same({"10.0.0.1:1", "10.0.0.1:10", "10.0.0.1:2"}, keys)
+  end)
+
+  it("reads no znode whose name carries the data", function()
+    one:connected(false)
+    read({"base64_40_eyJob3N0IjoiMTAuMC4wLjEiLCJwb3J0Ijo4MH0=_0000000001"})
+    assert.are.same({}, session.open())
+    assert.are.same({80}, ports())
+  end)
+
+  it("reads after a change of the list only what it does not know", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    assert.are.same({"get /web/c_3"}, session.open())
+    session.reply_data("/web/c_3", data(3))
+    assert.are.same({1, 2, 3}, ports())
+  end)
+
+  it("drops an instance that is not listed any more", function()
+    settle()
+    one:path_changed()
+    read({"b_2"})
+    assert.are.same({2}, ports())
+    assert.are.equal(1, changes)
+  end)
+
+  it("never lacks an instance that registers anew under another name",
+    function()
+      settle()
+      one:path_changed()
+      read({"b_2", "a_3"})
+      assert.are.same({1, 2}, ports())
+      session.reply_data("/web/a_3", data(1))
+      assert.are.same({1, 2}, ports())
+    end)
+
+  it("reads a znode again when its data changed", function()
+    settle()
+    one:data_changed("a_1")
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({2, 7}, ports())
+  end)
+
+  it("reads again what changed while it was being read", function()
+    settle()
+    one:data_changed("a_1")
+    one:data_changed("a_1")
+    one:path_changed()
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(8))
+    assert.are.same({2, 8}, ports())
+  end)
+
+  it("reads a name again whose znode was deleted and made anew", function()
+    settle()
+    one:znode_deleted("a_1")
+    assert.are.same({}, session.open())
+    one:path_changed()
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({2, 7}, ports())
+  end)
+
+  -- A pass takes effect as a whole, so what it has read already is not known
+  -- yet. A change of it then was taken for that of a stranger: the watch was
+  -- used up, and the instance kept its first weight for ever.
+  it("reads again what changed after its read, in the same pass", function()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(1))
+    one:data_changed("a_1")
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(7))
+    assert.are.same({2, 7}, ports())
+  end)
+
+  it("reads again what was made anew after its read, in the same pass",
+    function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply_data("/web/a_1", data(1))
+      one:znode_deleted("a_1")
+      one:path_changed()
+      session.reply_data("/web/b_2", data(2))
+      read({"a_1", "b_2"})
+      assert.are.same({"get /web/a_1"}, session.open())
+      session.reply_data("/web/a_1", data(7))
+      assert.are.same({2, 7}, ports())
+    end)
+
+  it("makes one read of many changes", function()
+    settle()
+    for _ = 1, 20 do
+      one:path_changed()
+    end
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({}, session.open())
+  end)
+
+  it("skips a znode that went between list and read", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    session.reply("/web/c_3", GONE)
+    assert.are.same({1, 2}, ports())
+  end)
+
+  it("reads a znode that went and is listed again", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    session.reply("/web/c_3", GONE)
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    session.reply_data("/web/c_3", data(3))
+    assert.are.same({1, 2, 3}, ports())
+  end)
+
+  it("reads the list alone when its watches live on", function()
+    settle()
+    one:connected(true)
+    assert.are.same({"get_children /web"}, session.open())
+    read({"a_1", "b_2"})
+    assert.are.same({}, session.open())
+  end)
+
+  it("reads everything again when its watches are gone", function()
+    settle()
+    one:connected(false)
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+    assert.are.same({1, 2}, ports())
+  end)
+
+  it("keeps what it knows while it is cut off, and reads when it is back",
+    function()
+      settle()
+      one:path_changed()
+      session.connected = false
+      session.reply("/web", LOST)
+      assert.are.same({1, 2}, ports())
+      session.connected = true
+      one:connected(true)
+      assert.are.same({"get_children /web"}, session.open())
+    end)
+
+  it("reads after a reconnect what the lost connection left unread",
+    function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.connected = false
+      session.reply("/web/c_3", LOST)
+      assert.are.same({1, 2}, ports())
+      session.connected = true
+      one:connected(true)
+      read({"a_1", "b_2", "c_3"})
+      session.reply_data("/web/c_3", data(3))
+      assert.are.same({1, 2, 3}, ports())
+    end)
+
+  -- The list had said that the old name is gone, and the new name's data was
+  -- lost with the connection: the instance was taken out of traffic until the
+  -- next connection, whole services of them when an ensemble restarted.
+  it("lacks no instance whose new name the lost connection left unread",
+    function()
+      settle()
+      one:path_changed()
+      read({"b_2", "a_3"})
+      session.connected = false
+      session.reply("/web/a_3", LOST)
+      assert.are.same({1, 2}, ports())
+      session.connected = true
+      one:connected(true)
+      read({"b_2", "a_3"})
+      assert.are.same({1, 2}, ports())
+      session.reply_data("/web/a_3", data(3))
+      assert.are.same({2, 3}, ports())
+    end)
+
+  -- After an outage nerves register anew while the list is read again: an old
+  -- name that was gone by its turn took the instance out until the new one was
+  -- read.
+  it("lacks no instance that registers anew while everything is read again",
+    function()
+      settle()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      one:path_changed()
+      session.reply("/web/a_1", GONE)
+      session.reply_data("/web/b_2", data(2))
+      assert.are.same({1, 2}, ports())
+      read({"b_2", "a_3"})
+      assert.are.same({1, 2}, ports())
+      session.reply_data("/web/a_3", data(3))
+      assert.are.same({2, 3}, ports())
+    end)
+
+  -- A znode went while it was read, which only a new list can explain. But the
+  -- next pass was one that tried an unreadable znode again, without a list, and
+  -- took the instance out.
+  it("removes nothing that went before a new list tells what has come",
+    function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.reply("/web/c_3", DENIED)
+      one:data_changed("b_2")
+      session.reply("/web/b_2", GONE)
+      assert.are.same({1, 2}, ports())
+      clock.pass(2)
+      one:tick()
+      session.reply("/web/c_3", DENIED)
+      assert.are.same({1, 2}, ports())
+      one:path_changed()
+      read({"a_1", "c_3"})
+      assert.are.same({1}, ports())
+    end)
+
+  it("keeps a name that is back when the connection is", function()
+    settle()
+    one:path_changed()
+    read({"b_2", "c_3"})
+    session.connected = false
+    session.reply("/web/c_3", LOST)
+    session.connected = true
+    one:connected(true)
+    read({"a_1", "b_2"})
+    session.reply_data("/web/a_1", data(1))
+    assert.are.same({1, 2}, ports())
+  end)
+
+  it("does nothing while it is not connected", function()
+    session.connected = false
+    one:path_changed()
+    assert.are.same({}, session.open())
+  end)
+
+  -- Without memory for a request no connection is lost, so none came back to
+  -- have it sent, and what was gone waited for it.
+  it("asks again for what could not be asked for", function()
+    settle()
+    session.connected = false
+    one:data_changed("a_1")
+    session.connected = true
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(1))
+    session.connected = false
+    one:path_changed()
+    session.connected = true
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  describe("that may not read", function()
+    it("keeps its instances and says why, once", function()
+      settle()
+      for _ = 1, 3 do
+        one:path_changed()
+        session.reply("/web", DENIED)
+      end
+      assert.are.same({1, 2}, ports())
+      assert.are.equal(1, log.count(
+        "warning: /web: cannot be read: not authenticated"))
+    end)
+
+    it("says when it can read again", function()
+      settle()
+      one:path_changed()
+      session.reply("/web", DENIED)
+      clock.pass(1)
+      one:tick()
+      read({"a_1", "b_2"})
+      assert.are.equal(1, log.count("info: /web: can be read again"))
+    end)
+
+    it("one znode keeps that one as it was, and takes the others", function()
+      settle()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply("/web/a_1", DENIED)
+      session.reply_data("/web/b_2", data(9))
+      assert.are.same({1, 9}, ports())
+      clock.pass(1)
+      one:tick()
+      assert.are.same({"get /web/a_1"}, session.open())
+      session.reply_data("/web/a_1", data(8))
+      assert.are.same({8, 9}, ports())
+    end)
+  end)
+
+  it("tries a failing path later and later, at most every 30 s", function()
+    one:connected(false)
+    for _, delay in ipairs({1, 2, 4, 8, 16, 30, 30}) do
+      session.reply("/web", DENIED)
+      clock.pass(delay - 0.1)
+      one:tick()
+      assert.are.same({}, session.open())
+      clock.pass(0.1)
+      one:tick()
+      assert.are.same({"get_children /web"}, session.open())
+    end
+  end)
+
+  describe("whose path is missing", function()
+    it("keeps its instances and waits for the path with a watch", function()
+      settle()
+      one:path_changed()
+      session.reply("/web", GONE)
+      assert.are.same({"exists /web"}, session.open())
+      session.reply("/web", GONE)
+      assert.are.same({1, 2}, ports())
+      assert.are.same({}, session.open())
+      assert.are.equal(1,
+        log.count("/web: no such znode; 2 instances are kept"))
+    end)
+
+    it("reads when the path is made", function()
+      one:connected(false)
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      one:path_changed()
+      read({"a_1"})
+      session.reply_data("/web/a_1", data(1))
+      assert.are.same({1}, ports())
+    end)
+
+    -- A path deleted and made again counts from zero: its first znode had the
+    -- name of another one before, and the old instance went on being served.
+    it("reads again a name that comes back with the path", function()
+      settle()
+      one:path_changed()
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      one:path_changed()
+      read({"a_1"})
+      session.reply_data("/web/a_1", data(7))
+      assert.are.same({7}, ports())
+    end)
+
+    -- One that could not be read came back with the path, and was not read
+    -- before the next connection.
+    it("reads also what could not be read before", function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.reply("/web/c_3", DENIED)
+      one:path_changed()
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      one:path_changed()
+      read({"c_3"})
+      session.reply_data("/web/c_3", data(3))
+      assert.are.same({3}, ports())
+    end)
+
+    -- One znode could not be read and was to be tried again. Then the path
+    -- went, and the next try found every znode gone: all were taken out.
+    it("tries no znode again below it", function()
+      settle()
+      one:data_changed("a_1")
+      session.reply("/web/a_1", DENIED)
+      one:path_changed()
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      clock.pass(2)
+      one:tick()
+      assert.are.same({}, session.open())
+      assert.are.same({1, 2}, ports())
+    end)
+
+    it("reads at once when the path was made meanwhile", function()
+      one:connected(false)
+      session.reply("/web", GONE)
+      session.reply("/web", {stat = {}})
+      assert.are.same({"get_children /web"}, session.open())
+    end)
+  end)
+
+  describe("that meets a bad znode", function()
+    it("refuses it, says why, and takes the others", function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply_data("/web/a_1", "rubbish")
+      session.reply_data("/web/b_2", data(2))
+      assert.are.same({2}, ports())
+      assert.are.equal(1, log.count("/web/a_1 is not JSON"))
+    end)
+
+    it("does not say the same twice", function()
+      one:connected(false)
+      read({"a_1"})
+      session.reply_data("/web/a_1", "rubbish")
+      one:connected(false)
+      read({"a_1"})
+      session.reply_data("/web/a_1", "rubbish")
+      assert.are.equal(1, log.count("/web/a_1"))
+    end)
+
+    it("keeps an instance whose data turned bad", function()
+      settle()
+      one:data_changed("a_1")
+      session.reply_data("/web/a_1", "rubbish")
+      assert.are.same({1, 2}, ports())
+    end)
+
+    it("tells when a znode turns bad, good again, and goes", function()
+      settle()
+      for _, text in ipairs({"rubbish", data(1), "rubbish"}) do
+        one:data_changed("a_1")
+        session.reply_data("/web/a_1", text)
+      end
+      one:path_changed()
+      read({"b_2"})
+      local bad = "a_1: is not JSON of at most 16 levels; refused"
+      assert.are.same({bad, "a_1: good", bad, "a_1: good"}, reports)
+    end)
+
+    it("lists them with what they hold, cut", function()
+      settle()
+      one:path_changed()
+      read({"a_1", "b_2", "c_3"})
+      session.reply_data("/web/c_3", ("x"):rep(5000))
+      one:data_changed("a_1")
+      session.reply_data("/web/a_1", "rubbish")
+      local list = one:problems()
+      assert.are.equal("a_1 false rubbish", string.format("%s %s %s",
+        list[1].znode, list[1].is_refused, list[1].data))
+      assert.are.equal("c_3 true 2048", string.format("%s %s %d",
+        list[2].znode, list[2].is_refused, #list[2].data))
+    end)
+  end)
+
+  describe("with the time of a watch", function()
+    it("hands it on with what the watch told of", function()
+      settle()
+      one:path_changed(7)
+      one:path_changed(8)
+      read({"a_1"})
+      assert.are.equal(7, since)
+      read({"a_1"})
+      assert.are.equal(8, since)
+      one:connected(true)
+      read({"a_1"})
+      assert.is_nil(since)
+    end)
+
+    it("keeps it while the path cannot be read", function()
+      settle()
+      one:path_changed(7)
+      session.reply("/web", {code = -4, error = "connection loss"})
+      one:connected(true)
+      read({"a_1"})
+      assert.are.equal(7, since)
+    end)
+  end)
+
+  describe("with more znodes than it may use", function()
+    it("keeps those that serve and refuses newcomers", function()
+      new(nil, 2)
+      settle()
+      one:path_changed()
+      read({"0_9", "a_1", "b_2", "c_3"})
+      assert.are.same({}, session.open())
+      assert.are.same({1, 2}, ports())
+      assert.are.equal(1, log.count(
+        "error: /web: has 4 znodes, of which 2 are used"))
+    end)
+
+    it("takes a newcomer when one has gone", function()
+      new(nil, 2)
+      settle()
+      one:path_changed()
+      read({"b_2", "c_3", "d_4"})
+      assert.are.same({"get /web/c_3"}, session.open())
+    end)
+  end)
+
+  it("knows nothing until a read succeeds", function()
+    one:connected(false)
+    assert.is_true(one:knows_nothing())
+    read({})
+    assert.is_false(one:knows_nothing())
+  end)
+
+  describe("with a snapshot", function()
+    before_each(function()
+      new({{key = "10.0.0.1:1", port = 1, znode = "a_1"},
+        {key = "10.0.0.1:2", port = 2, znode = "b_2"}})
+    end)
+
+    it("knows its instances before it has read anything", function()
+      assert.are.same({1, 2}, ports())
+    end)
+
+    -- Two services of one path each remember it: the second memory of an
+    -- instance was never taken back.
+    it("knows a znode once that two services remember", function()
+      new({{key = "10.0.0.1:1", port = 1, znode = "a_1"},
+        {key = "10.0.0.1:1", port = 1, znode = "a_1"}})
+      assert.are.same({1}, ports())
+      one:connected(false)
+      read({})
+      assert.are.same({}, ports())
+    end)
+
+    it("reads all of them again", function()
+      one:connected(false)
+      read({"b_2"})
+      assert.are.same({"get /web/b_2"}, session.open())
+      session.reply_data("/web/b_2", data(5))
+      assert.are.same({5}, ports())
+    end)
+
+    it("keeps one that cannot be read", function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply("/web/a_1", DENIED)
+      session.reply_data("/web/b_2", data(2))
+      assert.are.same({1, 2}, ports())
+    end)
+
+    it("takes no letter of a name for a format", function()
+      one:connected(false)
+      read({"a_1", "b_2", "%s%d%n"})
+      session.reply("/web/%s%d%n", DENIED)
+      assert.are.equal(1, log.count("/web: %s%d%n cannot be read: not auth"))
+    end)
+  end)
+
+  it("begins anew after an error of ours", function()
+    settle()
+    one:path_changed()
+    one:restart()
+    assert.are.same({"get_children /web", "get_children /web"},
+      session.open())
+    handlers[session.asked[1].request] = function() end
+    read({})
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+  end)
+
+  it("reads anew what an error of ours left unread", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    handlers[session.asked[1].request] = function() end
+    one:restart()
+    session.reply_data("/web/c_3", data(3))
+    read({"a_1", "b_2", "c_3"})
+    assert.are.same({"get /web/a_1", "get /web/b_2", "get /web/c_3"},
+      session.open())
+  end)
+
+  it("drops an instance that says that it does not serve", function()
+    local member = '{"serviceEndpoint":{"host":"10.0.0.1","port":%d},' ..
+      '"status":"%s"}'
+    new(nil, nil, {method = "serverset"})
+    one:connected(false)
+    read({"member_1"})
+    session.reply_data("/web/member_1", member:format(7, "ALIVE"))
+    assert.are.same({7}, ports())
+    one:data_changed("member_1")
+    session.reply_data("/web/member_1", member:format(7, "STOPPING"))
+    assert.are.same({}, ports())
+    one:data_changed("member_1")
+    session.reply_data("/web/member_1", member:format(7, "ALIVE"))
+    assert.are.same({7}, ports())
+    assert.are.equal(0, log.count("member_1"))
+  end)
+
+  it("tells its instances from those of another source", function()
+    new(nil, nil, {origin = "zk1"})
+    settle()
+    assert.are.equal("zk1", one:instances()[1].origin)
+  end)
+
+  it("reads what watches tell once in its pause", function()
+    new(nil, nil, {pause = 5})
+    settle()
+    clock.pass(1)
+    one:path_changed()
+    one:data_changed("a_1")
+    assert.are.same({}, session.open())
+    clock.pass(3.9)
+    one:tick()
+    assert.are.same({}, session.open())
+    clock.pass(0.1)
+    one:tick()
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(3))
+    assert.are.same({2, 3}, ports())
+  end)
+
+  it("reads at once what a watch tells after its pause", function()
+    new(nil, nil, {pause = 5})
+    settle()
+    clock.pass(5)
+    one:path_changed()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("reads at once what a new connection makes necessary", function()
+    new(nil, nil, {pause = 5})
+    settle()
+    one:connected(true)
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("makes a missing path where it may, and waits for it", function()
+    new(nil, nil, {create_path = true})
+    one:connected(false)
+    session.reply("/web", GONE)
+    assert.are.same({"exists /web"}, session.open())
+    session.reply("/web", GONE)
+    assert.are.same({"create /web"}, session.open())
+    session.reply("/web", {})
+    assert.are.same({}, session.open())
+    one:path_changed()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("says once that a path cannot be made, and tries again", function()
+    new(nil, nil, {create_path = true})
+    one:connected(false)
+    for _ = 1, 3 do
+      session.reply("/web", GONE)
+      session.reply("/web", GONE)
+      session.reply("/web", DENIED)
+      assert.are.same({}, session.open())
+      clock.pass(30)
+      one:tick()
+    end
+    assert.are.equal(1, log.count("/web: no such znode"))
+    assert.are.equal(1, log.count("/web: cannot be made: not authenticated"))
+  end)
+end)

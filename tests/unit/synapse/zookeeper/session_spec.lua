@@ -1,0 +1,219 @@
+local ensemble = require("synapse.zookeeper.session")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_session = dofile("tests/fake/session.lua")
+
+-- A registry that writes down what it is told.
+local function new_registry(path, told)
+  local one = {path = path, is_new = true}
+  for _, method in ipairs({"connected", "path_changed", "data_changed",
+    "znode_deleted", "tick", "restart"})
+  do
+    one[method] = function(_, value, time)
+      table.insert(told, string.format("%s %s %s", path, method,
+        tostring(value)) .. (time and " " .. time or ""))
+    end
+  end
+  function one.knows_nothing()
+    return one.is_new
+  end
+  return one
+end
+
+describe("an ensemble", function()
+  local clock, log, told, states, one, web
+
+  before_each(function()
+    clock, log, told, states = new_clock(), new_log(), {}, {}
+    one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
+      wall = clock.now,
+      random = function() return 0.5 end, resync_interval = 600,
+      entered = function(from, to) table.insert(states, from .. " " .. to) end})
+    web = new_registry("/web", told)
+    one:add(web)
+    one.session = new_session(function(event) one:take(event) end)
+  end)
+
+  local function state(name, link)
+    one:take({type = "session", state = name, link = link, client_id = "0x1",
+      timeout = 10})
+  end
+
+  it("reads at once where nothing is known, and once", function()
+    state("connected", "new_session")
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+  end)
+
+  it("reads a little later where the last run left instances", function()
+    web.is_new = false
+    state("connected", "new_session")
+    assert.are.same({}, told)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+  end)
+
+  it("tells each change of its session's state, and counts", function()
+    for _, name in ipairs({"connected", "connecting", "connecting",
+      "expired", "connected"})
+    do
+      state(name, "new_session")
+    end
+    assert.are.same({"new connected", "connected connecting",
+      "connecting expired", "expired connected"}, states)
+    assert.are.same({2, 1}, {one.connections, one.expiries})
+  end)
+
+  it("hands on when a watch fired", function()
+    one:take({type = "watch", path = "/web", change = "children", time = 7})
+    one:take({type = "watch", path = "/web/a", change = "data", time = 8})
+    assert.are.same({"/web path_changed 7", "/web data_changed a 8"}, told)
+    assert.are.equal(2, one.fired)
+  end)
+
+  it("trusts the watches of a handle that reconnected", function()
+    state("connected", "new_session")
+    state("connecting")
+    state("connected", "same_handle")
+    assert.are.equal("/web connected true", told[2])
+  end)
+
+  it("reads everything a little later on a later session", function()
+    state("connected", "new_session")
+    state("expired")
+    web.is_new = false
+    state("connected", "new_session")
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.equal("/web connected false", told[3])
+  end)
+
+  it("reads everything though the connection broke before it was time",
+    function()
+      state("connected", "new_session")
+      web.is_new = false
+      state("connected", "new_handle")
+      state("connecting")
+      state("connected", "same_handle")
+      clock.pass(0.5)
+      one:tick()
+      assert.are.equal("/web connected false", told[2])
+    end)
+
+  it("hands each reply to whoever asked, once", function()
+    local answers = {}
+    local request = one:requester()
+    assert.is_true(request("get", "/web/a", function(event)
+      table.insert(answers, event.data)
+    end))
+    one.session.reply("/web/a", {data = "x"})
+    one:take({type = "reply", request = 1, data = "again"})
+    assert.are.same({"x"}, answers)
+  end)
+
+  it("cannot be asked without a session, or without a connection", function()
+    local request = one:requester()
+    one.session.connected = false
+    assert.is_false(request("get", "/web/a", error))
+    one.session = nil
+    assert.is_false(request("get", "/web/a", error))
+  end)
+
+  it("tells a registry that its path changed", function()
+    one:take({type = "watch", path = "/web", change = "children"})
+    assert.are.same({"/web path_changed nil"}, told)
+  end)
+
+  it("tells a registry whose znode has new data", function()
+    one:take({type = "watch", path = "/web/a_1", change = "data"})
+    assert.are.same({"/web data_changed a_1"}, told)
+  end)
+
+  it("tells a registry that a znode of its was deleted", function()
+    one:take({type = "watch", path = "/web/a_1", change = "deleted"})
+    assert.are.same({"/web znode_deleted a_1"}, told)
+  end)
+
+  it("tells all registries of a path", function()
+    one:add(new_registry("/web", told))
+    one:take({type = "watch", path = "/web", change = "children"})
+    assert.are.same({"/web path_changed nil", "/web path_changed nil"}, told)
+  end)
+
+  it("shows its credentials to the session, and says nothing of them",
+    function()
+      local shown
+      one.deps.auth = {scheme = "digest", secret = "a:b"}
+      one:open({add_auth = function(_, ...) shown = {...} end})
+      assert.are.same({"digest", "a:b"}, shown)
+      state("auth_failed")
+      assert.are.equal(1, log.count("credentials refused"))
+      assert.are.equal(0, log.count("a:b"))
+    end)
+
+  it("makes an empty znode that stays", function()
+    local made
+    one.session.create = function(_, ...)
+      made = {...}
+      return 1
+    end
+    one:requester()("create", "/web", error)
+    assert.are.same({"/web", ""}, made)
+  end)
+
+  it("finds the registry of the root", function()
+    one:add(new_registry("/", told))
+    one:take({type = "watch", path = "/a", change = "data"})
+    assert.are.same({"/ data_changed a"}, told)
+  end)
+
+  it("reads everything again after an overflow", function()
+    one:take({type = "overflow"})
+    assert.are.same({"/web connected false"}, told)
+  end)
+
+  -- A server used up a watch without telling: nothing was heard of the path
+  -- any more.
+  it("reads each list again at times while it is connected", function()
+    local function hears_on_tick()
+      local before = #told
+      one:tick()
+      return table.concat(told, ", ", before + 1)
+    end
+    state("connected", "new_session")
+    one:tick()
+    clock.pass(299)
+    assert.are.equal("/web tick nil", hears_on_tick())
+    clock.pass(1)
+    assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
+    state("connecting")
+    clock.pass(600)
+    assert.are.equal("/web tick nil", hears_on_tick())
+    state("connected", "same_handle")
+    assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
+  end)
+
+  it("says once that the connection is lost", function()
+    state("connected", "new_session")
+    state("connecting")
+    state("connecting")
+    assert.are.equal(1, log.count("connection lost, servers stay"))
+  end)
+
+  it("names the directive when threads cannot be started", function()
+    state("no_threads")
+    assert.are.equal(1, log.count("alert: session with zk1:2181"))
+    assert.are.equal(1, log.count("`insecure-fork-wanted`"))
+  end)
+
+  it("forgets what was asked when it begins anew", function()
+    one:requester()("get", "/web/a", error)
+    one:restart()
+    one.session.reply("/web/a", {data = "x"})
+    assert.are.same({"/web restart nil"}, told)
+  end)
+end)

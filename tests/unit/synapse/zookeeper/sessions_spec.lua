@@ -1,0 +1,160 @@
+local sources = require("synapse.zookeeper.sessions")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local new_session = dofile("tests/fake/session.lua")
+local new_source = dofile("tests/fake/source.lua")
+
+local CODES = {ok = 0, connection_loss = -4, no_node = -101}
+local ADDRESSES = {["a:2181"] = "10.0.0.5:2181", ["b:2181"] = "10.0.0.6:2181"}
+
+local function origin_of(one)
+  one.origin = one.hosts .. one.path
+  one.place = one.place .. one.origin
+  return one
+end
+
+describe("the sources of services", function()
+  local log, opened, sessions, seen, one
+
+  local function service(name, config)
+    config.max_instances = 1000
+    return {name = name, choice = {instances = config.known or {}},
+      placement = {pool = {}}, deps = {config = config}}
+  end
+
+  local function new(services)
+    one = sources.new({
+      services = services, codes = CODES, now = new_clock().now,
+      wall = new_clock().now,
+      resync_interval = 600, reported = function() end,
+      entered = function() end,
+      random = function() return 0 end, log = log,
+      changed = function(whom, instances)
+        local keys = {}
+        for i, made in ipairs(instances) do
+          keys[i] = made.key
+        end
+        seen[whom.name] = table.concat(keys, " ")
+      end,
+    })
+    one:open({open = function(_, options)
+      local session = new_session(function(event) one:take(event) end)
+      session.add_auth = function(_, _, secret)
+        table.insert(opened, options.hosts .. " " .. secret)
+      end
+      sessions[options.hosts] = session
+      table.insert(opened, options.hosts)
+      return session
+    end}, ADDRESSES, 10)
+    for _, session in pairs(sessions) do
+      one:take({type = "session", session = session, state = "connected",
+        link = "new_session", client_id = "0x1", timeout = 10})
+    end
+    one:tick()
+  end
+
+  -- Gives an ensemble's path these instances, one for each port.
+  local function read(hosts, path, ports, labels)
+    local session, names = sessions[ADDRESSES[hosts]], {}
+    for i, port in ipairs(ports) do
+      names[i] = string.format("i_%010d", port)
+    end
+    session.reply(path, {children = names})
+    for i, port in ipairs(ports) do
+      session.reply_data(path .. "/" .. names[i], string.format(
+        '{"host":"10.0.0.1","port":%d,"labels":%s}', port, labels or "{}"))
+    end
+  end
+
+  before_each(function()
+    log, opened, sessions, seen = new_log(), {}, {}, {}
+  end)
+
+  -- Twenty thousand watches were more than a server takes in one packet, and
+  -- every reconnect then read everything again.
+  it("have another session where the watches of one would be too many",
+    function()
+      local services = {}
+      for i = 1, 5 do
+        services[i] = service("s" .. i, {
+          sources = {new_source("/" .. i, "a:2181")}})
+        services[i].placement.pool = {}
+        for slot = 1, 5000 do
+          services[i].placement.pool[slot] = "s" .. slot
+        end
+      end
+      new(services)
+      assert.are.same({"10.0.0.5:2181", "10.0.0.5:2181", "10.0.0.5:2181"},
+        opened)
+    end)
+
+  it("share a session for each ensemble and its credentials", function()
+    local secret = new_source("/c", "a:2181")
+    secret.auth = {scheme = "digest", secret = "u:p"}
+    secret.ensemble = secret.ensemble .. "u:p"
+    new({service("x", {sources = {new_source("/a", "a:2181")}}),
+      service("y", {sources = {new_source("/b", "a:2181")}}),
+      service("z", {sources = {secret}})})
+    table.sort(opened)
+    assert.are.same({"10.0.0.5:2181", "10.0.0.5:2181", "10.0.0.5:2181 u:p"},
+      opened)
+  end)
+
+  it("give each service what passes its own filters", function()
+    local filtered = new_source("/a", "a:2181")
+    filtered.filters = {{label = "az", value = "1", condition = "equals"}}
+    new({service("all", {sources = {new_source("/a", "a:2181")}}),
+      service("some", {sources = {filtered}})})
+    assert.are.same({"get_children /a"}, sessions["10.0.0.5:2181"].open())
+    read("a:2181", "/a", {1, 2}, '{"az":"2"}')
+    assert.are.same({all = "10.0.0.1:1 10.0.0.1:2", some = ""}, seen)
+  end)
+
+  it("are together what a union has", function()
+    new({service("x", {resolver = "union", sources = {
+      new_source("/a", "a:2181"), new_source("/a", "b:2181")}})})
+    read("a:2181", "/a", {1})
+    assert.are.same({x = "10.0.0.1:1"}, seen)
+    read("b:2181", "/a", {2})
+    assert.are.same({x = "10.0.0.1:1 10.0.0.1:2"}, seen)
+  end)
+
+  it("fail over in a sequence, and come back", function()
+    new({service("x", {resolver = "sequential", sources = {
+      new_source("/a", "a:2181"), new_source("/a", "b:2181")}})})
+    read("b:2181", "/a", {2})
+    assert.are.same({x = "10.0.0.1:2"}, seen)
+    read("a:2181", "/a", {1})
+    assert.are.same({x = "10.0.0.1:1"}, seen)
+    local session = sessions["10.0.0.5:2181"]
+    one:take({type = "watch", session = session, path = "/a",
+      change = "children"})
+    read("a:2181", "/a", {})
+    assert.are.same({x = "10.0.0.1:2"}, seen)
+  end)
+
+  it("know from the last run what was theirs", function()
+    local first = origin_of(new_source("/a", "a:2181"))
+    local second = origin_of(new_source("/a", "b:2181"))
+    local function made(port, source)
+      return {key = "10.0.0.1:" .. port, host = "10.0.0.1", port = port,
+        znode = "i_" .. port, origin = source.origin}
+    end
+    new({service("x", {resolver = "union", sources = {first, second},
+      known = {made(1, first), made(2, second)}})})
+    read("a:2181", "/a", {3})
+    assert.are.same({x = "10.0.0.1:2 10.0.0.1:3"}, seen)
+  end)
+
+  it("say so when a session cannot be had", function()
+    new({service("x", {sources = {new_source("/a", "c:2181")}})})
+    assert.are.equal(1, log.count("error: no session with c:2181"))
+  end)
+
+  it("are read anew after an overflow", function()
+    new({service("x", {sources = {new_source("/a", "a:2181")}})})
+    read("a:2181", "/a", {})
+    assert.is_false(one:take({type = "overflow"}))
+    assert.are.same({"get_children /a"}, sessions["10.0.0.5:2181"].open())
+  end)
+end)
