@@ -5,13 +5,13 @@
 --
 -- @module synapse.agent
 
-local account = require("synapse.status.journal")
+local journal = require("synapse.status.journal")
 local counters = require("synapse.haproxy.counters")
 local keeper = require("synapse.snapshot.keeper")
 local output = require("synapse.file_output")
 local service = require("synapse.service.service")
 local snapshot = require("synapse.snapshot.format")
-local sources = require("synapse.zookeeper.sessions")
+local sessions = require("synapse.zookeeper.sessions")
 local sync = require("synapse.haproxy.sync")
 
 local agent = {}
@@ -45,7 +45,7 @@ local function add_services(self, deps)
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)
       end,
-      is_claimed = function(key) return self.sources:has(key) end,
+      is_claimed = function(key) return self.sessions:has(key) end,
       now = deps.now, log = deps.log,
     })
     table.insert(self.services, one)
@@ -148,7 +148,7 @@ function agent.new(deps)
     stopped = false,
   }, agent)
   add_services(self, deps)
-  self.sources = sources.new({
+  self.sessions = sessions.new({
     services = self.services, codes = deps.codes, now = deps.now,
     wall = deps.runtime.wall, random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
@@ -156,15 +156,15 @@ function agent.new(deps)
       heard(self, one, one:update(instances, since))
     end,
     reported = function(one, znode, problem)
-      self.account:report_znode(one, znode, problem)
+      self.journal:report_znode(one, znode, problem)
     end,
     entered = function(hosts, from, to)
-      self.account:report_session(hosts, from, to)
+      self.journal:report_session(hosts, from, to)
     end,
   })
-  self.account = account.new({
+  self.journal = journal.new({
     services = self.services, now = deps.now, wall = deps.runtime.wall,
-    sources = function(one) return self.sources:of(one) end,
+    sources = function(one) return self.sessions:of(one) end,
   })
   self.counters = counters.new({
     now = deps.now, send = function(line) return self.client:command(line) end,
@@ -177,7 +177,7 @@ function agent.new(deps)
     send = function(line) return self.client:command(line) end,
     is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
-    settled = function(one) self.account:settle(one) end,
+    settled = function(one) self.journal:settle(one) end,
     applied = function(one) self:count(one) end,
   })
   return self
@@ -200,13 +200,13 @@ function agent:fill()
       end
     end
   end
-  self.account:begin()
+  self.journal:begin()
 end
 
 --- Opens the sessions.
 -- @tparam {[string]=string} addresses numeric, by the hosts configured
 function agent:open(addresses)
-  self.sources:open(self.client, addresses, self.deps.config.session_timeout)
+  self.sessions:open(self.client, addresses, self.deps.config.session_timeout)
 end
 
 -- The client library says the same for every attempt to connect; the session's
@@ -226,7 +226,7 @@ local function report_library(self, event)
 end
 
 local function take(self, event)
-  if self.sources:take(event) then
+  if self.sessions:take(event) then
     return
   elseif event.type == "answer" then
     self.sync:take(event)
@@ -314,7 +314,7 @@ local function tick(self)
   end
   self.ticked_at = now
   self.client:tick()
-  self.sources:tick()
+  self.sessions:tick()
   look(self)
   look_at_suspects(self)
   self.sync:tick()
@@ -332,13 +332,13 @@ end
 
 -- Commands and files need threads as sessions do; the alert says it once.
 local function round(self)
-  if self.sources:has_threads() then
+  if self.sessions:has_threads() then
     self.sync:round()
   end
 end
 
 local function keep(self)
-  if self.sources:has_threads() then
+  if self.sessions:has_threads() then
     self.keeper:tick()
     self.output:tick()
   end
@@ -374,7 +374,7 @@ end
 function agent:resync(one)
   local services = one and {one} or self.services
   for _, each in ipairs(services) do
-    for _, source in ipairs(self.sources:of(each)) do
+    for _, source in ipairs(self.sessions:of(each)) do
       source:connected(false)
     end
     self.sync:compare(each)
@@ -388,7 +388,7 @@ end
 -- @treturn string what is done, for people
 function agent:hold(one)
   one:hold()
-  self.account:report_hold(one, "free", "held")
+  self.journal:report_hold(one, "free", "held")
   self.deps.log:warning("%s: held as it is, by command", one.name)
   return one.name .. " is held as it is until `synapse release " .. one.name ..
     "` or a reload"
@@ -402,7 +402,7 @@ function agent:release(one)
     return one.name .. " is not held"
   end
   changed(self, one, one:release())
-  self.account:report_hold(one, "held", "free")
+  self.journal:report_hold(one, "held", "free")
   self.sync:mark(one)
   self.deps.log:warning("%s: held no more, by command", one.name)
   return one.name .. " follows ZooKeeper again"
@@ -436,7 +436,7 @@ end
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
   self.sync:restart()
-  self.sources:restart()
+  self.sessions:restart()
 end
 
 --- Notes that HAProxy is stopping: the next worker has taken over.
@@ -448,7 +448,7 @@ end
 
 --- Ends the sessions.
 function agent:close()
-  self.sources:close()
+  self.sessions:close()
 end
 
 return agent

@@ -10,12 +10,10 @@
 local agent = require("synapse.agent")
 local backends = require("synapse.haproxy.backends")
 local cli = require("synapse.status.cli")
-local configuration = require("synapse.config.configuration")
-local files = require("synapse.config.files")
+local config = require("synapse.config.init")
 local http = require("synapse.status.http")
 local lockdown = require("synapse.haproxy.lockdown")
 local logger = require("synapse.log")
-local page = require("synapse.status.page")
 local preview = require("synapse.haproxy.config_check")
 local runtime = require("synapse.haproxy.runtime")
 local storage = require("synapse.snapshot.file")
@@ -34,7 +32,7 @@ local function read_config(path)
     error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
       "/etc/haproxy/synapse.conf.json` above lua-load", 0)
   end
-  local made, notes = configuration.read(path)
+  local made, notes = config.read(path)
   if not made then
     error("synapse: " .. path .. ": " .. table.concat(notes, "; "), 0)
   end
@@ -76,12 +74,13 @@ end
 -- cannot be told, and whether this is `haproxy -c`.
 local function read_haproxy()
   local arguments, texts = {}, {}
-  for argument in (files.read("/proc/self/cmdline") or ""):gmatch("[^\0]+") do
+  local line = config.read_file("/proc/self/cmdline") or ""
+  for argument in line:gmatch("[^\0]+") do
     arguments[#arguments + 1] = argument
   end
   local paths, is_check = preview.files(arguments)
   for i, path in ipairs(paths or {}) do
-    texts[i] = files.read(path)
+    texts[i] = config.read_file(path)
     if not texts[i] then
       return {}, {}, is_check
     end
@@ -269,7 +268,7 @@ end
 -- @tparam string page_path the file with the status page
 function main.start(page_path)
   local loaded = load()
-  local text, why = files.read(page_path)
+  local text, why = config.read_file(page_path)
   if not text then
     error("synapse: " .. why, 0)
   end
@@ -288,7 +287,7 @@ function main.start(page_path)
   http.register({
     agent = get, visit = visit, wall = runtime.wall,
     checksum = zookeeper.checksum, guarded = guarded,
-    page = page.new(text),
+    page = http.page(text),
   })
   core.register_task(function() main_task(self, loaded) end)
   core.register_task(function() supervisor_task(self) end)

@@ -5,9 +5,9 @@
 local cjson = require("cjson.safe")
 local binds = require("synapse.generate.binds")
 local config = require("synapse.config.init")
-local draft = require("synapse.generate.draft")
 local generate = require("synapse.generate.init")
 local logger = require("synapse.log")
+local negotiate = require("synapse.generate.negotiate")
 local service = require("synapse.service.service")
 local snapshot = require("synapse.snapshot.format")
 
@@ -189,7 +189,7 @@ local SAID = "[ALERT]    (7) : config : parsing [/f:%d] : unknown keyword " ..
 -- What is made of it has as many lines as it says, whatever was in them.
 local function check_generated(made)
   local sections, notes = generate.sections(made, {config = "/c", agent = "/a"})
-  local file = draft.new(sections, "x")
+  local file = negotiate.new(sections, "x")
   check_strings(notes)
   check_strings(binds.overlaps(sections))
   while file:learn(mutate.text(SAID:format(math.random(1, 60))), "/f") do

@@ -5,20 +5,217 @@
 --
 -- @module synapse.config.discovery
 
-local keys = require("synapse.config.keys")
-local multi = require("synapse.instances.multi")
-local source = require("synapse.config.source")
+local decode = require("synapse.zookeeper.decode")
+local instance_list = require("synapse.instances.list")
+local labels = require("synapse.instances.labels")
+local schema = require("synapse.config.schema")
 local value = require("synapse.config.value")
 
 local discovery = {}
+
+--- One source.
+-- @table source
+-- @tfield string hosts    of the ensemble: "zk1:2181,zk2:2181", sorted
+-- @tfield ?table auth     `scheme` and `secret`
+-- @tfield string ensemble what sources that share a session have in common
+-- @tfield string path     of the znode whose children are the instances
+-- @tfield table decode    settings of `synapse.zookeeper.decode`
+-- @tfield number pause    seconds between two reads that watches ask for
+-- @tfield boolean create_path whether the path is made where it is missing
+-- @tfield ?string origin  what its instances carry to tell them from those of
+--   the service's other sources
+-- @tfield string read_as  what makes instances of its znodes
+-- @tfield string place    what sources that share their reads have in common
+-- @tfield {filter,...} filters see `synapse.instances.labels`
+
+local DAY = 86400
+local POLLING = 60
+local MOST_JITTER = 120
+
+local function read_path(report, one, place)
+  local what = 'a path such as "/services/web"'
+  local path = value.string(report, one, place, "^/", what)
+  if path and path ~= "/" and
+    ((path .. "/"):find("//", 1, true) or (path .. "/"):find("/%.%.?/") or
+      path:find("[\0-\31\127]"))
+  then
+    value.wrong(report, place, "%s is not %s", value.shown(path), what)
+  end
+  return path
+end
+
+local function read_hosts(report, one, place)
+  local what = 'a list of "host:port"'
+  if type(one) ~= "table" or #one == 0 then
+    value.wrong(report, place, one == nil and "is missing; it must be %s" or
+      "is not %s", what)
+    return nil
+  end
+  local hosts = {}
+  for i, host in ipairs(one) do
+    hosts[i] = value.string(report, host, string.format("%s[%d]", place, i - 1),
+      "^[^%s,/]+:%d+$", '"host:port"') or ""
+  end
+  table.sort(hosts)
+  return table.concat(hosts, ",")
+end
+
+local function read_decode(report, section, place)
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, schema.DECODE)
+  return {
+    method = value.word(report, value.either(object.method, "nerve"),
+      place .. ".method", decode.has, decode.NAMES),
+    endpoint_name = object.endpoint_name ~= nil and value.string(report,
+      object.endpoint_name, place .. ".endpoint_name", ".",
+      "the name of an endpoint") or nil,
+  }
+end
+
+local function read_password_file(report, one, place, read)
+  local path = value.string(report, one, place, ".", "the path of a file")
+  if not path then
+    return nil
+  end
+  local text, why = read(path)
+  if not text then
+    value.wrong(report, place, "%s: %s", path, why)
+    return nil
+  end
+  return (text:gsub("\r?\n$", ""))
+end
+
+-- What is wrong with a password is told without it.
+local function read_password(report, object, place, read)
+  local password, file = object.password, object.password_file
+  if (password == nil) == (file == nil) then
+    value.wrong(report, place, "needs one of `password` and `password_file`")
+    return nil
+  elseif file ~= nil then
+    place = place .. ".password_file"
+    password = read_password_file(report, file, place, read)
+  else
+    place = place .. ".password"
+  end
+  if type(password) == "string" and password:find("^[^%c]+$") then
+    return password
+  elseif password ~= nil then
+    value.wrong(report, place, "is not one line of text")
+  end
+  return nil
+end
+
+local function read_auth(report, section, place, read)
+  if section == nil then
+    return nil
+  end
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, schema.AUTH)
+  local user = value.string(report, object.user, place .. ".user",
+    "^[^:%c]+$", "the name of a user, without a colon")
+  local password = read_password(report, object, place, read)
+  return user and password and
+    {scheme = "digest", secret = user .. ":" .. password}
+end
+
+local function read_filter(report, one, place)
+  local object = value.object(report, one, place)
+  if object.value == nil or type(object.value) == "table" then
+    value.wrong(report, place .. ".value",
+      "must be a string, a number or a boolean")
+  end
+  return {
+    label = value.string(report, object.label, place .. ".label", "",
+      "the name of a label"),
+    value = object.value,
+    condition = value.word(report, object.condition, place .. ".condition",
+      labels.has, '"equals" or "not-equals"'),
+  }
+end
+
+local function read_filters(report, object, place)
+  local filters = {}
+  if object.label_filter ~= nil then
+    filters[1] =
+      read_filter(report, object.label_filter, place .. ".label_filter")
+  end
+  local list = value.list(report, object.label_filters,
+    place .. ".label_filters")
+  for i, one in ipairs(list) do
+    filters[#filters + 1] = read_filter(report, one,
+      string.format("%s.label_filters[%d]", place, i - 1))
+  end
+  return filters
+end
+
+-- airbnb's synapse goes on without a jitter that it cannot use.
+local function read_jitter(report, one, place)
+  if type(one) == "number" and one >= 0 and one <= MOST_JITTER then
+    return one
+  elseif one ~= nil then
+    value.warn(report, place, "%s is not a number from 0 to %d, ignored",
+      value.shown(one), MOST_JITTER)
+  end
+  return 0
+end
+
+-- A watch tells more than polling would. What polling is for is kept: a great
+-- service that changes all the time is read no more often than this.
+local function read_pause(report, object, place)
+  local jitter = read_jitter(report, object.discovery_jitter,
+    place .. ".discovery_jitter")
+  if object.method ~= "zookeeper_poll" then
+    return jitter
+  end
+  return value.number(report, object.polling_interval_sec,
+    place .. ".polling_interval_sec",
+    {low = 0, high = DAY, default = POLLING})
+end
+
+local function join(...)
+  local words = table.pack(...)
+  for i = 1, words.n do
+    words[i] = tostring(words[i])
+  end
+  return table.concat(words, "\n")
+end
+
+-- Reads a section with the method `zookeeper` or `zookeeper_poll`.
+-- @tparam report report
+-- @tparam table object the section, without nulls
+-- @tparam string place
+-- @tparam table context `read(path)`: a file's text, or nil and why not;
+--   `port`: takes the place of every znode's, or nil; `is_several`: whether
+--   the service has other sources as well
+-- @treturn source
+local function new_source(report, object, place, context)
+  local made = {
+    hosts = read_hosts(report, object.hosts, place .. ".hosts"),
+    path = read_path(report, object.path, place .. ".path"),
+    auth = read_auth(report, object.auth, place .. ".auth", context.read),
+    decode = read_decode(report, object.decode, place .. ".decode"),
+    pause = read_pause(report, object, place),
+    create_path = value.boolean(report, object.create_path,
+      place .. ".create_path", false),
+    filters = read_filters(report, object, place),
+  }
+  made.decode.port = context.port
+  made.origin = context.is_several and join(made.hosts, made.path) or nil
+  made.ensemble = join(made.hosts, made.auth and made.auth.secret)
+  made.read_as =
+    join(made.decode.method, made.decode.endpoint_name, context.port)
+  made.place = join(made.ensemble, made.path, made.origin, made.pause,
+    made.create_path, made.read_as)
+  return made
+end
 
 local METHODS = {zookeeper = true, zookeeper_poll = true, base = true}
 local KNOWN = '"zookeeper", "zookeeper_poll" or "base"'
 
 local function read_method(report, one, place)
-  if keys.METHODS[one] then
+  if schema.METHODS[one] then
     value.wrong(report, place, "%s is not supported; %s", value.shown(one),
-      keys.METHODS[one])
+      schema.METHODS[one])
     return nil
   end
   return value.word(report, one, place,
@@ -28,10 +225,10 @@ end
 -- Returns no source for the method `base`.
 local function read_source(report, section, place, context)
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.DISCOVERY)
+  value.keys(report, object, place, schema.DISCOVERY)
   local method = read_method(report, object.method, place .. ".method")
   if method and method ~= "base" then
-    return source.read(report, object, place, context)
+    return new_source(report, object, place, context)
   elseif method and context.is_several then
     value.wrong(report, place .. ".method", '"base" has no instances; use ' ..
       "`default_servers` of the service")
@@ -73,9 +270,9 @@ end
 
 local function read_resolver(report, section, place, watchers)
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.RESOLVER)
+  value.keys(report, object, place, schema.RESOLVER)
   local method = value.word(report, object.method, place .. ".method",
-    multi.has, '"union" or "sequential"')
+    instance_list.has_resolver, '"union" or "sequential"')
   if method ~= "sequential" then
     return method, sorted_names(watchers)
   end
@@ -85,7 +282,7 @@ end
 
 local function read_several(report, section, place, primary, context)
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.MULTI)
+  value.keys(report, object, place, schema.MULTI)
   local watchers = value.object(report, object.watchers, place .. ".watchers")
   if watchers.primary ~= nil then
     value.warn(report, place .. ".watchers.primary",
@@ -113,7 +310,8 @@ end
 -- @tparam report report
 -- @tparam table object the service, without nulls
 -- @tparam string place of the service
--- @tparam table context `read` and `port`, see `config.source`
+-- @tparam table context `read(path)`: a file's text, or nil and why not;
+--   `port`: takes the place of every znode's, or nil
 -- @treturn table `sources`: a list, empty for the method `base`; `resolver`,
 --   where there are several; `path`: what tells one set of sources from
 --   another; `read_as`: what makes instances of their znodes

@@ -1,21 +1,156 @@
---- Checks a synapse.conf.json and fills in the defaults.
+--- Reads a synapse.conf.json, checks it and fills in the defaults: the same for
+-- the agent and for the program that makes a haproxy.cfg of it.
 --
--- Pure: the text comes in, and so do the functions that resolve the names of
--- default servers and read `service_conf_dir`. All mistakes are found in one
--- run; each names its place and what would be right.
+-- All mistakes are found in one run; each names its place and what would be
+-- right. `config.parse` is pure but for its edges, the functions that resolve
+-- the names of default servers and read `service_conf_dir`. The edges block, so
+-- they are for HAProxy's load.
 --
 -- @module synapse.config.init
 
-local directory = require("synapse.config.directory")
-local file_output = require("synapse.config.file_output")
-local guard = require("synapse.config.guard")
-local haproxy = require("synapse.config.haproxy")
-local keys = require("synapse.config.keys")
-local service = require("synapse.config.service")
-local text = require("synapse.config.text")
+local dirent = require("posix.dirent")
+local schema = require("synapse.config.schema")
+local services = require("synapse.config.service")
 local value = require("synapse.config.value")
+local zookeeper = require("zookeeper")
 
 local config = {}
+
+-- Others lie about where editors and package managers work.
+local function split(name)
+  local service, suffix = name:match("^([^.].*)%.(%a+)$")
+  if suffix == "json" or suffix == "yaml" or suffix == "yml" then
+    return service, suffix
+  end
+end
+
+local function read_service(report, path, read)
+  local all, why = read(path)
+  local made
+  if all then
+    made, why = value.decode(all)
+  end
+  if made == nil then
+    value.wrong(report, path, "%s", why)
+  end
+  return made
+end
+
+local function add(report, objects, name, path, read)
+  local service, suffix = split(name)
+  if suffix ~= "json" then
+    value.wrong(report, path, "YAML is not read; replace it with %s.json " ..
+      "(YAML parsers read JSON too)", service)
+    return
+  elseif objects[service] ~= nil then
+    value.warn(report, "services." .. service, "%s takes the place of what " ..
+      "is said here", path)
+  end
+  objects[service] = read_service(report, path, read)
+end
+
+local function names_in(report, path, list)
+  if path == nil or not value.string(report, path, "service_conf_dir", ".",
+    "the path of a directory")
+  then
+    return {}
+  end
+  local names, why = list(path)
+  if not names then
+    value.wrong(report, "service_conf_dir", "%s: %s", path, why)
+  end
+  return names or {}
+end
+
+-- Adds the services of a directory to those of the file. One that is in both
+-- is the directory's.
+-- @tparam report report
+-- @tparam table objects the value of each service by its name; added to
+-- @param path     of the directory; nil: there is none
+-- @tparam table edges as of `config.parse`
+-- @treturn {[string]=string} the paths of the files by the services' names
+local function merge_directory(report, objects, path, edges)
+  local paths = {}
+  for _, name in ipairs(names_in(report, path, edges.list)) do
+    local service = split(name)
+    if service then
+      paths[service] = path:gsub("/*$", "/") .. name
+      add(report, objects, name, paths[service], edges.read)
+    end
+  end
+  return paths
+end
+
+--- A section of haproxy.cfg.
+-- @table section
+-- @tfield line title
+-- @tfield {line,...} lines
+
+local function read_sections(report, object, place)
+  local sections, titles = {}, {}
+  local found = value.object(report, object, place)
+  for title in pairs(found) do
+    titles[#titles + 1] = title
+  end
+  table.sort(titles)
+  for i, title in ipairs(titles) do
+    local where = string.format('%s["%s"]', place, title)
+    if title:find("[\r\n]") then
+      value.wrong(report, where, "a title is one line")
+    end
+    sections[i] = {
+      title = {text = title, place = where},
+      lines = value.lines(report, found[title], where),
+    }
+  end
+  return sections
+end
+
+-- Reads the section `haproxy`: what holds for all services.
+-- @tparam report report
+-- @param section  its value
+-- @tparam string place
+-- @treturn table the fields of a configuration that come from it, and
+--   `use_nerve_weights` and `bind_address` of services that do not say
+local function read_haproxy(report, section, place)
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, schema.HAPROXY)
+  local path = object.state_file_path
+  return {
+    state_file_path = path ~= nil and value.string(report, path,
+      place .. ".state_file_path", "[^/]$", "the path of a file") or nil,
+    state_file_ttl = value.number(report, object.state_file_ttl,
+      place .. ".state_file_ttl", {low = 1, high = 1e9, default = 86400}),
+    use_nerve_weights = value.boolean(report, object.use_nerve_weights,
+      place .. ".use_nerve_weights", false),
+    bind_address = value.string(report,
+      value.either(object.bind_address, "localhost"),
+      place .. ".bind_address", "^%S+$", "an address to listen on"),
+    lines = {
+      global = value.lines(report, object.global, place .. ".global"),
+      defaults = value.lines(report, object.defaults, place .. ".defaults"),
+      shared_frontend = object.shared_frontend ~= nil and
+        value.lines(report, object.shared_frontend,
+          place .. ".shared_frontend") or nil,
+    },
+    extra_sections = read_sections(report, object.extra_sections,
+      place .. ".extra_sections"),
+  }
+end
+
+-- Reads the section `file_output` of the whole file.
+-- @tparam report report
+-- @param section its value
+-- @treturn ?string the directory; nil where no files are wanted
+local function read_output(report, section)
+  if section == nil then
+    return nil
+  end
+  local object = value.object(report, section, "file_output")
+  value.keys(report, object, "file_output", schema.FILE_OUTPUT)
+  return value.string(report, object.output_directory,
+    "file_output.output_directory", "^.", "the path of a directory")
+end
 
 --- What the agent does.
 -- @table config
@@ -47,11 +182,12 @@ end
 
 local function read_services(report, top, made, edges)
   local objects = value.object(report, top.services, "services")
-  return service.read(report, objects, {
-    files = directory.merge(report, objects, top.service_conf_dir, edges),
+  return services.read(report, objects, {
+    files = merge_directory(report, objects, top.service_conf_dir, edges),
     resolve = edges.resolve,
     read = edges.read,
-    guard = guard.read(report, top.guard, keys.GUARD, "guard", guard.DEFAULT),
+    guard = services.guard(report, top.guard, schema.GUARD, "guard",
+      services.GUARD),
     use_nerve_weights = made.use_nerve_weights,
     bind_address = made.bind_address,
   })
@@ -59,8 +195,8 @@ end
 
 local function read_top(report, whole, edges)
   local top = value.object(report, whole, "the file")
-  value.keys(report, top, "", keys.TOP)
-  local made = haproxy.read(report, top.haproxy, "haproxy")
+  value.keys(report, top, "", schema.TOP)
+  local made = read_haproxy(report, top.haproxy, "haproxy")
   made.session_timeout = value.number(report, top.session_timeout,
     "session_timeout", {low = 1, high = 3600, default = 10})
   made.resync_interval = value.number(report, top.resync_interval,
@@ -68,7 +204,7 @@ local function read_top(report, whole, edges)
   made.lockdown = value.boolean(report, top.lockdown, "lockdown", false)
   made.runtime_changes = value.boolean(report, top.runtime_changes,
     "runtime_changes", false)
-  made.output_directory = file_output.read(report, top.file_output)
+  made.output_directory = read_output(report, top.file_output)
   made.services = read_services(report, top, made, edges)
   return made
 end
@@ -83,7 +219,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] {string,...} all mistakes, each with its place
 function config.parse(all, edges)
-  local whole, message = text.decode(all)
+  local whole, message = value.decode(all)
   if whole == nil then
     return nil, {message}
   end
@@ -94,6 +230,56 @@ function config.parse(all, edges)
   end
   not_needed_line(report)
   return made, report.warnings
+end
+
+--- Reads all of a file.
+-- @tparam string path
+-- @treturn string
+-- @treturn[2] nil
+-- @treturn[2] string why not, without the path
+function config.read_file(path)
+  local file, why = io.open(path, "rb")
+  local text
+  if file then
+    text, why = file:read("a")
+    file:close()
+  end
+  if not text then
+    return nil, (why:gsub("^.*: ", ""))
+  end
+  return text
+end
+
+-- Lists the names in a directory.
+-- @tparam string path
+-- @treturn {string,...} sorted
+-- @treturn[2] nil
+-- @treturn[2] string why not, without the path
+local function list_directory(path)
+  local ok, names = pcall(dirent.dir, path)
+  if not ok then
+    return nil, (names:match(".*: ([^)]*)") or names)
+  end
+  table.sort(names)
+  return names
+end
+
+local EDGES = {
+  list = list_directory, read = config.read_file, resolve = zookeeper.resolve,
+}
+
+--- Reads a synapse.conf.json, and the files of its `service_conf_dir`.
+-- @tparam string path
+-- @treturn config
+-- @treturn {string,...} warnings, each with its place
+-- @treturn[2] nil
+-- @treturn[2] {string,...} all mistakes, each with its place
+function config.read(path)
+  local text, why = config.read_file(path)
+  if not text then
+    return nil, {why}
+  end
+  return config.parse(text, EDGES)
 end
 
 return config

@@ -4,12 +4,11 @@
 --
 -- @module synapse.config.service
 
-local backend = require("synapse.config.backend")
+local bind = require("synapse.config.bind")
 local default_servers = require("synapse.config.default_servers")
 local discovery = require("synapse.config.discovery")
-local file_output = require("synapse.config.file_output")
-local guard = require("synapse.config.guard")
-local keys = require("synapse.config.keys")
+local schema = require("synapse.config.schema")
+local server_options = require("synapse.config.server_options")
 local value = require("synapse.config.value")
 
 local service = {}
@@ -39,6 +38,106 @@ local service = {}
 -- @tfield ?bind bind     where its frontend listens; nil: it has none
 -- @tfield table lines    of haproxy.cfg: `frontend`, `backend`, `listen`,
 --   `shared_frontend`, each a `{line,...}`
+
+--- What holds where nothing is said; times in seconds.
+service.GUARD = {window = 10, share = 0.5, hold = 60}
+
+--- Reads the `guard` section of all services, or of one.
+-- @tparam report report
+-- @param section  its value
+-- @tparam table fates of its keys, from `synapse.config.schema`
+-- @tparam string place
+-- @tparam settings default what holds for keys that are left out
+-- @treturn settings see `synapse.service.guard`
+function service.guard(report, section, fates, place, default)
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, fates)
+  local function number(key, low, high)
+    return value.number(report, object[key], place .. "." .. key,
+      {low = low, high = high, default = default[key]})
+  end
+  return {
+    window = number("window", 0.1, 3600),
+    share = number("share", 0, 1),
+    hold = number("hold", 0, 86400),
+  }
+end
+
+-- Reads the section `file_output` of a service.
+-- @tparam report report
+-- @param section its value
+-- @tparam string place
+-- @tparam string name of the service
+-- @treturn boolean whether it gets a file
+local function wants_file(report, section, place, name)
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, schema.SERVICE_FILE_OUTPUT)
+  local disabled = value.boolean(report, object.disabled,
+    place .. ".disabled", false)
+  if not disabled and (name:find("[/%c]") or name:find("^%.") or #name > 240)
+  then
+    value.warn(report, place, "%s.json is no name of a file, so there is none",
+      name)
+    return false
+  end
+  return not disabled
+end
+
+-- The lines of haproxy.cfg.
+local function read_lines(report, object, place)
+  local made = {}
+  for _, name in ipairs({"frontend", "backend", "listen", "shared_frontend"})
+  do
+    made[name] = value.lines(report, object[name], place .. "." .. name)
+  end
+  return made
+end
+
+local NAME = "^[%w_.:-]+$"
+
+-- Where there is a frontend it has the name of the service.
+local function check_name(report, made, name, place)
+  if made.bind and not name:find(NAME) then
+    value.wrong(report, place, "%s is not the name of a frontend " ..
+      "([A-Za-z0-9_.:-])", value.shown(name))
+  end
+end
+
+-- Here null is not what it is elsewhere, so it is looked at in the section
+-- itself.
+local function port_of(section)
+  if value.is_object(section) then
+    return section.port
+  end
+end
+
+-- Reads the section `haproxy` of a service.
+-- @tparam report report
+-- @param section  its value
+-- @tparam string place
+-- @tparam table defaults `name` of the service, `use_nerve_weights`,
+--   `bind_address`
+-- @treturn table the fields of a service that come from it
+local function read_backend(report, section, place, defaults)
+  local object = value.object(report, section, place)
+  value.keys(report, object, place, schema.SERVICE_HAPROXY)
+  local made = server_options.read(report, object.server_options,
+    place .. ".server_options")
+  made.disabled = value.boolean(report, object.disabled, place .. ".disabled",
+    false)
+  made.backend = value.string(report,
+    value.either(object.backend_name, defaults.name), place .. ".backend_name",
+    NAME, "the name of a backend ([A-Za-z0-9_.:-])")
+  made.use_nerve_weights = value.boolean(report, object.use_nerve_weights,
+    place .. ".use_nerve_weights", defaults.use_nerve_weights)
+  made.slots = value.number(report, object.slots, place .. ".slots",
+    {integer = true, low = 1, high = 10000, default = 16})
+  made.bind = bind.read(report, object, port_of(section), place,
+    defaults.bind_address)
+  made.lines = read_lines(report, object, place)
+  check_name(report, made, defaults.name, place:match("^(.*)%."))
+  return made
+end
 
 local function merge(made, part)
   for field, one in pairs(part) do
@@ -74,7 +173,7 @@ local function read_one(report, name, section, context)
   local file = context.files[name]
   local place = (file and file .. ": " or "") .. "services." .. name
   local object = value.object(report, section, place)
-  value.keys(report, object, place, keys.SERVICE)
+  value.keys(report, object, place, schema.SERVICE)
   local made = {
     name = name,
     place = place,
@@ -86,15 +185,15 @@ local function read_one(report, name, section, context)
       object.use_previous_backends, place .. ".use_previous_backends", true),
     leader_election = value.boolean(report, object.leader_election,
       place .. ".leader_election", false),
-    has_file = file_output.wants(report, object.file_output,
+    has_file = wants_file(report, object.file_output,
       place .. ".file_output", name),
-    guard = guard.read(report, object.guard, keys.SERVICE_GUARD,
+    guard = service.guard(report, object.guard, schema.SERVICE_GUARD,
       place .. ".guard", context.guard),
     max_instances = value.number(report, object.max_instances,
       place .. ".max_instances",
       {integer = true, low = 1, high = 100000, default = 1000}),
   }
-  merge(made, backend.read(report, object.haproxy, place .. ".haproxy", {
+  merge(made, read_backend(report, object.haproxy, place .. ".haproxy", {
     name = name, use_nerve_weights = context.use_nerve_weights,
     bind_address = context.bind_address,
   }))

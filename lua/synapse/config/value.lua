@@ -1,18 +1,64 @@
---- Readers of single values, and the report of what was wrong with them.
+--- Reads JSON, and single values of it, and reports what was wrong with them.
 --
 -- Each reader takes the report, the value (nil where the key is left out) and
 -- its place, such as "services.web.max_instances". What it returns after a
 -- mistake is of no use: the configuration is refused.
+--
+-- Synapse expanded ERB and then read YAML. Here a file is JSON; what is one of
+-- the others is told so, and not what a parser of JSON makes of it.
 --
 -- Pure.
 --
 -- @module synapse.config.value
 
 local cjson = require("cjson.safe")
-local keys = require("synapse.config.keys")
-local nearest = require("synapse.config.nearest")
+local schema = require("synapse.config.schema")
 
 local value = {}
+
+local decoder = cjson.new()
+decoder.decode_invalid_numbers(false)
+decoder.decode_max_depth(32)
+
+local function line_of(all, at)
+  local _, lines = all:sub(1, at - 1):gsub("\n", "")
+  return lines + 1
+end
+
+-- cjson counts characters; people count lines.
+local function syntax_error(all, message)
+  local what, at = message:match("^(.*) at character (%d+)$")
+  if not at then
+    return message
+  end
+  local before = all:sub(1, tonumber(at) - 1)
+  return string.format("line %d, column %d: %s", line_of(all, tonumber(at)),
+    #before:match("[^\n]*$") + 1, what)
+end
+
+-- JSON's first letter is one of these, in any file that a program writes.
+local function is_yaml(all)
+  return all:find("%S") ~= nil and all:find("^%s*[%[{]") == nil
+end
+
+--- Reads a value.
+-- @tparam string all
+-- @return its value; JSON's null is `cjson.null`
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong, and what would be right
+function value.decode(all)
+  local tag = all:find("<%%.-%%>")
+  if tag then
+    return nil, string.format("line %d: ERB is not expanded; write what " ..
+      "`%s` stands for", line_of(all, tag), all:match("[^\n]-%%>", tag) or "<%")
+  end
+  local made, message = decoder.decode(all)
+  if made ~= nil then
+    return made
+  end
+  return nil, syntax_error(all, message) .. (is_yaml(all) and
+    " (the file must be JSON; YAML is not read)" or "")
+end
 
 --- Collects what is found.
 -- @table report
@@ -140,7 +186,7 @@ function value.lines(report, one, place)
 end
 
 local function unknown(report, place, key, fates)
-  local meant = nearest.find(key, {fates.used, fates.differs})
+  local meant = schema.nearest(key, {fates.used, fates.differs})
   value.warn(report, place, "unknown key, ignored%s",
     meant and '; did you mean "' .. meant .. '"?' or "")
 end
@@ -149,9 +195,9 @@ end
 -- @tparam report report
 -- @tparam table object without nulls
 -- @tparam string place of the object, "" for the whole file
--- @tparam table fates one of the tables of `synapse.config.keys`
+-- @tparam table fates one of the tables of `synapse.config.schema`
 function value.keys(report, object, place, fates)
-  local sorted = keys.sort(object, fates)
+  local sorted = schema.sort(object, fates)
   local prefix = place == "" and "" or place .. "."
   for _, key in ipairs(sorted.unknown) do
     unknown(report, prefix .. key, key, fates)

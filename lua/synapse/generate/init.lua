@@ -1,11 +1,12 @@
 --- Makes the sections of a haproxy.cfg of a configuration.
 --
--- Pure. What HAProxy does not take of it, `synapse.generate.draft` leaves out.
+-- Pure. What HAProxy does not take of it, `synapse.generate.negotiate` leaves
+-- out.
 --
 -- @module synapse.generate.init
 
 local global = require("synapse.generate.global")
-local repair = require("synapse.generate.repair")
+local upgrade = require("synapse.generate.upgrade")
 
 local generate = {}
 
@@ -83,8 +84,8 @@ end
 local function backend(service, defaults)
   local lines = mark(service.lines.backend, "unknown")
   append(lines, mark(service.lines.listen, "unfit"))
-  repair.cookies(lines)
-  local key = repair.cookie_key(lines, defaults, service.backend)
+  upgrade.cookies(lines)
+  local key = upgrade.cookie_key(lines, defaults, service.backend)
   lines[#lines + 1] = key
   if not has_slots(lines) then
     lines[#lines + 1] = slots_line(service)
@@ -134,14 +135,14 @@ end
 -- @treturn {string,...} what is not as it was written
 function generate.sections(config, paths)
   local notes, defaults = {}, mark(config.lines.defaults)
-  repair.cookies(defaults)
+  upgrade.cookies(defaults)
   local sections = {
     {title = title("global", "haproxy.global"),
       lines = global.lines(mark(config.lines.global), paths)},
     {title = title("defaults", "haproxy.defaults"), lines = defaults},
   }
   for _, one in ipairs(config.extra_sections) do
-    sections[#sections + 1] = repair.section(one)
+    sections[#sections + 1] = upgrade.section(one)
   end
   for _, service in ipairs(config.services) do
     add_service(sections, notes, service, config, defaults)

@@ -3,10 +3,10 @@
 -- @module synapse.generate.program
 
 local binds = require("synapse.generate.binds")
-local configuration = require("synapse.config.configuration")
-local draft = require("synapse.generate.draft")
+local candidates = require("synapse.generate.candidate")
+local configuration = require("synapse.config.init")
 local generate = require("synapse.generate.init")
-local output = require("synapse.generate.output")
+local negotiate = require("synapse.generate.negotiate")
 local stdlib = require("posix.stdlib")
 
 local program = {}
@@ -57,7 +57,7 @@ local function read_arguments(arguments)
   return options
 end
 
--- Asks HAProxy until the draft is settled.
+-- Asks HAProxy until it has nothing more to say.
 local function settle(made, candidate)
   local said, accepted
   repeat
@@ -67,7 +67,7 @@ local function settle(made, candidate)
   return made:verdict(), accepted, said
 end
 
--- Returns the draft and what is to be said of it, or nil and why there is none.
+-- Returns the negotiation and what is to be said, or nil and why there is none.
 local function make(config, path, agent)
   local sections, notes = generate.sections(config,
     {config = path, agent = agent})
@@ -75,7 +75,7 @@ local function make(config, path, agent)
   if #overlaps > 0 then
     return nil, overlaps
   end
-  return draft.new(sections, "Made by synapse-haproxy-cfg of " .. path ..
+  return negotiate.new(sections, "Made by synapse-haproxy-cfg of " .. path ..
     ": what is changed here is lost."), notes
 end
 
@@ -103,7 +103,7 @@ end
 
 -- Whatever happens, no candidate is left behind.
 local function try(options, path, made)
-  local candidate, why = output.new(options["-o"])
+  local candidate, why = candidates.new(options["-o"])
   if not candidate then
     say("%s", why)
     return 1

@@ -10,10 +10,8 @@
 -- @module synapse.instances.instance
 
 local address = require("synapse.instances.address")
-local base64 = require("synapse.instances.base64")
 local cjson = require("cjson.safe")
 local hostname = require("synapse.instances.hostname")
-local wishes = require("synapse.instances.wishes")
 
 local instance = {}
 
@@ -42,6 +40,106 @@ json.decode_max_depth(MAX_DEPTH)
 -- @tfield ?string znode   name of its znode, nil for a default server
 -- @tfield ?integer sequence the number at the end of that name
 -- @tfield ?integer czxid  the transaction that made the znode
+
+-- HAProxy's greatest weight, and a bound of our own.
+local MAX_WEIGHT, MAX_MAXCONN = 256, 1000000
+
+--- What a znode says of its server: of `haproxy_server_options` a few words
+-- are understood. airbnb's synapse wrote them into haproxy.cfg as they were;
+-- here a slot is there already, and HAProxy changes little of it at run time.
+-- @table znode_options
+-- @tfield ?integer weight  0 to 256
+-- @tfield ?integer maxconn 1 to 1,000,000
+-- @tfield ?boolean backup
+
+local function integer(word)
+  return word and word:find("^%d+$") and math.tointeger(tonumber(word)) or nil
+end
+
+-- Bounds a weight.
+-- @tparam integer number 0 or more
+-- @tparam string what names it, for the problem
+-- @tparam {string,...} problems gets one where it is too great
+-- @treturn integer
+local function bounded_weight(number, what, problems)
+  if number <= MAX_WEIGHT then
+    return number
+  end
+  problems[#problems + 1] = string.format("%s %d is above %d, used as %d",
+    what, number, MAX_WEIGHT, MAX_WEIGHT)
+  return MAX_WEIGHT
+end
+
+local NUMBERS = {
+  weight = function(number, problems)
+    return bounded_weight(number, "haproxy_server_options: weight",
+      problems)
+  end,
+  maxconn = function(number)
+    return number >= 1 and number <= MAX_MAXCONN and number or nil
+  end,
+}
+
+-- Returns what stands at a place, and how many words that takes; nil where
+-- nothing is understood.
+local function read_at(words, i, problems)
+  local word, number = words[i], integer(words[i + 1])
+  if word == "backup" then
+    return true, 1
+  end
+  local value = NUMBERS[word] and number and NUMBERS[word](number, problems)
+  return value, value and 2 or 1
+end
+
+--- Reads the words of `haproxy_server_options`.
+-- @tparam string text
+-- @tparam {string,...} problems gets what is bounded
+-- @treturn znode_options
+-- @treturn ?string the words that are not understood
+function instance.parse_options(text, problems)
+  local found, left, words, i = {}, {}, {}, 1
+  for word in text:gmatch("%S+") do
+    words[#words + 1] = word
+  end
+  while words[i] do
+    local value, taken = read_at(words, i, problems)
+    if value then
+      found[words[i]] = value
+    else
+      left[#left + 1] = words[i]
+    end
+    i = i + taken
+  end
+  return found, #left > 0 and table.concat(left, " ") or nil
+end
+
+local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
+  "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
+-- The value of each digit, by its byte.
+local VALUES = {}
+for i = 1, #DIGITS do
+  VALUES[DIGITS:byte(i)] = i - 1
+end
+
+--- Returns the bytes that a text of URL-safe base64 stands for.
+-- @tparam string text
+-- @treturn ?string nil where it is not base64
+function instance.decode_base64(text)
+  local digits = text:gsub("=?=$", "")
+  if #text % 4 ~= 0 or digits:find("[^%w_-]") then
+    return nil
+  end
+  local parts = {}
+  for i = 1, #digits, 4 do
+    local a, b, c, d = digits:byte(i, i + 3)
+    local bits = VALUES[a] << 18 | (VALUES[b] or 0) << 12 |
+      (VALUES[c] or 0) << 6 | (VALUES[d] or 0)
+    parts[#parts + 1] =
+      string.char(bits >> 16, bits >> 8 & 255, bits & 255)
+  end
+  return table.concat(parts):sub(1, #digits * 3 // 4)
+end
 
 local function quote(value)
   if type(value) == "string" then
@@ -104,7 +202,7 @@ local function check_weight(weight, problems)
     problems[#problems + 1] = string.format(
       "weight: %s is not an integer from 0 to 256, dropped", quote(weight))
   end
-  return number and wishes.bounded_weight(number, "weight:", problems)
+  return number and bounded_weight(number, "weight:", problems)
 end
 
 local function check_text(text, field, problems)
@@ -119,15 +217,15 @@ local function check_text(text, field, problems)
   return text
 end
 
-local NO_WISHES = {}
+local NO_OPTIONS = {}
 
 -- Returns the words, and what is understood of them.
 local function check_options(words, problems)
   local text = check_text(words, "haproxy_server_options", problems)
   if not text then
-    return nil, NO_WISHES
+    return nil, NO_OPTIONS
   end
-  local found, left = wishes.parse(text, problems)
+  local found, left = instance.parse_options(text, problems)
   if left then
     problems[#problems + 1] = string.format("haproxy_server_options: %s is " ..
       "not applied (weight, maxconn and backup are)", quote(left))
@@ -263,7 +361,7 @@ function instance.from_name(znode, decoder)
   if not length or length > #rest or length > MAX_BYTES then
     return nil
   end
-  local data = base64.decode(rest:sub(1, length))
+  local data = instance.decode_base64(rest:sub(1, length))
   if not data or not rest:find("^_%d*$", length + 1) then
     return nil
   end

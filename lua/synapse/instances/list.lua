@@ -1,16 +1,17 @@
---- The instances of one path, sorted, each host:port once.
+--- Lists of instances, sorted, each host:port once: kept, compared, and put
+-- together.
 --
 -- A large service changes by one instance at a time, so what came is put where
--- it belongs and nothing is sorted anew. The same host:port twice is one
--- server; the newest znode speaks for it, and the other one again when that is
--- gone.
+-- it belongs and nothing is sorted again, and two lists are compared by one
+-- walk along both. The same host:port twice is one server; the newest znode
+-- speaks for it, and the other one again when that is gone.
 --
 -- @module synapse.instances.list
 
 local instance = require("synapse.instances.instance")
 
-local roster = {}
-roster.__index = roster
+local instance_list = {}
+instance_list.__index = instance_list
 
 -- Above so many changes at once, sorting everything is cheaper.
 local FEW = 16
@@ -19,11 +20,11 @@ local function by_key(a, b)
   return a.key < b.key
 end
 
---- Returns a roster.
+--- Returns a list.
 -- @tparam ?{instance,...} instances in any order
--- @treturn roster
-function roster.new(instances)
-  local self = setmetatable({all = {}, doubles = 0, unique = {}}, roster)
+-- @treturn list
+function instance_list.new(instances)
+  local self = setmetatable({all = {}, doubles = 0, unique = {}}, instance_list)
   self:change({}, instances or {})
   return self
 end
@@ -104,7 +105,7 @@ end
 --- Takes instances out and puts others in.
 -- @tparam {instance,...} gone the very tables that were put in
 -- @tparam {instance,...} come
-function roster:change(gone, come)
+function instance_list:change(gone, come)
   if #gone + #come > FEW then
     sort_anew(self, gone, come)
   else
@@ -122,15 +123,123 @@ end
 --- Tells whether there is an instance.
 -- @tparam string key
 -- @treturn boolean
-function roster:has(key)
+function instance_list:has(key)
   return has_key(self.all, find(self.all, key), key)
 end
 
 --- Lists the instances.
 -- @treturn {instance,...} sorted by key, each key once; a table that never
 --   changes
-function roster:list()
+function instance_list:list()
   return self.unique
 end
 
-return roster
+--- What became of the instances of before.
+-- @table difference
+-- @tfield {instance,...} added
+-- @tfield {instance,...} removed
+-- @tfield {{before,now},...} renewed instances that serve otherwise now
+
+-- Most are the very tables of before, so that is asked first.
+local function renew(found, before, now)
+  if before ~= now and not instance.is_same(before, now) then
+    table.insert(found.renewed, {before = before, now = now})
+  end
+end
+
+-- How many are the very same tables from the beginning on. These are passed
+-- over without a look into them: in a large service they are nearly all.
+local function same_at_start(before, now)
+  local most = math.min(#before, #now)
+  for i = 1, most do
+    if before[i] ~= now[i] then
+      return i - 1
+    end
+  end
+  return most
+end
+
+local function same_at_end(before, now, start)
+  local most, shift = math.min(#before, #now) - start, #now - #before
+  for i = #before, #before - most + 1, -1 do
+    if before[i] ~= now[i + shift] then
+      return #before - i
+    end
+  end
+  return most
+end
+
+--- Lists what differs between two lists.
+-- @tparam {instance,...} before sorted by key
+-- @tparam {instance,...} now sorted by key
+-- @treturn difference
+function instance_list.difference(before, now)
+  local found = {added = {}, removed = {}, renewed = {}}
+  local start = same_at_start(before, now)
+  local rest = same_at_end(before, now, start)
+  local i, j = start + 1, start + 1
+  local last_i, last_j = #before - rest, #now - rest
+  while i <= last_i or j <= last_j do
+    local old = i <= last_i and before[i]
+    local new = j <= last_j and now[j]
+    if old and new and old.key == new.key then
+      renew(found, old, new)
+      i, j = i + 1, j + 1
+    elseif new and (not old or new.key < old.key) then
+      table.insert(found.added, new)
+      j = j + 1
+    else
+      table.insert(found.removed, old)
+      i = i + 1
+    end
+  end
+  return found
+end
+
+--- Tells whether two lists do not differ.
+-- @tparam difference found
+-- @treturn boolean
+function instance_list.is_unchanged(found)
+  return #found.added == 0 and #found.removed == 0 and #found.renewed == 0
+end
+
+local function union(lists)
+  local all = {}
+  for _, list in ipairs(lists) do
+    table.move(list, 1, #list, #all + 1, all)
+  end
+  return instance_list.new(all):list()
+end
+
+-- The first that has any; so it comes back by itself when an earlier one has.
+local function sequential(lists)
+  for _, list in ipairs(lists) do
+    if #list > 0 then
+      return list
+    end
+  end
+  return {}
+end
+
+local RESOLVERS = {union = union, sequential = sequential}
+
+--- Tells whether there is such a resolver.
+-- @param name
+-- @treturn boolean
+function instance_list.has_resolver(name)
+  return RESOLVERS[name] ~= nil
+end
+
+--- Returns the instances of a service.
+-- @tparam string resolver
+-- @tparam {{instance,...},...} lists one for each source, in order, each as
+--   `instance_list:list` returns it
+-- @treturn {instance,...} sorted by key, each host:port once
+function instance_list.resolve(resolver, lists)
+  if #lists == 1 then
+    return lists[1]
+  end
+  return RESOLVERS[resolver](lists)
+end
+
+return instance_list

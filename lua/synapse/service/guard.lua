@@ -13,8 +13,8 @@
 --
 -- @module synapse.service.guard
 
-local difference = require("synapse.instances.difference")
 local fifo = require("synapse.service.fifo")
+local instance_list = require("synapse.instances.list")
 
 local guard = {}
 guard.__index = guard
@@ -155,7 +155,7 @@ local function come(self, one, now)
 end
 
 local function note(self, instances, now, objection, report)
-  local found = difference.between(self.present, instances)
+  local found = instance_list.difference(self.present, instances)
   for _, one in ipairs(found.removed) do
     leave(self, one, now, objection)
   end

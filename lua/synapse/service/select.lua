@@ -5,7 +5,7 @@
 -- @module synapse.service.select
 
 local election = require("synapse.service.election")
-local roster = require("synapse.instances.list")
+local instance_list = require("synapse.instances.list")
 
 local select = {}
 
@@ -16,14 +16,15 @@ local function with_defaults(service, instances)
   end
   local all = table.move(instances, 1, #instances, 1, {})
   local defaults = service.default_servers
-  return roster.new(table.move(defaults, 1, #defaults, #all + 1, all)):list()
+  table.move(defaults, 1, #defaults, #all + 1, all)
+  return instance_list.new(all):list()
 end
 
 local function candidates(service, instances, previous)
   if #instances > 0 then
     return with_defaults(service, instances), "zookeeper"
   elseif #service.default_servers > 0 then
-    return roster.new(service.default_servers):list(), "default"
+    return instance_list.new(service.default_servers):list(), "default"
   elseif service.use_previous_backends and #previous > 0 then
     return previous, "previous"
   end
@@ -36,7 +37,7 @@ end
 -- before with `use_previous_backends`, else none. With `leader_election`, the
 -- leader among these alone.
 -- @tparam service service from the configuration
--- @tparam {instance,...} instances in ZooKeeper, as a roster lists them
+-- @tparam {instance,...} instances in ZooKeeper, as `instance_list:list` does
 -- @tparam {instance,...} previous what this function returned before
 -- @treturn {instance,...} sorted by key
 -- @treturn string where they are from: "zookeeper", "default", "previous"; or

@@ -7,10 +7,10 @@
 
 local choice = require("synapse.service.wanted")
 local commands = require("synapse.haproxy.commands")
-local difference = require("synapse.instances.difference")
 local growth = require("synapse.haproxy.add_server")
 local guard = require("synapse.service.guard")
 local holds = require("synapse.service.operator_state")
+local instance_list = require("synapse.instances.list")
 local kinds = require("synapse.service.kinds")
 local ledger = require("synapse.haproxy.actual")
 local names = require("synapse.service.host_names")
@@ -146,7 +146,7 @@ local function touch_suspects(self)
 end
 
 local function follow(self, found, is_guarded)
-  if difference.is_empty(found) and not is_guarded then
+  if instance_list.is_unchanged(found) and not is_guarded then
     return false
   end
   news.add(self.news, found)

@@ -5,10 +5,9 @@
 --
 -- @module synapse.service.wanted
 
-local difference = require("synapse.instances.difference")
 local guard = require("synapse.service.guard")
 local news = require("synapse.service.summary")
-local roster = require("synapse.instances.list")
+local instance_list = require("synapse.instances.list")
 local select = require("synapse.service.select")
 
 local choice = {}
@@ -30,7 +29,7 @@ end
 --   `objection(instance)`: why one may not be a suspect, or nil; `now()`; `log`
 -- @treturn choice with `wanted`: instances, sorted by key
 function choice.new(deps)
-  local previous = roster.new(from_znodes(deps.record.instances)):list()
+  local previous = instance_list.new(from_znodes(deps.record.instances)):list()
   local wanted, source = select.wanted(deps.config, previous, {})
   local is_old = deps.record.is_old == true
   local guarded = guard.new(deps.config.guard, is_old and {} or previous,
@@ -93,7 +92,7 @@ function choice:take(instances)
     self.guard:take(instances, self.deps.now(), self.deps.objection)
   local wanted, source = select.wanted(self.deps.config, there,
     self.is_old and {} or self.wanted)
-  local found = difference.between(self.wanted, wanted)
+  local found = instance_list.difference(self.wanted, wanted)
   self.instances, self.wanted, self.is_old = instances, wanted, false
   local is_guarded = report_guard(self, report)
   if source ~= self.source then

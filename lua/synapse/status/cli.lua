@@ -5,12 +5,41 @@
 --
 -- @module synapse.status.cli
 
-local document = require("synapse.status.json")
-local redacted = require("synapse.status.redacted")
+local json = require("synapse.status.json")
 local report = require("synapse.status.report")
-local text = require("synapse.status.text")
 
 local cli = {}
+
+-- What came from a znode may not move a terminal's cursor.
+local function shown(value)
+  return (tostring(value == nil and "-" or value):gsub("[^\32-\126]",
+    function(byte) return string.format("\\x%02x", byte:byte()) end))
+end
+
+--- Returns rows as lines, their columns aligned.
+-- @tparam {{value,...},...} rows each of the same length; a value may be false
+--   in place of nil
+-- @tparam function turn called between rows
+-- @treturn string
+function cli.table(rows, turn)
+  local widths, cells, lines = {}, {}, {}
+  for n, row in ipairs(rows) do
+    turn()
+    cells[n] = {}
+    for i, value in ipairs(row) do
+      cells[n][i] = shown(value or nil)
+      widths[i] = math.max(widths[i] or 0, #cells[n][i])
+    end
+  end
+  for n, row in ipairs(cells) do
+    turn()
+    for i = 1, #row - 1 do
+      row[i] = row[i] .. (" "):rep(widths[i] - #row[i])
+    end
+    lines[n] = table.concat(row, "  ") .. "\n"
+  end
+  return table.concat(lines)
+end
 
 -- Seconds that a command waits for the agent's next turn.
 local PATIENCE = 5
@@ -30,8 +59,8 @@ local function show_all(context)
   local made = report.status(context.agent, {}, context.visit)
   if context.is_json then
     return made.head:sub(1, -2) .. ',"services":' ..
-      document.list(made.looks, function(look)
-        return document.service(look, context.turn)
+      json.list(made.looks, function(look)
+        return json.service(look, context.turn)
       end, context.turn) .. "}\n"
   end
   local rows = {{"state", "service", "ready", "slots", "why"}}
@@ -45,8 +74,8 @@ local function show_all(context)
   for _, one in ipairs(report.ensembles(context.agent)) do
     table.insert(sessions, {one.state, one.hosts, one.session or false})
   end
-  parts[#parts + 1] = text.table(sessions, context.turn)
-  parts[#parts + 1] = text.table(rows, context.turn)
+  parts[#parts + 1] = cli.table(sessions, context.turn)
+  parts[#parts + 1] = cli.table(rows, context.turn)
   return table.concat(parts, "\n")
 end
 
@@ -58,14 +87,14 @@ local function instance_row(it)
 end
 
 local function show_service(context, name)
-  local one = context.agent.account.by_name[name or ""]
+  local one = context.agent.journal.by_name[name or ""]
   if not one then
     return string.format("%s: no such service\n", name or "service NAME")
   end
   report.refresh(context.agent, context.visit)
-  local look = context.agent.account:look(one, context.turn)
+  local look = context.agent.journal:look(one, context.turn)
   if context.is_json then
-    return document.service_in_full(report.in_full(context.agent, look,
+    return json.service_in_full(report.in_full(context.agent, look,
       context.turn), context.turn) .. "\n"
   end
   local rows = {INSTANCES}
@@ -76,17 +105,17 @@ local function show_service(context, name)
   for i, it in ipairs(look.paths) do
     paths[i] = it.path .. " (" .. it.state .. ")"
   end
-  return text.table({{"service", name}, {"state", look.state},
+  return cli.table({{"service", name}, {"state", look.state},
     {"why", table.concat(look.reasons, "; ")},
     {"backend", one.backend}, {"paths", table.concat(paths, ", ")},
     {"slots", string.format("%d used of %d", look.used, look.slots)},
-  }, context.turn) .. "\n" .. text.table(rows, context.turn)
+  }, context.turn) .. "\n" .. cli.table(rows, context.turn)
 end
 
 local function show_events(context)
   local events, last = report.events(context.agent, {}, context.visit)
   if context.is_json then
-    return document.events(events, last, context.turn) .. "\n"
+    return json.events(events, last, context.turn) .. "\n"
   end
   local rows = {{"time", "service", "instance", "from", "to", "ms", "why"}}
   for i, event in ipairs(events) do
@@ -95,14 +124,14 @@ local function show_events(context)
       event.ms and string.format("%.1f", event.ms) or false,
       event.why or false}
   end
-  return text.table(rows, context.turn)
+  return cli.table(rows, context.turn)
 end
 
 local function in_slot(context, place)
   local backend, slot = (place or ""):match("^([^/]+)/([^/]+)$")
   for _, one in ipairs(backend and context.agent.services or {}) do
     if one.backend == backend then
-      local look = context.agent.account:look(one, context.turn)
+      local look = context.agent.journal:look(one, context.turn)
       for _, it in ipairs(look.instances) do
         if it.slot == slot then
           return it
@@ -120,13 +149,13 @@ local function show_instance(context, place)
   if not it then
     return string.format("%s %s\n", place or "instance", why)
   elseif context.is_json then
-    return document.instance(it) .. "\n"
+    return json.instance(it) .. "\n"
   end
-  return text.table({INSTANCES, instance_row(it)}, context.turn)
+  return cli.table({INSTANCES, instance_row(it)}, context.turn)
 end
 
 local function show_dump(context)
-  return redacted.dump(context.agent, context.visit) .. "\n"
+  return report.dump(context.agent, context.visit) .. "\n"
 end
 
 local SHOW = {
@@ -160,12 +189,12 @@ local CHANGES = {
 
 local function change(deps, what, name, applet)
   local agent = deps.agent()
-  if name and not agent.account.by_name[name] then
+  if name and not agent.journal.by_name[name] then
     return name .. ": no such service\n"
   elseif not name and what ~= "resync" then
     return CHANGES[what] .. "\n"
   end
-  local order = agent:order(what, name and agent.account.by_name[name])
+  local order = agent:order(what, name and agent.journal.by_name[name])
   deps.visit(applet).await(function() return order.said end, PATIENCE)
   return (order.said or "the agent has not done it yet, see its log") .. "\n"
 end

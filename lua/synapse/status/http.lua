@@ -6,9 +6,9 @@
 --
 -- @module synapse.status.http
 
-local document = require("synapse.status.json")
+local json = require("synapse.status.json")
 local metrics = require("synapse.status.metrics")
-local query = require("synapse.status.parameters")
+local query = require("synapse.status.query")
 local report = require("synapse.status.report")
 
 local http = {}
@@ -117,12 +117,12 @@ end
 local function with_counters(agent, asked, looks, visit)
   if asked.instances == false then
     return function(look)
-      return document.service_in_brief(report.in_brief(agent, look))
+      return json.service_in_brief(report.in_brief(agent, look))
     end
   end
   fetch(agent.counters, looks, visit)
   return function(look, turn)
-    return document.service_in_full(report.in_full(agent, look, turn), turn)
+    return json.service_in_full(report.in_full(agent, look, turn), turn)
   end
 end
 
@@ -135,8 +135,8 @@ local function encoder(agent, asked, looks, visit)
   if asked.counters then
     return with_counters(agent, asked, looks, visit)
   end
-  return asked.instances == false and document.service_in_brief or
-    document.service
+  return asked.instances == false and json.service_in_brief or
+    json.service
 end
 
 local function status_json(deps, applet, asked, visit)
@@ -163,7 +163,7 @@ end
 local function events_json(deps, applet, asked, visit)
   local list, last = report.events(deps.agent(), asked, visit)
   answer(applet, 200, {["content-type"] = JSON},
-    document.events(list, last, visit.turn) .. "\n")
+    json.events(list, last, visit.turn) .. "\n")
 end
 
 local function metrics_text(deps, applet, _, visit)
@@ -220,12 +220,36 @@ end
 --- Registers the service. While HAProxy loads.
 -- @tparam table deps
 --   `agent()`; `visit(applet)`, see `runtime.visit`; `wall()`;
---   `checksum(text)`; `page(hash)`, see `page.new`; `guarded(what, step, ...)`:
---   runs a step that may fail
+--   `checksum(text)`; `page(hash)`, see `http.page`;
+--   `guarded(what, step, ...)`: runs a step that may fail
 function http.register(deps)
   core.register_service("synapse", "http", function(applet)
     deps.guarded("a request", serve, deps, applet)
   end)
+end
+
+local POLICY = "default-src 'none'; connect-src 'self'; img-src data:; " ..
+  "style-src 'sha256-%s'; script-src 'sha256-%s'; base-uri 'none'; " ..
+  "form-action 'none'; frame-ancestors 'none'; " ..
+  "require-trusted-types-for 'script'"
+
+--- Returns a function that gives the status page. Its policy names the page's
+-- own style and script by their hashes, so that nothing else runs, whatever a
+-- znode puts into the page.
+-- @tparam string text HTML with one `<style>` and one `<script>`
+-- @treturn function takes `hash(text)`, SHA-256 in base64, and returns
+--   `{text, tag, policy}`
+function http.page(text)
+  local style = text:match("<style>(.-)</style>")
+  local script = text:match("<script>(.-)</script>")
+  local made
+  return function(hash)
+    made = made or {
+      text = text, tag = '"' .. hash(text) .. '"',
+      policy = POLICY:format(hash(style), hash(script)),
+    }
+    return made
+  end
 end
 
 return http

@@ -7,12 +7,103 @@
 --
 -- @module synapse.status.journal
 
-local events = require("synapse.status.events")
-local histogram = require("synapse.status.histogram")
-local look = require("synapse.status.view")
+local view = require("synapse.status.view")
 
-local account = {}
-account.__index = account
+local journal = {}
+journal.__index = journal
+
+local events = {}
+events.__index = events
+
+local histogram = {}
+histogram.__index = histogram
+
+--- What happened.
+-- @table event
+-- @tfield integer number from 1, without a gap
+-- @tfield number time    seconds since the epoch
+-- @tfield ?string service   nil: it is about the agent or its ensemble
+-- @tfield ?string instance  nil: it is about all of the service, or about many
+-- @tfield ?integer count    how many instances, where there is no one
+-- @tfield string from    what it was
+-- @tfield string to      what it is
+-- @tfield ?string why    in words
+-- @tfield ?number ms     milliseconds from the watch to HAProxy's answer
+
+--- Returns no events.
+-- @tparam integer size how many are kept
+-- @tparam function wall returns seconds since the epoch
+-- @treturn events
+function journal.events(size, wall)
+  return setmetatable({size = size, wall = wall, last = 0, kept = {}}, events)
+end
+
+--- Adds an event; its number and time are filled in.
+-- @tparam event event
+function events:add(event)
+  self.last = self.last + 1
+  event.number, event.time = self.last, self.wall()
+  self.kept[self.last] = event
+  self.kept[self.last - self.size] = nil
+end
+
+--- Lists the events after a number, the oldest first.
+-- @tparam integer number 0: all that are kept
+-- @treturn {event,...}
+function events:since(number)
+  local list = {}
+  for i = math.max(number, self.last - self.size) + 1, self.last do
+    list[#list + 1] = self.kept[i]
+  end
+  return list
+end
+
+local RECENT = 200
+
+--- Returns a histogram of nothing.
+-- @tparam {number,...} bounds upper ones, ascending
+-- @treturn histogram with `bounds`; `counts`, one for each bound and one for
+--   what is above; `sum`; `total`
+function journal.histogram(bounds)
+  local counts = {}
+  for i = 1, #bounds + 1 do
+    counts[i] = 0
+  end
+  return setmetatable({
+    bounds = bounds, counts = counts, sum = 0, total = 0, ring = {},
+  }, histogram)
+end
+
+--- Adds a duration.
+-- @tparam number value
+function histogram:add(value)
+  local place = 1
+  while self.bounds[place] and value > self.bounds[place] do
+    place = place + 1
+  end
+  self.counts[place] = self.counts[place] + 1
+  self.sum, self.total = self.sum + value, self.total + 1
+  self.ring[(self.total - 1) % RECENT + 1] = value
+end
+
+--- Lists the last durations, the oldest first.
+-- @treturn {number,...} at most 200
+function histogram:recent()
+  local list = {}
+  for i = math.max(0, self.total - RECENT), self.total - 1 do
+    list[#list + 1] = self.ring[i % RECENT + 1]
+  end
+  return list
+end
+
+--- Returns which duration a share of the last ones does not exceed.
+-- @tparam number share from 0 to 1
+-- @treturn ?number nil without any
+function histogram:quantile(share)
+  local sorted = self:recent()
+  table.sort(sorted)
+  return sorted[math.max(1, math.ceil(share * #sorted))]
+end
 
 local EVENTS = 1000
 -- Where more instances do the same at once, one event tells it.
@@ -26,21 +117,21 @@ local BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 -- What an instance was that was not there.
 local ABSENT = "absent"
 
---- Returns an account of services that has nothing to tell.
+--- Returns a journal of services that has nothing to tell.
 -- @tparam table deps
 --   `services`; `sources(service)`: lists the registries that it is read from;
 --   `now()`; `wall()`: seconds since the epoch
--- @treturn account with `events`; `convergence`, seconds from a watch to the
+-- @treturn journal with `events`; `convergence`, seconds from a watch to the
 --   last answer of HAProxy; `boot`, its own name; `cursor`, which grows with
 --   every change that a look finds; `totals` of services and instances, and
 --   `states`, how many instances are in each, of all looks; `looks`, the last
 --   of each service
-function account.new(deps)
+function journal.new(deps)
   local self = setmetatable({
     deps = deps,
     services = deps.services,
-    events = events.new(EVENTS, deps.wall),
-    convergence = histogram.new(BOUNDS),
+    events = journal.events(EVENTS, deps.wall),
+    convergence = journal.histogram(BOUNDS),
     boot = string.format("%x", math.floor(deps.wall() * 1000)),
     cursor = 0,
     made = 0,
@@ -52,7 +143,7 @@ function account.new(deps)
     totals = {services = #deps.services, whole = 0, degraded = 0, down = 0,
       instances = 0},
     states = {},
-  }, account)
+  }, journal)
   for _, one in ipairs(deps.services) do
     self.shown[one] = {}
     self.by_name[one.name] = one
@@ -64,11 +155,11 @@ local function state_of(one, key)
   if not one.placement.by_key[key] then
     return ABSENT, "no znode asks for it any more"
   end
-  return look.state(one, key)
+  return view.state(one, key)
 end
 
 --- Takes the services as they are for granted: none of it is an event.
-function account:begin()
+function journal:begin()
   for _, one in ipairs(self.services) do
     for key in pairs(one.placement.by_key) do
       self.shown[one][key] = state_of(one, key)
@@ -121,7 +212,7 @@ end
 
 --- Takes note that all is done for a service that can be done now.
 -- @tparam service one
-function account:settle(one)
+function journal:settle(one)
   local touched, since = one:take_touched()
   local groups = changes_of(self, one, touched)
   local seconds = since and self.deps.now() - since
@@ -137,7 +228,7 @@ end
 -- @tparam service one
 -- @tparam string znode
 -- @tparam ?string problem
-function account:report_znode(one, znode, problem)
+function journal:report_znode(one, znode, problem)
   self.events:add({
     service = one.name, instance = znode,
     from = problem and "znode" or "invalid",
@@ -149,7 +240,7 @@ end
 -- @tparam service one
 -- @tparam string from
 -- @tparam string to
-function account:report_hold(one, from, to)
+function journal:report_hold(one, from, to)
   self.events:add({service = one.name, from = from, to = to,
     why = "by command"})
 end
@@ -158,7 +249,7 @@ end
 -- @tparam string hosts
 -- @tparam string from
 -- @tparam string to
-function account:report_session(hosts, from, to)
+function journal:report_session(hosts, from, to)
   self.events:add({
     instance = hosts, from = from, to = to, why = "session with ZooKeeper",
   })
@@ -200,12 +291,12 @@ end
 
 --- Returns what a service looks like now.
 -- @tparam service one
--- @tparam function turn see `look.at`
--- @treturn look with `cursor`, the account's when it was worked out
-function account:look(one, turn)
+-- @tparam function turn see `view.at`
+-- @treturn look with `cursor`, the journal's when it was worked out
+function journal:look(one, turn)
   local version = version_of(self, one)
   if self.versions[one] ~= version then
-    keep(self, one, look.at(one, self.deps.sources(one), turn))
+    keep(self, one, view.at(one, self.deps.sources(one), turn))
     self.versions[one] = version
   end
   return self.looks[one]
@@ -214,7 +305,7 @@ end
 --- Lists the services whose looks are newer than a cursor.
 -- @tparam integer cursor
 -- @treturn {service,...} nil where they may be many
-function account:newer(cursor)
+function journal:newer(cursor)
   if self.cursor - cursor > MANY then
     return nil
   end
@@ -225,4 +316,4 @@ function account:newer(cursor)
   return list
 end
 
-return account
+return journal

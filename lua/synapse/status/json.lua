@@ -6,11 +6,11 @@
 
 local cjson = require("cjson.safe")
 
-local document = {}
+local json = {}
 
 --- The version of the schema: it grows when a field changes its meaning or
 -- goes, not when one is added.
-document.SCHEMA = 1
+json.SCHEMA = 1
 
 -- Not UTF-8, though `utf8.len` of Lua 5.3 takes it: surrogates, and what is
 -- above the last character.
@@ -45,7 +45,7 @@ end
 --- Returns an object as JSON.
 -- @tparam table object with at least one field
 -- @treturn string
-function document.object(object)
+function json.object(object)
   local text = cjson.encode(object)
   if not text:find("[\x80-\xFF]") or is_utf8(text) then
     return text
@@ -55,16 +55,16 @@ end
 
 --- Returns a list as JSON.
 -- @tparam table list
--- @tparam ?function encode of one element; `document.object` if none is given
+-- @tparam ?function encode of one element; `json.object` if none is given
 -- @tparam ?function turn called between elements
 -- @treturn string
-function document.list(list, encode, turn)
+function json.list(list, encode, turn)
   local parts = {}
   for i, one in ipairs(list) do
     if turn then
       turn()
     end
-    parts[i] = (encode or document.object)(one)
+    parts[i] = (encode or json.object)(one)
   end
   return "[" .. table.concat(parts, ",") .. "]"
 end
@@ -73,8 +73,8 @@ end
 -- @tparam table object with at least one field
 -- @tparam {{string,string},...} more name and JSON of each further field
 -- @treturn string
-function document.with(object, more)
-  local parts = {document.object(object):sub(1, -2)}
+function json.with(object, more)
+  local parts = {json.object(object):sub(1, -2)}
   for _, field in ipairs(more) do
     parts[#parts + 1] = string.format('"%s":%s', field[1], field[2])
   end
@@ -84,8 +84,8 @@ end
 --- Returns an instance as the list shows it.
 -- @tparam table it of a look
 -- @treturn string
-function document.instance(it)
-  return document.object({
+function json.instance(it)
+  return json.object({
     instance = it.key, state = it.state, why = it.why, slot = it.slot,
     name = it.name, weight = it.weight, problem = it.problem,
   })
@@ -93,7 +93,7 @@ end
 
 -- Where somebody looks closely.
 local function instance_in_full(it)
-  return document.object({
+  return json.object({
     instance = it.key, state = it.state, why = it.why, slot = it.slot,
     name = it.name, weight = it.weight, problem = it.problem,
     znode = it.znode, data = it.data, labels = it.labels,
@@ -105,13 +105,13 @@ end
 local function service(look, more)
   local one = look.service
   local fields = {
-    {"reasons", document.list(look.reasons)},
-    {"paths", document.list(look.paths)},
-    {"slots", document.object({all = look.slots, used = look.used})},
-    {"counts", next(look.counts) and document.object(look.counts) or "{}"},
+    {"reasons", json.list(look.reasons)},
+    {"paths", json.list(look.paths)},
+    {"slots", json.object({all = look.slots, used = look.used})},
+    {"counts", next(look.counts) and json.object(look.counts) or "{}"},
     more,
   }
-  return document.with({
+  return json.with({
     service = one.name, backend = one.backend, state = look.state,
     source = one.choice.source, number = look.number,
     counters = look.counters,
@@ -121,21 +121,21 @@ end
 --- Returns a service without its instances.
 -- @tparam look look maybe with `counters`
 -- @treturn string
-function document.service_in_brief(look)
+function json.service_in_brief(look)
   return service(look)
 end
 
 local function instances(look, encode, turn)
-  return {"instances", document.list(look.instances, encode, turn)}
+  return {"instances", json.list(look.instances, encode, turn)}
 end
 
 --- Returns a service as the list shows it: states, no counters.
 -- @tparam look look see `look.at`
 -- @tparam function turn called between instances
 -- @treturn string
-function document.service(look, turn)
+function json.service(look, turn)
   look.text = look.text or
-    service(look, instances(look, document.instance, turn))
+    service(look, instances(look, json.instance, turn))
   return look.text
 end
 
@@ -143,7 +143,7 @@ end
 -- @tparam look look with `counters`; its instances with `counters` and `data`
 -- @tparam function turn called between instances
 -- @treturn string
-function document.service_in_full(look, turn)
+function json.service_in_full(look, turn)
   return service(look, instances(look, instance_in_full, turn))
 end
 
@@ -154,15 +154,15 @@ end
 --- Returns how long changes took lately, in milliseconds.
 -- @tparam histogram convergence
 -- @treturn string
-function document.convergence(convergence)
+function json.convergence(convergence)
   local recent = {}
   for i, seconds in ipairs(convergence:recent()) do
     recent[i] = rounded(seconds)
   end
-  return document.with({
+  return json.with({
     count = convergence.total, p50_ms = rounded(convergence:quantile(0.5)),
     p99_ms = rounded(convergence:quantile(0.99)),
-  }, {{"recent_ms", document.list(recent)}})
+  }, {{"recent_ms", json.list(recent)}})
 end
 
 --- Returns events.
@@ -170,9 +170,79 @@ end
 -- @tparam integer last the number of the newest event that there was
 -- @tparam function turn called between events
 -- @treturn string
-function document.events(list, last, turn)
-  return document.with({schema = document.SCHEMA, last = last},
-    {{"events", document.list(list, nil, turn)}})
+function json.events(list, last, turn)
+  return json.with({schema = json.SCHEMA, last = last},
+    {{"events", json.list(list, nil, turn)}})
 end
 
-return document
+-- Numbers stand for names, the same ones in all of a dump.
+local function new_alias(what)
+  local known, last = {}, 0
+  return function(name)
+    if name == nil then
+      return nil
+    elseif not known[name] then
+      last = last + 1
+      known[name] = what .. "-" .. last
+    end
+    return known[name]
+  end
+end
+
+local function service_without_names(look, alias)
+  local states, listed = {}, {}
+  for i, path in ipairs(look.paths) do
+    states[i] = path.state
+  end
+  for i, it in ipairs(look.instances) do
+    listed[i] = {state = it.state, instance = alias.instance(it.key)}
+  end
+  return json.with({
+    service = alias.service(look.service.name), state = look.state,
+    source = look.service.choice.source, slots = look.slots, used = look.used,
+    drift = look.service.drift,
+  }, {
+    {"paths", json.list(states)}, {"instances", json.list(listed)},
+  })
+end
+
+local function event_without_names(event, alias)
+  return json.object({
+    time = event.time, service = alias.service(event.service),
+    instance = alias.instance(event.instance), count = event.count,
+    from = event.from, to = event.to, ms = event.ms,
+  })
+end
+
+local function session_without_names(one, alias)
+  return json.object({
+    ensemble = alias.ensemble(one.hosts), state = one.state,
+    since = one.since, timeout = one.timeout, expiries = one.expiries,
+    connections = one.connections,
+  })
+end
+
+--- Returns what a report of a bug needs, and no name, address, label or data of
+-- anybody.
+-- @tparam table facts `about`: plain fields; `sessions`, `troubles`,
+--   `convergence`, `looks` and `events`
+-- @tparam function turn called between elements
+-- @treturn string
+function json.dump(facts, turn)
+  local alias = {service = new_alias("service"),
+    instance = new_alias("instance"), ensemble = new_alias("ensemble")}
+  local function list(all, encode)
+    return json.list(all, function(one)
+      return encode(one, alias)
+    end, turn)
+  end
+  return json.with(facts.about, {
+    {"sessions", list(facts.sessions, session_without_names)},
+    {"troubles", json.list(facts.troubles)},
+    {"convergence", json.convergence(facts.convergence)},
+    {"services", list(facts.looks, service_without_names)},
+    {"events", list(facts.events, event_without_names)},
+  })
+end
+
+return json

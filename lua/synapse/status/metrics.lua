@@ -1,12 +1,113 @@
---- Which figures of the agent are metrics.
+--- The agent's metrics, as Prometheus reads them.
 --
 -- Reads and changes nothing.
 --
 -- @module synapse.status.metrics
 
-local prometheus = require("synapse.status.prometheus")
+local view = require("synapse.status.view")
 
 local metrics = {}
+
+local ESCAPES = {["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n"}
+
+local function labelled(labels)
+  local parts = {}
+  for i = 1, #labels, 2 do
+    parts[#parts + 1] = string.format('%s="%s"', labels[i],
+      (labels[i + 1]:gsub('[\\"\n]', ESCAPES)))
+  end
+  return #parts > 0 and "{" .. table.concat(parts, ",") .. "}" or ""
+end
+
+--- Returns a line of a metric.
+-- @tparam string name
+-- @tparam {string,...} labels name and value in turn
+-- @tparam number value
+-- @treturn string
+function metrics.sample(name, labels, value)
+  return string.format("%s%s %.14g\n", name, labelled(labels), value)
+end
+
+local function heading(name, kind, help)
+  return string.format("# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+end
+
+--- Returns a metric with one sample, or several.
+-- @tparam string name
+-- @tparam string kind "counter" or "gauge"
+-- @tparam string help
+-- @tparam {{labels,value},...} samples
+-- @treturn string empty without a sample
+function metrics.metric(name, kind, help, samples)
+  if #samples == 0 then
+    return ""
+  end
+  local lines = {heading(name, kind, help)}
+  for _, one in ipairs(samples) do
+    lines[#lines + 1] = metrics.sample(name, one[1], one[2])
+  end
+  return table.concat(lines)
+end
+
+--- Returns a histogram.
+-- @tparam string name
+-- @tparam string help
+-- @tparam histogram histogram
+-- @treturn string
+function metrics.histogram(name, help, histogram)
+  local lines, sum = {heading(name, "histogram", help)}, 0
+  for i, count in ipairs(histogram.counts) do
+    sum = sum + count
+    lines[#lines + 1] = metrics.sample(name .. "_bucket", {"le",
+      histogram.bounds[i] and string.format("%.14g", histogram.bounds[i]) or
+      "+Inf"}, sum)
+  end
+  lines[#lines + 1] = metrics.sample(name .. "_sum", {}, histogram.sum)
+  lines[#lines + 1] = metrics.sample(name .. "_count", {}, histogram.total)
+  return table.concat(lines)
+end
+
+-- One for each service: `each` returns labels beside its name, and a value.
+local SERVICES = {
+  {"synapse_service_state", "Whether the service is in this state.",
+    {"down", "degraded", "whole"},
+    function(look, state) return "state", look.state == state and 1 or 0 end},
+  {"synapse_service_instances", "Instances of the service, by state.",
+    view.STATES,
+    function(look, state) return "state", look.counts[state] or 0 end},
+  {"synapse_service_slots", "Slots of the service's backend.",
+    {"used", "free"},
+    function(look, kind)
+      return "kind", kind == "used" and look.used or look.slots - look.used
+    end},
+}
+
+local function samples_of(metric, look)
+  local name, _, values, each = table.unpack(metric)
+  local lines = {}
+  for i, value in ipairs(values) do
+    local label, number = each(look, value)
+    lines[i] = metrics.sample(name,
+      {"service", look.service.name, label, value}, number)
+  end
+  return table.concat(lines)
+end
+
+--- Puts the metrics of services, which are many. The text of each is kept with
+-- its look.
+-- @tparam {look,...} looks
+-- @tparam function put takes a part of the text
+function metrics.services(looks, put)
+  for _, metric in ipairs(SERVICES) do
+    local name, help = table.unpack(metric)
+    put(#looks > 0 and heading(name, "gauge", help) or "")
+    for _, look in ipairs(looks) do
+      look.samples = look.samples or {}
+      look.samples[name] = look.samples[name] or samples_of(metric, look)
+      put(look.samples[name])
+    end
+  end
+end
 
 local SESSION_STATES = {"new", "connecting", "connected", "unknown", "expired",
   "auth_failed", "no_threads"}
@@ -15,12 +116,12 @@ local SESSION_STATES = {"new", "connecting", "connected", "unknown", "expired",
 -- credentials, differ here by a number.
 local function of_ensembles(agent, each)
   local places, seen, samples = {}, {}, {}
-  for place in pairs(agent.sources.ensembles) do
+  for place in pairs(agent.sessions.list) do
     places[#places + 1] = place
   end
   table.sort(places)
   for _, place in ipairs(places) do
-    local one = agent.sources.ensembles[place]
+    local one = agent.sessions.list[place]
     local number = (seen[one.hosts] or 0) + 1
     seen[one.hosts] = number
     each(one, number == 1 and one.hosts or one.hosts .. " " .. number, samples)
@@ -93,7 +194,7 @@ local METRICS = {
   {"synapse_watches_fired_total", "counter", "Watches that fired.",
     function(agent) return field(agent, "fired") end},
   {"synapse_events_total", "counter", "Changes of a state, see /events.json.",
-    function(agent) return single(agent.account.events.last) end},
+    function(agent) return single(agent.journal.events.last) end},
   {"synapse_rounds_total", "counter", "Batches of commands sent to HAProxy.",
     function(agent) return single(agent.sync.rounds) end},
   {"synapse_commands_total", "counter", "Commands sent to HAProxy.",
@@ -134,12 +235,12 @@ local METRICS = {
 function metrics.put(agent, looks, put)
   for _, metric in ipairs(METRICS) do
     local name, kind, help, samples = table.unpack(metric)
-    put(prometheus.metric(name, kind, help, samples(agent)))
+    put(metrics.metric(name, kind, help, samples(agent)))
   end
-  put(prometheus.histogram("synapse_convergence_seconds",
+  put(metrics.histogram("synapse_convergence_seconds",
     "From a watch that fired to HAProxy's last answer.",
-    agent.account.convergence))
-  prometheus.services(looks, put)
+    agent.journal.convergence))
+  metrics.services(looks, put)
 end
 
 return metrics

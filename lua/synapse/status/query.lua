@@ -1,24 +1,117 @@
---- Which services an answer tells of.
+--- What a request asks for: the parameters of its URL, and the services that
+-- they choose.
 --
 -- @module synapse.status.query
 
-local selection = {}
+local query = {}
+
+local function decode(text)
+  return (text:gsub("+", " "):gsub("%%(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
+local function integer_of(low, high)
+  return function(text)
+    local number = text:find("^%d%d?%d?%d?%d?%d?%d?%d?%d?$") and
+      math.tointeger(tonumber(text))
+    if number and number >= low and number <= high then
+      return number
+    end
+    return nil, string.format("an integer from %d to %d", low, high)
+  end
+end
+
+local function flag(text)
+  if text == "1" or text == "0" then
+    return text == "1"
+  end
+  return nil, "0 or 1"
+end
+
+local function cursor(text)
+  if text:find("^%x+%.%d+$") and #text < 40 then
+    return text
+  end
+  return nil, "a `cursor` of an answer before"
+end
+
+local function any(text)
+  return text
+end
+
+--- So many services are told of with all that is known of them.
+query.MOST = 50
+
+-- What each route may be asked.
+query.STATUS = {
+  service = {any, most = query.MOST}, problems = {flag}, since = {cursor},
+  counters = {flag}, instances = {flag},
+  limit = {integer_of(1, 100000)}, offset = {integer_of(0, 100000)},
+}
+query.EVENTS = {since = {integer_of(0, 999999999)}, service = {any}}
+query.NONE = {}
+
+local function names_of(allowed)
+  local names = {}
+  for one in pairs(allowed) do
+    names[#names + 1] = one
+  end
+  table.sort(names)
+  return #names > 0 and table.concat(names, ", ") or "none is known here"
+end
+
+local function take(found, key, value, rule)
+  if not rule.most then
+    found[key] = value
+    return true
+  end
+  found[key] = found[key] or {}
+  table.insert(found[key], value)
+  return #found[key] <= rule.most
+end
+
+--- Reads a query.
+-- @tparam ?string text what is behind the "?"
+-- @tparam table allowed `query.STATUS` and its like
+-- @treturn table value by name; a list where it may be said more than once
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong
+function query.parse(text, allowed)
+  local found = {}
+  for part in (text or ""):gmatch("[^&]+") do
+    local key, value = part:match("^([^=]*)=?(.*)$")
+    key, value = decode(key), decode(value)
+    local rule = allowed[key]
+    if not rule then
+      return nil, string.format("%s: no such parameter (%s)", key,
+        names_of(allowed))
+    end
+    local read, right = rule[1](value)
+    if read == nil then
+      return nil, string.format('%s: "%s" is not %s', key, value, right)
+    elseif not take(found, key, read, rule) then
+      return nil, string.format("%s: more than %d", key, rule.most)
+    end
+  end
+  return found
+end
 
 -- A client knows the looks made until its cursor; one of another worker is
 -- none.
-local function known_until(account, since)
+local function known_until(journal, since)
   local boot, number = (since or ""):match("^(%x+)%.(%d+)$")
-  return boot == account.boot and math.tointeger(tonumber(number)) or nil
+  return boot == journal.boot and math.tointeger(tonumber(number)) or nil
 end
 
 local function by_name(a, b)
   return a.name < b.name
 end
 
-local function named(account, names)
+local function named(journal, names)
   local list, seen = {}, {}
   for _, name in ipairs(names) do
-    local one = account.by_name[name]
+    local one = journal.by_name[name]
     if one and not seen[one] then
       seen[one] = true
       list[#list + 1] = one
@@ -30,15 +123,15 @@ end
 
 -- The fewer there are to look through the better: a page that is open asks each
 -- second, and next to nothing has changed.
-local function candidates(account, asked, known)
+local function candidates(journal, asked, known)
   if asked.service then
-    return named(account, asked.service)
+    return named(journal, asked.service)
   end
-  local few = known and account:newer(known)
+  local few = known and journal:newer(known)
   if few then
     table.sort(few, by_name)
   end
-  return few or account.services
+  return few or journal.services
 end
 
 local function page_of(list, asked)
@@ -48,17 +141,17 @@ local function page_of(list, asked)
 end
 
 --- Lists the looks that are asked for.
--- @tparam account account that has looked at all services
+-- @tparam journal journal that has looked at all services
 -- @tparam table asked see `query.STATUS`
 -- @tparam function turn gives other work its turn when it is time
 -- @treturn {look,...} those on the page that is asked for, by name
 -- @treturn integer how many match, on all pages
 -- @treturn boolean whether they are only those that the client does not know
-function selection.of(account, asked, turn)
-  local list, known = {}, known_until(account, asked.since)
-  for _, one in ipairs(candidates(account, asked, known)) do
+function query.of(journal, asked, turn)
+  local list, known = {}, known_until(journal, asked.since)
+  for _, one in ipairs(candidates(journal, asked, known)) do
     turn()
-    local look = account.looks[one]
+    local look = journal.looks[one]
     if (not known or look.cursor > known) and
       (not asked.problems or look.state ~= "whole")
     then
@@ -68,4 +161,4 @@ function selection.of(account, asked, turn)
   return page_of(list, asked), #list, known ~= nil
 end
 
-return selection
+return query

@@ -6,8 +6,8 @@
 --
 -- @module synapse.status.report
 
-local document = require("synapse.status.json")
-local selection = require("synapse.status.query")
+local json = require("synapse.status.json")
+local query = require("synapse.status.query")
 
 local report = {}
 
@@ -40,7 +40,7 @@ end
 -- @treturn {{hosts,state,session,since,timeout,expiries,connections},...}
 function report.ensembles(agent)
   local list = {}
-  for _, one in ipairs(agent.sources.ensembles) do
+  for _, one in ipairs(agent.sessions.list) do
     list[#list + 1] = {
       hosts = one.hosts, state = one.state, session = one.id,
       since = math.floor(one.since),
@@ -79,7 +79,7 @@ function report.troubles(agent)
   for _, one in ipairs(report.ensembles(agent)) do
     list[#list + 1] = trouble_of(one, agent.deps.runtime.wall())
   end
-  if not agent.sources:has_threads() then
+  if not agent.sessions:has_threads() then
     list[#list + 1] = "HAProxy's worker may not start threads: set " ..
       "`insecure-fork-wanted` in `global`"
   end
@@ -92,17 +92,17 @@ function report.troubles(agent)
   return list
 end
 
-local function totals(account)
-  local states = account.states
-  return document.with(account.totals, {
-    {"states", next(states) and document.object(states) or "{}"},
+local function totals(journal)
+  local states = journal.states
+  return json.with(journal.totals, {
+    {"states", next(states) and json.object(states) or "{}"},
   })
 end
 
 local function agent_part(agent)
   local about = agent.deps.runtime.about()
   about.version = agent.deps.version
-  return document.object(about)
+  return json.object(about)
 end
 
 -- Instances that HAProxy does not use, of a look or of all.
@@ -114,10 +114,10 @@ end
 -- of servers: where there are some, the states are asked for each second, and
 -- less often where there are many.
 local function is_due(agent, one)
-  local look, now = agent.account.looks[one], agent.deps.now()
+  local look, now = agent.journal.looks[one], agent.deps.now()
   return look and idle(look.counts) > 0 and now -
     (agent.sync.compared_at[one] or now) >
-    math.max(FRESH, idle(agent.account.states) / MOST_A_SECOND)
+    math.max(FRESH, idle(agent.journal.states) / MOST_A_SECOND)
 end
 
 local function is_news(agent, one, usable)
@@ -157,18 +157,18 @@ function report.looks(agent, visit)
   local looks = {}
   for i, one in ipairs(agent.services) do
     visit.turn()
-    looks[i] = agent.account:look(one, visit.turn)
+    looks[i] = agent.journal:look(one, visit.turn)
   end
   return looks
 end
 
--- Where the account is now. A client that comes back with the cursor is told
+-- Where the journal is now. A client that comes back with the cursor is told
 -- what changes from here on, be it while this answer is made.
-local function place_of(account)
+local function place_of(journal)
   return {
-    schema = document.SCHEMA, cursor = account.boot .. "." .. account.cursor,
-    last_event = account.events.last,
-  }, totals(account)
+    schema = json.SCHEMA, cursor = journal.boot .. "." .. journal.cursor,
+    last_event = journal.events.last,
+  }, totals(journal)
 end
 
 --- Puts the status together.
@@ -179,18 +179,18 @@ end
 --   the services that were asked for
 function report.status(agent, asked, visit)
   report.looks(agent, visit)
-  local head, sums = place_of(agent.account)
+  local head, sums = place_of(agent.journal)
   local list
   list, head.matching, head.delta =
-    selection.of(agent.account, asked, visit.turn)
+    query.of(agent.journal, asked, visit.turn)
   return {
     looks = list,
-    head = document.with(head, {
+    head = json.with(head, {
       {"agent", agent_part(agent)},
-      {"ensembles", document.list(report.ensembles(agent))},
-      {"troubles", document.list(report.troubles(agent))},
+      {"ensembles", json.list(report.ensembles(agent))},
+      {"troubles", json.list(report.troubles(agent))},
       {"totals", sums},
-      {"convergence", document.convergence(agent.account.convergence)},
+      {"convergence", json.convergence(agent.journal.convergence)},
     }),
   }
 end
@@ -216,7 +216,7 @@ end
 --- Adds to a look the counters of its service.
 -- @tparam agent agent
 -- @tparam look look
--- @treturn look another one, see `document.service_in_brief`
+-- @treturn look another one, see `json.service_in_brief`
 function report.in_brief(agent, look)
   local brief = copy_of(look)
   brief.counters = agent.deps.runtime.counters(look.service.backend)
@@ -227,11 +227,11 @@ end
 -- @tparam agent agent
 -- @tparam look look
 -- @tparam function turn gives other work its turn when it is time
--- @treturn look another one, see `document.service_in_full`
+-- @treturn look another one, see `json.service_in_full`
 function report.in_full(agent, look, turn)
   local full, one = copy_of(look), look.service
   local rows = agent.counters:of(one, turn)
-  local sources = agent.sources:of(one)
+  local sources = agent.sessions:of(one)
   full.counters, full.instances = rows.BACKEND, {}
   for i, it in ipairs(look.instances) do
     turn()
@@ -250,7 +250,7 @@ end
 -- @treturn integer the number of the newest event that there is
 function report.events(agent, asked, visit)
   report.refresh(agent, visit)
-  local events, list = agent.account.events, {}
+  local events, list = agent.journal.events, {}
   for _, event in ipairs(events:since(asked.since or 0)) do
     if not asked.service or event.service == asked.service then
       list[#list + 1] = event
@@ -259,11 +259,30 @@ function report.events(agent, asked, visit)
   return list, events.last
 end
 
+--- Puts together what a report of a bug needs.
+-- @tparam agent agent
+-- @tparam table visit
+-- @treturn string JSON, see `json.dump`
+function report.dump(agent, visit)
+  local about, journal = agent.deps.runtime.about(), agent.journal
+  return json.dump({
+    about = {
+      schema = json.SCHEMA, version = agent.deps.version,
+      haproxy = about.haproxy, started = about.started,
+      time = agent.deps.runtime.wall(), rounds = agent.sync.rounds,
+      commands = agent.sync.commands, refused = agent.sync.refused,
+    },
+    sessions = report.ensembles(agent), troubles = report.troubles(agent),
+    convergence = journal.convergence, looks = report.looks(agent, visit),
+    events = journal.events:since(0),
+  }, visit.turn)
+end
+
 -- Read, or known not to be there.
 local KNOWN = {read = true, missing = true, unmade = true}
 
 local function is_read(agent, one)
-  for _, source in ipairs(agent.sources:of(one)) do
+  for _, source in ipairs(agent.sessions:of(one)) do
     if not KNOWN[source.state] then
       return one.deps.record ~= nil
     end

@@ -1,14 +1,203 @@
 --- What a service looks like: its state, that of each instance, and why.
 --
--- Reads what the agent's parts know and changes none of it.
+-- Two halves. What an instance and a service are is decided by pure functions
+-- of facts, plain values. The other half collects these facts from the parts
+-- of a service, and changes none of it.
 --
 -- @module synapse.status.view
 
 local kinds = require("synapse.service.kinds")
 local plan = require("synapse.haproxy.plan")
-local status = require("synapse.status.status")
 
-local look = {}
+local view = {}
+
+--- The states of an instance, the ones that need a look first.
+view.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
+  "draining", "ready"}
+
+--- What is known of an instance.
+-- @table instance_facts
+-- @tfield ?string slot       nil: it has none
+-- @tfield ?string obstacle   why no slot is added
+-- @tfield ?string hold       "maint" or "drain" by an operator
+-- @tfield ?string refused    the command that HAProxy refused
+-- @tfield boolean settled    HAProxy has acknowledged all that is wanted
+-- @tfield ?string check      "fails" where HAProxy's check does
+-- @tfield ?string check_why  what the check met
+-- @tfield ?number suspect    it is gone, and kept until then by the guard
+-- @tfield ?integer weight    what HAProxy has; 0 drains
+-- @tfield ?string problem    what is wrong with its znode, as it is now
+-- @tfield ?string objection  why it is no backup, though it asks to be one
+-- @tfield boolean is_backup  its slot is one
+
+-- The first that applies is the state.
+local RULES = {
+  {"waiting", function(it)
+    return not it.slot and "no slot is free: " .. (it.obstacle or
+      "one is being added")
+  end},
+  {"maint", function(it)
+    return it.hold == "maint" and "maint by an operator"
+  end},
+  {"pending", function(it)
+    return it.refused and "HAProxy refused `" .. it.refused ..
+      "`; it is tried again"
+  end},
+  {"pending", function(it)
+    return not it.settled and "HAProxy has not acknowledged it yet"
+  end},
+  {"failed", function(it)
+    return it.check == "fails" and "HAProxy's check fails" ..
+      (it.check_why and ": " .. it.check_why or "")
+  end},
+  {"suspect", function(it)
+    return it.suspect and "gone from ZooKeeper with many others; kept while " ..
+      "HAProxy's check passes"
+  end},
+  {"draining", function(it)
+    return it.hold == "drain" and "drain by an operator"
+  end},
+  {"draining", function(it)
+    return it.weight == 0 and "weight 0"
+  end},
+}
+
+-- What is to be known of one that is ready, or nil.
+local function remark(it)
+  if it.problem then
+    return "its znode is bad now, kept as it was: " .. it.problem
+  elseif it.objection then
+    return "`backup` is not applied: " .. it.objection
+  end
+  return it.is_backup and "a backup: used where no other can be" or nil
+end
+
+--- Returns the state of an instance.
+-- @tparam instance_facts it
+-- @treturn string one of `view.STATES`
+-- @treturn ?string why, in words
+function view.instance(it)
+  for _, rule in ipairs(RULES) do
+    local why = rule[2](it)
+    if why then
+      return rule[1], why
+    end
+  end
+  return "ready", remark(it)
+end
+
+--- What is known of a service.
+-- @table service_facts
+-- @tfield {[string]=integer} counts instances by state
+-- @tfield integer instances how many there are, invalid znodes left out
+-- @tfield string source     where they are from: "zookeeper", "default",
+--   "previous", or "nobody" (see `select.wanted`)
+-- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
+-- @tfield ?string obstacle  why no slot is added
+-- @tfield boolean held      it is held as it is, by command
+
+local function plural(count, what)
+  return string.format("%d %s%s", count, what, count == 1 and "" or "s")
+end
+
+-- What is said of so many instances in a state.
+local SENTENCES = {
+  failed = function(n)
+    return plural(n, "instance") .. (n == 1 and " fails" or " fail") ..
+      " HAProxy's check"
+  end,
+  invalid = function(n)
+    return plural(n, "znode") .. (n == 1 and " is" or " are") .. " refused"
+  end,
+  waiting = function(n, it)
+    return plural(n, "instance") .. (n == 1 and " waits" or " wait") ..
+      " for a slot: " .. (it.obstacle or "one is being added")
+  end,
+  pending = function(n)
+    return plural(n, "instance") .. (n == 1 and " is" or " are") ..
+      " not yet as wanted in HAProxy"
+  end,
+  suspect = function(n)
+    return plural(n, "instance") .. (n == 1 and " is" or " are") ..
+      " gone from ZooKeeper at once, kept by the guard"
+  end,
+}
+
+-- These alone make nothing worse.
+local NOTES = {
+  maint = function(n)
+    return plural(n, "instance") .. " in maint by an operator"
+  end,
+  draining = function(n)
+    return plural(n, "instance") .. " draining"
+  end,
+}
+
+local PATHS = {
+  new = "is not read from ZooKeeper yet",
+  missing = "is no znode in ZooKeeper; what was known is kept",
+  unmade = "is no znode in ZooKeeper, and cannot be made",
+}
+
+local SOURCES = {
+  default = "no instance in ZooKeeper, its default_servers are used",
+  previous = "no instance in ZooKeeper, the previous ones stay",
+  nobody = "no instance has a sequence, so none can be the leader",
+}
+
+local function add_sources(it, reasons)
+  for _, one in ipairs(it.paths) do
+    if one.state ~= "read" then
+      reasons[#reasons + 1] = one.path .. " " .. (PATHS[one.state] or
+        "cannot be read from ZooKeeper (" .. one.state .. ")")
+    end
+  end
+  if #reasons == 0 then
+    reasons[1] = SOURCES[it.source]
+  end
+end
+
+local function add_counts(it, sentences, reasons)
+  for _, state in ipairs(view.STATES) do
+    local count = it.counts[state] or 0
+    if count > 0 and sentences[state] then
+      reasons[#reasons + 1] = sentences[state](count, it)
+    end
+  end
+end
+
+local function is_down(it)
+  return (it.counts.ready or 0) + (it.counts.suspect or 0) == 0
+end
+
+local function why_down(it)
+  if it.instances == 0 then
+    return "no instance"
+  end
+  return string.format("none of %s can take new requests",
+    plural(it.instances, "instance"))
+end
+
+--- Returns the state of a service.
+-- @tparam service_facts it
+-- @treturn string "down": it can take no new request; "degraded": it can, and
+--   something is not as it should be; "whole"
+-- @treturn {string,...} why, the worst first; a whole one may have some too
+function view.service(it)
+  local reasons = {}
+  add_sources(it, reasons)
+  add_counts(it, SENTENCES, reasons)
+  if it.held then
+    table.insert(reasons, "held as it is, by command")
+  end
+  local state = #reasons > 0 and "degraded" or "whole"
+  if is_down(it) then
+    state = "down"
+    table.insert(reasons, 1, why_down(it))
+  end
+  add_counts(it, NOTES, reasons)
+  return state, reasons
+end
 
 local function is_settled(one, slot)
   local wanted, actual = one:target_of(slot), one.actual[slot]
@@ -39,15 +228,15 @@ end
 --- Returns the state of an instance that is wanted.
 -- @tparam service one
 -- @tparam string key of the instance
--- @treturn string see `status.instance`
+-- @treturn string see `view.instance`
 -- @treturn ?string why
-function look.state(one, key)
-  return status.instance(facts_of(one, key))
+function view.state(one, key)
+  return view.instance(facts_of(one, key))
 end
 
 local function of_instance(one, made, problem)
   local facts = facts_of(one, made.key)
-  local state, why = status.instance(facts)
+  local state, why = view.instance(facts)
   return {
     key = made.key, state = state, why = why, slot = facts.slot,
     name = made.name, weight = facts.weight or made.weight, znode = made.znode,
@@ -78,7 +267,7 @@ end
 -- it was its turn is left out.
 local function instances_by_state(one, problems, turn)
   local by_state, by_key, number = {}, one.placement.by_key, 0
-  for _, state in ipairs(status.STATES) do
+  for _, state in ipairs(view.STATES) do
     by_state[state] = {}
   end
   for _, wanted in ipairs(one.choice.wanted) do
@@ -96,7 +285,7 @@ end
 -- Lists all, those that need a look first, and counts them.
 local function in_order(by_state)
   local list, counts = {}, {}
-  for _, state in ipairs(status.STATES) do
+  for _, state in ipairs(view.STATES) do
     local some = by_state[state]
     table.move(some, 1, #some, #list + 1, list)
     counts[state] = #some > 0 and #some or nil
@@ -125,7 +314,7 @@ end
 --- What a service looks like.
 -- @table look
 -- @tfield service service
--- @tfield string state    see `status.service`
+-- @tfield string state    see `view.service`
 -- @tfield {string,...} reasons
 -- @tfield {{key,state,why,slot,name,weight,znode,labels,problem},...} instances
 --   the ones that need a look first; refused znodes are among them
@@ -137,11 +326,11 @@ end
 
 --- Returns what a service looks like.
 -- @tparam service one
--- @tparam {registry,...} sources that it is read from
+-- @tparam {path,...} sources that it is read from
 -- @tparam function turn gives other work its turn when it is time. What
 --   changes meanwhile may be in the look or not
 -- @treturn look a table that is not changed later
-function look.at(one, sources, turn)
+function view.at(one, sources, turn)
   local problems, refused = read_problems(sources)
   local by_state, number = instances_by_state(one, problems, turn)
   by_state.invalid = refused
@@ -151,7 +340,7 @@ function look.at(one, sources, turn)
     paths = paths_of(sources), slots = #one.placement.pool,
     used = used_slots(one),
   }
-  made.state, made.reasons = status.service({
+  made.state, made.reasons = view.service({
     counts = counts, instances = number, source = one.choice.source,
     paths = made.paths, obstacle = one:obstacle(one.placement.waiting[1]),
     held = one.held_at ~= nil,
@@ -159,4 +348,4 @@ function look.at(one, sources, turn)
   return made
 end
 
-return look
+return view

@@ -6,14 +6,14 @@
 --
 -- @module synapse.zookeeper.children
 
-local listing = {}
-listing.__index = listing
+local children = {}
+children.__index = children
 
---- Returns a listing.
+--- Returns the children of a path.
 -- @tparam {[string]=any} names the keys are the names known
--- @treturn listing
-function listing.new(names)
-  local self = setmetatable({seen = {}, size = 0, number = 0}, listing)
+-- @treturn children
+function children.new(names)
+  local self = setmetatable({seen = {}, size = 0, number = 0}, children)
   for name in pairs(names) do
     self.seen[name] = 0
     self.size = self.size + 1
@@ -43,7 +43,7 @@ end
 -- @tparam {string,...} names each once
 -- @treturn {string,...} names that are new
 -- @treturn {string,...} names that are gone
-function listing:take(names)
+function children:take(names)
   local seen, fresh = self.seen, {}
   forget_before(self)
   self.number = self.number + 1
@@ -64,7 +64,7 @@ end
 -- @tparam integer most
 -- @treturn {string,...} names that are new
 -- @treturn {string,...} names that are gone
-function listing:admit(reply, most)
+function children:admit(reply, most)
   return self:take(reply.names:admit(most, self.seen))
 end
 
@@ -72,7 +72,7 @@ end
 -- @tparam table reply of `get_children`: `names` and `children`
 -- @treturn {string,...} names that are new
 -- @treturn {string,...} names that are gone
-function listing:follow(reply)
+function children:follow(reply)
   local fresh, gone
   if self.before then
     fresh, gone = reply.names:difference(self.before)
@@ -94,13 +94,13 @@ end
 --- Tells whether a name is known.
 -- @tparam string name
 -- @treturn boolean
-function listing:has(name)
+function children:has(name)
   return self.seen[name] ~= nil
 end
 
 --- Forgets a name, whose znode went between list and read.
 -- @tparam string name
-function listing:forget(name)
+function children:forget(name)
   forget_before(self)
   if self.seen[name] then
     self.seen[name] = nil
@@ -108,4 +108,4 @@ function listing:forget(name)
   end
 end
 
-return listing
+return children

@@ -8,13 +8,58 @@
 --
 -- @module synapse.zookeeper.path
 
-local catalogue = require("synapse.zookeeper.znodes")
-local entries = require("synapse.zookeeper.entry")
-local listing = require("synapse.zookeeper.children")
-local missing = require("synapse.zookeeper.missing")
+local children = require("synapse.zookeeper.children")
+local znodes = require("synapse.zookeeper.znodes")
 
-local registry = {}
-registry.__index = registry
+local watched = {}
+watched.__index = watched
+
+-- Lists a path and the paths above it, the shortest first.
+local function lineage(path)
+  local list, from = {}, 2
+  while from do
+    from = path:find("/", from, true)
+    list[#list + 1] = path:sub(1, (from or 0) - 1)
+    from = from and from + 1
+  end
+  return list
+end
+
+-- Only the last answer counts: those above may be there, and closed to us. That
+-- the path is made the watch tells that waits for it.
+local function make(deps)
+  local paths = lineage(deps.path)
+  for i, path in ipairs(paths) do
+    local asked = deps.request("create", path, function(event)
+      if i == #paths and event.code ~= deps.codes.ok and
+        event.code ~= deps.codes.node_exists
+      then
+        deps.unmade(event)
+      end
+    end)
+    if not asked then
+      return
+    end
+  end
+end
+
+--- Sets a watch that fires when the path is made.
+-- @tparam table deps
+--   `path`; `request(op, path, handler)` as of `path.new`; `codes`;
+--   `create`: whether it is to be made; `found()`: called when it is there
+--   already; `failed(event)`: called when it cannot be asked for;
+--   `unmade(event)`: called when it cannot be made
+function watched.await_created(deps)
+  deps.request("exists", deps.path, function(event)
+    if event.code == deps.codes.ok then
+      deps.found()
+    elseif event.code ~= deps.codes.no_node then
+      deps.failed(event)
+    elseif deps.create then
+      make(deps)
+    end
+  end)
+end
 
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
@@ -31,7 +76,7 @@ local function report(self, name, problem)
   end
 end
 
---- Returns a registry that knows the instances given and has read nothing.
+--- Returns a path that knows the instances given and has read nothing.
 -- @tparam table deps
 --   `hosts`, for people; `path`; `max_instances`;
 --   `decoder`, as `synapse.zookeeper.decode` makes it;
@@ -46,8 +91,8 @@ end
 --   the time of the first watch that told of it, if one did;
 --   `reported(name, problem)`: called when a znode turns bad, or good again
 --   (nil)
--- @treturn registry
-function registry.new(deps)
+-- @treturn path
+function watched.new(deps)
   local self = setmetatable({
     deps = deps,
     hosts = deps.hosts,
@@ -64,12 +109,12 @@ function registry.new(deps)
     overfull = false,
     state = "new",
     version = 0,
-  }, registry)
-  self.catalogue = catalogue.new({
+  }, watched)
+  self.znodes = znodes.new({
     known = deps.known or {}, origin = deps.origin,
     reported = function(name, problem) report(self, name, problem) end,
   })
-  self.listing = listing.new(self.catalogue.entries)
+  self.children = children.new(self.znodes.by_name)
   return self
 end
 
@@ -138,7 +183,7 @@ local function take_in(self, pass)
   if not self.is_cut and not has_unread(self) then
     gone, self.gone = self.gone, {}
   end
-  self.catalogue:take(pass.read, gone)
+  self.znodes:take(pass.read, gone)
 end
 
 local function finish(self)
@@ -165,12 +210,12 @@ local function fetched(self, name, event)
   local pass = self.pass
   pass.outstanding = pass.outstanding - 1
   if event.code == codes.ok then
-    pass.read[name] = entries.read(name, event, self.deps.decoder)
+    pass.read[name] = znodes.read(name, event, self.deps.decoder)
   elseif event.code == codes.no_node then
     -- It went after the list: nothing is forgotten before the next one.
     self.is_cut = true
     self.gone[name] = true
-    self.listing:forget(name)
+    self.children:forget(name)
   else
     self.failed[name] = event.code
     failed_read(self, event, "%s cannot be read: %s; kept as it was", name,
@@ -182,7 +227,7 @@ end
 local function fetch(self, name)
   self.stale[name] = nil
   self.failed[name] = nil
-  local named = entries.named(name, self.deps.decoder)
+  local named = znodes.named(name, self.deps.decoder)
   if named then
     self.pass.read[name] = named
     return
@@ -202,14 +247,14 @@ local function compare(self, event)
   local number, most = #event.names, self.deps.max_instances
   if number <= most then
     self.overfull = false
-    return self.listing:follow(event)
+    return self.children:follow(event)
   end
   if not self.overfull then
     self.deps.log:error("%s: has %d znodes, of which %d are used " ..
       "(max_instances)", self.path, number, most)
   end
   self.overfull = true
-  return self.listing:admit(event, most)
+  return self.children:admit(event, most)
 end
 
 -- Reads znodes again whose data may have changed.
@@ -220,7 +265,7 @@ local function fetch_stale(self)
   end
   self.stale = {}
   for _, name in ipairs(names) do
-    if self.listing:has(name) then
+    if self.children:has(name) then
       fetch(self, name)
     end
   end
@@ -249,7 +294,7 @@ local function retry_failed(self)
 end
 
 local function distrust_all(self)
-  for name in pairs(self.catalogue.entries) do
+  for name in pairs(self.znodes.by_name) do
     self.stale[name] = true
   end
   retry_failed(self)
@@ -271,9 +316,9 @@ local function await_path(self)
   self.retry_at = nil
   if self.state ~= "unmade" then
     enter(self, "missing", "warning", "no such znode; %d instances are kept",
-      self.catalogue:size())
+      self.znodes:size())
   end
-  missing.await({
+  watched.await_created({
     path = self.path, request = self.deps.request, codes = self.deps.codes,
     create = self.deps.create_path,
     found = function()
@@ -314,12 +359,12 @@ end
 
 --- Notes when a watch fired whose change no pass has read yet.
 -- @tparam ?number time
-function registry:note(time)
+function watched:note(time)
   self.since = self.since or time
 end
 
 --- Starts a pass where one is needed and none is under way.
-function registry:read()
+function watched:read()
   if self.pass then
     return
   elseif self.unlisted then
@@ -343,7 +388,7 @@ end
 --- Reads what a connection makes necessary: the list alone where the client
 -- kept its watches, everything otherwise.
 -- @tparam boolean watches_live
-function registry:connected(watches_live)
+function watched:connected(watches_live)
   self.unlisted = true
   self.retry_at = nil
   self.delay = FIRST_DELAY
@@ -356,15 +401,15 @@ function registry:connected(watches_live)
 end
 
 --- Forgets a pass under way, whose replies will not come, and reads anew.
-function registry:restart()
+function watched:restart()
   self.pass, self.gone, self.failed, self.is_cut = nil, {}, {}, false
-  self.listing = listing.new(self.catalogue.entries)
+  self.children = children.new(self.znodes.by_name)
   self:connected(false)
 end
 
 --- Takes note of a watch of the path itself that fired.
 -- @tparam ?number time at which it did
-function registry:path_changed(time)
+function watched:path_changed(time)
   self:note(time)
   self.unlisted = true
   read_paced(self)
@@ -373,8 +418,8 @@ end
 --- Takes note of a watch of a znode below the path that fired.
 -- @tparam string name
 -- @tparam ?number time at which it did
-function registry:data_changed(name, time)
-  if self.listing:has(name) then
+function watched:data_changed(name, time)
+  if self.children:has(name) then
     self:note(time)
     self.stale[name] = true
     read_paced(self)
@@ -385,14 +430,14 @@ end
 -- fires as well and brings the list; should the name be in it again, it is
 -- another znode.
 -- @tparam string name
-function registry:znode_deleted(name)
-  if self.listing:has(name) then
+function watched:znode_deleted(name)
+  if self.children:has(name) then
     self.stale[name] = true
   end
 end
 
 --- Tries again what failed, when it is time.
-function registry:tick()
+function watched:tick()
   if not self.retry_at or self.deps.now() < self.retry_at then
     return
   end
@@ -403,34 +448,34 @@ end
 
 --- Tells whether no read has succeeded and no last run left anything.
 -- @treturn boolean
-function registry:knows_nothing()
-  return self.state == "new" and next(self.catalogue.entries) == nil
+function watched:knows_nothing()
+  return self.state == "new" and next(self.znodes.by_name) == nil
 end
 
 --- Tells whether a znode has a host:port.
 -- @tparam string key
 -- @treturn boolean
-function registry:has(key)
-  return self.catalogue.roster:has(key)
+function watched:has(key)
+  return self.znodes.instances:has(key)
 end
 
 --- Returns the beginning of a znode's data, as it was read.
 -- @tparam string znode
 -- @treturn ?string
-function registry:data(znode)
-  return self.catalogue:data(znode)
+function watched:data(znode)
+  return self.znodes:data(znode)
 end
 
 --- Lists the znodes that are not as they should be, or were not read.
 -- @treturn {{znode,problem,is_refused,data},...} sorted by znode
-function registry:problems()
-  return self.catalogue:problems()
+function watched:problems()
+  return self.znodes:problems()
 end
 
 --- Lists the instances known.
--- @treturn {instance,...} see `roster:list`
-function registry:instances()
-  return self.catalogue.roster:list()
+-- @treturn {instance,...} see `instance_list:list`
+function watched:instances()
+  return self.znodes.instances:list()
 end
 
-return registry
+return watched

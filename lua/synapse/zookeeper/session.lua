@@ -1,12 +1,12 @@
---- One session with an ensemble, and the registries that read through it.
+--- One session with an ensemble, and the paths that read through it.
 --
 -- Passes each event to whom it is for: replies by the request's number, fired
 -- watches by path, a new connection to all.
 --
 -- @module synapse.zookeeper.session
 
-local ensemble = {}
-ensemble.__index = ensemble
+local session = {}
+session.__index = session
 
 -- A fleet that lost its ensemble comes back spread over this many seconds.
 local SPREAD = 1
@@ -17,13 +17,13 @@ local SPREAD = 1
 --   shown to it; `log`; `now()`; `wall()`: seconds since the epoch; `random()`
 --   in [0, 1); `resync_interval`: seconds after which every list is read again;
 --   `entered(from, to)`: called when the session's state changes
--- @treturn ensemble
-function ensemble.new(deps)
+-- @treturn session
+function session.new(deps)
   return setmetatable({
     deps = deps,
     hosts = deps.hosts,
     session = nil,
-    registries = {},
+    paths = {},
     by_path = {},
     handlers = {},
     read_at = 0,
@@ -35,24 +35,24 @@ function ensemble.new(deps)
     expiries = 0,
     connections = 0,
     was_connected = false,
-  }, ensemble)
+  }, session)
 end
 
 --- Begins to use a session.
--- @tparam session session
-function ensemble:open(session)
-  self.session = session
+-- @tparam session opened of the zookeeper module
+function session:open(opened)
+  self.session = opened
   if self.deps.auth then
-    session:add_auth(self.deps.auth.scheme, self.deps.auth.secret)
+    opened:add_auth(self.deps.auth.scheme, self.deps.auth.secret)
   end
 end
 
 -- Reads set a watch; what is made is an empty znode that stays.
 local ARGUMENT = {get = true, get_children = true, exists = true, create = ""}
 
---- Returns the function by which a registry asks. See `registry.new`.
+--- Returns the function by which a path asks. See `path.new`.
 -- @treturn function
-function ensemble:requester()
+function session:requester()
   return function(op, path, handler)
     if not self.session then
       return false
@@ -65,27 +65,27 @@ function ensemble:requester()
   end
 end
 
---- Adds a registry.
--- @tparam registry registry
-function ensemble:add(registry)
-  local path = registry.path
-  self.by_path[path] = self.by_path[path] or {}
-  table.insert(self.by_path[path], registry)
-  table.insert(self.registries, registry)
+--- Adds a path.
+-- @tparam path path
+function session:add(path)
+  local place = path.path
+  self.by_path[place] = self.by_path[place] or {}
+  table.insert(self.by_path[place], path)
+  table.insert(self.paths, path)
 end
 
 local function read_all(self)
   self.put_off = {}
-  for _, registry in ipairs(self.registries) do
-    registry:connected(false)
+  for _, path in ipairs(self.paths) do
+    path:connected(false)
   end
 end
 
 -- What is put off reads everything soon.
 local function read_lists(self)
-  for _, registry in ipairs(self.registries) do
-    if not self.put_off[registry] then
-      registry:connected(true)
+  for _, path in ipairs(self.paths) do
+    if not self.put_off[path] then
+      path:connected(true)
     end
   end
 end
@@ -94,20 +94,20 @@ end
 local function read_soon(self)
   self.read_at = self.deps.now() + self.deps.random() * SPREAD
   self.put_off = {}
-  for _, registry in ipairs(self.registries) do
-    if registry:knows_nothing() then
-      registry:connected(false)
+  for _, path in ipairs(self.paths) do
+    if path:knows_nothing() then
+      path:connected(false)
     else
-      self.put_off[registry] = true
+      self.put_off[path] = true
     end
   end
 end
 
 local function read_put_off(self)
-  local registries = self.put_off
+  local paths = self.put_off
   self.put_off = {}
-  for registry in pairs(registries) do
-    registry:connected(false)
+  for path in pairs(paths) do
+    path:connected(false)
   end
 end
 
@@ -167,15 +167,15 @@ local CHILD_CHANGED = {data = "data_changed", deleted = "znode_deleted"}
 
 local function watch_fired(self, event)
   self.fired = self.fired + 1
-  for _, registry in ipairs(self.by_path[event.path] or {}) do
-    registry:path_changed(event.time)
+  for _, path in ipairs(self.by_path[event.path] or {}) do
+    path:path_changed(event.time)
   end
   local parent, name = event.path:match("^(.*)/([^/]+)$")
   local method = CHILD_CHANGED[event.change]
   local above = method and parent and
     self.by_path[parent == "" and "/" or parent]
-  for _, registry in ipairs(above or {}) do
-    registry[method](registry, name, event.time)
+  for _, path in ipairs(above or {}) do
+    path[method](path, name, event.time)
   end
 end
 
@@ -192,7 +192,7 @@ local HANDLERS = {
 
 --- Takes an event of this session, or an overflow of the queue.
 -- @tparam table event as `client:poll()` returns it
-function ensemble:take(event)
+function session:take(event)
   local handler = HANDLERS[event.type]
   if handler then
     handler(self, event)
@@ -200,10 +200,10 @@ function ensemble:take(event)
 end
 
 --- Forgets what was asked and reads everything anew.
-function ensemble:restart()
+function session:restart()
   self.handlers, self.put_off = {}, {}
-  for _, registry in ipairs(self.registries) do
-    registry:restart()
+  for _, path in ipairs(self.paths) do
+    path:restart()
   end
 end
 
@@ -211,27 +211,27 @@ end
 -- not read the path (any more) uses it up and tells nobody (seen on Debian's
 -- 3.8.0, where CVE-2024-23944 is mended). So each list is read anew at times,
 -- every path at moments of its own.
-local function resync(self, registry, now)
-  local due, interval = self.resync_at[registry], self.deps.resync_interval
+local function resync(self, path, now)
+  local due, interval = self.resync_at[path], self.deps.resync_interval
   if not due then
-    self.resync_at[registry] = now + self.deps.random() * interval
+    self.resync_at[path] = now + self.deps.random() * interval
   elseif now >= due and self.state == "connected" then
-    self.resync_at[registry] = now + interval
-    registry:path_changed()
+    self.resync_at[path] = now + interval
+    path:path_changed()
   end
 end
 
 --- Does what time brings: delayed reads, retries, and reads against lost
 -- watches.
-function ensemble:tick()
+function session:tick()
   local now = self.deps.now()
   if now >= self.read_at then
     read_put_off(self)
   end
-  for _, registry in ipairs(self.registries) do
-    registry:tick()
-    resync(self, registry, now)
+  for _, path in ipairs(self.paths) do
+    path:tick()
+    resync(self, path, now)
   end
 end
 
-return ensemble
+return session

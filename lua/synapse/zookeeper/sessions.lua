@@ -7,13 +7,13 @@
 -- @module synapse.zookeeper.sessions
 
 local decode = require("synapse.zookeeper.decode")
-local ensemble = require("synapse.zookeeper.session")
-local filter = require("synapse.instances.labels")
-local multi = require("synapse.instances.multi")
-local registry = require("synapse.zookeeper.path")
+local instance_list = require("synapse.instances.list")
+local labels = require("synapse.instances.labels")
+local path = require("synapse.zookeeper.path")
+local session = require("synapse.zookeeper.session")
 
-local sources = {}
-sources.__index = sources
+local sessions = {}
+sessions.__index = sessions
 
 -- ZooKeeper's client restores all watches of a handle in one packet, which a
 -- server refuses above 1 MB (jute.maxbuffer). Half of it is left for names that
@@ -30,27 +30,27 @@ local function watch_bytes(source, readers)
   return (most + 1) * (#source.path + NAME + 4)
 end
 
-local function new_ensemble(self, source)
+local function new_session(self, source)
   local deps = self.deps
-  local made = ensemble.new({
+  local made = session.new({
     hosts = source.hosts, auth = source.auth, log = deps.log,
     now = deps.now, wall = deps.wall, random = deps.random,
     resync_interval = deps.resync_interval,
     entered = function(from, to) deps.entered(source.hosts, from, to) end,
   })
-  table.insert(self.ensembles, made)
+  table.insert(self.list, made)
   return made
 end
 
-local function ensemble_of(self, source, readers)
+local function session_of(self, source, readers)
   local bytes = watch_bytes(source, readers)
   local last = self.last[source.ensemble]
   if not last or last.bytes + bytes > MOST_BYTES then
-    last = {ensemble = new_ensemble(self, source), bytes = 0}
+    last = {session = new_session(self, source), bytes = 0}
     self.last[source.ensemble] = last
   end
   last.bytes = last.bytes + bytes
-  return last.ensemble
+  return last.session
 end
 
 -- A znode's name says nothing in the path of another source.
@@ -78,15 +78,15 @@ end
 local function instances_of(self, one)
   local config, lists = one.deps.config, {}
   for i, source in ipairs(config.sources) do
-    lists[i] = filter.apply(self.registries[source.place]:instances(),
+    lists[i] = labels.apply(self.paths[source.place]:instances(),
       source.filters)
   end
-  return multi.resolve(config.resolver, lists)
+  return instance_list.resolve(config.resolver, lists)
 end
 
-local function add_registry(self, source, readers)
-  local deps, through = self.deps, ensemble_of(self, source, readers)
-  local made = registry.new({
+local function add_path(self, source, readers)
+  local deps, through = self.deps, session_of(self, source, readers)
+  local made = path.new({
     hosts = source.hosts, path = source.path,
     decoder = decode.new(source.decode),
     pause = source.pause, create_path = source.create_path,
@@ -104,7 +104,7 @@ local function add_registry(self, source, readers)
       end
     end,
   })
-  self.registries[source.place] = made
+  self.paths[source.place] = made
   through:add(made)
 end
 
@@ -125,33 +125,33 @@ local function readers_of(services)
   return places, readers
 end
 
---- Returns sources that have read nothing and have no session.
+--- Returns sessions that have read nothing and have no session.
 -- @tparam table deps
 --   `services`; `changed(service, instances, since)`: called when the instances
 --   of a service may have changed, `since` the first watch that told of it;
 --   `reported(service, znode, problem)`: called when a znode turns bad, or good
 --   again (nil); `entered(hosts, from, to)`: called when the state of a session
 --   changes; `codes`; `log`; `now()`, `wall()`, `random()` and
---   `resync_interval`, see `ensemble.new`
--- @treturn sources
-function sources.new(deps)
+--   `resync_interval`, see `session.new`
+-- @treturn sessions
+function sessions.new(deps)
   local self = setmetatable({
-    deps = deps, ensembles = {}, last = {}, registries = {}, by_session = {},
-  }, sources)
+    deps = deps, list = {}, last = {}, paths = {}, by_session = {},
+  }, sessions)
   local places, readers = readers_of(deps.services)
   for _, source in ipairs(places) do
-    add_registry(self, source, readers[source.place])
+    add_path(self, source, readers[source.place])
   end
   return self
 end
 
 --- Returns what a service is read from.
 -- @tparam service one
--- @treturn {registry,...}
-function sources:of(one)
+-- @treturn {path,...}
+function sessions:of(one)
   local list = {}
   for i, source in ipairs(one.deps.config.sources) do
-    list[i] = self.registries[source.place]
+    list[i] = self.paths[source.place]
   end
   return list
 end
@@ -160,16 +160,16 @@ end
 -- @tparam client client of the zookeeper module
 -- @tparam {[string]=string} addresses numeric, by the hosts configured
 -- @tparam number timeout seconds
-function sources:open(client, addresses, timeout)
-  for _, through in ipairs(self.ensembles) do
-    local hosts, session, why = through.hosts, nil, "its names do not resolve"
+function sessions:open(client, addresses, timeout)
+  for _, through in ipairs(self.list) do
+    local hosts, opened, why = through.hosts, nil, "its names do not resolve"
     if addresses[hosts] then
-      session, why =
+      opened, why =
         client:open({hosts = addresses[hosts], timeout = timeout})
     end
-    if session then
-      through:open(session)
-      self.by_session[session] = through
+    if opened then
+      through:open(opened)
+      self.by_session[opened] = through
     else
       self.deps.log:error("no session with %s: %s; its servers stay as they " ..
         "are", hosts, why)
@@ -180,12 +180,12 @@ end
 --- Takes an event of a session, or an overflow of the queue.
 -- @tparam table event as `client:poll()` returns it
 -- @treturn boolean whether it was for a session
-function sources:take(event)
+function sessions:take(event)
   local through = self.by_session[event.session]
   if through then
     through:take(event)
   elseif event.type == "overflow" then
-    for _, one in ipairs(self.ensembles) do
+    for _, one in ipairs(self.list) do
       one:take(event)
     end
   end
@@ -193,8 +193,8 @@ function sources:take(event)
 end
 
 --- Does what time brings: delayed reads and retries.
-function sources:tick()
-  for _, through in ipairs(self.ensembles) do
+function sessions:tick()
+  for _, through in ipairs(self.list) do
     through:tick()
   end
 end
@@ -202,8 +202,8 @@ end
 --- Tells whether HAProxy's worker may start threads, as far as the sessions
 -- know.
 -- @treturn boolean
-function sources:has_threads()
-  for _, through in ipairs(self.ensembles) do
+function sessions:has_threads()
+  for _, through in ipairs(self.list) do
     if through.state == "no_threads" then
       return false
     end
@@ -214,8 +214,8 @@ end
 --- Tells whether any znode that is known has a host:port.
 -- @tparam string key
 -- @treturn boolean
-function sources:has(key)
-  for _, source in pairs(self.registries) do
+function sessions:has(key)
+  for _, source in pairs(self.paths) do
     if source:has(key) then
       return true
     end
@@ -224,18 +224,18 @@ function sources:has(key)
 end
 
 --- Forgets what was asked and reads everything anew.
-function sources:restart()
-  for _, through in ipairs(self.ensembles) do
+function sessions:restart()
+  for _, through in ipairs(self.list) do
     through:restart()
   end
 end
 
 --- Ends the sessions.
-function sources:close()
-  for session in pairs(self.by_session) do
-    session:close()
+function sessions:close()
+  for opened in pairs(self.by_session) do
+    opened:close()
   end
   self.by_session = {}
 end
 
-return sources
+return sessions

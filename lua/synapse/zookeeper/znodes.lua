@@ -3,40 +3,94 @@
 --
 -- @module synapse.zookeeper.znodes
 
-local entries = require("synapse.zookeeper.entry")
-local roster = require("synapse.instances.list")
+local instance = require("synapse.instances.instance")
+local instance_list = require("synapse.instances.list")
 
-local catalogue = {}
-catalogue.__index = catalogue
+local znodes = {}
+znodes.__index = znodes
 
---- Returns a catalogue of what the last run left.
+--- What is known of a znode.
+-- @table znode
+-- @tfield ?instance instance nil where it has none
+-- @tfield ?string problem what was dropped or refused
+-- @tfield ?boolean is_bad whether all of it was refused
+-- @tfield string data     its beginning, to be looked at
+
+local SHOWN = 2048
+
+local function new_znode(data, made, problems)
+  local one = {data = #data > SHOWN and data:sub(1, SHOWN) or data}
+  if made then
+    one.instance = made
+    one.problem = #problems > 0 and table.concat(problems, "; ") or nil
+  elseif made == nil then
+    one.problem, one.is_bad = problems .. "; refused", true
+  end
+  return one
+end
+
+--- Makes the znode that was read.
+-- @tparam string name
+-- @tparam table event the reply to the read
+-- @tparam function decoder as `synapse.zookeeper.decode` makes it
+-- @treturn znode
+function znodes.read(name, event, decoder)
+  return new_znode(event.data,
+    instance.from_data(name, event.data, event.stat, decoder))
+end
+
+--- Makes the znode whose name carries its data.
+-- @tparam string name
+-- @tparam function decoder as `synapse.zookeeper.decode` makes it
+-- @treturn ?znode nil where it has to be read
+function znodes.named(name, decoder)
+  local made, problems = instance.from_name(name, decoder)
+  return made ~= nil and new_znode(name, made, problems) or nil
+end
+
+-- Returns what is known from now on. Data that turns bad keeps the instance as
+-- it was.
+-- @tparam ?znode before
+-- @tparam znode now
+-- @treturn znode
+local function merge(before, now)
+  if now.is_bad and before then
+    return {
+      instance = before.instance, problem = now.problem, is_bad = true,
+      data = now.data,
+    }
+  end
+  return now
+end
+
+--- Returns the znodes of what the last run left.
 -- @tparam table deps
 --   `known`: instances, each with its `znode`, a znode maybe twice;
 --   `origin`: what each instance that is read is to carry, or nil;
 --   `reported(name, problem)`: called when a znode turns bad, or good again
 --   (nil)
--- @treturn catalogue with `entries` by the znode's name
-function catalogue.new(deps)
-  local self = setmetatable({deps = deps, entries = {}}, catalogue)
+-- @treturn znodes with `by_name`; `instances`, an `instance_list`
+function znodes.new(deps)
+  local self = setmetatable({deps = deps, by_name = {}}, znodes)
   local known = {}
   for _, one in ipairs(deps.known) do
-    if not self.entries[one.znode] then
-      self.entries[one.znode] = {instance = one}
+    if not self.by_name[one.znode] then
+      self.by_name[one.znode] = {instance = one}
       known[#known + 1] = one
     end
   end
-  self.roster = roster.new(known)
+  self.instances = instance_list.new(known)
   return self
 end
 
 -- Replaces what is known of a znode; notes which instances that changes.
-local function replace(self, name, entry, gone, come)
-  local before = (self.entries[name] or {}).instance
-  local now = (entry or {}).instance
+local function replace(self, name, znode, gone, come)
+  local before = (self.by_name[name] or {}).instance
+  local now = (znode or {}).instance
   if now then
     now.origin = self.deps.origin
   end
-  self.entries[name] = entry
+  self.by_name[name] = znode
   if before ~= now then
     gone[#gone + 1] = before
     come[#come + 1] = now
@@ -45,35 +99,35 @@ end
 
 -- The reason is told when it is new, not at every read.
 local function report_problem(self, name, problem)
-  local before = self.entries[name]
+  local before = self.by_name[name]
   if problem ~= (before and before.problem) then
     self.deps.reported(name, problem)
   end
 end
 
 --- Takes what was read, and forgets what is gone.
--- @tparam {[string]=entry} read by the znode's name
+-- @tparam {[string]=znode} read by the znode's name
 -- @tparam {[string]=true} deleted names of znodes that are gone
-function catalogue:take(read, deleted)
+function znodes:take(read, deleted)
   local gone, come = {}, {}
-  for name, entry in pairs(read) do
-    report_problem(self, name, entry.problem)
-    replace(self, name, entries.merge(self.entries[name], entry), gone, come)
+  for name, znode in pairs(read) do
+    report_problem(self, name, znode.problem)
+    replace(self, name, merge(self.by_name[name], znode), gone, come)
   end
   for name in pairs(deleted) do
     report_problem(self, name, nil)
     replace(self, name, nil, gone, come)
   end
   if #gone + #come > 0 then
-    self.roster:change(gone, come)
+    self.instances:change(gone, come)
   end
 end
 
 --- Returns how many znodes are known.
 -- @treturn integer
-function catalogue:size()
+function znodes:size()
   local size = 0
-  for _ in pairs(self.entries) do
+  for _ in pairs(self.by_name) do
     size = size + 1
   end
   return size
@@ -82,26 +136,26 @@ end
 --- Returns the beginning of a znode's data, as it was read.
 -- @tparam string name
 -- @treturn ?string
-function catalogue:data(name)
-  return (self.entries[name] or {}).data
+function znodes:data(name)
+  return (self.by_name[name] or {}).data
 end
 
 --- Lists the znodes that are not as they should be, or were not read.
 -- @treturn {{znode,problem,is_refused,data,key},...} sorted by znode
-function catalogue:problems()
+function znodes:problems()
   local list = {}
-  for name, entry in pairs(self.entries) do
-    list[#list + 1] = entry.problem and name or nil
+  for name, znode in pairs(self.by_name) do
+    list[#list + 1] = znode.problem and name or nil
   end
   table.sort(list)
   for i, name in ipairs(list) do
-    local entry = self.entries[name]
+    local znode = self.by_name[name]
     list[i] = {
-      znode = name, problem = entry.problem, data = entry.data,
-      is_refused = entry.instance == nil, key = (entry.instance or {}).key,
+      znode = name, problem = znode.problem, data = znode.data,
+      is_refused = znode.instance == nil, key = (znode.instance or {}).key,
     }
   end
   return list
 end
 
-return catalogue
+return znodes

@@ -5,15 +5,13 @@ local choice = require("synapse.service.wanted")
 local cjson = require("cjson.safe")
 local config = require("synapse.config.init")
 local decode = require("synapse.zookeeper.decode")
-local difference = require("synapse.instances.difference")
-local draft = require("synapse.generate.draft")
-local filter = require("synapse.instances.labels")
 local generate = require("synapse.generate.init")
 local instance = require("synapse.instances.instance")
-local multi = require("synapse.instances.multi")
+local instance_list = require("synapse.instances.list")
+local label_filters = require("synapse.instances.labels")
+local negotiate = require("synapse.generate.negotiate")
 local output = require("synapse.file_output")
-local registry = require("synapse.zookeeper.path")
-local roster = require("synapse.instances.list")
+local paths = require("synapse.zookeeper.path")
 
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
@@ -45,7 +43,7 @@ local function instances_of(places)
     one.znode = string.format("i_%010d", i)
     list[i] = one
   end
-  return roster.new(list):list()
+  return instance_list.new(list):list()
 end
 
 local function keys_of(instances)
@@ -60,8 +58,8 @@ local RUN = {}
 
 function RUN.section(row)
   local made = assert(parse({haproxy = row.haproxy}, row.name))
-  local text = draft.new(generate.sections(made, {config = "/c", agent = "/a"}),
-    "heading"):text()
+  local sections = generate.sections(made, {config = "/c", agent = "/a"})
+  local text = negotiate.new(sections, "heading"):text()
   if row.without then
     assert.is_nil(text:find("\n%l*%s?" .. row.without), text)
   else
@@ -75,7 +73,7 @@ function RUN.wanted(row)
     now = new_clock().now, log = new_log(), objection = function() end})
   for _, step in ipairs(row.steps) do
     local found = one:take(instances_of(step.znodes))
-    assert.are.equal(step.changed, not difference.is_empty(found))
+    assert.are.equal(step.changed, not instance_list.is_unchanged(found))
     assert.are.same(step.wanted, keys_of(one.wanted))
   end
 end
@@ -84,7 +82,7 @@ function RUN.filter(row)
   local made = assert(parse({discovery = {method = "zookeeper", path = "/web",
     hosts = {"zk1:2181"}, label_filters = row.filters}}))
   for i, labels in ipairs(row.labels) do
-    local passed = filter.apply({{labels = labels}},
+    local passed = label_filters.apply({{labels = labels}},
       made.services[1].sources[1].filters)
     assert.are.equal(row.passes[i] and 1 or 0, #passed)
   end
@@ -119,7 +117,7 @@ local function new_path(clock)
   local session = new_session(function(event)
     handlers[event.request](event)
   end)
-  local one = registry.new({
+  local one = paths.new({
     path = "/web", max_instances = 9, decoder = NERVE, pause = 0,
     codes = CODES, now = clock.now, log = new_log(),
     changed = function() end, reported = function() end,
@@ -176,7 +174,7 @@ function RUN.union(row)
   for i, places in ipairs(row.lists) do
     lists[i] = instances_of(places)
   end
-  assert.are.same(row.wanted, keys_of(multi.resolve("union", lists)))
+  assert.are.same(row.wanted, keys_of(instance_list.resolve("union", lists)))
 end
 
 local function is_there(name)

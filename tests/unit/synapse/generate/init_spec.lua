@@ -1,7 +1,7 @@
 local cjson = require("cjson.safe")
 local config = require("synapse.config.init")
-local draft = require("synapse.generate.draft")
 local generate = require("synapse.generate.init")
+local negotiate = require("synapse.generate.negotiate")
 
 local PATHS = {config = "/etc/synapse.conf.json", agent = "/usr/synapse.lua"}
 
@@ -13,7 +13,7 @@ end
 local function make(value, paths)
   local read = assert(config.parse(cjson.encode(value), {}))
   local sections, notes = generate.sections(read, paths or PATHS)
-  return (draft.new(sections, "heading"):text()), notes
+  return (negotiate.new(sections, "heading"):text()), notes
 end
 
 -- The file of one service, and `top` in the section `haproxy`.

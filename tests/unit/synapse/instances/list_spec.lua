@@ -1,7 +1,7 @@
-local roster = require("synapse.instances.list")
+local instance_list = require("synapse.instances.list")
 
-local function made(key, sequence)
-  return {key = key, sequence = sequence}
+local function made(key, sequence, weight)
+  return {key = key, sequence = sequence, weight = weight}
 end
 
 local function keys(one)
@@ -12,7 +12,7 @@ local function keys(one)
   return table.concat(list, " ")
 end
 
--- What a roster must list, worked out the slow way.
+-- What a list of instances must list, worked out the slow way.
 local function expected(instances)
   local newest, list = {}, {}
   for _, one in pairs(instances) do
@@ -28,21 +28,21 @@ local function expected(instances)
   return list
 end
 
-describe("a roster", function()
+describe("a list of instances", function()
   it("lists its instances sorted", function()
     assert.are.equal("a b c",
-      keys(roster.new({made("c", 1), made("a", 1), made("b", 1)})))
+      keys(instance_list.new({made("c", 1), made("a", 1), made("b", 1)})))
   end)
 
   it("puts what came where it belongs", function()
-    local one = roster.new({made("b", 1)})
+    local one = instance_list.new({made("b", 1)})
     one:change({}, {made("c", 1), made("a", 1)})
     assert.are.equal("a b c", keys(one))
   end)
 
   it("takes out what is gone", function()
     local a, b = made("a", 1), made("b", 1)
-    local one = roster.new({a, b})
+    local one = instance_list.new({a, b})
     one:change({a}, {})
     assert.are.equal("b", keys(one))
   end)
@@ -50,7 +50,7 @@ describe("a roster", function()
   it("has each host:port once, as the newest znode has it", function()
     local old, new = made("a", 1), made("a", 2)
     for _, order in ipairs({{old, new}, {new, old}}) do
-      local one = roster.new({order[1]})
+      local one = instance_list.new({order[1]})
       one:change({}, {order[2]})
       assert.are.equal(1, #one:list())
       assert.are.equal(new, one:list()[1])
@@ -59,27 +59,27 @@ describe("a roster", function()
 
   it("has the older znode again when the newer one is gone", function()
     local old, new = made("a", 1), made("a", 2)
-    local one = roster.new({old, new})
+    local one = instance_list.new({old, new})
     one:change({new}, {})
     assert.are.equal(old, one:list()[1])
   end)
 
   it("leaves a list that it gave as it was", function()
-    local one = roster.new({made("a", 1)})
+    local one = instance_list.new({made("a", 1)})
     local before = one:list()
     one:change({}, {made("b", 1)})
     assert.are.equal(1, #before)
   end)
 
   it("ignores the end of what it does not have", function()
-    local one = roster.new({made("a", 1)})
+    local one = instance_list.new({made("a", 1)})
     one:change({made("a", 1)}, {})
     assert.are.equal("a", keys(one))
   end)
 
   it("is right after any history of small and large changes", function()
     math.randomseed(1)
-    local one, present = roster.new(), {}
+    local one, present = instance_list.new(), {}
     for step = 1, 150 do
       local gone, come = {}, {}
       for _ = 1, step % 10 == 0 and 30 or 2 do
@@ -101,5 +101,90 @@ describe("a roster", function()
       one:change(gone, come)
       assert.are.same(expected(present), one:list())
     end
+  end)
+end)
+
+local function keys_of(instances)
+  local found = {}
+  for i, one in ipairs(instances) do
+    found[i] = one.key
+  end
+  return found
+end
+
+describe("two lists of instances", function()
+  it("differ by what came, wherever it is in order", function()
+    local b = made("b:1")
+    for _, key in ipairs({"a:1", "c:1"}) do
+      local now = key < "b:1" and {made(key), b} or {b, made(key)}
+      local found = instance_list.difference({b}, now)
+      assert.are.same({key}, keys_of(found.added))
+      assert.are.same({}, found.removed)
+    end
+  end)
+
+  it("differ by what went, wherever it was in order", function()
+    local a, b, c = made("a:1"), made("b:1"), made("c:1")
+    local found = instance_list.difference({a, b, c}, {b})
+    assert.are.same({"a:1", "c:1"}, keys_of(found.removed))
+    assert.are.same({}, found.added)
+  end)
+
+  it("differ by an instance that serves otherwise", function()
+    local before, now = made("a:1", 1, 1), made("a:1", 1, 0)
+    local found = instance_list.difference({before}, {now})
+    assert.are.equal(before, found.renewed[1].before)
+    assert.are.equal(now, found.renewed[1].now)
+    assert.is_false(instance_list.is_unchanged(found))
+  end)
+
+  it("are alike when all serve alike", function()
+    local found = instance_list.difference({made("a:1", 1, 1)},
+      {made("a:1", 1, 1)})
+    assert.is_true(instance_list.is_unchanged(found))
+  end)
+
+  it("differ wholly when they share nothing", function()
+    local found = instance_list.difference({made("a:1"), made("c:1")},
+      {made("b:1"), made("d:1")})
+    assert.are.same({"a:1", "c:1"}, keys_of(found.removed))
+    assert.are.same({"b:1", "d:1"}, keys_of(found.added))
+  end)
+
+  it("are alike when both are empty", function()
+    assert.is_true(instance_list.is_unchanged(instance_list.difference({}, {})))
+  end)
+end)
+
+local A, B, C = made("a:1", 1), made("b:1", 1), made("c:1", 1)
+
+describe("several sources", function()
+  it("together have what any of them has, sorted", function()
+    assert.are.same({A, B, C}, instance_list.resolve("union", {{C}, {A, B}}))
+  end)
+
+  it("together have each host:port once, as its newest znode says", function()
+    local newer = made("a:1", 9)
+    assert.are.same({newer, B},
+      instance_list.resolve("union", {{A, B}, {newer}}))
+  end)
+
+  it("in a sequence are used one after the other", function()
+    assert.are.same({A}, instance_list.resolve("sequential", {{A}, {B}}))
+    assert.are.same({B}, instance_list.resolve("sequential", {{}, {B}, {C}}))
+    assert.are.same({}, instance_list.resolve("sequential", {{}, {}}))
+  end)
+
+  it("have two resolvers", function()
+    assert.is_true(instance_list.has_resolver("union"))
+    assert.is_true(instance_list.has_resolver("sequential"))
+    assert.is_false(instance_list.has_resolver("s3_toggle"))
+  end)
+end)
+
+describe("one source", function()
+  it("is used as it is", function()
+    local list = {A, B}
+    assert.are.equal(list, instance_list.resolve(nil, {list}))
   end)
 end)

@@ -1,4 +1,4 @@
-local account = require("synapse.status.journal")
+local journal = require("synapse.status.journal")
 local service = require("synapse.service.service")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
@@ -8,7 +8,7 @@ local function instance(last)
     port = 80, znode = "i_" .. last}
 end
 
-describe("an account", function()
+describe("a journal", function()
   local clock, one, source, book
   local function turn() end
   local guard = {window = 10, share = 0.5, hold = 60}
@@ -33,7 +33,7 @@ describe("an account", function()
     function source.problems()
       return source.bad
     end
-    book = account.new({services = {one}, now = clock.now, wall = clock.now,
+    book = journal.new({services = {one}, now = clock.now, wall = clock.now,
       sources = function() return {source} end})
     book:begin()
     one.known = true
@@ -185,4 +185,72 @@ describe("an account", function()
       assert.are.equal("weight: x, dropped",
         book:look(one, turn).instances[1].problem)
     end)
+end)
+
+describe("events", function()
+  local clock, kept
+
+  before_each(function()
+    clock = new_clock()
+    kept = journal.events(3, clock.now)
+  end)
+
+  local function numbers(list)
+    local found = {}
+    for i, one in ipairs(list) do
+      found[i] = one.number
+    end
+    return found
+  end
+
+  it("have numbers from one on, and the time", function()
+    kept:add({to = "a"})
+    clock.pass(5)
+    kept:add({to = "b"})
+    assert.are.same({{number = 1, time = 1000, to = "a"},
+      {number = 2, time = 1005, to = "b"}}, kept:since(0))
+  end)
+
+  it("are the last ones alone", function()
+    for _ = 1, 5 do
+      kept:add({})
+    end
+    assert.are.same({3, 4, 5}, numbers(kept:since(0)))
+    assert.are.same({5}, numbers(kept:since(4)))
+    assert.are.same({}, kept:since(5))
+    assert.are.same({}, kept:since(999))
+  end)
+end)
+
+describe("a histogram", function()
+  local one
+
+  before_each(function()
+    one = journal.histogram({1, 2, 4})
+  end)
+
+  it("counts by the first bound that is not exceeded", function()
+    for _, value in ipairs({0.5, 1, 1.5, 4, 5}) do
+      one:add(value)
+    end
+    assert.are.same({2, 1, 1, 1}, one.counts)
+    assert.are.same({5, 12}, {one.total, one.sum})
+  end)
+
+  it("tells what a share of the last ones does not exceed", function()
+    assert.is_nil(one:quantile(0.5))
+    for value = 100, 1, -1 do
+      one:add(value)
+    end
+    assert.are.same({50, 99, 100, 1}, {one:quantile(0.5), one:quantile(0.99),
+      one:quantile(1), one:quantile(0)})
+  end)
+
+  it("keeps the last two hundred, in order", function()
+    for value = 1, 250 do
+      one:add(value)
+    end
+    local recent = one:recent()
+    assert.are.same({200, 51, 250}, {#recent, recent[1], recent[200]})
+  end)
 end)

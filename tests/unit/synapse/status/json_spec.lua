@@ -1,11 +1,11 @@
 local cjson = require("cjson")
-local document = require("synapse.status.json")
-local histogram = require("synapse.status.histogram")
+local journal = require("synapse.status.journal")
+local json = require("synapse.status.json")
 
 describe("a document", function()
   it("has lists that are lists when they are empty", function()
-    assert.are.equal("[]", document.list({}))
-    assert.are.equal('["a",1]', document.list({"a", 1}))
+    assert.are.equal("[]", json.list({}))
+    assert.are.equal('["a",1]', json.list({"a", 1}))
   end)
 
   it("is UTF-8 whatever a znode held", function()
@@ -15,12 +15,12 @@ describe("a document", function()
       ["\xc3\xa4"] = "\xc3\xa4", ["</script>"] = "<\\/script>",
       ["\0\n"] = "\\u0000\\n",
     }) do
-      assert.are.equal('{"a":"' .. shown .. '"}', document.object({a = bytes}))
+      assert.are.equal('{"a":"' .. shown .. '"}', json.object({a = bytes}))
     end
   end)
 
   it("shows a service with its lists and counts", function()
-    local text = document.service({
+    local text = json.service({
       service = {name = "web", backend = "www", choice = {source = "zookeeper"},
         deps = {config = {}}},
       state = "whole", reasons = {},
@@ -38,11 +38,11 @@ describe("a document", function()
   end)
 
   it("tells of convergence in milliseconds", function()
-    local took = histogram.new({1})
+    local took = journal.histogram({1})
     took:add(0.0012345)
     assert.are.same({count = 1, p50_ms = 1.23, p99_ms = 1.23,
-      recent_ms = {1.23}}, cjson.decode(document.convergence(took)))
+      recent_ms = {1.23}}, cjson.decode(json.convergence(took)))
     assert.are.same({count = 0, recent_ms = {}},
-      cjson.decode(document.convergence(histogram.new({1}))))
+      cjson.decode(json.convergence(journal.histogram({1}))))
   end)
 end)

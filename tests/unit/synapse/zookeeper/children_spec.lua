@@ -1,4 +1,4 @@
-local listing = require("synapse.zookeeper.children")
+local children = require("synapse.zookeeper.children")
 local new_names = dofile("tests/fake/names.lua")
 
 local function sorted(list)
@@ -6,11 +6,11 @@ local function sorted(list)
   return list
 end
 
-describe("a listing", function()
+describe("the children of a path", function()
   local one
 
   before_each(function()
-    one = listing.new({a = true, b = true})
+    one = children.new({a = true, b = true})
   end)
 
   it("tells what is new and what is gone", function()

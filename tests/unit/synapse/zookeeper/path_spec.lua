@@ -1,5 +1,5 @@
 local decode = require("synapse.zookeeper.decode")
-local registry = require("synapse.zookeeper.path")
+local path = require("synapse.zookeeper.path")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_session = dofile("tests/fake/session.lua")
@@ -14,7 +14,7 @@ local function data(port)
   return string.format('{"host":"10.0.0.1","port":%d}', port)
 end
 
-describe("a registry", function()
+describe("a path", function()
   local clock, log, session, handlers, changes, reports, since, one
 
   local function new(known, max, more)
@@ -23,7 +23,7 @@ describe("a registry", function()
       handlers[event.request](event)
     end)
     more = more or {}
-    one = registry.new({
+    one = path.new({
       path = "/web", max_instances = max or 1000, known = known,
       decoder = decode.new({method = more.method or "nerve"}),
       pause = more.pause or 0,
@@ -33,8 +33,8 @@ describe("a registry", function()
       reported = function(name, problem)
         table.insert(reports, name .. ": " .. (problem or "good"))
       end,
-      request = function(op, path, handler)
-        local number = session[op](session, path, op ~= "create" or "")
+      request = function(op, place, handler)
+        local number = session[op](session, place, op ~= "create" or "")
         if number then
           handlers[number] = handler
         end
@@ -749,5 +749,79 @@ describe("a registry", function()
     end
     assert.are.equal(1, log.count("/web: no such znode"))
     assert.are.equal(1, log.count("/web: cannot be made: not authenticated"))
+  end)
+end)
+
+describe("a path that is missing", function()
+  local session, handlers, told
+
+  local function await(create)
+    handlers, told = {}, {}
+    session = new_session(function(event) handlers[event.request](event) end)
+    local function note(name)
+      return function(event)
+        table.insert(told, name .. (event and event.code or ""))
+      end
+    end
+    path.await_created({
+      path = "/a/b/c", codes = CODES, create = create, found = note("found"),
+      failed = note("failed"), unmade = note("unmade"),
+      request = function(op, place, handler)
+        local number = session[op](session, place, op == "exists")
+        handlers[number or 0] = handler
+        return number ~= nil
+      end,
+    })
+  end
+
+  it("is waited for with a watch, and nothing is made", function()
+    await(false)
+    assert.is_true(session.watched["/a/b/c"])
+    session.reply("/a/b/c", GONE)
+    assert.are.same({}, session.open())
+    assert.are.same({}, told)
+  end)
+
+  it("is made with all above it where that is asked for", function()
+    await(true)
+    session.reply("/a/b/c", GONE)
+    local made = {}
+    for i, one in ipairs(session.asked) do
+      made[i] = one.op .. " " .. one.path
+    end
+    assert.are.same({"create /a", "create /a/b", "create /a/b/c"}, made)
+    session.reply("/a", DENIED)
+    session.reply("/a/b", {code = CODES.node_exists})
+    session.reply("/a/b/c", {})
+    assert.are.same({}, told)
+  end)
+
+  it("may have been made by somebody else meanwhile", function()
+    await(true)
+    session.reply("/a/b/c", GONE)
+    session.reply("/a", {})
+    session.reply("/a/b", {})
+    session.reply("/a/b/c", {code = CODES.node_exists})
+    assert.are.same({}, told)
+  end)
+
+  it("may be there by now", function()
+    await(true)
+    session.reply("/a/b/c", {})
+    assert.are.same({"found"}, told)
+    assert.are.same({}, session.open())
+  end)
+
+  it("is told of where it cannot be made", function()
+    await(true)
+    session.reply("/a/b/c", GONE)
+    session.reply("/a/b/c", DENIED)
+    assert.are.same({"unmade-102"}, told)
+  end)
+
+  it("is told of where it cannot be asked for", function()
+    await(true)
+    session.reply("/a/b/c", DENIED)
+    assert.are.same({"failed-102"}, told)
   end)
 end)

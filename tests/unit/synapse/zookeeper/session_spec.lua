@@ -1,10 +1,10 @@
-local ensemble = require("synapse.zookeeper.session")
+local session = require("synapse.zookeeper.session")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_session = dofile("tests/fake/session.lua")
 
--- A registry that writes down what it is told.
-local function new_registry(path, told)
+-- A path that writes down what it is told.
+local function new_path(path, told)
   local one = {path = path, is_new = true}
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
@@ -25,11 +25,11 @@ describe("an ensemble", function()
 
   before_each(function()
     clock, log, told, states = new_clock(), new_log(), {}, {}
-    one = ensemble.new({hosts = "zk1:2181", log = log, now = clock.now,
+    one = session.new({hosts = "zk1:2181", log = log, now = clock.now,
       wall = clock.now,
       random = function() return 0.5 end, resync_interval = 600,
       entered = function(from, to) table.insert(states, from .. " " .. to) end})
-    web = new_registry("/web", told)
+    web = new_path("/web", told)
     one:add(web)
     one.session = new_session(function(event) one:take(event) end)
   end)
@@ -123,23 +123,23 @@ describe("an ensemble", function()
     assert.is_false(request("get", "/web/a", error))
   end)
 
-  it("tells a registry that its path changed", function()
+  it("tells a path that its path changed", function()
     one:take({type = "watch", path = "/web", change = "children"})
     assert.are.same({"/web path_changed nil"}, told)
   end)
 
-  it("tells a registry whose znode has new data", function()
+  it("tells a path whose znode has new data", function()
     one:take({type = "watch", path = "/web/a_1", change = "data"})
     assert.are.same({"/web data_changed a_1"}, told)
   end)
 
-  it("tells a registry that a znode of its was deleted", function()
+  it("tells a path that a znode of its was deleted", function()
     one:take({type = "watch", path = "/web/a_1", change = "deleted"})
     assert.are.same({"/web znode_deleted a_1"}, told)
   end)
 
-  it("tells all registries of a path", function()
-    one:add(new_registry("/web", told))
+  it("tells all paths of a path", function()
+    one:add(new_path("/web", told))
     one:take({type = "watch", path = "/web", change = "children"})
     assert.are.same({"/web path_changed nil", "/web path_changed nil"}, told)
   end)
@@ -165,8 +165,8 @@ describe("an ensemble", function()
     assert.are.same({"/web", ""}, made)
   end)
 
-  it("finds the registry of the root", function()
-    one:add(new_registry("/", told))
+  it("finds the path of the root", function()
+    one:add(new_path("/", told))
     one:take({type = "watch", path = "/a", change = "data"})
     assert.are.same({"/ data_changed a"}, told)
   end)

@@ -1,4 +1,4 @@
-local sources = require("synapse.zookeeper.sessions")
+local sessions = require("synapse.zookeeper.sessions")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_session = dofile("tests/fake/session.lua")
@@ -14,7 +14,7 @@ local function origin_of(one)
 end
 
 describe("the sources of services", function()
-  local log, opened, sessions, seen, one
+  local log, opened, by_hosts, seen, one
 
   local function service(name, config)
     config.max_instances = 1000
@@ -23,7 +23,7 @@ describe("the sources of services", function()
   end
 
   local function new(services)
-    one = sources.new({
+    one = sessions.new({
       services = services, codes = CODES, now = new_clock().now,
       wall = new_clock().now,
       resync_interval = 600, reported = function() end,
@@ -42,11 +42,11 @@ describe("the sources of services", function()
       session.add_auth = function(_, _, secret)
         table.insert(opened, options.hosts .. " " .. secret)
       end
-      sessions[options.hosts] = session
+      by_hosts[options.hosts] = session
       table.insert(opened, options.hosts)
       return session
     end}, ADDRESSES, 10)
-    for _, session in pairs(sessions) do
+    for _, session in pairs(by_hosts) do
       one:take({type = "session", session = session, state = "connected",
         link = "new_session", client_id = "0x1", timeout = 10})
     end
@@ -55,7 +55,7 @@ describe("the sources of services", function()
 
   -- Gives an ensemble's path these instances, one for each port.
   local function read(hosts, path, ports, labels)
-    local session, names = sessions[ADDRESSES[hosts]], {}
+    local session, names = by_hosts[ADDRESSES[hosts]], {}
     for i, port in ipairs(ports) do
       names[i] = string.format("i_%010d", port)
     end
@@ -67,7 +67,7 @@ describe("the sources of services", function()
   end
 
   before_each(function()
-    log, opened, sessions, seen = new_log(), {}, {}, {}
+    log, opened, by_hosts, seen = new_log(), {}, {}, {}
   end)
 
   -- Twenty thousand watches were more than a server takes in one packet, and
@@ -105,7 +105,7 @@ describe("the sources of services", function()
     filtered.filters = {{label = "az", value = "1", condition = "equals"}}
     new({service("all", {sources = {new_source("/a", "a:2181")}}),
       service("some", {sources = {filtered}})})
-    assert.are.same({"get_children /a"}, sessions["10.0.0.5:2181"].open())
+    assert.are.same({"get_children /a"}, by_hosts["10.0.0.5:2181"].open())
     read("a:2181", "/a", {1, 2}, '{"az":"2"}')
     assert.are.same({all = "10.0.0.1:1 10.0.0.1:2", some = ""}, seen)
   end)
@@ -126,7 +126,7 @@ describe("the sources of services", function()
     assert.are.same({x = "10.0.0.1:2"}, seen)
     read("a:2181", "/a", {1})
     assert.are.same({x = "10.0.0.1:1"}, seen)
-    local session = sessions["10.0.0.5:2181"]
+    local session = by_hosts["10.0.0.5:2181"]
     one:take({type = "watch", session = session, path = "/a",
       change = "children"})
     read("a:2181", "/a", {})
@@ -155,6 +155,6 @@ describe("the sources of services", function()
     new({service("x", {sources = {new_source("/a", "a:2181")}})})
     read("a:2181", "/a", {})
     assert.is_false(one:take({type = "overflow"}))
-    assert.are.same({"get_children /a"}, sessions["10.0.0.5:2181"].open())
+    assert.are.same({"get_children /a"}, by_hosts["10.0.0.5:2181"].open())
   end)
 end)

@@ -1,20 +1,20 @@
-local catalogue = require("synapse.zookeeper.znodes")
+local znodes = require("synapse.zookeeper.znodes")
 
-describe("a catalogue", function()
+describe("the znodes of a path", function()
   local reports, one
 
   local function made(name, port)
     return {znode = name, key = "10.0.0.1:" .. port, port = port}
   end
 
-  local function entry(name, port, problem)
+  local function znode(name, port, problem)
     return {instance = port and made(name, port), problem = problem,
       data = "data of " .. name, is_bad = port == nil}
   end
 
   local function ports()
     local list = {}
-    for i, instance in ipairs(one.roster:list()) do
+    for i, instance in ipairs(one.instances:list()) do
       list[i] = instance.port
     end
     return list
@@ -22,7 +22,7 @@ describe("a catalogue", function()
 
   local function new(known)
     reports = {}
-    one = catalogue.new({known = known or {}, origin = "here",
+    one = znodes.new({known = known or {}, origin = "here",
       reported = function(name, problem)
         table.insert(reports, name .. ": " .. (problem or "good"))
       end})
@@ -37,9 +37,9 @@ describe("a catalogue", function()
   end)
 
   it("takes what was read and what is gone as one change", function()
-    one:take({a_1 = entry("a_1", 1), b_2 = entry("b_2", 2)}, {})
-    assert.are.equal("here", one.roster:list()[1].origin)
-    one:take({c_3 = entry("c_3", 3)}, {a_1 = true})
+    one:take({a_1 = znode("a_1", 1), b_2 = znode("b_2", 2)}, {})
+    assert.are.equal("here", one.instances:list()[1].origin)
+    one:take({c_3 = znode("c_3", 3)}, {a_1 = true})
     assert.are.same({2, 3}, ports())
     assert.is_nil(one:data("a_1"))
     assert.are.equal("data of c_3", one:data("c_3"))
@@ -47,9 +47,9 @@ describe("a catalogue", function()
 
   it("keeps an instance whose data turned bad, and tells of it once",
     function()
-      one:take({a_1 = entry("a_1", 1)}, {})
+      one:take({a_1 = znode("a_1", 1)}, {})
       for _ = 1, 2 do
-        one:take({a_1 = entry("a_1", nil, "bad")}, {})
+        one:take({a_1 = znode("a_1", nil, "bad")}, {})
       end
       assert.are.same({1}, ports())
       assert.are.same({"a_1: bad"}, reports)
@@ -61,7 +61,7 @@ describe("a catalogue", function()
     end)
 
   it("lists problems by the znodes' names", function()
-    one:take({b_2 = entry("b_2", nil, "x"), a_1 = entry("a_1", nil, "y")}, {})
+    one:take({b_2 = znode("b_2", nil, "x"), a_1 = znode("a_1", nil, "y")}, {})
     local found = one:problems()
     assert.are.same({"a_1", "b_2"}, {found[1].znode, found[2].znode})
     assert.is_true(found[1].is_refused)

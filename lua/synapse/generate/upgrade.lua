@@ -2,14 +2,14 @@
 --
 -- Pure, but that it changes the lines that it is given.
 --
--- @module synapse.generate.repair
+-- @module synapse.generate.upgrade
 
-local repair = {}
+local upgrade = {}
 
 --- Mends a section: `listen stats :3212` became two lines in HAProxy 1.6.
 -- @tparam section section of the configuration
 -- @treturn section
-function repair.section(section)
+function upgrade.section(section)
   local title = section.title
   local kind, name, addresses =
     title.text:match("^%s*(%l+)%s+(%S+)%s+(%S.*)$")
@@ -27,7 +27,7 @@ end
 -- the server; a slot has one instance after another, so its cookie is made of
 -- its address and a key.
 -- @tparam {line,...} lines of a section; changed
-function repair.cookies(lines)
+function upgrade.cookies(lines)
   for _, one in ipairs(lines) do
     if one.text:find("^cookie%s") and
       not (one.text .. " "):find("%sdynamic%s")
@@ -53,7 +53,7 @@ end
 -- @tparam {line,...} defaults
 -- @tparam string key
 -- @treturn ?line nil where none is needed
-function repair.cookie_key(lines, defaults, key)
+function upgrade.cookie_key(lines, defaults, key)
   local cookie = find(lines, defaults, "^cookie%s")
   local mode = find(lines, defaults, "^mode%s")
   if not cookie or not mode or not mode.text:find("^mode%s+http%f[%W]") or
@@ -64,4 +64,4 @@ function repair.cookie_key(lines, defaults, key)
   return {text = "dynamic-cookie-key " .. key, place = cookie.place}
 end
 
-return repair
+return upgrade

@@ -1,4 +1,4 @@
-local status = require("synapse.status.status")
+local view = require("synapse.status.view")
 
 describe("the state of an instance", function()
   local cases = {
@@ -26,7 +26,7 @@ describe("the state of an instance", function()
       for name, value in pairs(case[3]) do
         facts[name] = value
       end
-      assert.are.same({case[1], case[2]}, {status.instance(facts)})
+      assert.are.same({case[1], case[2]}, {view.instance(facts)})
     end)
   end
 end)
@@ -41,7 +41,7 @@ describe("the state of a service", function()
     for name, value in pairs(changes or {}) do
       facts[name] = value
     end
-    local state, reasons = status.service(facts)
+    local state, reasons = view.service(facts)
     return {state, table.unpack(reasons)}
   end
 

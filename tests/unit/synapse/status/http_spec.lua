@@ -1,8 +1,8 @@
-local page = require("synapse.status.page")
+local http = require("synapse.status.http")
 
 it("the page may run its own style and script, and nothing else", function()
   local asked = 0
-  local get = page.new("<style>S</style><script>X</script>")
+  local get = http.page("<style>S</style><script>X</script>")
   local function hash(text)
     asked = asked + 1
     return "#" .. text

@@ -2,16 +2,16 @@
 -- the place of the old file when it is good. What fails raises an error that
 -- says which file, and why.
 --
--- @module synapse.generate.output
+-- @module synapse.generate.candidate
 
+local config = require("synapse.config.init")
 local fcntl = require("posix.fcntl")
-local files = require("synapse.config.files")
 local stat = require("posix.sys.stat")
 local stdlib = require("posix.stdlib")
 local unistd = require("posix.unistd")
 
-local output = {}
-output.__index = output
+local candidate = {}
+candidate.__index = candidate
 
 -- In a shell that has no /usr/sbin HAProxy is there nevertheless.
 local CHECK = "PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -c -f '%s' 2>&1"
@@ -23,23 +23,23 @@ end
 
 --- Makes a candidate beside the file that it may replace.
 -- @tparam ?string path of that file; nil: there is none
--- @treturn output
+-- @treturn candidate
 -- @treturn[2] nil
 -- @treturn[2] string why not
-function output.new(path)
+function candidate.new(path)
   local template = path and place_of(path) .. ".XXXXXX" or
     (os.getenv("TMPDIR") or "/tmp") .. "/synapse-haproxy-cfg.XXXXXX"
-  local descriptor, candidate = stdlib.mkstemp(template)
+  local descriptor, made = stdlib.mkstemp(template)
   if not descriptor then
-    return nil, (candidate:gsub("%.XXXXXX", ""))
+    return nil, (made:gsub("%.XXXXXX", ""))
   end
   unistd.close(descriptor)
-  return setmetatable({path = candidate}, output)
+  return setmetatable({path = made}, candidate)
 end
 
 --- Writes the candidate anew.
 -- @tparam string text
-function output:write(text)
+function candidate:write(text)
   local file = assert(io.open(self.path, "w"))
   assert(file:write(text))
   assert(file:close())
@@ -48,7 +48,7 @@ end
 --- Asks HAProxy.
 -- @treturn string what it prints
 -- @treturn boolean whether it accepts the candidate
-function output:check()
+function candidate:check()
   local pipe = assert(io.popen(string.format(CHECK,
     (self.path:gsub("'", "'\\''")))))
   local said = pipe:read("a")
@@ -69,9 +69,9 @@ end
 --- Puts the candidate in the place of a file, unless that is the same.
 -- @tparam string path
 -- @treturn string "written" or "unchanged"
-function output:replace(path)
+function candidate:replace(path)
   local place = place_of(path)
-  if files.read(place) == files.read(self.path) then
+  if config.read_file(place) == config.read_file(self.path) then
     return "unchanged"
   end
   stat.chmod(self.path, mode_of(place))
@@ -81,8 +81,8 @@ function output:replace(path)
 end
 
 --- Removes the candidate, where it is still there.
-function output:close()
+function candidate:close()
   os.remove(self.path)
 end
 
-return output
+return candidate

@@ -1,34 +1,34 @@
-local histogram = require("synapse.status.histogram")
-local prometheus = require("synapse.status.prometheus")
+local journal = require("synapse.status.journal")
+local metrics = require("synapse.status.metrics")
 
 describe("metrics", function()
   it("have a heading and samples", function()
     assert.are.equal('# HELP a_total What.\n# TYPE a_total counter\n' ..
       'a_total{x="1",y="2"} 3\na_total 0.5\n',
-      prometheus.metric("a_total", "counter", "What.",
+      metrics.metric("a_total", "counter", "What.",
         {{{"x", "1", "y", "2"}, 3}, {{}, 0.5}}))
-    assert.are.equal("", prometheus.metric("a", "gauge", "What.", {}))
+    assert.are.equal("", metrics.metric("a", "gauge", "What.", {}))
   end)
 
   it("escape their labels", function()
     assert.are.equal('a{x="\\"\\\\\\n"} 1\n',
-      prometheus.sample("a", {"x", '"\\\n'}, 1))
+      metrics.sample("a", {"x", '"\\\n'}, 1))
   end)
 
   it("have histograms that add up", function()
-    local took = histogram.new({0.5, 1})
+    local took = journal.histogram({0.5, 1})
     took:add(0.25)
     took:add(0.75)
     took:add(2)
     assert.are.equal('# HELP a_seconds What.\n# TYPE a_seconds histogram\n' ..
       'a_seconds_bucket{le="0.5"} 1\na_seconds_bucket{le="1"} 2\n' ..
       'a_seconds_bucket{le="+Inf"} 3\na_seconds_sum 3\na_seconds_count 3\n',
-      prometheus.histogram("a_seconds", "What.", took))
+      metrics.histogram("a_seconds", "What.", took))
   end)
 
   it("tell of each service", function()
     local parts = {}
-    prometheus.services({{service = {name = "web"}, state = "down",
+    metrics.services({{service = {name = "web"}, state = "down",
       counts = {failed = 2}, slots = 8, used = 3}}, function(text)
       table.insert(parts, text)
     end)

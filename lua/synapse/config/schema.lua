@@ -5,11 +5,11 @@
 -- it; *refused*, because leaving it out would send traffic where it must not
 -- go. Any other key is unknown. The table in lua/README.md tells the same.
 --
--- Pure data, but for `keys.sort`.
+-- Pure data, but for `schema.sort` and `schema.nearest`.
 --
--- @module synapse.config.keys
+-- @module synapse.config.schema
 
-local keys = {}
+local schema = {}
 
 local function set(words)
   local found = {}
@@ -30,13 +30,13 @@ local function fates(place, of)
   }
 end
 
-keys.TOP = fates("", {
+schema.TOP = fates("", {
   used = [[services service_conf_dir haproxy file_output guard lockdown
     session_timeout resync_interval runtime_changes]],
   not_needed = "statsd",
 })
 
-keys.HAPROXY = fates("haproxy", {
+schema.HAPROXY = fates("haproxy", {
   used = [[use_nerve_weights global defaults extra_sections shared_frontend
     bind_address]],
   differs = "state_file_path state_file_ttl",
@@ -46,7 +46,7 @@ keys.HAPROXY = fates("haproxy", {
     max_server_id]],
 })
 
-keys.SERVICE = fates("services.*", {
+schema.SERVICE = fates("services.*", {
   used = [[discovery discovery_multi haproxy default_servers
     keep_default_servers use_previous_backends guard max_instances
     file_output]],
@@ -55,7 +55,7 @@ keys.SERVICE = fates("services.*", {
 })
 
 -- The methods of airbnb's synapse that are refused, and what to do instead.
-keys.METHODS = {
+schema.METHODS = {
   dns = "list the servers in `default_servers`",
   docker = "register the containers with nerve",
   ec2tag = "register the machines with nerve",
@@ -66,7 +66,7 @@ keys.METHODS = {
 }
 
 -- Those from `servers` on belong to the methods that are refused.
-keys.DISCOVERY = fates("services.*.discovery", {
+schema.DISCOVERY = fates("services.*.discovery", {
   used = [[method hosts path decode label_filter label_filters create_path
     auth]],
   differs = "discovery_jitter polling_interval_sec",
@@ -76,26 +76,26 @@ keys.DISCOVERY = fates("services.*.discovery", {
     marathon_api_path application_name port_index]],
 })
 
-keys.DECODE = fates("services.*.discovery.decode", {
+schema.DECODE = fates("services.*.discovery.decode", {
   used = "method endpoint_name",
 })
 
-keys.AUTH = fates("services.*.discovery.auth", {
+schema.AUTH = fates("services.*.discovery.auth", {
   used = "user password password_file",
 })
 
-keys.MULTI = fates("services.*.discovery_multi", {
+schema.MULTI = fates("services.*.discovery_multi", {
   used = "watchers resolver",
 })
 
-keys.RESOLVER = fates("services.*.discovery_multi.resolver", {
+schema.RESOLVER = fates("services.*.discovery_multi.resolver", {
   used = "method sequential_order",
   not_needed = "s3_polling_interval_seconds",
   refused = {s3_url = "is not supported; the order of a `sequential` " ..
     "resolver says which watcher is used"},
 })
 
-keys.SERVICE_HAPROXY = fates("services.*.haproxy", {
+schema.SERVICE_HAPROXY = fates("services.*.haproxy", {
   used = [[backend_name use_nerve_weights disabled port bind_address
     bind_options frontend backend shared_frontend slots]],
   differs = [[server_options listen cookie_value_method
@@ -103,12 +103,12 @@ keys.SERVICE_HAPROXY = fates("services.*.haproxy", {
   not_needed = "backend_order",
 })
 
-keys.FILE_OUTPUT = fates("file_output", {used = "output_directory"})
-keys.SERVICE_FILE_OUTPUT = fates("services.*.file_output",
+schema.FILE_OUTPUT = fates("file_output", {used = "output_directory"})
+schema.SERVICE_FILE_OUTPUT = fates("services.*.file_output",
   {used = "disabled"})
 
-keys.GUARD = fates("guard", {used = "window share hold"})
-keys.SERVICE_GUARD = fates("services.*.guard", {used = "window share hold"})
+schema.GUARD = fates("guard", {used = "window share hold"})
+schema.SERVICE_GUARD = fates("services.*.guard", {used = "window share hold"})
 
 -- A refused key that asks for nothing does no harm.
 local function asks_for_nothing(value)
@@ -120,7 +120,7 @@ end
 -- @tparam table of     one of the tables above
 -- @treturn table `not_needed` and `unknown`: sorted lists of keys; `refused`:
 --   a sorted list of `{key, why}`
-function keys.sort(object, of)
+function schema.sort(object, of)
   local sorted = {not_needed = {}, unknown = {}, refused = {}}
   local names = {}
   for name in pairs(object) do
@@ -140,4 +140,61 @@ function keys.sort(object, of)
   return sorted
 end
 
-return keys
+local LETTERS_MAX = 64
+
+-- One cell: how far the first i letters of a are from the first j of b.
+local function cell(rows, a, b, i, j)
+  local above, row = rows[i - 1], rows[i]
+  local same = a:byte(i) == b:byte(j)
+  local least = math.min(above[j] + 1, row[j - 1] + 1,
+    above[j - 1] + (same and 0 or 1))
+  if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and
+    a:byte(i - 1) == b:byte(j)
+  then
+    least = math.min(least, rows[i - 2][j - 2] + 1)
+  end
+  return least
+end
+
+--- Returns how many letters must be added, left out, replaced, or swapped with
+-- the next one, to make one word of the other.
+-- @tparam string a
+-- @tparam string b
+-- @treturn integer at least 64 where one of them is longer than that
+function schema.distance(a, b)
+  if #a > LETTERS_MAX or #b > LETTERS_MAX then
+    return LETTERS_MAX
+  end
+  local rows = {[0] = {}}
+  for j = 0, #b do
+    rows[0][j] = j
+  end
+  for i = 1, #a do
+    rows[i] = {[0] = i}
+    for j = 1, #b do
+      rows[i][j] = cell(rows, a, b, i, j)
+    end
+  end
+  return rows[#a][#b]
+end
+
+--- Finds the word that is meant: at most a third of its letters are wrong, but
+-- for the shortest words one.
+-- @tparam string word
+-- @tparam {[string]=boolean,...} sets of words, the keys of tables
+-- @treturn ?string
+function schema.nearest(word, sets)
+  local best, found = math.max(1, #word // 3) + 1, nil
+  for _, words in ipairs(sets) do
+    for other in pairs(words) do
+      local distance = math.abs(#word - #other) <= best and
+        schema.distance(word, other) or LETTERS_MAX
+      if distance < best or distance == best and found and other < found then
+        best, found = distance, other
+      end
+    end
+  end
+  return found
+end
+
+return schema

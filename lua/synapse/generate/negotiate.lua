@@ -1,4 +1,4 @@
---- A haproxy.cfg on its way: HAProxy is asked, and its answers are learnt from
+--- Negotiates a haproxy.cfg: HAProxy is asked, and its answers are learnt from
 -- until it has nothing more to say.
 --
 -- Synapse knew the keywords of HAProxy 1.6. A line of `listen` went into the
@@ -9,29 +9,106 @@
 --
 -- Pure: it is `synapse.generate.program` that asks.
 --
--- @module synapse.generate.draft
+-- @module synapse.generate.negotiate
 
-local diagnostics = require("synapse.generate.diagnostics")
+local negotiation = {}
+negotiation.__index = negotiation
 
-local draft = {}
-draft.__index = draft
+--- One message.
+-- @table diagnostic
+-- @tfield string level "ALERT" or "WARNING"
+-- @tfield ?integer line of the file; nil: of none
+-- @tfield string text
 
---- Returns a draft.
+-- Cuts "config : parsing [path:12] : " off, which may stand there twice.
+local function split(text, path)
+  local line
+  local rest = text:gsub("^config : ", "")
+  while true do
+    local place, after = rest:match("^%l*%s?%[(.-)%]%s*: (.*)$")
+    local at = place and place:sub(1, #path + 1) == path .. ":" and
+      tonumber(place:sub(#path + 2))
+    if not at then
+      return line, rest
+    end
+    line, rest = at, after
+  end
+end
+
+-- They only say that there were others.
+local function is_summary(text)
+  return text:find("^Error%(s%) found in configuration file") or
+    text:find("^Fatal errors found in configuration") or
+    text == "(null)"
+end
+
+--- Lists the messages.
+-- @tparam string output
+-- @tparam string path of the file that was checked
+-- @treturn {diagnostic,...} in order
+function negotiation.parse(output, path)
+  local found = {}
+  for one in output:gmatch("[^\n]+") do
+    local level, text = one:match("^%[(%u+)%]%s+%(%d+%) : (.*)$")
+    local last = found[#found]
+    if level == "ALERT" or level == "WARNING" then
+      local line, rest = split(text, path)
+      if not is_summary(rest) then
+        found[#found + 1] = {level = level, line = line, text = rest}
+      end
+    elseif not level and last and one:find("^%s") then
+      last.text = last.text .. " " .. one:match("^[%s|]*(.*)$")
+    end
+  end
+  return found
+end
+
+local function matches(text, patterns)
+  for _, pattern in ipairs(patterns) do
+    if text:find(pattern) then
+      return true
+    end
+  end
+  return false
+end
+
+local UNKNOWN = {"^unknown keyword '.*' in '.*' section", "^unknown option '"}
+
+-- Tells whether HAProxy does not know a line's keyword.
+-- @tparam diagnostic diagnostic
+-- @treturn boolean
+local function is_unknown(diagnostic)
+  return matches(diagnostic.text, UNKNOWN)
+end
+
+local MISPLACED = {"has no %l+ capability", "is ignored in %l+s%.?$",
+  "is not allowed because %l+ .* is not a %l+"}
+
+--- Tells whether a line is of no use where it stands: its keyword is unknown,
+-- or belongs in a section of another kind.
+-- @tparam diagnostic diagnostic
+-- @treturn boolean
+function negotiation.is_harmless(diagnostic)
+  return is_unknown(diagnostic) or
+    matches(diagnostic.text, MISPLACED)
+end
+
+--- Returns a negotiation.
 -- @tparam {section,...} sections as of `synapse.generate.init`
 -- @tparam string heading the comment of its first line
--- @treturn draft
-function draft.new(sections, heading)
+-- @treturn negotiation
+function negotiation.new(sections, heading)
   return setmetatable({
     sections = sections, heading = heading,
     left_out = {},  -- what HAProxy said, by line
     said = {},      -- the last answer
-  }, draft)
+  }, negotiation)
 end
 
 --- Returns the file, and what stands where in it.
 -- @treturn string
 -- @treturn {[integer]=line}
-function draft:text()
+function negotiation:text()
   local texts, lines = {"# " .. self.heading}, {}
   local function add(text, line)
     texts[#texts + 1] = text
@@ -51,19 +128,19 @@ end
 
 local function leaves_out(line, said)
   if line.unless == "unfit" then
-    return said.level == "ALERT" or diagnostics.is_harmless(said)
+    return said.level == "ALERT" or negotiation.is_harmless(said)
   end
-  return line.unless == "unknown" and diagnostics.is_unknown(said)
+  return line.unless == "unknown" and is_unknown(said)
 end
 
 --- Learns what HAProxy says of the text.
 -- @tparam string output of `haproxy -c`
 -- @tparam string path   of the file it was asked about
 -- @treturn boolean whether the text has changed: HAProxy is to be asked again
-function draft:learn(output, path)
+function negotiation:learn(output, path)
   local _, lines = self:text()
   local changed = false
-  self.said = diagnostics.parse(output, path)
+  self.said = negotiation.parse(output, path)
   for _, said in ipairs(self.said) do
     said.of = lines[said.line]
     if said.of and leaves_out(said.of, said) then
@@ -86,11 +163,11 @@ local function judge_copies(source, copies, verdict)
   for _, copy in ipairs(copies) do
     if not copy.said then
       return
-    elseif not worst or diagnostics.is_harmless(worst) then
+    elseif not worst or negotiation.is_harmless(worst) then
       worst = copy.said
     end
   end
-  if diagnostics.is_harmless(worst) then
+  if negotiation.is_harmless(worst) then
     table.insert(verdict.notes, message(source, "left out: " .. worst.text))
   else
     table.insert(verdict.errors, message(source, worst.text))
@@ -131,7 +208,7 @@ end
 --- Sums up, when there is nothing more to learn.
 -- @treturn table `errors`: why the file cannot be used; `notes`: what was left
 --   out, and what else HAProxy said; each with its place
-function draft:verdict()
+function negotiation:verdict()
   local verdict = {errors = {}, notes = {}}
   judge_left_out(self, verdict)
   for _, said in ipairs(self.said) do
@@ -141,4 +218,4 @@ function draft:verdict()
   return {errors = once(verdict.errors), notes = once(verdict.notes)}
 end
 
-return draft
+return negotiation
