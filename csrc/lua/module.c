@@ -20,6 +20,7 @@
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
 #include "csrc/lua/module.h"
+#include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/session.h"
 
 #define QUEUE_LIMIT 100000
@@ -196,7 +197,7 @@ static int lzookeeper_resolve(lua_State *L) {
     struct error err = {.text = ""};
     char **box = lua_zk_box(L, sizeof(*box), STRING_TYPE);
 
-    *box = session_resolve(hosts, &err);
+    *box = hosts_resolve(hosts, &err);
     if (!*box)
         return lua_zk_failure(L, err.text, 0);
     lua_pushstring(L, *box);

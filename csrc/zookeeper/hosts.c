@@ -1,10 +1,158 @@
 /* hosts.c - the list of an ensemble's servers, as the client library wants it
+ *
+ * Inside a chroot there is no DNS, and every client of the library would pick
+ * its first server by the process number there (no /dev/urandom): so names
+ * are resolved beforehand and the order is shuffled here.
  * SPDX-License-Identifier: MIT
  */
+#include <netdb.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
 
+#include "csrc/base/error.h"
 #include "csrc/zookeeper/hosts.h"
+
+#define MAX_ADDRESSES 64
+#define ADDRESS_SIZE  80
+
+struct addresses {
+    char text[MAX_ADDRESSES][ADDRESS_SIZE];
+    size_t count;
+};
+
+static void add(struct addresses *list, const struct addrinfo *info,
+                const char *port) {
+    char host[64];
+    char text[ADDRESS_SIZE];
+
+    if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host), NULL,
+                    0, NI_NUMERICHOST) != 0)
+        return;
+    snprintf(text, sizeof(text),
+             info->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->text[i], text) == 0)
+            return;
+    if (list->count < MAX_ADDRESSES)
+        strcpy(list->text[list->count++], text);
+}
+
+static bool is_port(const char *text) {
+    char *end;
+    long port = strtol(text, &end, 10);
+
+    return *text >= '0' && *text <= '9' && *end == '\0' && end - text <= 5 &&
+           port > 0 && port <= 65535;
+}
+
+/* Cuts "host:port", "[v6]:port" or "v6:port" into two. Returns the host, or
+ * NULL; <entry> is changed. */
+static char *split(char *entry, char **port) {
+    char *colon = strrchr(entry, ':');
+    char *host = entry;
+
+    if (!colon || colon == entry || !is_port(colon + 1))
+        return NULL;
+    *colon = '\0';
+    *port = colon + 1;
+    if (*host == '[' && colon[-1] == ']') {
+        colon[-1] = '\0';
+        host++;
+    }
+    return host;
+}
+
+static int resolve_one(struct addresses *list, char *entry, struct error *err) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char *port;
+    char *host = split(entry, &port);
+    int rc;
+
+    if (!host) {
+        error_set(err, "%s: not host:port with a port of 1 to 65535", entry);
+        return -1;
+    }
+    rc = getaddrinfo(host, NULL, &hints, &found);
+    if (rc != 0) {
+        error_set(err, "%s: %s", host, gai_strerror(rc));
+        return 0;
+    }
+    for (const struct addrinfo *info = found; info; info = info->ai_next)
+        add(list, info, port);
+    freeaddrinfo(found);
+    return 0;
+}
+
+static void shuffle(struct addresses *list) {
+    for (size_t i = list->count; i > 1; i--) {
+        unsigned int random = 0;
+        char swap[ADDRESS_SIZE];
+        size_t other;
+
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+            return;
+        other = random % i;
+        memcpy(swap, list->text[i - 1], ADDRESS_SIZE);
+        memmove(list->text[i - 1], list->text[other], ADDRESS_SIZE);
+        memcpy(list->text[other], swap, ADDRESS_SIZE);
+    }
+}
+
+static char *join(const struct addresses *list, const char *chroot) {
+    size_t size = list->count * ADDRESS_SIZE + strlen(chroot) + 1;
+    char *text = malloc(size);
+    char *to = text;
+
+    if (!text)
+        return NULL;
+    *to = '\0';
+    for (size_t i = 0; i < list->count; i++)
+        to += sprintf(to, "%s%s", i > 0 ? "," : "", list->text[i]);
+    strcpy(to, chroot);
+    return text;
+}
+
+char *hosts_resolve(const char *hosts, struct error *err) {
+    struct addresses list = {.count = 0};
+    struct error first = {.text = ""};
+    char *copy = strdup(hosts);
+    char *chroot = copy ? strchr(copy, '/') : NULL;
+    char *chroot_text = NULL;
+    char *rest;
+    char *result = NULL;
+
+    if (chroot)
+        chroot_text = strdup(chroot);
+    if (!copy || (chroot && !chroot_text)) {
+        error_set(&first, "%s: out of memory", hosts);
+        goto done;
+    }
+    if (chroot)
+        *chroot = '\0';
+    for (char *entry = strtok_r(copy, ", ", &rest); entry;
+         entry = strtok_r(NULL, ", ", &rest)) {
+        if (resolve_one(&list, entry, &first) != 0)
+            goto done;
+    }
+    if (list.count == 0)
+        goto done;
+    shuffle(&list);
+    result = join(&list, chroot_text ? chroot_text : "");
+    if (!result)
+        error_set(&first, "%s: out of memory", hosts);
+
+done:
+    if (!result)
+        error_set(err, "%s", first.text[0] ? first.text : "no host given");
+    free(chroot_text);
+    free(copy);
+    return result;
+}
 
 char *hosts_copy(const char *hosts) {
     const char *from = hosts;

@@ -11,7 +11,7 @@
  *   handle lost too often in a timeout    replace it (its watches may not fit
  *                                         the one packet that restores them)
  *
- * Loop thread only.
+ * Requests wait for their turn, credentials do not. Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -23,9 +23,155 @@
 #include "csrc/base/queue.h"
 #include "csrc/zookeeper/client_log.h"
 #include "csrc/zookeeper/credentials.h"
+#include "csrc/zookeeper/event.h"
 #include "csrc/zookeeper/handle.h"
 #include "csrc/zookeeper/hosts.h"
-#include "csrc/zookeeper/session_parts.h"
+#include "csrc/zookeeper/request.h"
+#include "csrc/zookeeper/session.h"
+
+struct session {
+    struct queue *queue;   /* borrowed */
+    struct worker *worker; /* borrowed */
+    struct handle *handle; /* owned, or NULL */
+    uint32_t number;
+    uint32_t generation; /* of the handle opened last */
+    char *hosts;         /* owned */
+    int timeout_ms;      /* asked for */
+    int negotiated_ms;   /* 0 before the first connection */
+    size_t max_data;
+    size_t max_in_flight;
+    enum session_state state;
+    struct session_identity identity; /* id 0: none to resume */
+    bool handle_is_new;               /* it has not been connected yet */
+    bool connected_unread;            /* it is, and no event said so yet */
+    int64_t open_at_ms;               /* when to open a handle next */
+    int64_t backoff_ms;               /* after failing to open one */
+    int64_t died_at_ms;               /* last expiry; long ago at first */
+    int64_t silent_since_ms;          /* while not connected */
+    int64_t losses_since_ms;
+    int losses;                      /* of the connection, since then */
+    struct request_list waiting;     /* owned */
+    struct credentials *credentials; /* owned */
+};
+
+/* Pushes the answer that <r> gets when there is no server's: <code>. */
+static void answer(struct session *s, struct request *r, int code) {
+    struct event *ev = r->lost;
+
+    r->lost = NULL;
+    ev->session = s->number;
+    ev->code = code;
+    ev->time_us = clock_us();
+    queue_push(s->queue, ev);
+}
+
+/* Answers what waits as lost. */
+static void fail_waiting(struct session *s) {
+    while (s->waiting.head) {
+        struct request *r = s->waiting.head;
+
+        request_remove(&s->waiting, r);
+        answer(s, r, SESSION_LOST);
+        request_free(r);
+    }
+}
+
+/* Sends <r>, which it takes. Returns 0 or ZooKeeper's code, which is then the
+ * answer. */
+static int send(struct session *s, struct request *r) {
+    int code = handle_send(s->handle, r);
+
+    if (code != 0) {
+        answer(s, r, code);
+        request_free(r);
+    }
+    return code;
+}
+
+/* Sends what waits, as far as the handle may have it in flight. */
+static void pump(struct session *s) {
+    while (s->waiting.head && s->state == SESSION_CONNECTED &&
+           handle_in_flight(s->handle) < s->max_in_flight) {
+        struct request *r = s->waiting.head;
+
+        request_remove(&s->waiting, r);
+        send(s, r);
+    }
+}
+
+static void send_internal(struct session *s, enum event_op op, const char *path,
+                          const char *data, size_t length) {
+    struct request *r = request_new(op, 0, path, data, length);
+
+    if (r && handle_send(s->handle, r) != 0)
+        request_free(r);
+}
+
+/* Sends what goes before the first request of a connection. Loop thread.
+ *
+ * Credentials that this handle was not given yet (the library repeats the
+ * others), and a sync, because this server may be behind what the session has
+ * seen. */
+static void prepare(struct session *s) {
+    struct credentials *c;
+
+    for (c = s->credentials; c; c = c->next) {
+        if (c->generation == s->generation)
+            continue;
+        c->generation = s->generation;
+        send_internal(s, OP_ADD_AUTH, c->scheme, c->secret, c->length);
+    }
+    send_internal(s, OP_SYNC, "/", NULL, 0);
+}
+
+size_t session_pending(const struct session *s) {
+    return s->waiting.count + (s->handle ? handle_in_flight(s->handle) : 0);
+}
+
+/* Gives <r> its number, and returns that. */
+static uint32_t give_number(struct session *s, struct request *r) {
+    r->reply->request = r->lost->request = queue_number(s->queue);
+    return (uint32_t)r->reply->request;
+}
+
+/* Numbers <r> and sends it, at once or when others were answered. Takes <r>;
+ * NULL stands for no memory. Returns what session.h says of requests. */
+static int64_t submit(struct session *s, struct request *r) {
+    uint32_t number;
+
+    if (!r)
+        return SESSION_NO_MEMORY;
+    if (s->state != SESSION_CONNECTED) {
+        request_free(r);
+        return SESSION_INVALID_STATE;
+    }
+    number = give_number(s, r);
+    request_append(&s->waiting, r);
+    pump(s);
+    return number;
+}
+
+/* They do not wait: what waits is lost with the connection, and the library
+ * repeats only what it was given. */
+int64_t session_add_auth(struct session *s, const char *scheme,
+                         const char *secret, size_t length) {
+    struct credentials *c =
+        credentials_add(&s->credentials, scheme, secret, length);
+    struct request *r;
+    uint32_t number;
+
+    if (!c)
+        return SESSION_NO_MEMORY;
+    if (s->state != SESSION_CONNECTED)
+        return 0;
+    r = request_new(OP_ADD_AUTH, 0, scheme, secret, length);
+    if (!r)
+        return SESSION_NO_MEMORY;
+    number = give_number(s, r);
+    if (send(s, r) == 0)
+        c->generation = s->generation;
+    return number;
+}
 
 #define DEFAULT_TIMEOUT_MS 10000
 #define DEFAULT_MAX_DATA   65536
@@ -56,8 +202,8 @@ static void drop_handle(struct session *s) {
     struct request *r;
 
     for (r = handle_requests(s->handle); r; r = r->next)
-        session_answer(s, r, SESSION_LOST);
-    session_fail_waiting(s);
+        answer(s, r, SESSION_LOST);
+    fail_waiting(s);
     handle_close(s->handle, s->worker);
     s->handle = NULL;
 }
@@ -118,7 +264,7 @@ static void on_connected(struct session *s, struct event *ev) {
     s->negotiated_ms = handle_timeout(s->handle);
     ev->timeout_ms = s->negotiated_ms;
     ev->client_id = now.id;
-    session_prepare(s);
+    prepare(s);
     s->handle_is_new = false;
 }
 
@@ -135,7 +281,7 @@ static void on_loss(struct session *s) {
         s->losses_since_ms = now;
     }
     s->losses++;
-    session_fail_waiting(s);
+    fail_waiting(s);
     if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle))
         replace_handle(s);
 }
@@ -186,7 +332,7 @@ static void absorb_session(struct session *s, struct event *ev) {
 static bool absorb_reply(struct session *s, struct event *ev) {
     handle_finish(s->handle, ev->origin);
     ev->origin = NULL;
-    session_pump(s);
+    pump(s);
     return ev->request != 0;
 }
 
@@ -305,3 +451,54 @@ const char *session_state_name(enum session_state state) {
 void session_log_to(struct queue *queue) { log_lines_to(queue); }
 
 void session_log_stop(struct queue *queue) { log_lines_stop(queue); }
+
+static int64_t read_path(struct session *s, enum event_op op, const char *path,
+                         bool watch) {
+    struct request *r = request_new(op, 0, path, NULL, 0);
+
+    if (r)
+        r->watch = watch;
+    return submit(s, r);
+}
+
+int64_t session_get_children(struct session *s, const char *path, bool watch) {
+    return read_path(s, OP_GET_CHILDREN, path, watch);
+}
+
+int64_t session_get(struct session *s, const char *path, bool watch) {
+    return read_path(s, OP_GET, path, watch);
+}
+
+int64_t session_exists(struct session *s, const char *path, bool watch) {
+    return read_path(s, OP_EXISTS, path, watch);
+}
+
+int64_t session_sync(struct session *s, const char *path) {
+    return read_path(s, OP_SYNC, path, false);
+}
+
+int64_t session_create(struct session *s, const char *path, const char *data,
+                       size_t length, int mode) {
+    struct request *r = request_new(OP_CREATE, 0, path, data, length);
+
+    if (r)
+        r->mode = mode;
+    return submit(s, r);
+}
+
+int64_t session_set(struct session *s, const char *path, const char *data,
+                    size_t length, int version) {
+    struct request *r = request_new(OP_SET, 0, path, data, length);
+
+    if (r)
+        r->version = version;
+    return submit(s, r);
+}
+
+int64_t session_delete(struct session *s, const char *path, int version) {
+    struct request *r = request_new(OP_DELETE, 0, path, NULL, 0);
+
+    if (r)
+        r->version = version;
+    return submit(s, r);
+}

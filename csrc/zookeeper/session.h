@@ -69,13 +69,6 @@ struct session_options {
     const struct session_identity *resume; /* NULL: a new session */
 };
 
-/* Turns "name:port,..." into numeric addresses in random order, keeping a
- * "/chroot" at the end. May block in DNS: call it at load, or on a worker.
- * Returns the string owned by the caller (free()), or NULL with <err> naming
- * the host at fault; hosts that do not resolve are left out while another
- * does. Any thread. */
-char *session_resolve(const char *hosts, struct error *err);
-
 /* Opens a session over <queue>, closing handles on <worker>; keeps both
  * borrowed, they must outlive it. Returns it owned by the caller, or NULL with
  * <err>. Only its first threads can fail to start; then a SESSION_NO_THREADS

@@ -11,7 +11,7 @@
 
 #include "csrc/base/error.h"
 #include "csrc/base/worker.h"
-#include "csrc/zookeeper/session.h"
+#include "csrc/zookeeper/hosts.h"
 #include "nerve/register/resolver.h"
 
 struct resolver {
@@ -28,7 +28,7 @@ struct resolver {
 static void resolve(void *arg) {
     struct resolver *r = arg;
 
-    r->numeric = session_resolve(r->hosts, &r->err);
+    r->numeric = hosts_resolve(r->hosts, &r->err);
     uv_async_send(&r->ended);
 }
 

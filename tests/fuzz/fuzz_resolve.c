@@ -1,4 +1,4 @@
-/* fuzz_resolve.c - fuzz of session_resolve(), without any name server
+/* fuzz_resolve.c - fuzz of hosts_resolve(), without any name server
  *
  * Linked with --wrap=getaddrinfo: only numeric addresses resolve.
  * SPDX-License-Identifier: MIT
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
-#include "csrc/zookeeper/session.h"
+#include "csrc/zookeeper/hosts.h"
 
 int __real_getaddrinfo(const char *host, const char *service,
                        const struct addrinfo *hints, struct addrinfo **found);
@@ -43,7 +43,7 @@ static void check_servers(char *servers) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct error err = {.text = ""};
     char *hosts = strndup((const char *)data, size);
-    char *result = session_resolve(hosts, &err);
+    char *result = hosts_resolve(hosts, &err);
     const char *chroot = strchr(hosts, '/');
 
     if (result) {

@@ -115,7 +115,7 @@ static bool add_credentials(void) {
 
 static bool resolve_hosts(void) {
     struct error err = {.text = ""};
-    char *hosts = session_resolve("10.0.0.1:2181/chroot", &err);
+    char *hosts = hosts_resolve("10.0.0.1:2181/chroot", &err);
 
     if (hosts)
         assert_string_equal(hosts, "10.0.0.1:2181/chroot");
