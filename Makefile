@@ -132,8 +132,9 @@ $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/libmyelin.a
 	@echo "LD $@"
 	$(Q)$(CC) -pie -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ $(NERVE_LIBS)
 
-# There no name server is asked.
+# There no name server is asked, and no directory is read.
 build/fuzz/fuzz_resolve: ALL_LDFLAGS += -Wl,--wrap=getaddrinfo
+build/fuzz/fuzz_config: ALL_LDFLAGS += -Wl,--wrap=scandir
 
 deps:
 	$(Q).ci/deps $(DEPS)

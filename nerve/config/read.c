@@ -1,22 +1,176 @@
-/* read.c - nerve.conf.json, read and checked
+/* read.c - nerve.conf.json and the files of service_conf_dir, read and checked
  * SPDX-License-Identifier: MIT
  */
+#include <dirent.h>
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
-#include "nerve/config/auth.h"
-#include "nerve/config/control.h"
-#include "nerve/config/dir.h"
-#include "nerve/config/file.h"
 #include "nerve/config/keys.h"
 #include "nerve/config/process.h"
 #include "nerve/config/read.h"
 #include "nerve/config/service.h"
 #include "nerve/config/value.h"
+
+#define FILE_MAX_BYTES (16 * 1024 * 1024)
+
+/* Says what is wrong with the text; to whoever gave us YAML, that too. */
+static void set_syntax_error(struct error *err, const json_error_t *wrong) {
+    bool foreign = json_error_code(wrong) == json_error_invalid_syntax;
+
+    error_set(err, "line %d, column %d: %s%s", wrong->line, wrong->column,
+              wrong->text,
+              foreign ? " (the file must be JSON; YAML is not read)" : "");
+}
+
+json_t *config_text_read(const char *text, size_t length, struct error *err) {
+    json_error_t wrong;
+    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &wrong);
+
+    if (!json)
+        set_syntax_error(err, &wrong);
+    return json;
+}
+
+/* Reads all of <file>. Returns the text, owned, or NULL with errno. */
+static char *read_text(FILE *file, size_t *length) {
+    struct text text = {0};
+    char block[4096];
+    size_t count;
+
+    while ((count = fread(block, 1, sizeof(block), file)) > 0) {
+        text_add(&text, block, count);
+        if (text.length > FILE_MAX_BYTES) {
+            text_close(&text);
+            errno = EFBIG;
+            return NULL;
+        }
+    }
+    if (ferror(file)) {
+        text_close(&text);
+        return NULL;
+    }
+    *length = text.length;
+    errno = ENOMEM;
+    return text_take(&text);
+}
+
+json_t *config_file_read(const char *path, struct error *err) {
+    FILE *file = fopen(path, "re");
+    json_t *json = NULL;
+    char *text = NULL;
+    size_t length = 0;
+
+    if (file)
+        text = read_text(file, &length);
+    if (text)
+        json = config_text_read(text, length, err);
+    else
+        error_set(err, "%s", strerror(errno));
+    if (file)
+        fclose(file);
+    free(text);
+    return json;
+}
+
+#define NAME_SIZE 256 /* of a file's name, with its end */
+
+/* Tells whether <name> ends in <suffix> and has something before it. */
+static bool ends_in(const char *name, const char *suffix) {
+    size_t length = strlen(name), end = strlen(suffix);
+
+    return length > end && strcmp(name + length - end, suffix) == 0;
+}
+
+/* Others lie about where editors and package managers work. */
+static int is_of_interest(const struct dirent *entry) {
+    const char *name = entry->d_name;
+
+    return name[0] != '.' && (ends_in(name, ".json") ||
+                              ends_in(name, ".yaml") || ends_in(name, ".yml"));
+}
+
+/* Cuts the suffix off <name>: what is left is the service's name. */
+static void cut_suffix(char name[NAME_SIZE]) { *strrchr(name, '.') = '\0'; }
+
+/* Reads the service <name> from the file <path>. */
+static int read_json(json_t *services, json_t *files, const char *name,
+                     const char *path, struct config *config,
+                     struct error *err) {
+    struct error inner = {0};
+    json_t *service = config_file_read(path, &inner);
+
+    if (!service) {
+        error_set(err, "%s: %s", path, inner.text);
+        return -1;
+    }
+    if (json_object_get(services, name))
+        config_note(config, LEVEL_INFO,
+                    "services.%s: %s takes the place of what is said here",
+                    name, path);
+    if (json_object_set_new(services, name, service) == 0 &&
+        json_object_set_new(files, name, json_string(path)) == 0)
+        return 0;
+    error_set(err, "%s: its name is not UTF-8, or out of memory", path);
+    return -1;
+}
+
+static int read_entry(json_t *services, json_t *files, const char *directory,
+                      const char *entry, struct config *config,
+                      struct error *err) {
+    char name[NAME_SIZE];
+    struct text path = {0};
+    int status = -1;
+
+    snprintf(name, sizeof(name), "%s", entry);
+    cut_suffix(name);
+    text_printf(&path, "%s%s%s", directory, ends_in(directory, "/") ? "" : "/",
+                entry);
+    if (path.failed)
+        error_set(err, "%s: out of memory", entry);
+    else if (!ends_in(entry, ".json"))
+        error_set(err,
+                  "%s: YAML is not read; replace it with %s.json (YAML parsers "
+                  "read JSON too)",
+                  path.data, name);
+    else
+        status = read_json(services, files, name, path.data, config, err);
+    text_close(&path);
+    return status;
+}
+
+/* Adds the services of <directory> to <services>: each *.json there is one,
+ * named like the file, and takes the place of one that has that name already.
+ * <files> becomes a map from these names to the files' paths. Notes go to
+ * <config>. Returns 0, or -1 with <err> naming the directory or the file. */
+static int read_directory(json_t *services, json_t *files,
+                          const char *directory, struct config *config,
+                          struct error *err) {
+    struct dirent **entries = NULL;
+    int count = scandir(directory, &entries, is_of_interest, alphasort);
+    int status = 0;
+
+    if (count < 0) {
+        error_set(err, "service_conf_dir: %s: %s", directory, strerror(errno));
+        return -1;
+    }
+    for (int i = 0; i < count; i++) {
+        if (status == 0)
+            status = read_entry(services, files, directory, entries[i]->d_name,
+                                config, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
 
 #define DEFAULT_SESSION_MS 10000
 #define DEFAULT_WATCHDOG_S 30
@@ -204,7 +358,7 @@ static int merge_services(struct config *config, const json_t *json,
             (inlined && json_object_update(services, (json_t *)inlined) != 0))
             error_set(err, "services: out of memory");
         else if (!directory ||
-                 config_dir_read(services, files, directory, config, err) == 0)
+                 read_directory(services, files, directory, config, err) == 0)
             status = read_services(config, services, files, err);
     }
     free(directory);

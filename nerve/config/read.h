@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <jansson.h>
+
 #include "csrc/zookeeper/event.h"
 #include "nerve/services/rate_limit.h"
 
@@ -108,6 +110,7 @@ struct config {
 /* Tells what <service>'s type of znode means: it outlives its session; its name
  * ends in a number that ZooKeeper gives. Pure. */
 bool config_is_persistent(const struct service_config *service);
+
 bool config_is_sequential(const struct service_config *service);
 
 /* Reads the file <path>, and those of its service_conf_dir; <instance_id>
@@ -131,5 +134,12 @@ void config_free(struct config *config);
  * own. Without memory there is none. For the readers of the parts. */
 void config_note(struct config *config, enum event_level level,
                  const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Reads <text> of <length> bytes. Returns the document, owned by the caller
+ * (json_decref()), or NULL with <err> naming the line. Any thread. */
+json_t *config_text_read(const char *text, size_t length, struct error *err);
+
+/* The same for the file <path>, which <err> does not name. */
+json_t *config_file_read(const char *path, struct error *err);
 
 #endif

@@ -63,11 +63,25 @@ int value_weight(const json_t *from, const char *at, const char *key,
 /* An object or a list; borrowed from <from>. */
 int value_object(const json_t *from, const char *at, const char *key,
                  const json_t **out, struct error *err);
+
 int value_list(const json_t *from, const char *at, const char *key,
                const json_t **out, struct error *err);
 
 /* Sets <err> to "<at>.<key>: <value> is not <right>". Returns -1. */
 int value_wrong(const json_t *value, const char *at, const char *key,
                 const char *right, struct error *err);
+
+/* The word that somebody who misspelt one may have meant: how many letters must
+ * be added, left out, replaced, or swapped with the next one, to make <a> of
+ * <b>; at least 64 where one of them is longer than that. */
+size_t nearest_distance(const char *a, const char *b);
+
+/* Tells how far a word may be from <word> to be meant by it: a third of its
+ * letters, but for the shortest words one. */
+size_t nearest_limit(const char *word);
+
+/* Returns <value> as Ruby's JSON.generate writes it, members in their order;
+ * owned by the caller (free()), or NULL without memory. */
+char *json_text(const json_t *value);
 
 #endif

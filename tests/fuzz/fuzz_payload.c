@@ -11,8 +11,8 @@
 
 #include <jansson.h>
 
-#include "nerve/config/json_text.h"
 #include "nerve/config/payload.h"
+#include "nerve/config/value.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

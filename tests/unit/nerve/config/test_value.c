@@ -1,4 +1,4 @@
-/* test_nearest.c - tests of nerve/config/nearest.c
+/* test_value.c - tests of nerve/config/value.c
  * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/nearest.h"
+#include "nerve/config/value.h"
 
 #define SIXTY_FOUR                                                             \
     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
