@@ -1,11 +1,23 @@
 /* ensemble.c - one session for each distinct zk_hosts, and who uses it
+ *
+ * Each query for the servers' addresses has a thread of its own: while name
+ * servers hang there may be one for each ensemble, and none of them holds up
+ * what waits for one of libuv's threads.
+ *
+ *   resolve()    the thread of a query; until it ends it alone touches
+ *                <numeric> and <err>
+ *   all others   the loop's
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #include "csrc/base/error.h"
+#include "csrc/base/worker.h"
+#include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/session.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"
@@ -13,18 +25,28 @@
 #include "nerve/process/handover.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
-#include "nerve/register/resolver.h"
 
 #define TICK_MS        200
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 30000
 
+/* What looks the servers' names up. The loop has it until its thread ends. */
+struct query {
+    uv_thread_t thread;
+    uv_async_t ended;
+    struct ensemble *ensemble; /* borrowed; NULL once it is abandoned */
+    char *numeric;             /* owned; the result, or NULL */
+    struct error err;
+    int status;   /* of the thread's start */
+    char hosts[]; /* NUL-terminated */
+};
+
 struct ensemble {
     struct ensemble_env env;
-    char *hosts;                /* owned */
-    struct session *session;    /* owned; NULL until the names are known */
-    struct resolver *resolving; /* under way, or NULL */
-    uint64_t resolve_at_ms;     /* when to try again; 0: no need */
+    char *hosts;             /* owned */
+    struct session *session; /* owned; NULL until the names are known */
+    struct query *query;     /* under way, or NULL */
+    uint64_t resolve_at_ms;  /* when to try again; 0: no need */
     uint64_t backoff_ms;
     struct reporter **reporters; /* owned list of borrowed ones */
     size_t count;
@@ -122,12 +144,11 @@ static void put_off(struct ensemble *e, const char *why) {
 /* The names are known, or they are not to be had now. As long as no server
  * answers they are looked up for each handle: servers that have moved may be
  * known late. */
-static void use_addresses(void *arg, const char *numeric,
+static void use_addresses(struct ensemble *e, const char *numeric,
                           const struct error *why) {
-    struct ensemble *e = arg;
     struct error err = *why;
 
-    e->resolving = NULL;
+    e->query = NULL;
     log_line(e->env.log, LEVEL_DEBUG, "%s: looked up: %s", e->hosts,
              numeric ? numeric : err.text);
     if (numeric && e->session)
@@ -141,15 +162,62 @@ static void use_addresses(void *arg, const char *numeric,
             uv_now(e->env.loop) + (uint64_t)e->env.session_timeout_ms;
 }
 
+static void resolve(void *arg) {
+    struct query *q = arg;
+
+    q->numeric = hosts_resolve(q->hosts, &q->err);
+    uv_async_send(&q->ended);
+}
+
+static void on_query_closed(uv_handle_t *ended) {
+    struct query *q = ended->data;
+
+    free(q->numeric);
+    free(q);
+}
+
+static void on_query_ended(uv_async_t *ended) {
+    struct query *q = ended->data;
+
+    uv_thread_join(&q->thread);
+    if (q->ensemble)
+        use_addresses(q->ensemble, q->numeric, &q->err);
+    uv_close((uv_handle_t *)ended, on_query_closed);
+}
+
+static void start_thread(void *arg) {
+    struct query *q = arg;
+
+    q->status = uv_thread_create(&q->thread, resolve, q);
+}
+
+/* Begins to look up the servers' names. Returns 0, or -1 with <err>. */
+static int start_query(struct ensemble *e, struct error *err) {
+    struct query *q = calloc(1, sizeof(*q) + strlen(e->hosts) + 1);
+
+    if (!q) {
+        error_set(err, "out of memory");
+        return -1;
+    }
+    strcpy(q->hosts, e->hosts);
+    q->ensemble = e;
+    q->ended.data = q;
+    uv_async_init(e->env.loop, &q->ended, on_query_ended);
+    worker_without_signals(start_thread, q);
+    if (q->status == 0) {
+        e->query = q;
+        return 0;
+    }
+    error_set(err, "no thread for the names: %s", uv_strerror(q->status));
+    uv_close((uv_handle_t *)&q->ended, on_query_closed);
+    return -1;
+}
+
 static void start_resolving(struct ensemble *e) {
     struct error err = {0};
 
     e->resolve_at_ms = 0;
-    if (e->resolving)
-        return;
-    e->resolving =
-        resolver_start(e->env.loop, e->hosts, use_addresses, e, &err);
-    if (!e->resolving)
+    if (!e->query && start_query(e, &err) != 0)
         put_off(e, err.text);
 }
 
@@ -340,7 +408,8 @@ static void on_closed(uv_handle_t *timer) {
 void ensemble_close(struct ensemble *e) {
     if (!e)
         return;
-    resolver_abandon(e->resolving);
+    if (e->query)
+        e->query->ensemble = NULL;
     for (size_t i = 0; i < e->count; i++)
         reporter_attach(e->reporters[i], NULL);
     session_close(e->session);

@@ -2,10 +2,23 @@
  * SPDX-License-Identifier: MIT
  */
 #include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "csrc/base/hash.h"
 #include "nerve/register/plan.h"
+
+bool ttl_is_due(struct ttl *t, unsigned int every_ms, const char *text,
+                int64_t now_ms) {
+    if (!t->due_ms)
+        t->due_ms = now_ms + 1 + hash_text(text) % every_ms;
+    if (now_ms < t->due_ms)
+        return false;
+    t->due_ms = now_ms + every_ms;
+    return true;
+}
 
 #define BACKOFF_MIN_MS     1000
 #define BACKOFF_MAX_MS     30000

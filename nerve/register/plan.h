@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ttl { /* zeroed to start with */
+    int64_t due_ms;
+};
+
 enum registration_step {
     REGISTRATION_WAIT = 0,
     REGISTRATION_SYNC,        /* before the list: see what was committed */
@@ -129,6 +133,7 @@ int registration_parent_missing(struct registration *r, const char *path);
 /* Puts the next step off, longer after each failure in a row: 1 to 30 s.
  * Returns for how long. registration_succeeded() ends the row. */
 int64_t registration_failed(struct registration *r, int64_t now_ms);
+
 void registration_succeeded(struct registration *r);
 
 /* Notes that somebody else deleted our znode. Returns 0 when it may be made
@@ -138,5 +143,10 @@ int64_t registration_deleted(struct registration *r, int64_t now_ms);
 
 /* Frees what <r> holds. */
 void registration_close(struct registration *r);
+
+/* Tells whether a write is due, and sets the time of the next one: <every_ms>
+ * later. The first ones of many instances are spread by their <text>. */
+bool ttl_is_due(struct ttl *t, unsigned int every_ms, const char *text,
+                int64_t now_ms);
 
 #endif

@@ -1,11 +1,34 @@
-/* published.c - what of a service is published: its configuration, or a hold's
+/* published.c - what of a service is published, its configuration or what a
+ * hold says, and for how long when it is taken out
  * SPDX-License-Identifier: MIT
  */
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nerve/config/payload.h"
 #include "nerve/register/published.h"
+
+void drain_start(struct drain *d, unsigned int drain_ms) {
+    d->out = true;
+    d->drain_ms = drain_ms;
+}
+
+void drain_end(struct drain *d) { *d = (struct drain){.out = false}; }
+
+bool drain_allows(struct drain *d, bool registered, bool quiet,
+                  int64_t now_ms) {
+    if (!d->out)
+        return true;
+    if (!registered || d->drain_ms == 0)
+        return false;
+    if (!quiet)
+        d->quiet_since_ms = 0;
+    else if (!d->quiet_since_ms)
+        d->quiet_since_ms = now_ms;
+    return !d->quiet_since_ms || now_ms - d->quiet_since_ms < d->drain_ms;
+}
 
 /* Shows the configuration, but for what is owned. */
 static void show(struct wording *w) {

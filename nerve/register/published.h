@@ -1,4 +1,5 @@
-/* published.h - what of a service is published: its configuration, or a hold's
+/* published.h - what of a service is published, its configuration or what a
+ * hold says, and for how long when it is taken out
  *
  * Pure, but for the memory.
  * SPDX-License-Identifier: MIT
@@ -10,6 +11,12 @@
 #include <stdint.h>
 
 #include "nerve/config/read.h"
+
+struct drain {              /* zeroed to start with */
+    bool out;               /* it is taken out */
+    unsigned int drain_ms;  /* so long it shows weight 0 */
+    int64_t quiet_since_ms; /* ZooKeeper has confirmed that; 0: not yet */
+};
 
 /* What a renewal has changed. */
 enum wording_change { WORDING_SAME = 0, WORDING_DATA, WORDING_NAME };
@@ -39,5 +46,17 @@ int wording_renew(struct wording *w, enum wording_change *change);
 
 /* Frees what <w> owns. */
 void wording_close(struct wording *w);
+
+/* The service is taken out, and drains for <drain_ms> first, or for so long in
+ * all if it is draining. */
+void drain_start(struct drain *d, unsigned int drain_ms);
+
+/* It is not taken out any more. */
+void drain_end(struct drain *d);
+
+/* Tells whether the service may be registered: it is not taken out, or it has
+ * still to drain. It is <registered>, and ZooKeeper has confirmed weight 0 if
+ * <quiet>. */
+bool drain_allows(struct drain *d, bool registered, bool quiet, int64_t now_ms);
 
 #endif

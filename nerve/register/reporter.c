@@ -1,15 +1,354 @@
 /* reporter.c - keeps the registration of one service as it is wanted
  * SPDX-License-Identifier: MIT
  */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "csrc/base/text.h"
 #include "csrc/zookeeper/session.h"
+#include "nerve/config/payload.h"
 #include "nerve/config/read.h"
+#include "nerve/log.h"
+#include "nerve/register/plan.h"
+#include "nerve/register/published.h"
 #include "nerve/register/reporter.h"
-#include "nerve/register/reporter_state.h"
-#include "nerve/register/step.h"
+#include "nerve/register/znode_owner.h"
 #include "nerve/services/hold.h"
+
+struct reporter {
+    struct wording wording;
+    const struct service_config *service; /* borrowed from <wording> */
+    struct log *log;                      /* borrowed */
+    struct session *session;              /* borrowed, or NULL */
+    bool up;                              /* what the checks say */
+    struct drain drain;
+    struct registration registration;
+    uint64_t request;            /* the one in flight */
+    enum registration_step step; /* that it carries out */
+    bool stale;                  /* it was made in a session since lost */
+    bool outdated;               /* the data has changed since it was made */
+    int last_error;              /* ZooKeeper's code that was logged last */
+    bool told;                   /* what the checks say */
+    bool blocked;                /* a znode of another session is in the way */
+    struct ttl ttl;              /* of its persistent znode */
+};
+
+static int64_t create_znode(const struct service_config *service,
+                            struct session *session) {
+    int mode =
+        (config_is_persistent(service) ? CREATE_PERSISTENT : CREATE_EPHEMERAL) |
+        (config_is_sequential(service) ? CREATE_SEQUENTIAL : 0) |
+        (service->creator_acl ? CREATE_CREATOR : 0);
+    struct text path = {0};
+    char *joined;
+    int64_t request;
+
+    text_printf(&path, "%s/%s", service->zk_path, service->node);
+    joined = text_take(&path);
+    if (!joined)
+        return SESSION_NO_MEMORY;
+    request = session_create(session, joined, service->payload,
+                             strlen(service->payload), mode);
+    free(joined);
+    return request;
+}
+
+static int64_t make_parent(const struct registration *known,
+                           const struct service_config *service,
+                           struct session *session) {
+    char *path = strndup(service->zk_path, known->parent_length);
+    int64_t request;
+
+    if (!path)
+        return SESSION_NO_MEMORY;
+    request = session_create(session, path, "", 0,
+                             service->creator_acl ? CREATE_CREATOR
+                                                  : CREATE_PERSISTENT);
+    free(path);
+    return request;
+}
+
+/* Sends the request for <step>, given what is <known>, on <session>. Returns
+ * its number, or a negative code (session.h). */
+static int64_t send_step(enum registration_step step,
+                         const struct registration *known,
+                         const struct service_config *service,
+                         struct session *session) {
+    switch (step) {
+    case REGISTRATION_SYNC:
+        return session_sync(session, service->zk_path);
+    case REGISTRATION_LIST:
+        return session_get_children(session, service->zk_path, false);
+    case REGISTRATION_INSPECT:
+        /* One that is in the way is waited for. */
+        return session_get(session, known->candidates[0],
+                           !config_is_sequential(service));
+    case REGISTRATION_MAKE_PARENT:
+        return make_parent(known, service, session);
+    case REGISTRATION_CREATE:
+        return create_znode(service, session);
+    case REGISTRATION_CLEAR:
+        return session_delete(session, known->leftover,
+                              known->leftover_version);
+    case REGISTRATION_SET:
+        return session_set(session, known->znodes[0].path, service->payload,
+                           strlen(service->payload), -1);
+    case REGISTRATION_WATCH:
+        return session_exists(session, known->znodes[0].path, true);
+    case REGISTRATION_DELETE:
+        return session_delete(session, known->znodes[known->count - 1].path,
+                              -1);
+    case REGISTRATION_WAIT:
+        break;
+    }
+    return 0;
+}
+
+/* Puts the next step off after <code>, a failure that was no loss of
+ * connection, and says so when it is not what was said last. */
+static void fail(struct reporter *r, int code, int64_t now_ms) {
+    int64_t wait_ms = registration_failed(&r->registration, now_ms);
+
+    if (code == r->last_error)
+        return;
+    r->last_error = code;
+    log_line(r->log, LEVEL_WARNING,
+             "%s: registration below %s failed (%s); next try in %d s, then "
+             "later and later",
+             r->service->name, r->service->zk_path, session_strerror(code),
+             (int)(wait_ms / 1000));
+}
+
+/* Notes that the znode <path> is not there any more, if that is news, and that
+ * it was not our doing: both a watch and an answer may say so. */
+static void lose_znode(struct reporter *r, const char *path, int64_t now_ms) {
+    int64_t wait_ms;
+
+    if (!registration_remove(&r->registration, path))
+        return;
+    log_line(r->log, LEVEL_WARNING, "%s: registration %s was deleted",
+             r->service->name, path);
+    wait_ms = registration_deleted(&r->registration, now_ms);
+    if (wait_ms)
+        log_line(r->log, LEVEL_WARNING,
+                 "%s: registration deleted more than 3 times in a minute; "
+                 "another nerve may have the same instance_id; next try in "
+                 "%d s",
+                 r->service->name, (int)(wait_ms / 1000));
+}
+
+/* Notes that the registration <path> is gone as <r> wanted. */
+static void note_removed(struct reporter *r, const char *path) {
+    if (registration_remove(&r->registration, path))
+        log_line(r->log, LEVEL_INFO, "%s: registration %s removed",
+                 r->service->name, path);
+}
+
+static void on_created(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    char *path = ev->data ? strdup(ev->data) : NULL;
+
+    if (!config_is_persistent(r->service))
+        registration_plan_search(&r->registration, now_ms);
+
+    registration_succeeded(&r->registration);
+    r->blocked = false;
+    if (registration_add(&r->registration, path, !r->outdated) == 0)
+        log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
+                 ev->data);
+    else
+        registration_unsettle(&r->registration); /* it is there, somewhere */
+}
+
+/* Adds those of the children in <ev> that <may_be> what is looked for. Returns
+ * 0, or -1 without memory. */
+static int add_candidates(struct reporter *r, const struct event *ev,
+                          bool (*may_be)(const struct service_config *,
+                                         const char *)) {
+    int status = 0;
+
+    for (size_t i = 0; i < ev->count && status == 0; i++) {
+        struct text path = {0};
+
+        if (!may_be(r->service, ev->children[i]))
+            continue;
+        text_printf(&path, "%s/%s", r->service->zk_path, ev->children[i]);
+        status = registration_add_candidate(&r->registration, text_take(&path));
+    }
+    return status;
+}
+
+/* What cannot be searched is not: all that matters is registered. */
+static void on_searched(struct reporter *r, const struct event *ev) {
+    if (ev->code == SESSION_OK)
+        add_candidates(r, ev, claim_may_be_orphan);
+    registration_search(&r->registration);
+}
+
+static void on_listed(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    if (add_candidates(r, ev, claim_is_candidate) == 0) {
+        registration_listed(&r->registration);
+        return;
+    }
+    registration_unsettle(&r->registration);
+    fail(r, SESSION_NO_MEMORY, now_ms);
+}
+
+/* The znode <path> is the registration. Takes <path>. */
+static void adopt(struct reporter *r, char *path, const struct event *ev) {
+    const char *payload = r->service->payload;
+    bool current = !r->outdated && ev->length == strlen(payload) &&
+                   memcmp(ev->data, payload, ev->length) == 0;
+
+    log_line(r->log, LEVEL_INFO, "%s: found the registration %s again",
+             r->service->name, path);
+    r->blocked = false;
+    if (registration_add(&r->registration, path, current) != 0)
+        registration_unsettle(&r->registration);
+}
+
+/* The znode <path> is in the way. Its watch tells when it goes; in case that is
+ * lost, it is looked at again later and later. */
+static void wait_for(struct reporter *r, const char *path,
+                     const struct event *ev, int64_t now_ms) {
+    bool same = payload_is_of(ev->data, ev->length, r->service->identity);
+
+    registration_failed(&r->registration, now_ms);
+    if (r->blocked)
+        return;
+    r->blocked = true;
+    log_line(r->log, LEVEL_WARNING,
+             same ? "%s: %s is held by session 0x%" PRIx64 ", an earlier one "
+                    "or another nerve with the same instance_id; waiting until "
+                    "it goes"
+                  : "%s: %s is another instance's, held by session 0x%" PRIx64
+                    "; waiting until it goes",
+             r->service->name, path, (uint64_t)ev->stat.ephemeral_owner);
+}
+
+/* The znode <path> was left behind. If that was the service which this one is
+ * to replace, it removes it itself, given the time. Takes <path>. */
+static void remove_leftover(struct reporter *r, char *path, int32_t version,
+                            int64_t now_ms) {
+    if (!r->blocked && !r->registration.searching) {
+        r->blocked = true;
+        registration_failed(&r->registration, now_ms);
+        free(path);
+        return;
+    }
+    log_line(r->log, LEVEL_INFO, "%s: removing %s, left by an earlier run",
+             r->service->name, path);
+    registration_clear(&r->registration, path, version);
+}
+
+/* Decides whose the znode is that <ev> tells of. */
+static enum claim judge(const struct reporter *r, const struct event *ev) {
+    const char *data = ev->data ? ev->data : "";
+    int64_t owner = ev->stat.ephemeral_owner;
+
+    if (ev->code != SESSION_OK)
+        return CLAIM_OTHERS;
+    if (!r->registration.searching)
+        return claim_decide(r->service, session_client_id(r->session), owner,
+                            data, ev->length);
+    return claim_is_orphan(r->service, owner, data, ev->length) ? CLAIM_LEFTOVER
+                                                                : CLAIM_OTHERS;
+}
+
+static void on_inspected(struct reporter *r, const struct event *ev,
+                         int64_t now_ms) {
+    struct registration *known = &r->registration;
+    char *path = registration_take_candidate(known);
+    enum claim claim = judge(r, ev);
+
+    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
+        !known->searching)
+        fail(r, ev->code, now_ms);
+    if (claim == CLAIM_OURS) {
+        adopt(r, path, ev);
+        return;
+    }
+    if (claim == CLAIM_LEFTOVER) {
+        remove_leftover(r, path, ev->stat.version, now_ms);
+        return;
+    }
+    if (claim == CLAIM_HELD)
+        wait_for(r, path, ev, now_ms);
+    free(path);
+}
+
+/* A leftover that was written to meanwhile is looked at again. */
+static void on_cleared(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    registration_cleared(&r->registration);
+    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
+        ev->code != SESSION_BAD_VERSION)
+        fail(r, ev->code, now_ms);
+}
+
+/* Where our znode goes there is one already. */
+static void on_occupied(struct reporter *r, int64_t now_ms) {
+    const struct service_config *service = r->service;
+    struct text path = {0};
+
+    text_printf(&path, "%s/%s", service->zk_path, service->node);
+    if (registration_occupied(&r->registration, text_take(&path)) != 0)
+        fail(r, SESSION_NO_MEMORY, now_ms);
+}
+
+static void on_parent(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    const char *path = r->service->zk_path;
+
+    if (ev->code == SESSION_OK || ev->code == SESSION_NODE_EXISTS)
+        registration_parent_made(&r->registration, path);
+    else if (ev->code != SESSION_NO_NODE ||
+             registration_parent_missing(&r->registration, path) != 0)
+        fail(r, ev->code, now_ms);
+}
+
+/* Folds <ev>, a server's answer to the step under way, into what is known. */
+static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
+    struct registration *known = &r->registration;
+    bool missing = ev->code == SESSION_NO_NODE;
+
+    if (r->step == REGISTRATION_INSPECT)
+        on_inspected(r, ev, now_ms);
+    else if (r->step == REGISTRATION_CLEAR)
+        on_cleared(r, ev, now_ms);
+    else if (r->step == REGISTRATION_MAKE_PARENT)
+        on_parent(r, ev, now_ms);
+    else if (r->step == REGISTRATION_CREATE && missing)
+        registration_parent_missing(known, r->service->zk_path);
+    else if (r->step == REGISTRATION_CREATE && ev->code == SESSION_NODE_EXISTS)
+        on_occupied(r, now_ms);
+    else if (r->step == REGISTRATION_LIST && !known->unsettled)
+        on_searched(r, ev);
+    else if (r->step == REGISTRATION_LIST && missing)
+        registration_listed(known);
+    else if (r->step == REGISTRATION_DELETE && missing)
+        note_removed(r, ev->path);
+    else if (missing && ev->path)
+        lose_znode(r, ev->path, now_ms);
+    else if (ev->code != SESSION_OK)
+        fail(r, ev->code, now_ms);
+    else if (r->step == REGISTRATION_CREATE)
+        on_created(r, ev, now_ms);
+    else if (r->step == REGISTRATION_DELETE)
+        note_removed(r, ev->path);
+    else if (r->step == REGISTRATION_LIST)
+        on_listed(r, ev, now_ms);
+    else if (r->step == REGISTRATION_SYNC)
+        known->synced = true;
+    else if (r->step == REGISTRATION_SET && known->count)
+        known->znodes[0].current = !r->outdated;
+    else if (r->step == REGISTRATION_WATCH && known->count)
+        known->znodes[0].watched = true;
+}
 
 /* Persistent znodes of an earlier run may be there. */
 static void expect_leftovers(struct reporter *r) {
@@ -97,7 +436,7 @@ static void advance(struct reporter *r, int64_t now_ms) {
     step = registration_next(known, now_ms);
     if (step == REGISTRATION_WAIT || (!r->told && !r->drain.out))
         return;
-    request = step_send(step, &r->registration, r->service, r->session);
+    request = send_step(step, &r->registration, r->service, r->session);
     if (request > 0) {
         r->request = (uint64_t)request;
         r->step = step;
@@ -107,7 +446,7 @@ static void advance(struct reporter *r, int64_t now_ms) {
     } else if (request == SESSION_INVALID_STATE) {
         r->registration.connected = false; /* an event will say it too */
     } else {
-        reporter_fail(r, (int)request, now_ms);
+        fail(r, (int)request, now_ms);
     }
 }
 
@@ -139,7 +478,7 @@ static void on_reply(struct reporter *r, const struct event *ev,
     }
     if (ev->code == SESSION_OK)
         r->last_error = SESSION_OK;
-    reporter_learn(r, ev, now_ms);
+    learn(r, ev, now_ms);
 }
 
 /* Tells whether the znode <path> is being deleted by us just now. */
@@ -162,10 +501,9 @@ static void on_watch(struct reporter *r, const struct event *ev,
     if (ev->change != CHANGE_DELETED || is_being_deleted(r, ev->path))
         return;
     if (known->wanted)
-        reporter_lose_znode(r, ev->path, now_ms);
+        lose_znode(r, ev->path, now_ms);
     else
-        reporter_note_removed(
-            r, ev->path); /* a delete of ours whose answer was lost */
+        note_removed(r, ev->path); /* a delete of ours whose answer was lost */
 }
 
 static void lose_session(struct reporter *r) {

@@ -17,14 +17,14 @@
 #include "csrc/base/error.h"
 #include "nerve/config/read.h"
 
-static struct error err;
+static struct error said;
 
 static struct config *parse(const char *members) {
     char text[500];
 
     snprintf(text, sizeof(text), "{\"instance_id\": \"i-1\"%s}", members);
-    err.text[0] = '\0';
-    return config_parse(text, strlen(text), NULL, &err);
+    said.text[0] = '\0';
+    return config_parse(text, strlen(text), NULL, &said);
 }
 
 static void nothing_listens_and_nothing_is_sent_by_default(void **state) {
@@ -89,8 +89,8 @@ static void what_else_metrics_listen_holds_is_refused(void **state) {
         snprintf(members, sizeof(members), ", \"metrics_listen\": %s",
                  values[i]);
         assert_null(parse(members));
-        assert_memory_equal(err.text, "metrics_listen: ", 16);
-        assert_non_null(strstr(err.text, " is not a port"));
+        assert_memory_equal(said.text, "metrics_listen: ", 16);
+        assert_non_null(strstr(said.text, " is not a port"));
     }
 }
 
@@ -111,9 +111,9 @@ static void statsd_has_airbnbs_defaults(void **state) {
 static void a_wrong_statsd_is_refused_with_its_place(void **state) {
     (void)state;
     assert_null(parse(", \"statsd\": \"h\""));
-    assert_string_equal(err.text, "statsd: \"h\" is not an object ({...})");
+    assert_string_equal(said.text, "statsd: \"h\" is not an object ({...})");
     assert_null(parse(", \"statsd\": {\"port\": 0}"));
-    assert_string_equal(err.text, "statsd.port: 0 is not a port (1 to 65535)");
+    assert_string_equal(said.text, "statsd.port: 0 is not a port (1 to 65535)");
 }
 
 static char path[] = "/tmp/nerve-auth-XXXXXX";
@@ -284,5 +284,5 @@ int main(void) {
         cmocka_unit_test(an_acl_holds_for_every_service),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_file, remove_file);
 }

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "nerve/config/read.h"
-#include "nerve/register/ttl.h"
+#include "nerve/register/plan.h"
 #include "nerve/register/znode_owner.h"
 
 #define US    "{\"host\":\"h\",\"port\":80,\"name\":\"i\""
