@@ -7,6 +7,8 @@
 #   make test         every test: check + e2e
 #   make check        lint + unit: seconds, what a commit must pass
 #   make lint unit sanitize fuzz e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
+#   make mutate       single faults in the source: do the unit tests notice them?
+#                     make mutate ONLY=nerve/services MUTANTS=500 SEED=2 JOBS=1
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
 #   make deb          the Debian packages haproxy-synapse and nerve, in build/deb
@@ -21,6 +23,9 @@
 #   E2E_JOBS          end-to-end files that are tested at once        (3)
 #   FUZZ_SECONDS      how long make fuzz looks for trouble           (10)
 #   FUZZ_SEED         where it begins; 0: anywhere                   (1)
+#   MUTANTS           how many faults make mutate tries             (200)
+#   SEED              which of them                                   (1)
+#   JOBS              how many at once                   (a processor each)
 #   DEMO_SECONDS      end the demo by itself after so long       (none)
 #   PREFIX DESTDIR    where install puts things                  (/usr/local)
 
@@ -56,6 +61,10 @@ PYTHON := /usr/bin/python3
 PYTEST := $(PYTHON) -B -m pytest -p no:cacheprovider
 REPEAT ?= 1
 E2E_JOBS ?= 3
+BUSTED := env "LUA_PATH=lua/?.lua;;" "LUA_CPATH=$(B)/?.so;;" \
+          lua5.3 /usr/bin/busted --output=plainTerminal --pattern=_spec
+MUTANTS ?= 200
+SEED ?= 1
 # Most of their time the tests wait: several files at once, each in order.
 E2E := $(PYTEST) -n $(if $(ONLY),0,$(E2E_JOBS)) --dist loadfile
 SHELL_FILES := .ci/run .ci/deps demo/completion.bash \
@@ -82,8 +91,8 @@ DEPS := build-essential pkg-config libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         debhelper libseccomp-dev lintian mmdebstrap \
         $(if $(shell command -v npm),,npm)
 
-.PHONY: all deps demo tour test check lint unit sanitize fuzz e2e bench soak \
-        install deb clean help
+.PHONY: all deps demo tour test check lint unit sanitize fuzz e2e mutate \
+        bench soak install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -160,8 +169,8 @@ lint:
 
 unit: all $(UNIT)
 	$(Q)for test in $(UNIT); do $$test || exit 1; done
-	$(Q)LUA_PATH="lua/?.lua;;" LUA_CPATH="$(B)/?.so;;" \
-	  lua5.3 /usr/bin/busted --output=plainTerminal --pattern=_spec tests/unit
+	$(Q)$(BUSTED) tests/unit
+	$(Q)$(PYTEST) -q tests/unit
 
 # The C unit tests once more, under each sanitizer.
 sanitize:
@@ -190,6 +199,10 @@ $(AXE):
 e2e: all $(AXE)
 	$(Q)for i in $$(seq $(REPEAT)); do \
 	  $(E2E) tests/e2e/$(ONLY) || exit 1; done
+
+mutate:
+	$(Q)BUSTED='$(BUSTED)' LUAC=luac5.3 $(PYTHON) -B tests/mutate/run.py \
+	  --mutants $(MUTANTS) --seed $(SEED) $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 bench: all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/run.py
