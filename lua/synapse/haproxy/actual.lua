@@ -15,7 +15,7 @@ ledger.__index = ledger
 
 --- Returns a ledger of empty slots, all of them marked.
 -- @tparam {string,...} pool the slots, in order
--- @tparam {[string]=declaration} declared see `synapse.service.kinds`
+-- @tparam {[string]=declaration} declared see `synapse.service.placement`
 -- @tparam function now returns seconds
 -- @treturn ledger with, by slot, `actual`: the server, and `acknowledged`: the
 --   admin state that HAProxy acknowledged last, or "unknown"; and `refusals`

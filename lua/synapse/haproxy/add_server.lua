@@ -23,7 +23,7 @@ local ADD = "add server %s/%s 127.0.0.1:1 id %d pool-max-conn -1 " ..
 --- Returns a growth that knows nothing of HAProxy's servers yet.
 -- @tparam table deps
 --   `backend`; `pool`: the slots declared, in order; `kinds` of them, see
---   `synapse.service.kinds`; `options`: what a slot is made with (see
+--   `synapse.service.placement`; `options`: what a slot is made with (see
 --   `synapse.haproxy.options`), or nil and `why` it is nothing; `now()`
 -- @treturn growth
 function growth.new(deps)

@@ -46,7 +46,7 @@ end
 --- Lists the slots of a backend. Only in `core.register_init`.
 -- @tparam string name of the backend
 -- @treturn {string,...} names in the configuration's order, maybe none
--- @treturn {[string]=declaration} by name, see `synapse.service.kinds`
+-- @treturn {[string]=declaration} by name, see `synapse.service.placement`
 -- @treturn[2] nil when there is no such backend
 function runtime.slots(name)
   local backend = core.backends[name]

@@ -13,7 +13,6 @@
 --
 -- @module synapse.service.guard
 
-local fifo = require("synapse.service.fifo")
 local instance_list = require("synapse.instances.list")
 
 local guard = {}
@@ -21,6 +20,33 @@ guard.__index = guard
 
 -- Fewer than these are no mass, whatever their share.
 local LEAST = 3
+
+-- A queue of things that carry the time when they came.
+local queue = {}
+queue.__index = queue
+
+local function new_queue()
+  return setmetatable({first = 1, last = 0}, queue)
+end
+
+-- Adds a thing, which is not older than the last one.
+function queue:push(thing)
+  self.last = self.last + 1
+  self[self.last] = thing
+end
+
+-- Takes out one thing after the other, as long as they are not after a time.
+function queue:until_time(time)
+  return function()
+    local thing = self[self.first]
+    if not thing or thing.at > time then
+      return nil
+    end
+    self[self.first] = nil
+    self.first = self.first + 1
+    return thing
+  end
+end
 
 --- What the guard of a service goes by.
 -- @table settings
@@ -90,7 +116,7 @@ end
 function guard.new(settings, instances, suspects, now)
   local self = setmetatable({
     settings = settings, present = {}, born = {}, gone = {}, held = {},
-    candidates = {}, lost = 0, arrivals = fifo.new(), departures = fifo.new(),
+    candidates = {}, lost = 0, arrivals = new_queue(), departures = new_queue(),
   }, guard)
   for _, one in ipairs(instances) do
     local till = settings.hold > 0 and suspects[one.key]

@@ -1,15 +1,152 @@
 --- Which instance is in which slot, and who waits for one.
 --
--- Changes by what differs, so that one instance among a thousand that comes or
--- goes costs little.
+-- A slot is of a kind: for host names, for backups, or for anybody else. The
+-- first choice of a slot comes from a hash of the instance's identity, so that
+-- HAProxies which never spoke to one another mostly agree; a taken slot makes
+-- it the next one (open addressing). Instances are placed in sorted order:
+-- equal sets placed fresh give equal tables. What changes later is placed by
+-- what differs, so that one instance among a thousand that comes or goes costs
+-- little.
 --
 -- @module synapse.service.placement
 
-local kinds = require("synapse.service.kinds")
-local slots = require("synapse.service.slots")
-
 local placement = {}
 placement.__index = placement
+
+--- What HAProxy's configuration makes of a slot.
+-- @table declaration
+-- @tfield integer weight
+-- @tfield integer maxconn 0: no limit
+-- @tfield boolean is_backup
+-- @tfield boolean is_for_names whether HAProxy resolves names for it
+
+--- The kinds of slots, in the order in which they are filled.
+placement.KINDS = {"plain", "backup", "name"}
+
+local function kind_of_declaration(declaration)
+  if declaration.is_for_names then
+    return "name"
+  end
+  return declaration.is_backup and "backup" or "plain"
+end
+
+--- Tells the kind of each slot. Where all are backups, none is one.
+-- @tparam {[string]=declaration} declared by slot
+-- @treturn {[string]=string} "plain", "backup" or "name", by slot
+function placement.kinds_of_slots(declared)
+  local found, has_plain = {}, false
+  for slot, declaration in pairs(declared) do
+    found[slot] = kind_of_declaration(declaration)
+    has_plain = has_plain or found[slot] == "plain"
+  end
+  for slot, kind in pairs(found) do
+    found[slot] = kind == "backup" and not has_plain and "plain" or kind
+  end
+  return found
+end
+
+--- Tells which kind of slot an instance is to have.
+-- @tparam instance one
+-- @tparam boolean has_backups whether there are slots for them
+-- @treturn string
+function placement.kind_of_instance(one, has_backups)
+  if one.is_name then
+    return "name"
+  end
+  return one.is_backup and has_backups and "backup" or "plain"
+end
+
+--- Returns why an instance that asks to be a backup is none, or nil.
+-- @tparam instance one
+-- @tparam boolean has_backups
+-- @treturn ?string
+function placement.backup_objection(one, has_backups)
+  if not one.is_backup then
+    return nil
+  elseif one.is_name then
+    return "a host name has no slot for that"
+  end
+  return not has_backups and "no slot is declared `backup`" or nil
+end
+
+local FNV_OFFSET = 0x811c9dc5
+local FNV_PRIME = 0x01000193
+
+-- FNV-1a spreads its last byte badly over the low bits; the shifts at the end
+-- repair that, since the low bits choose the slot.
+local function hash(text)
+  local value = FNV_OFFSET
+  for i = 1, #text do
+    value = (value ~ text:byte(i)) * FNV_PRIME & 0xffffffff
+  end
+  value = (value ~ value >> 16) * 0x85ebca6b & 0xffffffff
+  return value ~ value >> 13
+end
+
+-- What stays: every slot of the pool whose instance is still wanted.
+local function keep(pool, placed, wanted)
+  local kept, has_slot = {}, {}
+  for _, slot in ipairs(pool) do
+    local key = placed[slot]
+    if key and wanted[key] and not has_slot[key] then
+      kept[slot] = key
+      has_slot[key] = true
+    end
+  end
+  return kept, has_slot
+end
+
+--- Chooses the slot for one more instance.
+-- @tparam {string,...} pool the backend's slots, in order
+-- @tparam {[string]=string} placed key of the instance in each slot
+-- @tparam string key of the instance
+-- @tparam function is_resting see `placement.assign`
+-- @treturn ?string nil when all are taken
+function placement.choose_slot(pool, placed, key, is_resting)
+  local first = #pool > 0 and hash(key) % #pool
+  local resting
+  for step = 0, #pool - 1 do
+    local slot = pool[(first + step) % #pool + 1]
+    if not placed[slot] then
+      if not is_resting(slot) then
+        return slot
+      end
+      resting = resting or slot
+    end
+  end
+  return resting
+end
+
+--- Assigns instances to slots.
+-- @tparam {string,...} pool the backend's slots, in order
+-- @tparam {[string]=string} placed key of the instance in each slot until now
+-- @tparam {string,...} keys of the instances wanted, sorted
+-- @tparam function is_resting whether a free slot should rest a while because
+--   sessions of its last instance go on; used only where no other is free
+-- @treturn {[string]=string} key of the instance in each slot
+-- @treturn {string,...} keys that found no slot
+function placement.assign(pool, placed, keys, is_resting)
+  local wanted, waiting = {}, {}
+  for _, key in ipairs(keys) do
+    wanted[key] = true
+  end
+  local assigned, has_slot = keep(pool, placed, wanted)
+  local is_full = false
+  for _, key in ipairs(keys) do
+    if not has_slot[key] then
+      local slot = not is_full and
+        placement.choose_slot(pool, assigned, key, is_resting)
+      if slot then
+        assigned[slot] = key
+        has_slot[key] = true
+      else
+        is_full = true
+        waiting[#waiting + 1] = key
+      end
+    end
+  end
+  return assigned, waiting
+end
 
 -- A slot rests while sessions of the instance that left it go on.
 local function resting_test(self)
@@ -22,12 +159,12 @@ local function resting_test(self)
 end
 
 local function kind_of(self, key)
-  return kinds.of_instance(self.by_key[key], self:has("backup"))
+  return placement.kind_of_instance(self.by_key[key], self:has("backup"))
 end
 
 local function part(self)
   self.pools = {}
-  for _, kind in ipairs(kinds.ALL) do
+  for _, kind in ipairs(placement.KINDS) do
     self.pools[kind] = {}
   end
   for _, slot in ipairs(self.pool) do
@@ -42,7 +179,7 @@ local function place_kind(self, kind, before)
   end
   table.sort(keys)
   local placed, waiting =
-    slots.assign(self.pools[kind], before, keys, resting_test(self))
+    placement.assign(self.pools[kind], before, keys, resting_test(self))
   for slot, key in pairs(placed) do
     self.placed[slot] = key
   end
@@ -54,7 +191,7 @@ local function place_all(self)
   local before = self.placed
   self.placed, self.waiting = {}, {}
   part(self)
-  for _, kind in ipairs(kinds.ALL) do
+  for _, kind in ipairs(placement.KINDS) do
     place_kind(self, kind, before)
   end
   table.sort(self.waiting)
@@ -69,7 +206,7 @@ end
 -- @tparam {[string]=string} placed key of the instance in each slot until now
 -- @tparam {instance,...} instances
 -- @tparam function sessions returns how many sessions a slot has
--- @tparam {[string]=string} kinds_by_slot see `synapse.service.kinds`
+-- @tparam {[string]=string} kinds_by_slot see `placement.kinds_of_slots`
 -- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
 --   key; `waiting`, keys without a slot, sorted; `kinds`, by slot
 function placement.new(pool, placed, instances, sessions, kinds_by_slot)
@@ -141,7 +278,7 @@ local function enter(self, added, touched)
   for _, key in ipairs(go_home(self, keys, touched)) do
     local kind = kind_of(self, key)
     local slot = not is_full[kind] and
-      slots.choose(self.pools[kind], self.placed, key, is_resting)
+      placement.choose_slot(self.pools[kind], self.placed, key, is_resting)
     if slot then
       put(self, key, slot, touched)
     else

@@ -1,22 +1,21 @@
 --- One service: what is wanted of it, and what of that HAProxy has to be told.
 --
--- It decides by other modules (choice, placement, holds, plan) and keeps their
+-- It decides by other modules (wanted, placement, holds, plan) and keeps their
 -- results. It sends nothing: `sync` does, and tells it what was acknowledged.
 --
 -- @module synapse.service.service
 
-local choice = require("synapse.service.wanted")
 local commands = require("synapse.haproxy.commands")
+local instance_list = require("synapse.instances.list")
 local growth = require("synapse.haproxy.add_server")
 local guard = require("synapse.service.guard")
 local holds = require("synapse.service.operator_state")
-local instance_list = require("synapse.instances.list")
-local kinds = require("synapse.service.kinds")
 local ledger = require("synapse.haproxy.actual")
 local names = require("synapse.service.host_names")
 local news = require("synapse.service.summary")
 local placement = require("synapse.service.placement")
 local target = require("synapse.haproxy.target")
+local wanted = require("synapse.service.wanted")
 
 local service = {}
 service.__index = service
@@ -35,16 +34,16 @@ end
 -- @tparam table deps
 --   `config`: the service's configuration;
 --   `pool`: its slots, in order; `declared`: what the configuration makes of
---   each (see `synapse.service.kinds`);
+--   each (see `placement.kinds_of_slots`);
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has;
 --   `is_claimed(key)`: whether any znode has the host:port; `now()`; `log`
 -- @treturn service
 function service.new(deps)
   local record = deps.record or NO_RECORD
-  local by_slot = kinds.of_slots(deps.declared)
+  local by_slot = placement.kinds_of_slots(deps.declared)
   local self
-  local chosen = choice.new({
+  local chosen = wanted.new({
     config = deps.config, record = record, now = deps.now, log = deps.log,
     objection = function(one) return objection(self, one) end,
   })
@@ -109,7 +108,7 @@ local function report_objections(self, found)
     list[#list + 1] = renewed.now
   end
   for _, one in ipairs(list) do
-    local why = kinds.objection(one, self.placement:has("backup"))
+    local why = placement.backup_objection(one, self.placement:has("backup"))
     if why then
       self.deps.log:warning("%s: instance %s: `backup` is not applied: %s",
         self.name, one.key, why)

@@ -1,17 +1,82 @@
 --- Which instances one service wants, and where they are from.
 --
--- What is in ZooKeeper goes through the guard, then through the policy of
--- `select`. The result and what led to it are kept here.
+-- What is in ZooKeeper goes through the guard, then through the service's
+-- policy. The result and what led to it are kept here.
 --
 -- @module synapse.service.wanted
 
+local instance_list = require("synapse.instances.list")
 local guard = require("synapse.service.guard")
 local news = require("synapse.service.summary")
-local instance_list = require("synapse.instances.list")
-local select = require("synapse.service.select")
 
-local choice = {}
-choice.__index = choice
+local wanted = {}
+wanted.__index = wanted
+
+local function is_before(a, b)
+  if a.sequence ~= b.sequence then
+    return a.sequence < b.sequence
+  end
+  return a.key < b.key
+end
+
+--- Elects the leader, the same in every HAProxy.
+--
+-- It is the one with the smallest sequence, so the one that has been registered
+-- longest. An instance without a sequence cannot be compared and is never
+-- elected.
+-- @tparam {instance,...} instances
+-- @treturn {instance,...} the leader alone, or nobody
+function wanted.leader(instances)
+  local leader
+  for _, one in ipairs(instances) do
+    if one.sequence and (not leader or is_before(one, leader)) then
+      leader = one
+    end
+  end
+  return {leader}
+end
+
+-- The znode of an instance speaks for it, also where it is a default server.
+local function with_defaults(service, instances)
+  if not service.keep_default_servers or #service.default_servers == 0 then
+    return instances
+  end
+  local all = table.move(instances, 1, #instances, 1, {})
+  local defaults = service.default_servers
+  table.move(defaults, 1, #defaults, #all + 1, all)
+  return instance_list.new(all):list()
+end
+
+local function candidates(service, instances, previous)
+  if #instances > 0 then
+    return with_defaults(service, instances), "zookeeper"
+  elseif #service.default_servers > 0 then
+    return instance_list.new(service.default_servers):list(), "default"
+  elseif service.use_previous_backends and #previous > 0 then
+    return previous, "previous"
+  end
+  return {}, "zookeeper"
+end
+
+--- Lists the wanted instances of a service, each host:port once.
+--
+-- None in ZooKeeper: the default servers where there are any, else those of
+-- before with `use_previous_backends`, else none. With `leader_election`, the
+-- leader among these alone.
+-- @tparam service service from the configuration
+-- @tparam {instance,...} instances in ZooKeeper, as `instance_list:list` does
+-- @tparam {instance,...} previous what this function returned before
+-- @treturn {instance,...} sorted by key
+-- @treturn string where they are from: "zookeeper", "default", "previous"; or
+--   "nobody" where none of them can be the leader
+function wanted.of(service, instances, previous)
+  local chosen, source = candidates(service, instances, previous)
+  if not service.leader_election or #chosen == 0 then
+    return chosen, source
+  end
+  local leader = wanted.leader(chosen)
+  return leader, #leader > 0 and source or "nobody"
+end
 
 -- A default server was in no znode: it cannot be missed there, and after a
 -- reload only the configuration tells of it.
@@ -23,14 +88,14 @@ local function from_znodes(instances)
   return list
 end
 
---- Returns a choice of what the last run left, else of the default servers.
+--- Begins with what the last run left, else with the default servers.
 -- @tparam table deps
 --   `config`: the service's configuration; `record`: its part of the snapshot;
 --   `objection(instance)`: why one may not be a suspect, or nil; `now()`; `log`
--- @treturn choice with `wanted`: instances, sorted by key
-function choice.new(deps)
+-- @treturn wanted with `wanted`: instances, sorted by key
+function wanted.new(deps)
   local previous = instance_list.new(from_znodes(deps.record.instances)):list()
-  local wanted, source = select.wanted(deps.config, previous, {})
+  local instances, source = wanted.of(deps.config, previous, {})
   local is_old = deps.record.is_old == true
   local guarded = guard.new(deps.config.guard, is_old and {} or previous,
     deps.record.suspects, deps.now())
@@ -38,10 +103,10 @@ function choice.new(deps)
     deps = deps,
     guard = guarded,
     instances = guarded.present,
-    wanted = wanted,
+    wanted = instances,
     source = #previous > 0 and "previous" or source,
     is_old = is_old,
-  }, choice)
+  }, wanted)
 end
 
 local function report_source(self)
@@ -87,13 +152,13 @@ end
 -- @tparam {instance,...} instances sorted by key, each key once
 -- @treturn difference what this changes of the instances wanted
 -- @treturn boolean whether other ones are suspects than before
-function choice:take(instances)
+function wanted:take(instances)
   local there, report =
     self.guard:take(instances, self.deps.now(), self.deps.objection)
-  local wanted, source = select.wanted(self.deps.config, there,
+  local chosen, source = wanted.of(self.deps.config, there,
     self.is_old and {} or self.wanted)
-  local found = instance_list.difference(self.wanted, wanted)
-  self.instances, self.wanted, self.is_old = instances, wanted, false
+  local found = instance_list.difference(self.wanted, chosen)
+  self.instances, self.wanted, self.is_old = instances, chosen, false
   local is_guarded = report_guard(self, report)
   if source ~= self.source then
     self.source = source
@@ -105,20 +170,20 @@ end
 --- Looks again at the suspects: time passes and checks fail.
 -- @treturn difference
 -- @treturn boolean
-function choice:review()
+function wanted:review()
   return self:take(self.instances)
 end
 
 --- Returns the suspects.
 -- @treturn {[string]=number} until when each stays at most, by key
-function choice:suspects()
+function wanted:suspects()
   return self.guard:suspects()
 end
 
 --- Tells whether there are any.
 -- @treturn boolean
-function choice:has_suspects()
+function wanted:has_suspects()
   return self.guard:is_guarding()
 end
 
-return choice
+return wanted

@@ -6,7 +6,7 @@
 --
 -- @module synapse.status.view
 
-local kinds = require("synapse.service.kinds")
+local placement = require("synapse.service.placement")
 local plan = require("synapse.haproxy.plan")
 
 local view = {}
@@ -91,7 +91,7 @@ end
 -- @tfield {[string]=integer} counts instances by state
 -- @tfield integer instances how many there are, invalid znodes left out
 -- @tfield string source     where they are from: "zookeeper", "default",
---   "previous", or "nobody" (see `select.wanted`)
+--   "previous", or "nobody" (see `wanted.of`)
 -- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
 -- @tfield ?string obstacle  why no slot is added
 -- @tfield boolean held      it is held as it is, by command
@@ -220,7 +220,7 @@ local function facts_of(one, key)
     suspect = one.choice:suspects()[key],
     weight = actual.weight,
     is_backup = slot and one.placement.kinds[slot] == "backup",
-    objection = kinds.objection(one.placement.by_key[key],
+    objection = placement.backup_objection(one.placement.by_key[key],
       one.placement:has("backup")),
   }
 end
