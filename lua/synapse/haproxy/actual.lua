@@ -132,11 +132,12 @@ end
 function ledger:done(command)
   local slot = command.slot
   local actual = self.actual[slot]
+  if command.change.admin or command.change.host then
+    actual.check = actual.check == "none" and "none" or nil
+    actual.is_rising = nil
+  end
   for field, value in pairs(command.change) do
     actual[field] = value
-  end
-  if command.change.admin or command.change.host then
-    actual.check = nil
   end
   if command.field == "admin" then
     self.acknowledged[slot] = command.change.admin

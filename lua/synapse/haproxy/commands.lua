@@ -134,6 +134,13 @@ local CHECK_WHY = {
   [19] = "program not done in time",
 }
 
+-- And of those that pass, or have not ended yet. A server that is down all the
+-- same has been told so, or waits for more of them (`rise`).
+local CHECK_PASSED = {
+  [0] = true, [1] = true, [6] = true, [9] = true, [15] = true, [16] = true,
+  [20] = true,
+}
+
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
 -- srv_uweight srv_iweight, one more, srv_check_status, two more,
 -- srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl: columns
@@ -159,6 +166,7 @@ local function state_of(line)
     fqdn = fqdn ~= "-" and fqdn:lower() or nil,
     admin = now, is_tls = tls == "1", check = found,
     check_why = found == "fails" and CHECK_WHY[integer(status)] or nil,
+    is_rising = found == "fails" and CHECK_PASSED[integer(status)] or nil,
   }
 end
 
@@ -166,7 +174,8 @@ end
 -- @tparam string answer
 -- @treturn {[string]=server} by the server's name; each with its `id`,
 --   `is_tls` and `check` as well: "passes", "fails" and `check_why` in words,
---   "none" where there is no check, nil where it rests
+--   "none" where there is no check, nil where it rests; `is_rising` where it
+--   fails only because it has not passed often enough yet
 -- @treturn[2] nil when it is something else
 function commands.states(answer)
   if not answer:find("^1\n# be_id ") then

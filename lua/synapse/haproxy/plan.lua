@@ -18,11 +18,13 @@ local plan = {}
 -- @tfield integer initial the weight that the configuration gives the slot
 -- @tfield ?integer maxconn 0: no limit; nil: nobody knows
 -- @tfield string admin "ready", "drain" or "maint"
+-- @tfield ?boolean starts_down it gets no traffic before HAProxy's check of it
+--   has passed, where it leaves maint
 
 --- One change of one slot.
 -- @table command
 -- @tfield string slot
--- @tfield string field "addr", "fqdn", "weight", "maxconn" or "admin"
+-- @tfield string field "addr", "fqdn", "weight", "maxconn", "admin" or "health"
 -- @tfield string text what is sent, without a separator
 -- @tfield table change the fields of the server that hold once it is
 --   acknowledged
@@ -38,6 +40,13 @@ end
 
 local function set_admin(backend, slot, admin)
   return set(backend, slot, "admin", "state " .. admin, {admin = admin})
+end
+
+-- HAProxy takes a server that leaves maint for a good one until its check says
+-- otherwise. In one line with the admin state, this says otherwise first.
+local function set_down(backend, slot)
+  return set(backend, slot, "health", "health down",
+    {check = "fails", is_rising = true})
 end
 
 local function set_address(backend, slot, host, port)
@@ -139,6 +148,9 @@ local function fill(backend, slot, wanted, actual)
   local admin = admin_of(wanted, now)
   if admin ~= now.admin then
     commands[#commands + 1] = set_admin(backend, slot, admin)
+    if wanted.starts_down and now.admin == "maint" then
+      commands[#commands + 1] = set_down(backend, slot)
+    end
   end
   return commands
 end

@@ -28,7 +28,8 @@ end
 -- @tparam service config
 -- @tparam table slot `weight` and `maxconn`: what HAProxy's configuration gives
 --   it; `hold`: the admin state that an operator gave the instance, or nil;
---   `address`: the last one of its name, or nil
+--   `address`: the last one of its name, or nil; `is_retained`: whether the
+--   guard keeps the instance
 -- @treturn server see `synapse.haproxy.plan`
 function target.server(one, config, slot)
   return {
@@ -39,6 +40,7 @@ function target.server(one, config, slot)
     initial = slot.weight,
     maxconn = one.maxconn or slot.maxconn,
     admin = slot.hold or "ready",
+    starts_down = slot.is_retained,
   }
 end
 

@@ -1,13 +1,20 @@
---- Protects a service against the removal of many instances at once.
+--- Protects a service against an accident that removes its instances.
 --
--- Data of the ensemble that was wiped, a nerve with a wrong configuration: the
--- znodes go and the instances go on answering. So when many go at once they are
--- *suspects*. A suspect stays in its slot while HAProxy's own check of it
--- passes, and for a time that ends by itself.
+-- The data of the ensemble is wiped, a network partition cuts off all nerves, a
+-- configuration of nerve is wrong: the znodes go and the instances still
+-- answer. A deploy looks alike, but it replaces what it removes. So the guard
+-- asks what is left. There is a *mass removal* when at least 3 serving
+-- instances were removed within the window, and fewer than 1 - share of the
+-- serving instances of a window ago are left, newcomers counted.
 --
--- Where instances come and go all the time a window holds thousands of them.
--- So whoever comes or goes waits in a queue until the window has passed it, and
--- nothing is looked through again at each change.
+-- The instances that a mass removal takes away are *retained*: they keep their
+-- slots while HAProxy's own check of them passes, until their time is over, or
+-- until enough other instances are registered. An instance that leaves when
+-- there is no mass removal is an ordinary departure, whoever is retained then.
+--
+-- A window may hold thousands of arrivals and departures. So each of them waits
+-- in a queue until the window has passed it, and nothing is looked through
+-- again at each change.
 --
 -- Pure: the clock is an argument, and does not go back.
 --
@@ -18,8 +25,11 @@ local instance_list = require("synapse.instances.list")
 local guard = {}
 guard.__index = guard
 
--- Fewer than these are no mass, whatever their share.
+-- Fewer removals than this are never a mass removal.
 local LEAST = 3
+
+-- 0.29 * 100 is a little less than 29.
+local ROUNDING = 1e-9
 
 -- A queue of things that carry the time when they came.
 local queue = {}
@@ -51,17 +61,21 @@ end
 --- What the guard of a service goes by.
 -- @table settings
 -- @tfield number window seconds: removals within it are counted together
--- @tfield number share  from 0 to 1: so many of the instances make a mass
--- @tfield number hold   seconds that a suspect stays at most; 0: no guard
+-- @tfield number share  from 0 to 1: the service may lose so much of its
+--   serving instances at once; with 1 it may lose all
+-- @tfield number hold   seconds that an instance is retained at most; 0: no
+--   guard
 
---- What became of suspects since the last report.
+--- What the guard has done.
 -- @table report
--- @tfield ?{lost=integer,were=integer} mass the count that began a protection
--- @tfield {string,...} held keys of instances that have become suspects
--- @tfield {{key=string,why=string},...} left those that are none any more,
+-- @tfield ?{lost=integer,were=integer,left=integer} mass the mass removal that
+--   began now: how many serving instances went within the window, how many
+--   there were a window ago, and how many there are
+-- @tfield {string,...} held keys of instances that are retained from now on
+-- @tfield {{key=string,why=string},...} left those that are no longer retained,
 --   sorted by why and key
 
---- Tells why an instance may not stay, from what its slot is.
+--- Tells why an instance may not be retained, from what its slot is.
 -- @tparam instance one
 -- @tparam ?server server of the slot that it is in, or was in and is free
 -- @treturn ?string nil: it may
@@ -70,7 +84,7 @@ function guard.objection(one, server)
     return "another instance has the slot"
   elseif server.check == "none" then
     return "the slot has no check"
-  elseif server.check == "fails" and
+  elseif server.check == "fails" and not server.is_rising and
     (server.fqdn or server.host) == one.host and server.port == one.port
   then
     return "HAProxy's check fails"
@@ -78,58 +92,43 @@ function guard.objection(one, server)
   return nil
 end
 
--- An entry of those that are gone is `lost` while its instance was there a
--- window ago, and `past` once it has been gone for longer.
-local function lose(self, entry)
-  entry.lost = true
+-- A departure is `lost` while its instance was there a window ago, and `past`
+-- once it is older than the window.
+local function lose(self, departure)
+  departure.lost = true
   self.lost = self.lost + 1
 end
 
-local function find(self, entry)
-  self.lost = self.lost - (entry.lost and 1 or 0)
-  entry.lost = false
-end
-
--- Those of the last run, as if they had gone here.
-local function queue_gone(self, now)
-  local list = {}
-  for _, entry in pairs(self.gone) do
-    list[#list + 1] = entry
-  end
-  table.sort(list, function(a, b) return a.at < b.at end)
-  for _, entry in ipairs(list) do
-    if entry.at > now - self.settings.window then
-      lose(self, entry)
-      self.departures:push(entry)
-    else
-      entry.past = true
-    end
-  end
+local function find(self, departure)
+  self.lost = self.lost - (departure.lost and 1 or 0)
+  departure.lost = false
 end
 
 --- Returns a guard that knows which instances there were.
 -- @tparam settings settings
--- @tparam {instance,...} instances sorted by key, suspects included
--- @tparam {[string]=number} suspects until when each stays, by key
+-- @tparam {instance,...} instances sorted by key, retained ones included
+-- @tparam {[string]=number} retained until when each is retained, by key
 -- @tparam number now seconds
--- @treturn guard
-function guard.new(settings, instances, suspects, now)
+-- @treturn guard with `retained`: until when each retained instance stays at
+--   most, by key; `present`: the other instances; `review_at`: when time alone
+--   ends a retention, or nil
+function guard.new(settings, instances, retained, now)
   local self = setmetatable({
-    settings = settings, present = {}, born = {}, gone = {}, held = {},
-    candidates = {}, lost = 0, arrivals = new_queue(), departures = new_queue(),
+    settings = settings, present = {}, born = {}, gone = {}, retained = {},
+    candidates = {}, lost = 0, mass = {returned = {}},
+    arrivals = new_queue(), departures = new_queue(),
   }, guard)
   for _, one in ipairs(instances) do
-    local till = settings.hold > 0 and suspects[one.key]
+    local till = settings.hold > 0 and retained[one.key]
     if till then
       till = math.min(till, now + settings.hold)
-      self.gone[one.key] =
-        {one = one, at = till - settings.hold, born = -math.huge}
-      self.held[one.key] = till
+      self.gone[one.key] = {one = one, past = true, born = -math.huge}
+      self.retained[one.key] = till
+      self.review_at = math.min(self.review_at or till, till)
     else
       table.insert(self.present, one)
     end
   end
-  queue_gone(self, now)
   return self
 end
 
@@ -139,7 +138,7 @@ local function serves(one)
 end
 
 local function release(self, key, why, report)
-  self.held[key] = nil
+  self.retained[key] = nil
   if self.gone[key] and self.gone[key].past then
     self.gone[key] = nil
   end
@@ -154,15 +153,13 @@ local function leave(self, one, now, objection)
     self.gone[one.key] = nil
     return
   end
-  local entry = {
-    one = one, at = now, born = born or -math.huge, barred = objection(one),
-  }
+  local departure = {one = one, at = now, born = born or -math.huge}
   if not born then
-    lose(self, entry)
+    lose(self, departure)
   end
-  self.gone[one.key] = entry
-  self.candidates[one.key] = not entry.barred and entry or nil
-  self.departures:push(entry)
+  self.gone[one.key] = departure
+  self.candidates[one.key] = not objection(one) and departure or nil
+  self.departures:push(departure)
 end
 
 -- One that comes back soon was never away.
@@ -180,6 +177,7 @@ local function come(self, one, now)
   end
 end
 
+-- Returns whether any instance is gone.
 local function note(self, instances, now, objection, report)
   local found = instance_list.difference(self.present, instances)
   for _, one in ipairs(found.removed) do
@@ -187,27 +185,29 @@ local function note(self, instances, now, objection, report)
   end
   for _, one in ipairs(found.added) do
     come(self, one, now)
-    if self.held[one.key] then
+    if self.retained[one.key] then
       release(self, one.key, "registered again", report)
+      self.mass.returned[one.key] = true
     end
   end
   self.present = instances
+  return #found.removed > 0
 end
 
 local function grow_old(self, arrival)
-  local entry = self.gone[arrival.key]
+  local departure = self.gone[arrival.key]
   if self.born[arrival.key] == arrival.at then
     self.born[arrival.key] = nil
-  elseif entry and entry.born == arrival.at then
-    lose(self, entry)
+  elseif departure and departure.born == arrival.at then
+    lose(self, departure)
   end
 end
 
-local function forget(self, entry)
-  find(self, entry)
-  entry.past = true
-  local key = entry.one.key
-  if self.gone[key] == entry and not self.held[key] then
+local function forget(self, departure)
+  find(self, departure)
+  departure.past = true
+  local key = departure.one.key
+  if self.gone[key] == departure and not self.retained[key] then
     self.gone[key], self.candidates[key] = nil, nil
   end
 end
@@ -218,55 +218,87 @@ local function pass_time(self, now)
   for arrival in self.arrivals:until_time(ago) do
     grow_old(self, arrival)
   end
-  for entry in self.departures:until_time(ago) do
-    forget(self, entry)
+  for departure in self.departures:until_time(ago) do
+    forget(self, departure)
   end
 end
 
--- Of the instances that were there a window ago: how many are gone, how many
--- there were; nil when they are no mass.
+-- Tells whether so few instances are too few for a service that had so many.
+local function is_too_little(self, left, were)
+  return were - left > self.settings.share * were + ROUNDING
+end
+
+-- Returns the mass removal that there is now, or nil.
 local function count(self)
   local lost = self.lost
   if lost < LEAST then
     return nil
   end
-  local were = lost
+  local left, were = 0, lost
   for _, one in ipairs(self.present) do
-    were = were + (serves(one) and not self.born[one.key] and 1 or 0)
+    if serves(one) then
+      left = left + 1
+      were = were + (self.born[one.key] and 0 or 1)
+    end
   end
-  return lost >= self.settings.share * were and {lost = lost, were = were}
-    or nil
+  return is_too_little(self, left, were) and
+    {lost = lost, were = were, left = left} or nil
+end
+
+-- Tells whether the service does without those that are retained. Who was
+-- retained and registers again does not count: the others are to have the same
+-- time for that. Nobody knows how many there were before a reload.
+local function is_made_good(self)
+  local were, left = self.mass.were, 0
+  if not were then
+    return false
+  end
+  for _, one in ipairs(self.present) do
+    left = left + (serves(one) and not self.mass.returned[one.key] and 1 or 0)
+  end
+  return not is_too_little(self, left, were)
 end
 
 local function review(self, now, objection, report)
-  for key, till in pairs(self.held) do
-    local entry = self.gone[key]
-    entry.barred = now >= till and "the time is over" or objection(entry.one)
-    if entry.barred then
-      release(self, key, entry.barred, report)
+  local is_enough = is_made_good(self)
+  for key, till in pairs(self.retained) do
+    local why = now >= till and "the time is over" or
+      is_enough and "enough other instances are registered" or
+      objection(self.gone[key].one)
+    if why then
+      release(self, key, why, report)
     end
   end
 end
 
--- Whoever is gone and not barred stays until its own time is over.
-local function hold(self, now, objection, report)
-  for key, entry in pairs(self.candidates) do
-    local till = entry.at + self.settings.hold
-    if now < till then
-      self.candidates[key] = nil
-      entry.barred = objection(entry.one)
-      if not entry.barred then
-        self.held[key] = till
-        table.insert(report.held, key)
-      end
+-- Retains those that went within the window, each until its own time is over.
+local function retain(self, now, objection, report)
+  for key, departure in pairs(self.candidates) do
+    local till = departure.at + self.settings.hold
+    self.candidates[key] = nil
+    if now < till and not objection(departure.one) then
+      self.retained[key] = till
+      table.insert(report.held, key)
     end
   end
 end
 
+local function protect(self, mass, now, objection, report)
+  if not self:is_retaining() then
+    self.mass = {were = mass.were, returned = {}}
+    report.mass = mass
+  end
+  self.mass.were = math.max(self.mass.were or 0, mass.were)
+  retain(self, now, objection, report)
+end
+
+-- Returns those that are there and those that are retained, sorted by key.
 local function merge(self)
   local list = table.move(self.present, 1, #self.present, 1, {})
-  for key in pairs(self.held) do
+  self.review_at = math.huge
+  for key, till in pairs(self.retained) do
     list[#list + 1] = self.gone[key].one
+    self.review_at = math.min(self.review_at, till)
   end
   table.sort(list, function(a, b) return a.key < b.key end)
   return list
@@ -280,38 +312,37 @@ local function sorted(report)
   return report
 end
 
---- Adds the suspects to the instances that there are.
+--- Adds the retained instances to the instances that there are.
 -- @tparam {instance,...} instances sorted by key, each key once
 -- @tparam number now seconds
--- @tparam function objection returns, for an instance, why it may not be a
---   suspect, or nil
--- @treturn {instance,...} sorted by key; without suspects the very table given
+-- @tparam function objection returns, for an instance, why it may not be
+--   retained, or nil
+-- @treturn {instance,...} sorted by key; where none is retained the very table
+--   given
 -- @treturn report
 function guard:take(instances, now, objection)
   local report = {held = {}, left = {}}
   if self.settings.hold == 0 then
+    self.present = instances
     return instances, report
   end
   pass_time(self, now)
-  note(self, instances, now, objection, report)
-  review(self, now, objection, report)
-  report.mass = not self:is_guarding() and count(self) or nil
-  if report.mass or self:is_guarding() then
-    hold(self, now, objection, report)
+  local is_less = note(self, instances, now, objection, report)
+  if self:is_retaining() then
+    review(self, now, objection, report)
   end
-  return self:is_guarding() and merge(self) or instances, sorted(report)
+  local mass = is_less and count(self)
+  if mass then
+    protect(self, mass, now, objection, report)
+  end
+  self.review_at = nil
+  return self:is_retaining() and merge(self) or instances, sorted(report)
 end
 
---- Tells whether there are suspects, which time and checks may end.
+--- Tells whether instances are retained, which time and checks may end.
 -- @treturn boolean
-function guard:is_guarding()
-  return next(self.held) ~= nil
-end
-
---- Returns the suspects.
--- @treturn {[string]=number} until when each stays at most, by key
-function guard:suspects()
-  return self.held
+function guard:is_retaining()
+  return next(self.retained) ~= nil
 end
 
 return guard

@@ -9,10 +9,10 @@ local commands = require("synapse.haproxy.commands")
 local instance_list = require("synapse.instances.list")
 local growth = require("synapse.haproxy.add_server")
 local guard = require("synapse.service.guard")
-local holds = require("synapse.service.operator_state")
 local ledger = require("synapse.haproxy.actual")
 local names = require("synapse.service.host_names")
 local news = require("synapse.service.summary")
+local operator_state = require("synapse.service.operator_state")
 local placement = require("synapse.service.placement")
 local target = require("synapse.haproxy.target")
 local wanted = require("synapse.service.wanted")
@@ -21,7 +21,11 @@ local service = {}
 service.__index = service
 
 local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
-  addresses = {}}
+  addresses = {}, departed = {}}
+
+-- For so many seconds at least the state that an operator gave an instance
+-- survives the instance.
+local KEEP_STATE = 60
 
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
 local function objection(self, one)
@@ -69,7 +73,10 @@ function service.new(deps)
     ledger = known,
     actual = known.actual,
     refusals = known.refusals,
-    held = record.held,
+    operator = operator_state.new({
+      states = record.held, departed = record.departed or {}, now = deps.now,
+      keep = math.max(deps.config.guard.hold, KEEP_STATE),
+    }),
     revision = 0,
     drift = 0,
     news = news.new(),
@@ -121,8 +128,11 @@ local function replace(self, found)
   report_objections(self, found)
   local left, touched = self.placement:change(found)
   for _, one in ipairs(found.removed) do
-    self.held[one.key] = nil
+    self.operator:leave(one.key)
     self.names:forget(one.key)
+  end
+  for _, one in ipairs(found.added) do
+    self.operator:come(one.key)
   end
   for _, slot in ipairs(left) do
     self.ledger:vacate(slot)
@@ -138,7 +148,7 @@ local function touch_suspects(self)
     touch(self, key)
   end
   self.suspects = {}
-  for key in pairs(self.choice:suspects()) do
+  for key in pairs(self.choice:retained()) do
     self.suspects[key] = true
     touch(self, key)
   end
@@ -183,7 +193,7 @@ end
 --- Tells whether it has suspects, see `synapse.service.guard`.
 -- @treturn boolean
 function service:has_suspects()
-  return self.choice:has_suspects()
+  return self.choice:has_retained()
 end
 
 --- Looks again at its suspects, see `synapse.service.guard`.
@@ -192,11 +202,12 @@ function service:review()
   return not self.held_at and follow(self, self.choice:review())
 end
 
-local MISPLACED = {addr = true, fqdn = true}
+local MISPLACED = {addr = true, fqdn = true, health = true}
 
 --- Returns what a slot is to be. An instance whose address was refused must not
--- be served from the address that the slot had before; any other refusal leaves
--- the slot as it is.
+-- be served from the address that the slot had before, nor one that HAProxy
+-- would not take for down until its check passes; any other refusal leaves the
+-- slot as it is.
 -- @tparam string slot
 -- @treturn ?server nil: it is to be empty
 function service:target_of(slot)
@@ -209,7 +220,9 @@ function service:target_of(slot)
   local declared = self.deps.declared[slot]
   return target.server(one, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
-    hold = self.held[one.key], address = self.names.addresses[one.key],
+    hold = self.operator.states[one.key],
+    is_retained = self.choice:retained()[one.key] ~= nil,
+    address = self.names.addresses[one.key],
   })
 end
 
@@ -432,8 +445,8 @@ function service:observe(states)
   local was_known = self.known
   drop_missing(self, states)
   self.known, self.asking = true, false
-  local changes, found
-  self.held, changes = holds.observe(self.placement.placed, self.held,
+  local found
+  local changes = self.operator:observe(self.placement.placed,
     self.ledger.acknowledged, states)
   for i, slot in ipairs(self.placement.pool) do
     if self.ledger:take(slot, states[slot], i) then
@@ -490,8 +503,8 @@ function service:record()
     name = self.name, path = self.deps.config.path,
     read_as = not self.choice.is_old and self.deps.config.read_as or nil,
     instances = self.choice.wanted, placed = self.placement.placed,
-    held = self.held, suspects = self.choice:suspects(),
-    addresses = self.names.addresses,
+    held = self.operator.states, departed = self.operator:departed(),
+    suspects = self.choice:retained(), addresses = self.names.addresses,
   }
 end
 

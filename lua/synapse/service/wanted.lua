@@ -1,16 +1,21 @@
 --- Which instances one service wants, and where they are from.
 --
 -- What is in ZooKeeper goes through the guard, then through the service's
--- policy. The result and what led to it are kept here.
+-- policy. While ZooKeeper has no instance, the previous ones count as if they
+-- were registered. The result and what led to it are kept here.
 --
 -- @module synapse.service.wanted
 
-local instance_list = require("synapse.instances.list")
 local guard = require("synapse.service.guard")
+local instance_list = require("synapse.instances.list")
 local news = require("synapse.service.summary")
 
 local wanted = {}
 wanted.__index = wanted
+
+-- Only a registered instance may lead, so there is nothing to retain where one
+-- leads.
+local NO_GUARD = {window = 1, share = 1, hold = 0}
 
 local function is_before(a, b)
   if a.sequence ~= b.sequence then
@@ -23,13 +28,15 @@ end
 --
 -- It is the one with the smallest sequence, so the one that has been registered
 -- longest. An instance without a sequence cannot be compared and is never
--- elected.
+-- elected, and neither is one with weight 0: it gets no traffic.
 -- @tparam {instance,...} instances
 -- @treturn {instance,...} the leader alone, or nobody
 function wanted.leader(instances)
   local leader
   for _, one in ipairs(instances) do
-    if one.sequence and (not leader or is_before(one, leader)) then
+    if one.sequence and one.weight ~= 0 and
+      (not leader or is_before(one, leader))
+    then
       leader = one
     end
   end
@@ -47,30 +54,26 @@ local function with_defaults(service, instances)
   return instance_list.new(all):list()
 end
 
-local function candidates(service, instances, previous)
+local function candidates(service, instances)
   if #instances > 0 then
     return with_defaults(service, instances), "zookeeper"
   elseif #service.default_servers > 0 then
     return instance_list.new(service.default_servers):list(), "default"
-  elseif service.use_previous_backends and #previous > 0 then
-    return previous, "previous"
   end
   return {}, "zookeeper"
 end
 
 --- Lists the wanted instances of a service, each host:port once.
 --
--- None in ZooKeeper: the default servers where there are any, else those of
--- before with `use_previous_backends`, else none. With `leader_election`, the
--- leader among these alone.
+-- Where there are none, the default servers. With `leader_election`, the leader
+-- among these alone.
 -- @tparam service service from the configuration
--- @tparam {instance,...} instances in ZooKeeper, as `instance_list:list` does
--- @tparam {instance,...} previous what this function returned before
+-- @tparam {instance,...} instances that there are, as `instance_list:list` does
 -- @treturn {instance,...} sorted by key
--- @treturn string where they are from: "zookeeper", "default", "previous"; or
---   "nobody" where none of them can be the leader
-function wanted.of(service, instances, previous)
-  local chosen, source = candidates(service, instances, previous)
+-- @treturn string where they are from: "zookeeper" or "default"; or "nobody"
+--   where none of them can be the leader
+function wanted.of(service, instances)
+  local chosen, source = candidates(service, instances)
   if not service.leader_election or #chosen == 0 then
     return chosen, source
   end
@@ -91,18 +94,22 @@ end
 --- Begins with what the last run left, else with the default servers.
 -- @tparam table deps
 --   `config`: the service's configuration; `record`: its part of the snapshot;
---   `objection(instance)`: why one may not be a suspect, or nil; `now()`; `log`
--- @treturn wanted with `wanted`: instances, sorted by key
+--   `objection(instance)`: why one may not be retained, or nil;
+--   `now()`; `log`
+-- @treturn wanted with `wanted`: instances, sorted by key; `source`: where they
+--   are from, as `wanted.of` tells, or "previous"
 function wanted.new(deps)
+  local config = deps.config
   local previous = instance_list.new(from_znodes(deps.record.instances)):list()
-  local instances, source = wanted.of(deps.config, previous, {})
+  local instances, source = wanted.of(config, previous)
   local is_old = deps.record.is_old == true
-  local guarded = guard.new(deps.config.guard, is_old and {} or previous,
-    deps.record.suspects, deps.now())
+  local guarded = guard.new(config.leader_election and NO_GUARD or config.guard,
+    is_old and {} or previous, deps.record.suspects, deps.now())
   return setmetatable({
     deps = deps,
     guard = guarded,
     instances = guarded.present,
+    previous = previous,
     wanted = instances,
     source = #previous > 0 and "previous" or source,
     is_old = is_old,
@@ -117,18 +124,18 @@ local function report_source(self)
   elseif self.source == "default" then
     log:warning("%s: no instance in ZooKeeper, using default_servers", name)
   elseif self.source == "nobody" then
-    log:warning("%s: no instance has a sequence, so none can be the leader",
-      name)
+    log:warning("%s: no instance has a sequence and a weight above 0, so " ..
+      "none can be the leader", name)
   end
 end
 
--- One line for all that are suspects no more for the same reason.
+-- One line for all that are no longer retained for the same reason.
 local function report_left(self, left)
   local keys = {}
   for i, one in ipairs(left) do
     keys[#keys + 1] = one.key
     if not left[i + 1] or left[i + 1].why ~= one.why then
-      self.deps.log:info("%s: %s suspected no more: %s",
+      self.deps.log:info("%s: %s no longer retained: %s",
         self.deps.config.name, news.names(keys), one.why)
       keys = {}
     end
@@ -140,26 +147,50 @@ local function report_guard(self, report)
   local settings, mass = self.deps.config.guard, report.mass
   if #report.held > 0 then
     local event = mass and string.format("%d of %d instances are gone " ..
-      "within %g s: ", mass.lost, mass.were, settings.window) or ""
-    log:warning("%s: %s%s kept as suspects while HAProxy's checks pass, " ..
-      "%g s at most", name, event, news.names(report.held), settings.hold)
+      "within %g s, %d left: ", mass.lost, mass.were, settings.window,
+      mass.left) or ""
+    log:warning("%s: %s%s retained while HAProxy's checks pass, %g s at most",
+      name, event, news.names(report.held), settings.hold)
   end
   report_left(self, report.left)
-  return #report.held + #report.left > 0
+end
+
+-- Returns the instances that count as registered, and whether these are the
+-- previous ones. An empty list says that the service is gone or that the
+-- ensemble lost it, and nobody can tell which. The first instance that
+-- registers again is then one of many and not the only one.
+local function registered(self, instances)
+  local config = self.deps.config
+  if #instances > 0 or #config.default_servers > 0 or
+    not config.use_previous_backends or self.is_old
+  then
+    return instances, false
+  end
+  return self.previous, #self.previous > 0
+end
+
+-- Runs the guard, and returns the instances that there are.
+local function guarded(self, instances)
+  local list, is_previous = registered(self, instances)
+  local there, report =
+    self.guard:take(list, self.deps.now(), self.deps.objection)
+  if not is_previous then
+    self.previous = #instances > 0 and there or {}
+    report_guard(self, report)
+  end
+  return there, is_previous, #report.held + #report.left > 0
 end
 
 --- Takes the instances that are in ZooKeeper now.
 -- @tparam {instance,...} instances sorted by key, each key once
 -- @treturn difference what this changes of the instances wanted
--- @treturn boolean whether other ones are suspects than before
+-- @treturn boolean whether other ones are retained than before
 function wanted:take(instances)
-  local there, report =
-    self.guard:take(instances, self.deps.now(), self.deps.objection)
-  local chosen, source = wanted.of(self.deps.config, there,
-    self.is_old and {} or self.wanted)
+  local there, is_previous, is_guarded = guarded(self, instances)
+  local chosen, source = wanted.of(self.deps.config, there)
+  source = is_previous and source == "zookeeper" and "previous" or source
   local found = instance_list.difference(self.wanted, chosen)
   self.instances, self.wanted, self.is_old = instances, chosen, false
-  local is_guarded = report_guard(self, report)
   if source ~= self.source then
     self.source = source
     report_source(self)
@@ -167,23 +198,23 @@ function wanted:take(instances)
   return found, is_guarded
 end
 
---- Looks again at the suspects: time passes and checks fail.
+--- Looks again at the retained instances: time passes and checks fail.
 -- @treturn difference
 -- @treturn boolean
 function wanted:review()
   return self:take(self.instances)
 end
 
---- Returns the suspects.
--- @treturn {[string]=number} until when each stays at most, by key
-function wanted:suspects()
-  return self.guard:suspects()
+--- Returns until when each retained instance stays at most.
+-- @treturn {[string]=number} by key
+function wanted:retained()
+  return self.guard.retained
 end
 
 --- Tells whether there are any.
 -- @treturn boolean
-function wanted:has_suspects()
-  return self.guard:is_guarding()
+function wanted:has_retained()
+  return self.guard:is_retaining()
 end
 
 return wanted

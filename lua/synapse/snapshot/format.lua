@@ -28,8 +28,8 @@ local HOLDS = {maint = true, drain = true}
 --- Returns one service's part of a snapshot, as text.
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
 --   `instances`, `placed` (key by slot) and `held` (by key), `suspects`, until
---   when each stays (by key), and `addresses`, the last one of each host name
---   (by key)
+--   when each stays (by key), `addresses`, the last one of each host name
+--   (by key), and `departed`, see `synapse.service.operator_state`
 -- @treturn string
 function snapshot.encode_service(record)
   local slot_of, list = {}, {}
@@ -46,9 +46,14 @@ function snapshot.encode_service(record)
       hold = record.held[one.key], suspect = record.suspects[one.key],
     }
   end
+  local departed = {}
+  for key, state in pairs(record.departed) do
+    table.insert(departed,
+      {instance = key, state = state.state, till = state.till})
+  end
   return cjson.encode({
     name = record.name, path = record.path, read_as = record.read_as,
-    instances = list,
+    instances = list, departed = #departed > 0 and departed or nil,
   })
 end
 
@@ -91,6 +96,17 @@ local function decode_instance(record, fields)
     nil
 end
 
+local function decode_departed(record, list)
+  for _, fields in ipairs(type(list) == "table" and list or {}) do
+    if type(fields) == "table" and string_or_nil(fields.instance, 300) and
+      HOLDS[fields.state] and finite_or_nil(fields.till)
+    then
+      record.departed[fields.instance] =
+        {state = fields.state, till = fields.till}
+    end
+  end
+end
+
 local function decode_service(fields)
   if type(fields) ~= "table" or type(fields.name) ~= "string" or
     type(fields.path) ~= "string" or type(fields.instances) ~= "table"
@@ -101,10 +117,12 @@ local function decode_service(fields)
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
     instances = {}, placed = {}, held = {}, suspects = {}, addresses = {},
+    departed = {},
   }
   for _, one in ipairs(fields.instances) do
     decode_instance(record, one)
   end
+  decode_departed(record, fields.departed)
   return record
 end
 

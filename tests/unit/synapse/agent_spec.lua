@@ -155,7 +155,7 @@ describe("the agent", function()
       znode = "a_1"}
     new({config_of("web")}, {web = {name = "web", path = "/web",
       instances = {made}, placed = {s2 = made.key}, held = {},
-      suspects = {}, addresses = {}}})
+      suspects = {}, addresses = {}, departed = {}}})
     one:fill()
     assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
   end)
@@ -164,7 +164,7 @@ describe("the agent", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
     new({config_of("web")}, {web = {name = "web", path = "/staging",
       instances = {made}, placed = {}, held = {},
-      suspects = {}, addresses = {}}})
+      suspects = {}, addresses = {}, departed = {}}})
     one:fill()
     assert.are.same({}, sent)
   end)

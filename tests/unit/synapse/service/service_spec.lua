@@ -74,6 +74,14 @@ describe("a service", function()
     end
   end
 
+  local function keys(instances)
+    local list = {}
+    for i, each in ipairs(instances) do
+      list[i] = each.key
+    end
+    return list
+  end
+
   -- Brings it to the given instances, all acknowledged.
   local function settle(...)
     one:observe(as_told())
@@ -392,6 +400,56 @@ describe("a service", function()
     assert.are.equal(slot, slot_of(1))
   end)
 
+  -- A znode that went and came back took an operator's maint with it.
+  describe("whose instance an operator has put into maint", function()
+    before_each(function()
+      settle(instance(1), instance(2))
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      one:update({instance(2)})
+      apply()
+    end)
+
+    it("has it in maint when it comes back", function()
+      clock.pass(59)
+      one:update({instance(1), instance(2)})
+      apply()
+      assert.are.equal("maint", one.actual[slot_of(1)].admin)
+    end)
+
+    it("has it in maint when it comes back after a reload", function()
+      local record = one:record()
+      clock.pass(30)
+      new(nil, record)
+      settle(instance(1), instance(2))
+      assert.are.equal("maint", one.actual[slot_of(1)].admin)
+    end)
+
+    it("forgets it after the guard's hold", function()
+      clock.pass(60)
+      one:update({instance(1), instance(2)})
+      apply()
+      assert.are.equal("ready", one.actual[slot_of(1)].admin)
+    end)
+  end)
+
+  -- An instance that had left was the leader: its sequence was the smallest.
+  it("never has a leader that is not registered", function()
+    new({leader_election = true})
+    local all = {}
+    for i = 1, 5 do
+      all[i] = instance(i)
+      all[i].sequence = i
+    end
+    settle(table.unpack(all))
+    clock.pass(10)
+    one:update({all[5]})
+    assert.are.same({"10.0.0.5:80"}, keys(one.choice.wanted))
+    one:update({})
+    assert.are.same({"10.0.0.5:80"}, keys(one.choice.wanted))
+  end)
+
   describe("that loses most of its instances at once", function()
     -- Four instances, of which the first one has gone already.
     before_each(function()
@@ -415,9 +473,40 @@ describe("a service", function()
         assert.are.equal("set server www/" .. slot_of(1) .. " state ready",
           texts()[1])
         assert.are.equal(1, log.count("warning: web: 3 of 4 instances are " ..
-          "gone within 10 s: 3 instances (10.0.0.1:80, 10.0.0.2:80, " ..
-          "10.0.0.3:80) kept as suspects while HAProxy's checks pass, 60 s"))
+          "gone within 10 s, 1 left: 3 instances (10.0.0.1:80, 10.0.0.2:80, " ..
+          "10.0.0.3:80) retained while HAProxy's checks pass, 60 s at most"))
       end)
+
+    -- An instance that came back from maint was in traffic at once, whether it
+    -- still lived or not.
+    it("brings them back as down, so that a check has to pass first",
+      function()
+        lose_most()
+        local slot = slot_of(1)
+        assert.are.same({
+          "set server www/" .. slot .. " state ready",
+          "set server www/" .. slot .. " health down",
+          "show servers state www",
+        }, texts())
+        apply()
+        assert.are.equal("fails", one.actual[slot].check)
+        one:review()
+        assert.are.equal(slot, slot_of(1))
+      end)
+
+    it("takes one out again whose health HAProxy would not set", function()
+      lose_most()
+      local slot = slot_of(1)
+      for _, command in ipairs(one:plan()[1]) do
+        one:sent(command)
+        if command.field == "health" then
+          one:refuse(command, "No.")
+        else
+          one:done(command)
+        end
+      end
+      assert.are.equal("set server www/" .. slot .. " state maint", texts()[1])
+    end)
 
     it("asks HAProxy at once how their checks are", function()
       lose_most()
@@ -434,13 +523,13 @@ describe("a service", function()
       assert.is_true(one:review())
       assert.are.same("set server www/" .. slot .. " state maint", texts()[1])
       assert.are.equal(1, log.count("info: web: 1 instance (10.0.0.3:80) " ..
-        "suspected no more: HAProxy's check fails"))
+        "no longer retained: HAProxy's check fails"))
     end)
 
     it("keeps none whose slot another one has", function()
       one:update({instance(2), instance(3), instance(4), instance(5)})
       assert.is_string(slot_of(5))
-      one:update({instance(4), instance(5)})
+      one:update({instance(5)})
       assert.is_nil(slot_of(1))
       assert.is_string(slot_of(2))
     end)
@@ -455,14 +544,59 @@ describe("a service", function()
       assert.is_string(slot_of(1))
     end)
 
-    it("has the policy decide when the time of all is over", function()
-      one:update({})
-      assert.are.equal(0, log.count("no instance in ZooKeeper"))
-      assert.is_true(one:has_suspects())
+    it("lets them go when their time is over", function()
+      lose_most()
       clock.pass(60)
       one:review()
       assert.is_false(one:has_suspects())
+      assert.are.same({"10.0.0.4:80"}, keys(one.choice.wanted))
+    end)
+
+    -- Checks that failed one by one left ten instances, nine, ... one, and the
+    -- last one was the "previous list" that got all traffic for good.
+    it("keeps the whole last list while ZooKeeper has none, whatever HAProxy's "
+      .. "checks find", function()
+      lose_most()
+      apply()
+      one:update({})
+      for last = 1, 3 do
+        local states = as_told()
+        states[slot_of(last)].check = "fails"
+        one:observe(states)
+        one:review()
+      end
+      clock.pass(60)
+      one:review()
+      assert.are.equal(4, #one.choice.wanted)
+      assert.are.equal("previous", one.choice.source)
       assert.are.equal(1, log.count("no instance in ZooKeeper, the 4 prev"))
+    end)
+
+    it("keeps the previous ones for a while when the first one registers again",
+      function()
+        one:update({instance(1), instance(2), instance(3), instance(4)})
+        one:update({})
+        clock.pass(600)
+        one:update({instance(2)})
+        assert.are.equal(4, #one.choice.wanted)
+        clock.pass(60)
+        one:review()
+        assert.are.same({"10.0.0.2:80"}, keys(one.choice.wanted))
+      end)
+
+    -- The instance came back into traffic that an operator had put into maint.
+    it("brings one back in the operator's state", function()
+      one:update({instance(1), instance(2), instance(3), instance(4)})
+      apply()
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      one:update({instance(2), instance(3), instance(4)})
+      apply()
+      lose_most()
+      assert.are.equal("maint", one:target()[slot_of(1)].admin)
+      apply()
+      assert.are.equal("maint", one.actual[slot_of(1)].admin)
     end)
 
     it("has them in its record", function()

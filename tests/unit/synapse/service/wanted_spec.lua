@@ -15,7 +15,7 @@ end
 describe("the instances wanted", function()
   it("are those in ZooKeeper", function()
     local instances = {made("a:1", 2), made("b:1", 1)}
-    local list, source = wanted.of(service(), instances, {})
+    local list, source = wanted.of(service(), instances)
     assert.are.same({made("a:1", 2), made("b:1", 1)}, list)
     assert.are.equal("zookeeper", source)
   end)
@@ -23,38 +23,24 @@ describe("the instances wanted", function()
   it("have each default server once, sorted", function()
     local b, a = made("b:1"), made("a:1")
     assert.are.same({a, b}, (wanted.of(
-      service({default_servers = {b, a, made("b:1")}}), {}, {})))
+      service({default_servers = {b, a, made("b:1")}}), {})))
   end)
 
   it("are the default servers when ZooKeeper has none", function()
     local default = made("d:1")
     local list, source = wanted.of(
-      service({default_servers = {default}}), {}, {made("a:1", 1)})
+      service({default_servers = {default}}), {})
     assert.are.same({default}, list)
     assert.are.equal("default", source)
   end)
 
-  it("are the previous ones without default servers", function()
-    local previous = {made("a:1", 1)}
-    local list, source = wanted.of(service(), {}, previous)
-    assert.are.same(previous, list)
-    assert.are.equal("previous", source)
-  end)
-
-  it("are none without use_previous_backends", function()
-    local list, source = wanted.of(
-      service({use_previous_backends = false}), {}, {made("a:1", 1)})
-    assert.are.same({}, list)
-    assert.are.equal("zookeeper", source)
-  end)
-
-  it("are none when there never were any", function()
-    assert.are.same({}, (wanted.of(service(), {}, {})))
+  it("are none where there is nothing", function()
+    assert.are.same({}, (wanted.of(service(), {})))
   end)
 
   it("leave what was given as it was", function()
     local given = {made("b:1"), made("a:1")}
-    wanted.of(service({default_servers = given}), {}, {})
+    wanted.of(service({default_servers = given}), {})
     assert.are.equal("b:1", given[1].key)
   end)
 
@@ -63,22 +49,19 @@ describe("the instances wanted", function()
     found.znode = "a_0000000001"
     local policy = service({default_servers = {default, made("a:1")},
       keep_default_servers = true})
-    assert.are.same({found, default}, (wanted.of(policy, {found}, {})))
-    assert.are.same({made("a:1"), default}, (wanted.of(policy, {}, {})))
+    assert.are.same({found, default}, (wanted.of(policy, {found})))
+    assert.are.same({made("a:1"), default}, (wanted.of(policy, {})))
   end)
 
   it("are the leader alone, of whatever there is", function()
     local policy = service({leader_election = true})
     local all = {made("a:1", 9), made("b:1", 8)}
-    assert.are.same({all[2]}, (wanted.of(policy, all, {})))
-    local list, source = wanted.of(policy, {}, {all[2]})
-    assert.are.same({all[2]}, list)
-    assert.are.equal("previous", source)
+    assert.are.same({all[2]}, (wanted.of(policy, all)))
   end)
 
   it("are nobody where nobody can be the leader", function()
     local list, source = wanted.of(service({leader_election = true}),
-      {made("a:1"), made("b:1")}, {})
+      {made("a:1"), made("b:1")})
     assert.are.same({}, list)
     assert.are.equal("nobody", source)
   end)
@@ -100,6 +83,11 @@ describe("the leader", function()
   it("is the first by key where two sources have the same sequence", function()
     local first = made("a:1", 1)
     assert.are.same({first}, wanted.leader({made("b:1", 1), first}))
+  end)
+
+  it("is never one that says by its weight that it goes", function()
+    local second = made("b:1", 2)
+    assert.are.same({second}, wanted.leader({made("a:1", 1, 0), second}))
   end)
 
   it("is nobody among nobody", function()

@@ -113,16 +113,16 @@ describe("a journal", function()
       server.check = "passes"
     end
     clock.pass(11)
-    one:update({})
+    one:update({instance(4)})
     apply()
     assert.are.equal("suspect", book:look(one, turn).instances[3].state)
     assert.are.same({"10.0.0.1:80 ready -> suspect",
       "10.0.0.2:80 ready -> suspect", "10.0.0.3:80 ready -> suspect"},
-      table.move(events(), 4, 6, 1, {}))
+      table.move(events(), 5, 7, 1, {}))
     clock.pass(60)
     one:review()
     apply()
-    assert.are.equal("10.0.0.1:80 suspect -> ready", events()[7])
+    assert.are.equal("10.0.0.1:80 suspect -> absent", events()[8])
   end)
 
   it("takes what the last run left for granted", function()
