@@ -7,12 +7,13 @@
  *   closing   the sessions are closed, on the worker
  *   over      the loop runs out of handles
  *
- * Only queue_wake() is called on other threads.
+ * Only queue_wake() and read_config() are called on other threads.
  * SPDX-License-Identifier: MIT
  */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -26,7 +27,7 @@
 #include "nerve/config/read.h"
 #include "nerve/daemon.h"
 #include "nerve/log.h"
-#include "nerve/observe/telemetry.h"
+#include "nerve/observe/metrics.h"
 #include "nerve/operator/control.h"
 #include "nerve/operator/holds.h"
 #include "nerve/options.h"
@@ -35,8 +36,7 @@
 #include "nerve/process/systemd.h"
 #include "nerve/process/upgrade.h"
 #include "nerve/process/watchdog.h"
-#include "nerve/reload.h"
-#include "nerve/services/lateness.h"
+#include "nerve/services/schedule.h"
 #include "nerve/services/services.h"
 #include "nerve/signals.h"
 
@@ -47,6 +47,65 @@
 #define CLOSING_MS  1600 /* since the signal; then the process just ends */
 #define FLUSH_MS    100
 #define BEAT_MS     10000
+
+/* Reads the configuration anew, without holding up the loop. */
+struct reload { /* zeroed but for what is borrowed, which comes first */
+    uv_loop_t *loop;
+    const char *path;
+    const char *instance_id; /* or NULL: the file's */
+    void (*done)(void *arg, struct config *config, const char *problem);
+    void *arg;
+    uv_work_t work;
+    struct config *config; /* owned */
+    struct error err;
+    bool reading;
+    bool again; /* asked for while it was being read */
+    bool closed;
+};
+
+static void reload_start(struct reload *r);
+
+/* A thread of libuv's; it alone touches <config> and <err> while <reading>. */
+static void read_config(uv_work_t *work) {
+    struct reload *r = work->data;
+
+    r->config = config_load(r->path, r->instance_id, &r->err);
+}
+
+static void on_read(uv_work_t *work, int status) {
+    struct reload *r = work->data;
+    struct config *config = r->config;
+
+    r->config = NULL;
+    r->reading = false;
+    if (status == 0 && !r->closed && !r->again) {
+        r->done(r->arg, config, r->err.text);
+        return;
+    }
+    config_free(config);
+    if (!r->closed)
+        reload_start(r);
+}
+
+/* Reads the configuration and calls <done>. Asked for once more meanwhile, it
+ * is read once more. */
+static void reload_start(struct reload *r) {
+    r->again = r->reading;
+    if (r->reading || r->closed)
+        return;
+    r->reading = true;
+    r->work.data = r;
+    memset(&r->err, 0, sizeof(r->err));
+    uv_queue_work(r->loop, &r->work, read_config, on_read);
+}
+
+/* <done> is not called any more. The loop may not end before what is being
+ * read is read. */
+static void reload_close(struct reload *r) {
+    r->closed = true;
+    if (r->reading)
+        uv_cancel((uv_req_t *)&r->work);
+}
 
 struct daemon {
     struct log *log; /* borrowed */
@@ -68,7 +127,7 @@ struct daemon {
     struct control *control;     /* owned */
     struct heartbeat *heartbeat; /* owned */
     struct watchdog *watchdog;   /* owned, or NULL */
-    struct telemetry *telemetry; /* owned */
+    struct metrics *metrics;     /* owned */
     struct reload reload;
     struct upgrade upgrade;
 };
@@ -117,8 +176,8 @@ static void close_loop(struct daemon *d) {
     d->heartbeat = NULL;
     watchdog_close(d->watchdog);
     d->watchdog = NULL;
-    telemetry_close(d->telemetry);
-    d->telemetry = NULL;
+    metrics_close(d->metrics);
+    d->metrics = NULL;
     if (d->queue)
         queue_set_wake(d->queue, NULL, NULL);
     uv_close((uv_handle_t *)&d->wake, NULL);
@@ -225,7 +284,7 @@ static void use_config(struct daemon *d, struct config *config) {
     }
     use_heartbeat(d, config);
     watchdog_use(d->watchdog, config->watchdog_s);
-    telemetry_reload(d->telemetry, config);
+    metrics_reload(d->metrics, config);
     log_line(d->log, LEVEL_INFO, "reloaded as %s, %zu service%s",
              config->instance_id, config->service_count,
              config->service_count == 1 ? "" : "s");
@@ -239,7 +298,7 @@ static void on_reloaded(void *arg, struct config *config, const char *problem) {
     } else {
         log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
                  problem);
-        telemetry_reload(d->telemetry, NULL);
+        metrics_reload(d->metrics, NULL);
     }
     config_free(config);
     notify_ready();
@@ -278,10 +337,10 @@ static int open_parts(struct daemon *d, struct config *config,
     env.worker = d->closer = worker_new();
     env.check.curl = d->curl = curl_loop_new(&d->loop);
     env.check.late = &d->late;
-    d->telemetry = telemetry_new(&d->loop, d->log, &d->late);
-    if (!d->queue || !d->closer || !d->curl || !d->telemetry)
+    d->metrics = metrics_new(&d->loop, d->log, &d->late);
+    if (!d->queue || !d->closer || !d->curl || !d->metrics)
         return -1;
-    env.check.statsd = telemetry_statsd(d->telemetry);
+    env.check.statsd = metrics_statsd(d->metrics);
     queue_set_wake(d->queue, wake_loop, &d->wake);
     session_log_to(d->queue);
     d->holds.queue = d->queue;
@@ -300,7 +359,7 @@ static int open_parts(struct daemon *d, struct config *config,
                  "watchdog: no thread for it; a loop that hangs is not "
                  "noticed");
     d->upgrade.roster = d->roster;
-    telemetry_start(d->telemetry, d->roster, config);
+    metrics_start(d->metrics, d->roster, config);
     if (from && roster_restore(d->roster, from) != 0)
         return -1;
     return roster_apply(d->roster, config, from != NULL);

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,24 @@
 #include <unistd.h>
 
 #include "nerve/checks/child.h"
-#include "nerve/checks/last_line.h"
+
+static void add_byte(struct last_line *l, char byte) {
+    if (byte == '\n' || byte == '\r' || byte == '\0') {
+        l->ended = true;
+        return;
+    }
+    if (l->ended)
+        l->length = 0;
+    l->ended = false;
+    if (l->length + 1 < sizeof(l->text))
+        l->text[l->length++] = byte;
+    l->text[l->length] = '\0';
+}
+
+void last_line_add(struct last_line *l, const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        add_byte(l, bytes[i]);
+}
 
 #define LAST_READS 16 /* of what an ended program has left in the pipe */
 

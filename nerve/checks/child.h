@@ -8,9 +8,18 @@
 #ifndef NERVE_CHECKS_CHILD_H
 #define NERVE_CHECKS_CHILD_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include <uv.h>
 
 struct child;
+
+struct last_line {  /* zeroed to start with */
+    char text[160]; /* its beginning; NUL-terminated */
+    size_t length;
+    bool ended; /* the next byte begins another */
+};
 
 /* Called when the program ended: <status> is what it exited with, or minus the
  * signal that ended it; <line> is the last line of its output, borrowed during
@@ -32,5 +41,8 @@ void child_kill(struct child *child);
 
 /* Returns how many programs run, or were killed and have to be waited for. */
 unsigned int child_count(void);
+
+/* Takes the next <length> bytes of the output. Empty lines do not count. */
+void last_line_add(struct last_line *l, const char *bytes, size_t length);
 
 #endif

@@ -6,20 +6,122 @@
  */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <uv.h>
 
 #include "csrc/base/text.h"
 #include "nerve/config/read.h"
+#include "nerve/log.h"
+#include "nerve/measure/histogram.h"
 #include "nerve/measure/prometheus.h"
 #include "nerve/measure/statsd.h"
-#include "nerve/observe/health_page.h"
+#include "nerve/observe/http_server.h"
 #include "nerve/observe/metrics.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
-#include "nerve/services/lateness.h"
-#include "nerve/services/service.h"
+#include "nerve/services/health.h"
+#include "nerve/services/schedule.h"
 #include "nerve/services/services.h"
 #include "nerve/services/watcher.h"
+
+/* What is shown; all borrowed. */
+struct shown {
+    const struct roster *roster;
+    const struct lateness *late;
+    const struct statsd *statsd;
+    struct histogram loop_lag; /* how late the loop came to its timers */
+    uint64_t reloads;          /* that were carried out */
+    uint64_t refused_reloads;
+};
+
+struct loop_lag {
+    struct histogram *histogram; /* borrowed */
+    uv_timer_t timer;
+    uint64_t due_ms;
+};
+
+#define INTERVAL_MS 1000
+
+static void on_timer(uv_timer_t *timer) {
+    struct loop_lag *l = timer->data;
+    uint64_t now = uv_now(timer->loop);
+
+    histogram_add(l->histogram, (now - l->due_ms) * 1000);
+    l->due_ms = now + INTERVAL_MS;
+    uv_timer_start(timer, on_timer, INTERVAL_MS, 0);
+}
+
+/* Looks every second, and counts in <histogram>, which it keeps borrowed until
+ * loop_lag_close(). */
+static void loop_lag_start(struct loop_lag *l, uv_loop_t *loop,
+                           struct histogram *histogram) {
+    l->histogram = histogram;
+    uv_timer_init(loop, &l->timer);
+    l->timer.data = l;
+    l->due_ms = uv_now(loop) + INTERVAL_MS;
+    uv_timer_start(&l->timer, on_timer, INTERVAL_MS, 0);
+}
+
+/* Ends it; <closed> is called when <l> may be freed. */
+static void loop_lag_close(struct loop_lag *l, uv_close_cb closed) {
+    uv_close((uv_handle_t *)&l->timer, closed);
+}
+
+const char *health_trouble(enum health_state state, bool connected,
+                           bool registered, bool settled) {
+    if (state == HEALTH_UNKNOWN)
+        return "not checked yet";
+    if (!connected)
+        return "ZooKeeper is out of reach";
+    if (settled)
+        return NULL;
+    if (state == HEALTH_UP)
+        return registered ? "the registration is being changed"
+                          : "up, but not registered";
+    return registered ? "down, but still registered"
+                      : "down; not known whether it is registered";
+}
+
+static const char *trouble_of(const struct service *s) {
+    return health_trouble(
+        watcher_state(s->watcher), reporter_is_connected(s->reporter),
+        reporter_is_registered(s->reporter), reporter_is_settled(s->reporter));
+}
+
+/* A name is one line, whatever is in it. */
+static void add_trouble(struct text *t, const char *name, const char *trouble) {
+    for (; *name; name++) {
+        bool control = (unsigned char)*name < 0x20 || *name == 0x7f;
+
+        text_add(t, control ? "?" : name, 1);
+    }
+    text_printf(t, ": %s\n", trouble);
+}
+
+/* Returns the page: 200 when each service is in order, else 503 with a line for
+ * each that is not. A service that is down and not registered is in order. Its
+ * body is owned by the caller. */
+static struct web_page health_page(const struct roster *r) {
+    struct text t = {0};
+    size_t count = 0;
+    const struct service *s;
+    unsigned int status;
+
+    for (size_t i = 0; (s = roster_service(r, i)); i++) {
+        const char *trouble = service_is_current(s) ? trouble_of(s) : NULL;
+
+        count += service_is_current(s);
+        if (trouble)
+            add_trouble(&t, s->config->name, trouble);
+    }
+    status = t.length ? 503 : 200;
+    if (t.length == 0)
+        text_printf(&t, "ok, %zu service%s\n", count, count == 1 ? "" : "s");
+    return (struct web_page){status, "text/plain; charset=utf-8",
+                             text_take(&t)};
+}
 
 #define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 #define PLAIN      "text/plain; charset=utf-8"
@@ -221,7 +323,7 @@ static void add_single(struct text *t, const char *name, const char *type,
     exposition_sample(t, name, NULL, 0, value);
 }
 
-static void add_process(struct text *t, const struct metrics *m) {
+static void add_process(struct text *t, const struct shown *m) {
     const struct label version = {"version", VERSION};
     struct label result = {"result", "done"};
 
@@ -248,7 +350,7 @@ static void add_process(struct text *t, const struct metrics *m) {
                statsd_lost(m->statsd));
 }
 
-static char *all_metrics(const struct metrics *m) {
+static char *all_metrics(const struct shown *m) {
     struct text t = {0};
 
     add_process(&t, m);
@@ -257,8 +359,10 @@ static char *all_metrics(const struct metrics *m) {
     return text_take(&t);
 }
 
-struct web_page metrics_page(void *arg, const char *path) {
-    const struct metrics *m = arg;
+/* Returns the page <path> of the struct shown <arg>; its body is owned by the
+ * caller. */
+static struct web_page shown_page(void *arg, const char *path) {
+    const struct shown *m = arg;
 
     if (strcmp(path, "/metrics") == 0)
         return (struct web_page){200, PROMETHEUS, all_metrics(m)};
@@ -267,4 +371,73 @@ struct web_page metrics_page(void *arg, const char *path) {
     if (strcmp(path, "/") == 0)
         return (struct web_page){200, PLAIN, strdup(INDEX)};
     return (struct web_page){404, PLAIN, strdup("there are:\n" INDEX)};
+}
+
+struct metrics {
+    struct log *log;       /* borrowed */
+    struct statsd *statsd; /* owned */
+    struct web *web;       /* owned */
+    struct loop_lag lag;
+    struct shown shown;
+};
+
+struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
+                            const struct lateness *late) {
+    struct metrics *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->log = log;
+    t->statsd = statsd_new(loop);
+    t->web = web_new(loop, log, shown_page, &t->shown);
+    t->shown.late = late;
+    t->shown.statsd = t->statsd;
+    loop_lag_start(&t->lag, loop, &t->shown.loop_lag);
+    if (t->statsd && t->web)
+        return t;
+    metrics_close(t);
+    return NULL;
+}
+
+struct statsd *metrics_statsd(struct metrics *t) {
+    return t->statsd;
+}
+
+static void use(struct metrics *t, const struct config *config) {
+    if (statsd_use(t->statsd, config->statsd.host, config->statsd.port) != 0)
+        log_line(t->log, LEVEL_ERROR, "statsd: nothing is sent: out of memory");
+    web_use(t->web, config->metrics.host, config->metrics.port);
+}
+
+void metrics_start(struct metrics *t, const struct roster *roster,
+                   const struct config *config) {
+    t->shown.roster = roster;
+    use(t, config);
+    statsd_count(t->statsd, "nerve.start", NULL);
+}
+
+void metrics_reload(struct metrics *t, const struct config *config) {
+    if (!config) {
+        t->shown.refused_reloads++;
+        return;
+    }
+    t->shown.reloads++;
+    use(t, config);
+    statsd_count(t->statsd, "nerve.config.update", NULL);
+}
+
+static void on_closed(uv_handle_t *timer) {
+    struct loop_lag *lag = timer->data;
+
+    free((char *)lag - offsetof(struct metrics, lag));
+}
+
+void metrics_close(struct metrics *t) {
+    if (!t)
+        return;
+    statsd_count(t->statsd, "nerve.stop", "stop_avenue", "clean",
+                 "stop_location", "main_loop", NULL);
+    statsd_close(t->statsd);
+    web_close(t->web);
+    loop_lag_close(&t->lag, on_closed);
 }

@@ -1,32 +1,51 @@
 /* metrics.h - what can be read about nerve while it runs: /metrics and /health
  *
- * Only looks at what others keep. Loop thread only.
+ * Only looks at what others keep, and tells statsd. Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_OBSERVE_METRICS_H
 #define NERVE_OBSERVE_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "nerve/measure/histogram.h"
-#include "nerve/observe/http_server.h"
+#include <uv.h>
 
+#include "nerve/services/health.h"
+
+struct config;
 struct lateness;
+struct log;
+struct metrics;
 struct roster;
 struct statsd;
 
-/* What is shown; all borrowed. */
-struct metrics {
-    const struct roster *roster;
-    const struct lateness *late;
-    const struct statsd *statsd;
-    struct histogram loop_lag; /* how late the loop came to its timers */
-    uint64_t reloads;          /* that were carried out */
-    uint64_t refused_reloads;
-};
+/* Says what is not in order with a service that is in <state>, whose session is
+ * <connected>, and whose registration is known to be there (<registered>) and
+ * to be as wanted (<settled>). Returns NULL if all is, else a static text.
+ * Pure. */
+const char *health_trouble(enum health_state state, bool connected,
+                           bool registered, bool settled);
 
-/* Returns the page <path> of the struct metrics <arg>; its body is owned by the
- * caller. */
-struct web_page metrics_page(void *arg, const char *path);
+/* Returns one that shows nothing yet; keeps all that it is given borrowed.
+ * Owned by the caller, or NULL without memory. */
+struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
+                            const struct lateness *late);
+
+/* Returns what tells statsd; borrowed until metrics_close(). */
+struct statsd *metrics_statsd(struct metrics *t);
+
+/* Shows <roster>, which it keeps borrowed, and tells, where <config> says;
+ * nerve starts. */
+void metrics_start(struct metrics *t, const struct roster *roster,
+                   const struct config *config);
+
+/* The configuration was read anew: it is <config> now, or it is refused
+ * (NULL). */
+void metrics_reload(struct metrics *t, const struct config *config);
+
+/* nerve stops; ends and frees <t>, in a later turn of the loop. NULL is
+ * allowed. */
+void metrics_close(struct metrics *t);
 
 #endif

@@ -3,21 +3,248 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
 #include "nerve/config/process.h"
 #include "nerve/config/read.h"
+#include "nerve/operator/command.h"
 #include "nerve/operator/ctl.h"
-#include "nerve/operator/ctl_options.h"
+#include "nerve/operator/duration.h"
 #include "nerve/operator/socket.h"
 #include "nerve/operator/status_text.h"
+
+#define GRACE_MS   30000 /* for an answer, beside the times that were given */
+#define FLAGS_MAX  4
+#define DIGITS_MAX 18
+
+static const char help[] =
+    "usage: nerve ctl [-s SOCKET | -c FILE] COMMAND\n"
+    "\n"
+    "Asks the nerve that listens on SOCKET, or on the control_socket of the\n"
+    "configuration FILE (or NERVE_CONFIG).\n"
+    "\n"
+    "  status [--json]         the services, and what holds them\n"
+    "  disable SERVICE --reason TEXT [--for TIME] [--drain TIME]\n"
+    "                          takes it out: weight 0 for the drain time "
+    "(20s),\n"
+    "                          then its registration is removed; for so long,\n"
+    "                          or until it is enabled\n"
+    "  enable SERVICE          as it is configured again\n"
+    "  weight SERVICE N [--reason TEXT] [--for TIME]\n"
+    "                          publishes another weight\n"
+    "  wait SERVICE --up|--down [--timeout TIME]\n"
+    "                          waits (60s) until it is registered, or is not\n"
+    "  dump                    all for a report of trouble, no secret in it\n"
+    "\n"
+    "TIME: 90, 500ms, 20s, 30m, 2h, 7d. Exit status: 0 done, and confirmed by\n"
+    "ZooKeeper; 1 failed; 2 the command line is wrong; 3 noted, ZooKeeper is\n"
+    "told when it is back.\n";
+
+enum kind { KIND_TEXT = 0, KIND_TIME, KIND_YES, KIND_NO, KIND_JSON };
+
+/* An option, and what it is in a request. */
+struct flag {
+    const char *name;
+    const char *key;
+    enum kind kind;
+};
+
+static const struct flag reason = {"--reason", "reason", KIND_TEXT};
+static const struct flag for_time = {"--for", "for_ms", KIND_TIME};
+static const struct flag drain = {"--drain", "drain_ms", KIND_TIME};
+static const struct flag timeout = {"--timeout", "timeout_ms", KIND_TIME};
+static const struct flag up = {"--up", "up", KIND_YES};
+static const struct flag down = {"--down", "up", KIND_NO};
+static const struct flag show_json = {"--json", NULL, KIND_JSON};
+
+static const struct command {
+    const char *name;
+    int words; /* behind it: none, a service, a service and a weight */
+    const struct flag *flags[FLAGS_MAX];
+    const char *needed; /* the key that must be there, or NULL */
+    const char *missing;
+} commands[] = {
+    {"status", 0, {&show_json}, NULL, NULL},
+    {"disable", 1, {&reason, &for_time, &drain}, "reason", "--reason TEXT"},
+    {"enable", 1, {NULL}, NULL, NULL},
+    {"weight", 2, {&reason, &for_time}, NULL, NULL},
+    {"wait", 1, {&up, &down, &timeout}, "up", "--up or --down"},
+    {"dump", 0, {NULL}, NULL, NULL},
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* What has been read of the command line. */
+struct reading {
+    struct ctl_options options;
+    const struct command *command;
+    int words;
+    char **argv;
+    int count;
+    int index;
+};
+
+static void set_wrong(struct reading *r, const char *argument,
+                      const char *problem) {
+    r->options.action = CTL_WRONG;
+    r->options.wrong = argument;
+    r->options.problem = problem;
+}
+
+static void set(struct reading *r, const char *key, json_t *value) {
+    if (json_object_set_new(r->options.request, key, value) != 0)
+        set_wrong(r, key, "finds no memory");
+}
+
+/* Takes the value of the option at hand, or sets what is wrong. */
+static const char *take_value(struct reading *r) {
+    const char *name = r->argv[r->index];
+
+    if (r->index + 1 < r->count)
+        return r->argv[++r->index];
+    set_wrong(r, name, "needs a value");
+    return NULL;
+}
+
+static void read_time(struct reading *r, const char *key, const char *text) {
+    int64_t ms;
+
+    if (duration_read(text, &ms) != 0) {
+        set_wrong(r, text, "is not a time such as 20s, 30m, 2h or 7d");
+        return;
+    }
+    set(r, key, json_integer(ms));
+    if (strcmp(key, "for_ms") != 0)
+        r->options.patience_ms = ms + GRACE_MS;
+}
+
+static void read_flag(struct reading *r, const struct flag *flag) {
+    const char *value = NULL;
+
+    if ((flag->kind == KIND_TEXT || flag->kind == KIND_TIME) &&
+        !(value = take_value(r)))
+        return;
+    switch (flag->kind) {
+    case KIND_TEXT:
+        set(r, flag->key, json_string(value));
+        break;
+    case KIND_TIME:
+        read_time(r, flag->key, value);
+        break;
+    case KIND_YES:
+    case KIND_NO:
+        set(r, flag->key, json_boolean(flag->kind == KIND_YES));
+        break;
+    case KIND_JSON:
+        r->options.json = true;
+        break;
+    }
+}
+
+/* Finds the option <name> of the command, or NULL. */
+static const struct flag *find_flag(const struct command *command,
+                                    const char *name) {
+    for (size_t i = 0; command && i < FLAGS_MAX && command->flags[i]; i++)
+        if (strcmp(command->flags[i]->name, name) == 0)
+            return command->flags[i];
+    return NULL;
+}
+
+static void read_command(struct reading *r, const char *word) {
+    size_t i = 0;
+
+    while (i < COMMANDS && strcmp(commands[i].name, word) != 0)
+        i++;
+    if (i == COMMANDS) {
+        set_wrong(r, word, "is not a command");
+        return;
+    }
+    r->command = &commands[i];
+    set(r, "command", json_string(word));
+}
+
+static void read_weight(struct reading *r, const char *word) {
+    size_t digits = strspn(word, "0123456789");
+
+    if (digits == 0 || word[digits] || digits > DIGITS_MAX)
+        set_wrong(r, word, "is not a weight (a whole number from 0)");
+    else
+        set(r, "weight", json_integer(strtoll(word, NULL, 10)));
+}
+
+static void read_word(struct reading *r, const char *word) {
+    if (!r->command)
+        read_command(r, word);
+    else if (r->words >= r->command->words)
+        set_wrong(r, word, "is one word too many");
+    else if (r->words++ == 0)
+        set(r, "service", json_string(word));
+    else
+        read_weight(r, word);
+}
+
+static void read_argument(struct reading *r) {
+    const char *argument = r->argv[r->index];
+    const struct flag *flag = find_flag(r->command, argument);
+
+    if (flag)
+        read_flag(r, flag);
+    else if (strcmp(argument, "-s") == 0 || strcmp(argument, "--socket") == 0)
+        r->options.socket = take_value(r);
+    else if (strcmp(argument, "-c") == 0 || strcmp(argument, "--config") == 0)
+        r->options.config = take_value(r);
+    else if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0)
+        r->options.action = CTL_HELP;
+    else if (argument[0] == '-')
+        set_wrong(r, argument,
+                  r->command ? "is not an option of this command"
+                             : "is not an option");
+    else
+        read_word(r, argument);
+}
+
+/* Says what is not there and must be. */
+static void check_complete(struct reading *r) {
+    const struct command *command = r->command;
+
+    if (!command)
+        set_wrong(r, "COMMAND", "is missing");
+    else if (r->words < command->words)
+        set_wrong(r, r->words == 0 ? "SERVICE" : "N", "is missing");
+    else if (command->needed &&
+             !json_object_get(r->options.request, command->needed))
+        set_wrong(r, command->missing, "is missing");
+    else if (!r->options.socket && !r->options.config)
+        set_wrong(r, "-s SOCKET or -c FILE", "is missing");
+}
+
+struct ctl_options ctl_options_read(int argc, char **argv,
+                                    char *(*getenv_fn)(const char *name)) {
+    struct reading r = {.options = {.config = getenv_fn("NERVE_CONFIG"),
+                                    .request = json_object(),
+                                    .patience_ms = CONTROL_WAIT_MS + GRACE_MS},
+                        .argv = argv,
+                        .count = argc,
+                        .index = 1};
+
+    for (; r.index < argc && r.options.action == CTL_ASK; r.index++)
+        read_argument(&r);
+    if (r.options.action == CTL_ASK)
+        check_complete(&r);
+    return r.options;
+}
+
+const char *ctl_options_help(void) { return help; }
 
 enum { STATUS_DONE = 0, STATUS_FAILED, STATUS_USAGE, STATUS_PENDING };
 

@@ -4,8 +4,36 @@
 #ifndef NERVE_OPERATOR_CTL_H
 #define NERVE_OPERATOR_CTL_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+enum ctl_action { CTL_ASK = 0, CTL_HELP, CTL_WRONG };
+
+/* Strings are borrowed from the command line and the environment. */
+struct ctl_options {
+    enum ctl_action action;
+    const char *socket;  /* or NULL: as <config> says */
+    const char *config;  /* a file's path, or NULL */
+    bool json;           /* what comes is shown as it is */
+    json_t *request;     /* owned (json_decref()) */
+    int64_t patience_ms; /* how long an answer may take */
+    const char *wrong;   /* the argument at fault */
+    const char *problem; /* "is missing" or the like; static */
+};
+
 /* Runs the command line <argv>, whose first word is "ctl". Blocks. Returns the
  * exit status. */
 int ctl_run(int argc, char **argv);
+
+/* Reads the command line <argv>, its first word left out; what is not said
+ * there comes from the environment through <getenv_fn>. Pure but for that and
+ * the memory, the want of which is a problem too. */
+struct ctl_options ctl_options_read(int argc, char **argv,
+                                    char *(*getenv_fn)(const char *name));
+
+/* Returns the text of --help, static. */
+const char *ctl_options_help(void);
 
 #endif

@@ -14,7 +14,6 @@
 #include "nerve/register/reporter.h"
 #include "nerve/services/health.h"
 #include "nerve/services/hold.h"
-#include "nerve/services/service.h"
 #include "nerve/services/services.h"
 #include "nerve/services/watcher.h"
 

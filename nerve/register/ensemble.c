@@ -21,7 +21,6 @@
 #include "csrc/zookeeper/session.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"
-#include "nerve/measure/statsd_line.h"
 #include "nerve/process/handover.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"

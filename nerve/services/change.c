@@ -12,10 +12,8 @@
 #include "nerve/config/service.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"
-#include "nerve/measure/statsd_line.h"
 #include "nerve/register/ensemble.h"
-#include "nerve/services/roster_parts.h"
-#include "nerve/services/service.h"
+#include "nerve/services/services.h"
 #include "nerve/services/watcher.h"
 
 /* One service of a new configuration. */

@@ -9,8 +9,25 @@
 #ifndef NERVE_SERVICES_SCHEDULE_H
 #define NERVE_SERVICES_SCHEDULE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "nerve/measure/histogram.h"
+
+/* What there was since the last line. */
+struct late_passes {
+    uint64_t late;     /* started late */
+    uint64_t worst_ms; /* how late the latest of them was */
+    uint64_t left_out; /* the pass before still ran */
+};
+
+struct lateness { /* zeroed to start with */
+    struct late_passes passes;
+    uint64_t quiet_until_ms; /* no line before */
+    struct histogram starts; /* how late every pass started, ever */
+    uint64_t left_out;       /* ever */
+};
 
 struct schedule {
     uint64_t interval_ms;
@@ -28,5 +45,16 @@ uint64_t schedule_wait(const struct schedule *s, uint64_t now_ms);
 /* A pass starts. Returns how late it is. Those that should have started since
  * (this process was stopped, or got no turn) are left out. */
 uint64_t schedule_pass(struct schedule *s, uint64_t now_ms);
+
+/* A pass starts, <late_ms> after it should have. */
+void lateness_started(struct lateness *l, uint64_t late_ms);
+
+/* A pass is left out, because the one before still runs. */
+void lateness_left_out(struct lateness *l);
+
+/* Returns whether there is something to tell, and the last time was a minute
+ * ago. If so <passes> is it, and the counts begin anew. */
+bool lateness_tell(struct lateness *l, uint64_t now_ms,
+                   struct late_passes *passes);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -17,14 +18,30 @@
 
 struct config;
 struct ensemble;
+struct ensemble_env;
+struct error;
 struct event;
 struct handover;
+struct handover_service;
+struct hold;
 struct holds;
 struct log;
 struct queue;
-struct roster;
-struct service;
+struct reporter;
+struct service_config;
+struct standing;
+struct watcher;
 struct worker;
+
+/* One service at work: its settings, its watcher, its reporter. */
+struct service {
+    struct service_config *config; /* owned */
+    struct ensemble *ensemble;     /* borrowed */
+    struct reporter *reporter;     /* owned */
+    struct watcher *watcher;       /* owned, or NULL */
+    struct standing *before;       /* owned; of a service_restore(), or NULL */
+    struct service *successor;     /* borrowed; goes when that is registered */
+};
 
 /* What services run on; all borrowed. */
 struct roster_env {
@@ -33,6 +50,19 @@ struct roster_env {
     struct worker *worker; /* closes handles */
     struct log *log;
     const struct holds *holds;
+};
+
+/* Its members are for nerve/services alone, and for who hands them to another
+ * process. */
+struct roster {
+    struct roster_env env;
+    struct service **services; /* owned, with its members */
+    size_t count;
+    struct ensemble **ensembles; /* owned, with its members */
+    size_t ensemble_count;
+    char *auth;        /* owned; what sessions show, or NULL */
+    uv_timer_t settle; /* runs while a service waits to leave */
+    bool open;         /* it is still to be closed */
 };
 
 /* Returns an empty roster, owned by the caller, or NULL without memory. */
@@ -85,5 +115,71 @@ bool roster_is_closed(const struct roster *r);
 /* Frees <r>, which is closed, when the loop has run out of handles. NULL is
  * allowed. */
 void roster_free(struct roster *r);
+
+/* Returns a service as <config>, which it takes, says, not started; it uses
+ * <ensemble>, which it keeps borrowed as it does what is in <env> and <log>.
+ * Owned by the caller, or NULL without memory. */
+struct service *service_new(struct service_config *config,
+                            struct ensemble *ensemble,
+                            const struct check_env *env, struct log *log);
+
+/* Returns a service that goes on where another process was, out of <from>,
+ * which loses what is in it, and under the same <hold>, or NULL; without a
+ * watcher, which service_renew() or service_check_on() gives it. Else as
+ * service_new(). */
+struct service *service_restore(struct handover_service *from,
+                                struct ensemble *ensemble,
+                                const struct hold *hold, struct log *log);
+
+/* Goes on with the checks of <s>, of a service_restore(), as they were there.
+ * Returns 0, or -1 with <err>; then it stays unchecked. */
+int service_check_on(struct service *s, const struct check_env *env,
+                     struct log *log, struct error *err);
+
+/* Tells whether <s> is leaving: its checks have ended for good. */
+bool service_is_leaving(const struct service *s);
+
+/* Uses <config>, which it takes, from now on: the registration is the same,
+ * but for its data. <watcher>, which it takes, is of <config> and not started;
+ * NULL: the checks are the same, and go on. */
+void service_renew(struct service *s, struct service_config *config,
+                   struct watcher *watcher);
+
+/* Ends the checks; nothing is to be registered any more. */
+void service_leave(struct service *s, int64_t now_ms);
+
+/* Tells whether <s> is there to stay: it is not leaving, and nothing is to take
+ * its place. */
+bool service_is_current(const struct service *s);
+
+/* Frees <s>; a registration is left as it is. NULL is allowed. */
+void service_free(struct service *s);
+
+/* Returns what ensembles with this session timeout run on. */
+struct ensemble_env roster_ensemble_env(const struct roster *r,
+                                        int session_timeout_ms);
+
+/* Adds <e>, which it takes unless it is NULL. Returns it, or NULL without
+ * memory. */
+struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e);
+
+/* Returns the ensemble of <service>, a new one if need be, borrowed; or NULL
+ * without memory. */
+struct ensemble *roster_ensemble_of(struct roster *r,
+                                    const struct service_config *service);
+
+/* Closes the ensembles that no service uses any more. */
+void roster_close_unused(struct roster *r);
+
+/* Does with <s> as an operator has said. */
+void roster_use_hold(const struct roster *r, const struct service *s);
+
+/* Tells statsd that the checks of <s> end, and why. */
+void roster_count_reap(const struct roster *r, const struct service *s,
+                       const char *reason);
+
+/* Looks from now on for services whose successors are registered, until none
+ * is left. */
+void roster_settle(struct roster *r);
 
 #endif

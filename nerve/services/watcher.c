@@ -13,7 +13,6 @@
 #include "nerve/measure/statsd.h"
 #include "nerve/register/reporter.h"
 #include "nerve/services/health.h"
-#include "nerve/services/lateness.h"
 #include "nerve/services/rate_limit.h"
 #include "nerve/services/schedule.h"
 #include "nerve/services/standing.h"

@@ -9,7 +9,7 @@
 
 #include "csrc/base/text.h"
 #include "nerve/measure/prometheus.h"
-#include "nerve/measure/statsd_line.h"
+#include "nerve/measure/statsd.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

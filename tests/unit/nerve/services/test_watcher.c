@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "nerve/register/reporter.h"
-#include "nerve/services/lateness.h"
+#include "nerve/services/schedule.h"
 #include "nerve/services/standing.h"
 #include "nerve/services/watcher.h"
 #include "tests/fake/fake_check.c"

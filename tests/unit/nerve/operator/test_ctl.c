@@ -1,4 +1,4 @@
-/* test_ctl_options.c - tests of nerve/operator/ctl_options.c
+/* test_ctl.c - tests of the command line in nerve/operator/ctl.c
  * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "nerve/operator/ctl_options.h"
+#include "nerve/operator/ctl.h"
 
 static char config[] = "from-environment";
 

@@ -1,4 +1,4 @@
-/* test_health_page.c - tests of what nerve/observe/health_page.c finds wrong
+/* test_metrics.c - tests of the page /health in nerve/observe/metrics.c
  * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "nerve/observe/health_page.h"
+#include "nerve/observe/metrics.h"
 
 static void what_is_as_the_checks_found_it_is_in_order(void **state) {
     (void)state;
