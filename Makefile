@@ -196,12 +196,12 @@ $(AXE):
 	$(Q)npm install --silent --no-save --no-audit --no-fund --ignore-scripts \
 	  --prefix build/axe axe-core@4.10.3
 
-e2e: all $(AXE)
+e2e: all $(AXE) $(BENCH)
 	$(Q)for i in $$(seq $(REPEAT)); do \
 	  $(E2E) tests/e2e/$(ONLY) || exit 1; done
 
 mutate:
-	$(Q)BUSTED='$(BUSTED)' LUAC=luac5.3 $(PYTHON) -B tests/mutate/run.py \
+	$(Q)BUSTED='$(BUSTED)' LUAC=luac5.3 $(PYTHON) -B tests/mutate/mutate.py \
 	  --mutants $(MUTANTS) --seed $(SEED) $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 bench: all $(BENCH)

@@ -11,6 +11,7 @@ from figures import Figure
 from fleet import Fleet, state
 from wire import Wire
 
+DEADLINE = 60
 SERVICES = 10
 INSTANCES = 10  # of each, at first
 SINGLES = 40    # of each kind: no more than SERVICES * SPARE
@@ -27,18 +28,17 @@ def run(sandbox):
                   {f"s{n}": INSTANCES for n in range(SERVICES)})
     proxy = sandbox.haproxy(fleet.backends(wire.addresses))
     _shown(proxy, fleet)
-    figures = [Figure("changes", f"requests_{kind}",
-                      _requests(wire, proxy, fleet, kind), "a change")
-               for kind in ("move", "add", "drop")]
+    for kind in ("move", "add", "drop"):
+        yield Figure("changes", f"requests_{kind}",
+                     _requests(wire, proxy, fleet, kind), "a change")
     wire.forget()
     lines = _lines(proxy)
     _random(fleet)
     _shown(proxy, fleet)
-    return [*figures,
-            Figure("changes", "requests_random", wire.counts.total() / RANDOM,
-                   "a change"),
-            Figure("changes", "lines", (_lines(proxy) - lines) * 1000 / RANDOM,
-                   "by 1000")]
+    yield Figure("changes", "requests_random", wire.counts.total() / RANDOM,
+                 "a change")
+    yield Figure("changes", "lines", (_lines(proxy) - lines) * 1000 / RANDOM,
+                 "by 1000")
 
 
 def _requests(wire, proxy, fleet, kind):

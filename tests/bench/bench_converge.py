@@ -16,6 +16,7 @@ from figures import Figure, percentile
 from haproxy import Backend
 from zookeeper import register
 
+DEADLINE = 120
 SIZES = (10, 100, 1000)  # instances of the backend, the probe among them
 ROUNDS = 300             # each gives one `ready` and one `maint` a side
 WARM_UP = 20             # rounds before these, for ZooKeeper's compiler
@@ -24,13 +25,10 @@ BATCH = 100              # commands in one line of the runtime API
 
 
 def run(sandbox):
-    """Measures every size; returns the figures."""
+    """Measures every size; yields the figures."""
     zookeeper = sandbox.zookeeper()
-    found = []
     for size in SIZES:
-        samples = _measure(sandbox, zookeeper, size)
-        found += _figures(size, samples)
-    return found
+        yield from _figures(size, _measure(sandbox, zookeeper, size))
 
 
 def _measure(sandbox, zookeeper, size):

@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import time
+import typing
 
 import address
 import processor
@@ -18,6 +19,7 @@ import wait
 from figures import Figure
 from metrics import Pages
 
+DEADLINE = 140
 RATES = (1, 100, 1000, 2000)  # checks a second
 PAIRS = 5                     # looks at nerve and the floor, in turns
 SECONDS = 2                   # of each look
@@ -37,14 +39,14 @@ frontend answerer
 
 
 def run(sandbox):
-    """Measures every rate; returns the figures."""
+    """Measures every rate; yields the figures."""
     zookeeper = sandbox.zookeeper()
     port = address.port()
     sandbox.run("answerer", ["haproxy", "-db", "-f", sandbox.write(
         "answerer.cfg", ANSWERER.format(address.HOST, port))])
     floor = Floor(sandbox, port)
-    return [figure for rate in RATES
-            for figure in _measure(sandbox, zookeeper, port, floor, rate)]
+    for rate in RATES:
+        yield from _measure(sandbox, zookeeper, port, floor, rate)
 
 
 class Floor:
@@ -62,11 +64,22 @@ class Floor:
         self._child.wait()
         self._child.stdout.close()
 
-    def percent(self, rate):
-        """Of a core, at `rate` requests a second."""
+    def look(self, rate):
+        """What one look found at `rate` requests a second."""
         self._child.stdin.write(f"{rate} {SECONDS}\n")
         self._child.stdin.flush()
-        return int(self._child.stdout.readline()) / SECONDS / 1e4
+        used, made, late, often = map(int, self._child.stdout.readline().split())
+        return Look(used / made * rate / 1e4, late / 1000, 100 * often / made)
+
+    def megabytes(self):
+        return _megabytes(self._child.pid)
+
+
+class Look(typing.NamedTuple):
+    """What the floor takes, and how late it is."""
+    percent: float  # of a core
+    late_ms: float  # on average
+    share: float    # percent of the requests, late by more than 50 ms
 
 
 def _measure(sandbox, zookeeper, port, floor, rate):
@@ -81,23 +94,24 @@ def _measure(sandbox, zookeeper, port, floor, rate):
     wait.until(lambda: pages.ask("/health")[0] == 200, 60,
                f"{rate} services are registered")
     before = pages.samples()
-    pairs = [(_percent(nerve.process.pid), floor.percent(rate))
+    pairs = [(_percent(nerve.process.pid), floor.look(rate))
              for _ in range(PAIRS)]
     after = pages.samples()
     memory = _megabytes(nerve.process.pid)
     nerve.process.stop(seconds=30)
-    ours, floors = (statistics.median(side) for side in zip(*pairs))
-    yield Figure("nerve", f"cpu_{rate}", ours, "%", floors,
+    ours, looks = zip(*pairs)
+    used, late, share = map(statistics.median, zip(*looks))
+    yield Figure("nerve", f"cpu_{rate}", statistics.median(ours), "%", used,
                  most=PERCENT.get(rate))
-    yield Figure("nerve", f"rss_{rate}", memory, "MB",
+    yield Figure("nerve", f"rss_{rate}", memory, "MB", floor.megabytes(),
                  most=MEGABYTES.get(rate))
-    yield from _lateness(rate, before, after)
+    yield from _lateness(rate, before, after, late, share)
     yield Figure("nerve", f"failed_{rate}", sum(
         value for (name, labels), value in after.items()
         if name == "nerve_checks_total" and '"failed"' in labels), "checks")
 
 
-def _lateness(rate, before, after):
+def _lateness(rate, before, after, floor_late, floor_share):
     """How late passes started, and how many did so by more than 50 ms or not
     at all."""
     def grown(name, labels=""):
@@ -107,8 +121,9 @@ def _lateness(rate, before, after):
     bad = passes - grown(f"{LATE}_bucket", 'le="0.05"') + grown(
         "nerve_checks_left_out_total")
     yield Figure("nerve", f"late_{rate}_mean",
-                 1000 * grown(f"{LATE}_sum") / passes, "ms")
-    yield Figure("nerve", f"late_{rate}_share", 100 * bad / passes, "%")
+                 1000 * grown(f"{LATE}_sum") / passes, "ms", floor_late)
+    yield Figure("nerve", f"late_{rate}_share", 100 * bad / passes, "%",
+                 floor_share)
 
 
 def _percent(pid):

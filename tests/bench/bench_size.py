@@ -13,6 +13,7 @@ from figures import Figure
 from fleet import Fleet, state
 from haproxy import Backend
 
+DEADLINE = 110
 SERVICES = (1, 100, 1000)  # for the threads; the last for the instances too
 INSTANCES = 10             # of each service
 SLOTS = (1000, 11000)      # of one service, for the slots
@@ -22,11 +23,11 @@ PATIENCE = 120
 def run(sandbox):
     zookeeper = sandbox.zookeeper()
     client = zookeeper.client()
-    figures = [figure for count in SERVICES
-               for figure in _threads(sandbox, zookeeper, client, count)]
+    for count in SERVICES:
+        yield from _threads(sandbox, zookeeper, client, count)
     agent, plain = (_slot(sandbox, hosts)
                     for hosts in (zookeeper.addresses, []))
-    return [*figures, Figure("size", "slot", agent, "kB", plain)]
+    yield Figure("size", "slot", agent, "kB", plain)
 
 
 def _threads(sandbox, zookeeper, client, count):

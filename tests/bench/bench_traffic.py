@@ -26,6 +26,7 @@ from figures import Figure
 from fleet import Fleet, state
 from haproxy import Backend
 
+DEADLINE = 90
 PAIRS = 5
 SECONDS = 2       # of each look
 CONNECTIONS = 16
@@ -55,12 +56,11 @@ def run(sandbox):
         agent=bool(hosts)) for name, hosts in (
             ("agent", zookeeper.addresses), ("plain", [])))
     wait.until(lambda: state(ours)["s"] == fleet.state()["s"], 30, "in place")
-    figures = [figure for name, changed in (
-                   ("idle", (contextlib.nullcontext, contextlib.nullcontext)),
-                   ("changes", (lambda: _changes(fleet),
-                                lambda: _changes(unseen))))
-               for figure in _compare(name, ours, plain, changed)]
-    return figures + _costs(ours, zookeeper, fleet, unseen)
+    for name, changed in (
+            ("idle", (contextlib.nullcontext, contextlib.nullcontext)),
+            ("changes", (lambda: _changes(fleet), lambda: _changes(unseen)))):
+        yield from _compare(name, ours, plain, changed)
+    yield from _costs(ours, zookeeper, fleet, unseen)
 
 
 def _answerer(sandbox):

@@ -2,22 +2,30 @@
 
   run.py [NAME...]      all of them, or only bench_NAME.py
 
-A benchmark is a file bench_NAME.py with a function `run(sandbox)` that
-returns its figures. The programs it needs come from the end-to-end tests'
-harness, in a sandbox of its own. A missed aim is shown, and is no failure: a
-busy machine misses it too. A benchmark that cannot measure is one.
+A benchmark is a file bench_NAME.py with a function `run(sandbox)` that yields
+its figures, and its `DEADLINE` in seconds, which TEST_TIMEOUT stretches: all
+together are over in 15 minutes. The programs it needs come from the end-to-end
+tests' harness, in a sandbox of its own.
+
+A figure is kept as soon as it is there. One that fails or hangs is told at its
+end, with the logs of its programs; what it found before and what the others
+find stays. A missed aim is shown, and is no failure: a busy machine misses it
+too.
 """
 
 import glob
 import importlib
 import os
+import signal
 import sys
+import traceback
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 
 import figures  # noqa: E402
 import program  # noqa: E402
+import wait  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
 RECORD = os.path.join(program.BUILD, "bench.jsonl")
@@ -31,17 +39,34 @@ def names():
                   for path in found)
 
 
-def measure(name):
-    """Runs one benchmark; returns its figures. When it fails, the logs of
-    its programs are printed."""
+class Late(Exception):
+    """A benchmark was not over at its deadline."""
+
+
+def _late(_number, _frame):
+    raise Late("not over at its deadline")
+
+
+def measure(name, keep):
+    """Runs one benchmark and gives each figure to `keep`. Returns whether it
+    measured all; when it did not, its error and the logs of its programs are
+    printed."""
     sandbox = Sandbox()
+    bench = importlib.import_module(PREFIX + name)
+    signal.signal(signal.SIGALRM, _late)
+    signal.setitimer(signal.ITIMER_REAL, bench.DEADLINE * wait.FACTOR)
     try:
-        return importlib.import_module(PREFIX + name).run(sandbox)
-    except BaseException:
+        for figure in bench.run(sandbox):
+            keep(figure)
+        return True
+    except Exception:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for log, text in sandbox.logs():
             print(f"--- {log}\n{text[-8000:]}", file=sys.stderr)
-        raise
+        print(f"{name}: {traceback.format_exc()}", file=sys.stderr)
+        return False
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for trouble in sandbox.close():
             print(trouble, file=sys.stderr)
         sandbox.remove()
@@ -52,11 +77,20 @@ def main(wanted):
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))} "
                  f"(there are: {', '.join(names())})")
-    measured = [one for name in wanted or names() for one in measure(name)]
-    with open(RECORD, "w") as file:
-        figures.write(measured, file)
+    measured, failed = [], []
+    with open(RECORD, "w", buffering=1) as file:
+        def keep(figure):
+            measured.append(figure)
+            figures.write([figure], file)
+
+        for name in wanted or names():
+            if not measure(name, keep):
+                failed.append(name)
     print(figures.table(measured))
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,7 @@
 """Puts single faults into the source and runs the unit tests: which of them
 does nobody notice?
 
-    tests/mutate/run.py [--mutants N] [--seed N] [--jobs N] [PATH...]
+    tests/mutate/mutate.py [--mutants N] [--seed N] [--jobs N] [PATH...]
 
 PATH is a file or folder below csrc, nerve or lua (all of them). N faults are
 chosen at random, the same for the same seed and source, and tried one at a

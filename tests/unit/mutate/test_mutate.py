@@ -1,4 +1,4 @@
-"""tests/mutate/run.py: what becomes of a fault."""
+"""tests/mutate/mutate.py: what becomes of a fault."""
 
 import os
 import queue
@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__),
                                 "..", "..", "mutate"))
 
-import run  # noqa: E402
+import mutate  # noqa: E402
 
 
 class Laboratory:
@@ -32,49 +32,49 @@ def fates(found, most, jobs=2):
     free = queue.SimpleQueue()
     for _ in range(jobs):
         free.put(Laboratory())
-    return [fate for _, fate in run.fates(found, most, free)]
+    return [fate for _, fate in mutate.fates(found, most, free)]
 
 
 def test_counts_only_what_compiles_to_other_code():
-    assert fates([run.SAME, run.NOTICED, run.BROKEN, run.SURVIVED, run.LATE],
-                 9) == [run.NOTICED, run.SURVIVED, run.LATE]
+    assert fates([mutate.SAME, mutate.NOTICED, mutate.BROKEN, mutate.SURVIVED, mutate.LATE],
+                 9) == [mutate.NOTICED, mutate.SURVIVED, mutate.LATE]
 
 
 def test_ends_with_as_many_as_are_asked_for():
-    found = [run.BROKEN, *[run.NOTICED] * 50]
+    found = [mutate.BROKEN, *[mutate.NOTICED] * 50]
     for jobs in (1, 3):
-        assert fates(found, 7, jobs) == [run.NOTICED] * 7
+        assert fates(found, 7, jobs) == [mutate.NOTICED] * 7
     assert not fates([], 7)
 
 
 def test_an_error_of_the_script_is_no_fate():
     try:
-        fates([run.NOTICED, run.Failed(b"no compiler")], 2)
-    except run.Failed as failed:
+        fates([mutate.NOTICED, mutate.Failed(b"no compiler")], 2)
+    except mutate.Failed as failed:
         assert failed.args == (b"no compiler",)
     else:
         raise AssertionError("the error is lost")
 
 
 def test_the_score_counts_an_endless_test_as_one_that_noticed():
-    assert run.score("a", {run.NOTICED: 5, run.LATE: 1, run.SURVIVED: 2}) == \
+    assert mutate.score("a", {mutate.NOTICED: 5, mutate.LATE: 1, mutate.SURVIVED: 2}) == \
         " 75.0 %  a: 6 of 8 noticed, 1 of them by their time"
-    assert run.score("b", {run.NOTICED: 1, run.LATE: 0, run.SURVIVED: 0}) == \
+    assert mutate.score("b", {mutate.NOTICED: 1, mutate.LATE: 0, mutate.SURVIVED: 0}) == \
         "100.0 %  b: 1 of 1 noticed"
 
 
 def test_the_same_seed_chooses_the_same_faults():
-    paths = run.sources(["nerve/services"])
+    paths = mutate.sources(["nerve/services"])
     assert paths and all(path.startswith("nerve/services/") for path in paths)
-    first = run.chosen(paths, 1)
-    assert run.chosen(paths, 1) == first
-    assert run.chosen(paths, 2) != first
+    first = mutate.chosen(paths, 1)
+    assert mutate.chosen(paths, 1) == first
+    assert mutate.chosen(paths, 2) != first
 
 
 def test_a_path_without_source_is_an_error_that_names_it():
     try:
-        run.sources(["nerve/nosuchfolder"])
-    except run.Failed as failed:
+        mutate.sources(["nerve/nosuchfolder"])
+    except mutate.Failed as failed:
         assert b"nerve/nosuchfolder (a file or folder below csrc, nerve, lua" \
             in failed.args[0]
     else:
@@ -82,7 +82,7 @@ def test_a_path_without_source_is_an_error_that_names_it():
 
 
 def test_a_test_sees_no_process_and_no_file_of_others(tmp_path):
-    done = run.run((*run.SANDBOX, str(tmp_path), "sh", "-c",
+    done = mutate.run((*mutate.SANDBOX, str(tmp_path), "sh", "-c",
                     "kill -0 $$ && test $$ -lt 10 && ! test -e /proc/"
                     f"{os.getpid()}/fd && touch /tmp/left"), "/")
     assert done.good, done.output
@@ -94,7 +94,7 @@ def test_what_is_late_is_ended_with_all_that_it_started(tmp_path):
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    done = run.run((*run.SANDBOX, "/tmp", "sh", "-c",
+    done = mutate.run((*mutate.SANDBOX, "/tmp", "sh", "-c",
                     f"exec 9>{fifo}; setsid tail -f /dev/null & wait"), "/", 1)
     assert done.late
     # Readable: its last writer is gone.
