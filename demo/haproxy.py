@@ -75,6 +75,7 @@ class HAProxy(Piece):
             f"setenv SYNAPSE_CONFIG {self.file('synapse.conf.json')}",
             "lua-load haproxy/synapse.lua",
             'stats socket "${SYNAPSE_ADMIN}" level admin',
+            'server-state-file "${SYNAPSE_SERVERS}"',
             f"stats socket unix@{self.file('haproxy.sock')} mode 600 "
             "level admin expose-fd listeners"])
         yield _section("defaults", DEFAULTS)
@@ -89,8 +90,9 @@ class HAProxy(Piece):
                 f"bind {self.stack.frontend(self.machine, name)}",
                 f"default_backend {name}"])
             yield _section(f"backend {name}", LISTEN[1:] + [
-                f"server-template {name}_ 1-{SLOTS} 127.0.0.1:1 "
-                f"{SERVER_OPTIONS} disabled"])
+                "load-server-state-from-file global",
+                f"server-template {name}_ 1-{SLOTS} slot.invalid:1 "
+                f"init-addr last,127.0.0.1 {SERVER_OPTIONS} disabled"])
 
     def _privileges(self):
         """Root gives up what it does not need; others have nothing to give."""

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "csrc/base/clock.h"
@@ -94,6 +95,15 @@ static int directory_gc(lua_State *L) {
     if (*directory != -1)
         close(*directory);
     *directory = -1;
+    return 0;
+}
+
+static int file_gc(lua_State *L) {
+    int *file = luaL_checkudata(L, 1, FILE_TYPE);
+
+    if (*file != -1)
+        close(*file);
+    *file = -1;
     return 0;
 }
 
@@ -278,6 +288,37 @@ static int lzookeeper_open_directory(lua_State *L) {
         return lua_zk_errno(L, path);
     return 1;
 }
+
+/***
+Makes a file without a name, for a program's own eyes: this process reads it at
+its path until it is closed, and nobody finds it in a directory.
+@function zookeeper.memory_file
+@string text  its content
+@treturn file  with `close()`
+@treturn string its path
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int lzookeeper_memory_file(lua_State *L) {
+    size_t length, written = 0;
+    const char *text = luaL_checklstring(L, 1, &length);
+    int *file = lua_zk_box(L, sizeof(*file), FILE_TYPE);
+
+    *file = memfd_create("myelin", MFD_CLOEXEC);
+    if (*file == -1)
+        return lua_zk_errno(L, "memfd_create");
+    while (written < length) {
+        ssize_t n = write(*file, text + written, length - written);
+
+        if (n == -1 && errno != EINTR)
+            return lua_zk_errno(L, "memfd");
+        written += n > 0 ? (size_t)n : 0;
+    }
+    lua_pushfstring(L, "/proc/self/fd/%d", *file);
+    return 2;
+}
+
 static const luaL_Reg module_functions[] = {
     {"new", lzookeeper_new},
     {"resolve", lzookeeper_resolve},
@@ -287,6 +328,7 @@ static const luaL_Reg module_functions[] = {
     {"checksum", lzookeeper_checksum},
     {"setenv", lzookeeper_setenv},
     {"open_directory", lzookeeper_open_directory},
+    {"memory_file", lzookeeper_memory_file},
     {"lockdown", lua_zk_lockdown},
     {NULL, NULL},
 };
@@ -294,6 +336,11 @@ static const luaL_Reg directory_methods[] = {
     {"read", ldirectory_read},
     {"changed", ldirectory_changed},
     {"__gc", directory_gc},
+    {NULL, NULL},
+};
+static const luaL_Reg file_methods[] = {
+    {"close", file_gc},
+    {"__gc", file_gc},
     {NULL, NULL},
 };
 static const luaL_Reg string_methods[] = {{"__gc", string_gc}, {NULL, NULL}};
@@ -330,6 +377,7 @@ int luaopen_zookeeper(lua_State *L) {
     lua_zk_register_event(L);
     lua_zk_register_names(L);
     lua_zk_type(L, DIRECTORY_TYPE, directory_methods);
+    lua_zk_type(L, FILE_TYPE, file_methods);
     lua_zk_type(L, STRING_TYPE, string_methods);
     luaL_newlib(L, module_functions);
     lua_zk_set_string(L, "version", VERSION);

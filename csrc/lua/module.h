@@ -14,6 +14,7 @@
 #define CLIENT_TYPE    "zookeeper.client"
 #define SESSION_TYPE   "zookeeper.session"
 #define DIRECTORY_TYPE "zookeeper.directory"
+#define FILE_TYPE      "zookeeper.file"
 #define EVENT_TYPE     "zookeeper.event"
 #define STRING_TYPE    "zookeeper.string"
 #define NAMES_TYPE     "zookeeper.names"

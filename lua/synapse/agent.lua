@@ -26,27 +26,18 @@ local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
 
--- What a snapshot has of the same znodes that are read in another way now may
--- be where nobody is any more, as when it is old.
-local function record_of(config, record)
-  if not record or record.path ~= config.path then
-    return nil
-  end
-  record.is_old = record.is_old or record.read_as ~= config.read_as
-  return record
-end
-
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
-    local pool, declared = deps.runtime.slots(config.backend)
+    local pool, declared =
+      deps.runtime.slots(config.backend, deps.restored[config.backend] or {})
     local one = service.new({
       config = config, pool = pool, declared = declared,
-      record = record_of(config, deps.records[config.name]),
+      record = snapshot.record_of(deps.records, config),
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)
       end,
       is_claimed = function(key) return self.sessions:has(key) end,
-      now = deps.now, log = deps.log,
+      now = deps.now, wall = deps.runtime.wall, log = deps.log,
     })
     table.insert(self.services, one)
   end
@@ -121,10 +112,11 @@ end
 --- Returns an agent with its services filled from the snapshot, and no session.
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
---   `records` of the snapshot, by service; `write_snapshot(text)`, see
---   `keeper.new`, and `snapshot_path`, both nil without; `output`: the place of
---   the services' files, see `output.new`, nil without; `runtime`: HAProxy as
---   `synapse.haproxy.runtime` shows it; `now()`; `random()`; `log`
+--   `records` of the snapshot, by service; `restored`: the host:port that
+--   HAProxy was told to restore, by backend and slot; `write_snapshot(text)`,
+--   see `keeper.new`, and `snapshot_path`, both nil without; `output`: the
+--   place of the services' files, see `output.new`, nil without; `runtime`:
+--   HAProxy as `synapse.haproxy.runtime` shows it; `now()`; `random()`; `log`
 -- @treturn agent
 function agent.new(deps)
   local self = setmetatable({
@@ -177,6 +169,7 @@ function agent.new(deps)
     send = function(line) return self.client:command(line) end,
     is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
+    checked = function() self.keeper:changed() end,
     settled = function(one) self.journal:settle(one) end,
     applied = function(one) self:count(one) end,
   })
@@ -190,15 +183,23 @@ function agent:is_tired()
   return self.deps.now() - self.turned_at > SLICE
 end
 
+-- A slot that nobody is to have may be one that HAProxy restored.
+local function fill_service(self, one)
+  local servers, runtime = one:target(), self.deps.runtime
+  for _, slot in ipairs(one.placement.pool) do
+    local server = servers[slot]
+    if not server then
+      runtime.empty(one.backend, slot)
+    elseif server.host and runtime.fill(one.backend, slot, server) then
+      one:filled(slot, server)
+    end
+  end
+end
+
 --- Puts the services' instances into HAProxy's slots, before it serves.
 function agent:fill()
   for _, one in ipairs(self.services) do
-    for slot, server in pairs(one:target()) do
-      if server.host and self.deps.runtime.fill(one.backend, slot, server)
-      then
-        one:filled(slot, server)
-      end
-    end
+    fill_service(self, one)
   end
   self.journal:begin()
 end

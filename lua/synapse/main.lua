@@ -10,12 +10,14 @@
 local agent = require("synapse.agent")
 local backends = require("synapse.haproxy.backends")
 local cli = require("synapse.status.cli")
+local commands = require("synapse.haproxy.commands")
 local config = require("synapse.config.init")
 local http = require("synapse.status.http")
 local lockdown = require("synapse.haproxy.lockdown")
 local logger = require("synapse.log")
 local preview = require("synapse.haproxy.config_check")
 local runtime = require("synapse.haproxy.runtime")
+local snapshot = require("synapse.snapshot.format")
 local storage = require("synapse.snapshot.file")
 local zookeeper = require("zookeeper")
 
@@ -92,7 +94,8 @@ end
 -- `synapse.haproxy.config_check`.
 local function check_haproxy(settings)
   local paths, texts, is_check = read_haproxy()
-  local problem = settings.lockdown and lockdown.problem(paths, texts)
+  local problem = settings.lockdown and lockdown.problem(paths, texts) or
+    preview.state_file(paths, texts, settings.services)
   if problem then
     error("synapse: " .. problem, 0)
   end
@@ -114,18 +117,50 @@ local function open_output(path)
   return directory and {directory = directory, path = path} or nil
 end
 
+-- Lists the slots that HAProxy is to restore, and their addresses by backend
+-- and slot. A host name is HAProxy's to resolve.
+local function to_restore(services, records)
+  local servers, restored = {}, {}
+  for _, service in ipairs(services) do
+    local record = snapshot.record_of(records, service)
+    for _, server in ipairs(record and snapshot.servers(record) or {}) do
+      server.backend = service.backend
+      server.age = math.max(0, os.time() - server.since)
+      servers[#servers + 1] = server
+      restored[service.backend] = restored[service.backend] or {}
+      restored[service.backend][server.slot] = server.key
+    end
+  end
+  return servers, restored
+end
+
+-- HAProxy reads the file once it has read its configuration.
+local function offer_state(services, records)
+  local servers, restored = to_restore(services, records)
+  local file, path = zookeeper.memory_file(commands.state_file(servers))
+  if not file then
+    log:error("no file of the servers to restore: %s", path)
+    return {restored = {}, close = function() end}
+  end
+  zookeeper.setenv("SYNAPSE_SERVERS", path)
+  return {restored = restored, close = function() file:close() end}
+end
+
 local function load()
   local client = zookeeper.new()
   zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
   log:info("version %s", zookeeper.version)
   local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
   check_haproxy(settings)
+  local place =
+    storage.open({zookeeper = zookeeper, log = log, now = os.time},
+      settings.state_file_path, settings.state_file_ttl)
   return {
     config = settings,
     client = client,
     addresses = resolve_all(settings.services),
-    storage = storage.open({zookeeper = zookeeper, log = log, now = os.time},
-      settings.state_file_path, settings.state_file_ttl),
+    storage = place,
+    state = offer_state(settings.services, place.records),
     output = open_output(settings.output_directory),
   }
 end
@@ -149,7 +184,8 @@ local function new_agent(loaded)
     config = loaded.config, client = client, codes = zookeeper.codes,
     checksum = zookeeper.checksum, runtime = runtime, log = log,
     now = zookeeper.now, random = math.random,
-    records = place.records, snapshot_path = place.path,
+    records = place.records, restored = loaded.state.restored,
+    snapshot_path = place.path,
     output = output_place(loaded),
     version = zookeeper.version,
     write_snapshot = place.directory and function(text)
@@ -274,7 +310,10 @@ function main.start(page_path)
   end
   local self
   core.register_init(function()
-    check_backends(loaded.config.services, runtime.backend)
+    check_backends(loaded.config.services, function(name)
+      return runtime.backend(name, loaded.state.restored[name] or {})
+    end)
+    loaded.state.close()
     self = new_agent(loaded)
     self:fill()
   end)

@@ -18,6 +18,9 @@ import program
 import wait
 from nerve import SESSION_TIMEOUT
 
+SLOT = "slot.invalid:1 init-addr last,127.0.0.1"
+# HAProxy restores nothing of these.
+PLAIN_SLOT = "127.0.0.1:1"
 CHECKED = "check inter 200ms fastinter 100ms rise 1 fall 2"
 
 
@@ -28,6 +31,7 @@ class Backend:
     hosts: list = field(default_factory=list)   # empty: no agent for it
     path: str = ""
     slots: int = 8
+    slot: str = SLOT                            # address of every slot
     server: str = CHECKED                       # options of every slot
     lines: list = field(default_factory=list)   # more lines of the backend
     front: list = field(default_factory=list)   # more lines of the frontend
@@ -44,8 +48,10 @@ class Backend:
             *(f"  {line}" for line in body), ""])
 
     def _servers(self):
+        if self.hosts and self.slot != PLAIN_SLOT:
+            yield "load-server-state-from-file global"
         if self.slots:
-            yield (f"server-template s 1-{self.slots} 127.0.0.1:1 "
+            yield (f"server-template s 1-{self.slots} {self.slot} "
                    f"{self.server} disabled")
 
     def configuration(self):
@@ -133,7 +139,8 @@ class HAProxy:
         if agent:
             lines += [f"  setenv SYNAPSE_CONFIG {self.synapse_file}",
                       f"  lua-load {program.AGENT}",
-                      '  stats socket "${SYNAPSE_ADMIN}" level admin']
+                      '  stats socket "${SYNAPSE_ADMIN}" level admin',
+                      '  server-state-file "${SYNAPSE_SERVERS}"']
         lines += [f"  stats socket {self.socket} mode 600 level admin "
                   "expose-fd listeners", *(f"  {line}" for line in extra), "",
                   "defaults", "  mode http", "  log global",

@@ -6,12 +6,12 @@ import urllib.request
 import pytest
 
 import wait
-from haproxy import CHECKED, web
+from haproxy import CHECKED, SLOT, web
 from zookeeper import register
 
 DECLARED = 7
 SLOTS = f"{CHECKED} maxconn {DECLARED}"
-BACKUPS = f"server-template b 1-1 127.0.0.1:1 {SLOTS} backup disabled"
+BACKUPS = f"server-template b 1-1 {SLOT} {SLOTS} backup disabled"
 NOTHING = (DECLARED, 1, False)
 
 

@@ -153,7 +153,7 @@ function world:start()
       resync_interval = 600},
     client = new_client(self), codes = CODES, checksum = checksum,
     records = self.text and assert(snapshot.decode(self.text, checksum)) or {},
-    snapshot_path = "/state", runtime = self.haproxy:runtime(),
+    restored = {}, snapshot_path = "/state", runtime = self.haproxy:runtime(),
     write_snapshot = function(text)
       self.text, self.written = text, self.written + 1
       table.insert(self.events, {type = "job", code = 0,

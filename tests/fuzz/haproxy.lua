@@ -201,6 +201,7 @@ function haproxy:runtime()
     sessions = function() return math.random(0, 1) end,
     wall = os.time,
     active = function() return self.stormy and math.random(0, 3) or 0, 0 end,
+    empty = function() end,
     fill = function(backend, slot, server)
       assert(grammar.is_address(server.host) and grammar.is_port(server.port))
       local target = self.backends[backend][slot]

@@ -216,7 +216,8 @@ end
 
 local function random_record(name)
   local record = {name = name, path = "/" .. name, instances = {}, placed = {},
-    held = {}, suspects = {}, addresses = {}, departed = {}}
+    held = {}, suspects = {}, addresses = {}, departed = {}, failing = {},
+    since = {}}
   for i = 1, math.random(0, 6) do
     local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
       znode = "z_000000000" .. i, sequence = i, origin = "a",
@@ -268,7 +269,7 @@ local function check_service(name, record)
       use_nerve_weights = true, max_instances = 1000,
       guard = {window = 10, share = 0.5, hold = 60}},
     pool = POOL, declared = DECLARED, record = record,
-    sessions = function() return 0 end, now = os.time,
+    sessions = function() return 0 end, now = os.time, wall = os.time,
     is_claimed = function() return false end,
     log = logger.new({write = check_line, now = os.time}),
   })

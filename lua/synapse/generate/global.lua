@@ -25,6 +25,8 @@ local function needs(paths)
     {"^lua%-load%s.*synapse%.lua", "lua-load " .. quote(paths.agent)},
     {"^stats%s+socket%s.*SYNAPSE_ADMIN",
       'stats socket "${SYNAPSE_ADMIN}" level admin'},
+    {"^server%-state%-file%s.*SYNAPSE_SERVERS",
+      'server-state-file "${SYNAPSE_SERVERS}"'},
     {"^stats%s+maxconn%s", "stats maxconn 100"},
   }
 end

@@ -58,12 +58,28 @@ local function frontend(service)
     lines = lines}
 end
 
-local SLOT = "^server%-template%s+%S+%s+%S+%s+127%.0%.0%.1:1%s"
+local SLOT = "^server%-template%s+%S+%s+%S+%s+(%S+)%s"
+local SLOT_ADDRESSES = {["slot.invalid:1"] = true, ["127.0.0.1:1"] = true}
 
 -- Slots for spare instances do not count.
 local function has_slots(lines)
   for _, one in ipairs(lines) do
-    if one.text:find(SLOT) and not one.text:find("%sbackup%f[%s%z]") then
+    if SLOT_ADDRESSES[one.text:match(SLOT)] and
+      not one.text:find("%sbackup%f[%s%z]")
+    then
+      return true
+    end
+  end
+  return false
+end
+
+-- Of a slot with an address in its line HAProxy restores too little.
+local LITERAL_SLOT = "^server[%w-]*%s.*%s127%.0%.0%.1:1%s"
+local STATE_FILE = "^load%-server%-state%-from%-file%s"
+
+local function has(lines, pattern)
+  for _, one in ipairs(lines) do
+    if one.text:find(pattern) then
       return true
     end
   end
@@ -71,8 +87,8 @@ local function has_slots(lines)
 end
 
 local function slots_line(service)
-  local words = {string.format("server-template s 1-%d 127.0.0.1:1",
-    service.slots)}
+  local words = {string.format("server-template s 1-%d slot.invalid:1 " ..
+    "init-addr last,127.0.0.1", service.slots)}
   if service.server_text ~= "" then
     words[2] = service.server_text
   end
@@ -87,6 +103,10 @@ local function backend(service, defaults)
   upgrade.cookies(lines)
   local key = upgrade.cookie_key(lines, defaults, service.backend)
   lines[#lines + 1] = key
+  if not has(lines, LITERAL_SLOT) and not has(lines, STATE_FILE) then
+    lines[#lines + 1] = {text = "load-server-state-from-file global",
+      place = service.place}
+  end
   if not has_slots(lines) then
     lines[#lines + 1] = slots_line(service)
   end

@@ -17,12 +17,13 @@ ledger.__index = ledger
 -- @tparam {string,...} pool the slots, in order
 -- @tparam {[string]=declaration} declared see `synapse.service.placement`
 -- @tparam function now returns seconds
--- @treturn ledger with, by slot, `actual`: the server, and `acknowledged`: the
+-- @treturn ledger with, by slot, `actual`: the server (`since`: when it came
+--   into traffic, if that is news), and `acknowledged`: the
 --   admin state that HAProxy acknowledged last, or "unknown"; and `refusals`
 function ledger.new(pool, declared, now)
   local self = setmetatable({
     actual = {}, acknowledged = {}, refusals = refusals.new(now),
-    position = {}, marked = {},
+    position = {}, marked = {}, now = now,
   }, ledger)
   for i, slot in ipairs(pool) do
     self:add(slot, declared[slot], i)
@@ -141,6 +142,7 @@ function ledger:done(command)
   end
   if command.field == "admin" then
     self.acknowledged[slot] = command.change.admin
+    actual.since = command.change.admin == "ready" and self.now() or nil
   end
   self.refusals:forget(slot, command.field)
 end
@@ -159,6 +161,7 @@ function ledger:filled(slot, server)
   self.actual[slot] = {
     host = server.host, port = server.port, weight = server.weight,
     initial = server.initial, maxconn = server.maxconn, admin = server.admin,
+    check = server.check, since = server.since,
   }
   self.acknowledged[slot] = server.admin
 end
@@ -171,6 +174,7 @@ end
 function ledger:take(slot, state, position)
   local before = self.actual[slot]
   state.maxconn = before.maxconn
+  state.since = state.warming and self.now() - state.warming or nil
   self.actual[slot] = state
   if state.admin == "ready" then
     self.acknowledged[slot] = "ready"

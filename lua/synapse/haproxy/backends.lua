@@ -6,7 +6,8 @@
 
 local backends = {}
 
-local LINE = "`server-template s 1-16 127.0.0.1:1 disabled`"
+local LINE =
+  "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 disabled`"
 
 local function problem(service, backend)
   local place = "services." .. service.name .. ": backend " .. service.backend

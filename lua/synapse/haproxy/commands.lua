@@ -86,14 +86,31 @@ function commands.answers(text)
   return answers
 end
 
+-- What 2.6 says, and what 3.0 does, which is silent of what stays.
+local ADDRESSED = {
+  "^IP changed from", "^no need to change the addr", "^port changed from",
+  "^nothing changed",
+}
+
+--- Tells whether an answer says that a server has the address it was given.
+-- @tparam string answer
+-- @treturn boolean
+function commands.is_addressed(answer)
+  for _, pattern in ipairs(ADDRESSED) do
+    if answer:find(pattern) then
+      return true
+    end
+  end
+  return false
+end
+
 --- Tells whether HAProxy did what a command says.
 -- @tparam command command
 -- @tparam string answer
 -- @treturn boolean
 function commands.is_done(command, answer)
   if command.field == "addr" then
-    return answer:find("^IP changed from") ~= nil or
-      answer:find("^no need to change the addr") ~= nil
+    return commands.is_addressed(answer)
   elseif command.field == "fqdn" then
     return answer:find(" changed its FQDN from ", 1, true) ~= nil or
       answer:find("^no need to change the FDQN") ~= nil
@@ -112,7 +129,7 @@ end
 
 -- Bits of srv_check_state: a check was configured, and is enabled.
 local CHECKED = 0x06
-local OP_STOPPED = 0
+local OP_STOPPED, OP_STARTING = 0, 1
 
 -- What HAProxy's own check says; nothing in maint, where it rests.
 local function check_of(operational, bits, admin)
@@ -142,28 +159,34 @@ local CHECK_PASSED = {
 }
 
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
--- srv_uweight srv_iweight, one more, srv_check_status, two more,
--- srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl: columns
--- 1 to 9, 11, 14, then 18 to 21.
-local STATE = "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) %S+ (%d+)" ..
+-- srv_uweight srv_iweight srv_time_since_last_change srv_check_status, two
+-- more, srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl:
+-- columns 1 to 11, 14, then 18 to 21.
+local STATE =
+  "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)" ..
   (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%d)"
+
+-- The name in the line of a slot, see `synapse.haproxy.runtime`.
+local SLOT_NAME = "slot.invalid"
 
 local function integer(digits)
   return math.tointeger(tonumber(digits))
 end
 
 local function state_of(line)
-  local id, name, host, operational, admin, weight, initial, status, check,
-    fqdn, port, tls = line:match(STATE)
+  local id, name, host, operational, admin, weight, initial, changed, status,
+    check, fqdn, port, tls = line:match(STATE)
   if not name then
     return nil
   end
-  local now = admin_of(integer(admin))
+  local now, is_slot = admin_of(integer(admin)), fqdn == SLOT_NAME
   local found = check_of(integer(operational), integer(check), now)
   return name, {
     id = integer(id), host = host, port = integer(port),
     weight = integer(weight), initial = integer(initial),
-    fqdn = fqdn ~= "-" and fqdn:lower() or nil,
+    fqdn = fqdn ~= "-" and not is_slot and fqdn:lower() or nil,
+    is_slot = is_slot or nil,
+    warming = integer(operational) == OP_STARTING and integer(changed) or nil,
     admin = now, is_tls = tls == "1", check = found,
     check_why = found == "fails" and CHECK_WHY[integer(status)] or nil,
     is_rising = found == "fails" and CHECK_PASSED[integer(status)] or nil,
@@ -175,7 +198,9 @@ end
 -- @treturn {[string]=server} by the server's name; each with its `id`,
 --   `is_tls` and `check` as well: "passes", "fails" and `check_why` in words,
 --   "none" where there is no check, nil where it rests; `is_rising` where it
---   fails only because it has not passed often enough yet
+--   fails only because it has not passed often enough yet; `warming`: for how
+--   many seconds, while `slowstart` lasts; `is_slot`: whether its line has the
+--   name that marks a slot
 -- @treturn[2] nil when it is something else
 function commands.states(answer)
   if not answer:find("^1\n# be_id ") then
@@ -189,6 +214,37 @@ function commands.states(answer)
     end
   end
   return states
+end
+
+-- Columns of the file are those of STATE. What is configured wins over a weight
+-- whose configured one was another (0); of its check only what is needed.
+local RESTORED = "1 %s 1 %s %s 2 %d 0 0 %d 6 3 1 6 0 0 0 slot.invalid %d " ..
+  "- 0 0 - - 0"
+local RESTORED_HEADING = [[1
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state ]] ..
+  "srv_uweight srv_iweight srv_time_since_last_change srv_check_status " ..
+  "srv_check_result srv_check_health srv_check_state srv_agent_state " ..
+  "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl " ..
+  "srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n"
+
+local ADMIN_CONFIGURED = 0x04
+local ADMIN = {
+  ready = ADMIN_CONFIGURED, maint = ADMIN_CONFIGURED | ADMIN_FORCED_MAINT,
+  drain = ADMIN_CONFIGURED | ADMIN_FORCED_DRAIN,
+}
+
+--- Returns a file for HAProxy's `server-state-file`, of which it fills slots
+-- before it accepts a connection.
+-- @tparam {{backend,slot,host,port,admin,age},...} servers `age`: seconds since
+--   it came into traffic
+-- @treturn string
+function commands.state_file(servers)
+  local lines = {}
+  for i, server in ipairs(servers) do
+    lines[i] = string.format(RESTORED, server.backend, server.slot, server.host,
+      ADMIN[server.admin], server.age, server.port)
+  end
+  return RESTORED_HEADING .. table.concat(lines, "\n") .. "\n"
 end
 
 return commands

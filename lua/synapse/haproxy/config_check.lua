@@ -32,14 +32,22 @@ local function begin_section(found, kind, name)
   return true, found[name]
 end
 
-local function read_server(backend, line)
-  local address = line:match("^%s*server%-template%s+%S+%s+%S+%s+(%S+)") or
+local function address_of(line)
+  return line:match("^%s*server%-template%s+%S+%s+%S+%s+(%S+)") or
     line:match("^%s*server%s+%S+%s+(%S+)")
+end
+
+local SLOTS = {
+  ["slot.invalid:1"] = true, ["127.0.0.1:1"] = true, ["240.0.0.1:1"] = true,
+}
+
+local function read_server(backend, line)
+  local address = address_of(line)
   if not address then
     return
   elseif address:find(UNSURE) then
     backend.sure = false
-  elseif address == "127.0.0.1:1" or address == "240.0.0.1:1" then
+  elseif SLOTS[address] then
     backend.slots = backend.slots + 1
   end
 end
@@ -67,6 +75,80 @@ function preview.backends(texts)
     end
   end
   return found
+end
+
+local OURS = "SYNAPSE_SERVERS"
+
+-- Which state file HAProxy reads for each backend, and for all; and which
+-- backends have slots of which it restores but the port.
+local function state_files(paths, texts)
+  local of_backend, of_defaults, current, global = {}, nil, nil, nil
+  local literal = {}
+  for i, text in ipairs(texts) do
+    local number = 0
+    for line in (text .. "\n"):gmatch("([^\n]*)\n") do
+      number = number + 1
+      local word, value = line:match("^%s*([%w.-]+)%s*([^%s#]*)")
+      local place = {
+        value = value, at = string.format("%s:%d", paths[i], number),
+      }
+      if SECTIONS[word] then
+        current = {kind = word, name = value}
+        of_defaults = word ~= "defaults" and of_defaults or nil
+        if word == "backend" or word == "listen" then
+          of_backend[value] = of_defaults
+        end
+      elseif word == "server-state-file" then
+        -- A second one does not count.
+        global = global or place
+      elseif word == "load-server-state-from-file" and current then
+        if current.kind == "defaults" then
+          of_defaults = place
+        else
+          of_backend[current.name] = place
+        end
+      elseif current and address_of(line) == "127.0.0.1:1" then
+        literal[current.name] = place
+      end
+    end
+  end
+  return of_backend, global, literal
+end
+
+local function foreign(service, place)
+  return string.format("%s: backend %s: `load-server-state-from-file %s` " ..
+    "fills its slots from a file that is not the agent's; write " ..
+    '`server-state-file "${SYNAPSE_SERVERS}"` below lua-load and ' ..
+    "`load-server-state-from-file global` into the backend, or " ..
+    "`load-server-state-from-file none`", place.at, service.backend,
+    place.value)
+end
+
+--- Says which backend with slots HAProxy would fill in a wrong way: from a
+-- state file that the agent did not write a slot would serve whatever was there
+-- once, and of a slot with an address in its line HAProxy restores the port
+-- alone.
+-- @tparam {string,...} paths of the configuration's files
+-- @tparam {string,...} texts of the same
+-- @tparam {service,...} services
+-- @treturn ?string nil when none is
+function preview.state_file(paths, texts, services)
+  local of_backend, global, literal = state_files(paths, texts)
+  local is_ours = global and global.value:find(OURS, 1, true)
+  for _, service in ipairs(services) do
+    local place = of_backend[service.backend]
+    if place and place.value ~= "none" and
+      not (place.value == "global" and is_ours)
+    then
+      return foreign(service, place)
+    elseif place and place.value == "global" and literal[service.backend] then
+      return string.format("%s: backend %s: its slots have an address, of " ..
+        "which HAProxy restores only the port; write `slot.invalid:1 " ..
+        "init-addr last,127.0.0.1` in place of `127.0.0.1:1`",
+        literal[service.backend].at, service.backend)
+    end
+  end
+  return nil
 end
 
 -- Options that take a value which is not a file of the configuration.

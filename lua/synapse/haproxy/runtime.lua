@@ -5,11 +5,15 @@
 --
 -- @module synapse.haproxy.runtime
 
+local commands = require("synapse.haproxy.commands")
+local version = require("synapse.haproxy.version")
+
 local runtime = {}
 
--- What `server-template ... 127.0.0.1:1 disabled` gives a server: no real
--- server has it, so it is the mark of a slot. The other one is the mark of a
--- slot for host names, which HAProxy can resolve.
+-- What `server-template ... slot.invalid:1 init-addr last,127.0.0.1 disabled`
+-- gives a server that HAProxy restored nothing of, and what `127.0.0.1:1` gives
+-- it: no real server has it, so it is the mark of an empty slot. The other one
+-- is the mark of a slot for host names, which HAProxy can resolve.
 local PLACEHOLDER = "127.0.0.1:1"
 local FOR_NAMES = "240.0.0.1:1"
 
@@ -22,12 +26,36 @@ local function by_puid(a, b)
   return tonumber(a.puid) < tonumber(b.puid)
 end
 
-local function placeholders(backend)
+local function is_placeholder(server)
+  local place = server:get_addr()
+  return place == PLACEHOLDER or place == FOR_NAMES
+end
+
+-- HAProxy's Lua has an IPv6 address without brackets.
+local function is_at(server, place)
+  return place and server:get_addr() == place:gsub("[][]", "")
+end
+
+-- A line with an address in place of a name gets the port alone of what HAProxy
+-- restores, and would serve from whatever listens there.
+local function refuse_half_restored(backend, server, restored)
+  if server:get_addr() == "127.0.0.1:" .. restored:match("%d+$") then
+    error("synapse: backend " .. backend.name .. ": HAProxy restores only the "
+      .. "port of its slots, because their line has an address; it is to be " ..
+      "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 " ..
+      "disabled`", 0)
+  end
+end
+
+-- Empty slots, and those that HAProxy restored as we told it.
+local function slots_of(backend, restored)
   local found = {}
-  for _, server in pairs(backend.servers) do
-    local place = server:get_addr()
-    if place == PLACEHOLDER or place == FOR_NAMES then
+  for name, server in pairs(backend.servers) do
+    local place = restored[name]
+    if is_placeholder(server) or is_at(server, place) then
       found[#found + 1] = server
+    elseif place then
+      refuse_half_restored(backend, server, place)
     end
   end
   table.sort(found, by_puid)
@@ -40,21 +68,24 @@ local function declaration_of(server)
     maxconn = server:get_maxconn(),
     is_backup = server:get_stats().bck == 1,
     is_for_names = server:get_addr() == FOR_NAMES,
+    is_restored = not is_placeholder(server),
   }
 end
 
 --- Lists the slots of a backend. Only in `core.register_init`.
 -- @tparam string name of the backend
+-- @tparam {[string]=string} restored the host:port by slot that HAProxy was
+--   told to restore
 -- @treturn {string,...} names in the configuration's order, maybe none
 -- @treturn {[string]=declaration} by name, see `synapse.service.placement`
 -- @treturn[2] nil when there is no such backend
-function runtime.slots(name)
+function runtime.slots(name, restored)
   local backend = core.backends[name]
   if not backend then
     return nil
   end
   local pool, declared = {}, {}
-  for i, server in ipairs(placeholders(backend)) do
+  for i, server in ipairs(slots_of(backend, restored)) do
     pool[i] = server.name
     declared[server.name] = declaration_of(server)
   end
@@ -63,33 +94,69 @@ end
 
 --- Tells whether a backend can be filled. Only in `core.register_init`.
 -- @tparam string name of the backend
+-- @tparam {[string]=string} restored see `runtime.slots`
 -- @treturn {slots=integer,sure=boolean,is_disabled=boolean} how many slots it
 --   has, and whether they are out of traffic, as `disabled` makes them
 -- @treturn[2] nil when there is no such backend
-function runtime.backend(name)
+function runtime.backend(name, restored)
   local backend = core.backends[name]
   if not backend then
     return nil
   end
-  local slots = placeholders(backend)
-  local first = slots[1]
-  return {
-    slots = #slots,
-    sure = true,
-    is_disabled = first and first:get_stats().status:find("^MAINT") ~= nil,
-  }
+  local slots, is_disabled = slots_of(backend, restored), nil
+  for _, server in ipairs(slots) do
+    if is_placeholder(server) then
+      is_disabled = server:get_stats().status:find("^MAINT") ~= nil
+      break
+    end
+  end
+  return {slots = #slots, sure = true, is_disabled = is_disabled}
 end
 
---- Fills a slot. Only in `core.register_init`.
+local function set_place(target, server)
+  local answer = target:set_addr(server.host, server.port) or ""
+  if not commands.is_addressed(answer) then
+    return false
+  end
+  if server.admin == "ready" then
+    target:set_ready()
+  elseif server.admin == "drain" then
+    target:set_drain()
+  end
+  return true
+end
+
+-- Out of maintenance one failed check would be enough to take a server out, and
+-- one that was out would be in until then.
+local function restore_check(target, server)
+  if server.admin == "maint" then
+    return
+  elseif server.check == "fails" then
+    target:check_force_down()
+  else
+    target:check_force_up()
+  end
+end
+
+--- Tells what this HAProxy can do, see `synapse.haproxy.version`. Only from
+-- `core.register_init` on.
+-- @treturn capabilities
+function runtime.can()
+  return version.capabilities(core.get_info().Version)
+end
+
+--- Fills a slot that HAProxy did not restore, as far as this HAProxy can do it
+-- now, and gives a slot what HAProxy does not restore. Only in
+-- `core.register_init`.
 -- @tparam string backend
 -- @tparam string slot
--- @tparam server server
--- @treturn boolean whether HAProxy took it
+-- @tparam server server with `check`, "fails" where it is to begin down
+-- @treturn boolean whether the slot is as it is to be
 function runtime.fill(backend, slot, server)
   local target = core.backends[backend].servers[slot]
-  local answer = target:set_addr(server.host, server.port) or ""
-  if not answer:find("^IP changed from") and
-    not answer:find("^no need to change the addr")
+  local is_there = is_at(target, server.host .. ":" .. server.port)
+  if not is_there and (runtime.can().address_is_deferred or
+    not set_place(target, server))
   then
     return false
   end
@@ -99,12 +166,19 @@ function runtime.fill(backend, slot, server)
   if server.maxconn ~= target:get_maxconn() then
     target:set_maxconn(tostring(server.maxconn))
   end
-  if server.admin == "ready" then
-    target:set_ready()
-  elseif server.admin == "drain" then
-    target:set_drain()
-  end
+  restore_check(target, server)
   return true
+end
+
+--- Takes a slot out of traffic that is to be empty. Only in
+-- `core.register_init`.
+-- @tparam string backend
+-- @tparam string slot
+function runtime.empty(backend, slot)
+  local target = core.backends[backend].servers[slot]
+  if not is_placeholder(target) then
+    target:set_maint()
+  end
 end
 
 --- Returns how many sessions a server has, queued ones included; more than

@@ -27,6 +27,7 @@ local LONGEST_DELAY = 10
 --   request number, or nil and why; `now()`; `log`;
 --   `is_tired()`: whether this round has lasted long enough;
 --   `held()`: called when an operator took or gave back an instance;
+--   `checked()`: called when HAProxy's checks found something else;
 --   `settled(service)`: called when nothing more is to be done for it now;
 --   `applied(service)`: called when HAProxy has answered its commands
 -- @treturn sync
@@ -172,12 +173,14 @@ local function compared(self, service, answer)
   end
   self.compared_at[service] = self.deps.now()
   compare_later(self, service)
-  local differs, held = service:observe(states)
+  local differs, held, is_checked = service:observe(states)
   if differs then
     self:mark(service)
   end
   if held then
     self.deps.held()
+  elseif is_checked then
+    self.deps.checked()
   end
 end
 

@@ -21,7 +21,7 @@ local service = {}
 service.__index = service
 
 local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
-  addresses = {}, departed = {}}
+  addresses = {}, departed = {}, failing = {}, since = {}}
 
 -- For so many seconds at least the state that an operator gave an instance
 -- survives the instance.
@@ -41,7 +41,8 @@ end
 --   each (see `placement.kinds_of_slots`);
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has;
---   `is_claimed(key)`: whether any znode has the host:port; `now()`; `log`
+--   `is_claimed(key)`: whether any znode has the host:port; `now()`;
+--   `wall()`: seconds since 1970; `log`
 -- @treturn service
 function service.new(deps)
   local record = deps.record or NO_RECORD
@@ -77,6 +78,8 @@ function service.new(deps)
       states = record.held, departed = record.departed or {}, now = deps.now,
       keep = math.max(deps.config.guard.hold, KEEP_STATE),
     }),
+    failing = record.failing,
+    since_when = record.since,
     revision = 0,
     drift = 0,
     news = news.new(),
@@ -226,12 +229,16 @@ function service:target_of(slot)
   })
 end
 
---- Returns what each filled slot is to be.
--- @treturn {[string]=server}
+--- Returns what each filled slot is to be when HAProxy starts.
+-- @treturn {[string]=server} with `check`, "fails" where it did, and `since`,
+--   see `actual.new`
 function service:target()
-  local servers = {}
-  for slot in pairs(self.placement.placed) do
-    servers[slot] = self:target_of(slot)
+  local servers, deps = {}, self.deps
+  for slot, key in pairs(self.placement.placed) do
+    local server, since = self:target_of(slot), self.since_when[key]
+    server.check = self.failing[key] and "fails" or nil
+    server.since = since and deps.now() + since - deps.wall()
+    servers[slot] = server
   end
   return servers
 end
@@ -360,16 +367,27 @@ function service:is_due()
     self.growth:is_due() and #self.placement:growable() > 0
 end
 
+-- Where HAProxy has the address that it was to restore it may also have it from
+-- the line of a server that was a slot before.
+local function loss(self, slot, state)
+  if not state then
+    return "is gone from HAProxy"
+  end
+  return self.deps.declared[slot].is_restored and not state.is_slot and
+    "has an address of its own in HAProxy's configuration" or nil
+end
+
 -- A slot that HAProxy does not have any more cannot be filled.
 local function drop_missing(self, states)
   local pool = {}
   for _, slot in ipairs(self.placement.pool) do
-    if states[slot] then
-      pool[#pool + 1] = slot
-    else
-      self.deps.log:error("%s: %s/%s is gone from HAProxy, not used any more",
-        self.name, self.backend, slot)
+    local why = loss(self, slot, states[slot])
+    if why then
+      self.deps.log:error("%s: %s/%s %s, not used any more", self.name,
+        self.backend, slot, why)
       self.ledger:drop(slot)
+    else
+      pool[#pool + 1] = slot
     end
   end
   if #pool < #self.placement.pool then
@@ -441,22 +459,25 @@ end
 -- @treturn boolean whether commands are needed
 -- @treturn boolean whether an operator's hold changed, or a name's address:
 --   the snapshot is to have it at once
+-- @treturn boolean whether a check found something else: it is to have that too
 function service:observe(states)
   local was_known = self.known
   drop_missing(self, states)
   self.known, self.asking = true, false
-  local found
+  local found, is_checked
   local changes = self.operator:observe(self.placement.placed,
     self.ledger.acknowledged, states)
   for i, slot in ipairs(self.placement.pool) do
     if self.ledger:take(slot, states[slot], i) then
       touch(self, self.placement.placed[slot])
+      is_checked = is_checked or self.placement.placed[slot] ~= nil
     end
     found = learn_address(self, slot) or found
   end
   self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
-  return report_drift(self, was_known), found or #changes > 0
+  self.revision = self.revision + (is_checked and 1 or 0)
+  return report_drift(self, was_known), found or #changes > 0, is_checked
 end
 
 --- Notes that a slot was filled before HAProxy began to serve.
@@ -495,11 +516,27 @@ function service:take_touched()
   return touched, since
 end
 
+-- Whose check fails, and since when each one is in traffic where that is news:
+-- `slowstart` begins with it. Whoever is not in traffic yet is about to be.
+local function found_by_haproxy(self)
+  local failing, since, deps = {}, {}, self.deps
+  for slot, key in pairs(self.placement.placed) do
+    local actual = self.actual[slot]
+    local began = actual.admin == "ready" and actual.since or
+      actual.admin ~= "ready" and deps.now()
+    failing[key] = actual.check == "fails" or nil
+    since[key] = began and math.floor(deps.wall() - deps.now() + began) or nil
+  end
+  return failing, since
+end
+
 --- Returns what the snapshot keeps of the service. It changes with `revision`.
 -- What is old says nothing of how it was read, so that it stays old.
 -- @treturn table
 function service:record()
+  local failing, since = found_by_haproxy(self)
   return {
+    failing = failing, since = since,
     name = self.name, path = self.deps.config.path,
     read_as = not self.choice.is_old and self.deps.config.read_as or nil,
     instances = self.choice.wanted, placed = self.placement.placed,

@@ -23,13 +23,18 @@ local HEADING = "^myelin%-snapshot (%d+) (%x+) (%d+)\n()"
 --- The most that is ever read.
 snapshot.MAX_BYTES = 64 * 1024 * 1024
 
+-- What HAProxy takes for the name of a server.
+local SERVER_NAME = "^[%w_.:-]+$"
+
 local HOLDS = {maint = true, drain = true}
 
 --- Returns one service's part of a snapshot, as text.
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
 --   `instances`, `placed` (key by slot) and `held` (by key), `suspects`, until
 --   when each stays (by key), `addresses`, the last one of each host name
---   (by key), and `departed`, see `synapse.service.operator_state`
+--   (by key), `departed`, see `synapse.service.operator_state`, `failing`,
+--   whose check fails, and `since`, when HAProxy last took each in or out of
+--   traffic, in seconds since 1970 (by key)
 -- @treturn string
 function snapshot.encode_service(record)
   local slot_of, list = {}, {}
@@ -44,6 +49,8 @@ function snapshot.encode_service(record)
       origin = one.origin, slot = slot_of[one.key],
       address = record.addresses[one.key],
       hold = record.held[one.key], suspect = record.suspects[one.key],
+      check = record.failing[one.key] and "fails" or nil,
+      since = record.since[one.key],
     }
   end
   local departed = {}
@@ -91,6 +98,8 @@ local function decode_instance(record, fields)
   end
   record.held[one.key] = HOLDS[fields.hold] and fields.hold or nil
   record.suspects[one.key] = finite_or_nil(fields.suspect)
+  record.failing[one.key] = fields.check == "fails" or nil
+  record.since[one.key] = finite_or_nil(fields.since)
   record.addresses[one.key] = one.is_name and
     type(fields.address) == "string" and address.canonical(fields.address) or
     nil
@@ -117,7 +126,7 @@ local function decode_service(fields)
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
     instances = {}, placed = {}, held = {}, suspects = {}, addresses = {},
-    departed = {},
+    departed = {}, failing = {}, since = {},
   }
   for _, one in ipairs(fields.instances) do
     decode_instance(record, one)
@@ -154,6 +163,43 @@ function snapshot.decode(text, checksum)
     end
   end
   return records
+end
+
+--- Returns what a snapshot knows of a service as it is configured now. What it
+-- has of the same znodes that are read in another way now may be where nobody
+-- is any more, as when it is old.
+-- @tparam {[string]=record} records
+-- @tparam service config
+-- @treturn ?record
+function snapshot.record_of(records, config)
+  local record = records[config.name]
+  if not record or record.path ~= config.path then
+    return nil
+  end
+  record.is_old = record.is_old or record.read_as ~= config.read_as
+  return record
+end
+
+--- Lists the servers that a record has in slots, but for host names.
+-- @tparam record record
+-- @treturn {{slot,key,host,port,admin,since},...} `since`: when it came into
+--   traffic, 0 where that is long ago
+function snapshot.servers(record)
+  local servers, by_key = {}, {}
+  for _, one in ipairs(record.instances) do
+    by_key[one.key] = one
+  end
+  for slot, key in pairs(record.placed) do
+    local one = by_key[key]
+    if not one.is_name and slot:find(SERVER_NAME) then
+      servers[#servers + 1] = {
+        slot = slot, key = key, host = one.host, port = one.port,
+        admin = record.held[key] or "ready",
+        since = math.tointeger(record.since[key] or 0) or 0,
+      }
+    end
+  end
+  return servers
 end
 
 return snapshot

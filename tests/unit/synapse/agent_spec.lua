@@ -32,6 +32,7 @@ describe("the agent", function()
       sessions = function() return 0 end,
       active = function() return active, 0 end,
       wall = clock.now,
+      empty = function() end,
       fill = function(backend, slot, server)
         table.insert(sent, string.format("fill %s/%s %s %s", backend, slot,
           server.host, server.admin))
@@ -44,7 +45,8 @@ describe("the agent", function()
     one = agent.new({
       config = {services = services, session_timeout = 10,
         resync_interval = 600}, codes = CODES,
-      checksum = checksum, records = records or {}, snapshot_path = "/state",
+      checksum = checksum, records = records or {},
+      restored = {}, snapshot_path = "/state",
       write_snapshot = function(text)
         table.insert(written, text)
         return 900 + #written
@@ -155,7 +157,7 @@ describe("the agent", function()
       znode = "a_1"}
     new({config_of("web")}, {web = {name = "web", path = "/web",
       instances = {made}, placed = {s2 = made.key}, held = {},
-      suspects = {}, addresses = {}, departed = {}}})
+      suspects = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
     one:fill()
     assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
   end)
@@ -164,7 +166,7 @@ describe("the agent", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
     new({config_of("web")}, {web = {name = "web", path = "/staging",
       instances = {made}, placed = {}, held = {},
-      suspects = {}, addresses = {}, departed = {}}})
+      suspects = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
     one:fill()
     assert.are.same({}, sent)
   end)

@@ -3,6 +3,10 @@ local config = require("synapse.config.init")
 local generate = require("synapse.generate.init")
 local negotiate = require("synapse.generate.negotiate")
 
+local RESTORED = "load-server-state-from-file global"
+local SLOTS = "server-template s 1-16 slot.invalid:1 init-addr " ..
+  "last,127.0.0.1 disabled"
+
 local PATHS = {config = "/etc/synapse.conf.json", agent = "/usr/synapse.lua"}
 
 local function service(haproxy)
@@ -45,12 +49,14 @@ describe("a haproxy.cfg", function()
       "\tsetenv SYNAPSE_CONFIG /etc/synapse.conf.json",
       "\tlua-load /usr/synapse.lua",
       '\tstats socket "${SYNAPSE_ADMIN}" level admin',
+      '\tserver-state-file "${SYNAPSE_SERVERS}"',
       "\tstats maxconn 100",
       "",
       "defaults",
       "",
       "backend web",
-      "\tserver-template s 1-16 127.0.0.1:1 disabled",
+      "\tload-server-state-from-file global",
+      "\t" .. SLOTS,
       "",
     }, "\n"), (text_of({})))
   end)
@@ -62,7 +68,8 @@ describe("a haproxy.cfg", function()
       "insecure-fork-wanted", "daemon",
       "setenv SYNAPSE_CONFIG /etc/synapse.conf.json",
       "lua-load /usr/synapse.lua",
-      'stats socket "${SYNAPSE_ADMIN}" level admin'},
+      'stats socket "${SYNAPSE_ADMIN}" level admin',
+      'server-state-file "${SYNAPSE_SERVERS}"'},
       lines_of(text, "global"))
   end)
 
@@ -77,7 +84,7 @@ describe("a haproxy.cfg", function()
       listen = {"l"}, backend_name = "www", bind_options = "mss 1400"})
     assert.are.same({"f", "l", "bind localhost:80 mss 1400",
       "default_backend www"}, lines_of(text, "frontend web"))
-    assert.are.same({"b", "l", "server-template s 1-16 127.0.0.1:1 disabled"},
+    assert.are.same({"b", "l", RESTORED, SLOTS},
       lines_of(text, "backend www"))
   end)
 
@@ -85,19 +92,29 @@ describe("a haproxy.cfg", function()
     local text = text_of({slots = 3,
       server_options = "check port %{port} inter 2s"})
     assert.are.same(
-      {"server-template s 1-3 127.0.0.1:1 check inter 2s disabled"},
+      {RESTORED, "server-template s 1-3 slot.invalid:1 init-addr " ..
+        "last,127.0.0.1 check inter 2s disabled"},
       lines_of(text, "backend web"))
   end)
 
   it("has the slots that are written out, and no others", function()
+    local line = "server-template t 1-2 slot.invalid:1 check disabled"
+    assert.are.same({line, RESTORED}, lines_of(text_of({backend = {line}}),
+      "backend web"))
+  end)
+
+  it("has HAProxy restore no slots that have an address", function()
     local line = "server-template t 1-2 127.0.0.1:1 check disabled"
     assert.are.same({line}, lines_of(text_of({backend = {line}}),
+      "backend web"))
+    line = "load-server-state-from-file none"
+    assert.are.same({line, SLOTS}, lines_of(text_of({backend = {line}}),
       "backend web"))
   end)
 
   it("has slots beside those that are spare ones", function()
     local line = "server-template b 1-2 127.0.0.1:1 check backup disabled"
-    assert.are.same({line, "server-template s 1-16 127.0.0.1:1 disabled"},
+    assert.are.same({line, SLOTS},
       lines_of(text_of({backend = {line}}), "backend web"))
     assert.are.equal(2, #lines_of(text_of(
       {backend = {"server-template b 1-2 127.0.0.1:1 backup"}}),
@@ -148,7 +165,8 @@ describe("the cookies of a haproxy.cfg", function()
 
   local function backend_of(haproxy, top)
     local lines = lines_of(text_of(haproxy, top), "backend web")
-    lines[#lines] = nil
+    table.remove(lines)
+    assert.are.equal(RESTORED, table.remove(lines))
     return lines
   end
 

@@ -18,12 +18,14 @@ describe("the backend of a service", function()
   it("that is missing is named, with the line to add", function()
     assert.are.same({"services.web: backend www is not in HAProxy's " ..
       "configuration; add it, with a line " ..
-      "`server-template s 1-16 127.0.0.1:1 disabled`"}, problems(nil))
+      "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 " ..
+      "disabled`"}, problems(nil))
   end)
 
   it("without slots is named, with the line to add", function()
     assert.are.same({"services.web: backend www has no slots; add a line " ..
-      "`server-template s 1-16 127.0.0.1:1 disabled`"},
+      "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 " ..
+      "disabled`"},
       problems({slots = 0, sure = true}))
   end)
 

@@ -175,3 +175,47 @@ describe("the state of the servers", function()
     assert.is_nil(commands.states("Can't find backend."))
   end)
 end)
+
+describe("the file of servers to restore", function()
+  it("is one that HAProxy reads, with the admin states of `disabled`",
+    function()
+      local lines = {}
+      for line in commands.state_file({
+        {backend = "web", slot = "s1", host = "10.0.0.1", port = 80,
+          admin = "ready", age = 7},
+        {backend = "web", slot = "s2", host = "::1", port = 81,
+          admin = "drain", age = 0},
+        {backend = "web", slot = "s3", host = "::1", port = 81,
+          admin = "maint", age = 0},
+      }):gmatch("[^\n]+") do
+        lines[#lines + 1] = line
+      end
+      local _, columns = lines[2]:gsub("%S+", "")
+      assert.are.equal("1", lines[1])
+      for i, words in ipairs({"s1 10.0.0.1 2 4 0 0 7", "s2 ::1 2 12 0 0 0",
+        "s3 ::1 2 5 0 0 0"})
+      do
+        local _, number = lines[i + 2]:gsub("%S+", "")
+        assert.are.equal(columns - 1, number)
+        assert.is_truthy(lines[i + 2]:find("1 web 1 " .. words, 1, true))
+      end
+    end)
+end)
+
+describe("an address", function()
+  local said = {
+    "IP changed from 'a' to 'b', port changed from '1' to '2' by 'x'",
+    "no need to change the addr, port changed from '1' to '2' by 'x'",
+    "port changed from '1' to '21206' by 'x'", "nothing changed",
+  }
+  for _, answer in ipairs(said) do
+    it("is set where HAProxy says: " .. answer, function()
+      assert.is_true(commands.is_done({field = "addr"}, answer))
+    end)
+  end
+
+  it("is not where it says anything else", function()
+    assert.is_false(commands.is_done({field = "addr"}, "Invalid addr"))
+    assert.is_false(commands.is_done({field = "addr"}, ""))
+  end)
+end)

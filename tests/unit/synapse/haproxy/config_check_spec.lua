@@ -48,6 +48,52 @@ backend old
       'backend web\n  server-template s 1-4 "${EMPTY}"\n').web.sure)
   end)
 
+  local OURS = 'global\n server-state-file "${SYNAPSE_SERVERS}"\n'
+  local NAMED = "server-template s 1-4 slot.invalid:1 disabled\n"
+  local PLAIN = "server-template s 1-4 127.0.0.1:1 disabled\n"
+  local GLOBAL = "load-server-state-from-file global\n"
+
+  local function state_file(text)
+    return preview.state_file({"h.cfg"}, {text},
+      {{name = "web", backend = "www"}})
+  end
+
+  local harmless = {
+    ["no state file"] = "backend www\n" .. NAMED .. PLAIN,
+    ["the agent's"] = OURS .. "backend www\n" .. GLOBAL .. NAMED,
+    ["the agent's for all"] = OURS .. "defaults\n" .. GLOBAL ..
+      "backend www\n" .. NAMED,
+    ["another for other backends"] = "backend x\n" .. GLOBAL ..
+      "backend www\n" .. NAMED,
+    ["none in spite of the defaults"] = "defaults\n" .. GLOBAL ..
+      "backend www\nload-server-state-from-file none\n" .. NAMED,
+    ["defaults of other backends"] = "defaults\n" .. GLOBAL ..
+      "defaults\nbackend www\n" .. NAMED,
+  }
+  for about, text in pairs(harmless) do
+    it("may have " .. about, function()
+      assert.is_nil(state_file(text))
+    end)
+  end
+
+  local harmful = {
+    ["a state file of somebody else"] = {"backend www\n" .. GLOBAL,
+      "^h.cfg:2: backend www: .*not the agent's"},
+    ["one for all"] = {"defaults\n" .. GLOBAL .. "backend www\n",
+      "^h.cfg:2: backend www: .*not the agent's"},
+    ["one before the agent's"] = {"global\nserver-state-file a\n" .. OURS ..
+      "listen www\n" .. GLOBAL, "not the agent's"},
+    ["one of its own"] = {OURS .. "backend www\n" ..
+      "load-server-state-from-file local\n", "from%-file local"},
+    ["slots with an address"] = {OURS .. "backend www\n" .. GLOBAL .. PLAIN,
+      "^h.cfg:5: backend www: .*only the port"},
+  }
+  for about, case in pairs(harmful) do
+    it("may not have " .. about, function()
+      assert.is_truthy(state_file(case[1]):find(case[2]))
+    end)
+  end
+
   local untold = {
     conditions = ".if defined(X)\nbackend web\n.endif\n",
     ["a name in a variable"] = "backend ${NAME}\n",

@@ -27,7 +27,7 @@ describe("a service", function()
     end
     one = service.new({config = config, pool = pool,
       declared = declared,
-      record = record, now = clock.now, log = log,
+      record = record, now = clock.now, wall = clock.now, log = log,
       is_claimed = function(key) return claimed[key] == true end,
       sessions = function(slot) return sessions[slot] or 0 end})
   end
@@ -834,6 +834,33 @@ describe("a service", function()
       local _, held = one:observe(as_told())
       assert.is_false(held)
       assert.are.equal("drain", one:target()[slot_of(2)].admin)
+    end)
+
+    it("keeps whose check failed, and since when each one serves", function()
+      local states = as_told()
+      states[slot_of(1)].check, states[slot_of(2)].check = "fails", "passes"
+      states[slot_of(2)].admin, states[slot_of(2)].warming = "ready", 5
+      local before = one.revision
+      local _, _, is_checked = one:observe(states)
+      assert.is_true(is_checked)
+      assert.are_not.equal(before, one.revision)
+      record = one:record()
+      assert.are.same({["10.0.0.1:80"] = true}, record.failing)
+      assert.are.same({["10.0.0.2:80"] = clock.now() - 5}, record.since)
+      new(nil, record)
+      assert.are.equal("fails", one:target()[slot_of(1)].check)
+      assert.is_nil(one:target()[slot_of(2)].check)
+      assert.are.equal(clock.now() - 5, one:target()[slot_of(2)].since)
+    end)
+
+    it("leaves a server alone that was a slot", function()
+      new(nil, record)
+      local states, slot = as_told(), slot_of(1)
+      states[slot].is_slot = nil
+      one.deps.declared[slot].is_restored = true
+      one:observe(states)
+      assert.is_nil(one.placement.placed[slot])
+      assert.are.equal(1, log.count(slot .. " has an address of its own"))
     end)
 
     it("knows what was filled before HAProxy began to serve", function()

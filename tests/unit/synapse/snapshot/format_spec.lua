@@ -24,6 +24,8 @@ local function record()
     suspects = {["10.0.0.1:80"] = 1234.5},
     addresses = {["a.b:80"] = "10.0.0.9"},
     departed = {["10.0.0.7:80"] = {state = "maint", till = 99.5}},
+    failing = {["[::1]:81"] = true},
+    since = {["10.0.0.1:80"] = 1234},
   }
 end
 

@@ -25,7 +25,7 @@ describe("a journal", function()
         default_servers = {}, use_previous_backends = true,
         fixed = "server_options is not set", guard = guard},
       pool = pool, declared = declared,
-      now = clock.now, log = new_log(),
+      now = clock.now, wall = clock.now, log = new_log(),
       sessions = function() return 0 end,
       is_claimed = function() return false end,
     })

@@ -1,0 +1,17 @@
+local version = require("synapse.haproxy.version")
+
+describe("a HAProxy", function()
+  local deferred = {
+    ["2.6.12-1+deb12u4"] = false, ["2.8.1"] = false, ["2.9.0"] = true,
+    ["3.0.11-1+deb13u4"] = true, ["3.2.26"] = true, ["3.5-dev1"] = true,
+    ["unknown"] = true,
+  }
+  for text, is_deferred in pairs(deferred) do
+    it("of version " .. text .. (is_deferred and " may set" or " sets") ..
+      (is_deferred and " an address later" or " an address at once"),
+      function()
+        assert.are.equal(is_deferred,
+          version.capabilities(text).address_is_deferred)
+      end)
+  end
+end)
