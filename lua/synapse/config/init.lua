@@ -11,6 +11,7 @@
 local dirent = require("posix.dirent")
 local schema = require("synapse.config.schema")
 local services = require("synapse.config.service")
+local utsname = require("posix.sys.utsname")
 local value = require("synapse.config.value")
 local zookeeper = require("zookeeper")
 
@@ -186,6 +187,8 @@ local function read_services(report, top, made, edges)
     files = merge_directory(report, objects, top.service_conf_dir, edges),
     resolve = edges.resolve,
     read = edges.read,
+    environment = edges.environment,
+    machine = edges.machine,
     guard = services.guard(report, top.guard, schema.GUARD, "guard",
       services.GUARD),
     use_nerve_weights = made.use_nerve_weights,
@@ -213,7 +216,9 @@ end
 -- @tparam string all JSON
 -- @tparam table edges `resolve(hosts)`: turns "name:port" into
 --   "address:port,..." or nil; `list(directory)`: returns the names in it,
---   sorted, or nil and why not; `read(path)`: a file's text, or nil and why not
+--   sorted, or nil and why not; `read(path)`: a file's text, or nil and why
+--   not; `environment(name)`: a variable's value, or nil; `machine()`: the name
+--   of this machine
 -- @treturn config
 -- @treturn {string,...} warnings
 -- @treturn[2] nil
@@ -266,6 +271,8 @@ end
 
 local EDGES = {
   list = list_directory, read = config.read_file, resolve = zookeeper.resolve,
+  environment = os.getenv,
+  machine = function() return utsname.uname().nodename end,
 }
 
 --- Reads a synapse.conf.json, and the files of its `service_conf_dir`.

@@ -49,7 +49,7 @@ schema.HAPROXY = fates("haproxy", {
 schema.SERVICE = fates("services.*", {
   used = [[discovery discovery_multi haproxy default_servers
     keep_default_servers use_previous_backends guard max_instances
-    file_output]],
+    file_output prefer subset]],
   differs = "leader_election backend_port_override",
   not_needed = "load_test_concurrency",
 })
@@ -109,6 +109,10 @@ schema.SERVICE_FILE_OUTPUT = fates("services.*.file_output",
 
 schema.GUARD = fates("guard", {used = "window share hold"})
 schema.SERVICE_GUARD = fates("services.*.guard", {used = "window share hold"})
+
+schema.PREFER = fates("services.*.prefer", {used = "label value least"})
+schema.SUBSET = fates("services.*.subset",
+  {used = "size least machine machines"})
 
 -- A refused key that asks for nothing does no harm.
 local function asks_for_nothing(value)

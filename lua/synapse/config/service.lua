@@ -7,6 +7,7 @@
 local bind = require("synapse.config.bind")
 local default_servers = require("synapse.config.default_servers")
 local discovery = require("synapse.config.discovery")
+local policy = require("synapse.config.policy")
 local schema = require("synapse.config.schema")
 local server_options = require("synapse.config.server_options")
 local value = require("synapse.config.value")
@@ -29,6 +30,8 @@ local service = {}
 -- @tfield boolean leader_election
 -- @tfield boolean has_file whether its instances are written to a file
 -- @tfield settings guard see `synapse.service.guard`
+-- @tfield {preference,...} prefer see `synapse.service.prefer`
+-- @tfield ?settings subset see `synapse.config.policy`
 -- @tfield boolean use_nerve_weights
 -- @tfield integer max_instances
 -- @tfield string server_text the words of its servers
@@ -204,6 +207,11 @@ local function read_one(report, name, section, context)
   if #made.sources == 0 then
     without_sources(report, made)
   end
+  made.prefer = policy.prefer(report, object.prefer, place .. ".prefer",
+    context.environment)
+  made.subset = policy.subset(report, object.subset, place .. ".subset",
+    context)
+  policy.check(report, made)
   return made
 end
 
@@ -222,7 +230,8 @@ end
 -- @tparam report report
 -- @tparam table objects the value of each by its name
 -- @tparam table context `resolve`: turns "name:port" into "address:port,..."
---   or nil; `read(path)`: a file's text, or nil and why not; `guard`,
+--   or nil; `read(path)`: a file's text, or nil and why not;
+--   `environment(name)` and `machine()`, see `config.policy`; `guard`,
 --   `use_nerve_weights` and `bind_address` of those that do not say; `files`:
 --   the path of the file by name, for those that have one of their own
 -- @treturn {service,...} those that are not disabled, sorted by name

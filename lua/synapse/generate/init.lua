@@ -61,12 +61,11 @@ end
 local SLOT = "^server%-template%s+%S+%s+%S+%s+(%S+)%s"
 local SLOT_ADDRESSES = {["slot.invalid:1"] = true, ["127.0.0.1:1"] = true}
 
--- Slots for spare instances do not count.
-local function has_slots(lines)
+-- Slots for backups are no slots for other instances.
+local function has_slots(lines, are_backups)
   for _, one in ipairs(lines) do
-    if SLOT_ADDRESSES[one.text:match(SLOT)] and
-      not one.text:find("%sbackup%f[%s%z]")
-    then
+    local is_backup = one.text:find("%sbackup%f[%s%z]") ~= nil
+    if SLOT_ADDRESSES[one.text:match(SLOT)] and is_backup == are_backups then
       return true
     end
   end
@@ -86,15 +85,38 @@ local function has(lines, pattern)
   return false
 end
 
-local function slots_line(service)
-  local words = {string.format("server-template s 1-%d slot.invalid:1 " ..
-    "init-addr last,127.0.0.1", service.slots)}
+-- A subset needs a place for each of its instances, and for those that are used
+-- while they fail.
+local function number_of_slots(service)
+  local subset = service.subset
+  return math.max(service.slots, subset and subset.size + subset.least or 0)
+end
+
+local function slots_line(service, prefix, last)
+  local words = {string.format("server-template %s 1-%d slot.invalid:1 " ..
+    "init-addr last,127.0.0.1", prefix, number_of_slots(service))}
   if service.server_text ~= "" then
     words[2] = service.server_text
   end
-  words[#words + 1] = "disabled"
+  words[#words + 1] = last
   return {text = table.concat(words, " "),
     place = service.place .. ".haproxy.server_options"}
+end
+
+local ALL_BACKUPS = "^option%s+allbackups%f[%s%z]"
+
+-- Instances that are not preferred are backups, and all of them are used.
+local function add_backups(lines, service)
+  if not service.prefer or #service.prefer == 0 then
+    return
+  end
+  if not has(lines, ALL_BACKUPS) then
+    lines[#lines + 1] = {text = "option allbackups",
+      place = service.place .. ".prefer"}
+  end
+  if not has_slots(lines, true) then
+    lines[#lines + 1] = slots_line(service, "b", "backup disabled")
+  end
 end
 
 local function backend(service, defaults)
@@ -107,9 +129,10 @@ local function backend(service, defaults)
     lines[#lines + 1] = {text = "load-server-state-from-file global",
       place = service.place}
   end
-  if not has_slots(lines) then
-    lines[#lines + 1] = slots_line(service)
+  if not has_slots(lines, false) then
+    lines[#lines + 1] = slots_line(service, "s", "disabled")
   end
+  add_backups(lines, service)
   return {title = title("backend " .. service.backend, service.place),
     lines = lines}, key
 end

@@ -9,6 +9,22 @@ local backends = {}
 local LINE =
   "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 disabled`"
 
+local BACKUP_LINE = LINE:gsub(" s 1", " b 1"):gsub("disabled", "backup %0")
+
+-- Instances that are not preferred are HAProxy's backups.
+local function prefer_problem(service, backend, place)
+  if not service.prefer or #service.prefer == 0 then
+    return nil
+  elseif backend.backups == 0 and backend.sure then
+    return place .. " has no slots for backups, which `prefer` needs; add a " ..
+      "line " .. BACKUP_LINE
+  elseif backend.all_backups == false then
+    return place .. " has no line `option allbackups`, which `prefer` needs:" ..
+      " without it HAProxy sends everything to one backup"
+  end
+  return nil
+end
+
 local function problem(service, backend)
   local place = "services." .. service.name .. ": backend " .. service.backend
   if not backend then
@@ -20,14 +36,16 @@ local function problem(service, backend)
     return place .. ": its slots are not `disabled`; their line is to be like "
       .. LINE
   end
-  return nil
+  return prefer_problem(service, backend, place)
 end
 
 --- Lists what has to be mended in haproxy.cfg.
 -- @tparam {service,...} services of the configuration
 -- @tparam function find returns, for the name of a backend, nil when there is
---   none, else `{slots, sure, is_disabled}`: how many slots it has, whether
---   that number is certain, whether they are out of traffic (nil: not known)
+--   none, else `{slots, backups, sure, is_disabled, all_backups}`: how many
+--   slots it has, and how many of them are backups, whether these numbers are
+--   certain, whether the slots are out of traffic, and whether all backups are
+--   used (nil: not known)
 -- @treturn {string,...}
 function backends.problems(services, find)
   local problems = {}

@@ -22,14 +22,36 @@ end
 -- Where these stand a word may not be what it looks like.
 local UNSURE = "[$\"'\\]"
 
-local function begin_section(found, kind, name)
-  if kind ~= "backend" and kind ~= "listen" then
+-- A named section of defaults may be any; its options are not followed.
+local function inherited(defaults, line)
+  if line:find("%sfrom%s") then
+    return nil
+  end
+  return defaults.all_backups == true
+end
+
+local function begin_section(found, defaults, line, kind, name)
+  if kind == "defaults" then
+    defaults.all_backups = false
+    return true, defaults
+  elseif kind ~= "backend" and kind ~= "listen" then
     return true, nil
   elseif not name or name:find(UNSURE) then
     return false
   end
-  found[name] = found[name] or {slots = 0, sure = true}
+  found[name] = found[name] or {
+    slots = 0, backups = 0, sure = true,
+    all_backups = inherited(defaults, line),
+  }
   return true, found[name]
+end
+
+local function read_option(section, line)
+  if line:find("^%s*option%s+allbackups%f[%s#%z]") then
+    section.all_backups = true
+  elseif line:find("^%s*no%s+option%s+allbackups%f[%s#%z]") then
+    section.all_backups = false
+  end
 end
 
 local function address_of(line)
@@ -49,24 +71,32 @@ local function read_server(backend, line)
     backend.sure = false
   elseif SLOTS[address] then
     backend.slots = backend.slots + 1
+    if line:find(":1%f[%s].*%sbackup%f[%s#%z]") then
+      backend.backups = backend.backups + 1
+    end
   end
 end
 
 --- Lists the backends of a configuration.
 -- @tparam {string,...} texts of its files, in order
--- @treturn {[string]={slots=integer,sure=boolean}} by name: how many lines
---   declare slots, and whether there can be no other
+-- @treturn {[string]={slots=integer,backups=integer,sure=boolean,
+--   all_backups=boolean}} by name: how many lines declare slots, how many of
+--   them declare backups, whether there can be no other, and whether HAProxy
+--   uses all backups at once (nil: not known)
 -- @treturn[2] nil when the text alone does not tell
 function preview.backends(texts)
-  local found, current, sure = {}, nil, true
+  local found, defaults, current, sure = {}, {}, nil, true
   for _, text in ipairs(texts) do
     for line in text:gmatch("[^\n]+") do
       local word, name = line:match("^%s*([%w.-]+)%s*([^%s#]*)")
       if word and word:find("^%.") then
         return nil
       elseif word and SECTIONS[word] then
-        sure, current = begin_section(found, word, name)
+        sure, current = begin_section(found, defaults, line, word, name)
+      elseif word and current == defaults then
+        read_option(current, line)
       elseif word and current then
+        read_option(current, line)
         read_server(current, line)
       end
       if not sure then

@@ -95,22 +95,26 @@ end
 --- Tells whether a backend can be filled. Only in `core.register_init`.
 -- @tparam string name of the backend
 -- @tparam {[string]=string} restored see `runtime.slots`
--- @treturn {slots=integer,sure=boolean,is_disabled=boolean} how many slots it
---   has, and whether they are out of traffic, as `disabled` makes them
+-- @treturn {slots=integer,backups=integer,sure=boolean,is_disabled=boolean} how
+--   many slots it has, how many of them are backups, and whether the slots are
+--   out of traffic, as `disabled` makes them
 -- @treturn[2] nil when there is no such backend
 function runtime.backend(name, restored)
   local backend = core.backends[name]
   if not backend then
     return nil
   end
-  local slots, is_disabled = slots_of(backend, restored), nil
+  local slots, backups, is_disabled = slots_of(backend, restored), 0, nil
   for _, server in ipairs(slots) do
-    if is_placeholder(server) then
-      is_disabled = server:get_stats().status:find("^MAINT") ~= nil
-      break
+    local stats = server:get_stats()
+    backups = backups + stats.bck
+    if is_disabled == nil and is_placeholder(server) then
+      is_disabled = stats.status:find("^MAINT") ~= nil
     end
   end
-  return {slots = #slots, sure = true, is_disabled = is_disabled}
+  return {
+    slots = #slots, backups = backups, sure = true, is_disabled = is_disabled,
+  }
 end
 
 local function set_place(target, server)

@@ -402,7 +402,8 @@ end
 -- @treturn boolean
 function instance.is_same(a, b)
   return a.key == b.key and a.weight == b.weight and a.name == b.name and
-    a.options == b.options and a.znode == b.znode and a.origin == b.origin and
+    a.options == b.options and a.is_backup == b.is_backup and
+    a.znode == b.znode and a.origin == b.origin and
     same_labels(a.labels, b.labels)
 end
 

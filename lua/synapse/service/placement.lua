@@ -212,7 +212,7 @@ end
 function placement.new(pool, placed, instances, sessions, kinds_by_slot)
   local self = setmetatable({
     pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
-    left = {}, sessions = sessions, kinds = kinds_by_slot,
+    left = {}, misplaced = {}, sessions = sessions, kinds = kinds_by_slot,
   }, placement)
   for _, one in ipairs(instances) do
     self.by_key[one.key] = one
@@ -233,7 +233,7 @@ end
 
 local function leave(self, one)
   local slot = self.slot_of[one.key]
-  self.by_key[one.key] = nil
+  self.by_key[one.key], self.misplaced[one.key] = nil, nil
   if slot then
     self.slot_of[one.key] = nil
     self.placed[slot] = nil
@@ -288,17 +288,68 @@ local function enter(self, added, touched)
   end
 end
 
--- One that has become a backup, or is none any more, leaves its slot for one
--- of the other kind.
-local function renew(self, one, left, touched, entering)
-  local slot = self.slot_of[one.key]
-  self.by_key[one.key] = one
-  if slot and self.kinds[slot] ~= kind_of(self, one.key) then
-    left[#left + 1] = leave(self, one)
-    entering[#entering + 1] = one
-  else
-    touched[#touched + 1] = slot
+local function count_free(self, kind)
+  local free = 0
+  for _, slot in ipairs(self.pools[kind]) do
+    free = free + (self.placed[slot] and 0 or 1)
   end
+  return free
+end
+
+-- Returns a function that tells, once for each free slot of a kind, that there
+-- is one. Instances without a slot come first.
+local function new_supply(self, added)
+  local free = {}
+  local function spare(kind)
+    local number = count_free(self, kind)
+    for _, one in ipairs(added) do
+      number = number - (kind_of(self, one.key) == kind and 1 or 0)
+    end
+    for _, key in ipairs(self.waiting) do
+      number = number - (self.by_key[key] and kind_of(self, key) == kind and
+        1 or 0)
+    end
+    return number
+  end
+  return function(kind)
+    free[kind] = (free[kind] or spare(kind)) - 1
+    return free[kind] >= 0
+  end
+end
+
+-- One that has become a backup, or is none any more, leaves its slot for one
+-- of the other kind. While none is free it stays where it is: a slot of the
+-- wrong kind is better than none.
+local function move(self, one, left, entering, has_free)
+  local kind = kind_of(self, one.key)
+  local slot = self.slot_of[one.key]
+  self.misplaced[one.key] = nil
+  if not slot or self.kinds[slot] == kind then
+    return false
+  elseif not has_free(kind) then
+    self.misplaced[one.key] = true
+    return false
+  end
+  left[#left + 1] = leave(self, one)
+  entering[#entering + 1] = one
+  return true
+end
+
+local function renew(self, one, left, touched, entering, has_free)
+  self.by_key[one.key] = one
+  if not move(self, one, left, entering, has_free) then
+    touched[#touched + 1] = self.slot_of[one.key]
+  end
+end
+
+-- Lists who is in a slot of the wrong kind, sorted.
+local function misplaced(self)
+  local keys = {}
+  for key in pairs(self.misplaced) do
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  return keys
 end
 
 --- Takes what became of the instances.
@@ -311,8 +362,15 @@ function placement:change(found)
   for _, one in ipairs(found.removed) do
     left[#left + 1] = leave(self, one)
   end
+  for _, one in ipairs(found.added) do
+    self.by_key[one.key] = one
+  end
+  local has_free = new_supply(self, found.added)
+  for _, key in ipairs(misplaced(self)) do
+    move(self, self.by_key[key], left, entering, has_free)
+  end
   for _, renewed in ipairs(found.renewed) do
-    renew(self, renewed.now, left, touched, entering)
+    renew(self, renewed.now, left, touched, entering, has_free)
   end
   enter(self, entering, touched)
   return left, touched
@@ -329,25 +387,27 @@ end
 -- @tparam {string,...} pool
 function placement:shrink(pool)
   self.pool = pool
-  self.last, self.left = {}, {}
+  self.last, self.left, self.misplaced = {}, {}, {}
   place_all(self)
 end
 
---- Lists what kind of slot each one needs who waits for one that can be added:
--- one for a host name cannot.
+--- Lists what kind of slot each instance needs that has none or one of the
+-- wrong kind. A slot for a host name cannot be added.
 -- @treturn {string,...} "plain" and "backup"
 function placement:growable()
   local list = {}
-  for _, key in ipairs(self.waiting) do
-    local kind = kind_of(self, key)
-    list[#list + 1] = kind ~= "name" and kind or nil
+  for _, keys in ipairs({self.waiting, misplaced(self)}) do
+    for _, key in ipairs(keys) do
+      local kind = kind_of(self, key)
+      list[#list + 1] = kind ~= "name" and kind or nil
+    end
   end
   return list
 end
 
--- Returns the place in the list of who waits first for a slot of a kind.
-local function first_of(self, kind)
-  for i, key in ipairs(self.waiting) do
+-- Returns the place in a list of the first instance that needs such a slot.
+local function first_of(self, keys, kind)
+  for i, key in ipairs(keys) do
     if kind_of(self, key) == kind then
       return i
     end
@@ -355,18 +415,38 @@ local function first_of(self, kind)
   return nil
 end
 
---- Goes on with one more slot, for the first instance that waits for it.
+-- An instance in a slot of the wrong kind goes to one that was added. Returns
+-- the slot that it left.
+local function resettle(self, slot, kind)
+  local keys = misplaced(self)
+  local first = first_of(self, keys, kind)
+  if not first then
+    return nil
+  end
+  local key = keys[first]
+  local one = self.by_key[key]
+  local left = leave(self, one)
+  self.by_key[key] = one
+  self.placed[slot], self.slot_of[key] = key, slot
+  return left
+end
+
+--- Goes on with one more slot, for the first instance that waits for it, or is
+-- in a slot of the wrong kind.
 -- @tparam string slot
 -- @tparam string kind of it
+-- @treturn ?string the slot that the instance left
 function placement:grow(slot, kind)
   self.pool[#self.pool + 1] = slot
   self.kinds[slot] = kind
   table.insert(self.pools[kind], slot)
-  local first = first_of(self, kind)
+  local first = first_of(self, self.waiting, kind)
   local key = first and table.remove(self.waiting, first)
-  if key then
-    self.placed[slot], self.slot_of[key] = key, slot
+  if not key then
+    return resettle(self, slot, kind)
   end
+  self.placed[slot], self.slot_of[key] = key, slot
+  return nil
 end
 
 --- Returns the slot that an instance has, or had last where it is still free.

@@ -19,7 +19,8 @@ policy.__index = policy
 --   `subset`. A leader is the only instance, so there is nothing to choose
 -- @treturn policy with `reasons`: why each instance that does not serve does
 --   not, by key; `unused`: the instances without a place in HAProxy, sorted by
---   key; `state`: which levels serve, for people, or nil
+--   key. With `prefer` it has `serving`: how many levels serve, 0 if only
+--   backups can; and `state`: the same for people
 function policy.new(config)
   local is_one = config.leader_election
   return setmetatable({
@@ -79,6 +80,12 @@ local function leave_out(self, instance)
     "not in this machine's subset of %d", self.subset.settings.size)
 end
 
+--- Tells whether the most preferred instances do not serve alone.
+-- @treturn boolean
+function policy:is_unmet()
+  return self.serving ~= nil and self.serving ~= 1
+end
+
 --- Chooses instances.
 -- @tparam {instance,...} instances sorted by key, each key once
 -- @tparam function can_serve tells whether an instance can take traffic, as far
@@ -105,8 +112,12 @@ function policy:apply(instances, can_serve)
     end
   end
   self.backups = backups
-  self.state = self.preferences[1] and
-    prefer.state(self.preferences, serving, able) or nil
+  if #instances == 0 then
+    self.serving, self.state = nil, nil
+  elseif self.preferences[1] then
+    self.serving = able > 0 and serving or 0
+    self.state = prefer.state(self.preferences, serving, able)
+  end
   return used
 end
 

@@ -34,6 +34,19 @@ local function objection(self, one)
     self.deps.is_claimed(one.key) and "another znode has the address" or nil
 end
 
+-- Tells whether an instance can take traffic. What is not known is taken to be
+-- well, as HAProxy does until its first check.
+local function can_serve(self, instance)
+  if instance.weight == 0 or self.operator.states[instance.key] then
+    return false
+  end
+  local slot = self.placement.slot_of[instance.key]
+  local server = slot and self.ledger.actual[slot]
+  return not (server and server.check == "fails" and
+    (server.fqdn or server.host) == instance.host and
+    server.port == instance.port)
+end
+
 --- Returns a service that serves what its snapshot has, else its defaults.
 -- @tparam table deps
 --   `config`: the service's configuration;
@@ -51,6 +64,10 @@ function service.new(deps)
   local chosen = wanted.new({
     config = deps.config, record = record, now = deps.now, log = deps.log,
     objection = function(one) return objection(self, one) end,
+    can_serve = function(one)
+      return self and can_serve(self, one) or not self and
+        record.held[one.key] == nil and one.weight ~= 0
+    end,
   })
   local places = placement.new(deps.pool, record.placed, chosen.wanted,
     deps.sessions, by_slot)
@@ -184,7 +201,7 @@ function service:update(instances, since)
   self.revision = self.revision + (self.choice.is_old and 1 or 0)
   local is_changed =
     follow(self, self.choice:take(self.names:admit(instances)))
-  if self.choice.source ~= before then
+  if self.choice.source ~= before or self.choice.policy:is_needed() then
     self.version = self.version + 1
   end
   if is_changed then
@@ -301,8 +318,11 @@ local function adopt(self, slot, kind)
   local options = self.growth.options
   local declared = {weight = options.weight, maxconn = options.maxconn}
   self.deps.declared[slot] = declared
-  self.placement:grow(slot, kind)
+  local left = self.placement:grow(slot, kind)
   self.ledger:add(slot, declared, #self.placement.pool)
+  if left then
+    self.ledger:vacate(left)
+  end
   touch(self, self.placement.placed[slot])
   self.news.grown = self.news.grown + 1
   self.revision = self.revision + 1
@@ -454,6 +474,11 @@ local function learn_address(self, slot)
   return is_new
 end
 
+-- What HAProxy's checks and operators say may make other instances serve.
+local function apply_policy(self)
+  return self.choice.policy:is_needed() and self:review()
+end
+
 --- Takes what HAProxy says of the backend's servers.
 -- @tparam {[string]=server} states
 -- @treturn boolean whether commands are needed
@@ -477,7 +502,11 @@ function service:observe(states)
   self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
   self.revision = self.revision + (is_checked and 1 or 0)
-  return report_drift(self, was_known), found or #changes > 0, is_checked
+  local differs = report_drift(self, was_known)
+  if is_checked or #changes > 0 then
+    differs = apply_policy(self) or differs
+  end
+  return differs, found or #changes > 0, is_checked
 end
 
 --- Notes that a slot was filled before HAProxy began to serve.
@@ -539,7 +568,7 @@ function service:record()
     failing = failing, since = since,
     name = self.name, path = self.deps.config.path,
     read_as = not self.choice.is_old and self.deps.config.read_as or nil,
-    instances = self.choice.wanted, placed = self.placement.placed,
+    instances = self.choice.all, placed = self.placement.placed,
     held = self.operator.states, departed = self.operator:departed(),
     suspects = self.choice:retained(), addresses = self.names.addresses,
   }

@@ -9,6 +9,8 @@
 local guard = require("synapse.service.guard")
 local instance_list = require("synapse.instances.list")
 local news = require("synapse.service.summary")
+local policy = require("synapse.service.policy")
+local subset = require("synapse.service.subset")
 
 local wanted = {}
 wanted.__index = wanted
@@ -95,9 +97,11 @@ end
 -- @tparam table deps
 --   `config`: the service's configuration; `record`: its part of the snapshot;
 --   `objection(instance)`: why one may not be retained, or nil;
+--   `can_serve(instance)`: whether one can take traffic, as far as is known;
 --   `now()`; `log`
--- @treturn wanted with `wanted`: instances, sorted by key; `source`: where they
---   are from, as `wanted.of` tells, or "previous"
+-- @treturn wanted with `all`: instances, sorted by key; `wanted`: those that
+--   the policy leaves; `source`: where they are from, as `wanted.of` tells, or
+--   "previous"
 function wanted.new(deps)
   local config = deps.config
   local previous = instance_list.new(from_znodes(deps.record.instances)):list()
@@ -105,12 +109,16 @@ function wanted.new(deps)
   local is_old = deps.record.is_old == true
   local guarded = guard.new(config.leader_election and NO_GUARD or config.guard,
     is_old and {} or previous, deps.record.suspects, deps.now())
+  local rules = policy.new(config)
   return setmetatable({
     deps = deps,
     guard = guarded,
+    policy = rules,
     instances = guarded.present,
     previous = previous,
-    wanted = instances,
+    all = instances,
+    wanted = rules:apply(instances, deps.can_serve),
+    levels = rules.serving or 1,
     source = #previous > 0 and "previous" or source,
     is_old = is_old,
   }, wanted)
@@ -181,24 +189,53 @@ local function guarded(self, instances)
   return there, is_previous, #report.held + #report.left > 0
 end
 
+-- Says once that there are too many instances for the size of the subsets.
+local function report_size(self)
+  local settings = self.policy.subset and self.policy.subset.settings
+  local better = settings and subset.better_size(settings, #self.all)
+  if better and not self.is_uneven then
+    self.deps.log:warning("%s: %d machines that use %d of %d instances each " ..
+      "load them unevenly; a `subset.size` of %d would be even",
+      self.deps.config.name, settings.machines, settings.size, #self.all,
+      better)
+  end
+  self.is_uneven = better ~= nil
+end
+
+-- Says which instances serve when other levels of `prefer` do than before.
+local function report_policy(self)
+  report_size(self)
+  local serving = self.policy.serving
+  if serving and serving ~= self.levels then
+    self.levels = serving
+    local level = self.policy:is_unmet() and "warning" or "info"
+    self.deps.log[level](self.deps.log, "%s: %s", self.deps.config.name,
+      self.policy.state)
+  end
+end
+
 --- Takes the instances that are in ZooKeeper now.
 -- @tparam {instance,...} instances sorted by key, each key once
 -- @treturn difference what this changes of the instances wanted
 -- @treturn boolean whether other ones are retained than before
 function wanted:take(instances)
   local there, is_previous, is_guarded = guarded(self, instances)
-  local chosen, source = wanted.of(self.deps.config, there)
+  local all, source = wanted.of(self.deps.config, there)
   source = is_previous and source == "zookeeper" and "previous" or source
+  local chosen = self.policy:apply(all, self.deps.can_serve)
   local found = instance_list.difference(self.wanted, chosen)
-  self.instances, self.wanted, self.is_old = instances, chosen, false
+  self.instances, self.all, self.wanted = instances, all, chosen
+  self.is_old = false
   if source ~= self.source then
     self.source = source
     report_source(self)
   end
+  report_policy(self)
   return found, is_guarded
 end
 
---- Looks again at the retained instances: time passes and checks fail.
+--- Looks again at the retained instances and the policy: time passes and checks
+-- fail.
 -- @treturn difference
 -- @treturn boolean
 function wanted:review()

@@ -116,6 +116,9 @@ local BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 
 -- What an instance was that was not there.
 local ABSENT = "absent"
+-- Those that the policy leaves out are many and come and go: they are not
+-- remembered, and one that comes to be used was absent.
+local UNUSED = "unused"
 
 --- Returns a journal of services that has nothing to tell.
 -- @tparam table deps
@@ -152,7 +155,7 @@ function journal.new(deps)
 end
 
 local function state_of(one, key)
-  if not one.placement.by_key[key] then
+  if not one.placement.by_key[key] and not one.choice.policy.reasons[key] then
     return ABSENT, "no znode asks for it any more"
   end
   return view.state(one, key)
@@ -174,7 +177,7 @@ local function changes_of(self, one, touched)
   for key in pairs(touched) do
     local before, now, why = shown[key] or ABSENT, state_of(one, key)
     if now ~= before then
-      shown[key] = now ~= ABSENT and now or nil
+      shown[key] = now ~= ABSENT and now ~= UNUSED and now or nil
       local kind = before .. " " .. now
       if not groups[kind] then
         groups[kind] = {from = before, to = now, keys = {}, why = {}}

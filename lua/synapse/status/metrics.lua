@@ -67,7 +67,8 @@ function metrics.histogram(name, help, histogram)
   return table.concat(lines)
 end
 
--- One for each service: `each` returns labels beside its name, and a value.
+-- One for each service: `each` returns a label beside its name and a value, nil
+-- where the metric says nothing of the service.
 local SERVICES = {
   {"synapse_service_state", "Whether the service is in this state.",
     {"down", "degraded", "whole"},
@@ -75,6 +76,13 @@ local SERVICES = {
   {"synapse_service_instances", "Instances of the service, by state.",
     view.STATES,
     function(look, state) return "state", look.counts[state] or 0 end},
+  {"synapse_service_preference",
+    "Whether the instances that `prefer` names serve alone.",
+    {"met", "unmet"},
+    function(look, state)
+      return "state", look.preference and
+        (look.preference == state and 1 or 0)
+    end},
   {"synapse_service_slots", "Slots of the service's backend.",
     {"used", "free"},
     function(look, kind)
@@ -87,8 +95,8 @@ local function samples_of(metric, look)
   local lines = {}
   for i, value in ipairs(values) do
     local label, number = each(look, value)
-    lines[i] = metrics.sample(name,
-      {"service", look.service.name, label, value}, number)
+    lines[i] = number and metrics.sample(name,
+      {"service", look.service.name, label, value}, number) or ""
   end
   return table.concat(lines)
 end

@@ -13,7 +13,7 @@ local view = {}
 
 --- The states of an instance, the ones that need a look first.
 view.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
-  "draining", "ready"}
+  "draining", "ready", "unused"}
 
 --- What is known of an instance.
 -- @table instance_facts
@@ -29,9 +29,12 @@ view.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
 -- @tfield ?string problem    what is wrong with its znode, as it is now
 -- @tfield ?string objection  why it is no backup, though it asks to be one
 -- @tfield boolean is_backup  its slot is one
+-- @tfield ?string reason     why it does not serve, though it could
+-- @tfield boolean unused     the policy leaves it out
 
 -- The first that applies is the state.
 local RULES = {
+  {"unused", function(it) return it.unused and it.reason end},
   {"waiting", function(it)
     return not it.slot and "no slot is free: " .. (it.obstacle or
       "one is being added")
@@ -69,7 +72,8 @@ local function remark(it)
   elseif it.objection then
     return "`backup` is not applied: " .. it.objection
   end
-  return it.is_backup and "a backup: used where no other can be" or nil
+  return it.is_backup and (it.reason and "a backup: " .. it.reason or
+    "a backup: used where no other can be") or nil
 end
 
 --- Returns the state of an instance.
@@ -95,6 +99,7 @@ end
 -- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
 -- @tfield ?string obstacle  why no slot is added
 -- @tfield boolean held      it is held as it is, by command
+-- @tfield ?string unmet     why others serve than those that `prefer` names
 
 local function plural(count, what)
   return string.format("%d %s%s", count, what, count == 1 and "" or "s")
@@ -190,6 +195,7 @@ function view.service(it)
   if it.held then
     table.insert(reasons, "held as it is, by command")
   end
+  reasons[#reasons + 1] = it.unmet
   local state = #reasons > 0 and "degraded" or "whole"
   if is_down(it) then
     state = "down"
@@ -220,8 +226,10 @@ local function facts_of(one, key)
     suspect = one.choice:retained()[key],
     weight = actual.weight,
     is_backup = slot and one.placement.kinds[slot] == "backup",
-    objection = placement.backup_objection(one.placement.by_key[key],
-      one.placement:has("backup")),
+    reason = one.choice.policy.reasons[key],
+    unused = one.placement.by_key[key] == nil,
+    objection = one.placement.by_key[key] and placement.backup_objection(
+      one.placement.by_key[key], one.placement:has("backup")),
   }
 end
 
@@ -270,9 +278,10 @@ local function instances_by_state(one, problems, turn)
   for _, state in ipairs(view.STATES) do
     by_state[state] = {}
   end
-  for _, wanted in ipairs(one.choice.wanted) do
+  local reasons = one.choice.policy.reasons
+  for _, known in ipairs(one.choice.all) do
     turn()
-    local made = by_key[wanted.key]
+    local made = by_key[known.key] or reasons[known.key] and known
     if made then
       local it = of_instance(one, made, problems[made.znode])
       table.insert(by_state[it.state], it)
@@ -301,6 +310,13 @@ local function used_slots(one)
   return used
 end
 
+local function preference_of(policy)
+  if policy.serving then
+    return policy:is_unmet() and "unmet" or "met"
+  end
+  return nil
+end
+
 local function paths_of(sources)
   local paths = {}
   for i, source in ipairs(sources) do
@@ -321,6 +337,7 @@ end
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
 -- @tfield {{hosts,path,state},...} paths
+-- @tfield ?string preference "met" or "unmet", where the service has `prefer`
 -- @tfield integer slots   how many there are
 -- @tfield integer used
 
@@ -338,12 +355,13 @@ function view.at(one, sources, turn)
   local made = {
     service = one, instances = list, counts = counts, number = number,
     paths = paths_of(sources), slots = #one.placement.pool,
-    used = used_slots(one),
+    used = used_slots(one), preference = preference_of(one.choice.policy),
   }
   made.state, made.reasons = view.service({
     counts = counts, instances = number, source = one.choice.source,
     paths = made.paths, obstacle = one:obstacle(one.placement.waiting[1]),
     held = one.held_at ~= nil,
+    unmet = made.preference == "unmet" and one.choice.policy.state or nil,
   })
   return made
 end

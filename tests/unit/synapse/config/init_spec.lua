@@ -57,6 +57,7 @@ describe("a configuration", function()
       lines = {global = {}, defaults = {}}, extra_sections = {},
       services = {{
         name = "web", place = "services.web", disabled = false, backend = "web",
+        prefer = {},
         sources = made.services[1].sources, path = "/web",
         read_as = "nerve\nnil\nnil",
         default_servers = {}, keep_default_servers = false,

@@ -121,6 +121,42 @@ describe("a haproxy.cfg", function()
       "backend web"))
   end)
 
+  local function backend_of(changes)
+    local one = service({backend = changes.backend, slots = 4,
+      server_options = "check"})
+    one.prefer, one.subset = changes.prefer, changes.subset
+    return lines_of((make({services = {web = one}})), "backend web")
+  end
+
+  local STATE_FILE = "load-server-state-from-file global"
+  local SLOT = "slot.invalid:1 init-addr last,127.0.0.1"
+  local PREFER = {label = "zone", value = "a"}
+
+  it("has slots for backups where there is `prefer`", function()
+    assert.are.same({
+      STATE_FILE,
+      "server-template s 1-4 " .. SLOT .. " check disabled",
+      "option allbackups",
+      "server-template b 1-4 " .. SLOT .. " check backup disabled",
+    }, backend_of({prefer = PREFER}))
+  end)
+
+  it("has the backups that are written out, and no others", function()
+    assert.are.same({
+      "option  allbackups",
+      "server-template o 1-2 " .. SLOT .. " disabled backup",
+      STATE_FILE,
+      "server-template s 1-4 " .. SLOT .. " check disabled",
+    }, backend_of({prefer = PREFER, backend = {"option  allbackups",
+      "server-template o 1-2 " .. SLOT .. " disabled backup"}}))
+  end)
+
+  it("has slots for all of a subset", function()
+    assert.are.same({STATE_FILE,
+      "server-template s 1-30 " .. SLOT .. " check disabled"},
+      backend_of({subset = {size = 20, least = 10, machine = "m"}}))
+  end)
+
   it("has a frontend on a socket of its own", function()
     assert.are.same({"bind /run/web.sock mode 666", "default_backend web"},
       lines_of(text_of({port = cjson.null, bind_address = "/run/web.sock",

@@ -33,4 +33,35 @@ describe("the backend of a service", function()
     assert.is_truthy(problems({slots = 1, sure = true, is_disabled = false})[1]
       :find("are not `disabled`", 1, true))
   end)
+
+  local PREFER = {{label = "zone", value = "a", least = 1}}
+
+  local function with_prefer(backend)
+    return backends.problems({{name = "web", backend = "www",
+      prefer = PREFER}}, function() return backend end)
+  end
+
+  it("is right for `prefer` with slots for backups that are all used",
+    function()
+      assert.are.same({}, with_prefer({slots = 2, backups = 1, sure = true,
+        all_backups = true}))
+      assert.are.same({}, with_prefer({slots = 2, backups = 1, sure = true}))
+      assert.are.same({}, with_prefer({slots = 0, backups = 0, sure = false}))
+    end)
+
+  it("without slots for backups is named where there is `prefer`", function()
+    assert.are.same({"services.web: backend www has no slots for backups, " ..
+      "which `prefer` needs; add a line `server-template b 1-16 " ..
+      "slot.invalid:1 init-addr last,127.0.0.1 backup disabled`"},
+      with_prefer({slots = 1, backups = 0, sure = true}))
+    assert.are.same({}, problems({slots = 1, backups = 0, sure = true,
+      all_backups = false}))
+  end)
+
+  it("that uses one backup is named where there is `prefer`", function()
+    assert.are.same({"services.web: backend www has no line `option " ..
+      "allbackups`, which `prefer` needs: without it HAProxy sends " ..
+      "everything to one backup"}, with_prefer({slots = 2, backups = 1,
+        sure = true, all_backups = false}))
+  end)
 end)

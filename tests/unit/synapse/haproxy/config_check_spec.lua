@@ -7,9 +7,9 @@ describe("the text of a haproxy.cfg", function()
 
   it("tells which backends have slots", function()
     assert.are.same({
-      web = {slots = 1, sure = true},
-      api = {slots = 2, sure = true},
-      old = {slots = 0, sure = true},
+      web = {slots = 1, backups = 0, sure = true, all_backups = false},
+      api = {slots = 2, backups = 0, sure = true, all_backups = false},
+      old = {slots = 0, backups = 0, sure = true, all_backups = false},
     }, backends([[
 global
     nbthread 2
@@ -29,6 +29,32 @@ backend old
     server by_hand 127.0.0.1:11
     # server s1 127.0.0.1:1 disabled
 ]]))
+  end)
+
+  it("tells which backends have slots for backups, and use all", function()
+    local found = backends([[
+defaults
+    option allbackups # for `prefer`
+backend a
+    server-template s 1-16 127.0.0.1:1 disabled
+    server-template b 1-16 127.0.0.1:1 check backup disabled
+backend b from other
+    server-template b 1-16 127.0.0.1:1 disabled backup
+backend c
+    no option allbackups
+    server backup 127.0.0.1:1 disabled
+defaults
+backend d
+    option allbackups
+backend e
+]])
+    assert.are.same({2, 1, true},
+      {found.a.slots, found.a.backups, found.a.all_backups})
+    assert.are.same({1, 1}, {found.b.slots, found.b.backups})
+    assert.is_nil(found.b.all_backups)
+    assert.are.same({0, false}, {found.c.backups, found.c.all_backups})
+    assert.is_true(found.d.all_backups)
+    assert.is_false(found.e.all_backups)
   end)
 
   it("is read over several files", function()

@@ -178,6 +178,11 @@ describe("two instances", function()
     assert.is_false(same({}, nil))
   end)
 
+  it("differ by what makes one of them a backup", function()
+    assert.is_false(instance.is_same({key = "a:1", is_backup = true},
+      {key = "a:1"}))
+  end)
+
   it("differ by the source that they are from", function()
     assert.is_false(instance.is_same({key = "a:1", origin = "one"},
       {key = "a:1", origin = "two"}))

@@ -359,3 +359,112 @@ describe("backups", function()
     assert.are.equal("b1", one.slot_of.a)
   end)
 end)
+
+describe("a placement of instances that become backups, or none", function()
+  local one
+
+  local function instance_of(key, is_backup)
+    return {key = key, is_backup = is_backup or nil}
+  end
+
+  local function new(plain, backups, ...)
+    local pool, kinds = {}, {}
+    for i = 1, plain do
+      pool[#pool + 1] = "s" .. i
+      kinds["s" .. i] = "plain"
+    end
+    for i = 1, backups do
+      pool[#pool + 1] = "b" .. i
+      kinds["b" .. i] = "backup"
+    end
+    one = placement.new(pool, {}, {...}, function() return 0 end, kinds)
+  end
+
+  local function become(key, is_backup, more)
+    more = more or {}
+    more.renewed = more.renewed or {}
+    table.insert(more.renewed, {before = one.by_key[key],
+      now = instance_of(key, is_backup)})
+    return one:change(found(more))
+  end
+
+  it("moves each to a slot of the other kind, and back home", function()
+    new(4, 4, instance_of("a"), instance_of("b", true))
+    local home = one.slot_of.b
+    local left, touched = become("b", false)
+    assert.are.same({home}, left)
+    assert.are.same({one.slot_of.b}, touched)
+    assert.are.equal("plain", one.kinds[one.slot_of.b])
+    become("b", true)
+    assert.are.equal(home, one.slot_of.b)
+  end)
+
+  -- Out of a backup's slot and into none an instance would serve nobody, just
+  -- when too few others do.
+  it("leaves one where it is while no such slot is free", function()
+    new(1, 1, instance_of("a"), instance_of("b", true))
+    local left, touched = become("b", false)
+    assert.are.same({}, left)
+    assert.are.same({"b1"}, touched)
+    assert.are.same({}, one.waiting)
+    assert.are.same({"plain"}, one:growable())
+    assert.are.same({"s1", "b1"},
+      (one:change(found({removed = {instance_of("a")}}))))
+    assert.are.equal("s1", one.slot_of.b)
+    assert.are.same({}, one:growable())
+  end)
+
+  it("gives it a slot that is added, and tells which it left", function()
+    new(1, 1, instance_of("a"), instance_of("b", true))
+    become("b", false)
+    assert.are.equal("b1", one:grow("s2", "plain"))
+    assert.are.equal("s2", one.slot_of.b)
+    assert.is_nil(one:at("b1"))
+    assert.is_nil(one:grow("s3", "plain"))
+  end)
+
+  it("lets a newcomer have the last free slot", function()
+    new(2, 1, instance_of("a"), instance_of("z", true))
+    become("z", false, {added = {instance_of("c")}})
+    assert.are.equal("b1", one.slot_of.z)
+    assert.is_string(one.slot_of.c)
+    assert.are.same({}, one.waiting)
+  end)
+
+  it("forgets one that goes from a slot of the wrong kind", function()
+    new(1, 1, instance_of("a"), instance_of("b", true))
+    become("b", false)
+    one:change(found({removed = {one.by_key.b}}))
+    assert.are.same({}, one:growable())
+  end)
+
+  -- Whatever becomes of them, nobody who had a slot is without one.
+  it("never leaves one without a slot that had one", function()
+    for seed = 1, 100 do
+      math.randomseed(seed)
+      local list = {}
+      for i = 1, 6 do
+        list[i] = instance_of("i" .. i, i > 3)
+      end
+      new(math.random(3, 6), math.random(3, 6), table.unpack(list))
+      for _ = 1, 10 do
+        local changes = {}
+        for i = 1, 6 do
+          if math.random(2) == 1 then
+            changes[#changes + 1] = {before = one.by_key["i" .. i],
+              now = instance_of("i" .. i, math.random(2) == 1)}
+          end
+        end
+        one:change(found({renewed = changes}))
+        assert.are.same({}, one.waiting)
+        local seen = {}
+        for i = 1, 6 do
+          local slot = one.slot_of["i" .. i]
+          assert.is_string(slot)
+          assert.is_nil(seen[slot])
+          seen[slot] = true
+        end
+      end
+    end
+  end)
+end)

@@ -916,4 +916,135 @@ describe("a service", function()
     assert.are.same({nil, "string"}, {slot_of(1), type(slot_of(3))})
     assert.are.same({}, texts())
   end)
+
+  describe("with a policy", function()
+    local function zoned(last, zone, weight)
+      local made = instance(last, weight)
+      made.labels = {zone = zone}
+      return made
+    end
+
+    local function prefer(least)
+      return {prefer = {{label = "zone", value = "a", least = least}}}
+    end
+
+    local BACKUPS = {s5 = true, s6 = true, s7 = true, s8 = true}
+    local ALL
+
+    before_each(function()
+      ALL = {zoned(1, "a"), zoned(2, "a"), zoned(3, "b"), zoned(4, "b")}
+    end)
+
+    -- HAProxy tells that the check of an instance says so.
+    local function check(last, found)
+      local states = as_told()
+      states[slot_of(last)].check = found
+      return one:observe(states)
+    end
+
+    local function are_backups()
+      local list = {}
+      for last = 1, 4 do
+        list[last] = BACKUPS[slot_of(last)] == true
+      end
+      return list
+    end
+
+    it("has those that are not preferred in slots for backups", function()
+      new(prefer(1), nil, 8, BACKUPS)
+      settle(table.unpack(ALL))
+      assert.are.same({false, false, true, true}, are_backups())
+    end)
+
+    -- Of two commands the first fills: a request between them finds an
+    -- instance twice, and never not at all.
+    it("moves them when too few can serve, and back", function()
+      new(prefer(2), nil, 8, BACKUPS)
+      settle(table.unpack(ALL))
+      assert.is_true(check(1, "fails"))
+      assert.are.same({false, false, false, false}, are_backups())
+      assert.are.equal(1, log.count("fewer than 2 of zone a can serve, so " ..
+        "other zone serves too"))
+      local commands, has_emptied = texts(), false
+      assert.is_true(#commands >= 4)
+      for _, text in ipairs(commands) do
+        has_emptied = has_emptied or text:find("maint") ~= nil
+        assert.is_false(has_emptied and text:find("ready") ~= nil)
+      end
+      apply()
+      assert.is_true(check(1, "passes"))
+      assert.are.same({false, false, true, true}, are_backups())
+      apply()
+      assert.are.same({}, texts())
+      assert.are.equal(1, log.count("2 of zone a serve"))
+    end)
+
+    it("moves nothing where HAProxy does it alone", function()
+      new(prefer(1), nil, 8, BACKUPS)
+      settle(table.unpack(ALL))
+      check(1, "fails")
+      check(2, "fails")
+      assert.are.same({}, texts())
+      assert.are.equal(1, log.count("no instance of zone a can serve"))
+    end)
+
+    it("counts neither a weight of 0 nor what an operator holds", function()
+      new(prefer(2), nil, 8, BACKUPS)
+      settle(zoned(1, "a", 0), ALL[2], ALL[3], ALL[4])
+      assert.are.same({false, false, false, false}, are_backups())
+      new(prefer(2), nil, 8, BACKUPS)
+      settle(table.unpack(ALL))
+      local states = as_told()
+      states[slot_of(1)].admin = "maint"
+      one:observe(states)
+      assert.are.same({false, false, false, false}, are_backups())
+    end)
+
+    -- A reload must not move what stays as it was.
+    it("begins as its snapshot has it", function()
+      new(prefer(1), nil, 8, BACKUPS)
+      settle(table.unpack(ALL))
+      local before = one:record()
+      new(prefer(1), {instances = before.instances, placed = before.placed,
+        held = {}, suspects = {}, addresses = {}}, 8, BACKUPS)
+      assert.are.same(before.placed, one.placement.placed)
+      for _, known in ipairs(before.instances) do
+        assert.is_nil(known.is_backup)
+      end
+    end)
+
+    it("has no slot for what its subset leaves out", function()
+      new({subset = {size = 2, least = 1, machine = "m"}})
+      settle(table.unpack(ALL))
+      assert.are.equal(2, #one.choice.wanted)
+      assert.are.equal(4, #one:record().instances)
+      assert.are.equal(2, #one.choice.policy.unused)
+    end)
+
+    -- The data of the ensemble is wiped. The guard counts all that were there;
+    -- those with a slot, whose check can pass, stay.
+    it("lets the guard see what there is before the subset", function()
+      new({subset = {size = 2, least = 1, machine = "m"}})
+      settle(table.unpack(ALL))
+      clock.pass(20)
+      local states = as_told()
+      for _, key in pairs(one.placement.placed) do
+        states[slot_of(key:match("(%d+):"))].check = "passes"
+      end
+      one:observe(states)
+      local used = one.choice.wanted
+      one:update({one.choice.policy.unused[1]})
+      assert.are.equal(1, log.count("3 of 4 instances are gone"))
+      assert.are.same(used, one.choice.wanted)
+      assert.are.same({"show servers state www"}, texts())
+    end)
+
+    it("warns once of a size that is too small", function()
+      new({subset = {size = 2, least = 1, machine = "m", machines = 10}})
+      settle(table.unpack(ALL))
+      one:update({ALL[1], ALL[2], ALL[3]})
+      assert.are.equal(1, log.count("10 machines that use 2 of 4 instances " ..
+        "each load them unevenly; a `subset.size` of 4 would be even"))
+    end)
+  end)
 end)

@@ -183,6 +183,19 @@ describe("a subset", function()
     end
   end)
 
+  it("tells a better size where there are too few machines", function()
+    local function better(size, machines, number)
+      return subset.better_size({size = size, machines = machines}, number)
+    end
+    assert.is_nil(better(20, nil, 1000))
+    assert.is_nil(better(20, 1000, 300))
+    assert.is_nil(better(20, 900, 300))
+    assert.are.equal(21, better(20, 899, 300))
+    assert.are.equal(300, better(20, 200, 1000))
+    assert.are.equal(100, better(20, 10, 100))
+    assert.is_nil(better(20, 10, 20))
+  end)
+
   it("forgets the scores of instances that went", function()
     local one = chooser("m", 2)
     for i = 1, 1000 do
