@@ -1,6 +1,6 @@
 # Build and test the ZooKeeper module for Lua, the HAProxy agent and nerve.
 #
-#   make              build/zookeeper.so and build/nerve
+#   make              build/nerve and build/lua5.x/zookeeper.so
 #   make deps         install the Debian packages that are missing (apt)
 #   make demo         the sandbox: ZooKeeper, three services, nerve, HAProxy
 #   make tour         every step of demo/README.md, compared with what it says
@@ -16,6 +16,8 @@
 #   make clean help
 #
 # Settings, given as `make SANITIZE=address unit`:
+#   HAPROXY           the HAProxy to build, test and install for    (haproxy)
+#   LUA               the Lua in it, 5.3 or 5.4      (what HAPROXY -vv says)
 #   SANITIZE          address, undefined or thread               (none)
 #   CC                gcc or clang                               (gcc)
 #   V=1               show whole commands
@@ -36,7 +38,19 @@ PREFIX ?= /usr/local
 VERSION := $(shell cat VERSION)
 
 SAN  := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
-PKGS := lua5.3 libuv libcurl jansson libmicrohttpd
+PKGS := libuv libcurl jansson libmicrohttpd
+
+# The Lua in HAProxy decides what is built. Each has a directory: both can be
+# built side by side, and a program takes the one of its own _VERSION.
+HAPROXY ?= haproxy
+ifndef LUA
+LUA := $(shell .ci/lua $(HAPROXY))
+endif
+L := $(B)/lua$(LUA)
+export LUA
+ifneq ($(HAPROXY),haproxy)
+export PATH := $(abspath $(dir $(HAPROXY))):$(PATH)
+endif
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 HARD := $(if $(SANITIZE),-O1,-O2 -D_FORTIFY_SOURCE=2) -fstack-protector-strong
@@ -48,7 +62,7 @@ ALL_LDFLAGS = $(RELRO) $(SAN) $(LDFLAGS)
 
 ZK_SRC    := $(wildcard csrc/base/*.c csrc/zookeeper/*.c csrc/haproxy/*.c)
 ZK_OBJ    := $(ZK_SRC:%.c=$(B)/obj/%.o)
-LUA_OBJ   := $(patsubst %.c,$(B)/obj/%.o,$(wildcard csrc/lua/*.c))
+LUA_OBJ   := $(patsubst %.c,$(L)/obj/%.o,$(wildcard csrc/lua/*.c))
 NERVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard nerve/*.c nerve/*/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell find tests/unit -name 'test_*.c'))
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -61,15 +75,17 @@ PYTHON := /usr/bin/python3
 PYTEST := $(PYTHON) -B -m pytest -p no:cacheprovider
 REPEAT ?= 1
 E2E_JOBS ?= 3
-BUSTED := env "LUA_PATH=lua/?.lua;;" "LUA_CPATH=$(B)/?.so;;" \
-          lua5.3 /usr/bin/busted --output=plainTerminal --pattern=_spec
+BUSTED := env "LUA_PATH=lua/?.lua;;" "LUA_CPATH=$(L)/?.so;;" \
+          lua$(LUA) /usr/bin/busted --output=plainTerminal --pattern=_spec
 MUTANTS ?= 200
 SEED ?= 1
 # Most of their time the tests wait: several files at once, each in order.
 E2E := $(PYTEST) -n $(if $(ONLY),0,$(E2E_JOBS)) --dist loadfile
-SHELL_FILES := .ci/run .ci/deps demo/completion.bash \
+SHELL_FILES := .ci/run .ci/deps .ci/lua demo/completion.bash \
                haproxy/debian/prepare $(wildcard haproxy/debian/*.p[or]*)
 
+# Every Lua that a HAProxy may have.
+LUAS := 5.3 5.4
 SANITIZERS := address undefined thread
 FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
@@ -80,7 +96,7 @@ C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 # Debian packages: to build, to run, to test.
-DEPS := build-essential pkg-config libzookeeper-mt-dev lua5.3 liblua5.3-dev \
+DEPS := build-essential pkg-config libzookeeper-mt-dev $(foreach lua,$(LUAS),lua$(lua) liblua$(lua)-dev) \
         lua-cjson lua-posix libuv1-dev libcurl4-openssl-dev libjansson-dev \
         libmicrohttpd-dev \
         haproxy zookeeper default-jre-headless python3 curl socat procps \
@@ -91,19 +107,24 @@ DEPS := build-essential pkg-config libzookeeper-mt-dev lua5.3 liblua5.3-dev \
         debhelper libseccomp-dev lintian mmdebstrap \
         $(if $(shell command -v npm),,npm)
 
-.PHONY: all deps demo tour test check lint unit sanitize fuzz e2e mutate \
-        bench soak install deb clean help
+.PHONY: all deps demo tour test check lint unit unit-c sanitize fuzz \
+        fuzz-c e2e mutate bench soak install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(B)/zookeeper.so $(B)/nerve $(B)/nerve.conf.5
+all: $(L)/zookeeper.so $(B)/nerve $(B)/nerve.conf.5
 
 $(B)/obj/%.o: %.c Makefile VERSION
 	@echo "CC $<"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/zookeeper.so: $(LUA_OBJ) $(ZK_OBJ)
+$(L)/obj/%.o: %.c Makefile VERSION
+	@echo "CC $< for Lua $(LUA)"
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(shell pkg-config --cflags lua$(LUA)) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(L)/zookeeper.so: $(LUA_OBJ) $(ZK_OBJ)
 	@echo "LD $@"
 	$(Q)$(CC) -shared $(ALL_LDFLAGS) -o $@ $^ $(ZK_LIBS) -lseccomp
 
@@ -163,12 +184,14 @@ check: lint unit
 
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)
-	luacheck -q --no-color csrc lua haproxy tests haproxy/synapse-haproxy-cfg
+	$(Q)for std in lua53 lua54; do LUACHECK_STD=$$std luacheck -q --no-color \
+	  csrc lua haproxy tests haproxy/synapse-haproxy-cfg || exit 1; done
 	shellcheck $(SHELL_FILES)
-	+$(Q)$(MAKE) --no-print-directory B=build/clang CC=clang all
+	+$(Q)for lua in $(LUAS); do \
+	  $(MAKE) --no-print-directory B=build/clang CC=clang LUA=$$lua all || exit 1; done
 
-unit: all $(UNIT)
-	$(Q)for test in $(UNIT); do $$test || exit 1; done
+# Under the other Lua: e2e-other. (Debian 12 has no lua-posix for 5.4.)
+unit: all unit-c
 	$(Q)$(BUSTED) tests/unit
 	$(Q)$(PYTEST) -q tests/unit
 
@@ -201,7 +224,7 @@ e2e: all $(AXE) $(BENCH)
 	  $(E2E) tests/e2e/$(ONLY) || exit 1; done
 
 mutate:
-	$(Q)BUSTED='$(BUSTED)' LUAC=luac5.3 $(PYTHON) -B tests/mutate/mutate.py \
+	$(Q)BUSTED='$(BUSTED)' LUAC=luac$(LUA) $(PYTHON) -B tests/mutate/mutate.py \
 	  --mutants $(MUTANTS) --seed $(SEED) $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 bench: all $(BENCH)
@@ -216,6 +239,7 @@ soak: all
 install: all
 	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
 	$(INSTALL) 755 haproxy/synapse-haproxy-cfg $(DESTDIR)$(PREFIX)/bin/synapse-haproxy-cfg
+	sed -i '1s,.*,#!/usr/bin/lua$(LUA),' $(DESTDIR)$(PREFIX)/bin/synapse-haproxy-cfg
 	$(INSTALL) 644 nerve/nerve.8 $(DESTDIR)$(PREFIX)/share/man/man8/nerve.8
 	$(INSTALL) 644 build/nerve.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/nerve.conf.5
 	$(INSTALL) 644 nerve/nerve.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nerve.conf
@@ -223,9 +247,9 @@ install: all
 	sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
 	$(INSTALL) 644 haproxy/synapse.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/synapse.conf
 	$(INSTALL) 644 haproxy/haproxy.service.conf $(DESTDIR)$(PREFIX)/lib/systemd/system/haproxy.service.d/synapse.conf
-	$(INSTALL) 755 build/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/5.3/zookeeper.so
+	$(INSTALL) 755 $(L)/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/$(LUA)/zookeeper.so
 	for file in $(LUA_FILES); do \
-	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/5.3/$${file#lua/} || exit 1; done
+	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/$(LUA)/$${file#lua/} || exit 1; done
 	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/status.html haproxy/alerts.yml; do \
 	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
 	for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$$file; \
@@ -242,7 +266,7 @@ deb:
 	$(Q)cp -r $(DEB_FILES) $(DEB_TREE)
 	$(Q)mv $(DEB_TREE)/haproxy/debian $(DEB_TREE)
 	$(Q)echo $(DEB_VERSION) >$(DEB_TREE)/VERSION
-	$(Q)cd $(DEB_TREE)/debian && ./prepare $(DEB_VERSION)
+	$(Q)cd $(DEB_TREE)/debian && ./prepare $(DEB_VERSION) $(LUA)
 	$(Q)cd $(DEB_TREE) && dpkg-buildpackage -us -uc -b -J
 
 clean:
@@ -251,4 +275,4 @@ clean:
 help:
 	@sed -ne '/^#/!q; s/^# \{0,1\}//p' Makefile
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(L)/obj -name '*.d' 2>/dev/null)

@@ -6,6 +6,7 @@ the last numbers of the addresses and the ports are the SmartStack tutorial's.
 """
 
 import os
+import subprocess
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -45,6 +46,18 @@ STATUS_PORT = 3215
 
 def machine(name):
     return next(one for one in MACHINES if one.name == name)
+
+
+def lua():
+    """The version of the Lua in HAProxy, for which the module is built."""
+    return os.environ.get("LUA") or subprocess.run(
+        [os.path.join(ROOT, ".ci", "lua")], check=True, text=True,
+        stdout=subprocess.PIPE).stdout.strip()
+
+
+def module():
+    """The built module, seen from the repository's root."""
+    return f"build/lua{lua()}/zookeeper.so"
 
 
 def registrations(service):

@@ -11,7 +11,7 @@ import os
 import socket
 
 from machines import (ELECTION_PORT, FRONTEND_PORTS, MACHINES, QUORUM_PORT,
-                      ROOT, SERVICES, ZOOKEEPER_PORT)
+                      ROOT, SERVICES, ZOOKEEPER_PORT, module)
 
 
 class Stack:
@@ -134,7 +134,7 @@ def go_to_root():
     """All paths are those that one types in the repository's root. Raises
     OSError when what is built is not there."""
     os.chdir(ROOT)
-    for name in ("build/nerve", "build/zookeeper.so"):
+    for name in ("build/nerve", module()):
         if not os.path.exists(name):
             raise OSError(f"{name} is missing: make builds it")
 

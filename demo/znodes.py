@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from machines import ROOT, registrations
+from machines import ROOT, lua, registrations
 
 SECONDS = 20
 
@@ -13,10 +13,10 @@ def look(stack, verb, path):
     printed, and what was said of trouble."""
     program, more = ("ls", []) if verb == "ls" else (
         "get", ["stat"] if verb == "stat" else [])
-    command = ["timeout", str(SECONDS), "lua5.3",
+    command = ["timeout", str(SECONDS), f"lua{lua()}",
                os.path.join(ROOT, "csrc", "examples", f"{program}.lua"),
                ",".join(stack.ensemble()), path, *more]
-    path = os.path.join(ROOT, "build/?.so;;")
+    path = os.path.join(ROOT, f"build/lua{lua()}/?.so;;")
     done = subprocess.run(command, env={**os.environ, "LUA_CPATH": path},
                           stdin=subprocess.DEVNULL, capture_output=True,
                           text=True)

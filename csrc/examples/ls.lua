@@ -2,7 +2,7 @@
 --
 --   lua5.3 ls.lua 127.0.0.1:2181 /services
 --
--- Finds zookeeper.so through LUA_CPATH, as in LUA_CPATH="build/?.so;;".
+-- Finds zookeeper.so through LUA_CPATH, as in LUA_CPATH="build/lua5.3/?.so;;".
 
 local zookeeper = require("zookeeper")
 

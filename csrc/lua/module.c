@@ -371,7 +371,23 @@ static void set_codes(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_zookeeper(lua_State *L);
 
+/* Lua's functions and types differ between its versions. */
+static void check_lua(lua_State *L) {
+    const char *here;
+
+    lua_getglobal(L, "_VERSION");
+    here = lua_tostring(L, -1);
+    if (!here || strcmp(here, LUA_VERSION) != 0)
+        luaL_error(L,
+                   "this program has %s, but this zookeeper.so is for %s: "
+                   "install the one of make LUA=%s",
+                   here ? here : "another Lua", LUA_VERSION,
+                   here ? here + strcspn(here, "0123456789") : "...");
+    lua_pop(L, 1);
+}
+
 int luaopen_zookeeper(lua_State *L) {
+    check_lua(L);
     lua_zk_register_client(L);
     lua_zk_register_session(L);
     lua_zk_register_event(L);

@@ -11,6 +11,18 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+/* What the other Lua lacks: weak, so that the module can be loaded there and
+ * say what is wrong, before it calls any of these. */
+#if LUA_VERSION_NUM >= 504
+#pragma weak lua_newuserdatauv
+#pragma weak lua_getiuservalue
+#pragma weak lua_setiuservalue
+#else
+#pragma weak lua_newuserdata
+#pragma weak lua_getuservalue
+#pragma weak lua_setuservalue
+#endif
+
 #define CLIENT_TYPE    "zookeeper.client"
 #define SESSION_TYPE   "zookeeper.session"
 #define DIRECTORY_TYPE "zookeeper.directory"

@@ -22,7 +22,7 @@ COUNTS = "requests"
 def missing():
     """Names what the tests need and this machine does not have."""
     tools = ["chromedriver", "chromium", "curl", "dnsmasq", "gdb", "haproxy",
-             "ip", "java", "lintian", "lua5.3", "man", "mmdebstrap", "mount",
+             "ip", "java", "lintian", program.LUA, "man", "mmdebstrap", "mount",
              "nm", "nsenter", "prlimit", "promtool", "socat", "ss", "strace",
              "systemd-analyze", "unshare", "valgrind"]
     files = [f"{zookeeper_module.JARS}/zookeeper.jar", program.NERVE,

@@ -21,7 +21,7 @@ def environment():
 def start(sandbox, file, *arguments, tool=()):
     """Starts a program of this directory, or an example; `tool` runs it."""
     name = os.path.basename(file).partition(".")[0]
-    return sandbox.run(name, [*tool, "lua5.3", file, *map(str, arguments)],
+    return sandbox.run(name, [*tool, program.LUA, file, *map(str, arguments)],
                        env=environment())
 
 

@@ -1,6 +1,7 @@
 """A network of its own, with private /run and /var/lib: there the samples run
 as they are printed, fixed ports, fixed paths and all."""
 
+import os
 import subprocess
 import sys
 
@@ -59,7 +60,8 @@ class Namespace:
     def children(self, path):
         """The children of a znode, by the module's own example."""
         return self.output(
-            "env", f"LUA_CPATH={program.ROOT}/build/?.so", "lua5.3",
+            "env", f"LUA_CPATH={os.path.dirname(program.MODULE)}/?.so",
+            program.LUA,
             "csrc/examples/ls.lua", "127.0.0.1:2181", path).split()
 
     def service(self, name, port):

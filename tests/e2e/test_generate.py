@@ -14,13 +14,13 @@ import program
 import wait
 from namespace import Namespace
 
-PROGRAM = f"{program.ROOT}/haproxy/synapse-haproxy-cfg"
+PROGRAM = (program.LUA, f"{program.ROOT}/haproxy/synapse-haproxy-cfg")
 DATA = f"{program.ROOT}/tests/data/synapse"
 
 
 def run(*arguments, name=PROGRAM):
     """The status, the standard output and the standard error of a run."""
-    done = subprocess.run([name, *arguments], text=True, capture_output=True,
+    done = subprocess.run([*name, *arguments], text=True, capture_output=True,
                           stdin=subprocess.DEVNULL, timeout=60 * wait.FACTOR)
     return done.returncode, done.stdout, done.stderr
 
@@ -203,7 +203,7 @@ def test_it_works_where_it_is_installed(files, sandbox):
                    timeout=60 * wait.FACTOR)
     files.write(configuration())
     status, out, said = run("-c", files.config,
-                            name=f"{prefix}/bin/synapse-haproxy-cfg")
+                            name=[f"{prefix}/bin/synapse-haproxy-cfg"])
     assert status == 0, said
     assert f"\tlua-load {prefix}/share/myelin/synapse.lua\n" in out
 

@@ -1,5 +1,6 @@
 """The zookeeper module for Lua, in plain programs."""
 
+import os
 import re
 import subprocess
 
@@ -33,6 +34,52 @@ def test_requiring_the_module_touches_no_global(sandbox):
     """)
     with open(f"{program.ROOT}/VERSION") as version:
         assert lua.run(sandbox, file) == version.read()
+
+
+@pytest.fixture(scope="module")
+def other():
+    """The version of the Lua that HAProxy does not have; the module for it
+    is built."""
+    [version] = {"5.3", "5.4"} - {program.LUA_VERSION}
+    make(version, "all")
+    return version
+
+
+def make(version, *what):
+    done = subprocess.run(["make", "-s", f"LUA={version}", *what], text=True,
+                          cwd=program.ROOT, capture_output=True, check=False,
+                          timeout=300 * wait.FACTOR)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_module_of_another_lua_names_both_versions_and_the_remedy(
+        sandbox, other):
+    """It failed on the first symbol that the other Lua does not have."""
+    file = sandbox.write("wrong.lua",
+                         'print(select(2, pcall(require, "zookeeper")))')
+    folder = os.path.join(program.BUILD, f"lua{other}")
+    process = sandbox.run("wrong", [program.LUA, file], env={
+        **os.environ, "LUA_CPATH": f"{folder}/?.so"})
+    assert process.ended(20) == 0
+    assert process.text().splitlines()[0].startswith(
+        f"this program has Lua {program.LUA_VERSION}, but this zookeeper.so is"
+        f" for Lua {other}: install the one of make LUA={program.LUA_VERSION}")
+
+
+def test_an_agent_installed_for_another_lua_says_so_in_one_line(
+        sandbox, other):
+    """HAProxy printed the eight places where it had looked."""
+    make(other, "install", f"DESTDIR={sandbox.path('target')}")
+    agent = sandbox.path("target/usr/local/share/myelin/synapse.lua")
+    file = sandbox.write("haproxy.cfg", f"global\n  lua-load {agent}\n")
+    done = subprocess.run(["haproxy", "-c", "-f", file], text=True,
+                          capture_output=True, check=False,
+                          timeout=20 * wait.FACTOR)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if "Lua 5" in line]
+    assert f"this HAProxy has Lua {program.LUA_VERSION}, but " in line
+    assert f"lib/lua/{other}/zookeeper.so is for Lua {other}: " in line
+    assert line.endswith(f"make LUA={program.LUA_VERSION} install")
 
 
 def test_every_request_is_answered_as_documented(sandbox, healthy, path):

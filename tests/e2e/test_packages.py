@@ -33,6 +33,7 @@ SMALLEST = {
     "systemd | systemd-standalone-sysusers | systemd-sysusers":
         "systemd-standalone-sysusers",
     "systemd | systemd-tmpfiles": "systemd-standalone-tmpfiles"}
+LUA_FILES = f"/usr/share/lua/{program.LUA_VERSION}"
 SCRIPTS = ("postinst", "postrm", "prerm")
 
 # What scripts call that would change this machine; each does nothing.
@@ -85,7 +86,7 @@ def network(sandbox, unpacked):
 def lua_files():
     for folder, _, names in os.walk(f"{program.ROOT}/lua/synapse"):
         place = os.path.relpath(folder, f"{program.ROOT}/lua")
-        yield from (f"/usr/share/lua/5.3/{place}/{name}" for name in names
+        yield from (f"{LUA_FILES}/{place}/{name}" for name in names
                     if name.endswith(".lua"))
 
 
@@ -108,7 +109,7 @@ def test_each_override_of_lintian_has_its_reason():
 def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
     deb = debs["haproxy-synapse"]
     wanted = {
-        "/usr/bin/synapse-haproxy-cfg", "/usr/lib/lua/5.3/zookeeper.so",
+        "/usr/bin/synapse-haproxy-cfg", f"/usr/lib/lua/{program.LUA_VERSION}/zookeeper.so",
         "/usr/share/myelin/synapse.lua", "/usr/share/myelin/status.html",
         "/usr/share/myelin/alerts.yml", "/etc/haproxy/synapse.cfg",
         "/etc/haproxy/synapse.conf.json",
@@ -121,7 +122,7 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
     assert {f"/usr/share/doc/haproxy-synapse/{name}" for name in (
         "README.md.gz", "TROUBLESHOOTING.md", "synapse.conf.json.md.gz")
             } <= found
-    assert {"haproxy", "lua-cjson", "lua-posix", "lua5.3", "libseccomp2",
+    assert {"haproxy", "lua-cjson", "lua-posix", program.LUA, "libseccomp2",
             "libzookeeper-mt2"} <= depends(deb)
 
 

@@ -160,13 +160,13 @@ def test_the_module_is_clean_under_churn(kind, sandbox, healthy, witness,
     """Debian's Lua has no sanitizer in it: the runtime is loaded first. Of
     leaks valgrind judges: it still knows whose they are once the module and
     the client library are unloaded."""
-    module = built(kind, "zookeeper.so")
+    module = built(kind, f"{program.LUA}/zookeeper.so")
     runtime = subprocess.run(
         ["cc", f"-print-file-name={RUNTIMES[kind]}"], check=True, text=True,
         capture_output=True, timeout=60).stdout.strip()
     witness.ensure_path(path)
     process = sandbox.run(
-        f"churn-{kind}", ["lua5.3", lua.own("churn.lua"), healthy.hosts, path,
+        f"churn-{kind}", [program.LUA, lua.own("churn.lua"), healthy.hosts, path,
                           str(CHURNS)],
         env={**lua.environment(), **options(kind), "LD_PRELOAD": runtime,
              "ASAN_OPTIONS": "detect_leaks=0",

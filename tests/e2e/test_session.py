@@ -273,7 +273,7 @@ def test_a_file_without_room_leaves_the_old_one_and_links_are_refused(
     directory = sandbox.path("files")
     os.mkdir(directory)
     os.symlink("snapshot", f"{directory}/link")
-    process = sandbox.run("files", ["lua5.3", lua.own("files.lua"),
+    process = sandbox.run("files", [program.LUA, lua.own("files.lua"),
                                     directory],
                           env=lua.environment(), limit=small_files)
     assert process.ended(20) == 0, process.text()
@@ -303,7 +303,7 @@ def test_without_threads_it_waits_and_connects_once_there_are_some(
     here = shown(sandbox, program.MODULE, lua.own("drive.lua"),
                  lua.own("threads.lua"))
     process = sandbox.run(
-        "threads", ["lua5.3", f"{here}/threads.lua", healthy.hosts],
+        "threads", [program.LUA, f"{here}/threads.lua", healthy.hosts],
         env={**os.environ, "LUA_CPATH": f"{here}/?.so",
              "LUA_PATH": f"{here}/?.lua"}, limit=no_threads)
     process.says("^no_threads")

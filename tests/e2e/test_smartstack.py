@@ -185,8 +185,8 @@ def test_a_process_that_has_got_the_number_of_a_piece_is_left_alone(
 def test_nobody_but_an_ordinary_user_is_needed(sandbox):
     root = tempfile.mkdtemp(prefix="myelin-tree-")
     sandbox.at_last(lambda: shutil.rmtree(root))
-    for name in ("build/nerve", "build/zookeeper.so", "lua", "haproxy",
-                 "demo", "csrc/examples"):
+    for name in ("build/nerve", os.path.relpath(program.MODULE, program.ROOT),
+                 ".ci", "lua", "haproxy", "demo", "csrc/examples"):
         source, target = os.path.join(program.ROOT, name), f"{root}/{name}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
         copy = shutil.copytree if os.path.isdir(source) else shutil.copy

@@ -1,6 +1,6 @@
 --- Runs a fuzz: its arguments, its cases, its last line.
 --
---     lua5.3 <program> [--seed N] [--seconds N] [--cases N]
+--     lua <program> [--seed N] [--seconds N] [--cases N]
 --
 -- Case number i has the seed N + i - 1 and nothing else that is random, so that
 -- the line printed for a failing case runs that case alone.
@@ -27,7 +27,7 @@ local function arguments()
 end
 
 local function fail(seed, trace)
-  io.stderr:write(trace, "\n\nrun this case again: lua5.3 ", arg[0],
+  io.stderr:write(trace, "\n\nrun this case again: ", arg[-1], " ", arg[0],
     " --seed ", seed, " --cases 1\n")
   os.exit(1)
 end

@@ -36,7 +36,7 @@ def in_c(path, share, seed):
 
 def in_lua(name, share, seed):
     """Returns the command for a program in Lua."""
-    return name, ["lua5.3", f"{HERE}/{name}.lua", "--seconds", str(share),
+    return name, [f"lua{os.environ['LUA']}", f"{HERE}/{name}.lua", "--seconds", str(share),
                   "--seed", str(seed)]
 
 
