@@ -102,10 +102,11 @@ def test_what_is_installed_is_good_as_it_is(sandbox, installed):
         mount -t overlay none -o lowerdir={etc}:/etc /etc
         /usr/local/bin/nerve -k -c /etc/nerve/nerve.conf.json
         install -d /run/haproxy
-        haproxy -c -f /etc/haproxy/haproxy.cfg {extra} 2>&1
-        haproxy -c -f haproxy/haproxy.cfg {extra} 2>&1""")
+        haproxy -V -c -f /etc/haproxy/haproxy.cfg {extra} 2>&1
+        haproxy -V -c -f haproxy/haproxy.cfg {extra} 2>&1""")
     assert "nerve.conf.json: good, 1 service" in shown
     assert shown.count("Configuration file is valid") == 2
+    assert "WARNING" not in shown
 
 
 def test_control_a_unit_that_names_no_program_is_found(sandbox):

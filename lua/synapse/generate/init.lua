@@ -31,8 +31,10 @@ local function append(lines, more)
   table.move(more, 1, #more, #lines + 1, lines)
 end
 
+-- HAProxy listens on one address of a name. Debian's /etc/hosts names localhost
+-- twice, so that it listened on [::1] alone and refused 127.0.0.1.
 local function bind_line(bind)
-  local text = "bind " .. bind.address
+  local text = "bind " .. bind.address:gsub("^localhost%f[:%z]", "127.0.0.1")
   if bind.port then
     text = text .. ":" .. bind.port
   end
@@ -46,6 +48,13 @@ local function title(text, place)
   return {text = text, place = place}
 end
 
+-- From version 3.3 on HAProxy refuses a frontend and a backend of one name; 3.2
+-- warns.
+local function frontend_name(service)
+  return service.name == service.backend and service.name .. "-in" or
+    service.name
+end
+
 local function frontend(service)
   local lines = mark(service.lines.frontend, "unknown")
   append(lines, mark(service.lines.listen, "unfit"))
@@ -54,7 +63,7 @@ local function frontend(service)
     {text = "default_backend " .. service.backend,
       place = service.place .. ".haproxy.backend_name"},
   })
-  return {title = title("frontend " .. service.name, service.place),
+  return {title = title("frontend " .. frontend_name(service), service.place),
     lines = lines}
 end
 

@@ -82,7 +82,7 @@ describe("a haproxy.cfg", function()
   it("has a backend's own lines before those of listen", function()
     local text = text_of({port = 80, frontend = {"f"}, backend = {"b"},
       listen = {"l"}, backend_name = "www", bind_options = "mss 1400"})
-    assert.are.same({"f", "l", "bind localhost:80 mss 1400",
+    assert.are.same({"f", "l", "bind 127.0.0.1:80 mss 1400",
       "default_backend www"}, lines_of(text, "frontend web"))
     assert.are.same({"b", "l", RESTORED, SLOTS},
       lines_of(text, "backend www"))
@@ -160,7 +160,17 @@ describe("a haproxy.cfg", function()
   it("has a frontend on a socket of its own", function()
     assert.are.same({"bind /run/web.sock mode 666", "default_backend web"},
       lines_of(text_of({port = cjson.null, bind_address = "/run/web.sock",
-        bind_options = "mode 666"}), "frontend web"))
+        bind_options = "mode 666"}), "frontend web-in"))
+  end)
+
+  -- HAProxy took [::1] alone, where /etc/hosts names localhost twice.
+  it("listens on the loopback address that everybody means", function()
+    for address, line in pairs({
+      ["localhost"] = "bind 127.0.0.1:80", ["localhost2"] = "bind localhost2:80",
+      ["ipv6@localhost"] = "bind ipv6@localhost:80"}) do
+      assert.are.same({line, "default_backend web"}, lines_of(
+        text_of({port = 80, bind_address = address}), "frontend web-in"))
+    end
   end)
 
   it("gives `listen NAME ADDRESS` a bind line", function()
