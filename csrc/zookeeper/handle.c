@@ -340,8 +340,8 @@ void handle_finish(struct handle *h, struct request *r) {
 
 size_t handle_in_flight(const struct handle *h) { return h->in_flight.count; }
 
-struct request *handle_requests(struct handle *h) {
-    return h->in_flight.head;
+struct request *handle_requests(struct handle *handle) {
+    return handle->in_flight.head;
 }
 
 struct session_identity handle_identity(const struct handle *h) {

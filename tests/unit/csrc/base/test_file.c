@@ -63,7 +63,7 @@ static int each_file(struct place *p,
     return count;
 }
 
-static void delete (struct place *p, const char *name) {
+static void drop(struct place *p, const char *name) {
     unlinkat(p->directory, name, 0);
 }
 
@@ -72,7 +72,7 @@ static int unmake(void **state) {
 
     worker_free(p->worker);
     queue_free(p->queue);
-    each_file(p, delete);
+    each_file(p, drop);
     close(p->directory);
     rmdir(p->path);
     free(p);
