@@ -1,12 +1,14 @@
 # Build and test the ZooKeeper module for Lua, the HAProxy agent and nerve.
 #
 #   make              build/nerve and build/lua5.x/zookeeper.so
-#   make deps         install the Debian packages that are missing (apt)
+#   make deps         install what is missing to build and run it (Debian, apt);
+#   make deps-demo deps-test   and what the demo, the tests need
 #   make demo         the sandbox: ZooKeeper, three services, nerve, HAProxy
 #   make tour         every step of demo/README.md, compared with what it says
 #   make test         every test: check + e2e
 #   make check        lint + unit: seconds, what a commit must pass
 #   make lint unit sanitize fuzz e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
+#   make e2e-other    the tree on the other Debian: lint, unit, the core of e2e
 #   make mutate       single faults in the source: do the unit tests notice them?
 #                     make mutate ONLY=nerve/services MUTANTS=500 SEED=2 JOBS=1
 #   make bench        the benchmarks: a table, and build/bench.jsonl
@@ -44,7 +46,7 @@ PKGS := libuv libcurl jansson libmicrohttpd
 # built side by side, and a program takes the one of its own _VERSION.
 HAPROXY ?= haproxy
 ifndef LUA
-LUA := $(shell .ci/lua $(HAPROXY))
+LUA := $(shell .ci/lua $(HAPROXY) 2>/dev/null)
 endif
 L := $(B)/lua$(LUA)
 export LUA
@@ -80,7 +82,7 @@ BUSTED := env "LUA_PATH=lua/?.lua;;" "LUA_CPATH=$(L)/?.so;;" \
 MUTANTS ?= 200
 SEED ?= 1
 # Most of their time the tests wait: several files at once, each in order.
-E2E := $(PYTEST) -n $(if $(ONLY),0,$(E2E_JOBS)) --dist loadfile
+E2E := $(PYTEST) -v -n $(if $(filter 1,$(words $(ONLY))),0,$(E2E_JOBS)) --dist loadfile
 SHELL_FILES := .ci/run .ci/deps .ci/lua demo/completion.bash \
                haproxy/debian/prepare $(wildcard haproxy/debian/*.p[or]*)
 
@@ -95,31 +97,25 @@ CONFIGURATIONS := haproxy/synapse.cfg haproxy/synapse.conf.json nerve/nerve.conf
 C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
-# Debian packages: to build, to run, to test.
-DEPS := build-essential pkg-config libzookeeper-mt-dev $(foreach lua,$(LUAS),lua$(lua) liblua$(lua)-dev) \
-        lua-cjson lua-posix libuv1-dev libcurl4-openssl-dev libjansson-dev \
-        libmicrohttpd-dev \
-        haproxy zookeeper default-jre-headless python3 curl socat procps \
-        libcmocka-dev lua-busted lua-check shellcheck clang clang-format \
-        libclang-rt-14-dev valgrind python3-pytest python3-pytest-xdist \
-        python3-kazoo iproute2 binutils openssl strace gdb prometheus dnsmasq-base \
-        systemd man-db chromium chromium-driver python3-selenium wrk \
-        debhelper libseccomp-dev lintian mmdebstrap \
-        $(if $(shell command -v npm),,npm)
-
-.PHONY: all deps demo tour test check lint unit unit-c sanitize fuzz \
-        fuzz-c e2e mutate bench soak install deb clean help
+.PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
+        sanitize fuzz fuzz-c e2e e2e-other mutate bench soak install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(L)/zookeeper.so $(B)/nerve $(B)/nerve.conf.5
 
-$(B)/obj/%.o: %.c Makefile VERSION
+# Without the packages it says so in one line.
+ready:
+	@pkg-config --exists lua$(LUA) $(PKGS) libseccomp 2>/dev/null && \
+	  echo '#include <zookeeper/zookeeper.h>' | $(CC) -E - >/dev/null 2>&1 || \
+	  { echo "packages are missing: make deps installs them (apt, as root or by sudo)" >&2; exit 1; }
+
+$(B)/obj/%.o: %.c Makefile VERSION | ready
 	@echo "CC $<"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(L)/obj/%.o: %.c Makefile VERSION
+$(L)/obj/%.o: %.c Makefile VERSION | ready
 	@echo "CC $< for Lua $(LUA)"
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(shell pkg-config --cflags lua$(LUA)) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -167,18 +163,21 @@ build/fuzz/fuzz_resolve: ALL_LDFLAGS += -Wl,--wrap=getaddrinfo
 build/fuzz/fuzz_config: ALL_LDFLAGS += -Wl,--wrap=scandir
 
 deps:
-	$(Q).ci/deps $(DEPS)
+	$(Q).ci/deps build
 
-demo: deps
+deps-demo deps-test: deps-%:
+	$(Q).ci/deps $*
+
+demo: deps-demo
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)demo/run
 
-tour: deps
+tour: deps-demo
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)demo/tour
 
-test: deps
-	$(Q)$(PYTHON) tests/run.py lint unit sanitize fuzz e2e
+test: deps-test
+	$(Q)$(PYTHON) tests/run.py lint unit sanitize fuzz e2e e2e-other
 
 check: lint unit
 
@@ -201,7 +200,7 @@ sanitize:
 	  $(MAKE) --no-print-directory SANITIZE=$$kind unit-c || exit 1; done
 
 unit-c: $(UNIT)
-	$(Q)for test in $(UNIT); do $$test || exit 1; done
+	$(Q)$(PYTHON) tests/unit/run.py $(UNIT)
 
 # Random input to all that reads what others wrote, for FUZZ_SECONDS together.
 fuzz:
@@ -216,12 +215,18 @@ fuzz-c: $(FUZZ)
 AXE := build/axe/node_modules/axe-core/axe.min.js
 $(AXE):
 	@echo "NPM axe-core"
-	$(Q)npm install --silent --no-save --no-audit --no-fund --ignore-scripts \
+	$(Q)npm install --loglevel=error --no-save --no-audit --no-fund --ignore-scripts \
 	  --prefix build/axe axe-core@4.10.3
 
-e2e: all $(AXE) $(BENCH)
+e2e: all $(BENCH)
 	$(Q)for i in $$(seq $(REPEAT)); do \
-	  $(E2E) tests/e2e/$(ONLY) || exit 1; done
+	  $(E2E) $(addprefix tests/e2e/,$(or $(ONLY),.)) || exit 1; done
+
+# On a Debian 12 the other is 13, on a 13 it is 12.
+OTHER := service start reload slots session names placing guard cli status \
+         lockdown upgrade packages
+e2e-other:
+	$(Q)ONLY="$(or $(ONLY),$(OTHER:%=test_%.py))" $(PYTHON) tests/other.py lint unit e2e
 
 mutate:
 	$(Q)BUSTED='$(BUSTED)' LUAC=luac$(LUA) $(PYTHON) -B tests/mutate/mutate.py \
@@ -235,25 +240,34 @@ soak: all
 	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
 	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
 	  RELOADS=200 CHAOS_SECONDS=1200 $(PYTEST) tests/e2e
+	$(Q)$(PYTHON) tests/other.py lint unit e2e
+	$(Q)$(PYTHON) tests/other.py --sid lint unit e2e
+
+# $(call put,mode,file,place), a line for each file.
+to = $(DESTDIR)$(PREFIX)
+define put
+	@echo "INSTALL $(to)/$(3)"
+	$(Q)$(INSTALL) $(1) $(2) $(to)/$(3)
+
+endef
 
 install: all
-	$(INSTALL) 755 build/nerve $(DESTDIR)$(PREFIX)/bin/nerve
-	$(INSTALL) 755 haproxy/synapse-haproxy-cfg $(DESTDIR)$(PREFIX)/bin/synapse-haproxy-cfg
-	sed -i '1s,.*,#!/usr/bin/lua$(LUA),' $(DESTDIR)$(PREFIX)/bin/synapse-haproxy-cfg
-	$(INSTALL) 644 nerve/nerve.8 $(DESTDIR)$(PREFIX)/share/man/man8/nerve.8
-	$(INSTALL) 644 build/nerve.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/nerve.conf.5
-	$(INSTALL) 644 nerve/nerve.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/nerve.conf
-	$(INSTALL) 644 nerve/nerve.service $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
-	sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(DESTDIR)$(PREFIX)/lib/systemd/system/nerve.service
-	$(INSTALL) 644 haproxy/synapse.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/synapse.conf
-	$(INSTALL) 644 haproxy/haproxy.service.conf $(DESTDIR)$(PREFIX)/lib/systemd/system/haproxy.service.d/synapse.conf
-	$(INSTALL) 755 $(L)/zookeeper.so $(DESTDIR)$(PREFIX)/lib/lua/$(LUA)/zookeeper.so
-	for file in $(LUA_FILES); do \
-	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/lua/$(LUA)/$${file#lua/} || exit 1; done
-	for file in haproxy/synapse.lua haproxy/haproxy.cfg haproxy/status.html haproxy/alerts.yml; do \
-	  $(INSTALL) 644 $$file $(DESTDIR)$(PREFIX)/share/myelin/$${file##*/} || exit 1; done
-	for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$$file; \
-	  test -e $$to || { $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; } || exit 1; done
+	$(call put,755,$(B)/nerve,bin/nerve)
+	$(call put,755,haproxy/synapse-haproxy-cfg,bin/synapse-haproxy-cfg)
+	$(Q)sed -i '1s,.*,#!/usr/bin/lua$(LUA),' $(to)/bin/synapse-haproxy-cfg
+	$(call put,644,nerve/nerve.8,share/man/man8/nerve.8)
+	$(call put,644,$(B)/nerve.conf.5,share/man/man5/nerve.conf.5)
+	$(call put,644,nerve/nerve.sysusers,lib/sysusers.d/nerve.conf)
+	$(call put,644,nerve/nerve.service,lib/systemd/system/nerve.service)
+	$(Q)sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(to)/lib/systemd/system/nerve.service
+	$(call put,644,haproxy/synapse.tmpfiles,lib/tmpfiles.d/synapse.conf)
+	$(call put,644,haproxy/haproxy.service.conf,lib/systemd/system/haproxy.service.d/synapse.conf)
+	$(call put,755,$(L)/zookeeper.so,lib/lua/$(LUA)/zookeeper.so)
+	$(foreach file,$(LUA_FILES),$(call put,644,$(file),share/lua/$(LUA)/$(file:lua/%=%)))
+	$(foreach file,synapse.lua haproxy.cfg status.html alerts.yml,$(call put,644,haproxy/$(file),share/myelin/$(file)))
+	$(Q)for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$$file; \
+	  if test -e $$to; then echo "KEEP $$to"; else echo "INSTALL $$to"; \
+	  $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; fi || exit 1; done
 
 # The packages haproxy-synapse and nerve, of the version DEB_VERSION, in build/deb.
 DEB_VERSION ?= $(VERSION)

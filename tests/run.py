@@ -13,8 +13,7 @@ import time
 
 # What each runner prints at its end: (passed, failed) or either alone.
 COUNTS = (
-    (re.compile(r"^\[  PASSED  \] (\d+) test", re.M), (1, None)),
-    (re.compile(r"^\[  FAILED  \] (\d+) test", re.M), (None, 1)),
+    (re.compile(r"^(\d+) passed, (\d+) failed in \d+ programs$", re.M), (1, 2)),
     (re.compile(r"^(\d+) success\w* / (\d+) failure\w* / (\d+) error", re.M),
      (1, (2, 3))),
     (re.compile(r"^=+ .*?\b(\d+) passed.* in ", re.M), (1, None)),

@@ -42,7 +42,7 @@ def pytest_sessionstart():
     lacks = missing()
     if lacks:
         pytest.exit("the end-to-end tests need what is not here: "
-                    + ", ".join(lacks) + " (try: make deps all)", 3)
+                    + ", ".join(lacks) + " (try: make deps-test all)", 3)
 
 
 @pytest.fixture(scope="session")
