@@ -166,7 +166,8 @@ describe("a haproxy.cfg", function()
   -- HAProxy took [::1] alone, where /etc/hosts names localhost twice.
   it("listens on the loopback address that everybody means", function()
     for address, line in pairs({
-      ["localhost"] = "bind 127.0.0.1:80", ["localhost2"] = "bind localhost2:80",
+      ["localhost"] = "bind 127.0.0.1:80",
+      ["localhost2"] = "bind localhost2:80",
       ["ipv6@localhost"] = "bind ipv6@localhost:80"}) do
       assert.are.same({line, "default_backend web"}, lines_of(
         text_of({port = 80, bind_address = address}), "frontend web-in"))
