@@ -399,8 +399,8 @@ struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
     return NULL;
 }
 
-struct statsd *metrics_statsd(struct metrics *t) {
-    return t->statsd;
+struct statsd *metrics_statsd(struct metrics *metrics) {
+    return metrics->statsd;
 }
 
 static void use(struct metrics *t, const struct config *config) {
