@@ -37,6 +37,7 @@ local function add_services(self, deps)
         return deps.runtime.sessions(config.backend, slot)
       end,
       is_claimed = function(key) return self.sessions:has(key) end,
+      retained_by = self.retained_by,
       now = deps.now, wall = deps.runtime.wall, log = deps.log,
     })
     table.insert(self.services, one)
@@ -127,6 +128,9 @@ function agent.new(deps)
     usable = {},
     parts = {},
     orders = {},
+    reviews = {},
+    reviewed = {},
+    retained_by = {},
     known = {},
     looked_at = 0,
     ticked_at = 0,
@@ -289,24 +293,36 @@ function agent:compare(one)
   self.sync:compare(one)
 end
 
+-- Notes that a service's retained instances are to be looked at again.
+local function review_soon(self, one)
+  if not self.reviewed[one] then
+    self.reviewed[one] = true
+    table.insert(self.reviews, one)
+  end
+end
+
 local function look(self)
   local number = #self.services
   local share = math.max(LOOKED_AT, math.ceil(number / LOOK_TICKS))
   for _ = 1, math.min(share, number) do
     self.looked_at = self.looked_at % #self.services + 1
-    look_at(self, self.services[self.looked_at])
-  end
-end
-
--- Suspects are looked at each time: one whose check fails leaves at once.
-local function look_at_suspects(self)
-  for _, one in ipairs(self.services) do
-    if one:has_suspects() then
-      look_at(self, one)
-      changed(self, one, one:review())
+    local one = self.services[self.looked_at]
+    look_at(self, one)
+    if one:is_review_due() then
+      review_soon(self, one)
     end
   end
 end
+
+-- An instance is not retained where another znode has its address by now.
+local function take_claims(self)
+  for key in pairs(self.sessions:take_new_claims() or {}) do
+    for one in pairs(self.retained_by[key] or {}) do
+      review_soon(self, one)
+    end
+  end
+end
+
 
 local function tick(self)
   local now = self.deps.now()
@@ -316,8 +332,8 @@ local function tick(self)
   self.ticked_at = now
   self.client:tick()
   self.sessions:tick()
+  take_claims(self)
   look(self)
-  look_at_suspects(self)
   self.sync:tick()
 end
 
@@ -328,6 +344,15 @@ local function take_all(self)
       return
     end
     take(self, event)
+  end
+end
+
+-- When a wipe's hold is over, a thousand services are reviewed at once.
+local function review(self)
+  while self.reviews[1] and not self:is_tired() do
+    local one = table.remove(self.reviews)
+    self.reviewed[one] = nil
+    changed(self, one, one:review())
   end
 end
 
@@ -355,7 +380,7 @@ end
 
 -- What a turn does, in this order. One that grows tired leaves the rest to the
 -- next, so that it lasts as long as its longest step and not as all of them.
-local STEPS = {take_all, obey, tick, round, keep}
+local STEPS = {take_all, obey, tick, review, round, keep}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
@@ -436,6 +461,9 @@ end
 -- again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
+  for _, one in ipairs(self.services) do
+    one:recover()
+  end
   self.sync:restart()
   self.sessions:restart()
 end

@@ -46,8 +46,8 @@ return function(name, told)
     return service.due == true
   end
 
-  function service.has_suspects()
-    return service.suspects == true
+  function service.has_retained()
+    return service.retained == true
   end
 
   function service.summary()

@@ -44,7 +44,7 @@ local function new_world()
     decoder = decode.new({method = "nerve"}), pause = mutate.pick({0, 0.3}),
     request = self.ensemble:requester(), codes = CODES, now = clock.now,
     log = log, changed = function() self:check_moving() end,
-    reported = function() end,
+    reported = function() end, moved = function() end,
   })
   self.ensemble:add(self.registry)
   self.server:create(MOVES[1], data(MOVING))

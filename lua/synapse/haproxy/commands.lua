@@ -31,7 +31,7 @@ function commands.query(backend, count)
   return {
     field = "state",
     text = "show servers state " .. backend,
-    bytes = 12 * count,
+    bytes = 60 * count,
   }
 end
 

@@ -12,8 +12,11 @@ local sync = {}
 sync.__index = sync
 
 local COMPARE_EVERY = 30
--- Where suspects are, a check that fails is an end to one.
-local COMPARE_SUSPECTS_EVERY = 1
+-- Where instances are retained, a check that fails is an end to that. So many
+-- services are compared for it in each tick, of so many that are looked at.
+local COMPARE_RETAINED_EVERY = 1
+local COMPARED_RETAINED_AT = 2
+local SEEN_RETAINED_AT = 40
 -- So many services are compared in each tick for being due, or so many as it
 -- takes to have compared all of them after so many ticks.
 local COMPARED_AT = 10
@@ -44,6 +47,7 @@ function sync.new(deps)
     commands = 0,
     refused = 0,
     compared_at = {},
+    retained_at = 0,
     paused_until = 0,
     failing = false,
   }, sync)
@@ -156,9 +160,7 @@ function sync:round()
 end
 
 local function compare_later(self, service)
-  local delay = service:has_suspects() and COMPARE_SUSPECTS_EVERY or
-    COMPARE_EVERY
-  self.compare_at[service] = self.deps.now() + delay
+  self.compare_at[service] = self.deps.now() + COMPARE_EVERY
 end
 
 local function compared(self, service, answer)
@@ -248,18 +250,34 @@ function sync:compare(service)
   self:mark(service)
 end
 
--- A thousand comparisons in one go would hold up what changes meanwhile;
--- suspects are few, and theirs are urgent.
+-- A thousand comparisons in one go would hold up what changes meanwhile.
 local function compare_due(self)
   local now, number = self.deps.now(), #self.deps.services
   local left = math.max(COMPARED_AT, math.ceil(number / COMPARE_TICKS))
   for _, service in ipairs(self.deps.services) do
     local is_due = service.known and now >= (self.compare_at[service] or 0)
-    if is_due and service:has_suspects() then
-      self:compare(service)
-    elseif is_due and left > 0 then
+    if is_due and left > 0 then
       left = left - 1
       self:compare(service)
+    end
+  end
+end
+
+-- Where all services retain instances each has its turn.
+local function compare_retained(self)
+  local services, left = self.deps.services, COMPARED_RETAINED_AT
+  local due = self.deps.now() + COMPARE_EVERY - COMPARE_RETAINED_EVERY
+  for _ = 1, math.min(#services, SEEN_RETAINED_AT) do
+    self.retained_at = self.retained_at % #services + 1
+    local service = services[self.retained_at]
+    if service:has_retained() and service.known and
+      due >= (self.compare_at[service] or 0)
+    then
+      self:compare(service)
+      left = left - 1
+      if left == 0 then
+        return
+      end
     end
   end
 end
@@ -267,6 +285,7 @@ end
 --- Does what time brings: comparisons and commands refused before.
 function sync:tick()
   compare_due(self)
+  compare_retained(self)
   for _, service in ipairs(self.deps.services) do
     if service:is_due() then
       self:mark(service)

@@ -203,12 +203,34 @@ function instance_list.is_unchanged(found)
   return #found.added == 0 and #found.removed == 0 and #found.renewed == 0
 end
 
-local function union(lists)
-  local all = {}
-  for _, list in ipairs(lists) do
-    table.move(list, 1, #list, #all + 1, all)
+--- Makes one list of two: one walk along both, and nothing is sorted.
+-- @tparam {instance,...} first sorted by key, each key once
+-- @tparam {instance,...} second likewise
+-- @treturn {instance,...} sorted by key; of a key that both have, the newest
+function instance_list.merge(first, second)
+  local list, i, j = {}, 1, 1
+  while first[i] or second[j] do
+    local one, other = first[i], second[j]
+    if one and other and one.key == other.key then
+      list[#list + 1] = instance.is_newer(other, one) and other or one
+      i, j = i + 1, j + 1
+    elseif one and (not other or one.key < other.key) then
+      list[#list + 1] = one
+      i = i + 1
+    else
+      list[#list + 1] = other
+      j = j + 1
+    end
   end
-  return instance_list.new(all):list()
+  return list
+end
+
+local function union(lists)
+  local all = lists[1]
+  for i = 2, #lists do
+    all = instance_list.merge(all, lists[i])
+  end
+  return all
 end
 
 -- The first that has any; so it comes back by itself when an earlier one has.

@@ -383,6 +383,16 @@ function placement:has(kind)
   return #self.pools[kind] > 0
 end
 
+--- Places instances anew, whatever became of them; each keeps its slot.
+-- @tparam {instance,...} instances
+function placement:restart(instances)
+  self.by_key = {}
+  for _, one in ipairs(instances) do
+    self.by_key[one.key] = one
+  end
+  place_all(self)
+end
+
 --- Goes on with fewer slots.
 -- @tparam {string,...} pool
 function placement:shrink(pool)

@@ -47,6 +47,40 @@ local function can_serve(self, instance)
     server.port == instance.port)
 end
 
+-- Notes that what is told of an instance may be something else now.
+local function touch(self, key)
+  if key then
+    self.touched[key] = true
+    self.version = self.version + 1
+  end
+end
+
+local function retain(self, key)
+  local by = self.deps.retained_by
+  by[key] = by[key] or {}
+  by[key][self] = true
+end
+
+local function release(self, key)
+  local by = self.deps.retained_by
+  by[key][self] = nil
+  by[key] = next(by[key]) and by[key] or nil
+end
+
+-- Those who were retained, and those who are.
+local function touch_retained(self)
+  for key in pairs(self.retained) do
+    release(self, key)
+    touch(self, key)
+  end
+  self.retained = {}
+  for key in pairs(self.choice:retained()) do
+    self.retained[key] = true
+    retain(self, key)
+    touch(self, key)
+  end
+end
+
 --- Returns a service that serves what its snapshot has, else its defaults.
 -- @tparam table deps
 --   `config`: the service's configuration;
@@ -54,8 +88,9 @@ end
 --   each (see `placement.kinds_of_slots`);
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has;
---   `is_claimed(key)`: whether any znode has the host:port; `now()`;
---   `wall()`: seconds since 1970; `log`
+--   `is_claimed(key)`: whether any znode has the host:port; `retained_by`:
+--   which services retain an instance, by its host:port, kept by all of them;
+--   `now()`; `wall()`: seconds since 1970; `log`
 -- @treturn service
 function service.new(deps)
   local record = deps.record or NO_RECORD
@@ -103,18 +138,12 @@ function service.new(deps)
     known = false,
     asking = false,
     touched = {},
-    suspects = {},
+    retained = {},
+    has_news = false,
     version = 0,
   }, service)
+  touch_retained(self)
   return self
-end
-
--- Notes that what is told of an instance may be something else now.
-local function touch(self, key)
-  if key then
-    self.touched[key] = true
-    self.version = self.version + 1
-  end
 end
 
 local function touch_all(self, found)
@@ -162,18 +191,6 @@ local function replace(self, found)
   end
 end
 
--- Those who were suspects, and those who are.
-local function touch_suspects(self)
-  for key in pairs(self.suspects) do
-    touch(self, key)
-  end
-  self.suspects = {}
-  for key in pairs(self.choice:retained()) do
-    self.suspects[key] = true
-    touch(self, key)
-  end
-end
-
 local function follow(self, found, is_guarded)
   if instance_list.is_unchanged(found) and not is_guarded then
     return false
@@ -181,8 +198,7 @@ local function follow(self, found, is_guarded)
   news.add(self.news, found)
   replace(self, found)
   if is_guarded then
-    touch_suspects(self)
-    self.asking = true
+    touch_retained(self)
   end
   self.revision = self.revision + 1
   return true
@@ -210,15 +226,23 @@ function service:update(instances, since)
   return is_changed
 end
 
---- Tells whether it has suspects, see `synapse.service.guard`.
+--- Tells whether it has retained instances, see `synapse.service.guard`.
 -- @treturn boolean
-function service:has_suspects()
+function service:has_retained()
   return self.choice:has_retained()
 end
 
---- Looks again at its suspects, see `synapse.service.guard`.
+--- Tells whether time or HAProxy's checks may have ended a retention.
+-- @treturn boolean
+function service:is_review_due()
+  return self.choice:has_retained() and not self.held_at and
+    (self.has_news or self.deps.now() >= self.choice:review_at())
+end
+
+--- Looks again at its retained instances, see `synapse.service.guard`.
 -- @treturn boolean whether anything is to be done
 function service:review()
+  self.has_news = false
   return not self.held_at and follow(self, self.choice:review())
 end
 
@@ -380,6 +404,22 @@ function service:lost()
   self.growth:lost()
 end
 
+--- Begins anew after an error of our own, which may have come between what was
+-- chosen and its slots.
+function service:recover()
+  self.placement:restart(self.choice.wanted)
+  for _, slot in ipairs(self.placement.pool) do
+    if not self.placement.placed[slot] then
+      self.ledger:vacate(slot)
+    end
+  end
+  for key in pairs(self.placement.by_key) do
+    touch(self, key)
+  end
+  self.revision = self.revision + 1
+  self:lost()
+end
+
 --- Tells whether a refused command is due again.
 -- @treturn boolean
 function service:is_due()
@@ -488,7 +528,7 @@ end
 function service:observe(states)
   local was_known = self.known
   drop_missing(self, states)
-  self.known, self.asking = true, false
+  self.known, self.asking, self.has_news = true, false, true
   local found, is_checked
   local changes = self.operator:observe(self.placement.placed,
     self.ledger.acknowledged, states)

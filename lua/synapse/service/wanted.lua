@@ -50,10 +50,8 @@ local function with_defaults(service, instances)
   if not service.keep_default_servers or #service.default_servers == 0 then
     return instances
   end
-  local all = table.move(instances, 1, #instances, 1, {})
-  local defaults = service.default_servers
-  table.move(defaults, 1, #defaults, #all + 1, all)
-  return instance_list.new(all):list()
+  return instance_list.merge(instances,
+    instance_list.new(service.default_servers):list())
 end
 
 local function candidates(service, instances)
@@ -246,6 +244,12 @@ end
 -- @treturn {[string]=number} by key
 function wanted:retained()
   return self.guard.retained
+end
+
+--- Returns when time alone ends a retention.
+-- @treturn number
+function wanted:review_at()
+  return self.guard.review_at or math.huge
 end
 
 --- Tells whether there are any.

@@ -163,7 +163,7 @@ end
 local function guarded(agent)
   local sum = 0
   for _, one in ipairs(agent.services) do
-    sum = sum + (one:has_suspects() and 1 or 0)
+    sum = sum + (one:has_retained() and 1 or 0)
   end
   return sum
 end

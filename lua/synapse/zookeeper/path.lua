@@ -90,7 +90,7 @@ end
 --   `log`; `changed(since)`: called when the instances may have changed, with
 --   the time of the first watch that told of it, if one did;
 --   `reported(name, problem)`: called when a znode turns bad, or good again
---   (nil)
+--   (nil); `moved(gone, come)`, see `znodes.new`
 -- @treturn path
 function watched.new(deps)
   local self = setmetatable({
@@ -113,6 +113,7 @@ function watched.new(deps)
   self.znodes = znodes.new({
     known = deps.known or {}, origin = deps.origin,
     reported = function(name, problem) report(self, name, problem) end,
+    moved = deps.moved,
   })
   self.children = children.new(self.znodes.by_name)
   return self
@@ -450,13 +451,6 @@ end
 -- @treturn boolean
 function watched:knows_nothing()
   return self.state == "new" and next(self.znodes.by_name) == nil
-end
-
---- Tells whether a znode has a host:port.
--- @tparam string key
--- @treturn boolean
-function watched:has(key)
-  return self.znodes.instances:has(key)
 end
 
 --- Returns the beginning of a znode's data, as it was read.

@@ -84,6 +84,22 @@ local function instances_of(self, one)
   return instance_list.resolve(config.resolver, lists)
 end
 
+-- Counts the znodes that have each host:port.
+local function count_claims(self, gone, come)
+  local claims = self.claims
+  for _, one in ipairs(come) do
+    if not claims[one.key] then
+      self.new_claims = self.new_claims or {}
+      self.new_claims[one.key] = true
+    end
+    claims[one.key] = (claims[one.key] or 0) + 1
+  end
+  for _, one in ipairs(gone) do
+    local left = claims[one.key] - 1
+    claims[one.key] = left > 0 and left or nil
+  end
+end
+
 local function add_path(self, source, readers)
   local deps, through = self.deps, session_of(self, source, readers)
   local made = path.new({
@@ -98,6 +114,7 @@ local function add_path(self, source, readers)
         deps.changed(one, instances_of(self, one), since)
       end
     end,
+    moved = function(gone, come) count_claims(self, gone, come) end,
     reported = function(znode, problem)
       for _, one in ipairs(readers) do
         deps.reported(one, znode, problem)
@@ -137,6 +154,7 @@ end
 function sessions.new(deps)
   local self = setmetatable({
     deps = deps, list = {}, last = {}, paths = {}, by_session = {},
+    claims = {}, new_claims = nil,
   }, sessions)
   local places, readers = readers_of(deps.services)
   for _, source in ipairs(places) do
@@ -215,12 +233,15 @@ end
 -- @tparam string key
 -- @treturn boolean
 function sessions:has(key)
-  for _, source in pairs(self.paths) do
-    if source:has(key) then
-      return true
-    end
-  end
-  return false
+  return self.claims[key] ~= nil
+end
+
+--- Returns which host:port have a znode that had none when this was asked last.
+-- @treturn ?{[string]=true} nil: none
+function sessions:take_new_claims()
+  local claims = self.new_claims
+  self.new_claims = nil
+  return claims
 end
 
 --- Forgets what was asked and reads everything anew.

@@ -68,7 +68,8 @@ end
 --   `known`: instances, each with its `znode`, a znode maybe twice;
 --   `origin`: what each instance that is read is to carry, or nil;
 --   `reported(name, problem)`: called when a znode turns bad, or good again
---   (nil)
+--   (nil); `moved(gone, come)`: called with the instances that went and those
+--   that came, one for each znode
 -- @treturn znodes with `by_name`; `instances`, an `instance_list`
 function znodes.new(deps)
   local self = setmetatable({deps = deps, by_name = {}}, znodes)
@@ -80,6 +81,7 @@ function znodes.new(deps)
     end
   end
   self.instances = instance_list.new(known)
+  deps.moved({}, known)
   return self
 end
 
@@ -120,6 +122,7 @@ function znodes:take(read, deleted)
   end
   if #gone + #come > 0 then
     self.instances:change(gone, come)
+    self.deps.moved(gone, come)
   end
 end
 

@@ -121,6 +121,7 @@ local function new_path(clock)
     path = "/web", max_instances = 9, decoder = NERVE, pause = 0,
     codes = CODES, now = clock.now, log = new_log(),
     changed = function() end, reported = function() end,
+    moved = function() end,
     request = function(op, path, handler)
       handlers[session[op](session, path, true)] = handler
       return true

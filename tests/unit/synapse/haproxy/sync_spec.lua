@@ -217,12 +217,13 @@ describe("a round", function()
       assert.are.same({"web asks", "api asks"}, told)
     end)
 
-    it("compares a few at a time, and suspects besides", function()
+    it("compares a few at a time, and two with retained instances besides",
+      function()
       local many = {}
       for i = 1, 25 do
         many[i] = new_service("s" .. i, told)
       end
-      many[25].suspects = true
+      many[25].retained = true
       one = sync.new({services = many, now = clock.now, log = log})
       one:tick()
       assert.are.equal(11, #told)
@@ -230,6 +231,26 @@ describe("a round", function()
       one:tick()
       one:tick()
       assert.are.equal(25, #told)
+    end)
+
+    -- A thousand services were compared in one turn, each second.
+    it("gives each service with retained instances its turn", function()
+      local many, seen = {}, {}
+      for i = 1, 10 do
+        many[i] = new_service("s" .. i, told)
+        many[i].retained = true
+        many[i].ask = function(self) seen[self] = (seen[self] or 0) + 1 end
+      end
+      one = sync.new({services = many, now = clock.now, log = log})
+      one:tick()
+      seen = {}
+      for _ = 1, 10 do
+        clock.pass(0.2)
+        one:tick()
+      end
+      for _, service in ipairs(many) do
+        assert.is_truthy(seen[service])
+      end
     end)
 
     it("compares at once when it is asked to", function()

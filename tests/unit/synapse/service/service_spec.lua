@@ -9,7 +9,7 @@ local function instance(last, weight)
 end
 
 describe("a service", function()
-  local clock, log, sessions, claimed, one
+  local clock, log, sessions, claimed, retained_by, one
 
   local function new(changes, record, size, backups)
     local pool, declared = {}, {}
@@ -29,6 +29,7 @@ describe("a service", function()
       declared = declared,
       record = record, now = clock.now, wall = clock.now, log = log,
       is_claimed = function(key) return claimed[key] == true end,
+      retained_by = retained_by,
       sessions = function(slot) return sessions[slot] or 0 end})
   end
 
@@ -92,6 +93,7 @@ describe("a service", function()
 
   before_each(function()
     clock, log, sessions, claimed = new_clock(), new_log(), {}, {}
+    retained_by = {}
     new()
   end)
 
@@ -486,7 +488,6 @@ describe("a service", function()
         assert.are.same({
           "set server www/" .. slot .. " state ready",
           "set server www/" .. slot .. " health down",
-          "show servers state www",
         }, texts())
         apply()
         assert.are.equal("fails", one.actual[slot].check)
@@ -508,10 +509,28 @@ describe("a service", function()
       assert.are.equal("set server www/" .. slot .. " state maint", texts()[1])
     end)
 
-    it("asks HAProxy at once how their checks are", function()
+    it("says which it retains, as long as it does", function()
       lose_most()
-      local all = texts()
-      assert.are.equal("show servers state www", all[#all])
+      assert.are.same({[one] = true}, retained_by["10.0.0.2:80"])
+      one:update({instance(2), instance(4)})
+      assert.is_nil(retained_by["10.0.0.2:80"])
+      clock.pass(60)
+      one:review()
+      assert.are.same({}, retained_by)
+    end)
+
+    it("reviews them when there is news, and only then", function()
+      lose_most()
+      apply()
+      one:review()
+      assert.is_false(one:is_review_due())
+      one:observe(as_told())
+      assert.is_true(one:is_review_due())
+      one:review()
+      clock.pass(59)
+      assert.is_false(one:is_review_due())
+      clock.pass(1)
+      assert.is_true(one:is_review_due())
     end)
 
     it("lets go at once whose check fails", function()
@@ -548,7 +567,7 @@ describe("a service", function()
       lose_most()
       clock.pass(60)
       one:review()
-      assert.is_false(one:has_suspects())
+      assert.is_false(one:has_retained())
       assert.are.same({"10.0.0.4:80"}, keys(one.choice.wanted))
     end)
 
@@ -604,10 +623,26 @@ describe("a service", function()
       local before = one:record()
       assert.are.equal(clock.now() + 60, before.suspects["10.0.0.2:80"])
       new(nil, before)
-      assert.is_true(one:has_suspects())
+      assert.is_true(one:has_retained())
       one:update({instance(4)})
       assert.is_string(slot_of(2))
     end)
+  end)
+
+  -- An error between the choice and the slots (Lua's memory limit) left an
+  -- instance without a slot for good: nothing differed any more.
+  it("has a slot for each instance again after an error of its own", function()
+    settle(instance(1))
+    one.placement.change = function() error("not enough memory") end
+    assert.has_error(function() one:update({instance(2), instance(3)}) end)
+    one.placement.change = nil
+    one:recover()
+    one:observe(as_told())
+    apply()
+    one:update({instance(2), instance(3)})
+    assert.is_nil(slot_of(1))
+    assert.are.equal("ready", one.actual[slot_of(2)].admin)
+    assert.are.equal("ready", one.actual[slot_of(3)].admin)
   end)
 
   describe("whose command is refused", function()
@@ -1036,7 +1071,7 @@ describe("a service", function()
       one:update({one.choice.policy.unused[1]})
       assert.are.equal(1, log.count("3 of 4 instances are gone"))
       assert.are.same(used, one.choice.wanted)
-      assert.are.same({"show servers state www"}, texts())
+      assert.are.same({}, texts())
     end)
 
     it("warns once of a size that is too small", function()

@@ -21,6 +21,7 @@ describe("a journal", function()
       declared["s" .. i] = {weight = 1, maxconn = 0}
     end
     one = service.new({
+      retained_by = {},
       config = {name = "web", backend = "web", path = "/web",
         default_servers = {}, use_previous_backends = true,
         fixed = "server_options is not set", guard = guard},

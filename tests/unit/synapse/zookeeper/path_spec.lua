@@ -30,6 +30,7 @@ describe("a path", function()
       create_path = more.create_path, origin = more.origin,
       codes = CODES, now = clock.now, log = log,
       changed = function(time) changes, since = changes + 1, time end,
+      moved = function() end,
       reported = function(name, problem)
         table.insert(reports, name .. ": " .. (problem or "good"))
       end,

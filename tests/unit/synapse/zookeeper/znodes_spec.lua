@@ -23,6 +23,7 @@ describe("the znodes of a path", function()
   local function new(known)
     reports = {}
     one = znodes.new({known = known or {}, origin = "here",
+      moved = function() end,
       reported = function(name, problem)
         table.insert(reports, name .. ": " .. (problem or "good"))
       end})
