@@ -25,6 +25,9 @@ local LOOK_TICKS = 25
 local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
+-- Seconds that a turn may take, the bounds of a histogram.
+local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
+  0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
 
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
@@ -139,6 +142,7 @@ function agent.new(deps)
     nudged_at = deps.now(),
     step = 1,
     broken_until = 0,
+    turns = journal.histogram(TURNS),
     quiet_until = {},
     forget_at = 0,
     stopped = false,

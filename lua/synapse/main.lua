@@ -230,6 +230,7 @@ local function timed_turn(self)
   local before = zookeeper.thread_time()
   local more = self:turn()
   local spent = zookeeper.thread_time() - before
+  self.turns:add(spent)
   if spent > LONG_TURN then
     log:warning("a turn held its thread for %d ms", spent * 1000 // 1)
   end

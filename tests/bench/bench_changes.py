@@ -11,7 +11,7 @@ from figures import Figure
 from fleet import Fleet, state
 from wire import Wire
 
-DEADLINE = 60
+DEADLINE = 45
 SERVICES = 10
 INSTANCES = 10  # of each, at first
 SINGLES = 40    # of each kind: no more than SERVICES * SPARE

@@ -16,9 +16,9 @@ from figures import Figure, percentile
 from haproxy import Backend
 from zookeeper import register
 
-DEADLINE = 120
+DEADLINE = 100
 SIZES = (10, 100, 1000)  # instances of the backend, the probe among them
-ROUNDS = 300             # each gives one `ready` and one `maint` a side
+ROUNDS = 240             # each gives one `ready` and one `maint` a side
 WARM_UP = 20             # rounds before these, for ZooKeeper's compiler
 SHARES = {"p50": (0.50, 1.5), "p99": (0.99, 3)}  # of the samples; the aim
 BATCH = 100              # commands in one line of the runtime API

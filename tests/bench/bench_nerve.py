@@ -19,7 +19,7 @@ import wait
 from figures import Figure
 from metrics import Pages
 
-DEADLINE = 140
+DEADLINE = 120
 RATES = (1, 100, 1000, 2000)  # checks a second
 PAIRS = 5                     # looks at nerve and the floor, in turns
 SECONDS = 2                   # of each look

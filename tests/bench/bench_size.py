@@ -13,7 +13,7 @@ from figures import Figure
 from fleet import Fleet, state
 from haproxy import Backend
 
-DEADLINE = 110
+DEADLINE = 80
 SERVICES = (1, 100, 1000)  # for the threads; the last for the instances too
 INSTANCES = 10             # of each service
 SLOTS = (1000, 11000)      # of one service, for the slots

@@ -14,7 +14,7 @@ import wait
 from figures import Figure
 from fleet import Fleet, state
 
-DEADLINE = 110
+DEADLINE = 90
 SERVICES = 1000
 INSTANCES = 10  # of each
 PAIRS = 5

@@ -17,11 +17,11 @@ import wait
 from figures import Figure, percentile
 from fleet import Fleet
 
-DEADLINE = 120
+DEADLINE = 110
 SERVICES = 1000
 INSTANCES = 10   # of each
 PAIRS = 3
-SECONDS = 4      # of each look
+SECONDS = 3      # of each look
 RATE = 500       # requests a second
 SEEN = 30        # services on the screen
 AIM = 1          # ms, the p99 of others while the page is open

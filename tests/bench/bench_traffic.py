@@ -26,7 +26,7 @@ from figures import Figure
 from fleet import Fleet, state
 from haproxy import Backend
 
-DEADLINE = 90
+DEADLINE = 80
 PAIRS = 5
 SECONDS = 2       # of each look
 CONNECTIONS = 16

@@ -56,6 +56,16 @@ class Fleet:
         self.services[name][znode] = new
         self._flush()
 
+    def weight(self, name):
+        """One of a service's instances gets another weight."""
+        znode, address = random.choice(list(self.services[name].items()))
+        host, port = address.split(":")
+        self._next += 1
+        self._transaction.set_data(znode, json.dumps(
+            {"host": host, "port": int(port), "name": "weighed",
+             "weight": 2 + self._next % 90}).encode())
+        self._flush()
+
     def change(self, count):
         """Random changes of all kinds. A service keeps between one instance
         and SPARE more than it began with."""

@@ -214,6 +214,8 @@ def test_the_metrics_are_what_prometheus_reads(
     assert value("synapse_commands_total") >= 3
     assert value("synapse_commands_refused_total") == 0
     assert value("synapse_convergence_seconds_count") >= 1
+    assert value("synapse_turn_seconds_count") > 3
+    assert 0 < value("synapse_turn_seconds_sum") < 5
     assert re.search(r'^synapse_session_state\{ensemble=".*",'
                      r'state="connected"\} 1$', text, re.M)
     for name in set(re.findall(r"synapse_\w+", open(os.path.join(

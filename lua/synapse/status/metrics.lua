@@ -245,6 +245,9 @@ function metrics.put(agent, looks, put)
     local name, kind, help, samples = table.unpack(metric)
     put(metrics.metric(name, kind, help, samples(agent)))
   end
+  put(metrics.histogram("synapse_turn_seconds",
+    "How long a turn of the agent held one of HAProxy's threads.",
+    agent.turns))
   put(metrics.histogram("synapse_convergence_seconds",
     "From a watch that fired to HAProxy's last answer.",
     agent.journal.convergence))

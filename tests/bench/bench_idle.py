@@ -1,0 +1,49 @@
+"""idle: what 1,000 services of one instance take while nothing changes.
+
+The floor is the same HAProxy without the agent, its servers set by follow.c,
+whose time and calls are part of it.
+"""
+
+import statistics
+import time
+
+import processor
+import tracing
+import wait
+from figures import Figure
+from fleet import Fleet, state
+from follow import Follow
+
+DEADLINE = 45
+SERVICES = 1000
+SECONDS = 2  # of each look
+PAIRS = 3
+PATIENCE = 60
+
+
+def run(sandbox):
+    zookeeper = sandbox.zookeeper()
+    fleet = Fleet(zookeeper.client(), "/bench/idle",
+                  {f"s{n}": 1 for n in range(SERVICES)})
+    proxy = sandbox.haproxy(fleet.backends(zookeeper.addresses), name="agent")
+    plain = sandbox.haproxy(fleet.backends([]), name="plain", agent=False)
+    follow = Follow(sandbox, zookeeper.hosts, plain, {
+        name: f"{fleet.path}/{name}" for name in fleet.services})
+    for one in (proxy, plain):
+        wait.until(lambda one=one: state(one) == fleet.state(), PATIENCE,
+                   "all are ready")
+    [worker], [plain_worker] = proxy.workers(), plain.workers()
+    looks = [(_used(lambda: processor.used(worker)), _used(follow.used))
+             for _ in range(PAIRS)]
+    ours, floor = map(statistics.median, zip(*looks))
+    yield Figure("idle", f"cpu_{SERVICES}", ours, "ms/s", floor)
+    ours, *floors = (tracing.calls(pid, lambda: time.sleep(SECONDS)) / SECONDS
+                     for pid in (worker, plain_worker, follow.process.pid))
+    yield Figure("idle", f"syscalls_{SERVICES}", ours, "1/s", sum(floors))
+
+
+def _used(used):
+    """Milliseconds of a processor in a second."""
+    before, start = used(), time.monotonic()
+    time.sleep(SECONDS)
+    return 1000 * (used() - before) / (time.monotonic() - start)
