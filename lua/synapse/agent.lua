@@ -152,8 +152,8 @@ function agent.new(deps)
     services = self.services, codes = deps.codes, now = deps.now,
     wall = deps.runtime.wall, random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
-    changed = function(one, instances, since)
-      heard(self, one, one:update(instances, since))
+    changed = function(one, instances, since, left_out)
+      heard(self, one, one:update(instances, since, left_out))
     end,
     reported = function(one, znode, problem)
       self.journal:report_znode(one, znode, problem)

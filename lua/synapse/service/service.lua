@@ -207,16 +207,18 @@ end
 --- Takes the instances that ZooKeeper has now.
 -- @tparam {instance,...} instances
 -- @tparam ?number since when the watch fired that told of it, in `now`'s time
+-- @tparam ?integer left_out how many label_filters left out where they left
+--   none
 -- @treturn boolean whether anything is to be done
-function service:update(instances, since)
+function service:update(instances, since, left_out)
   if self.held_at then
-    self.put_off = instances
+    self.put_off = {instances, left_out}
     return false
   end
   local before = self.choice.source
   self.revision = self.revision + (self.choice.is_old and 1 or 0)
   local is_changed =
-    follow(self, self.choice:take(self.names:admit(instances)))
+    follow(self, self.choice:take(self.names:admit(instances), left_out or 0))
   if self.choice.source ~= before or self.choice.policy:is_needed() then
     self.version = self.version + 1
   end
@@ -466,10 +468,10 @@ end
 --- Ends a hold: what was missed is to be done now.
 -- @treturn boolean whether that is anything
 function service:release()
-  local instances = self.put_off
+  local missed = self.put_off
   self.held_at, self.put_off = nil, nil
   self.version = self.version + 1
-  return instances ~= nil and self:update(instances)
+  return missed ~= nil and self:update(missed[1], nil, missed[2])
 end
 
 -- A name that HAProxy has resolved is no drift, and neither is what nobody knew

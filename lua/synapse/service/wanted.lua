@@ -114,6 +114,7 @@ function wanted.new(deps)
     policy = rules,
     instances = guarded.present,
     previous = previous,
+    left_out = 0,
     all = instances,
     wanted = rules:apply(instances, deps.can_serve),
     levels = rules.serving or 1,
@@ -122,13 +123,22 @@ function wanted.new(deps)
   }, wanted)
 end
 
+--- Returns what ZooKeeper has where it has no instance for the service.
+-- @treturn string for people
+function wanted:nothing()
+  return self.left_out > 0 and string.format(
+    "%d instance%s in ZooKeeper, none passes label_filters", self.left_out,
+    self.left_out == 1 and "" or "s") or "no instance in ZooKeeper"
+end
+
 local function report_source(self)
   local log, name = self.deps.log, self.deps.config.name
   if self.source == "previous" then
-    log:warning("%s: no instance in ZooKeeper, the %d previous ones stay",
-      name, #self.wanted)
+    log:warning("%s: %s, the %d previous ones stay", name,
+      self:nothing(), #self.wanted)
   elseif self.source == "default" then
-    log:warning("%s: no instance in ZooKeeper, using default_servers", name)
+    log:warning("%s: %s, using default_servers", name,
+      self:nothing())
   elseif self.source == "nobody" then
     log:warning("%s: no instance has a sequence and a weight above 0, so " ..
       "none can be the leader", name)
@@ -214,9 +224,12 @@ end
 
 --- Takes the instances that are in ZooKeeper now.
 -- @tparam {instance,...} instances sorted by key, each key once
+-- @tparam ?integer left_out how many label_filters left out where they left
+--   none; nil: as many as before
 -- @treturn difference what this changes of the instances wanted
 -- @treturn boolean whether other ones are retained than before
-function wanted:take(instances)
+function wanted:take(instances, left_out)
+  self.left_out = left_out or self.left_out
   local there, is_previous, is_guarded = guarded(self, instances)
   local all, source = wanted.of(self.deps.config, there)
   source = is_previous and source == "zookeeper" and "previous" or source

@@ -96,6 +96,7 @@ end
 -- @tfield integer instances how many there are, invalid znodes left out
 -- @tfield string source     where they are from: "zookeeper", "default",
 --   "previous", or "nobody" (see `wanted.of`)
+-- @tfield string nothing    what ZooKeeper has where they are from elsewhere
 -- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
 -- @tfield ?string obstacle  why no slot is added
 -- @tfield boolean held      it is held as it is, by command
@@ -145,9 +146,10 @@ local PATHS = {
 }
 
 local SOURCES = {
-  default = "no instance in ZooKeeper, its default_servers are used",
-  previous = "no instance in ZooKeeper, the previous ones stay",
-  nobody = "no instance has a sequence, so none can be the leader",
+  default = "%s, its default_servers are used",
+  previous = "%s, the previous ones stay",
+  nobody = "no instance has a sequence and a weight above 0, so none can be " ..
+    "the leader",
 }
 
 local function add_sources(it, reasons)
@@ -157,8 +159,8 @@ local function add_sources(it, reasons)
         "cannot be read from ZooKeeper (" .. one.state .. ")")
     end
   end
-  if #reasons == 0 then
-    reasons[1] = SOURCES[it.source]
+  if #reasons == 0 and SOURCES[it.source] then
+    reasons[1] = SOURCES[it.source]:format(it.nothing)
   end
 end
 
@@ -359,7 +361,8 @@ function view.at(one, sources, turn)
   }
   made.state, made.reasons = view.service({
     counts = counts, instances = number, source = one.choice.source,
-    paths = made.paths, obstacle = one:obstacle(one.placement.waiting[1]),
+    nothing = one.choice:nothing(), paths = made.paths,
+    obstacle = one:obstacle(one.placement.waiting[1]),
     held = one.held_at ~= nil,
     unmet = made.preference == "unmet" and one.choice.policy.state or nil,
   })

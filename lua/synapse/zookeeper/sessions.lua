@@ -74,14 +74,17 @@ local function most_instances(readers)
   return most
 end
 
--- The instances of a service, of all its sources.
+-- The instances of a service, of all its sources, and how many label_filters
+-- have left out where they have left none.
 local function instances_of(self, one)
-  local config, lists = one.deps.config, {}
+  local config, lists, number = one.deps.config, {}, 0
   for i, source in ipairs(config.sources) do
-    lists[i] = labels.apply(self.paths[source.place]:instances(),
-      source.filters)
+    local all = self.paths[source.place]:instances()
+    lists[i] = labels.apply(all, source.filters)
+    number = number + #all
   end
-  return instance_list.resolve(config.resolver, lists)
+  local list = instance_list.resolve(config.resolver, lists)
+  return list, #list == 0 and number or 0
 end
 
 -- Counts the znodes that have each host:port.
@@ -111,7 +114,8 @@ local function add_path(self, source, readers)
     codes = deps.codes, now = deps.now, log = deps.log,
     changed = function(since)
       for _, one in ipairs(readers) do
-        deps.changed(one, instances_of(self, one), since)
+        local instances, left_out = instances_of(self, one)
+        deps.changed(one, instances, since, left_out)
       end
     end,
     moved = function(gone, come) count_claims(self, gone, come) end,
@@ -144,8 +148,9 @@ end
 
 --- Returns sessions that have read nothing and have no session.
 -- @tparam table deps
---   `services`; `changed(service, instances, since)`: called when the instances
---   of a service may have changed, `since` the first watch that told of it;
+--   `services`; `changed(service, instances, since, left_out)`: called when the
+--   instances of a service may have changed, `since` the first watch that told
+--   of it, `left_out` how many label_filters left out where they left none;
 --   `reported(service, znode, problem)`: called when a znode turns bad, or good
 --   again (nil); `entered(hosts, from, to)`: called when the state of a session
 --   changes; `codes`; `log`; `now()`, `wall()`, `random()` and

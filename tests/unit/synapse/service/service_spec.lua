@@ -139,6 +139,14 @@ describe("a service", function()
     assert.are.equal(1, log.count("no instance in ZooKeeper, the 1 previous"))
   end)
 
+  -- It said that ZooKeeper had no instance, where label_filters let none pass.
+  it("says that no instance passes label_filters", function()
+    settle(instance(1))
+    one:update({}, nil, 2)
+    assert.are.equal(1, log.count("web: 2 instances in ZooKeeper, none " ..
+      "passes label_filters, the 1 previous ones stay"))
+  end)
+
   it("empties its slots when it is not to keep previous ones", function()
     new({use_previous_backends = false})
     settle(instance(1))

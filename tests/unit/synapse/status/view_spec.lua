@@ -34,6 +34,7 @@ end)
 describe("the state of a service", function()
   local function judge(counts, changes)
     local facts = {counts = counts, instances = 0, source = "zookeeper",
+      nothing = "no instance in ZooKeeper",
       paths = {{path = "/web", state = "read"}}}
     for _, count in pairs(counts) do
       facts.instances = facts.instances + count
