@@ -286,7 +286,7 @@ def test_the_retained_stay_through_a_reload_and_no_longer_for_it(
         start = time.monotonic()
         leave(witness, nodes[:8])
         proxy.process.says("web: 8 of 10 instances are gone", SOON)
-        wait.until(lambda: "suspect" in content(proxy), SOON,
+        wait.until(lambda: "retained" in content(proxy), SOON,
                    "the snapshot knows")
         told = proxy.process.lines("retained while")
         proxy.reload()

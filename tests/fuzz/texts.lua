@@ -216,7 +216,7 @@ end
 
 local function random_record(name)
   local record = {name = name, path = "/" .. name, instances = {}, placed = {},
-    held = {}, suspects = {}, addresses = {}, departed = {}, failing = {},
+    held = {}, retained = {}, addresses = {}, departed = {}, failing = {},
     since = {}}
   for i = 1, math.random(0, 6) do
     local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
@@ -226,7 +226,7 @@ local function random_record(name)
     record.instances[i] = one
     record.placed["s" .. i] = one.key
     record.held[one.key] = mutate.pick({"drain", "maint", false}) or nil
-    record.suspects[one.key] = mutate.pick({i, 1e9 + i, false}) or nil
+    record.retained[one.key] = mutate.pick({i, 1e9 + i, false}) or nil
     record.departed["10.0.1." .. i .. ":80"] =
       mutate.pick({{state = "maint", till = i}, false}) or nil
   end

@@ -20,7 +20,7 @@ local wanted = require("synapse.service.wanted")
 local service = {}
 service.__index = service
 
-local NO_RECORD = {instances = {}, placed = {}, held = {}, suspects = {},
+local NO_RECORD = {instances = {}, placed = {}, held = {}, retained = {},
   addresses = {}, departed = {}, failing = {}, since = {}}
 
 -- For so many seconds at least the state that an operator gave an instance
@@ -612,7 +612,7 @@ function service:record()
     read_as = not self.choice.is_old and self.deps.config.read_as or nil,
     instances = self.choice.all, placed = self.placement.placed,
     held = self.operator.states, departed = self.operator:departed(),
-    suspects = self.choice:retained(), addresses = self.names.addresses,
+    retained = self.choice:retained(), addresses = self.names.addresses,
   }
 end
 

@@ -106,7 +106,7 @@ function wanted.new(deps)
   local instances, source = wanted.of(config, previous)
   local is_old = deps.record.is_old == true
   local guarded = guard.new(config.leader_election and NO_GUARD or config.guard,
-    is_old and {} or previous, deps.record.suspects, deps.now())
+    is_old and {} or previous, deps.record.retained, deps.now())
   local rules = policy.new(config)
   return setmetatable({
     deps = deps,

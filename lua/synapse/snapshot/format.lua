@@ -30,7 +30,7 @@ local HOLDS = {maint = true, drain = true}
 
 --- Returns one service's part of a snapshot, as text.
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
---   `instances`, `placed` (key by slot) and `held` (by key), `suspects`, until
+--   `instances`, `placed` (key by slot) and `held` (by key), `retained`, until
 --   when each stays (by key), `addresses`, the last one of each host name
 --   (by key), `departed`, see `synapse.service.operator_state`, `failing`,
 --   whose check fails, and `since`, when HAProxy last took each in or out of
@@ -48,7 +48,7 @@ function snapshot.encode_service(record)
       znode = one.znode, sequence = one.sequence,
       origin = one.origin, slot = slot_of[one.key],
       address = record.addresses[one.key],
-      hold = record.held[one.key], suspect = record.suspects[one.key],
+      hold = record.held[one.key], retained = record.retained[one.key],
       check = record.failing[one.key] and "fails" or nil,
       since = record.since[one.key],
     }
@@ -97,7 +97,7 @@ local function decode_instance(record, fields)
     record.placed[fields.slot] = one.key
   end
   record.held[one.key] = HOLDS[fields.hold] and fields.hold or nil
-  record.suspects[one.key] = finite_or_nil(fields.suspect)
+  record.retained[one.key] = finite_or_nil(fields.retained)
   record.failing[one.key] = fields.check == "fails" or nil
   record.since[one.key] = finite_or_nil(fields.since)
   record.addresses[one.key] = one.is_name and
@@ -125,7 +125,7 @@ local function decode_service(fields)
   local record = {
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
-    instances = {}, placed = {}, held = {}, suspects = {}, addresses = {},
+    instances = {}, placed = {}, held = {}, retained = {}, addresses = {},
     departed = {}, failing = {}, since = {},
   }
   for _, one in ipairs(fields.instances) do

@@ -12,7 +12,7 @@ local plan = require("synapse.haproxy.plan")
 local view = {}
 
 --- The states of an instance, the ones that need a look first.
-view.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
+view.STATES = {"failed", "invalid", "waiting", "pending", "retained", "maint",
   "draining", "ready", "unused"}
 
 --- What is known of an instance.
@@ -24,7 +24,7 @@ view.STATES = {"failed", "invalid", "waiting", "pending", "suspect", "maint",
 -- @tfield boolean settled    HAProxy has acknowledged all that is wanted
 -- @tfield ?string check      "fails" where HAProxy's check does
 -- @tfield ?string check_why  what the check met
--- @tfield ?number suspect    it is gone, and kept until then by the guard
+-- @tfield ?number retained    it is gone, and kept until then by the guard
 -- @tfield ?integer weight    what HAProxy has; 0 drains
 -- @tfield ?string problem    what is wrong with its znode, as it is now
 -- @tfield ?string objection  why it is no backup, though it asks to be one
@@ -53,8 +53,9 @@ local RULES = {
     return it.check == "fails" and "HAProxy's check fails" ..
       (it.check_why and ": " .. it.check_why or "")
   end},
-  {"suspect", function(it)
-    return it.suspect and "gone from ZooKeeper with many others; kept while " ..
+  {"retained", function(it)
+    return it.retained and
+      "gone from ZooKeeper with many others; kept while " ..
       "HAProxy's check passes"
   end},
   {"draining", function(it)
@@ -123,7 +124,7 @@ local SENTENCES = {
     return plural(n, "instance") .. (n == 1 and " is" or " are") ..
       " not yet as wanted in HAProxy"
   end,
-  suspect = function(n)
+  retained = function(n)
     return plural(n, "instance") .. (n == 1 and " is" or " are") ..
       " gone from ZooKeeper at once, kept by the guard"
   end,
@@ -174,7 +175,7 @@ local function add_counts(it, sentences, reasons)
 end
 
 local function is_down(it)
-  return (it.counts.ready or 0) + (it.counts.suspect or 0) == 0
+  return (it.counts.ready or 0) + (it.counts.retained or 0) == 0
 end
 
 local function why_down(it)
@@ -225,7 +226,7 @@ local function facts_of(one, key)
     settled = slot and is_settled(one, slot),
     check = actual.check,
     check_why = actual.check_why,
-    suspect = one.choice:retained()[key],
+    retained = one.choice:retained()[key],
     weight = actual.weight,
     is_backup = slot and one.placement.kinds[slot] == "backup",
     reason = one.choice.policy.reasons[key],

@@ -157,7 +157,7 @@ describe("the agent", function()
       znode = "a_1"}
     new({config_of("web")}, {web = {name = "web", path = "/web",
       instances = {made}, placed = {s2 = made.key}, held = {},
-      suspects = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
+      retained = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
     one:fill()
     assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
   end)
@@ -166,7 +166,7 @@ describe("the agent", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
     new({config_of("web")}, {web = {name = "web", path = "/staging",
       instances = {made}, placed = {}, held = {},
-      suspects = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
+      retained = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
     one:fill()
     assert.are.same({}, sent)
   end)

@@ -20,7 +20,7 @@ local read_json = dofile("tests/unit/json_file.lua")
 
 local DATA = read_json("tests/data/synapse/conformance.json")
 local NERVE = decode.new({method = "nerve"})
-local NO_RECORD = {instances = {}, suspects = {}}
+local NO_RECORD = {instances = {}, retained = {}}
 local CODES = {ok = 0, connection_loss = -4, no_node = -101, node_exists = -110}
 local LONGEST_DELAY = 30
 

@@ -21,7 +21,7 @@ local function record()
     },
     placed = {s4 = "10.0.0.1:80", s2 = "[::1]:81"},
     held = {["[::1]:81"] = "drain"},
-    suspects = {["10.0.0.1:80"] = 1234.5},
+    retained = {["10.0.0.1:80"] = 1234.5},
     addresses = {["a.b:80"] = "10.0.0.9"},
     departed = {["10.0.0.7:80"] = {state = "maint", till = 99.5}},
     failing = {["[::1]:81"] = true},

@@ -107,7 +107,7 @@ describe("a journal", function()
       book.events:since(1)[1].why)
   end)
 
-  it("tells of suspects", function()
+  it("tells of retained instances", function()
     one:update({instance(1), instance(2), instance(3)})
     apply()
     for _, server in pairs(one.actual) do
@@ -116,14 +116,14 @@ describe("a journal", function()
     clock.pass(11)
     one:update({instance(4)})
     apply()
-    assert.are.equal("suspect", book:look(one, turn).instances[3].state)
-    assert.are.same({"10.0.0.1:80 ready -> suspect",
-      "10.0.0.2:80 ready -> suspect", "10.0.0.3:80 ready -> suspect"},
+    assert.are.equal("retained", book:look(one, turn).instances[3].state)
+    assert.are.same({"10.0.0.1:80 ready -> retained",
+      "10.0.0.2:80 ready -> retained", "10.0.0.3:80 ready -> retained"},
       table.move(events(), 5, 7, 1, {}))
     clock.pass(60)
     one:review()
     apply()
-    assert.are.equal("10.0.0.1:80 suspect -> absent", events()[8])
+    assert.are.equal("10.0.0.1:80 retained -> absent", events()[8])
   end)
 
   it("takes what the last run left for granted", function()

@@ -13,10 +13,10 @@ describe("the state of an instance", function()
       {refused = "set x", settled = false}},
     {"pending", "HAProxy has not acknowledged it yet", {settled = false}},
     {"failed", "HAProxy's check fails: refused",
-      {check = "fails", check_why = "refused", suspect = 5, weight = 0}},
+      {check = "fails", check_why = "refused", retained = 5, weight = 0}},
     {"failed", "HAProxy's check fails", {check = "fails"}},
-    {"suspect", "gone from ZooKeeper with many others; kept while HAProxy's " ..
-      "check passes", {suspect = 5, weight = 0}},
+    {"retained", "gone from ZooKeeper with many others; kept while " ..
+      "HAProxy's check passes", {retained = 5, weight = 0}},
     {"draining", "drain by an operator", {hold = "drain"}},
     {"draining", "weight 0", {weight = 0}},
   }
@@ -69,8 +69,8 @@ describe("the state of a service", function()
       "2 instances draining"}, judge({ready = 1, maint = 1, draining = 2}))
   end)
 
-  it("is up while the guard keeps its suspects", function()
-    assert.are.equal("degraded", judge({suspect = 3})[1])
+  it("is up while the guard retains its instances", function()
+    assert.are.equal("degraded", judge({retained = 3})[1])
   end)
 
   it("names the path that is not read", function()
