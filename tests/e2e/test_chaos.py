@@ -9,7 +9,7 @@ import re
 
 import chaos
 import wait
-from haproxy import web
+from haproxy import CHECKED, SLOT, web
 from nerve import watched
 from network import Network
 from zookeeper import registrations
@@ -20,6 +20,10 @@ SESSION_TIMEOUT = 4
 SERVICES = 5
 # What may be broken at once: the others carry the traffic.
 LIMITS = {"service": 2}
+# Three are of the zone that is preferred. While one of them is broken
+# the others help, so that instances change their roles all the time.
+ZONES = "aaabb"
+PREFER = {"label": "zone", "value": "a", "least": 3}
 # How long all may take to be right after the last fault: what is asked for.
 PATIENCE = 5 + SESSION_TIMEOUT
 # Of each request its path, and the instance it was with.
@@ -39,11 +43,16 @@ class Stack:
         self.services = [sandbox.service(f"s{n}", host=f"127.77.1.{n}")
                          for n in range(1, SERVICES + 1)]
         self.nerves = [sandbox.nerve(
-            it.name, {"web": watched(it, self.ensemble, path)},
-            session_timeout=SESSION_TIMEOUT) for it in self.services]
+            it.name, {"web": watched(it, self.ensemble, path,
+                                     labels={"zone": zone})},
+            session_timeout=SESSION_TIMEOUT)
+            for it, zone in zip(self.services, ZONES)]
         self.proxy = sandbox.haproxy(
             [web(self.ensemble, path, front=LOG, slots=2 * SERVICES,
-                 lines=["timeout check 1s"])],
+                 lines=["timeout check 1s", "option allbackups",
+                        f"server-template b 1-{SERVICES} {SLOT} {CHECKED} "
+                        "backup disabled"],
+                 service={"prefer": PREFER})],
             synapse={"session_timeout": SESSION_TIMEOUT})
         self.proxy.serves(self.services)
         self.proxy.remembers(self.services)
@@ -97,7 +106,15 @@ class Stack:
         return {kind: sizes[kind.split()[0]] for kind in self.actions()}
 
     def payloads(self):
-        return sorted(it.payload(it.name) for it in self.services)
+        return sorted(it.payload(it.name, labels={"zone": zone})
+                      for it, zone in zip(self.services, ZONES))
+
+    def roles(self):
+        """The zone of each server that serves, and whether it is a backup."""
+        zones = {it.address: zone for it, zone in zip(self.services, ZONES)}
+        return sorted((zones[row["addr"]], row["bck"] == "1")
+                      for row in self.proxy.servers().values()
+                      if row["status"].startswith("UP"))
 
     def instances(self):
         """The instance of every request by its number, as HAProxy logged it.
@@ -130,6 +147,8 @@ def test_after_any_faults_all_is_as_it_should_be(sandbox, path):
                 lambda: registrations(stack.client, path) ==
                 stack.payloads(), PATIENCE, "all are registered, once"))
             stack.proxy.serves(stack.services, seconds=PATIENCE)
+            wait.until(lambda: stack.roles() == [("a", False)] * 3 +
+                       [("b", True)] * 2, PATIENCE, "one zone serves")
             print(f"all registered once {taken:.1f} s after the last fault")
         assert_no_other_failed(stack, load)
         assert load.rate() > 50, str(load)

@@ -52,8 +52,24 @@ local function new_discovery(path)
   }
 end
 
+local ZONES = {"a", "b", "c"}
+
+local function new_preference()
+  return {label = "zone", value = mutate.pick(ZONES), least = math.random(4)}
+end
+
+-- The two of a list are never the same.
+local function new_prefer()
+  return mutate.pick({{}, new_preference(),
+    {{label = "zone", value = "a"}, {label = "zone", value = "b",
+      least = math.random(4)}}})
+end
+
 local function new_service(path)
   return {
+    prefer = new_prefer(),
+    subset = mutate.once_in(3) and
+      {size = math.random(8), machine = "m" .. math.random(9)} or nil,
     discovery = new_discovery(path),
     haproxy = {
       use_nerve_weights = mutate.once_in(2),
@@ -188,7 +204,7 @@ local function reads(service, path)
 end
 
 local function wants(service, name)
-  for _, made in ipairs(service.choice.wanted) do
+  for _, made in ipairs(service.choice.all) do
     if made.znode == name then
       return true
     end
@@ -217,7 +233,7 @@ end
 
 -- Good in every family.
 local GOOD = '{"host":"%s","port":80,"address":"%s",' ..
-  '"serviceEndpoint":{"host":"%s","port":80}}'
+  '"serviceEndpoint":{"host":"%s","port":80},"labels":{"zone":"%s"}}'
 
 local function add_good(self, path)
   for _ = 1, math.random(10) do
@@ -225,7 +241,8 @@ local function add_good(self, path)
     local name = string.format("good-%s_%010d", host, math.random(0, 999))
     if has_room(self, path) then
       self.good[path][name] = host .. ":80"
-      self.tree:put(path, name, GOOD:format(host, host, host))
+      self.tree:put(path, name, GOOD:format(host, host, host,
+        mutate.pick(ZONES)))
     end
   end
 end
@@ -324,7 +341,7 @@ local function check_server(self, one, made, slot)
     "a backup is none, or another is one")
 end
 
--- Whoever is good serves, and whoever serves is wanted.
+-- Whoever is good serves or has a reason why not, and whoever serves is wanted.
 local function check_servers(self)
   for _, one in ipairs(self.agent.services) do
     local ready, wanted = self.haproxy:ready(one.backend), {}
@@ -338,7 +355,8 @@ local function check_servers(self)
     end
     for _, source in ipairs(one.deps.config.sources) do
       for name, key in pairs(self.good[source.path]) do
-        assert(ready[key], name .. " is good and does not serve")
+        assert(ready[key] or one.choice.policy.reasons[key],
+          name .. " is good and does not serve")
       end
     end
   end

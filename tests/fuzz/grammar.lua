@@ -9,6 +9,7 @@
 --             / "set server " named " fqdn " name
 --             / "set server " place " weight " (0..256 / "0%" / "100%")
 --             / "set server " place " state " ("ready" / "drain" / "maint")
+--             / "set server " place " health down"
 --             / "set maxconn server " place " " 0..1000000
 --             / "show servers state " backend
 --             / "add server " backend "/" new " 127.0.0.1:1 id " 1..65535
@@ -107,6 +108,9 @@ local WORDS = {
   state = function(words)
     return (words == "ready" or words == "drain" or words == "maint") and
       {admin = words}
+  end,
+  health = function(words)
+    return words == "down" and {}
   end,
 }
 

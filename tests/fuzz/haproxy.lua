@@ -41,7 +41,9 @@ function haproxy.new(services, count)
     self.backends[name], self.pools[name] = {}, {}
     self.options[name] = options and options.text
     add_slots(self, name, count(service), "s", 0)
-    if mutate.once_in(2) then
+    if service.prefer[1] then
+      add_slots(self, name, count(service), "b", 2000)
+    elseif mutate.once_in(2) then
       add_slots(self, name, BACKUP_SLOTS, "b", 2000)
     end
     add_slots(self, name, NAME_SLOTS, "n", 1000)
@@ -60,20 +62,33 @@ local function resolve(self, server)
   end
 end
 
+-- In a calm a check finds what it found before.
+local function check(self, server)
+  if self.stormy or not server.found then
+    server.found = {state = math.random(0, 3),
+      check = mutate.pick({6, 6, 6, 8, 14})}
+  end
+  return server.found
+end
+
 local function show(self, backend)
   local rows = {HEADING}
   for slot, server in pairs(self.backends[backend]) do
     resolve(self, server)
+    local found = check(self, server)
     rows[#rows + 1] = ROW:format(backend, server.id, slot, server.host,
-      math.random(0, 3), ADMIN_BITS[server.admin] | 4, server.weight,
-      server.initial, mutate.pick({6, 6, 6, 8, 14}), server.fqdn or "-",
-      server.port)
+      found.state, ADMIN_BITS[server.admin] | 4, server.weight,
+      server.initial, found.check, server.fqdn or "-", server.port)
   end
   return table.concat(rows)
 end
 
 local DO = {
   enable = function()
+    return ""
+  end,
+  health = function(server)
+    server.found = {state = 0, check = 6}
     return ""
   end,
   addr = function(server, command)
