@@ -1,0 +1,484 @@
+/* test_change.c - tests of nerve/services/change.c and services.c: what a new
+ * configuration makes of the services that run
+ *
+ * Ensembles and reporters only tell what was asked of them; a test says what
+ * has come of a registration.
+ * SPDX-License-Identifier: MIT
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "csrc/base/error.h"
+#include "nerve/config/read.h"
+#include "nerve/register/ensemble.h"
+#include "nerve/register/reporter.h"
+#include "nerve/services/hold.h"
+#include "nerve/services/schedule.h"
+#include "nerve/services/services.h"
+#include "tests/fake/fake_check.c"
+#include "tests/fake/fake_log.c"
+
+/* What was asked, each with a newline. */
+static char story[2000];
+
+static void tell(const char *what, const char *whose) {
+    size_t used = strlen(story);
+
+    snprintf(story + used, sizeof(story) - used, "%s %s\n", what, whose);
+}
+
+static void assert_story(const char *wanted) {
+    assert_string_equal(story, wanted);
+    story[0] = '\0';
+}
+
+struct ensemble {
+    char hosts[64];
+    int timeout_ms;
+    int reporters;
+};
+
+struct ensemble *ensemble_new(const struct ensemble_env *env,
+                              const char *hosts) {
+    struct ensemble *e = calloc(1, sizeof(*e));
+
+    snprintf(e->hosts, sizeof(e->hosts), "%s", hosts);
+    e->timeout_ms = env->session_timeout_ms;
+    tell("open", hosts);
+    if (env->auth)
+        tell("open with", env->auth);
+    return e;
+}
+
+void ensemble_close(struct ensemble *e) {
+    if (e)
+        tell("close", e->hosts);
+    free(e);
+}
+
+bool ensemble_serves(const struct ensemble *e, const char *hosts,
+                     int session_timeout_ms) {
+    return strcmp(e->hosts, hosts) == 0 && e->timeout_ms == session_timeout_ms;
+}
+
+int ensemble_add(struct ensemble *e, struct reporter *reporter) {
+    (void)reporter;
+    e->reporters++;
+    return 0;
+}
+
+void ensemble_remove(struct ensemble *e, const struct reporter *reporter) {
+    (void)reporter;
+    e->reporters--;
+}
+
+bool ensemble_is_used(const struct ensemble *e) { return e->reporters > 0; }
+
+void ensemble_use_auth(struct ensemble *e, const char *auth) {
+    (void)e;
+    tell("show", auth);
+}
+
+void ensemble_absorb(struct ensemble *e, struct event *ev) {
+    (void)ev;
+    tell("event for", e->hosts);
+}
+
+static bool all_gone;
+
+bool ensemble_is_gone(const struct ensemble *e) {
+    (void)e;
+    return all_gone;
+}
+
+struct reporter {
+    const struct service_config *config;
+    bool registered, blocked, wanted;
+    const struct hold *hold;
+};
+
+struct reporter *reporter_new(const struct service_config *service,
+                              struct log *log) {
+    struct reporter *r = calloc(1, sizeof(*r));
+
+    (void)log;
+    r->config = service;
+    return r;
+}
+
+void reporter_free(struct reporter *r) { free(r); }
+
+void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
+    (void)now_ms;
+    r->wanted = registered;
+    tell(registered ? "want" : "drop", r->config->zk_path);
+}
+
+void reporter_hold(struct reporter *r, const struct hold *hold,
+                   int64_t now_ms) {
+    (void)now_ms;
+    if (hold != r->hold)
+        tell(hold ? "hold" : "let go", r->config->name);
+    r->hold = hold;
+}
+
+void reporter_update(struct reporter *r, const struct service_config *service,
+                     bool same) {
+    r->config = service;
+    tell(same ? "same data" : "other data", service->name);
+}
+
+void reporter_restore(struct reporter *r, struct registration *known,
+                      bool told) {
+    (void)known;
+    tell(told ? "go on, told" : "go on", r->config->zk_path);
+}
+
+bool reporter_is_registered(const struct reporter *r) { return r->registered; }
+
+bool reporter_is_blocked(const struct reporter *r) { return r->blocked; }
+
+bool reporter_is_wanted(const struct reporter *r) { return r->wanted; }
+
+bool reporter_is_gone(const struct reporter *r) { return !r->registered; }
+
+bool reporter_is_connected(const struct reporter *r) {
+    (void)r;
+    return true;
+}
+
+static uv_loop_t loop;
+static struct roster *roster;
+static struct holds holds;
+
+static int begin(void **state) {
+    static struct lateness late;
+    struct roster_env env = {.check = {.loop = &loop, .late = &late},
+                             .holds = &holds};
+
+    (void)state;
+    /* The line of the minute was told already. */
+    late.quiet_until_ms = UINT64_MAX;
+    all_gone = false;
+    story[0] = fake_ran[0] = '\0';
+    fake_running = NULL;
+    fake_log_clear();
+    if (uv_loop_init(&loop) != 0)
+        return -1;
+    roster = roster_new(&env);
+    return roster ? 0 : -1;
+}
+
+static int end(void **state) {
+    (void)state;
+    roster_close(roster);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    roster_free(roster);
+    holds_close(&holds);
+    return uv_loop_close(&loop);
+}
+
+/* One service. */
+#define SERVICE(NAME, PATH, HOSTS, MORE)                                       \
+    "\"" NAME                                                                  \
+    "\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": \"" PATH         \
+    "\", \"zk_hosts\": [\"" HOSTS "\"]" MORE                                   \
+    ", \"check_interval\": 0.01, \"checks\": [{\"type\": \"noop\"}]}"
+#define WEB SERVICE("web", "/web", "zk1:2181", "")
+#define API SERVICE("api", "/api", "zk1:2181", "")
+
+static void apply_as(const char *services, const char *auth) {
+    struct error err = {0};
+    struct config *config;
+    char text[2000];
+
+    snprintf(text, sizeof(text), "{\"instance_id\": \"i\", \"services\": {%s}}",
+             services);
+    config = config_parse(text, strlen(text), NULL, &err);
+    assert_string_equal(err.text, "");
+    assert_non_null(config);
+    if (auth)
+        config->auth = strdup(auth);
+    assert_int_equal(roster_apply(roster, config, true), 0);
+    config_free(config);
+}
+
+static void apply(const char *services) { apply_as(services, NULL); }
+
+static struct reporter *reporter_of(size_t index) {
+    return roster_service(roster, index)->reporter;
+}
+
+/* Lets the roster see what has become of the registrations. */
+static void settle(void) {
+    roster_settle(roster);
+    uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+/* The check of the service <index> passes, which no other one does. */
+static void pass_check(size_t index) {
+    const struct service *s = roster_service(roster, index);
+
+    while (!fake_running || fake_running->config != &s->config->checks[0]) {
+        fake_running = NULL;
+        uv_run(&loop, UV_RUN_ONCE);
+    }
+    fake_result(true, NULL);
+}
+
+static void runs_the_services_of_one_ensemble_in_one_session(void **state) {
+    (void)state;
+    apply(WEB ", " API);
+    assert_non_null(roster_service(roster, 1));
+    assert_null(roster_service(roster, 2));
+    assert_non_null(roster_ensemble(roster, 0));
+    assert_null(roster_ensemble(roster, 1));
+    assert_story("open zk1:2181\n");
+    assert_true(fake_log_is("info web: added\ninfo api: added\n"));
+    assert_true(service_is_current(roster_service(roster, 0)));
+}
+
+static void the_same_configuration_changes_nothing(void **state) {
+    const struct service *web;
+    const struct watcher *watcher;
+
+    (void)state;
+    apply(WEB);
+    web = roster_service(roster, 0);
+    watcher = web->watcher;
+    fake_log_clear();
+    story[0] = '\0';
+    apply(WEB);
+    assert_ptr_equal(roster_service(roster, 0), web);
+    assert_ptr_equal(web->watcher, watcher);
+    assert_null(roster_service(roster, 1));
+    assert_story("same data web\n");
+    assert_true(fake_log_is(""));
+}
+
+static void other_data_are_published_while_the_checks_go_on(void **state) {
+    const struct watcher *watcher;
+
+    (void)state;
+    apply(WEB);
+    watcher = roster_service(roster, 0)->watcher;
+    fake_log_clear();
+    story[0] = '\0';
+    apply(SERVICE("web", "/web", "zk1:2181", ", \"weight\": 7"));
+    assert_ptr_equal(roster_service(roster, 0)->watcher, watcher);
+    assert_non_null(strstr(reporter_of(0)->config->payload, "\"weight\":7"));
+    assert_story("other data web\n");
+    assert_true(fake_log_is("info web: settings changed\n"));
+}
+
+static void other_checks_begin_anew_under_the_same_registration(void **state) {
+    const struct watcher *watcher;
+    const struct reporter *reporter;
+
+    (void)state;
+    apply(WEB);
+    watcher = roster_service(roster, 0)->watcher;
+    reporter = reporter_of(0);
+    fake_log_clear();
+    story[0] = '\0';
+    apply("\"web\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": "
+          "\"/web\", \"zk_hosts\": [\"zk1:2181\"], \"checks\": []}");
+    assert_ptr_not_equal(roster_service(roster, 0)->watcher, watcher);
+    assert_ptr_equal(reporter_of(0), reporter);
+    /* It has no checks any more, so it is up. */
+    assert_story("same data web\nwant /web\n");
+    assert_true(service_is_current(roster_service(roster, 0)));
+}
+
+static void a_service_under_another_name_stays_registered(void **state) {
+    const struct reporter *reporter;
+
+    (void)state;
+    apply(WEB);
+    reporter = reporter_of(0);
+    fake_log_clear();
+    story[0] = '\0';
+    apply(SERVICE("site", "/web", "zk1:2181", ""));
+    assert_ptr_equal(reporter_of(0), reporter);
+    assert_null(roster_service(roster, 1));
+    assert_string_equal(reporter->config->name, "site");
+    assert_true(fake_log_is("info site: settings changed\n"));
+}
+
+static void a_removed_service_is_there_until_it_is_deregistered(void **state) {
+    (void)state;
+    apply(WEB ", " API);
+    reporter_of(0)->registered = true;
+    fake_log_clear();
+    story[0] = '\0';
+    apply(API);
+    assert_true(fake_log_is("info web: no longer configured\n"));
+    settle();
+    assert_true(service_is_leaving(roster_service(roster, 0)));
+    assert_false(service_is_current(roster_service(roster, 0)));
+    assert_false(service_is_leaving(roster_service(roster, 1)));
+    assert_story("drop /web\nsame data api\n");
+    reporter_of(0)->registered = false;
+    settle();
+    assert_string_equal(roster_service(roster, 0)->config->name, "api");
+    assert_null(roster_service(roster, 1));
+    assert_story("");
+}
+
+static void one_that_comes_back_in_time_is_kept(void **state) {
+    const struct service *web;
+
+    (void)state;
+    apply(WEB ", " API);
+    web = roster_service(roster, 0);
+    reporter_of(0)->registered = true;
+    apply(API);
+    fake_log_clear();
+    apply(WEB ", " API);
+    settle();
+    assert_ptr_equal(roster_service(roster, 0), web);
+    assert_true(service_is_current(web));
+    assert_true(fake_log_is("info web: added\n"));
+}
+
+/* Else the service would be without any instance for a moment. */
+static void an_old_registration_stays_until_the_new_one_is_there(void **state) {
+    (void)state;
+    apply(WEB);
+    reporter_of(0)->registered = reporter_of(0)->wanted = true;
+    fake_log_clear();
+    story[0] = '\0';
+    apply(SERVICE("web", "/site", "zk1:2181", ""));
+    assert_true(
+        fake_log_is("info web: to be registered anew; stays registered as "
+                    "before until it is\ninfo web: added\n"));
+    settle();
+    assert_false(service_is_leaving(roster_service(roster, 0)));
+    assert_false(service_is_current(roster_service(roster, 0)));
+    assert_true(service_is_current(roster_service(roster, 1)));
+    pass_check(1);
+    assert_story("want /site\n");
+    settle();
+    assert_story("");
+    reporter_of(1)->registered = true;
+    settle();
+    assert_story("drop /web\n");
+    reporter_of(0)->registered = false;
+    settle();
+    assert_string_equal(roster_service(roster, 0)->config->zk_path, "/site");
+    assert_null(roster_service(roster, 1));
+}
+
+/* The znode of another session may be that of the old one. */
+static void an_old_registration_in_the_way_of_the_new_one_goes(void **state) {
+    (void)state;
+    apply(WEB);
+    reporter_of(0)->registered = reporter_of(0)->wanted = true;
+    apply(
+        SERVICE("web", "/web", "zk1:2181", ", \"node_type\": \"persistent\""));
+    assert_non_null(roster_service(roster, 1));
+    reporter_of(1)->blocked = true;
+    story[0] = '\0';
+    settle();
+    assert_story("drop /web\n");
+}
+
+static void one_that_is_down_waits_for_no_successor(void **state) {
+    (void)state;
+    apply(WEB);
+    apply(SERVICE("web", "/site", "zk1:2181", ""));
+    settle();
+    assert_string_equal(roster_service(roster, 0)->config->zk_path, "/site");
+    assert_null(roster_service(roster, 1));
+}
+
+static void a_session_ends_when_nobody_uses_it_any_more(void **state) {
+    (void)state;
+    apply(WEB);
+    story[0] = '\0';
+    apply(SERVICE("web", "/web", "zk2:2181", ""));
+    assert_story("open zk2:2181\n");
+    settle();
+    assert_story("drop /web\nclose zk1:2181\n");
+    assert_non_null(roster_ensemble(roster, 0));
+    assert_null(roster_ensemble(roster, 1));
+    apply(SERVICE("web", "/web", "zk2:2181", "") ", " API);
+    assert_story("open zk1:2181\nsame data web\n");
+}
+
+static void credentials_are_shown_once_and_by_all_sessions(void **state) {
+    (void)state;
+    apply_as(WEB, "u:p");
+    /* The session was opened before there were any. */
+    assert_story("open zk1:2181\nshow u:p\n");
+    apply_as(WEB, "u:p");
+    assert_story("same data web\n");
+    apply_as(WEB ", " SERVICE("api", "/api", "zk2:2181", ""), "u:p");
+    assert_story("open zk2:2181\nopen with u:p\nsame data web\n");
+    apply_as(WEB ", " SERVICE("api", "/api", "zk2:2181", ""), "u:q");
+    assert_story("show u:q\nshow u:q\nsame data web\nsame data api\n");
+}
+
+static void an_operator_is_obeyed_from_the_start(void **state) {
+    struct hold hold = {.service = strdup("web"),
+                        .author = strdup("a"),
+                        .out = true,
+                        .since_ms = 1};
+
+    (void)state;
+    assert_int_equal(holds_put(&holds, &hold), 0);
+    apply(WEB ", " API);
+    assert_story("open zk1:2181\nhold web\n");
+    holds_end(&holds, "web");
+    roster_use_holds(roster);
+    assert_story("let go web\n");
+}
+
+static void all_leave_at_the_end(void **state) {
+    struct event *none = NULL;
+
+    (void)state;
+    apply(WEB ", " SERVICE("api", "/api", "zk2:2181", ""));
+    story[0] = '\0';
+    roster_absorb(roster, none);
+    assert_story("event for zk1:2181\nevent for zk2:2181\n");
+    roster_leave(roster);
+    assert_story("drop /web\ndrop /api\n");
+    assert_false(roster_has_left(roster));
+    all_gone = true;
+    assert_true(roster_has_left(roster));
+    assert_false(roster_is_closed(roster));
+    roster_close(roster);
+    roster_close(roster);
+    assert_story("close zk1:2181\nclose zk2:2181\n");
+    assert_true(roster_is_closed(roster));
+    assert_true(roster_is_closed(NULL));
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(runs_the_services_of_one_ensemble_in_one_session),
+        TEST(the_same_configuration_changes_nothing),
+        TEST(other_data_are_published_while_the_checks_go_on),
+        TEST(other_checks_begin_anew_under_the_same_registration),
+        TEST(a_service_under_another_name_stays_registered),
+        TEST(a_removed_service_is_there_until_it_is_deregistered),
+        TEST(one_that_comes_back_in_time_is_kept),
+        TEST(an_old_registration_stays_until_the_new_one_is_there),
+        TEST(an_old_registration_in_the_way_of_the_new_one_goes),
+        TEST(one_that_is_down_waits_for_no_successor),
+        TEST(a_session_ends_when_nobody_uses_it_any_more),
+        TEST(credentials_are_shown_once_and_by_all_sessions),
+        TEST(an_operator_is_obeyed_from_the_start),
+        TEST(all_leave_at_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
