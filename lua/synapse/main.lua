@@ -8,14 +8,13 @@
 -- @module synapse.main
 
 local agent = require("synapse.agent")
-local backends = require("synapse.haproxy.backends")
 local cli = require("synapse.status.cli")
 local commands = require("synapse.haproxy.commands")
 local config = require("synapse.config.init")
+local config_check = require("synapse.haproxy.config_check")
+local config_text = require("synapse.haproxy.config_text")
 local http = require("synapse.status.http")
-local lockdown = require("synapse.haproxy.lockdown")
 local logger = require("synapse.log")
-local preview = require("synapse.haproxy.config_check")
 local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
 local storage = require("synapse.snapshot.file")
@@ -65,43 +64,81 @@ local function resolve_all(services)
   return addresses
 end
 
-local function check_backends(services, find)
-  local problems = backends.problems(services, find)
+local function refuse(problems)
   if #problems > 0 then
     error("synapse: " .. table.concat(problems, "; "), 0)
   end
 end
 
--- Returns the paths and the texts of HAProxy's configuration, none where they
--- cannot be told, and whether this is `haproxy -c`.
-local function read_haproxy()
-  local arguments, texts = {}, {}
-  local line = config.read_file("/proc/self/cmdline") or ""
-  for argument in line:gmatch("[^\0]+") do
-    arguments[#arguments + 1] = argument
+-- Returns the texts of a file of /proc, which end with a zero byte each.
+local function read_process(name)
+  local texts = {}
+  for text in (config.read_file("/proc/self/" .. name) or ""):gmatch("[^\0]+")
+  do
+    texts[#texts + 1] = text
   end
-  local paths, is_check = preview.files(arguments)
-  for i, path in ipairs(paths or {}) do
-    texts[i] = config.read_file(path)
-    if not texts[i] then
-      return {}, {}, is_check
-    end
-  end
-  return paths or {}, texts, is_check
+  return texts
 end
 
--- At the start itself HAProxy tells of its backends, see
--- `synapse.haproxy.config_check`.
-local function check_haproxy(settings)
-  local paths, texts, is_check = read_haproxy()
-  local problem = settings.lockdown and lockdown.problem(paths, texts) or
-    preview.state_file(paths, texts, settings.services)
-  if problem then
-    error("synapse: " .. problem, 0)
+-- The environment as it was before HAProxy read its configuration, which may
+-- change it, with what HAProxy adds to it.
+local function read_environment()
+  local environment = {}
+  for _, name in ipairs({"HAPROXY_LOCALPEER", "HAPROXY_CFGFILES"}) do
+    environment[name] = os.getenv(name)
   end
-  local found = is_check and #texts > 0 and preview.backends(texts)
-  if found then
-    check_backends(settings.services, function(name) return found[name] end)
+  for _, text in ipairs(read_process("environ")) do
+    local name, content = text:match("^([^=]+)=(.*)$")
+    environment[name or ""] = content
+  end
+  return environment
+end
+
+-- Stands for the path of the state file, which is not known yet.
+local STATE_FILE = "SYNAPSE_SERVERS"
+
+-- Checks the text of HAProxy's configuration, when it can be read.
+local function check_haproxy(settings, admin)
+  local paths = config_text.arguments(read_process("cmdline"))
+  local texts = config_text.files(paths,
+    {read = config.read_file, list = config.list_directory})
+  if not texts then
+    return
+  end
+  local sections = config_text.parse(texts, {
+    environment = read_environment(),
+    loaded = {SYNAPSE_ADMIN = admin, SYNAPSE_SERVERS = STATE_FILE},
+    version = core.get_info().Version,
+  })
+  local verdict = config_check.verdict(sections, settings,
+    {admin = admin, servers = STATE_FILE})
+  for _, warning in ipairs(verdict.warnings) do
+    log:warning("%s", warning)
+  end
+  refuse(verdict.errors)
+  settings.lockdown = verdict.lockdown
+  for _, service in ipairs(settings.services) do
+    service.has_fixed_weights = verdict.fixed_weights[service.name]
+  end
+end
+
+-- The text may hide what HAProxy itself knows at its start.
+local function check_backends(services, restored)
+  local problems = {}
+  for _, service in ipairs(services) do
+    local backend = runtime.backend(service.backend,
+      restored[service.backend] or {})
+    problems[#problems + 1] = config_check.backend_problem(service, backend)
+  end
+  refuse(problems)
+end
+
+-- `lua-load-per-thread` would start an agent in each thread, and each would
+-- undo what the others do.
+local function check_thread()
+  if core.thread ~= 0 then
+    error("synapse: the agent runs once for all threads; load it with " ..
+      "`lua-load` instead of `lua-load-per-thread`", 0)
   end
 end
 
@@ -147,11 +184,13 @@ local function offer_state(services, records)
 end
 
 local function load()
+  check_thread()
   local client = zookeeper.new()
-  zookeeper.setenv("SYNAPSE_ADMIN", client:admin_address())
+  local admin = client:admin_address()
+  zookeeper.setenv("SYNAPSE_ADMIN", admin)
   log:info("version %s", zookeeper.version)
   local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
-  check_haproxy(settings)
+  check_haproxy(settings, admin)
   local place =
     storage.open({zookeeper = zookeeper, log = log, now = os.time},
       settings.state_file_path, settings.state_file_ttl)
@@ -311,9 +350,7 @@ function main.start(page_path)
   end
   local self
   core.register_init(function()
-    check_backends(loaded.config.services, function(name)
-      return runtime.backend(name, loaded.state.restored[name] or {})
-    end)
+    check_backends(loaded.config.services, loaded.state.restored)
     loaded.state.close()
     self = new_agent(loaded)
     self:fill()

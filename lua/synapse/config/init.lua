@@ -260,7 +260,7 @@ end
 -- @treturn {string,...} sorted
 -- @treturn[2] nil
 -- @treturn[2] string why not, without the path
-local function list_directory(path)
+function config.list_directory(path)
   local ok, names = pcall(dirent.dir, path)
   if not ok then
     return nil, (names:match(".*: ([^)]*)") or names)
@@ -270,8 +270,8 @@ local function list_directory(path)
 end
 
 local EDGES = {
-  list = list_directory, read = config.read_file, resolve = zookeeper.resolve,
-  environment = os.getenv,
+  list = config.list_directory, read = config.read_file,
+  resolve = zookeeper.resolve, environment = os.getenv,
   machine = function() return utsname.uname().nodename end,
 }
 

@@ -1,217 +1,353 @@
---- Reads from haproxy.cfg which backends have slots, for `haproxy -c` alone.
---
--- `haproxy -c` ends before Lua may look at HAProxy's backends, and a service
--- without a backend should be found there, not at the restart. So this reads
--- the text, and where it cannot be sure (conditions, variables, quotes) it
--- says nothing: the start itself looks at the real backends.
+--- Says what in HAProxy's configuration keeps the agent from working.
 --
 -- Pure.
 --
 -- @module synapse.haproxy.config_check
 
-local preview = {}
+local config_text = require("synapse.haproxy.config_text")
 
-local SECTIONS = {}
-for word in ([[global defaults frontend backend listen peers resolvers
-  userlist cache ring program mailers http-errors fcgi-app
-  log-forward]]):gmatch("%S+")
-do
-  SECTIONS[word] = true
-end
+local config_check = {}
 
--- Where these stand a word may not be what it looks like.
-local UNSURE = "[$\"'\\]"
+local LINE =
+  "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 disabled`"
 
--- A named section of defaults may be any; its options are not followed.
-local function inherited(defaults, line)
-  if line:find("%sfrom%s") then
-    return nil
-  end
-  return defaults.all_backups == true
-end
+local BACKUP_LINE = LINE:gsub(" s 1", " b 1"):gsub("disabled", "backup %0")
 
-local function begin_section(found, defaults, line, kind, name)
-  if kind == "defaults" then
-    defaults.all_backups = false
-    return true, defaults
-  elseif kind ~= "backend" and kind ~= "listen" then
-    return true, nil
-  elseif not name or name:find(UNSURE) then
-    return false
-  end
-  found[name] = found[name] or {
-    slots = 0, backups = 0, sure = true,
-    all_backups = inherited(defaults, line),
-  }
-  return true, found[name]
-end
-
-local function read_option(section, line)
-  if line:find("^%s*option%s+allbackups%f[%s#%z]") then
-    section.all_backups = true
-  elseif line:find("^%s*no%s+option%s+allbackups%f[%s#%z]") then
-    section.all_backups = false
-  end
-end
-
-local function address_of(line)
-  return line:match("^%s*server%-template%s+%S+%s+%S+%s+(%S+)") or
-    line:match("^%s*server%s+%S+%s+(%S+)")
-end
-
-local SLOTS = {
-  ["slot.invalid:1"] = true, ["127.0.0.1:1"] = true, ["240.0.0.1:1"] = true,
+-- The addresses that mark a slot, see `synapse.haproxy.runtime`.
+local LITERAL = "127.0.0.1:1"
+local SLOT = {
+  ["slot.invalid:1"] = true, [LITERAL] = true, ["240.0.0.1:1"] = true,
 }
 
-local function read_server(backend, line)
-  local address = address_of(line)
-  if not address then
-    return
-  elseif address:find(UNSURE) then
-    backend.sure = false
-  elseif SLOTS[address] then
-    backend.slots = backend.slots + 1
-    if line:find(":1%f[%s].*%sbackup%f[%s#%z]") then
-      backend.backups = backend.backups + 1
-    end
-  end
+--- A server line of a backend that declares slots.
+-- @table slots_line
+-- @tfield line line
+-- @tfield {string,...} options its words, after those of `default-server`
+-- @tfield boolean is_literal whether it has an address in place of a name
+
+local ADDRESS_AT = {server = 3, ["server-template"] = 4}
+
+local function append(words, line, first)
+  table.move(line.words, first, #line.words, #words + 1, words)
 end
 
---- Lists the backends of a configuration.
--- @tparam {string,...} texts of its files, in order
--- @treturn {[string]={slots=integer,backups=integer,sure=boolean,
---   all_backups=boolean}} by name: how many lines declare slots, how many of
---   them declare backups, whether there can be no other, and whether HAProxy
---   uses all backups at once (nil: not known)
--- @treturn[2] nil when the text alone does not tell
-function preview.backends(texts)
-  local found, defaults, current, sure = {}, {}, nil, true
-  for _, text in ipairs(texts) do
-    for line in text:gmatch("[^\n]+") do
-      local word, name = line:match("^%s*([%w.-]+)%s*([^%s#]*)")
-      if word and word:find("^%.") then
-        return nil
-      elseif word and SECTIONS[word] then
-        sure, current = begin_section(found, defaults, line, word, name)
-      elseif word and current == defaults then
-        read_option(current, line)
-      elseif word and current then
-        read_option(current, line)
-        read_server(current, line)
-      end
-      if not sure then
-        return nil
-      end
+-- The `default-server` lines that a section inherits.
+local function inherited(section)
+  local words = {}
+  for _, line in ipairs(section.defaults and section.defaults.lines or {}) do
+    if line.words[1] == "default-server" then
+      append(words, line, 2)
+    end
+  end
+  return words
+end
+
+-- Lists the lines with slots.
+local function slots_of(section)
+  local found, options = {}, inherited(section)
+  for _, line in ipairs(section.lines) do
+    local keyword = line.words[1]
+    local address = ADDRESS_AT[keyword]
+    if keyword == "default-server" then
+      append(options, line, 2)
+    elseif address and SLOT[line.words[address]] then
+      local all = table.move(options, 1, #options, 1, {})
+      append(all, line, address + 1)
+      found[#found + 1] = {line = line, options = all,
+        is_literal = line.words[address] == LITERAL}
     end
   end
   return found
 end
 
-local OURS = "SYNAPSE_SERVERS"
+-- Returns which of two opposite options holds: the one named last.
+local function last_of(options, on, off)
+  local holds
+  for _, word in ipairs(options) do
+    if word == on or word == off then
+      holds = word == on
+    end
+  end
+  return holds
+end
 
--- Which state file HAProxy reads for each backend, and for all; and which
--- backends have slots of which it restores but the port.
-local function state_files(paths, texts)
-  local of_backend, of_defaults, current, global = {}, nil, nil, nil
-  local literal = {}
-  for i, text in ipairs(texts) do
-    local number = 0
-    for line in (text .. "\n"):gmatch("([^\n]*)\n") do
-      number = number + 1
-      local word, value = line:match("^%s*([%w.-]+)%s*([^%s#]*)")
-      local place = {
-        value = value, at = string.format("%s:%d", paths[i], number),
-      }
-      if SECTIONS[word] then
-        current = {kind = word, name = value}
-        of_defaults = word ~= "defaults" and of_defaults or nil
-        if word == "backend" or word == "listen" then
-          of_backend[value] = of_defaults
-        end
-      elseif word == "server-state-file" then
-        -- A second one does not count.
-        global = global or place
-      elseif word == "load-server-state-from-file" and current then
-        if current.kind == "defaults" then
-          of_defaults = place
-        else
-          of_backend[current.name] = place
-        end
-      elseif current and address_of(line) == "127.0.0.1:1" then
-        literal[current.name] = place
+local REFUSED = {
+  {
+    holds = function(options)
+      return last_of(options, "agent-check", "no-agent-check")
+    end,
+    why = "`agent-check` takes slots in and out of traffic by itself, also " ..
+      "empty ones, and undoes what ZooKeeper says; remove it",
+  },
+}
+
+local function slot_problems(place, section)
+  local problems = {}
+  for _, slots in ipairs(slots_of(section)) do
+    for _, rule in ipairs(REFUSED) do
+      if slots.line.sure and rule.holds(slots.options) then
+        problems[#problems + 1] = string.format("%s: %s: %s", place,
+          slots.line.place, rule.why)
       end
     end
   end
-  return of_backend, global, literal
+  return problems
 end
 
-local function foreign(service, place)
-  return string.format("%s: backend %s: `load-server-state-from-file %s` " ..
-    "fills its slots from a file that is not the agent's; write " ..
-    '`server-state-file "${SYNAPSE_SERVERS}"` below lua-load and ' ..
-    "`load-server-state-from-file global` into the backend, or " ..
-    "`load-server-state-from-file none`", place.at, service.backend,
-    place.value)
+-- Whether HAProxy uses all backups at once.
+local function uses_all_backups(section)
+  for i = #section.lines, 1, -1 do
+    local text = table.concat(section.lines[i].words, " ")
+    if text == "option allbackups" or text == "no option allbackups" then
+      return text == "option allbackups"
+    end
+  end
+  return section.defaults ~= nil and uses_all_backups(section.defaults)
 end
 
---- Says which backend with slots HAProxy would fill in a wrong way: from a
--- state file that the agent did not write a slot would serve whatever was there
--- once, and of a slot with an address in its line HAProxy restores the port
--- alone.
--- @tparam {string,...} paths of the configuration's files
--- @tparam {string,...} texts of the same
--- @tparam {service,...} services
--- @treturn ?string nil when none is
-function preview.state_file(paths, texts, services)
-  local of_backend, global, literal = state_files(paths, texts)
-  local is_ours = global and global.value:find(OURS, 1, true)
-  for _, service in ipairs(services) do
-    local place = of_backend[service.backend]
-    if place and place.value ~= "none" and
-      not (place.value == "global" and is_ours)
+local function find_backend(sections, name)
+  for _, section in ipairs(sections) do
+    if (section.kind == "backend" or section.kind == "listen") and
+      section.name == name
     then
-      return foreign(service, place)
-    elseif place and place.value == "global" and literal[service.backend] then
+      return section
+    end
+  end
+end
+
+--- Describes a backend by the text.
+-- @tparam {section,...} sections
+-- @tparam string name
+-- @treturn table see `config_check.backend_problem`, with its `section`
+-- @treturn[2] nil when there is no such backend
+function config_check.backend(sections, name)
+  local section = find_backend(sections, name)
+  if not section then
+    return nil
+  end
+  local slots, backups, is_disabled = slots_of(section), 0, true
+  for _, found in ipairs(slots) do
+    is_disabled = is_disabled and
+      last_of(found.options, "disabled", "enabled") == true
+    backups = backups +
+      (last_of(found.options, "backup", "no-backup") and 1 or 0)
+  end
+  return {
+    slots = #slots, backups = backups, is_disabled = is_disabled,
+    all_backups = uses_all_backups(section), section = section,
+  }
+end
+
+-- Instances that are not preferred are HAProxy's backups.
+local function prefer_problem(service, backend, place)
+  if not service.prefer or #service.prefer == 0 then
+    return nil
+  elseif backend.backups == 0 then
+    return place .. " has no slots for backups, which `prefer` needs; add a " ..
+      "line " .. BACKUP_LINE
+  elseif backend.all_backups == false then
+    return place .. " has no line `option allbackups`, which `prefer` needs:" ..
+      " without it HAProxy sends everything to one backup"
+  end
+  return nil
+end
+
+--- Says why a service cannot fill its backend.
+-- @tparam service service of the configuration
+-- @tparam ?table backend `slots`: how many slots it has, or lines with slots,
+--   and `backups` of them; `is_disabled`: whether they are out of traffic, and
+--   `all_backups`: whether all backups are used, nil when nobody knows; nil:
+--   there is no backend
+-- @treturn ?string nil when it can
+function config_check.backend_problem(service, backend)
+  local place = "services." .. service.name .. ": backend " .. service.backend
+  if not backend then
+    return place .. " is not in HAProxy's configuration; add it, with a line "
+      .. LINE
+  elseif backend.slots == 0 then
+    return place .. " has no slots; add a line " .. LINE
+  elseif backend.is_disabled == false then
+    return place .. ": its slots are not `disabled`; their line is to be like "
+      .. LINE
+  end
+  return prefer_problem(service, backend, place)
+end
+
+local STATIC = {
+  ["static-rr"] = true, source = true, uri = true, url_param = true,
+  hdr = true, ["rdp-cookie"] = true, hash = true,
+}
+
+--- Returns the line that makes a backend keep the weights it begins with: a
+-- static algorithm takes only 0 and the first weight.
+-- @tparam section section
+-- @treturn ?line
+function config_check.static_balance(section)
+  local balance = config_text.find(section, "balance")
+  local algorithm = balance and (balance.words[2] or ""):match("^[%w_-]+")
+  local hash = config_text.find(section, "hash-type")
+  if not STATIC[algorithm] or algorithm ~= "static-rr" and hash and
+    hash.words[2] == "consistent"
+  then
+    return nil
+  end
+  return balance
+end
+
+local function each_line(sections, kind, visit)
+  for _, section in ipairs(sections) do
+    if not kind or section.kind == kind then
+      for _, line in ipairs(section.lines) do
+        visit(line, section)
+      end
+    end
+  end
+end
+
+-- Returns the first line of `global` for which a function is true.
+local function find_global(sections, is_it)
+  local found
+  each_line(sections, "global", function(line)
+    found = found or is_it(line.words) and line or nil
+  end)
+  return found
+end
+
+local function has_word(words, first, second)
+  for i = 1, #words do
+    if words[i] == first and (not second or words[i + 1] == second) then
+      return true
+    end
+  end
+  return false
+end
+
+local function check_socket(sections, admin, errors)
+  local socket = find_global(sections, function(words)
+    return words[1] == "stats" and words[2] == "socket" and
+      words[3] == admin
+  end)
+  local line = '`stats socket "${SYNAPSE_ADMIN}" level admin`'
+  if not socket then
+    errors[#errors + 1] = "global: the agent cannot change servers " ..
+      "without its private socket; add " .. line .. " below lua-load"
+  elseif not has_word(socket.words, "level", "admin") then
+    errors[#errors + 1] = socket.place .. ": the agent's private socket has " ..
+      "no right to change servers; it must be " .. line
+  end
+end
+
+local function check_task_timeout(sections, errors)
+  local limit = find_global(sections, function(words)
+    return words[1] == "tune.lua.task-timeout" and words[2] ~= "0"
+  end)
+  if limit then
+    errors[#errors + 1] = limit.place .. ": tune.lua.task-timeout would end " ..
+      "the agent, which is a task that never ends; remove it"
+  end
+end
+
+local function check_threads(sections, warnings)
+  if not find_global(sections, function(words)
+    return words[1] == "insecure-fork-wanted"
+  end) then
+    warnings[#warnings + 1] = "global: without `insecure-fork-wanted` a " ..
+      "worker that is not root opens no session with ZooKeeper; add it"
+  end
+end
+
+-- Returns the first line that has HAProxy start processes to check servers.
+local function external_check(sections)
+  local found
+  each_line(sections, nil, function(line)
+    found = found or (line.words[1] == "external-check" or
+      line.words[1] == "option" and line.words[2] == "external-check") and
+      line or nil
+  end)
+  return found
+end
+
+local function check_lockdown(sections, settings, verdict, problems)
+  local line = settings.lockdown and external_check(sections)
+  verdict.lockdown = settings.lockdown and not line
+  if line then
+    problems[#problems + 1] = string.format("lockdown: %s has " ..
+      "external-check, whose processes it forbids; remove one of the two",
+      line.place)
+  end
+end
+
+-- Says which state file would fill slots wrongly: from one that the agent
+-- did not write a slot would serve whatever was there once, and of a slot with
+-- an address in its line HAProxy restores the port alone.
+local function state_problem(sections, service, section, ours)
+  local load = config_text.find(section, "load-server-state-from-file")
+  local from = load and load.words[2]
+  if not load or from == "none" then
+    return nil
+  end
+  -- A second one does not count.
+  local file = find_global(sections, function(words)
+    return words[1] == "server-state-file"
+  end)
+  if from ~= "global" or not file or file.words[2] ~= ours.servers then
+    return string.format("%s: backend %s: `load-server-state-from-file %s` " ..
+      "fills its slots from a file that is not the agent's; write " ..
+      '`server-state-file "${SYNAPSE_SERVERS}"` below lua-load and ' ..
+      "`load-server-state-from-file global` into the backend, or " ..
+      "`load-server-state-from-file none`", load.place, service.backend, from)
+  end
+  for _, slots in ipairs(slots_of(section)) do
+    if slots.is_literal then
       return string.format("%s: backend %s: its slots have an address, of " ..
         "which HAProxy restores only the port; write `slot.invalid:1 " ..
         "init-addr last,127.0.0.1` in place of `127.0.0.1:1`",
-        literal[service.backend].at, service.backend)
+        slots.line.place, service.backend)
     end
   end
   return nil
 end
 
--- Options that take a value which is not a file of the configuration.
-local VALUE = {}
-for word in ("-C -S -x -n -m -N -L -p -G"):gmatch("%S+") do
-  VALUE[word] = true
-end
-
---- Finds the files of the configuration.
--- @tparam {string,...} arguments of HAProxy's command line
--- @treturn {string,...} paths
--- @treturn boolean whether this is but a check of them
--- @treturn[2] nil when the arguments do not tell
-function preview.files(arguments)
-  local files, checks, i = {}, false, 2
-  while arguments[i] do
-    local one = arguments[i]
-    if one == "--" then
-      table.move(arguments, i + 1, #arguments, #files + 1, files)
-      break
-    elseif one == "-f" then
-      i = i + 1
-      files[#files + 1] = arguments[i]
-    elseif one == "-C" then
-      return nil
-    elseif VALUE[one] then
-      i = i + 1
-    elseif one == "-c" then
-      checks = true
-    end
-    i = i + 1
+local function check_service(sections, service, verdict, ours)
+  local backend = config_check.backend(sections, service.backend)
+  local errors, place = verdict.errors, "services." .. service.name
+  errors[#errors + 1] = config_check.backend_problem(service, backend)
+  if not backend then
+    return
   end
-  return files, checks
+  local problems = slot_problems(place, backend.section)
+  table.move(problems, 1, #problems, #errors + 1, errors)
+  errors[#errors + 1] =
+    state_problem(sections, service, backend.section, ours)
+  local static = config_check.static_balance(backend.section)
+  verdict.fixed_weights[service.name] = static ~= nil
+  if static and service.use_nerve_weights then
+    table.insert(verdict.warnings, string.format("%s: %s: `%s` takes no " ..
+      "weights at run time: those of znodes are ignored, except 0, which " ..
+      "drains", place, static.place, table.concat(static.words, " ")))
+  end
 end
 
-return preview
+--- Checks HAProxy's configuration. An agent without services needs nothing of
+-- it: then nothing is an error, for HAProxy does the rest without the agent.
+-- @tparam {section,...} sections of `synapse.haproxy.config_text`
+-- @tparam config settings of the agent
+-- @tparam table ours `admin`: the address of the agent's private socket;
+--   `servers`: what stands for the path of its state file
+-- @treturn table `errors`, why the agent cannot work, and `warnings`, a
+--   `{string,...}` each; `lockdown`, whether the worker may be locked down;
+--   `fixed_weights`, by service: whether its backend takes no weights
+function config_check.verdict(sections, settings, ours)
+  local verdict = {errors = {}, warnings = {}, fixed_weights = {}}
+  local problems = settings.services[1] and verdict.errors or verdict.warnings
+  check_socket(sections, ours.admin, problems)
+  check_task_timeout(sections, problems)
+  check_threads(sections, verdict.warnings)
+  check_lockdown(sections, settings, verdict, problems)
+  for _, service in ipairs(settings.services) do
+    check_service(sections, service, verdict, ours)
+  end
+  return verdict
+end
+
+return config_check

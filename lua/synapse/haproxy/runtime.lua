@@ -95,9 +95,9 @@ end
 --- Tells whether a backend can be filled. Only in `core.register_init`.
 -- @tparam string name of the backend
 -- @tparam {[string]=string} restored see `runtime.slots`
--- @treturn {slots=integer,backups=integer,sure=boolean,is_disabled=boolean} how
---   many slots it has, how many of them are backups, and whether the slots are
---   out of traffic, as `disabled` makes them
+-- @treturn {slots=integer,backups=integer,is_disabled=boolean} how many slots
+--   it has, how many of them are backups, and whether the slots are out of
+--   traffic, as `disabled` makes them; nil when HAProxy restored them all
 -- @treturn[2] nil when there is no such backend
 function runtime.backend(name, restored)
   local backend = core.backends[name]
@@ -112,9 +112,7 @@ function runtime.backend(name, restored)
       is_disabled = stats.status:find("^MAINT") ~= nil
     end
   end
-  return {
-    slots = #slots, backups = backups, sure = true, is_disabled = is_disabled,
-  }
+  return {slots = #slots, backups = backups, is_disabled = is_disabled}
 end
 
 local function set_place(target, server)

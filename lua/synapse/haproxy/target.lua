@@ -7,9 +7,14 @@
 local target = {}
 
 -- Weight 0 always drains. Another weight of the znode counts only where the
--- configuration says so, and then before that of its server options.
+-- configuration says so, and then before that of its server options. A static
+-- balancing algorithm takes no other than 0 and the first one.
 local function weight_of(one, config, initial)
-  if one.weight == 0 or one.weight and config.use_nerve_weights then
+  if one.weight == 0 then
+    return 0
+  elseif config.has_fixed_weights then
+    return initial
+  elseif one.weight and config.use_nerve_weights then
     return one.weight
   end
   return one.server_weight or initial

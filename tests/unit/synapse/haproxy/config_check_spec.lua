@@ -1,158 +1,251 @@
-local preview = require("synapse.haproxy.config_check")
+local config_check = require("synapse.haproxy.config_check")
+local config_text = require("synapse.haproxy.config_text")
 
-describe("the text of a haproxy.cfg", function()
-  local function backends(...)
-    return preview.backends({...})
-  end
-
-  it("tells which backends have slots", function()
-    assert.are.same({
-      web = {slots = 1, backups = 0, sure = true, all_backups = false},
-      api = {slots = 2, backups = 0, sure = true, all_backups = false},
-      old = {slots = 0, backups = 0, sure = true, all_backups = false},
-    }, backends([[
+local GLOBAL = [[
 global
-    nbthread 2
-defaults
-    mode http
-frontend web
-    bind :80
-    default_backend web
-backend web # the first
-    server-template s 1-16 127.0.0.1:1 check disabled
-listen api
-    bind :81
-    server s1 127.0.0.1:1 disabled
-    server s2 127.0.0.1:1 disabled
-    server by_hand 10.0.0.1:80
-backend old
-    server by_hand 127.0.0.1:11
-    # server s1 127.0.0.1:1 disabled
-]]))
-  end)
+  insecure-fork-wanted
+  lua-load synapse.lua
+  stats socket "${SYNAPSE_ADMIN}" level admin
+]]
+local SLOTS = "  server-template s 1-4 127.0.0.1:1 check disabled\n"
+local LINE =
+  "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 disabled`"
+local OURS = {admin = "sockpair@5", servers = "/proc/self/fd/9"}
 
-  it("tells which backends have slots for backups, and use all", function()
-    local found = backends([[
-defaults
-    option allbackups # for `prefer`
-backend a
-    server-template s 1-16 127.0.0.1:1 disabled
-    server-template b 1-16 127.0.0.1:1 check backup disabled
-backend b from other
-    server-template b 1-16 127.0.0.1:1 disabled backup
-backend c
-    no option allbackups
-    server backup 127.0.0.1:1 disabled
-defaults
-backend d
-    option allbackups
-backend e
-]])
-    assert.are.same({2, 1, true},
-      {found.a.slots, found.a.backups, found.a.all_backups})
-    assert.are.same({1, 1}, {found.b.slots, found.b.backups})
-    assert.is_nil(found.b.all_backups)
-    assert.are.same({0, false}, {found.c.backups, found.c.all_backups})
-    assert.is_true(found.d.all_backups)
-    assert.is_false(found.e.all_backups)
-  end)
-
-  it("is read over several files", function()
-    local found = backends("backend web\n",
-      "backend web2\n  server s 127.0.0.1:1\n")
-    assert.are.equal(0, found.web.slots)
-    assert.are.equal(1, found.web2.slots)
-  end)
-
-  it("does not count what stands in another section", function()
-    assert.are.equal(0, backends(
-      "backend web\nring r\n  server s 127.0.0.1:1\n").web.slots)
-  end)
-
-  it("is not sure of an address in a variable", function()
-    assert.is_false(backends(
-      'backend web\n  server-template s 1-4 "${EMPTY}"\n').web.sure)
-  end)
-
-  local OURS = 'global\n server-state-file "${SYNAPSE_SERVERS}"\n'
-  local NAMED = "server-template s 1-4 slot.invalid:1 disabled\n"
-  local PLAIN = "server-template s 1-4 127.0.0.1:1 disabled\n"
-  local GLOBAL = "load-server-state-from-file global\n"
-
-  local function state_file(text)
-    return preview.state_file({"h.cfg"}, {text},
-      {{name = "web", backend = "www"}})
+-- Checks a configuration for a service `web` that wants the backend `www`.
+local function verdict(text, more)
+  local settings = {services = {{name = "web", backend = "www"}}}
+  for key, value in pairs(more or {}) do
+    settings[key] = value
   end
+  return config_check.verdict(
+    config_text.parse({{path = "a.cfg", text = text}}, {
+      environment = {}, loaded = {
+        SYNAPSE_ADMIN = OURS.admin, SYNAPSE_SERVERS = OURS.servers,
+      },
+    }), settings, OURS)
+end
 
-  local harmless = {
-    ["no state file"] = "backend www\n" .. NAMED .. PLAIN,
-    ["the agent's"] = OURS .. "backend www\n" .. GLOBAL .. NAMED,
-    ["the agent's for all"] = OURS .. "defaults\n" .. GLOBAL ..
-      "backend www\n" .. NAMED,
-    ["another for other backends"] = "backend x\n" .. GLOBAL ..
-      "backend www\n" .. NAMED,
-    ["none in spite of the defaults"] = "defaults\n" .. GLOBAL ..
-      "backend www\nload-server-state-from-file none\n" .. NAMED,
-    ["defaults of other backends"] = "defaults\n" .. GLOBAL ..
-      "defaults\nbackend www\n" .. NAMED,
+local function errors(text, more)
+  return verdict(text, more).errors
+end
+
+describe("the backend of a service", function()
+  local good = {
+    ["with slots"] = "backend www\n" .. SLOTS,
+    ["of a listen section"] = "listen www\n" .. SLOTS,
+    ["in quotes"] = 'backend "www"\n' .. SLOTS,
+    ["below a condition that holds"] =
+      ".if !defined(X)\nbackend www\n" .. SLOTS .. ".endif\n",
+    ["below a condition that nobody knows"] =
+      ".if feature(X)\nbackend www\n" .. SLOTS .. ".endif\n",
+    ["with plain servers as slots"] =
+      "backend www\n  server s1 127.0.0.1:1 disabled\n",
+    ["with slots for host names"] =
+      "backend www\n  server-template n 1-4 240.0.0.1:1 disabled\n",
+    ["with `disabled` by default"] = "backend www\n" ..
+      "  default-server disabled\n  server-template s 1-4 127.0.0.1:1\n",
+    ["with `disabled` from defaults"] = "defaults\n  default-server " ..
+      "disabled\nbackend www\n  server-template s 1-4 127.0.0.1:1\n",
   }
-  for about, text in pairs(harmless) do
-    it("may have " .. about, function()
-      assert.is_nil(state_file(text))
+  for about, text in pairs(good) do
+    it("is right " .. about, function()
+      assert.are.same({}, errors(GLOBAL .. text))
     end)
   end
 
-  local harmful = {
-    ["a state file of somebody else"] = {"backend www\n" .. GLOBAL,
-      "^h.cfg:2: backend www: .*not the agent's"},
-    ["one for all"] = {"defaults\n" .. GLOBAL .. "backend www\n",
-      "^h.cfg:2: backend www: .*not the agent's"},
-    ["one before the agent's"] = {"global\nserver-state-file a\n" .. OURS ..
-      "listen www\n" .. GLOBAL, "not the agent's"},
-    ["one of its own"] = {OURS .. "backend www\n" ..
-      "load-server-state-from-file local\n", "from%-file local"},
-    ["slots with an address"] = {OURS .. "backend www\n" .. GLOBAL .. PLAIN,
-      "^h.cfg:5: backend www: .*only the port"},
+  local missing = "services.web: backend www is not in HAProxy's " ..
+    "configuration; add it, with a line " .. LINE
+  local empty = "services.web: backend www has no slots; add a line " .. LINE
+  local open = "services.web: backend www: its slots are not `disabled`; " ..
+    "their line is to be like " .. LINE
+  local bad = {
+    -- The packaged layout: the check once gave up at `.if`, and passed what
+    -- did not start.
+    ["missing beside a condition"] =
+      {".if !defined(X)\nbackend other\n.endif\n", missing},
+    ["below a condition that does not hold"] =
+      {".if defined(X)\nbackend www\n" .. SLOTS .. ".endif\n", missing},
+    ["that is a frontend"] = {"frontend www\n", missing},
+    ["without slots"] =
+      {"backend www\n  server s1 127.0.0.1:11 disabled\n", empty},
+    ["whose slots stand in another section"] =
+      {"backend www\nring r\n  server s 127.0.0.1:1\n", empty},
+    ["whose slots take traffic"] =
+      {"backend www\n  server-template s 1-4 127.0.0.1:1\n", open},
+    ["whose slots are enabled again"] = {"backend www\n" ..
+      "  server-template s 1-4 127.0.0.1:1 disabled enabled\n", open},
+    ["where one line of two is open"] =
+      {"backend www\n" .. SLOTS .. "  server x 127.0.0.1:1\n", open},
   }
-  for about, case in pairs(harmful) do
-    it("may not have " .. about, function()
-      assert.is_truthy(state_file(case[1]):find(case[2]))
-    end)
-  end
-
-  local untold = {
-    conditions = ".if defined(X)\nbackend web\n.endif\n",
-    ["a name in a variable"] = "backend ${NAME}\n",
-    ["a name in quotes"] = 'backend "web"\n',
-  }
-  for about, text in pairs(untold) do
-    it("tells nothing with " .. about, function()
-      assert.is_nil((backends(text)))
+  for about, case in pairs(bad) do
+    it("is refused " .. about, function()
+      assert.are.same({case[2]}, errors(GLOBAL .. case[1]))
     end)
   end
 end)
 
-describe("the command line", function()
+describe("a state file", function()
+  local FILE = '  server-state-file "${SYNAPSE_SERVERS}"\n'
+  local NAMED = "  server-template s 1-4 slot.invalid:1 disabled\n"
+  local LOAD = "  load-server-state-from-file global\n"
+
+  local harmless = {
+    ["none"] = "backend www\n" .. NAMED .. SLOTS,
+    ["the agent's"] = FILE .. "backend www\n" .. LOAD .. NAMED,
+    ["the agent's for all"] =
+      FILE .. "defaults\n" .. LOAD .. "backend www\n" .. NAMED,
+    ["another for other backends"] =
+      "backend x\n" .. LOAD .. "backend www\n" .. NAMED,
+    ["none in spite of the defaults"] = "defaults\n" .. LOAD ..
+      "backend www\n  load-server-state-from-file none\n" .. NAMED,
+    ["defaults of other backends"] = "defaults\n" .. LOAD ..
+      "defaults\nbackend www\n" .. NAMED,
+  }
+  for about, text in pairs(harmless) do
+    it("may be " .. about, function()
+      assert.are.same({}, errors(GLOBAL .. text))
+    end)
+  end
+
+  local harmful = {
+    ["somebody else's"] = {"backend www\n" .. LOAD .. NAMED,
+      "^a.cfg:6: backend www: .*not the agent's"},
+    ["somebody else's for all"] = {"defaults\n" .. LOAD .. "backend www\n" ..
+      NAMED, "^a.cfg:6: backend www: .*not the agent's"},
+    ["one before the agent's"] = {"  server-state-file a\n" .. FILE ..
+      "listen www\n" .. LOAD .. NAMED, "not the agent's"},
+    ["one of its own"] = {FILE .. "backend www\n" ..
+      "  load-server-state-from-file local\n" .. NAMED, "from%-file local"},
+    ["the agent's for slots with an address"] = {FILE .. "backend www\n" ..
+      LOAD .. SLOTS, "^a.cfg:8: backend www: .*only the port"},
+  }
+  for about, case in pairs(harmful) do
+    it("may not be " .. about, function()
+      local found = errors(GLOBAL .. case[1])
+      assert.are.equal(1, #found)
+      assert.is_truthy(found[1]:find(case[2]))
+    end)
+  end
+end)
+
+describe("agent-check", function()
+  local why = "`agent-check` takes slots in and out of traffic by itself, " ..
+    "also empty ones, and undoes what ZooKeeper says; remove it"
+
+  it("on slots is refused", function()
+    assert.are.same({"services.web: a.cfg:6: " .. why}, errors(GLOBAL ..
+      "backend www\n" ..
+      "  server-template s 1-4 127.0.0.1:1 agent-check agent-port 9 disabled"))
+  end)
+
+  it("on slots by default-server is refused", function()
+    assert.are.same({"services.web: a.cfg:8: " .. why}, errors(GLOBAL ..
+      "defaults\n  default-server agent-check agent-port 9\n" ..
+      "backend www\n" .. SLOTS))
+  end)
+
+  it("on another server, or taken back, is allowed", function()
+    assert.are.same({}, errors(GLOBAL .. "backend www\n" ..
+      "  server x 10.0.0.1:80 agent-check agent-port 9\n" ..
+      "  default-server agent-check agent-port 9\n" ..
+      "  server-template s 1-4 127.0.0.1:1 no-agent-check disabled"))
+  end)
+end)
+
+describe("the section global", function()
+  local rest = "backend www\n" .. SLOTS
+
+  it("needs the private socket", function()
+    local found = errors("global\n  insecure-fork-wanted\n  lua-load x\n" ..
+      "  stats socket /run/haproxy.sock level admin\n" .. rest)
+    assert.are.equal(1, #found)
+    assert.is_truthy(found[1]:find('add `stats socket "${SYNAPSE_ADMIN}" ' ..
+      "level admin` below lua-load", 1, true))
+  end)
+
+  it("needs it with all rights", function()
+    assert.is_truthy(errors("global\n  insecure-fork-wanted\n  lua-load x\n" ..
+      '  stats socket "${SYNAPSE_ADMIN}"\n' .. rest)[1]:find(
+      "a.cfg:4: the agent's private socket has no right", 1, true))
+  end)
+
+  it("is warned about without threads", function()
+    local found = verdict('global\n  lua-load x\n  stats socket ' ..
+      '"${SYNAPSE_ADMIN}" level admin\n' .. rest)
+    assert.are.same({}, found.errors)
+    assert.is_truthy(found.warnings[1]:find("insecure-fork-wanted", 1, true))
+  end)
+
+  it("must not end tasks", function()
+    assert.is_truthy(errors(GLOBAL .. "  tune.lua.task-timeout 10s\n" ..
+      rest)[1]:find("a.cfg:5: tune.lua.task-timeout would end", 1, true))
+    assert.are.same({}, errors(GLOBAL .. "  tune.lua.task-timeout 0\n" .. rest))
+  end)
+end)
+
+describe("a lockdown", function()
+  local why = " has external-check, whose processes it forbids; remove one " ..
+    "of the two"
+  local rest = "backend www\n" .. SLOTS
+  local locked = {lockdown = true}
+
+  it("goes with any configuration that checks by itself", function()
+    local found = verdict(GLOBAL .. rest ..
+      "backend b\n  option httpchk # not external-check\n", locked)
+    assert.are.same({}, found.errors)
+    assert.is_true(found.lockdown)
+  end)
+
+  it("does not go with external checks, wherever they are", function()
+    assert.are.same({"lockdown: a.cfg:5" .. why},
+      errors(GLOBAL .. "\texternal-check preserve-env\n" .. rest, locked))
+    assert.are.same({"lockdown: a.cfg:6" .. why}, errors(GLOBAL ..
+      "backend x\n  option  external-check\n" .. rest, locked))
+  end)
+
+  it("is not wanted unless it is configured", function()
+    local found = verdict(GLOBAL .. "  external-check\n" .. rest)
+    assert.are.same({}, found.errors)
+    assert.is_falsy(found.lockdown)
+  end)
+
+  -- The packages configure a lockdown and no service: a HAProxy with external
+  -- checks that worked before must start, and check.
+  it("is left out while there is no service", function()
+    local found = verdict(GLOBAL .. "  external-check\n",
+      {lockdown = true, services = {}})
+    assert.are.same({}, found.errors)
+    assert.is_false(found.lockdown)
+    assert.are.same({"lockdown: a.cfg:5" .. why}, found.warnings)
+  end)
+end)
+
+describe("a balancing algorithm", function()
   local cases = {
-    {"haproxy -c -f a.cfg", "a.cfg"},
-    {"haproxy -W -q -c -f a.cfg -f b.cfg", "a.cfg b.cfg"},
-    {"haproxy -p /run/pid -L x -c -- a.cfg b.cfg", "a.cfg b.cfg"},
-    {"haproxy -f a.cfg -c", "a.cfg"},
-    {"haproxy -W -f a.cfg", "a.cfg", true},
-    {"haproxy -C /etc -c -f a.cfg"},
-    {"haproxy -sf 1 2 -x sockpair@3 -W -f a.cfg", "a.cfg", true},
+    {"balance roundrobin"}, {"balance leastconn"}, {"balance first"},
+    {"balance random(2)"}, {""}, {"balance static-rr", true},
+    {"balance source", true}, {"balance uri depth 2", true},
+    {"balance hdr(host)", true}, {"balance hash path", true},
+    {"balance source\n  hash-type map-based djb2", true},
+    {"balance source\n  hash-type consistent"},
+    {"balance static-rr\n  hash-type consistent", true},
   }
   for _, case in ipairs(cases) do
-    it(string.format("`%s` %s %s", case[1], case[3] and "runs" or "checks",
-      case[2] or "what it does not tell"),
-      function()
-        local arguments = {}
-        for word in case[1]:gmatch("%S+") do
-          arguments[#arguments + 1] = word
-        end
-        local files, checks = preview.files(arguments)
-        assert.are.equal(case[2], files and table.concat(files, " "))
-        assert.are.equal(case[2] and not case[3], checks)
-      end)
+    it(string.format("%q takes %s weights", case[1],
+      case[2] and "no" or "any"), function()
+      local found = verdict(GLOBAL .. "backend www\n  " .. case[1] .. "\n" ..
+        SLOTS, {services = {
+          {name = "web", backend = "www", use_nerve_weights = true},
+        }})
+      assert.are.same({}, found.errors)
+      assert.are.equal(case[2] or false, found.fixed_weights.web)
+      assert.are.equal(case[2] and 1 or 0, #found.warnings)
+    end)
   end
+
+  it("is no matter of a warning while nobody gives weights", function()
+    assert.are.same({}, verdict(GLOBAL .. "backend www\n  balance source\n" ..
+      SLOTS).warnings)
+  end)
 end)

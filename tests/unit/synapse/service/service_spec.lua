@@ -182,6 +182,18 @@ describe("a service", function()
         texts())
     end)
 
+    -- `balance source` refused each weight: the instance was pending, and the
+    -- command sent again, for ever.
+    it("leaves them to a static balancing algorithm, but drains", function()
+      new({use_nerve_weights = true, has_fixed_weights = true})
+      settle(instance(1))
+      one:update({instance(1, 77)})
+      assert.are.same({}, texts())
+      one:update({instance(1, 0)})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
+        texts())
+    end)
+
     it("returns to the configuration's when there is none any more",
       function()
         new({use_nerve_weights = true})
