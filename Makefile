@@ -93,7 +93,7 @@ FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
 INSTALL := install -D -m
 # Installed below /etc, where there is none.
-CONFIGURATIONS := haproxy/synapse.cfg haproxy/synapse.conf.json nerve/nerve.conf.json
+CONFIGURATIONS := haproxy/etc/synapse.cfg haproxy/etc/synapse.conf.json nerve/nerve.conf.json
 C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
@@ -260,12 +260,12 @@ install: all
 	$(call put,644,nerve/nerve.sysusers,lib/sysusers.d/nerve.conf)
 	$(call put,644,nerve/nerve.service,lib/systemd/system/nerve.service)
 	$(Q)sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(to)/lib/systemd/system/nerve.service
-	$(call put,644,haproxy/synapse.tmpfiles,lib/tmpfiles.d/synapse.conf)
-	$(call put,644,haproxy/haproxy.service.conf,lib/systemd/system/haproxy.service.d/synapse.conf)
+	$(call put,644,haproxy/etc/synapse.tmpfiles,lib/tmpfiles.d/synapse.conf)
+	$(call put,644,haproxy/etc/haproxy.service.conf,lib/systemd/system/haproxy.service.d/synapse.conf)
 	$(call put,755,$(L)/zookeeper.so,lib/lua/$(LUA)/zookeeper.so)
 	$(foreach file,$(LUA_FILES),$(call put,644,$(file),share/lua/$(LUA)/$(file:lua/%=%)))
 	$(foreach file,synapse.lua haproxy.cfg status.html alerts.yml,$(call put,644,haproxy/$(file),share/myelin/$(file)))
-	$(Q)for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$$file; \
+	$(Q)for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$${file%%/*}/$${file##*/}; \
 	  if test -e $$to; then echo "KEEP $$to"; else echo "INSTALL $$to"; \
 	  $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; fi || exit 1; done
 

@@ -83,6 +83,75 @@ def network(sandbox, unpacked):
     return made
 
 
+# Five HAProxys as they work before the packages come.
+BEFORE = f"{program.ROOT}/tests/data/haproxy"
+CONFIGURATIONS = ("web", "tcp", "lua", "checks", "tables")
+PAGE = "http://127.0.0.1:3214"
+SEEN = """
+global
+    stats socket /run/seen.sock mode 600 level admin
+"""
+
+
+class Machine:
+    """A machine that has a haproxy.cfg, and then the packages, in a namespace.
+    Its /etc can be written to."""
+
+    def __init__(self, sandbox, unpacked, name):
+        self.namespace = Namespace(sandbox)
+        self._unpacked = unpacked
+        etc = sandbox.path("etc")
+        os.makedirs(f"{etc}/haproxy")
+        shutil.copy(f"{BEFORE}/{name}.cfg", f"{etc}/haproxy/haproxy.cfg")
+        shutil.copy(f"{BEFORE}/own.lua", f"{etc}/haproxy/own.lua")
+        sandbox.write("etc/haproxy/seen.cfg", SEEN)
+        self._run(f"""
+            install -d /run/haproxy /run/upper /run/work /var/lib/haproxy
+            mount -t overlay none -o lowerdir={etc}:{unpacked}/etc:/etc,""" +
+                  "upperdir=/run/upper,workdir=/run/work /etc")
+
+    def _run(self, script):
+        shown = self.namespace.output("sh", "-ec", f"{script}\necho done")
+        assert shown.endswith("done\n"), script
+
+    def install(self):
+        """Puts the package's files where dpkg does, and configures it. Returns
+        what that says."""
+        self._run("mount -t overlay none -o "
+                  f"lowerdir={self._unpacked}/usr:/usr /usr")
+        shown = self.namespace.output(
+            "sh", "-c", '"$@" 2>&1 && echo configured', "sh",
+            f"{self._unpacked}/DEBIAN/haproxy-synapse/postinst", "configure")
+        assert shown.endswith("configured\n"), shown
+        return shown
+
+    def remove(self):
+        self._run("umount --lazy /usr; rm /etc/haproxy/synapse.*")
+
+    def start(self, *files):
+        """Starts HAProxy as haproxy.service does; also the file that shows
+        what it is like."""
+        names = [f"/etc/haproxy/{name}.cfg"
+                 for name in ("haproxy", *files, "seen")]
+        process = self.namespace.start(
+            f"haproxy{len(files)}", "haproxy", "-Ws",
+            *(word for name in names for word in ("-f", name)))
+        wait.until(lambda: process.alive() and self.info(), 20,
+                   "HAProxy answers")
+        return process
+
+    def info(self):
+        shown = self.namespace.output("socat", "-", "/run/seen.sock",
+                                      input="show info\n")
+        return dict(line.split(": ", 1) for line in shown.splitlines()
+                    if ": " in line)
+
+    def status(self, url, *options):
+        return self.namespace.output(
+            "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", *options,
+            url)
+
+
 def lua_files():
     for folder, _, names in os.walk(f"{program.ROOT}/lua/synapse"):
         place = os.path.relpath(folder, f"{program.ROOT}/lua")
@@ -194,6 +263,92 @@ def test_a_purge_takes_what_was_written_at_run_time(
         assert network.output("ls", place) == "deep\n"
         run_script(sandbox, network, postrm, "purge")
         assert network.output("sh", "-c", f"test -e {place} || echo gone")
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_haproxy_that_worked_before_works_as_before(name, sandbox, unpacked):
+    """The packages once brought a `backend web`, so that a HAProxy with one
+    did not start any more, and `nbthread 2` for everybody. Started before the
+    installation, after it, and after the removal."""
+    machine = Machine(sandbox, unpacked, name)
+    for port in (8000, 8001):
+        machine.namespace.service("one", port)
+    before = machine.start()
+    serves_one(machine)
+    info = machine.info()
+    before.stop(seconds=20)
+
+    assert "HAProxy accepts its configuration" in machine.install()
+    during = machine.start("synapse")
+    serves_one(machine)
+    assert machine.info()["Nbthread"] == info["Nbthread"]
+    # The agent's sockets take descriptors, so a limit that HAProxy makes of
+    # their number is a little less.
+    assert int(info["Maxconn"]) - int(machine.info()["Maxconn"]) < 10
+    during.says("0 services")
+    assert machine.status(f"{PAGE}/ready") == "200"
+    during.stop(seconds=20)
+
+    machine.remove()
+    machine.start()
+    serves_one(machine)
+
+
+def serves_one(machine):
+    wait.until(lambda: machine.namespace.fetch(8080) == "one", 20,
+               "a request is answered")
+
+
+def test_the_status_page_is_robust_where_defaults_are_for_tcp(
+        sandbox, unpacked):
+    """A browser may be made to ask 127.0.0.1 for another site's name (DNS
+    rebinding); a client may never end its request."""
+    machine = Machine(sandbox, unpacked, "tcp")
+    machine.install()
+    machine.start("synapse")
+    for host, status in (("127.0.0.1:3214", "200"), ("localhost", "200"),
+                         ("10.0.0.7:3214", "200"), ("evil.example", "403"),
+                         ("127.0.0.1.evil.example:3214", "403")):
+        assert machine.status(PAGE, "-H", f"Host: {host}") == status, host
+    shown = machine.namespace.output(
+        "sh", "-c", "(printf 'GET / HTTP/1.1\\r\\n'; sleep 30) | "
+        "timeout 20 socat -t 20 - TCP:127.0.0.1:3214 | head -1")
+    assert "408" in shown
+
+
+HELD_BACK = "/etc/systemd/system/haproxy.service.d/synapse.conf"
+
+
+@pytest.mark.parametrize("line, port, why", [
+    ("frontend synapse-status\n\tbind :8082\n", None,
+     "HAProxy would not start"),
+    ("", 3214, "Port 3214 is in use")])
+def test_the_package_stays_out_of_a_haproxy_that_would_not_start_with_it(
+        line, port, why, sandbox, unpacked):
+    machine = Machine(sandbox, unpacked, "web")
+    with open(f"{BEFORE}/web.cfg") as file:
+        machine.namespace.output("tee", "/etc/haproxy/haproxy.cfg",
+                                 input=file.read() + line)
+    if port:
+        machine.namespace.service("other", port)
+    shown = machine.install()
+    assert why in shown and f"rm {HELD_BACK}" in shown
+    assert machine.namespace.output(
+        "readlink", HELD_BACK) == "/dev/null\n"
+    assert HELD_BACK in machine.namespace.output(
+        f"{unpacked}/DEBIAN/haproxy-synapse/postinst", "configure")
+    machine.namespace.output(
+        f"{unpacked}/DEBIAN/haproxy-synapse/postrm", "purge")
+    assert not machine.namespace.output("readlink", HELD_BACK)
+
+
+def test_a_haproxy_that_is_wrong_by_itself_is_told_and_left_alone(
+        sandbox, unpacked):
+    machine = Machine(sandbox, unpacked, "web")
+    machine.namespace.output("tee", "/etc/haproxy/haproxy.cfg",
+                             input="backend\n")
+    assert "HAProxy would not start" in machine.install()
+    assert not machine.namespace.output("readlink", HELD_BACK)
 
 
 def test_nerve_and_the_generator_run_from_where_they_are_installed(network):
