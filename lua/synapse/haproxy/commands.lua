@@ -164,7 +164,7 @@ local CHECK_PASSED = {
 -- columns 1 to 11, 14, then 18 to 21.
 local STATE =
   "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)" ..
-  (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%d)"
+  (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%-?%d)"
 
 -- The name in the line of a slot, see `synapse.haproxy.runtime`.
 local SLOT_NAME = "slot.invalid"

@@ -14,16 +14,15 @@ local LINE =
 local BACKUP_LINE = LINE:gsub(" s 1", " b 1"):gsub("disabled", "backup %0")
 
 -- The addresses that mark a slot, see `synapse.haproxy.runtime`.
-local LITERAL = "127.0.0.1:1"
-local SLOT = {
-  ["slot.invalid:1"] = true, [LITERAL] = true, ["240.0.0.1:1"] = true,
-}
+local NAMED, LITERAL = "slot.invalid:1", "127.0.0.1:1"
+local SLOT = {[NAMED] = true, [LITERAL] = true, ["240.0.0.1:1"] = true}
+local INIT_ADDR = "last,127.0.0.1"
 
 --- A server line of a backend that declares slots.
 -- @table slots_line
 -- @tfield line line
 -- @tfield {string,...} options its words, after those of `default-server`
--- @tfield boolean is_literal whether it has an address in place of a name
+-- @tfield string address
 
 local ADDRESS_AT = {server = 3, ["server-template"] = 4}
 
@@ -53,8 +52,8 @@ local function slots_of(section)
     elseif address and SLOT[line.words[address]] then
       local all = table.move(options, 1, #options, 1, {})
       append(all, line, address + 1)
-      found[#found + 1] = {line = line, options = all,
-        is_literal = line.words[address] == LITERAL}
+      found[#found + 1] =
+        {line = line, options = all, address = line.words[address]}
     end
   end
   return found
@@ -71,13 +70,38 @@ local function last_of(options, on, off)
   return holds
 end
 
+-- Returns the last value of an option.
+local function value_of(options, name)
+  local value
+  for i, word in ipairs(options) do
+    value = word == name and options[i + 1] or value
+  end
+  return value
+end
+
+-- What no slot may have.
 local REFUSED = {
   {
-    holds = function(options)
-      return last_of(options, "agent-check", "no-agent-check")
+    holds = function(slots)
+      return last_of(slots.options, "agent-check", "no-agent-check")
     end,
     why = "`agent-check` takes slots in and out of traffic by itself, also " ..
       "empty ones, and undoes what ZooKeeper says; remove it",
+  },
+  {
+    holds = function(slots)
+      return slots.address == NAMED and
+        value_of(slots.options, "init-addr") ~= INIT_ADDR
+    end,
+    why = "a slot at `" .. NAMED .. "` has no address without `init-addr " ..
+      INIT_ADDR .. "`; write that",
+  },
+  {
+    holds = function(slots)
+      return slots.address == NAMED and value_of(slots.options, "resolvers")
+    end,
+    why = "`resolvers` would have HAProxy ask DNS for `" .. NAMED .. "`; " ..
+      "remove it, or write `240.0.0.1:1`, which makes slots for host names",
   },
 }
 
@@ -85,7 +109,7 @@ local function slot_problems(place, section)
   local problems = {}
   for _, slots in ipairs(slots_of(section)) do
     for _, rule in ipairs(REFUSED) do
-      if slots.line.sure and rule.holds(slots.options) then
+      if slots.line.sure and rule.holds(slots) then
         problems[#problems + 1] = string.format("%s: %s: %s", place,
           slots.line.place, rule.why)
       end
@@ -298,7 +322,7 @@ local function state_problem(sections, service, section, ours)
       "`load-server-state-from-file none`", load.place, service.backend, from)
   end
   for _, slots in ipairs(slots_of(section)) do
-    if slots.is_literal then
+    if slots.address == LITERAL then
       return string.format("%s: backend %s: its slots have an address, of " ..
         "which HAProxy restores only the port; write `slot.invalid:1 " ..
         "init-addr last,127.0.0.1` in place of `127.0.0.1:1`",

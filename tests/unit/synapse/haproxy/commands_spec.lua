@@ -144,6 +144,14 @@ describe("the state of the servers", function()
     assert.is_true(states.s1.is_tls)
   end)
 
+  -- HAProxy says -1 of a server with `no-ssl`: its line was not understood, so
+  -- a backend with that option lost all its slots.
+  it("tells who must not speak TLS", function()
+    local states = commands.states(heading ..
+      (line("s1", "::1", 0, 7, 80):gsub("0 0 %- %- 0\n$", "-1 0 - - 0\n")))
+    assert.is_false(states.s1.is_tls)
+  end)
+
   local checks = {
     {2, 0, 6, "passes"}, {1, 0, 7, "passes"}, {3, 0, 6, "passes"},
     {0, 0, 6, "fails"}, {0, 8, 6, "fails"}, {0, 1, 14, nil},

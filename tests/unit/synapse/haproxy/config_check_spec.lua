@@ -85,9 +85,29 @@ describe("the backend of a service", function()
   end
 end)
 
+describe("a slot that has a name", function()
+  local function refusal(options)
+    return errors(GLOBAL .. "backend www\n  server-template s 1-4 " ..
+      "slot.invalid:1 disabled " .. options)[1]
+  end
+
+  it("has its address from `init-addr`", function()
+    assert.is_nil(refusal("init-addr last,127.0.0.1"))
+    assert.is_truthy(refusal(""):find("has no address without `init-addr " ..
+      "last,127.0.0.1`; write that", 1, true))
+    assert.is_truthy(refusal("init-addr last,127.0.0.1 init-addr none"))
+  end)
+
+  it("is not resolved", function()
+    assert.is_truthy(refusal("init-addr last,127.0.0.1 resolvers dns"):find(
+      "`resolvers` would have HAProxy ask DNS", 1, true))
+  end)
+end)
+
 describe("a state file", function()
   local FILE = '  server-state-file "${SYNAPSE_SERVERS}"\n'
-  local NAMED = "  server-template s 1-4 slot.invalid:1 disabled\n"
+  local NAMED = "  server-template s 1-4 slot.invalid:1 init-addr " ..
+    "last,127.0.0.1 disabled\n"
   local LOAD = "  load-server-state-from-file global\n"
 
   local harmless = {
