@@ -1,6 +1,7 @@
 """The Debian packages: what lintian says of them, what is in them, what their
 maintainer scripts do, and their whole life in a minimal Debian."""
 
+import json
 import os
 import re
 import shutil
@@ -311,8 +312,8 @@ def test_the_status_page_is_robust_where_defaults_are_for_tcp(
                          ("127.0.0.1.evil.example:3214", "403")):
         assert machine.status(PAGE, "-H", f"Host: {host}") == status, host
     shown = machine.namespace.output(
-        "sh", "-c", "(printf 'GET / HTTP/1.1\\r\\n'; sleep 30) | "
-        "timeout 20 socat -t 20 - TCP:127.0.0.1:3214 | head -1")
+        "timeout", "20", "socat", "STDIO,ignoreeof", "TCP:127.0.0.1:3214",
+        input="GET / HTTP/1.1\r\n")
     assert "408" in shown
 
 
@@ -401,6 +402,24 @@ def wait_for_version(manager, version):
     wait.until(lambda: fetch(3213) == "one", 20, "requests are answered")
 
 
+def add_the_sample(root):
+    """Does what the comment in synapse.cfg says: takes the `#` away, and adds
+    the service that it shows to synapse.conf.json."""
+    folder = f"{root}/etc/haproxy"
+    with open(f"{folder}/synapse.cfg") as file:
+        text = file.read()
+    shown = re.search(r'^# {3}"services": (\{\n.*?^# {3}\}),$', text,
+                      re.M | re.S)[1]
+    with open(f"{folder}/synapse.conf.json") as file:
+        settings = json.load(file)
+    assert settings["services"] == {}
+    settings["services"] = json.loads(re.sub(r"^#", "", shown, flags=re.M))
+    with open(f"{folder}/synapse.conf.json", "w") as file:
+        json.dump(settings, file)
+    with open(f"{folder}/synapse.cfg", "w") as file:
+        file.write(re.sub(r"^#(?=\S)", "", text, flags=re.M))
+
+
 def users_of(debian):
     """The files of users and groups, without what they say of nerve."""
     return debian.output("grep", "-v", "^nerve:", *USERS)
@@ -419,6 +438,7 @@ def test_both_live_in_a_minimal_debian_and_nothing_of_them_is_left(
     install(manager, debian, debs)
     with debian.network():
         assert not fetch(3214)  # the agent waits for the operator
+        add_the_sample(debian.root)
         manager.restart("haproxy.service")
         running = dict(manager.running)
         client = serve_web(sandbox)
