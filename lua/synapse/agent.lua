@@ -30,6 +30,7 @@ local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
   0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
 
 local function add_services(self, deps)
+  local can = deps.runtime.can()
   for _, config in ipairs(deps.config.services) do
     local pool, declared =
       deps.runtime.slots(config.backend, deps.restored[config.backend] or {})
@@ -38,6 +39,10 @@ local function add_services(self, deps)
       record = snapshot.record_of(deps.records, config),
       sessions = function(slot)
         return deps.runtime.sessions(config.backend, slot)
+      end,
+      address_is_deferred = can.address_is_deferred,
+      is_at = function(slot, host, port)
+        return deps.runtime.is_at(config.backend, slot, host, port)
       end,
       is_claimed = function(key) return self.sessions:has(key) end,
       retained_by = self.retained_by,

@@ -5,7 +5,7 @@ import os
 from kazoo.recipe.watchers import ChildrenWatch, DataWatch
 
 import wait
-from haproxy import web
+from haproxy import CHECKED, web
 from nerve import SESSION_TIMEOUT, watched
 from zookeeper import children, register
 
@@ -14,14 +14,15 @@ class Site:
     """Two registered services behind one HAProxy, over a ZooKeeper that may
     be stopped."""
 
-    def __init__(self, sandbox, path, **options):
+    def __init__(self, sandbox, path, server=CHECKED, **options):
         self.path = path
         self.server = sandbox.zookeeper()
         self.client = self.server.client()
         self.services = [sandbox.service(name) for name in ("one", "two")]
         for it in self.services:
             register(self.client, path, it.payload(it.name))
-        self.proxy = sandbox.haproxy([web(self.server, path)], **options)
+        self.proxy = sandbox.haproxy([web(self.server, path, server=server)],
+                                     **options)
         self.proxy.serves(self.services)
         if options.get("snapshot", True):
             self.proxy.remembers(self.services)

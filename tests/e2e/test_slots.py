@@ -65,6 +65,33 @@ def test_slots_are_added_and_used_again_and_no_request_fails(
                if line.startswith("synapse")) == COUNT - DECLARED
 
 
+def test_no_request_reaches_the_address_that_a_slot_had_before(
+        sandbox, healthy, witness, path):
+    """HAProxy 3.0 answers that an address has changed, and goes on sending
+    requests to the previous one: a slot that was ready in the same line sent
+    them to an instance that had left."""
+    steady, *others = [sandbox.service(name)
+                       for name in ("steady", "one", "two")]
+    proxy = sandbox.haproxy([Backend(
+        hosts=[healthy.hosts], path=path, slots=2,
+        service={"guard": {"hold": 0}},
+        haproxy={"server_options": "init-addr none"})])  # none is added
+    register(witness, path, steady.payload(steady.name))
+    proxy.serves([steady])
+    with sandbox.load(proxy, "one slot is used again and again") as load:
+        for number in range(20):
+            before, now = others[number % 2], others[1 - number % 2]
+            load.settle()
+            answers = load.answers[before.name]
+            node = register(witness, path, now.payload(now.name))
+            proxy.serves([steady, now])
+            load.settle(5)
+            assert load.answers[before.name] == answers
+            witness.delete(node)
+            proxy.serves([steady])
+    load.assert_none_failed()
+
+
 def test_an_added_slot_is_checked_like_the_others(
         sandbox, three, healthy, witness, path):
     proxy = sandbox.haproxy([backend(healthy, path, slots=1)])

@@ -46,6 +46,10 @@ return function(name, told)
     return service.due == true
   end
 
+  function service.is_moving()
+    return false
+  end
+
   function service.has_retained()
     return service.retained == true
   end

@@ -217,6 +217,7 @@ function haproxy:runtime()
     wall = os.time,
     active = function() return self.stormy and math.random(0, 3) or 0, 0 end,
     empty = function() end,
+    can = function() return {} end,
     fill = function(backend, slot, server)
       assert(grammar.is_address(server.host) and grammar.is_port(server.port))
       local target = self.backends[backend][slot]

@@ -13,17 +13,23 @@ local refusals = require("synapse.haproxy.refusals")
 local ledger = {}
 ledger.__index = ledger
 
+-- Seconds after which an address that HAProxy does not use is told again.
+local LOST_MOVE = 1
+
 --- Returns a ledger of empty slots, all of them marked.
 -- @tparam {string,...} pool the slots, in order
 -- @tparam {[string]=declaration} declared see `synapse.service.placement`
 -- @tparam function now returns seconds
+-- @tparam ?boolean moves_later whether HAProxy may use an address only after it
+--   has answered, see `synapse.haproxy.version`
 -- @treturn ledger with, by slot, `actual`: the server (`since`: when it came
 --   into traffic, if that is news), and `acknowledged`: the
 --   admin state that HAProxy acknowledged last, or "unknown"; and `refusals`
-function ledger.new(pool, declared, now)
+function ledger.new(pool, declared, now, moves_later)
   local self = setmetatable({
     actual = {}, acknowledged = {}, refusals = refusals.new(now),
-    position = {}, marked = {}, now = now,
+    position = {}, marked = {}, now = now, moves_later = moves_later,
+    moving = {},
   }, ledger)
   for i, slot in ipairs(pool) do
     self:add(slot, declared[slot], i)
@@ -40,6 +46,7 @@ function ledger:add(slot, declared, position)
     host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
     port = 1, weight = declared.weight, initial = declared.weight,
     maxconn = declared.maxconn, admin = "maint",
+    moves_later = self.moves_later,
   }
   self.acknowledged[slot] = "maint"
   self.position[slot] = position
@@ -67,6 +74,7 @@ end
 function ledger:drop(slot)
   self.refusals:forget(slot)
   self.marked[slot] = nil
+  self.moving[slot] = nil
 end
 
 -- Returns the marked slots in order, and what each is to be. Those to be filled
@@ -137,14 +145,47 @@ function ledger:done(command)
     actual.check = actual.check == "none" and "none" or nil
     actual.is_rising = nil
   end
-  for field, value in pairs(command.change) do
-    actual[field] = value
+  if command.field == "addr" and self.moves_later then
+    self.moving[slot] = {
+      host = command.change.host, port = command.change.port,
+      since = self.now(),
+    }
+    actual.moving = self.moving[slot]
+  else
+    for field, value in pairs(command.change) do
+      actual[field] = value
+    end
   end
   if command.field == "admin" then
     self.acknowledged[slot] = command.change.admin
     actual.since = command.change.admin == "ready" and self.now() or nil
   end
   self.refusals:forget(slot, command.field)
+end
+
+--- Tells whether any slot may not have the address yet that it was given.
+-- @treturn boolean
+function ledger:is_moving()
+  return next(self.moving) ~= nil
+end
+
+--- Takes note of which slots have the address that they were given.
+-- @tparam function is_at tells, of a slot, a host and a port; nil where that
+--   cannot be seen
+-- @treturn boolean whether that cannot be seen of one
+function ledger:look_at_moves(is_at)
+  local is_hidden = false
+  for slot, place in pairs(self.moving) do
+    local is_there, actual = is_at(slot, place.host, place.port),
+      self.actual[slot]
+    is_hidden = is_hidden or is_there == nil
+    if is_there then
+      actual.host, actual.port = place.host, place.port
+      actual.moving, self.moving[slot] = nil, nil
+      self:mark(slot)
+    end
+  end
+  return is_hidden
 end
 
 --- Notes that HAProxy refused a command.
@@ -162,6 +203,7 @@ function ledger:filled(slot, server)
     host = server.host, port = server.port, weight = server.weight,
     initial = server.initial, maxconn = server.maxconn, admin = server.admin,
     check = server.check, since = server.since,
+    moves_later = self.moves_later,
   }
   self.acknowledged[slot] = server.admin
 end
@@ -171,17 +213,25 @@ end
 -- @tparam server state
 -- @tparam integer position its place among the slots
 -- @treturn boolean whether its check found something else than before
+-- @treturn boolean whether it is, or should be by now, where it was told to be
 function ledger:take(slot, state, position)
   local before = self.actual[slot]
   state.maxconn = before.maxconn
   state.since = state.warming and self.now() - state.warming or nil
+  local place = self.moving[slot]
+  local is_over = place ~= nil and (self.now() - place.since > LOST_MOVE or
+    place.host == state.host and place.port == state.port)
+  if is_over then
+    self.moving[slot] = nil
+  end
+  state.moves_later, state.moving = self.moves_later, self.moving[slot]
   self.actual[slot] = state
   if state.admin == "ready" then
     self.acknowledged[slot] = "ready"
   end
   self.position[slot] = position
   self:mark(slot)
-  return before.check ~= state.check
+  return before.check ~= state.check, is_over
 end
 
 return ledger

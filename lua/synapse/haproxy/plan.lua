@@ -18,6 +18,10 @@ local plan = {}
 -- @tfield integer initial the weight that the configuration gives the slot
 -- @tfield ?integer maxconn 0: no limit; nil: nobody knows
 -- @tfield string admin "ready", "drain" or "maint"
+-- @tfield ?boolean moves_later HAProxy may use an address that it is told only
+--   after it has answered
+-- @tfield ?{host,port} moving the address that it was told and may not use yet;
+--   it is told no other until then
 -- @tfield ?boolean starts_down it gets no traffic before HAProxy's check of it
 --   has passed, where it leaves maint
 
@@ -110,7 +114,9 @@ end
 
 -- Lists the commands that lead to the wanted place, none where it is there.
 local function go_to(backend, slot, wanted, actual)
-  if not wanted.fqdn then
+  if actual.moving then
+    return {}
+  elseif not wanted.fqdn then
     return (wanted.host ~= actual.host or wanted.port ~= actual.port) and
       move(backend, slot, wanted.host, wanted.port, actual.admin) or {}
   elseif wanted.fqdn ~= actual.fqdn then
@@ -120,10 +126,13 @@ local function go_to(backend, slot, wanted, actual)
     move(backend, slot, actual.host, wanted.port, actual.admin) or {}
 end
 
--- A name without an address is out of traffic. Where its address is only gone
--- ("-") HAProxy sees to that, and to the end of it.
+-- Before HAProxy uses the address that it was told, requests would go to the
+-- previous one. A name without an address is out of traffic. Where its address
+-- is only gone ("-") HAProxy sees to that, and to the end of it.
 local function admin_of(wanted, now)
-  if wanted.fqdn and now.host ~= "-" and not hostname.is_resolved(now) then
+  if now.is_moving then
+    return "maint"
+  elseif wanted.fqdn and now.host ~= "-" and not hostname.is_resolved(now) then
     return "maint"
   elseif wanted.fqdn and now.host == "-" then
     return now.admin
@@ -134,10 +143,13 @@ end
 local function fill(backend, slot, wanted, actual)
   local commands, now = go_to(backend, slot, wanted, actual), {
     host = actual.host, admin = actual.admin,
+    is_moving = actual.moving ~= nil,
   }
   for _, command in ipairs(commands) do
     now.host = command.change.host or now.host
     now.admin = command.change.admin or now.admin
+    now.is_moving = now.is_moving or
+      command.field == "addr" and actual.moves_later
   end
   if wanted.weight ~= actual.weight then
     commands[#commands + 1] = set_weight(backend, slot, wanted)

@@ -183,6 +183,17 @@ function runtime.empty(backend, slot)
   end
 end
 
+--- Tells whether a server has an address.
+-- @tparam string backend
+-- @tparam string slot
+-- @tparam string host
+-- @tparam integer port
+-- @treturn ?boolean nil where that cannot be seen
+function runtime.is_at(backend, slot, host, port)
+  local server = core.backends[backend].servers[slot]
+  return server and is_at(server, host .. ":" .. port)
+end
+
 --- Returns how many sessions a server has, queued ones included; more than
 -- none where that cannot be seen.
 -- @tparam string backend

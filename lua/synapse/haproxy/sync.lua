@@ -82,7 +82,7 @@ local function add_service(self, batch, service)
       return false
     end
   end
-  if #groups == 0 then
+  if #groups == 0 and not service:is_moving() then
     summarize(self, service)
   end
   return true

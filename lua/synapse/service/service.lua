@@ -88,6 +88,8 @@ end
 --   each (see `placement.kinds_of_slots`);
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has;
+--   `address_is_deferred`: see `synapse.haproxy.version`; `is_at(slot, host,
+--   port)`: whether HAProxy uses that address by now;
 --   `is_claimed(key)`: whether any znode has the host:port; `retained_by`:
 --   which services retain an instance, by its host:port, kept by all of them;
 --   `now()`; `wall()`: seconds since 1970; `log`
@@ -106,7 +108,8 @@ function service.new(deps)
   })
   local places = placement.new(deps.pool, record.placed, chosen.wanted,
     deps.sessions, by_slot)
-  local known = ledger.new(deps.pool, deps.declared, deps.now)
+  local known = ledger.new(deps.pool, deps.declared, deps.now,
+    deps.address_is_deferred)
   self = setmetatable({
     deps = deps,
     name = deps.config.name,
@@ -312,6 +315,10 @@ function service:plan()
   if not self.known then
     return {query(self)}
   end
+  if self.ledger:is_moving() and self.ledger:look_at_moves(self.deps.is_at)
+  then
+    self.asking = true
+  end
   local groups = {}
   if not self.held_at then
     groups = repairs(self)
@@ -370,7 +377,7 @@ function service:done(command)
   self.ledger:done(command)
   touch(self, self.placement.placed[slot])
   self.news.done = self.news.done + 1
-  return false
+  return self.ledger:is_moving()
 end
 
 -- The names that are taken may have been the reason: they are asked for again.
@@ -422,10 +429,17 @@ function service:recover()
   self:lost()
 end
 
---- Tells whether a refused command is due again.
+--- Tells whether it waits for HAProxy to use an address that it was told.
+-- @treturn boolean
+function service:is_moving()
+  return self.ledger:is_moving()
+end
+
+--- Tells whether a refused command is due again, or it is time to look.
 -- @treturn boolean
 function service:is_due()
   return self.refusals:is_due() or self.names:is_due() or
+    self.ledger:is_moving() or
     self.growth:is_due() and #self.placement:growable() > 0
 end
 
@@ -474,9 +488,10 @@ function service:release()
   return missed ~= nil and self:update(missed[1], nil, missed[2])
 end
 
--- A name that HAProxy has resolved is no drift, and neither is what nobody knew
--- before: the next plan looks at it.
-local function report_drift(self, was_known)
+-- A name that HAProxy has resolved is no drift, nor is an address that it has
+-- come to use, and neither is what nobody knew before: the next plan looks at
+-- it.
+local function report_drift(self, was_known, arrived)
   local awaited, drifted = self.names.awaited, {}
   self.names.awaited = {}
   if self.held_at then
@@ -486,7 +501,9 @@ local function report_drift(self, was_known)
   end
   local groups = repairs(self)
   for _, group in ipairs(groups) do
-    drifted[#drifted + 1] = not awaited[group[1].slot] and group or nil
+    local slot = group[1].slot
+    drifted[#drifted + 1] = not awaited[slot] and not arrived[slot] and group
+      or nil
   end
   if #drifted > 0 then
     self.drift = self.drift + #drifted
@@ -532,10 +549,13 @@ function service:observe(states)
   drop_missing(self, states)
   self.known, self.asking, self.has_news = true, false, true
   local found, is_checked
+  local arrived = {}
   local changes = self.operator:observe(self.placement.placed,
     self.ledger.acknowledged, states)
   for i, slot in ipairs(self.placement.pool) do
-    if self.ledger:take(slot, states[slot], i) then
+    local has_changed
+    has_changed, arrived[slot] = self.ledger:take(slot, states[slot], i)
+    if has_changed then
       touch(self, self.placement.placed[slot])
       is_checked = is_checked or self.placement.placed[slot] ~= nil
     end
@@ -544,7 +564,7 @@ function service:observe(states)
   self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
   self.revision = self.revision + (is_checked and 1 or 0)
-  local differs = report_drift(self, was_known)
+  local differs = report_drift(self, was_known, arrived)
   if is_checked or #changes > 0 then
     differs = apply_policy(self) or differs
   end

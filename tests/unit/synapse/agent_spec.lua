@@ -33,6 +33,7 @@ describe("the agent", function()
       active = function() return active, 0 end,
       wall = clock.now,
       empty = function() end,
+      can = function() return {} end,
       fill = function(backend, slot, server)
         table.insert(sent, string.format("fill %s/%s %s %s", backend, slot,
           server.host, server.admin))

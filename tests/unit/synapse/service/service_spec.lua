@@ -9,7 +9,7 @@ local function instance(last, weight)
 end
 
 describe("a service", function()
-  local clock, log, sessions, claimed, retained_by, one
+  local clock, log, sessions, claimed, deferred, retained_by, one
 
   local function new(changes, record, size, backups)
     local pool, declared = {}, {}
@@ -30,7 +30,11 @@ describe("a service", function()
       record = record, now = clock.now, wall = clock.now, log = log,
       is_claimed = function(key) return claimed[key] == true end,
       retained_by = retained_by,
-      sessions = function(slot) return sessions[slot] or 0 end})
+      sessions = function(slot) return sessions[slot] or 0 end,
+      address_is_deferred = deferred ~= nil,
+      is_at = function(slot, host, port)
+        return deferred[slot] == host .. ":" .. port
+      end})
   end
 
   -- What HAProxy would say if every command of ours had been done.
@@ -861,6 +865,51 @@ describe("a service", function()
       one:observe(states)
       assert.are_not.equal(before, one.revision)
     end)
+
+  describe("of a HAProxy that uses an address after its answer", function()
+    before_each(function()
+      deferred = {}
+      new()
+      one:observe(as_told())
+      one:update({instance(1)})
+    end)
+
+    after_each(function() deferred = nil end)
+
+    -- HAProxy answers "IP changed from ..." and sends requests to the previous
+    -- address until a task of its own has run.
+    it("makes a slot ready only where it has come to its address", function()
+      local slot = slot_of(1)
+      assert.are.same({"set server www/" .. slot .. " addr 10.0.0.1 port 80"},
+        texts())
+      apply()
+      assert.are.same({}, texts())
+      assert.is_true(one:is_due())
+      deferred[slot] = "10.0.0.1:80"
+      assert.are.same({"set server www/" .. slot .. " state ready"}, texts())
+      apply()
+      assert.is_false(one:is_due())
+      assert.are.same({}, texts())
+    end)
+
+    it("takes the address from a comparison too, which is no drift", function()
+      local slot = slot_of(1)
+      apply()
+      local states = as_told()
+      states[slot].host, states[slot].port = "10.0.0.1", 80
+      assert.is_true(one:observe(states))
+      assert.are.equal(0, one.drift)
+      assert.are.same({"set server www/" .. slot .. " state ready"}, texts())
+    end)
+
+    it("tells an address again that HAProxy has not come to", function()
+      apply()
+      clock.pass(2)
+      one:observe(as_told())
+      assert.are.equal(1, #texts())
+      assert.is_truthy(texts()[1]:find("addr 10.0.0.1 port 80$"))
+    end)
+  end)
 
   describe("from a snapshot", function()
     local record
