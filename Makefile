@@ -13,6 +13,7 @@
 #                     make mutate ONLY=nerve/services MUTANTS=500 SEED=2 JOBS=1
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
+#   make keys         the tables of lua/README.md, from the agent's schema
 #   make deb          the Debian packages haproxy-synapse and nerve, in build/deb
 #   make install      into $(DESTDIR)$(PREFIX), configurations into $(DESTDIR)/etc
 #   make clean help
@@ -98,7 +99,7 @@ C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 .PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
-        sanitize fuzz fuzz-c e2e e2e-other mutate bench soak install deb clean help
+        sanitize fuzz fuzz-c e2e e2e-other mutate bench soak keys install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -188,6 +189,9 @@ lint:
 	shellcheck $(SHELL_FILES)
 	+$(Q)for lua in $(LUAS); do \
 	  $(MAKE) --no-print-directory B=build/clang CC=clang LUA=$$lua all || exit 1; done
+
+keys:
+	LUA_PATH="lua/?.lua;;" lua5.3 lua/keys.lua
 
 # Under the other Lua: e2e-other. (Debian 12 has no lua-posix for 5.4.)
 unit: all unit-c

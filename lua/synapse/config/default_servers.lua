@@ -35,6 +35,9 @@ local function read_one(report, one, place, resolve)
     end
     fields.host = found
   end
+  if value.is_object(fields) then
+    fields.weight = value.as_number(fields.weight) or fields.weight
+  end
   local made, problems = instance.check(fields)
   if not made then
     value.wrong(report, place, "%s", problems)

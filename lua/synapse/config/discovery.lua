@@ -5,9 +5,7 @@
 --
 -- @module synapse.config.discovery
 
-local decode = require("synapse.zookeeper.decode")
-local instance_list = require("synapse.instances.list")
-local labels = require("synapse.instances.labels")
+local address = require("synapse.instances.address")
 local schema = require("synapse.config.schema")
 local value = require("synapse.config.value")
 
@@ -32,9 +30,8 @@ local DAY = 86400
 local POLLING = 60
 local MOST_JITTER = 120
 
-local function read_path(report, one, place)
-  local what = 'a path such as "/services/web"'
-  local path = value.string(report, one, place, "^/", what)
+-- A chroot is a path too.
+local function check_path(report, path, place, what)
   if path and path ~= "/" and
     ((path .. "/"):find("//", 1, true) or (path .. "/"):find("/%.%.?/") or
       path:find("[\0-\31\127]"))
@@ -44,32 +41,75 @@ local function read_path(report, one, place)
   return path
 end
 
+local function read_path(report, one, place, chroot)
+  local what = 'a path such as "/services/web"'
+  local path = check_path(report,
+    value.string(report, one, place, "^/", what), place, what)
+  if path == "/" and chroot ~= "" then
+    return chroot
+  end
+  return path and chroot .. path
+end
+
+local function is_ipv6(text)
+  local _, why = address.canonical(text)
+  return text:find(":", 1, true) and why ~= "is not an IP address"
+end
+
+-- Tells whether a text is "host:port". What has more than one colon is an IPv6
+-- address with a port behind it, or it cannot mean a port.
+local function is_server(text)
+  local host, port = text:match("^([^%s,/]+):(%d%d?%d?%d?%d?)$")
+  port = tonumber(port)
+  if not port or port < 1 or port > 65535 then
+    return false
+  end
+  return not host:find("[%[%]:]") or is_ipv6(host:match("^%[(.*)%]$") or host)
+end
+
+-- All servers have one tree: two chroots cannot both be meant.
+local function add_server(report, text, place, found)
+  local server, chroot = text:match("^%s*([^/]*)(/?.-)/*%s*$")
+  chroot = chroot == "/" and "" or chroot
+  if not is_server(server or "") then
+    value.wrong(report, place, "%s is not %s", value.shown(text),
+      '"host:port"')
+    return
+  end
+  found.servers[#found.servers + 1] = server
+  if chroot ~= "" and found.chroot and chroot ~= found.chroot then
+    value.wrong(report, place, '"%s" and "%s": one chroot holds for all ' ..
+      "servers", found.chroot, chroot)
+  elseif chroot ~= "" then
+    found.chroot = check_path(report, chroot, place, "a chroot")
+  end
+end
+
+-- Returns the servers, sorted, and the chroot, "" for none. An entry may be a
+-- whole connect string.
 local function read_hosts(report, one, place)
   local what = 'a list of "host:port"'
   if type(one) ~= "table" or #one == 0 then
     value.wrong(report, place, one == nil and "is missing; it must be %s" or
       "is not %s", what)
-    return nil
+    return nil, ""
   end
-  local hosts = {}
-  for i, host in ipairs(one) do
-    hosts[i] = value.string(report, host, string.format("%s[%d]", place, i - 1),
-      "^[^%s,/]+:%d+$", '"host:port"') or ""
+  local found = {servers = {}}
+  for i, entry in ipairs(one) do
+    local where = string.format("%s[%d]", place, i - 1)
+    local text = value.string(report, entry, where, "^[^,]", '"host:port"')
+    for part in ((text or "") .. ","):gmatch("([^,]*),") do
+      if text then
+        add_server(report, part, where, found)
+      end
+    end
   end
-  table.sort(hosts)
-  return table.concat(hosts, ",")
+  table.sort(found.servers)
+  return table.concat(found.servers, ","), found.chroot or ""
 end
 
 local function read_decode(report, section, place)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.DECODE)
-  return {
-    method = value.word(report, value.either(object.method, "nerve"),
-      place .. ".method", decode.has, decode.NAMES),
-    endpoint_name = object.endpoint_name ~= nil and value.string(report,
-      object.endpoint_name, place .. ".endpoint_name", ".",
-      "the name of an endpoint") or nil,
-  }
+  return (value.section(report, section, place, schema.DECODE))
 end
 
 local function read_password_file(report, one, place, read)
@@ -109,27 +149,21 @@ local function read_auth(report, section, place, read)
   if section == nil then
     return nil
   end
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.AUTH)
-  local user = value.string(report, object.user, place .. ".user",
-    "^[^:%c]+$", "the name of a user, without a colon")
+  local fields, object = value.section(report, section, place, schema.AUTH)
+  local user = fields.user
   local password = read_password(report, object, place, read)
   return user and password and
     {scheme = "digest", secret = user .. ":" .. password}
 end
 
 local function read_filter(report, one, place)
-  local object = value.object(report, one, place)
+  local fields, object = value.section(report, one, place, schema.LABEL_FILTER)
   if object.value == nil or type(object.value) == "table" then
     value.wrong(report, place .. ".value",
       "must be a string, a number or a boolean")
   end
   return {
-    label = value.string(report, object.label, place .. ".label", "",
-      "the name of a label"),
-    value = object.value,
-    condition = value.word(report, object.condition, place .. ".condition",
-      labels.has, '"equals" or "not-equals"'),
+    label = fields.label, value = object.value, condition = fields.condition,
   }
 end
 
@@ -150,8 +184,9 @@ end
 
 -- airbnb's synapse goes on without a jitter that it cannot use.
 local function read_jitter(report, one, place)
-  if type(one) == "number" and one >= 0 and one <= MOST_JITTER then
-    return one
+  local number = value.as_number(one)
+  if number and number >= 0 and number <= MOST_JITTER then
+    return number
   elseif one ~= nil then
     value.warn(report, place, "%s is not a number from 0 to %d, ignored",
       value.shown(one), MOST_JITTER)
@@ -183,20 +218,21 @@ end
 -- Reads a section with the method `zookeeper` or `zookeeper_poll`.
 -- @tparam report report
 -- @tparam table object the section, without nulls
+-- @tparam table fields those that `value.section` read of it
 -- @tparam string place
 -- @tparam table context `read(path)`: a file's text, or nil and why not;
 --   `port`: takes the place of every znode's, or nil; `is_several`: whether
 --   the service has other sources as well
 -- @treturn source
-local function new_source(report, object, place, context)
+local function new_source(report, object, fields, place, context)
+  local hosts, chroot = read_hosts(report, object.hosts, place .. ".hosts")
   local made = {
-    hosts = read_hosts(report, object.hosts, place .. ".hosts"),
-    path = read_path(report, object.path, place .. ".path"),
+    hosts = hosts,
+    path = read_path(report, object.path, place .. ".path", chroot),
     auth = read_auth(report, object.auth, place .. ".auth", context.read),
     decode = read_decode(report, object.decode, place .. ".decode"),
     pause = read_pause(report, object, place),
-    create_path = value.boolean(report, object.create_path,
-      place .. ".create_path", false),
+    create_path = fields.create_path,
     filters = read_filters(report, object, place),
   }
   made.decode.port = context.port
@@ -209,26 +245,13 @@ local function new_source(report, object, place, context)
   return made
 end
 
-local METHODS = {zookeeper = true, zookeeper_poll = true, base = true}
-local KNOWN = '"zookeeper", "zookeeper_poll" or "base"'
-
-local function read_method(report, one, place)
-  if schema.METHODS[one] then
-    value.wrong(report, place, "%s is not supported; %s", value.shown(one),
-      schema.METHODS[one])
-    return nil
-  end
-  return value.word(report, one, place,
-    function(word) return METHODS[word] end, KNOWN)
-end
-
 -- Returns no source for the method `base`.
 local function read_source(report, section, place, context)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.DISCOVERY)
-  local method = read_method(report, object.method, place .. ".method")
+  local fields, object = value.section(report, section, place,
+    schema.DISCOVERY)
+  local method = fields.method
   if method and method ~= "base" then
-    return new_source(report, object, place, context)
+    return new_source(report, object, fields, place, context)
   elseif method and context.is_several then
     value.wrong(report, place .. ".method", '"base" has no instances; use ' ..
       "`default_servers` of the service")
@@ -269,10 +292,8 @@ local function read_order(report, list, place, watchers)
 end
 
 local function read_resolver(report, section, place, watchers)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.RESOLVER)
-  local method = value.word(report, object.method, place .. ".method",
-    instance_list.has_resolver, '"union" or "sequential"')
+  local fields, object = value.section(report, section, place, schema.RESOLVER)
+  local method = fields.method
   if method ~= "sequential" then
     return method, sorted_names(watchers)
   end

@@ -51,9 +51,7 @@ local function add(report, objects, name, path, read)
 end
 
 local function names_in(report, path, list)
-  if path == nil or not value.string(report, path, "service_conf_dir", ".",
-    "the path of a directory")
-  then
+  if not path then
     return {}
   end
   local names, why = list(path)
@@ -67,7 +65,7 @@ end
 -- is the directory's.
 -- @tparam report report
 -- @tparam table objects the value of each service by its name; added to
--- @param path     of the directory; nil: there is none
+-- @tparam ?string path of the directory; nil: there is none
 -- @tparam table edges as of `config.parse`
 -- @treturn {[string]=string} the paths of the files by the services' names
 local function merge_directory(report, objects, path, edges)
@@ -114,43 +112,22 @@ end
 -- @treturn table the fields of a configuration that come from it, and
 --   `use_nerve_weights` and `bind_address` of services that do not say
 local function read_haproxy(report, section, place)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.HAPROXY)
-  local path = object.state_file_path
-  return {
-    state_file_path = path ~= nil and value.string(report, path,
-      place .. ".state_file_path", "[^/]$", "the path of a file") or nil,
-    state_file_ttl = value.number(report, object.state_file_ttl,
-      place .. ".state_file_ttl", {low = 1, high = 1e9, default = 86400}),
-    use_nerve_weights = value.boolean(report, object.use_nerve_weights,
-      place .. ".use_nerve_weights", false),
-    bind_address = value.string(report,
-      value.either(object.bind_address, "localhost"),
-      place .. ".bind_address", "^%S+$", "an address to listen on"),
-    lines = {
-      global = value.lines(report, object.global, place .. ".global"),
-      defaults = value.lines(report, object.defaults, place .. ".defaults"),
-      shared_frontend = object.shared_frontend ~= nil and
-        value.lines(report, object.shared_frontend,
-          place .. ".shared_frontend") or nil,
-    },
-    extra_sections = read_sections(report, object.extra_sections,
-      place .. ".extra_sections"),
+  local made, object = value.section(report, section, place, schema.HAPROXY)
+  made.lines = {
+    global = made.global, defaults = made.defaults,
+    shared_frontend = object.shared_frontend and made.shared_frontend,
   }
+  made.global, made.defaults, made.shared_frontend = nil, nil, nil
+  made.extra_sections = read_sections(report, object.extra_sections,
+    place .. ".extra_sections")
+  return made
 end
 
--- Reads the section `file_output` of the whole file.
--- @tparam report report
--- @param section its value
--- @treturn ?string the directory; nil where no files are wanted
+-- Returns the directory of the services' files; nil if no files are wanted.
 local function read_output(report, section)
-  if section == nil then
-    return nil
-  end
-  local object = value.object(report, section, "file_output")
-  value.keys(report, object, "file_output", schema.FILE_OUTPUT)
-  return value.string(report, object.output_directory,
-    "file_output.output_directory", "^.", "the path of a directory")
+  local fields = section ~= nil and value.section(report, section,
+    "file_output", schema.FILE_OUTPUT)
+  return fields and fields.output_directory or nil
 end
 
 --- What the agent does.
@@ -168,9 +145,9 @@ end
 --   each, `shared_frontend`, the same or nil
 -- @tfield {section,...} extra_sections of haproxy.cfg, sorted by title
 
-local function not_needed_line(report)
+local function ignored_line(report)
   local places = {}
-  for place in pairs(report.not_needed) do
+  for place in pairs(report.ignored) do
     places[#places + 1] = place
   end
   if #places == 0 then
@@ -181,34 +158,29 @@ local function not_needed_line(report)
     "are ignored: " .. table.concat(places, ", "))
 end
 
-local function read_services(report, top, made, edges)
+local function read_services(report, top, fields, made, edges)
   local objects = value.object(report, top.services, "services")
   return services.read(report, objects, {
-    files = merge_directory(report, objects, top.service_conf_dir, edges),
+    files = merge_directory(report, objects, fields.service_conf_dir, edges),
     resolve = edges.resolve,
     read = edges.read,
     environment = edges.environment,
     machine = edges.machine,
-    guard = services.guard(report, top.guard, schema.GUARD, "guard",
-      services.GUARD),
+    guard = services.guard(report, top.guard, schema.GUARD, "guard"),
     use_nerve_weights = made.use_nerve_weights,
     bind_address = made.bind_address,
   })
 end
 
 local function read_top(report, whole, edges)
-  local top = value.object(report, whole, "the file")
-  value.keys(report, top, "", schema.TOP)
+  local fields, top = value.section(report, whole, "", schema.TOP)
   local made = read_haproxy(report, top.haproxy, "haproxy")
-  made.session_timeout = value.number(report, top.session_timeout,
-    "session_timeout", {low = 1, high = 3600, default = 10})
-  made.resync_interval = value.number(report, top.resync_interval,
-    "resync_interval", {low = 1, high = 86400, default = 600})
-  made.lockdown = value.boolean(report, top.lockdown, "lockdown", false)
-  made.runtime_changes = value.boolean(report, top.runtime_changes,
-    "runtime_changes", false)
+  made.session_timeout = fields.session_timeout
+  made.resync_interval = fields.resync_interval
+  made.lockdown = fields.lockdown
+  made.runtime_changes = fields.runtime_changes
   made.output_directory = read_output(report, top.file_output)
-  made.services = read_services(report, top, made, edges)
+  made.services = read_services(report, top, fields, made, edges)
   return made
 end
 
@@ -233,7 +205,7 @@ function config.parse(all, edges)
   if #report.errors > 0 then
     return nil, report.errors
   end
-  not_needed_line(report)
+  ignored_line(report)
   return made, report.warnings
 end
 

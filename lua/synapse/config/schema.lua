@@ -1,61 +1,180 @@
---- What becomes of each key of a synapse.conf.json.
+--- Every key of a synapse.conf.json, once.
 --
--- Four fates: *used*; *differs*, used in another way than airbnb's synapse
--- does; *not needed*, because the agent lives inside HAProxy and never reloads
--- it; *refused*, because leaving it out would send traffic where it must not
--- go. Any other key is unknown. The table in lua/README.md tells the same.
+-- The reader (`value.section`), "did you mean", and the tables of
+-- lua/README.md come from here, so a new key is one row. A row of a type that
+-- `value.section` reads needs no other code to be read and checked.
 --
--- Pure data, but for `schema.sort` and `schema.nearest`.
+-- A key of airbnb's synapse is supported; supported differently; ignored,
+-- because the agent lives inside HAProxy and never reloads it; or rejected,
+-- because traffic would go where it must not. Any other key is unknown.
+--
+-- Pure data, but for `schema.sort`, `schema.nearest` and `schema.markdown`.
 --
 -- @module synapse.config.schema
 
 local schema = {}
 
-local function set(words)
-  local found = {}
-  for word in (words or ""):gmatch("%S+") do
-    found[word] = true
+local SUPPORTED, DIFFERS = "supported", "supported differently"
+local IGNORED, REJECTED = "ignored", "rejected"
+
+--- A key.
+-- @table row
+-- @tfield string key      one, or several of the same fate with one text
+-- @tfield ?string fate    "supported" if it is left out
+-- @tfield ?string type    "boolean", "number", "seconds", "integer", "string",
+--   "word" and "lines" are read by `value.section`; others by their own code
+-- @tfield ?number low     of a number
+-- @tfield ?number high    of a number
+-- @tfield ?string pattern of a string
+-- @tfield ?string what    a string or a word is, for messages
+-- @tfield ?{string,...} words of a word
+-- @tfield ?{[string]=string} rejected what to do instead of other words
+-- @tfield default         what holds when the key is left out
+-- @tfield ?string shown   the default, for people, where it is no constant
+-- @tfield ?boolean required
+-- @tfield ?boolean ours   not in airbnb's synapse
+-- @tfield string text     what it does, or what to do instead, for people
+
+--- The keys of one object.
+-- @table section
+-- @tfield string place of the object: "haproxy", "services.*"; "" is the file
+-- @tfield {row,...} rows in the order in which people read them
+-- @tfield {[string]=row} by_key
+
+-- The sections in the order in which people read them.
+local SECTIONS = {}
+
+local function section(place, rows)
+  local made = {place = place, rows = rows, by_key = {}}
+  for _, row in ipairs(rows) do
+    row.fate = row.fate or SUPPORTED
+    for key in row.key:gmatch("%S+") do
+      made.by_key[key] = row
+    end
   end
-  return found
+  SECTIONS[#SECTIONS + 1] = made
+  return made
 end
 
--- The keys of the objects at a place; `refused` says what to do instead.
-local function fates(place, of)
+schema.TOP = section("", {
+  {key = "services", type = "object", shown = "`{}`",
+    text = "the services by name"},
+  {key = "service_conf_dir", type = "string", pattern = ".",
+    what = "the path of a directory",
+    text = "a directory with a `<service>.json` for each service. They take " ..
+      "the place of those in `services`. A `*.yaml` there is an error"},
+  {key = "haproxy", type = "object", text = "below"},
+  {key = "file_output", type = "object", text = "below"},
+  {key = "guard", type = "object", ours = true,
+    text = "below; for services that have no `guard` of their own"},
+  {key = "lockdown", type = "boolean", default = false, ours = true,
+    text = "the worker can start no process any more (seccomp): execve, " ..
+      "execveat, fork, vfork and clone fail, except for threads. Rejected " ..
+      "together with HAProxy's `external-check`"},
+  {key = "session_timeout", type = "seconds", low = 1, high = 3600,
+    default = 10, ours = true,
+    text = "asked of ZooKeeper, which may change it; the log has the result"},
+  {key = "resync_interval", type = "seconds", low = 1, high = 86400,
+    default = 600, ours = true,
+    text = "each list of instances is read again this often, whatever its " ..
+      "watch says: a server drops a watch without a word if the agent may " ..
+      "not read the path when it fires"},
+  {key = "runtime_changes", type = "boolean", default = false, ours = true,
+    text = "the [commands](../haproxy/STATUS.md#on-the-stats-socket) that " ..
+      "change what the agent does exist. HAProxy 2.6 does not report the " ..
+      "level of a stats socket, so every stats socket can use them"},
+  {key = "statsd", fate = IGNORED, text = "nothing is sent"},
+})
+
+schema.HAPROXY = section("haproxy", {
+  {key = "state_file_path", fate = DIFFERS, type = "string", pattern = "[^/]$",
+    what = "the path of a file",
+    text = "the [snapshot](#the-snapshot), in a format of its own. " ..
+      "HAProxy's user must be able to write to its directory. Without it " ..
+      "HAProxy starts with empty backends"},
+  {key = "state_file_ttl", fate = DIFFERS, type = "seconds", low = 1,
+    high = 1e9, default = 86400,
+    text = "an older snapshot is used, with a warning, until ZooKeeper has " ..
+      "answered; instances that only the snapshot has go then"},
+  {key = "use_nerve_weights", type = "boolean", default = false,
+    text = "for services that do not set it themselves"},
+  {key = "global defaults", type = "lines",
+    text = "of [the haproxy.cfg that is made]" ..
+      "(../haproxy/README.md#a-haproxycfg-from-a-synapseconfjson)"},
+  {key = "extra_sections", type = "object",
+    text = "lists of lines by title, sorted here. " ..
+      "`listen NAME ADDRESS:PORT` gets a `bind` line"},
+  {key = "shared_frontend", type = "lines",
+    text = "of a frontend to which the services add theirs"},
+  {key = "bind_address", type = "string", pattern = "^%S+$",
+    what = "an address to listen on", default = "localhost",
+    text = "for services that do not set it themselves"},
+  {key = "do_writes do_socket do_reloads do_checks config_file_path " ..
+      "candidate_config_file_path check_command reload_command " ..
+      "restart_interval restart_jitter", fate = IGNORED,
+    text = "nothing is written or reloaded"},
+  {key = "socket_file_path", fate = IGNORED,
+    text = "the agent has a socket of its own"},
+  {key = "server_order_seed max_server_id", fate = IGNORED,
+    text = "servers have no order or id to remember"},
+})
+
+schema.FILE_OUTPUT = section("file_output", {
+  {key = "output_directory", type = "string", pattern = "^.",
+    what = "the path of a directory", required = true,
+    text = "a directory that HAProxy's user can write to, see " ..
+      "[files](#files-of-the-services)"},
+})
+
+local function guard_rows()
   return {
-    place = place,
-    used = set(of.used),
-    differs = set(of.differs),
-    not_needed = set(of.not_needed),
-    refused = of.refused or {},
+    {key = "window", type = "seconds", low = 0.1, high = 3600, default = 10,
+      ours = true, text = "removals within it count together, see " ..
+        "[the guard](#what-it-does)"},
+    {key = "share", type = "number", low = 0, high = 1, default = 0.5,
+      ours = true, text = "a service may lose this share of its instances " ..
+        "at once; 1: all"},
+    {key = "hold", type = "seconds", low = 0, high = 86400, default = 60,
+      ours = true, text = "how long an instance is retained at most; 0: no " ..
+        "guard"},
   }
 end
 
-schema.TOP = fates("", {
-  used = [[services service_conf_dir haproxy file_output guard lockdown
-    session_timeout resync_interval runtime_changes]],
-  not_needed = "statsd",
+schema.GUARD = section("guard", guard_rows())
+
+schema.SERVICE = section("services.*", {
+  {key = "discovery", type = "object", required = true, text = "below"},
+  {key = "discovery_multi", type = "object",
+    text = "[several sources](#several-sources)"},
+  {key = "haproxy", type = "object", text = "below"},
+  {key = "guard", type = "object", ours = true, text = "as `guard`"},
+  {key = "file_output", type = "object", text = "below"},
+  {key = "default_servers", type = "list", shown = "`[]`",
+    text = "`{host, port, name, weight, haproxy_server_options}`, used " ..
+      "while ZooKeeper has no instance. Names such as `localhost` are " ..
+      "resolved at load"},
+  {key = "keep_default_servers", type = "boolean", default = false,
+    text = "the default servers serve beside the instances of ZooKeeper"},
+  {key = "use_previous_backends", type = "boolean", default = true,
+    text = "without default servers, keep the last instances when ZooKeeper " ..
+      "has none"},
+  {key = "leader_election", fate = DIFFERS, type = "boolean", default = false,
+    text = "only the registered instance with the smallest sequence. One " ..
+      "without a sequence or with weight 0 is never it (airbnb's then uses " ..
+      "none, or all)"},
+  {key = "max_instances", type = "integer", low = 1, high = 100000,
+    default = 1000, ours = true,
+    text = "of one path; beyond it those that serve stay and newcomers are " ..
+      "rejected"},
+  {key = "backend_port_override", fate = DIFFERS, type = "integer",
+    low = 1, high = 65535,
+    text = "the port of every instance in ZooKeeper; default servers keep " ..
+      "theirs"},
+  {key = "load_test_concurrency", fate = IGNORED, text = "of no use here"},
 })
 
-schema.HAPROXY = fates("haproxy", {
-  used = [[use_nerve_weights global defaults extra_sections shared_frontend
-    bind_address]],
-  differs = "state_file_path state_file_ttl",
-  not_needed = [[do_writes do_socket do_reloads do_checks config_file_path
-    candidate_config_file_path socket_file_path check_command reload_command
-    restart_interval restart_jitter server_order_seed
-    max_server_id]],
-})
-
-schema.SERVICE = fates("services.*", {
-  used = [[discovery discovery_multi haproxy default_servers
-    keep_default_servers use_previous_backends guard max_instances
-    file_output prefer subset]],
-  differs = "leader_election backend_port_override",
-  not_needed = "load_test_concurrency",
-})
-
--- The methods of airbnb's synapse that are refused, and what to do instead.
-schema.METHODS = {
+-- The methods of airbnb's synapse that are rejected, and what to do instead.
+local METHODS = {
   dns = "list the servers in `default_servers`",
   docker = "register the containers with nerve",
   ec2tag = "register the machines with nerve",
@@ -65,80 +184,156 @@ schema.METHODS = {
   multi = "put the sources into `discovery_multi`",
 }
 
--- Those from `servers` on belong to the methods that are refused.
-schema.DISCOVERY = fates("services.*.discovery", {
-  used = [[method hosts path decode label_filter label_filters create_path
-    auth]],
-  differs = "discovery_jitter polling_interval_sec",
-  not_needed = [[use_path_encoding retry_policy generator_config_path servers
-    nameserver check_interval image_name container_port tag_name tag_value
-    aws_access_key_id aws_secret_access_key aws_region marathon_api_url
-    marathon_api_path application_name port_index]],
+schema.DISCOVERY = section("services.*.discovery", {
+  {key = "method", type = "word", words = {"zookeeper", "zookeeper_poll",
+      "base"}, rejected = METHODS, required = true,
+    text = "`base`: the default servers alone. `dns`: list the servers in " ..
+      "`default_servers`; `docker`, `ec2tag`, `marathon`, `zookeeper_dns`: " ..
+      "register them with nerve; `multi`: see `discovery_multi`"},
+  {key = "hosts", type = "list of `host:port`", required = true,
+    text = "the ensemble. An entry may hold several, with commas, and one " ..
+      "may end in a chroot (`zk1:2181,zk2:2181/apps`), which comes before " ..
+      "`path`. Services of the same hosts share a session, up to about " ..
+      "7,000 slots; for more there is another one"},
+  {key = "path", type = "path of a znode", required = true,
+    text = "the znode whose children are the instances"},
+  {key = "decode", type = "object", text = "below"},
+  {key = "label_filters label_filter", type = "list, or one of them",
+    text = "below. An instance has to pass all"},
+  {key = "create_path", type = "boolean", default = false, ours = true,
+    text = "a path that is missing is waited for with a watch, and made if " ..
+      "this is true (airbnb's always makes it)"},
+  {key = "auth", type = "object", ours = true,
+    text = "[credentials](#credentials)"},
+  {key = "discovery_jitter", fate = DIFFERS, type = "0 to 120 seconds",
+    shown = "0", text = "changes are read at most once in this time"},
+  {key = "polling_interval_sec", fate = DIFFERS,
+    type = "0 to 86,400 seconds", shown = "60",
+    text = "of `zookeeper_poll`. The path is watched all the same; changes " ..
+      "are read at most once in this time"},
+  {key = "use_path_encoding", fate = IGNORED,
+    text = "a name that carries the data is seen by itself"},
+  {key = "retry_policy", fate = IGNORED,
+    text = "with all its keys: a session tries again by itself"},
+  {key = "generator_config_path", fate = IGNORED,
+    text = "nothing is configured by znodes"},
+  {key = "servers nameserver check_interval image_name container_port " ..
+      "tag_name tag_value aws_access_key_id aws_secret_access_key " ..
+      "aws_region marathon_api_url marathon_api_path application_name " ..
+      "port_index", fate = IGNORED, text = "of methods that are rejected"},
 })
 
-schema.DECODE = fates("services.*.discovery.decode", {
-  used = "method endpoint_name",
+schema.LABEL_FILTER = section("services.*.discovery.label_filters[]", {
+  {key = "label", type = "string", pattern = "", what = "the name of a label",
+    required = true, text = "the name of the label"},
+  {key = "value", type = "string, number or boolean", required = true,
+    text = "what the label is compared with"},
+  {key = "condition", type = "word", words = {"equals", "not-equals"},
+    required = true, text = "a label that is not there equals nothing"},
 })
 
-schema.AUTH = fates("services.*.discovery.auth", {
-  used = "user password password_file",
+schema.DECODE = section("services.*.discovery.decode", {
+  {key = "method", type = "word", words = {"nerve", "serverset", "go-nerve",
+      "curator"}, default = "nerve",
+    text = "[whose znodes](#the-znode) they are"},
+  {key = "endpoint_name", type = "string", pattern = ".",
+    what = "the name of an endpoint",
+    text = "of `serverset`: that one of the `additionalEndpoints`"},
 })
 
-schema.MULTI = fates("services.*.discovery_multi", {
-  used = "watchers resolver",
+schema.AUTH = section("services.*.discovery.auth", {
+  {key = "user", type = "string", pattern = "^[^:%c]+$",
+    what = "the name of a user, without a colon", required = true, ours = true,
+    text = "the user"},
+  {key = "password password_file", type = "string or path", ours = true,
+    shown = "one of them is required",
+    text = "the password, or the path of a file that holds it"},
 })
 
-schema.RESOLVER = fates("services.*.discovery_multi.resolver", {
-  used = "method sequential_order",
-  not_needed = "s3_polling_interval_seconds",
-  refused = {s3_url = "is not supported; the order of a `sequential` " ..
-    "resolver says which watcher is used"},
+schema.MULTI = section("services.*.discovery_multi", {
+  {key = "watchers", type = "object", shown = "`{}`",
+    text = "more `discovery` objects by name. `discovery` itself is `primary`"},
+  {key = "resolver", type = "object", required = true, text = "below"},
 })
 
-schema.SERVICE_HAPROXY = fates("services.*.haproxy", {
-  used = [[backend_name use_nerve_weights disabled port bind_address
-    bind_options frontend backend shared_frontend slots]],
-  differs = [[server_options listen cookie_value_method
-    server_port_override]],
-  not_needed = "backend_order",
+schema.RESOLVER = section("services.*.discovery_multi.resolver", {
+  {key = "method", type = "word", words = {"union", "sequential"},
+    required = true, text = "see [several sources](#several-sources)"},
+  {key = "sequential_order", type = "list",
+    text = "of `sequential`: every watcher's name, once"},
+  {key = "s3_url", fate = REJECTED,
+    text = "is not supported; the order of a `sequential` resolver says " ..
+      "which watcher is used"},
+  {key = "s3_polling_interval_seconds", fate = IGNORED,
+    text = "of a method that is rejected"},
 })
 
-schema.FILE_OUTPUT = fates("file_output", {used = "output_directory"})
-schema.SERVICE_FILE_OUTPUT = fates("services.*.file_output",
-  {used = "disabled"})
+schema.SERVICE_HAPROXY = section("services.*.haproxy", {
+  {key = "backend_name", type = "string", pattern = "^[%w_.:-]+$",
+    what = "the name of a backend ([A-Za-z0-9_.:-])",
+    shown = "the service's name",
+    text = "the backend to fill; one service each"},
+  {key = "slots", type = "integer", low = 1, high = 10000, default = 16,
+    ours = true, text = "of the backend that is made"},
+  {key = "server_options", fate = DIFFERS, type = "words of a `server` line",
+    text = "if it is set, even to `\"\"`, [slots are added](#what-it-does) " ..
+      "when they run out. `port %{port}`, `addr %{host}` and `cookie` are " ..
+      "left out: HAProxy does the same without, and cookies follow the " ..
+      "instance. Another `%{...}` is an error"},
+  {key = "use_nerve_weights", type = "boolean",
+    shown = "that of `haproxy`", text = "apply the weights of the znodes"},
+  {key = "disabled", type = "boolean", default = false,
+    text = "leave the service out"},
+  {key = "port", type = "port, or a range in a string",
+    text = "of the frontend that is made. Without it there is no frontend; " ..
+      "with `null`, `bind_address` says it all"},
+  {key = "bind_address bind_options", type = "strings",
+    text = "of the frontend's `bind` line"},
+  {key = "frontend backend shared_frontend", type = "lines",
+    text = "of these sections"},
+  {key = "listen", fate = DIFFERS, type = "lines",
+    text = "HAProxy is asked which of them belong in the frontend and which " ..
+      "in the backend, not a list of keywords"},
+  {key = "cookie_value_method", fate = DIFFERS,
+    text = "cookies are HAProxy's dynamic ones"},
+  {key = "server_port_override", fate = DIFFERS,
+    text = "an older name of `backend_port_override`"},
+  {key = "backend_order", fate = IGNORED,
+    text = "an instance's slot comes from its address"},
+})
 
-schema.GUARD = fates("guard", {used = "window share hold"})
-schema.SERVICE_GUARD = fates("services.*.guard", {used = "window share hold"})
+schema.SERVICE_GUARD = section("services.*.guard", guard_rows())
 
-schema.PREFER = fates("services.*.prefer", {used = "label value least"})
-schema.SUBSET = fates("services.*.subset",
-  {used = "size least machine machines"})
+schema.SERVICE_FILE_OUTPUT = section("services.*.file_output", {
+  {key = "disabled", type = "boolean", default = false,
+    text = "no file for this service"},
+})
 
--- A refused key that asks for nothing does no harm.
+-- A rejected key that asks for nothing does no harm.
 local function asks_for_nothing(value)
   return value == false or type(value) == "table" and next(value) == nil
 end
 
 --- Sorts the keys of one object by their fate.
 -- @tparam table object without nulls
--- @tparam table of     one of the tables above
--- @treturn table `not_needed` and `unknown`: sorted lists of keys; `refused`:
+-- @tparam section of   one of the sections above
+-- @treturn table `ignored` and `unknown`: sorted lists of keys; `rejected`:
 --   a sorted list of `{key, why}`
 function schema.sort(object, of)
-  local sorted = {not_needed = {}, unknown = {}, refused = {}}
+  local sorted = {ignored = {}, unknown = {}, rejected = {}}
   local names = {}
   for name in pairs(object) do
     names[#names + 1] = tostring(name)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    local why = of.refused[name]
-    if why and not asks_for_nothing(object[name]) then
-      table.insert(sorted.refused, {name, why})
-    elseif why or of.not_needed[name] then
-      table.insert(sorted.not_needed, name)
-    elseif not of.used[name] and not of.differs[name] then
+    local row = of.by_key[name]
+    if not row then
       table.insert(sorted.unknown, name)
+    elseif row.fate == REJECTED and not asks_for_nothing(object[name]) then
+      table.insert(sorted.rejected, {name, row.text})
+    elseif row.fate == REJECTED or row.fate == IGNORED then
+      table.insert(sorted.ignored, name)
     end
   end
   return sorted
@@ -164,7 +359,7 @@ end
 -- the next one, to make one word of the other.
 -- @tparam string a
 -- @tparam string b
--- @treturn integer at least 64 where one of them is longer than that
+-- @treturn integer at least 64 if one of them is longer than that
 function schema.distance(a, b)
   if #a > LETTERS_MAX or #b > LETTERS_MAX then
     return LETTERS_MAX
@@ -182,23 +377,69 @@ function schema.distance(a, b)
   return rows[#a][#b]
 end
 
---- Finds the word that is meant: at most a third of its letters are wrong, but
--- for the shortest words one.
+--- Finds the key that is meant by one that is unknown: at most a third of its
+-- letters are wrong, but for the shortest words one.
 -- @tparam string word
--- @tparam {[string]=boolean,...} sets of words, the keys of tables
+-- @tparam section of
 -- @treturn ?string
-function schema.nearest(word, sets)
+function schema.nearest(word, of)
   local best, found = math.max(1, #word // 3) + 1, nil
-  for _, words in ipairs(sets) do
-    for other in pairs(words) do
-      local distance = math.abs(#word - #other) <= best and
-        schema.distance(word, other) or LETTERS_MAX
-      if distance < best or distance == best and found and other < found then
-        best, found = distance, other
-      end
+  for other, row in pairs(of.by_key) do
+    local distance = LETTERS_MAX
+    if (row.fate == SUPPORTED or row.fate == DIFFERS) and
+      math.abs(#word - #other) <= best
+    then
+      distance = schema.distance(word, other)
+    end
+    if distance < best or distance == best and found and other < found then
+      best, found = distance, other
     end
   end
   return found
+end
+
+local function quoted(words)
+  return "`" .. words:gsub("%s+", "`, `") .. "`"
+end
+
+local function type_of(row)
+  if row.fate == IGNORED or row.fate == REJECTED or not row.type then
+    return ""
+  elseif row.words then
+    return quoted(table.concat(row.words, " "))
+  elseif row.low then
+    return string.format("%s, %.14g to %.14g", row.type, row.low, row.high)
+  end
+  return row.type == "lines" and "list of lines" or row.type
+end
+
+local function default_of(row)
+  if row.shown or row.required then
+    return row.shown or "required"
+  elseif row.default ~= nil then
+    return "`" .. tostring(row.default) .. "`"
+  end
+  return row.type == "lines" and "`[]`" or ""
+end
+
+--- Returns the tables of lua/README.md, one for each object.
+-- @treturn string
+function schema.markdown()
+  local lines = {}
+  for _, of in ipairs(SECTIONS) do
+    table.move({
+      of.place == "" and "The file:" or "`" .. of.place .. "`:", "",
+      "| key | type | default | fate | meaning, or what to do instead |",
+      "|---|---|---|---|---|",
+    }, 1, 4, #lines + 1, lines)
+    for _, row in ipairs(of.rows) do
+      lines[#lines + 1] = string.format("| %s | %s | %s | %s | %s%s |",
+        quoted(row.key), type_of(row), default_of(row), row.fate,
+        row.text, row.ours and "; not in airbnb's" or "")
+    end
+    lines[#lines + 1] = ""
+  end
+  return table.concat(lines, "\n")
 end
 
 return schema

@@ -42,58 +42,28 @@ local service = {}
 -- @tfield table lines    of haproxy.cfg: `frontend`, `backend`, `listen`,
 --   `shared_frontend`, each a `{line,...}`
 
---- What holds where nothing is said; times in seconds.
-service.GUARD = {window = 10, share = 0.5, hold = 60}
-
 --- Reads the `guard` section of all services, or of one.
 -- @tparam report report
--- @param section  its value
--- @tparam table fates of its keys, from `synapse.config.schema`
+-- @param given its value
+-- @tparam section of its keys, from `synapse.config.schema`
 -- @tparam string place
--- @tparam settings default what holds for keys that are left out
+-- @tparam ?settings defaults what holds for keys that are left out
 -- @treturn settings see `synapse.service.guard`
-function service.guard(report, section, fates, place, default)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, fates)
-  local function number(key, low, high)
-    return value.number(report, object[key], place .. "." .. key,
-      {low = low, high = high, default = default[key]})
-  end
-  return {
-    window = number("window", 0.1, 3600),
-    share = number("share", 0, 1),
-    hold = number("hold", 0, 86400),
-  }
+function service.guard(report, given, of, place, defaults)
+  return (value.section(report, given, place, of, defaults))
 end
 
--- Reads the section `file_output` of a service.
--- @tparam report report
--- @param section its value
--- @tparam string place
--- @tparam string name of the service
--- @treturn boolean whether it gets a file
-local function wants_file(report, section, place, name)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.SERVICE_FILE_OUTPUT)
-  local disabled = value.boolean(report, object.disabled,
-    place .. ".disabled", false)
-  if not disabled and (name:find("[/%c]") or name:find("^%.") or #name > 240)
+-- Tells whether a service gets a file.
+local function wants_file(report, given, place, name)
+  local fields = value.section(report, given, place, schema.SERVICE_FILE_OUTPUT)
+  if not fields.disabled and (name:find("[/%c]") or name:find("^%.") or
+    #name > 240)
   then
     value.warn(report, place, "%s.json is no name of a file, so there is none",
       name)
     return false
   end
-  return not disabled
-end
-
--- The lines of haproxy.cfg.
-local function read_lines(report, object, place)
-  local made = {}
-  for _, name in ipairs({"frontend", "backend", "listen", "shared_frontend"})
-  do
-    made[name] = value.lines(report, object[name], place .. "." .. name)
-  end
-  return made
+  return not fields.disabled
 end
 
 local NAME = "^[%w_.:-]+$"
@@ -122,22 +92,20 @@ end
 --   `bind_address`
 -- @treturn table the fields of a service that come from it
 local function read_backend(report, section, place, defaults)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.SERVICE_HAPROXY)
+  local fields, object = value.section(report, section, place,
+    schema.SERVICE_HAPROXY, {backend_name = defaults.name,
+      use_nerve_weights = defaults.use_nerve_weights})
   local made = server_options.read(report, object.server_options,
     place .. ".server_options")
-  made.disabled = value.boolean(report, object.disabled, place .. ".disabled",
-    false)
-  made.backend = value.string(report,
-    value.either(object.backend_name, defaults.name), place .. ".backend_name",
-    NAME, "the name of a backend ([A-Za-z0-9_.:-])")
-  made.use_nerve_weights = value.boolean(report, object.use_nerve_weights,
-    place .. ".use_nerve_weights", defaults.use_nerve_weights)
-  made.slots = value.number(report, object.slots, place .. ".slots",
-    {integer = true, low = 1, high = 10000, default = 16})
+  made.backend = fields.backend_name
+  made.disabled, made.slots = fields.disabled, fields.slots
+  made.use_nerve_weights = fields.use_nerve_weights
   made.bind = bind.read(report, object, port_of(section), place,
     defaults.bind_address)
-  made.lines = read_lines(report, object, place)
+  made.lines = {
+    frontend = fields.frontend, backend = fields.backend,
+    listen = fields.listen, shared_frontend = fields.shared_frontend,
+  }
   check_name(report, made, defaults.name, place:match("^(.*)%."))
   return made
 end
@@ -148,19 +116,15 @@ local function merge(made, part)
   end
 end
 
--- Two keys, of which the second is an older name.
-local function read_port(report, object, haproxy, place)
-  local key = "backend_port_override"
-  local port = object[key]
-  if port == nil and value.is_object(haproxy) then
-    key = "haproxy.server_port_override"
-    port = value.without_nulls(haproxy).server_port_override
+-- `server_port_override` is an older name of `backend_port_override`.
+local function read_port(report, port, haproxy, place)
+  if port ~= nil or not value.is_object(haproxy) then
+    return port
   end
-  if type(port) == "string" and port:find("^%d+$") then
-    port = tonumber(port)
-  end
-  return value.number(report, port, place .. "." .. key,
-    {integer = true, low = 1, high = 65535})
+  local row = schema.SERVICE.by_key.backend_port_override
+  return value.number(report, value.without_nulls(haproxy).server_port_override,
+    place .. ".haproxy.server_port_override",
+    {integer = true, low = row.low, high = row.high})
 end
 
 -- Without a source nothing was ever read: there is nothing to go back to.
@@ -175,26 +139,20 @@ end
 local function read_one(report, name, section, context)
   local file = context.files[name]
   local place = (file and file .. ": " or "") .. "services." .. name
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.SERVICE)
+  local fields, object = value.section(report, section, place, schema.SERVICE)
   local made = {
     name = name,
     place = place,
     default_servers = default_servers.read(report, object.default_servers,
       place .. ".default_servers", context.resolve),
-    keep_default_servers = value.boolean(report,
-      object.keep_default_servers, place .. ".keep_default_servers", false),
-    use_previous_backends = value.boolean(report,
-      object.use_previous_backends, place .. ".use_previous_backends", true),
-    leader_election = value.boolean(report, object.leader_election,
-      place .. ".leader_election", false),
+    keep_default_servers = fields.keep_default_servers,
+    use_previous_backends = fields.use_previous_backends,
+    leader_election = fields.leader_election,
+    max_instances = fields.max_instances,
     has_file = wants_file(report, object.file_output,
       place .. ".file_output", name),
     guard = service.guard(report, object.guard, schema.SERVICE_GUARD,
       place .. ".guard", context.guard),
-    max_instances = value.number(report, object.max_instances,
-      place .. ".max_instances",
-      {integer = true, low = 1, high = 100000, default = 1000}),
   }
   merge(made, read_backend(report, object.haproxy, place .. ".haproxy", {
     name = name, use_nerve_weights = context.use_nerve_weights,
@@ -202,7 +160,8 @@ local function read_one(report, name, section, context)
   }))
   merge(made, discovery.read(report, object, place, {
     read = context.read,
-    port = read_port(report, object, object.haproxy, place),
+    port = read_port(report, fields.backend_port_override, object.haproxy,
+      place),
   }))
   if #made.sources == 0 then
     without_sources(report, made)

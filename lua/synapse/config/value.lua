@@ -12,28 +12,14 @@
 -- @module synapse.config.value
 
 local cjson = require("cjson.safe")
+local json = require("synapse.config.json")
 local schema = require("synapse.config.schema")
 
 local value = {}
 
-local decoder = cjson.new()
-decoder.decode_invalid_numbers(false)
-decoder.decode_max_depth(32)
-
 local function line_of(all, at)
   local _, lines = all:sub(1, at - 1):gsub("\n", "")
   return lines + 1
-end
-
--- cjson counts characters; people count lines.
-local function syntax_error(all, message)
-  local what, at = message:match("^(.*) at character (%d+)$")
-  if not at then
-    return message
-  end
-  local before = all:sub(1, tonumber(at) - 1)
-  return string.format("line %d, column %d: %s", line_of(all, tonumber(at)),
-    #before:match("[^\n]*$") + 1, what)
 end
 
 -- JSON's first letter is one of these, in any file that a program writes.
@@ -41,7 +27,7 @@ local function is_yaml(all)
   return all:find("%S") ~= nil and all:find("^%s*[%[{]") == nil
 end
 
---- Reads a value.
+--- Reads a text.
 -- @tparam string all
 -- @return its value; JSON's null is `cjson.null`
 -- @treturn[2] nil
@@ -52,11 +38,11 @@ function value.decode(all)
     return nil, string.format("line %d: ERB is not expanded; write what " ..
       "`%s` stands for", line_of(all, tag), all:match("[^\n]-%%>", tag) or "<%")
   end
-  local made, message = decoder.decode(all)
+  local made, message = json.decode(all)
   if made ~= nil then
     return made
   end
-  return nil, syntax_error(all, message) .. (is_yaml(all) and
+  return nil, message .. (is_yaml(all) and
     " (the file must be JSON; YAML is not read)" or "")
 end
 
@@ -64,12 +50,12 @@ end
 -- @table report
 -- @tfield {string,...} errors
 -- @tfield {string,...} warnings
--- @tfield {[string]=boolean} not_needed the places of keys without a use here
+-- @tfield {[string]=boolean} ignored the places of keys without a use here
 
 --- Returns an empty report.
 -- @treturn report
 function value.report()
-  return {errors = {}, warnings = {}, not_needed = {}}
+  return {errors = {}, warnings = {}, ignored = {}}
 end
 
 --- Reports a mistake.
@@ -185,29 +171,31 @@ function value.lines(report, one, place)
   return lines
 end
 
-local function unknown(report, place, key, fates)
-  local meant = schema.nearest(key, {fates.used, fates.differs})
+local function unknown(report, place, key, of)
+  local meant = schema.nearest(key, of)
   value.warn(report, place, "unknown key, ignored%s",
     meant and '; did you mean "' .. meant .. '"?' or "")
 end
 
---- Reports the keys of an object that are unknown, refused, or not needed.
+local function inside(place, key)
+  return place == "" and key or place .. "." .. key
+end
+
+--- Reports the keys of an object that are unknown, rejected, or ignored.
 -- @tparam report report
 -- @tparam table object without nulls
 -- @tparam string place of the object, "" for the whole file
--- @tparam table fates one of the tables of `synapse.config.schema`
-function value.keys(report, object, place, fates)
-  local sorted = schema.sort(object, fates)
-  local prefix = place == "" and "" or place .. "."
+-- @tparam section of  its keys, from `synapse.config.schema`
+function value.keys(report, object, place, of)
+  local sorted = schema.sort(object, of)
   for _, key in ipairs(sorted.unknown) do
-    unknown(report, prefix .. key, key, fates)
+    unknown(report, inside(place, key), key, of)
   end
-  for _, refused in ipairs(sorted.refused) do
-    value.wrong(report, prefix .. refused[1], "%s", refused[2])
+  for _, rejected in ipairs(sorted.rejected) do
+    value.wrong(report, inside(place, rejected[1]), "%s", rejected[2])
   end
-  for _, key in ipairs(sorted.not_needed) do
-    local generic = fates.place == "" and "" or fates.place .. "."
-    report.not_needed[generic .. key] = true
+  for _, key in ipairs(sorted.ignored) do
+    report.ignored[inside(of.place, key)] = true
   end
 end
 
@@ -223,14 +211,27 @@ function value.boolean(report, one, place, default)
   return one
 end
 
---- Reads a number.
+--- Returns a number, which may stand in a string: Puppet, Chef and Ansible
+-- often write "3" for 3, and airbnb's programs take it.
+-- @param one
+-- @treturn ?number nil if it is none
+function value.as_number(one)
+  if type(one) == "string" and (one:find("^%-?%d+$") or
+    one:find("^%-?%d*%.%d+$"))
+  then
+    return tonumber(one)
+  end
+  return type(one) == "number" and one or nil
+end
+
+--- Reads a number, which may stand in a string.
 -- @tparam table range `low` and `high`; `integer`; `default`
 -- @treturn ?number
 function value.number(report, one, place, range)
   if one == nil then
     return range.default
   end
-  local number = type(one) == "number" and one
+  local number = value.as_number(one)
   if number and range.integer then
     number = math.tointeger(number)
   end
@@ -268,6 +269,82 @@ function value.word(report, one, place, has, what)
     return nil
   end
   return word
+end
+
+local function one_of(words)
+  return function(word)
+    for _, each in ipairs(words) do
+      if each == word then
+        return true
+      end
+    end
+    return false
+  end
+end
+
+local function list_words(words)
+  local quoted = {}
+  for i, word in ipairs(words) do
+    quoted[i] = '"' .. word .. '"'
+  end
+  local last = table.remove(quoted)
+  return table.concat(quoted, ", ") .. " or " .. last
+end
+
+local function read_number(report, one, place, row, default)
+  return value.number(report, one, place, {low = row.low, high = row.high,
+    integer = row.type == "integer", default = default})
+end
+
+-- The types of `schema` that are read alike wherever they are.
+local READERS = {
+  number = read_number, seconds = read_number, integer = read_number,
+  boolean = function(report, one, place, _, default)
+    return value.boolean(report, one, place, default)
+  end,
+  string = function(report, one, place, row, default)
+    one = value.either(one, default)
+    if one == nil and not row.required then
+      return nil
+    end
+    return value.string(report, one, place, row.pattern, row.what)
+  end,
+  word = function(report, one, place, row, default)
+    if row.rejected and row.rejected[one] then
+      value.wrong(report, place, "%s is not supported; %s", value.shown(one),
+        row.rejected[one])
+      return nil
+    end
+    return value.word(report, value.either(one, default), place,
+      one_of(row.words), list_words(row.words))
+  end,
+  lines = function(report, one, place)
+    return value.lines(report, one, place)
+  end,
+}
+
+--- Reads an object by its keys of `synapse.config.schema`.
+-- @tparam report report
+-- @param given its value
+-- @tparam string place of the object, "" for the whole file
+-- @tparam section of  its keys
+-- @tparam ?table defaults what holds for keys that are left out, if it is not
+--   the schema that says so
+-- @treturn table the values of the keys whose type is read alike wherever it is
+-- @treturn table the object, without nulls, for the other keys
+function value.section(report, given, place, of, defaults)
+  local object = value.object(report, given, place == "" and "the file" or
+    place)
+  value.keys(report, object, place, of)
+  local fields = {}
+  for _, row in ipairs(of.rows) do
+    local read = READERS[row.type]
+    for key in read and row.key:gmatch("%S+") or function() end do
+      fields[key] = read(report, object[key], inside(place, key), row,
+        value.either((defaults or {})[key], row.default))
+    end
+  end
+  return fields, object
 end
 
 return value

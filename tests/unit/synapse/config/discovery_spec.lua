@@ -39,6 +39,26 @@ describe("a discovery", function()
     }, one)
   end)
 
+  -- Configurations that are written by programs often have the ensemble as one
+  -- connect string, and a chroot in it, as ZooKeeper's own tools take it.
+  it("takes a whole connect string, with a chroot", function()
+    for _, hosts in ipairs({
+      {"zk1:2181,zk2:2181/apps"}, {"zk2:2181", "zk1:2181/apps"},
+      {"zk1:2181/apps/", "zk2:2181/apps"}, {"zk1:2181, zk2:2181/apps"},
+    }) do
+      local one = only({hosts = hosts})
+      assert.are.same({"zk1:2181,zk2:2181", "/apps/web"}, {one.hosts, one.path})
+    end
+    assert.are.equal("/apps", only({hosts = {"zk1:2181/apps"},
+      path = "/"}).path)
+    assert.are.equal("/web", only({hosts = {"zk1:2181/"}}).path)
+  end)
+
+  it("takes an IPv6 address with a port, in brackets or not", function()
+    assert.are.equal("::1:2181,[2001:db8::1]:2182",
+      only({hosts = {"[2001:db8::1]:2182", "::1:2181"}}).hosts)
+  end)
+
   it("says how its znodes are read", function()
     local one = only({decode = {method = "serverset", endpoint_name = "http"}},
       99)

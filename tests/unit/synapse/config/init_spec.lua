@@ -226,6 +226,34 @@ describe("a configuration", function()
     assert.are.equal("127.0.0.1:8422", made.services[1].default_servers[1].key)
   end)
 
+  -- Puppet, Chef and Ansible often write numbers as strings. airbnb's synapse
+  -- takes them, so that a configuration of theirs was refused here.
+  it("takes a number that stands in a string", function()
+    local value = service({max_instances = "50", guard = {share = "0.25"},
+      haproxy = {slots = "8"}, default_servers = {
+        {host = "10.0.0.1", port = "80", weight = "5"}}})
+    value.session_timeout = "2.5"
+    local made, warnings = parse(value)
+    assert.are.same({}, warnings)
+    assert.are.equal(2.5, made.session_timeout)
+    local web = made.services[1]
+    assert.are.same({50, 0.25, 8, 5}, {web.max_instances, web.guard.share,
+      web.slots, web.default_servers[1].weight})
+  end)
+
+  -- PHP and Lua write an empty object as an empty list.
+  it("takes an empty list for an empty object", function()
+    assert.are.same({}, config.parse('{"services": [], "guard": []}',
+      {}).services)
+  end)
+
+  it("with a key that is there twice is refused", function()
+    local made, errors = config.parse('{"services": {\n "a": {}, "a": {}}}', {})
+    assert.is_nil(made)
+    assert.are.same({"line 2, column 11: duplicate object key near '\"a\"'"},
+      errors)
+  end)
+
   it("warns of unknown keys by their place", function()
     local value = service({discovery_ = {}})
     value.comment = "ours"
@@ -309,8 +337,8 @@ describe("a configuration", function()
     assert.are.same({
       "/etc/synapse.d/b.yaml: YAML is not read; replace it with b.json " ..
         "(YAML parsers read JSON too)",
-      "/etc/synapse.d/c.json: line 1, column 2: Expected object key string " ..
-        "but found T_END",
+      "/etc/synapse.d/c.json: line 1, column 2: string or '}' expected near " ..
+        "end of file",
       "/etc/synapse.d/d.yml: YAML is not read; replace it with d.json " ..
         "(YAML parsers read JSON too)",
       '/etc/synapse.d/a.json: services.a.discovery.hosts[0]: "zk1" is not ' ..

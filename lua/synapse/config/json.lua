@@ -1,0 +1,178 @@
+--- Reads the JSON of a configuration.
+--
+-- cjson takes a key twice and counts characters. Here a key that is there twice
+-- is a mistake, and a mistake has a line and a column. nerve reads its own file
+-- the same way, with the same words.
+--
+-- Pure.
+--
+-- @module synapse.config.json
+
+local cjson = require("cjson.safe")
+
+local json = {}
+
+local DEPTH_MAX = 32
+local SHOWN = 20
+
+-- Decodes the escapes of one string and the digits of one number.
+local literals = cjson.new()
+literals.decode_invalid_numbers(false)
+
+local CONSTANTS = {["true"] = true, ["false"] = false, null = cjson.null}
+
+local function skip_space(text, at)
+  return text:find("[^ \t\r\n]", at) or #text + 1
+end
+
+local function near(text, at, what)
+  local token = text:match('^"?[%w_.+-]+"?', at) or text:sub(at, at)
+  return nil, what .. " near " ..
+    (at > #text and "end of file" or "'" .. token:sub(1, SHOWN) .. "'"), at
+end
+
+-- Each reader returns the place behind what it read, and the value; or nil,
+-- what is wrong, and where.
+local read_value
+
+local function read_literal(text, at, last)
+  local decoded = literals.decode("[" .. text:sub(at, last) .. "]")
+  if not decoded then
+    return near(text, at, "invalid token")
+  end
+  return last + 1, decoded[1]
+end
+
+local function read_string(text, at)
+  local from = at + 1
+  while true do
+    local stop = text:find('["\\%c]', from)
+    if not stop then
+      return near(text, #text + 1, "'\"' expected")
+    elseif text:byte(stop) == 34 then
+      return read_literal(text, at, stop)
+    elseif text:byte(stop) ~= 92 then
+      return nil, string.format("control character 0x%x in a string",
+        text:byte(stop)), stop
+    end
+    from = stop + 2
+  end
+end
+
+local function read_list(text, at, depth)
+  local list = {}
+  at = skip_space(text, at + 1)
+  if text:sub(at, at) == "]" then
+    return at + 1, list
+  end
+  while true do
+    local after, value, wrong_at = read_value(text, at, depth)
+    if not after then
+      return nil, value, wrong_at
+    end
+    list[#list + 1] = value
+    at = skip_space(text, after)
+    if text:sub(at, at) == "]" then
+      return at + 1, list
+    elseif text:sub(at, at) ~= "," then
+      return near(text, at, "']' expected")
+    end
+    at = skip_space(text, at + 1)
+  end
+end
+
+-- Reads `"key": value` into an object.
+local function read_member(text, at, depth, object)
+  if text:sub(at, at) ~= '"' then
+    return near(text, at, "string or '}' expected")
+  end
+  local after, key, wrong_at = read_string(text, at)
+  if not after then
+    return nil, key, wrong_at
+  elseif object[key] ~= nil then
+    return near(text, at, "duplicate object key")
+  end
+  local colon = skip_space(text, after)
+  if text:sub(colon, colon) ~= ":" then
+    return near(text, colon, "':' expected")
+  end
+  local value
+  after, value, wrong_at = read_value(text, skip_space(text, colon + 1), depth)
+  if not after then
+    return nil, value, wrong_at
+  end
+  object[key] = value
+  return after
+end
+
+local function read_object(text, at, depth)
+  local object = {}
+  at = skip_space(text, at + 1)
+  if text:sub(at, at) == "}" then
+    return at + 1, object
+  end
+  while true do
+    local after, why, wrong_at = read_member(text, at, depth, object)
+    if not after then
+      return nil, why, wrong_at
+    end
+    at = skip_space(text, after)
+    if text:sub(at, at) == "}" then
+      return at + 1, object
+    elseif text:sub(at, at) ~= "," then
+      return near(text, at, "'}' expected")
+    end
+    at = skip_space(text, at + 1)
+  end
+end
+
+local READERS = {['"'] = read_string, ["["] = read_list, ["{"] = read_object}
+
+function read_value(text, at, depth)
+  if depth == DEPTH_MAX then
+    return nil, string.format("more than %d levels", DEPTH_MAX), at
+  end
+  local reader = READERS[text:sub(at, at)]
+  if reader then
+    return reader(text, at, depth + 1)
+  end
+  local word = text:match("^[%w.+-]+", at) or ""
+  if CONSTANTS[word] ~= nil then
+    return at + #word, CONSTANTS[word]
+  elseif word:find("^%-?%d") then
+    return read_literal(text, at, at + #word - 1)
+  end
+  return near(text, at, "unexpected token")
+end
+
+local function with_place(text, message, at)
+  local before = text:sub(1, at - 1)
+  local _, lines = before:gsub("\n", "")
+  return string.format("line %d, column %d: %s", lines + 1,
+    #before:match("[^\n]*$") + 1, message)
+end
+
+--- Reads a text, a list or an object.
+-- @tparam string text
+-- @treturn table its value; JSON's null is `cjson.null`
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong, with its line and column
+function json.decode(text)
+  local at = skip_space(text, 1)
+  if not text:find("^[%[{]", at) then
+    local _, message = near(text, at, "'[' or '{' expected")
+    return nil, with_place(text, message, at)
+  end
+  local after, value, wrong_at = read_value(text, at, 0)
+  if not after then
+    return nil, with_place(text, value, wrong_at)
+  end
+  after = skip_space(text, after)
+  if after <= #text then
+    local _, message = near(text, after, "end of file expected")
+    return nil, with_place(text, message, after)
+  end
+  return value
+end
+
+return json
