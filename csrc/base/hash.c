@@ -11,6 +11,16 @@ uint32_t hash_text(const char *text) {
     return hash;
 }
 
+uint32_t hash_seeded(const char *text, uint64_t seed) {
+    uint64_t hash = seed;
+
+    for (; *text; text++) {
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return (uint32_t)hash;
+}
+
 uint64_t hash_bytes(const char *bytes, size_t length) {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 

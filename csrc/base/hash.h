@@ -13,6 +13,10 @@
 /* Returns the number of <text>, in 32 bits. Pure. */
 uint32_t hash_text(const char *text);
 
+/* Returns a number of <text> that nobody can foresee who does not know <seed>:
+ * for tables of texts that others choose. Pure. */
+uint32_t hash_seeded(const char *text, uint64_t seed);
+
 /* Returns the number of the <length> bytes at <bytes>, in 64 bits. Pure. */
 uint64_t hash_bytes(const char *bytes, size_t length);
 

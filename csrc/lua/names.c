@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "csrc/base/hash.h"
 #include "csrc/lua/module.h"
@@ -118,17 +119,27 @@ static int names_difference(lua_State *L) {
  * on the Lua stack; the names are those of the Lua table. */
 struct known {
     const char **slots;
-    size_t mask; /* its size, a power of two, less one */
+    uint64_t seed; /* so that nobody can choose names that collide */
+    size_t mask;   /* its size, a power of two, less one */
     size_t count;
 };
 
 /* Returns where <name> is among <k>, or would be. */
 static const char **find(const struct known *k, const char *name) {
-    size_t i = hash_text(name) & k->mask;
+    size_t i = hash_seeded(name, k->seed) & k->mask;
 
     while (k->slots[i] && strcmp(k->slots[i], name) != 0)
         i = (i + 1) & k->mask;
     return &k->slots[i];
+}
+
+/* Without a random number an address has to do: ASLR makes it one. */
+static uint64_t new_seed(const void *address) {
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+        seed = (uint64_t)(uintptr_t)address;
+    return seed;
 }
 
 /* Takes the keys of the Lua table at <index>, which are strings. */
@@ -140,6 +151,7 @@ static struct known known_names(lua_State *L, int index) {
     while (k.mask < 2 * k.count)
         k.mask = 2 * k.mask + 1;
     k.slots = lua_newuserdata(L, (k.mask + 1) * sizeof(*k.slots));
+    k.seed = new_seed(k.slots);
     memset(k.slots, 0, (k.mask + 1) * sizeof(*k.slots));
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
         luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING, index,

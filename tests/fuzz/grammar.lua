@@ -80,7 +80,7 @@ end
 
 --- Tells whether a text is a host name.
 function grammar.is_name(text)
-  return #text <= 253 and text:find("^[a-z0-9.-]+$") ~= nil and
+  return #text <= 253 and text:find("^[a-z0-9._-]+$") ~= nil and
     text:find("%a") ~= nil and not text:find("..", 1, true)
 end
 

@@ -12,7 +12,7 @@ local default_servers = {}
 -- Samples say "localhost" here, so that names are allowed: they come from the
 -- configuration, not from ZooKeeper.
 local function is_name(host)
-  return type(host) == "string" and host:find("^[%w.-]*%a[%w.-]*$") ~= nil
+  return type(host) == "string" and host:find("^[%w._-]*%a[%w._-]*$") ~= nil
 end
 
 local function resolve_host(host, resolve)

@@ -76,9 +76,9 @@ schema.TOP = section("", {
     text = "asked of ZooKeeper, which may change it; the log has the result"},
   {key = "resync_interval", type = "seconds", low = 1, high = 86400,
     default = 600, ours = true,
-    text = "each list of instances is read again this often, whatever its " ..
-      "watch says: a server drops a watch without a word if the agent may " ..
-      "not read the path when it fires"},
+    text = "each list of instances is read again this often, and all data " ..
+      "every sixth time, whatever the watches say: a server drops a watch " ..
+      "without a word if the agent may not read the znode when it fires"},
   {key = "runtime_changes", type = "boolean", default = false, ours = true,
     text = "the [commands](../haproxy/STATUS.md#on-the-stats-socket) that " ..
       "change what the agent does exist. HAProxy 2.6 does not report the " ..

@@ -18,12 +18,14 @@ local MAX_LABEL = 63
 -- address: nothing answers there, and no znode can have it.
 hostname.NOWHERE = "240.0.0.1"
 
---- Returns a host name in lower case. The last part has a letter, so that no
--- address, however it is written, is a name.
+--- Returns a host name in lower case, without a dot at its end. The last part
+-- has a letter, so that no address, however it is written, is a name. Names of
+-- Docker Compose and others have underscores, and resolvers take them.
 -- @tparam string text
 -- @treturn ?string nil when it is none
 function hostname.canonical(text)
-  if #text > MAX_BYTES or not text:find("^[%a%d.-]+$") or
+  text = text:gsub("%.$", "")
+  if #text > MAX_BYTES or not text:find("^[%a%d._-]+$") or
     not text:find("%a[^.]*$")
   then
     return nil

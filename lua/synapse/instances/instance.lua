@@ -304,13 +304,13 @@ function instance.check(fields)
   }, problems
 end
 
-local function sequence_of(znode)
-  local digits = znode:match("_(%d+)$")
+local function sequence_of(name)
+  local digits = name:match("_?(%d+)$")
   return digits and #digits <= 10 and math.tointeger(tonumber(digits)) or nil
 end
 
 -- cjson reads no further than a NUL, whatever follows it; JSON has none.
-local function from_json(znode, text, decoder)
+local function from_json(znode, text, decoder, sequence)
   local value = not text:find("\0", 1, true) and json.decode(text) or nil
   if value == nil then
     return nil, "is not JSON of at most " .. MAX_DEPTH .. " levels"
@@ -322,7 +322,7 @@ local function from_json(znode, text, decoder)
   local made, problems = instance.check(fields)
   if made then
     made.znode = znode
-    made.sequence = sequence_of(znode)
+    made.sequence = sequence
   end
   return made, problems
 end
@@ -341,7 +341,8 @@ function instance.from_data(znode, data, stat, decoder)
     return nil, string.format("has %d bytes of data (at most %d)",
       stat.data_length, MAX_BYTES)
   end
-  local made, problems = from_json(znode, data, decoder)
+  local made, problems = from_json(znode, data, decoder,
+    sequence_of(znode:match("_%d+$") or ""))
   if made then
     made.czxid = stat.czxid
   end
@@ -358,14 +359,15 @@ end
 function instance.from_name(znode, decoder)
   local length, rest = znode:match("^base64_(%d+)_(.*)$")
   length = length and #length < 10 and math.tointeger(tonumber(length))
-  if not length or length > #rest or length > MAX_BYTES then
+  if not length or length == 0 or length > #rest or length > MAX_BYTES then
     return nil
   end
-  local data = instance.decode_base64(rest:sub(1, length))
-  if not data or not rest:find("^_%d*$", length + 1) then
+  local data, tail = instance.decode_base64(rest:sub(1, length)),
+    rest:sub(length + 1)
+  if not data or not tail:find("^_?%d*$") then
     return nil
   end
-  return from_json(znode, data, decoder)
+  return from_json(znode, data, decoder, sequence_of(tail))
 end
 
 --- Tells which of two instances of one host:port was registered later.

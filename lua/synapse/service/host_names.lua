@@ -8,8 +8,10 @@ local hostname = require("synapse.instances.hostname")
 local names = {}
 names.__index = names
 
--- HAProxy tells nobody that it has found an address: it is asked so often.
-local LOOK_EVERY = 0.5
+-- HAProxy tells nobody that it has found an address: it is asked, seldom if a
+-- name does not resolve for long.
+local FIRST_DELAY = 0.5
+local LONGEST_DELAY = 30
 
 --- Returns what is known of names.
 -- @tparam table deps
@@ -19,6 +21,7 @@ local LOOK_EVERY = 0.5
 function names.new(deps)
   return setmetatable({
     deps = deps, addresses = deps.addresses, awaited = {}, look_at = nil,
+    delay = FIRST_DELAY,
     refused = nil,
   }, names)
 end
@@ -59,8 +62,12 @@ end
 -- @tparam server actual
 function names:plan(slot, wanted, actual)
   self.awaited[slot] = hostname.is_awaited(wanted, actual) or nil
+  if self.awaited[slot] and actual.fqdn ~= wanted.fqdn then
+    self.delay = FIRST_DELAY
+  end
   if self.awaited[slot] and not self.look_at then
-    self.look_at = self.deps.now() + LOOK_EVERY
+    self.look_at = self.deps.now() + self.delay
+    self.delay = math.min(self.delay * 2, LONGEST_DELAY)
   end
 end
 
@@ -74,7 +81,7 @@ function names:learn(key, actual)
   then
     return false
   end
-  self.addresses[key] = actual.host
+  self.addresses[key], self.delay = actual.host, FIRST_DELAY
   return true
 end
 

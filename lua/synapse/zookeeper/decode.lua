@@ -48,13 +48,24 @@ local function serverset(value, settings)
   }
 end
 
+-- Spring Cloud writes its instance's state and labels into Curator's payload.
+local function metadata_of(value)
+  local payload = value.payload
+  local metadata = type(payload) == "table" and payload.metadata
+  return type(metadata) == "table" and #metadata == 0 and metadata or {}
+end
+
 -- A service that speaks TLS alone has no other port.
 local function curator(value)
   local has_port = type(value.port) == "number" or type(value.port) == "string"
+  local metadata = metadata_of(value)
+  local status = metadata.instance_status
+  local is_up = type(status) ~= "string" or status:upper() == "UP"
   return {
     host = value.address, name = value.id,
     port = has_port and value.port or value.sslPort,
-    weight = value.enabled == false and 0 or nil,
+    weight = (value.enabled == false or not is_up) and 0 or nil,
+    labels = next(metadata) and metadata or nil,
   }
 end
 

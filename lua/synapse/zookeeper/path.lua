@@ -61,6 +61,8 @@ function watched.await_created(deps)
   end)
 end
 
+-- Of a name that is watched; one that carries the data is not.
+local MAX_NAME = 255
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
 
@@ -86,7 +88,9 @@ end
 --   `known`: instances of the last run, each with its `znode`, a znode maybe
 --   twice (two services may share a path);
 --   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
---   whether it could, handler gets the reply event; `codes`; `now()`;
+--   whether it could, handler gets the reply event;
+--   `take_room(bytes)`: whether the session has room for a watch, which is
+--   taken then, and `give_room(bytes)`; `codes`; `now()`;
 --   `log`; `changed(since)`: called when the instances may have changed, with
 --   the time of the first watch that told of it, if one did;
 --   `reported(name, problem)`: called when a znode turns bad, or good again
@@ -98,6 +102,7 @@ function watched.new(deps)
     hosts = deps.hosts,
     path = deps.path,
     stale = {},
+    watched = {},   -- the znodes that its session has room for
     failed = {},
     unlisted = true,
     pass = nil,
@@ -194,6 +199,8 @@ local function finish(self)
   take_in(self, pass)
   if next(self.failed) == nil then
     self.delay = FIRST_DELAY
+  end
+  if not has_unread(self) then
     recovered(self)
   end
   self.deps.changed(pass.since)
@@ -203,6 +210,34 @@ end
 local function settle(self)
   if self.pass.outstanding == 0 then
     finish(self)
+  end
+end
+
+-- How much the watch of a znode takes in the packet that restores it.
+local function watch_bytes(self, name)
+  return #join(self.path, name) + 4
+end
+
+-- Returns why a znode cannot be watched, or nil.
+local function unwatchable(self, name)
+  if #name > MAX_NAME then
+    return string.format("its name has %d bytes (at most %d); refused", #name,
+      MAX_NAME)
+  elseif self.watched[name] then
+    return nil
+  elseif not self.deps.take_room(watch_bytes(self, name)) then
+    self.failed[name] = self.deps.codes.ok
+    retry_later(self)
+    return "its session has no room to watch it; refused"
+  end
+  self.watched[name] = true
+  return nil
+end
+
+local function unwatch(self, name)
+  if self.watched[name] then
+    self.watched[name] = nil
+    self.deps.give_room(watch_bytes(self, name))
   end
 end
 
@@ -216,11 +251,15 @@ local function fetched(self, name, event)
     -- It went after the list: nothing is forgotten before the next one.
     self.is_cut = true
     self.gone[name] = true
+    unwatch(self, name)
     self.children:forget(name)
   else
+    -- It says nothing of the others: they are used, and it is tried again.
     self.failed[name] = event.code
-    failed_read(self, event, "%s cannot be read: %s; kept as it was", name,
-      event.error)
+    if event.code ~= codes.connection_loss then
+      pass.read[name] = znodes.refused("cannot be read: " .. event.error)
+    end
+    retry_later(self)
   end
   settle(self)
 end
@@ -229,8 +268,9 @@ local function fetch(self, name)
   self.stale[name] = nil
   self.failed[name] = nil
   local named = znodes.named(name, self.deps.decoder)
-  if named then
-    self.pass.read[name] = named
+  local why = not named and unwatchable(self, name)
+  if named or why then
+    self.pass.read[name] = named or znodes.refused(why)
     return
   end
   local asked = self.deps.request("get", join(self.path, name),
@@ -279,6 +319,7 @@ local function start_pass(self, event)
   for _, name in ipairs(gone) do
     self.failed[name] = nil
     self.gone[name] = true
+    unwatch(self, name)
   end
   for _, name in ipairs(fresh) do
     self.gone[name] = nil

@@ -8,6 +8,13 @@
 local session = {}
 session.__index = session
 
+-- Each list is read again in every resync, all data in every sixth.
+local DATA_EVERY = 6
+
+-- A server refuses a packet above 1,048,575 bytes (jute.maxbuffer), and the
+-- client then reconnects for ever. What is left is for the paths themselves.
+local WATCHED_MAX = 900000
+
 -- A fleet that lost its ensemble comes back spread over this many seconds.
 local SPREAD = 1
 
@@ -29,8 +36,10 @@ function session.new(deps)
     read_at = 0,
     put_off = {},
     resync_at = {},
+    resyncs = {},
     state = "new",
     since = deps.wall(),
+    watched_bytes = 0,
     fired = 0,
     expiries = 0,
     connections = 0,
@@ -63,6 +72,23 @@ function session:requester()
     end
     return number ~= nil
   end
+end
+
+--- Takes room for a watch in the packet that restores all of them.
+-- @tparam integer bytes
+-- @treturn boolean whether there was as much
+function session:take_room(bytes)
+  local has_room = self.watched_bytes + bytes <= WATCHED_MAX
+  if has_room then
+    self.watched_bytes = self.watched_bytes + bytes
+  end
+  return has_room
+end
+
+--- Gives such room back.
+-- @tparam integer bytes
+function session:give_room(bytes)
+  self.watched_bytes = self.watched_bytes - bytes
 end
 
 --- Adds a path.
@@ -209,15 +235,21 @@ end
 
 -- A watch can be lost: a server that finds, when it fires, that its client may
 -- not read the path (any more) uses it up and tells nobody (seen on Debian's
--- 3.8.0, where CVE-2024-23944 is mended). So each list is read anew at times,
--- every path at moments of its own.
+-- 3.8.0, where CVE-2024-23944 is mended). So each list is read again at times,
+-- every path at moments of its own. The watch of a znode's data can be lost
+-- like that of a list, but there are many: these are read more seldom.
 local function resync(self, path, now)
   local due, interval = self.resync_at[path], self.deps.resync_interval
   if not due then
     self.resync_at[path] = now + self.deps.random() * interval
   elseif now >= due and self.state == "connected" then
     self.resync_at[path] = now + interval
-    path:path_changed()
+    self.resyncs[path] = (self.resyncs[path] or 0) + 1
+    if self.resyncs[path] % DATA_EVERY == 0 then
+      path:connected(false)
+    else
+      path:path_changed()
+    end
   end
 end
 

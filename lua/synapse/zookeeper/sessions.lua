@@ -111,6 +111,8 @@ local function add_path(self, source, readers)
     pause = source.pause, create_path = source.create_path,
     origin = source.origin, known = known_znodes(readers, source.origin),
     max_instances = most_instances(readers), request = through:requester(),
+    take_room = function(bytes) return through:take_room(bytes) end,
+    give_room = function(bytes) through:give_room(bytes) end,
     codes = deps.codes, now = deps.now, log = deps.log,
     changed = function(since)
       for _, one in ipairs(readers) do

@@ -39,6 +39,13 @@ function znodes.read(name, event, decoder)
     instance.from_data(name, event.data, event.stat, decoder))
 end
 
+--- Makes the znode that was not read.
+-- @tparam string why
+-- @treturn znode
+function znodes.refused(why)
+  return {data = "", problem = why, is_bad = true}
+end
+
 --- Makes the znode whose name carries its data.
 -- @tparam string name
 -- @tparam function decoder as `synapse.zookeeper.decode` makes it

@@ -118,6 +118,7 @@ local function new_path(clock)
     handlers[event.request](event)
   end)
   local one = paths.new({
+    take_room = function() return true end, give_room = function() end,
     path = "/web", max_instances = 9, decoder = NERVE, pause = 0,
     codes = CODES, now = clock.now, log = new_log(),
     changed = function() end, reported = function() end,

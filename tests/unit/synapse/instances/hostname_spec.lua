@@ -3,7 +3,9 @@ local hostname = require("synapse.instances.hostname")
 describe("a host name", function()
   local names = {
     ["web1.example.com"] = "web1.example.com", ["Web-1"] = "web-1",
-    ["localhost"] = "localhost", ["1a"] = "1a", ["10.0.0.1.nip.io"] =
+    ["localhost"] = "localhost", ["shop_web_1"] = "shop_web_1", ["a."] = "a",
+    ["_a._tcp.b."] = "_a._tcp.b",
+    ["1a"] = "1a", ["10.0.0.1.nip.io"] =
       "10.0.0.1.nip.io", [("a"):rep(63)] = ("a"):rep(63),
   }
   for text, name in pairs(names) do
@@ -13,7 +15,7 @@ describe("a host name", function()
   end
 
   local others = {
-    "", ".", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a b", "a_b", "a;b",
+    "", ".", "a..", ".a", "10.0.0.1.", "a..b", "-a", "a-", "a.-b", "a b", "a;b",
     "a\n", "a\0", "10.0.0.1", "010.1.1.1", "1.2.3", "0x7f.1", "167772161",
     ("a"):rep(64), ("a."):rep(126) .. "ab", "\xc3\xa4.de",
   }

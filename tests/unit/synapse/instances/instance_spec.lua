@@ -111,6 +111,17 @@ describe("a name that carries data", function()
     assert.is_nil(made.sequence)
   end)
 
+  -- Ruby's own specification has names without the last underscore; they were
+  -- read as ordinary znodes, which are empty.
+  it("needs no underscore at its end", function()
+    local name = base64_name('{"host":"10.0.0.1","port":80}', "")
+    for suffix, sequence in pairs({[""] = false, ["_"] = false, ["7"] = 7}) do
+      local made = instance.from_name(name:sub(1, -2) .. suffix, PLAIN)
+      assert.are.equal("10.0.0.1:80", made.key)
+      assert.are.equal(sequence or nil, made.sequence)
+    end
+  end)
+
   it("may carry 65,536 letters", function()
     assert.are.equal("10.0.0.1:80", instance.from_name(blank_name(16384),
       PLAIN).key)
@@ -120,6 +131,7 @@ describe("a name that carries data", function()
     ["of an ordinary znode"] = "i-xxxxxxx_0000000005",
     ["with a length beyond its end"] = "base64_99_cnViYmlzaA==_0000000001",
     ["with a length too short"] = "base64_8_cnViYmlzaA==_0000000001",
+    ["without data"] = "base64_0__0000000001",
     ["with letters that are not base64"] = "base64_4_ab*d_0000000001",
     ["with more behind it"] = "base64_12_cnViYmlzaA==_1;2",
     ["that carries rubbish"] = base64_name("rubbish", "0000000001"),

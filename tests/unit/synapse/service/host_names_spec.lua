@@ -48,6 +48,24 @@ describe("the names of a service", function()
     assert.is_false(one:is_due())
   end)
 
+  -- One name that does not resolve was asked for twice a second for ever, each
+  -- time with the state of all servers of the backend.
+  it("are asked for later and later, at most every 30 s", function()
+    new(true)
+    for _, delay in ipairs({0.5, 1, 2, 4, 8, 16, 30, 30}) do
+      one:plan("n1", {fqdn = "a.b"}, {fqdn = "a.b", host = "240.0.0.1"})
+      clock.pass(delay - 0.1)
+      assert.is_false(one:is_due())
+      clock.pass(0.1)
+      assert.is_true(one:is_due())
+      one:asked()
+    end
+    one:learn("a.b:80", {fqdn = "a.b", host = "10.0.0.1"})
+    one:plan("n2", {fqdn = "c.d"}, {fqdn = "a.b", host = "10.0.0.1"})
+    clock.pass(0.5)
+    assert.is_true(one:is_due())
+  end)
+
   it("have the last address that was found, until they go", function()
     new(true)
     local found = {fqdn = "a.b", host = "10.0.0.1"}

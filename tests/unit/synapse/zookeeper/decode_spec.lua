@@ -48,6 +48,22 @@ local CASES = {
     '{"name":"web","id":"6ac2","address":"10.0.0.1","port":80,' ..
     '"sslPort":null,"payload":null,"registrationTimeUTC":1,' ..
     '"serviceType":"DYNAMIC","uriSpec":null}', "10.0.0.1:80", nil, "6ac2"},
+  {"Spring Cloud's", {method = "curator"},
+    '{"name":"web","id":"6ac2","address":"10.0.0.1","port":80,"payload":' ..
+    '{"@class":"x","metadata":{"instance_status":"UP","zone":"a"}}}',
+    "10.0.0.1:80", nil, "6ac2"},
+  {"Spring Cloud's, out of service", {method = "curator"},
+    '{"id":"6ac2","address":"10.0.0.1","port":80,"payload":{"metadata":' ..
+    '{"instance_status":"OUT_OF_SERVICE"}}}', "10.0.0.1:80", 0, "6ac2"},
+  {"Spring Cloud's, down", {method = "curator"},
+    '{"id":"6ac2","address":"10.0.0.1","port":80,"payload":{"metadata":' ..
+    '{"instance_status":"down"}}}', "10.0.0.1:80", 0, "6ac2"},
+  {"Curator's with another payload", {method = "curator"},
+    '{"id":"6ac2","address":"10.0.0.1","port":80,"payload":{"metadata":[1]}}',
+    "10.0.0.1:80", nil, "6ac2"},
+  {"Curator's with a text for a payload", {method = "curator"},
+    '{"id":"6ac2","address":"10.0.0.1","port":80,"payload":"x"}',
+    "10.0.0.1:80", nil, "6ac2"},
   {"Curator's, switched off", {method = "curator"},
     '{"name":"web","id":"6ac2","address":"10.0.0.1","port":80,' ..
     '"enabled":false}', "10.0.0.1:80", 0, "6ac2"},

@@ -15,10 +15,10 @@ local function data(port)
 end
 
 describe("a path", function()
-  local clock, log, session, handlers, changes, reports, since, one
+  local clock, log, session, handlers, changes, reports, since, one, room
 
   local function new(known, max, more)
-    handlers, changes, reports, since = {}, 0, {}, nil
+    handlers, changes, reports, since, room = {}, 0, {}, nil, 100
     session = new_session(function(event)
       handlers[event.request](event)
     end)
@@ -29,6 +29,12 @@ describe("a path", function()
       pause = more.pause or 0,
       create_path = more.create_path, origin = more.origin,
       codes = CODES, now = clock.now, log = log,
+      take_room = function()
+        local has_room = room > 0
+        room = has_room and room - 1 or room
+        return has_room
+      end,
+      give_room = function() room = room + 1 end,
       changed = function(time) changes, since = changes + 1, time end,
       moved = function() end,
       reported = function(name, problem)
@@ -208,6 +214,36 @@ describe("a path", function()
     assert.are.same({"get_children /web"}, session.open())
     read({"a_1", "b_2"})
     assert.are.same({}, session.open())
+  end)
+
+  -- A client restores all watches of a session in one packet, which a server
+  -- refuses above 1 MB: the session ended in reconnects without an end.
+  it("refuses a name that is too long to be watched", function()
+    local long = ("x"):rep(256)
+    one:connected(false)
+    read({"a_1", long})
+    session.reply_data("/web/a_1", data(1))
+    assert.are.same({1}, ports())
+    assert.are.equal("read", one.state)
+    assert.are.equal("its name has 256 bytes (at most 255); refused",
+      one:problems()[1].problem)
+  end)
+
+  it("refuses a znode that its session has no room to watch", function()
+    room = 1
+    one:connected(false)
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1"}, session.open())
+    session.reply_data("/web/a_1", data(1))
+    assert.are.equal("its session has no room to watch it; refused",
+      one:problems()[1].problem)
+    one:path_changed()
+    read({"b_2"})
+    assert.are.equal(1, room)
+    clock.pass(1)
+    one:tick()
+    session.reply_data("/web/b_2", data(2))
+    assert.are.same({2}, ports())
   end)
 
   it("skips a znode that went between list and read", function()
@@ -402,6 +438,32 @@ describe("a path", function()
       assert.are.same({"get /web/a_1"}, session.open())
       session.reply_data("/web/a_1", data(8))
       assert.are.same({8, 9}, ports())
+    end)
+
+    -- One child that nobody may read made an error of the whole path: the
+    -- service was degraded and /ready was 503 in the whole fleet.
+    it("one znode is a refused one, and the path is read", function()
+      one:connected(false)
+      read({"a_1", "b_2"})
+      session.reply("/web/a_1", DENIED)
+      session.reply_data("/web/b_2", data(2))
+      assert.are.equal("read", one.state)
+      assert.are.same({2}, ports())
+      local problem = one:problems()[1]
+      assert.are.same({"a_1", "cannot be read: not authenticated", true},
+        {problem.znode, problem.problem, problem.is_refused})
+      assert.are.same({"a_1: cannot be read: not authenticated"}, reports)
+      for _, delay in ipairs({1, 2, 4, 8, 16, 30, 30}) do
+        clock.pass(delay)
+        one:tick()
+        session.reply("/web/a_1", DENIED)
+      end
+      assert.are.equal(1, log.count("/web/a_1 cannot be read: not auth"))
+      clock.pass(30)
+      one:tick()
+      session.reply_data("/web/a_1", data(1))
+      assert.are.same({1, 2}, ports())
+      assert.are.same({}, one:problems())
     end)
   end)
 
@@ -640,7 +702,9 @@ describe("a path", function()
       one:connected(false)
       read({"a_1", "b_2", "%s%d%n"})
       session.reply("/web/%s%d%n", DENIED)
-      assert.are.equal(1, log.count("/web: %s%d%n cannot be read: not auth"))
+      session.reply_data("/web/a_1", data(1))
+      session.reply_data("/web/b_2", data(2))
+      assert.are.equal(1, log.count("/web/%s%d%n cannot be read: not auth"))
     end)
   end)
 

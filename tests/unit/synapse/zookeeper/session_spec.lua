@@ -197,6 +197,28 @@ describe("an ensemble", function()
     assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
   end)
 
+  -- A watch of data can be lost as well: a weight stayed as it was for ever.
+  it("reads all data again in every sixth resync", function()
+    state("connected", "new_session")
+    one:tick()
+    local heard = {}
+    for i = 1, 7 do
+      clock.pass(600)
+      one:tick()
+      heard[i] = told[#told]:match("^/web (%S+)")
+    end
+    assert.are.equal("path_changed path_changed path_changed path_changed " ..
+      "path_changed connected path_changed", table.concat(heard, " "))
+  end)
+
+  it("has room for the watches of one packet", function()
+    assert.is_true(one:take_room(800000))
+    assert.is_false(one:take_room(100001))
+    assert.is_true(one:take_room(100000))
+    one:give_room(100001)
+    assert.is_true(one:take_room(100001))
+  end)
+
   it("says once that the connection is lost", function()
     state("connected", "new_session")
     state("connecting")
