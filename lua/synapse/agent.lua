@@ -393,7 +393,7 @@ local STEPS = {take_all, obey, tick, review, round, keep}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
--- @tparam string what "resync", "hold", "release" or "compare"
+-- @tparam string what "resync", "freeze", "thaw" or "compare"
 -- @tparam ?service one see there
 -- @treturn table with `said`, once it is done: what was, for people
 function agent:order(what, one)
@@ -418,28 +418,28 @@ function agent:resync(one)
     #services == 1 and "" or "s")
 end
 
---- Leaves a service as it is, see `service:hold`.
+--- Leaves a service as it is, see `service:freeze`.
 -- @tparam service one
 -- @treturn string what is done, for people
-function agent:hold(one)
-  one:hold()
-  self.journal:report_hold(one, "free", "held")
-  self.deps.log:warning("%s: held as it is, by command", one.name)
-  return one.name .. " is held as it is until `synapse release " .. one.name ..
+function agent:freeze(one)
+  one:freeze()
+  self.journal:report_frozen(one, "following", "frozen")
+  self.deps.log:warning("%s: frozen by command", one.name)
+  return one.name .. " is frozen until `synapse thaw " .. one.name ..
     "` or a reload"
 end
 
---- Ends a hold.
+--- Lets a frozen service follow ZooKeeper again.
 -- @tparam service one
 -- @treturn string what is done, for people
-function agent:release(one)
-  if not one.held_at then
-    return one.name .. " is not held"
+function agent:thaw(one)
+  if not one.frozen_at then
+    return one.name .. " is not frozen"
   end
-  changed(self, one, one:release())
-  self.journal:report_hold(one, "held", "free")
+  changed(self, one, one:thaw())
+  self.journal:report_frozen(one, "frozen", "following")
   self.sync:mark(one)
-  self.deps.log:warning("%s: held no more, by command", one.name)
+  self.deps.log:warning("%s: thawed by command", one.name)
   return one.name .. " follows ZooKeeper again"
 end
 

@@ -84,25 +84,28 @@ def test_what_does_not_exist_is_named(sandbox, healthy, asked, said):
 def test_without_runtime_changes_no_command_changes_anything(
         sandbox, healthy, path):
     proxy = start(sandbox, healthy, path)
-    for command in ("resync", "hold web", "release web"):
+    for command in ("resync", "freeze web", "thaw web"):
         assert "Unknown command" in proxy.ask(f"synapse {command}")
 
 
-def test_a_service_that_is_held_stays_as_it_is_until_it_is_released(
+def test_a_frozen_service_stays_as_it_is_until_it_is_thawed(
         sandbox, healthy, witness, path, one):
     proxy = start(sandbox, healthy, path, runtime_changes=True)
     node = register(witness, path, one.payload("one"))
     proxy.serves([one])
-    assert "nobody: no such service" in proxy.ask("synapse hold nobody")
-    assert "synapse hold NAME" in proxy.ask("synapse hold")
-    assert "web is not held" in proxy.ask("synapse release web")
-    assert "held as it is until" in proxy.ask("synapse hold web")
+    assert "nobody: no such service" in proxy.ask("synapse freeze nobody")
+    assert "synapse freeze NAME" in proxy.ask("synapse freeze")
+    assert "web is not frozen" in proxy.ask("synapse thaw web")
+    assert "frozen until" in proxy.ask("synapse freeze web")
+    # This event has neither an instance nor a number of them.
+    assert re.search(r"web +- +following +frozen", proxy.ask(
+        "show synapse events"))
     two = sandbox.service("two")
     register(witness, path, two.payload("two"))
     witness.delete(node)
     wait.always(lambda: proxy.serving() == [one.address], 1, "nothing changes")
-    assert "held as it is, by command" in proxy.ask("show synapse")
-    assert "web follows ZooKeeper again" in proxy.ask("synapse release web")
+    assert "frozen by command" in proxy.ask("show synapse")
+    assert "web follows ZooKeeper again" in proxy.ask("synapse thaw web")
     proxy.serves([two])
 
 

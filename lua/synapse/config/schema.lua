@@ -162,6 +162,12 @@ schema.SERVICE = section("services.*", {
     text = "only the registered instance with the smallest sequence. One " ..
       "without a sequence or with weight 0 is never it (airbnb's then uses " ..
       "none, or all)"},
+  {key = "prefer", type = "object, or a list of them", ours = true,
+    text = "[a preference](#prefer-and-subset), or a list of them in their " ..
+      "order"},
+  {key = "subset", type = "object", shown = "all", ours = true,
+    text = "[which part](#prefer-and-subset) of the instances this machine " ..
+      "uses"},
   {key = "max_instances", type = "integer", low = 1, high = 100000,
     default = 1000, ours = true,
     text = "of one path; beyond it those that serve stay and newcomers are " ..
@@ -300,6 +306,31 @@ schema.SERVICE_HAPROXY = section("services.*.haproxy", {
     text = "an older name of `backend_port_override`"},
   {key = "backend_order", fate = IGNORED,
     text = "an instance's slot comes from its address"},
+})
+
+schema.PREFER = section("services.*.prefer", {
+  {key = "label", type = "string", required = true, ours = true,
+    text = "the name of a label of the instances"},
+  {key = "value", type = "string, number or boolean", required = true,
+    ours = true, text = "what the label is. `${NAME}` is that variable of " ..
+      "HAProxy's environment"},
+  {key = "least", type = "integer, 1 to 100000", shown = "`1`", ours = true,
+    text = "while fewer of the instances that match can take traffic, the " ..
+      "next ones serve too"},
+})
+
+schema.SUBSET = section("services.*.subset", {
+  {key = "size", type = "integer, 1 to 100000", required = true, ours = true,
+    text = "how many"},
+  {key = "least", type = "integer, 0 to `size`", shown = "half of `size`",
+    ours = true, text = "while fewer of them can take traffic, the next ones " ..
+      "are used too"},
+  {key = "machine", type = "string", shown = "the host's name", ours = true,
+    text = "a name that no other machine has and this one keeps. `${NAME}` " ..
+      "as above"},
+  {key = "machines", type = "integer, 1 to 1000000", ours = true,
+    text = "how many machines use the service. The log has a warning if that " ..
+      "is too few for the size"},
 })
 
 schema.SERVICE_GUARD = section("services.*.guard", guard_rows())

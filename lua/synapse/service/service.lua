@@ -214,7 +214,7 @@ end
 --   none
 -- @treturn boolean whether anything is to be done
 function service:update(instances, since, left_out)
-  if self.held_at then
+  if self.frozen_at then
     self.put_off = {instances, left_out}
     return false
   end
@@ -240,7 +240,7 @@ end
 --- Tells whether time or HAProxy's checks may have ended a retention.
 -- @treturn boolean
 function service:is_review_due()
-  return self.choice:has_retained() and not self.held_at and
+  return self.choice:has_retained() and not self.frozen_at and
     (self.has_news or self.deps.now() >= self.choice:review_at())
 end
 
@@ -248,7 +248,7 @@ end
 -- @treturn boolean whether anything is to be done
 function service:review()
   self.has_news = false
-  return not self.held_at and follow(self, self.choice:review())
+  return not self.frozen_at and follow(self, self.choice:review())
 end
 
 local MISPLACED = {addr = true, fqdn = true, health = true}
@@ -320,7 +320,7 @@ function service:plan()
     self.asking = true
   end
   local groups = {}
-  if not self.held_at then
+  if not self.frozen_at then
     groups = repairs(self)
     add_growth(self, groups)
   end
@@ -472,18 +472,18 @@ local function drop_missing(self, states)
   end
 end
 
---- Leaves the service as it is until `release`, whatever ZooKeeper says. What
+--- Leaves the service as it is until `thaw`, whatever ZooKeeper says. What
 -- HAProxy does not have by now stays undone too.
-function service:hold()
-  self.held_at = self.held_at or self.deps.now()
+function service:freeze()
+  self.frozen_at = self.frozen_at or self.deps.now()
   self.version = self.version + 1
 end
 
---- Ends a hold: what was missed is to be done now.
+--- Ends that: what was missed is to be done now.
 -- @treturn boolean whether that is anything
-function service:release()
+function service:thaw()
   local missed = self.put_off
-  self.held_at, self.put_off = nil, nil
+  self.frozen_at, self.put_off = nil, nil
   self.version = self.version + 1
   return missed ~= nil and self:update(missed[1], nil, missed[2])
 end
@@ -494,7 +494,7 @@ end
 local function report_drift(self, was_known, arrived)
   local awaited, drifted = self.names.awaited, {}
   self.names.awaited = {}
-  if self.held_at then
+  if self.frozen_at then
     return false
   elseif not was_known then
     return true

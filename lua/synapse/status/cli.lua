@@ -112,6 +112,12 @@ local function show_service(context, name)
   }, context.turn) .. "\n" .. cli.table(rows, context.turn)
 end
 
+-- An event is about an instance, about many, or about all of a service.
+local function what_of(event)
+  return event.instance or event.count and event.count .. " instances" or
+    false
+end
+
 local function show_events(context)
   local events, last = report.events(context.agent, {}, context.visit)
   if context.is_json then
@@ -120,7 +126,7 @@ local function show_events(context)
   local rows = {{"time", "service", "instance", "from", "to", "ms", "why"}}
   for i, event in ipairs(events) do
     rows[i + 1] = {time_of(event.time), event.service or false,
-      event.instance or event.count .. " instances", event.from, event.to,
+      what_of(event), event.from, event.to,
       event.ms and string.format("%.1f", event.ms) or false,
       event.why or false}
   end
@@ -183,8 +189,8 @@ end
 
 local CHANGES = {
   resync = "synapse resync [NAME] : read everything from ZooKeeper again",
-  hold = "synapse hold NAME : leave a service as it is now",
-  release = "synapse release NAME : the end of a hold",
+  freeze = "synapse freeze NAME : leave a service as it is now",
+  thaw = "synapse thaw NAME : let it follow ZooKeeper again",
 }
 
 local function change(deps, what, name, applet)

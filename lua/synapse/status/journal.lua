@@ -239,11 +239,11 @@ function journal:report_znode(one, znode, problem)
   })
 end
 
---- Takes note of a hold by command, or of its end.
+--- Takes note that a service was frozen or thawed by command.
 -- @tparam service one
 -- @tparam string from
 -- @tparam string to
-function journal:report_hold(one, from, to)
+function journal:report_frozen(one, from, to)
   self.events:add({service = one.name, from = from, to = to,
     why = "by command"})
 end

@@ -100,7 +100,7 @@ end
 -- @tfield string nothing    what ZooKeeper has where they are from elsewhere
 -- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
 -- @tfield ?string obstacle  why no slot is added
--- @tfield boolean held      it is held as it is, by command
+-- @tfield boolean frozen    it is left as it is, by command
 -- @tfield ?string unmet     why others serve than those that `prefer` names
 
 local function plural(count, what)
@@ -195,8 +195,8 @@ function view.service(it)
   local reasons = {}
   add_sources(it, reasons)
   add_counts(it, SENTENCES, reasons)
-  if it.held then
-    table.insert(reasons, "held as it is, by command")
+  if it.frozen then
+    table.insert(reasons, "frozen by command")
   end
   reasons[#reasons + 1] = it.unmet
   local state = #reasons > 0 and "degraded" or "whole"
@@ -364,7 +364,7 @@ function view.at(one, sources, turn)
     counts = counts, instances = number, source = one.choice.source,
     nothing = one.choice:nothing(), paths = made.paths,
     obstacle = one:obstacle(one.placement.waiting[1]),
-    held = one.held_at ~= nil,
+    frozen = one.frozen_at ~= nil,
     unmet = made.preference == "unmet" and one.choice.policy.state or nil,
   })
   return made

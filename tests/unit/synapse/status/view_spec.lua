@@ -91,8 +91,8 @@ describe("the state of a service", function()
       "default_servers are used"}, judge({ready = 1}, {source = "default"}))
   end)
 
-  it("says that it is held", function()
-    assert.are.same({"degraded", "held as it is, by command"},
-      judge({ready = 1}, {held = true}))
+  it("says that it is frozen", function()
+    assert.are.same({"degraded", "frozen by command"},
+      judge({ready = 1}, {frozen = true}))
   end)
 end)
