@@ -1,7 +1,8 @@
 --- Puts the parts together: events in, one turn, commands and files out.
 --
 -- Knows no HAProxy; what it needs of one comes in as functions. One thread of
--- control: the main task calls `turn`; others call `stop` and `order`, or read.
+-- control: the main task calls `turn`. Others call `stop`, `order` and `ask`,
+-- and read what is published: the journal's looks, and `view`.
 --
 -- @module synapse.agent
 
@@ -28,6 +29,9 @@ local SLICE = 0.003
 -- Seconds that a turn may take, the bounds of a histogram.
 local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
   0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
+-- Seconds, and services a second.
+local FRESH = 0.9
+local MOST_A_SECOND = 20
 
 local function add_services(self, deps)
   local can = deps.runtime.can()
@@ -49,6 +53,7 @@ local function add_services(self, deps)
       now = deps.now, wall = deps.runtime.wall, log = deps.log,
     })
     table.insert(self.services, one)
+    self.by_name[one.name] = one
   end
 end
 
@@ -132,6 +137,7 @@ function agent.new(deps)
     deps = deps,
     client = deps.client,
     services = {},
+    by_name = {},
     active = {},
     usable = {},
     parts = {},
@@ -151,15 +157,14 @@ function agent.new(deps)
     quiet_until = {},
     forget_at = 0,
     stopped = false,
+    view = nil,       -- what is published, see `view_of`
+    is_ready = false, -- everything was read once, or is from a snapshot
   }, agent)
   add_services(self, deps)
   self.sessions = sessions.new({
     services = self.services, codes = deps.codes, now = deps.now,
     wall = deps.runtime.wall, random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
-    changed = function(one, instances, since, left_out)
-      heard(self, one, one:update(instances, since, left_out))
-    end,
     reported = function(one, znode, problem)
       self.journal:report_znode(one, znode, problem)
     end,
@@ -209,12 +214,57 @@ local function fill_service(self, one)
   end
 end
 
+local function sessions_of(self)
+  local list = {}
+  for i, session in ipairs(self.sessions.list) do
+    list[i] = {
+      hosts = session.hosts, state = session.state, session = session.id,
+      since = math.floor(session.since), timeout = session.timeout,
+      expiries = session.expiries, connections = session.connections,
+      fired = session.fired,
+    }
+  end
+  table.sort(list, function(a, b) return a.hosts < b.hosts end)
+  return list
+end
+
+-- Sums over all services, and those that nothing is known of.
+local function sums_of(self)
+  local sums = {drift = 0, guarded = 0, compared_at = self.deps.now(),
+    unread = {}}
+  for _, one in ipairs(self.services) do
+    sums.drift = sums.drift + one.drift
+    sums.guarded = sums.guarded + (one:has_retained() and 1 or 0)
+    sums.compared_at = math.min(sums.compared_at,
+      self.sync.compared_at[one] or self.began_at)
+    if self.journal.looks[one.name].is_unread then
+      table.insert(sums.unread, one.name)
+    end
+  end
+  return sums
+end
+
+-- What is known beside the looks, as a table that does not change.
+local function view_of(self)
+  local made = sums_of(self)
+  made.sessions = sessions_of(self)
+  made.has_threads = self.sessions:has_threads()
+  made.rounds, made.commands = self.sync.rounds, self.sync.commands
+  made.refused, made.runtime_failing = self.sync.refused, self.sync.failing
+  made.snapshot_failing = self.keeper.failing
+  made.snapshot_at = self.deps.write_snapshot and self.keeper.written_at
+  return made
+end
+
 --- Puts the services' instances into HAProxy's slots, before it serves.
 function agent:fill()
   for _, one in ipairs(self.services) do
     fill_service(self, one)
   end
   self.journal:begin()
+  self.journal:look(function() return false end)
+  self.view = view_of(self)
+  self.is_ready = #self.view.unread == 0
 end
 
 --- Opens the sessions.
@@ -261,7 +311,7 @@ function agent:count(one)
   local before = self.active[one] or active + backups
   self.active[one] = active + backups
   -- What `see` is told of backups is not their number.
-  self.usable[one] = (active > 0 or backups == 0) and active or nil
+  self.usable[one.name] = (active > 0 or backups == 0) and active or nil
   return before == active + backups
 end
 
@@ -274,32 +324,84 @@ local function look_at(self, one)
   end
 end
 
---- Has the next turn ask HAProxy for the states of a service's servers: it is
--- `asking` until these are told.
--- @tparam service one
-function agent:ask(one)
-  one:ask()
-  self:order("compare", one)
+-- What an operator does to a server that is not used anyway changes no number
+-- of servers: where there are some, the states are asked for each second, and
+-- less often where there are many.
+local function is_due(self, one, idle)
+  local now, states = self.deps.now(), self.journal.states
+  local all = (states.failed or 0) + (states.maint or 0) +
+    (states.draining or 0)
+  return idle > 0 and now - (self.sync.compared_at[one] or now) >
+    math.max(FRESH, all / MOST_A_SECOND)
 end
 
---- Takes how many servers of a service somebody saw that HAProxy would use.
--- @tparam service one
--- @tparam integer usable see `runtime.visit`
--- @treturn boolean whether HAProxy is asked for their states therefore
-function agent:see(one, usable)
-  local before = self.usable[one] or usable
-  self.usable[one] = usable
-  if before == usable or self:count(one) then
-    return false
+local function is_news(self, one, seen)
+  local before = self.usable[one.name] or seen.usable
+  self.usable[one.name] = seen.usable
+  return before ~= seen.usable and not self:count(one) or
+    is_due(self, one, seen.idle)
+end
+
+--- Takes what somebody saw of services. Those of which HAProxy may have news
+-- are `asking` until it has told their servers' states.
+-- @tparam {{name,usable,idle},...} seen how many servers HAProxy would use (see
+--   `runtime.visit`), and how many instances are not used
+-- @treturn {service,...} those that are asked for
+function agent:see(seen)
+  local asked = {}
+  for _, each in ipairs(seen) do
+    local one = self.by_name[each.name]
+    if is_news(self, one, each) then
+      self.sync:compare(one)
+      asked[#asked + 1] = one
+    end
   end
-  self:ask(one)
+  return asked
+end
+
+--- Tells whether HAProxy has answered what an order to `see` asked for.
+-- @tparam table order
+-- @treturn boolean
+function agent.is_answered(order)
+  for _, one in ipairs(order.said or {}) do
+    if one.asking then
+      return false
+    end
+  end
+  return order.said ~= nil
+end
+
+--- Asks HAProxy for the counters of services, see `counters:ask`.
+-- @tparam {string,...} names
+-- @treturn boolean true
+function agent:count_sessions(names)
+  local services = {}
+  for i, name in ipairs(names) do
+    services[i] = self.by_name[name]
+  end
+  self.counters:ask(services)
   return true
 end
 
---- Asks HAProxy for the states of a service's servers.
--- @tparam service one
-function agent:compare(one)
-  self.sync:compare(one)
+--- Tells whether HAProxy has answered an order to `count_sessions`.
+-- @tparam table order
+-- @tparam {string,...} names
+-- @treturn boolean
+function agent:is_counted(order, names)
+  for _, name in ipairs(names) do
+    if self.counters:is_waiting({self.by_name[name]}) then
+      return false
+    end
+  end
+  return order.said ~= nil
+end
+
+--- Returns the counters of a service's servers, see `counters:of`.
+-- @tparam string name of the service
+-- @tparam function turn
+-- @treturn {[string]=table}
+function agent:counters_of(name, turn)
+  return self.counters:of(self.by_name[name], turn)
 end
 
 -- Notes that a service's retained instances are to be looked at again.
@@ -387,20 +489,53 @@ local function obey(self)
   end
 end
 
+-- The services whose instances may have changed are asked for once, however
+-- many events told of it.
+local function update(self)
+  while not self:is_tired() do
+    local one, since = self.sessions:next_changed()
+    if not one then
+      return
+    end
+    local instances, left_out = self.sessions:instances(one)
+    heard(self, one, one:update(instances, since, left_out))
+  end
+end
+
+-- Publishes what is known, for those who asked.
+local function publish(self)
+  if self.journal:is_wanted() and
+    self.journal:look(function() return self:is_tired() end)
+  then
+    self.view = view_of(self)
+    self.is_ready = self.is_ready or #self.view.unread == 0
+    self.journal:publish()
+  end
+end
+
 -- What a turn does, in this order. One that grows tired leaves the rest to the
 -- next, so that it lasts as long as its longest step and not as all of them.
-local STEPS = {take_all, obey, tick, review, round, keep}
+local STEPS = {take_all, update, obey, tick, review, round, keep, publish}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
--- @tparam string what "resync", "freeze", "thaw" or "compare"
--- @tparam ?service one see there
+-- @tparam string what "resync", "freeze", "thaw", "see" or "count_sessions"
+-- @tparam ?any one see there
 -- @treturn table with `said`, once it is done: what was, for people
 function agent:order(what, one)
   local order = {what = what, one = one}
   table.insert(self.orders, order)
   self.client:wake()
   return order
+end
+
+--- Has the main task publish what it knows. It is published once
+-- `journal.published` is at least what this returns.
+-- @treturn integer
+function agent:ask()
+  local number = self.journal:ask()
+  self.client:wake()
+  return number
 end
 
 --- Reads everything from ZooKeeper again, and HAProxy's state.

@@ -323,14 +323,14 @@ schema.SUBSET = section("services.*.subset", {
   {key = "size", type = "integer, 1 to 100000", required = true, ours = true,
     text = "how many"},
   {key = "least", type = "integer, 0 to `size`", shown = "half of `size`",
-    ours = true, text = "while fewer of them can take traffic, the next ones " ..
-      "are used too"},
+    ours = true, text = "while fewer of them can take traffic, the next " ..
+      "ones are used too"},
   {key = "machine", type = "string", shown = "the host's name", ours = true,
     text = "a name that no other machine has and this one keeps. `${NAME}` " ..
       "as above"},
   {key = "machines", type = "integer, 1 to 1000000", ours = true,
-    text = "how many machines use the service. The log has a warning if that " ..
-      "is too few for the size"},
+    text = "how many machines use the service. The log has a warning if " ..
+      "that is too few for the size"},
 })
 
 schema.SERVICE_GUARD = section("services.*.guard", guard_rows())

@@ -49,7 +49,7 @@ local function time_of(seconds)
 end
 
 local function summary(look)
-  return {look.state, look.service.name,
+  return {look.state, look.name,
     string.format("%d/%d", look.counts.ready or 0, look.number),
     string.format("%d/%d", look.used, look.slots),
     table.concat(look.reasons, "; ")}
@@ -71,7 +71,7 @@ local function show_all(context)
   for i, trouble in ipairs(report.troubles(context.agent)) do
     parts[i] = trouble .. "\n"
   end
-  for _, one in ipairs(report.ensembles(context.agent)) do
+  for _, one in ipairs(report.sessions(context.agent)) do
     table.insert(sessions, {one.state, one.hosts, one.session or false})
   end
   parts[#parts + 1] = cli.table(sessions, context.turn)
@@ -87,12 +87,11 @@ local function instance_row(it)
 end
 
 local function show_service(context, name)
-  local one = context.agent.journal.by_name[name or ""]
-  if not one then
+  if not context.agent.by_name[name or ""] then
     return string.format("%s: no such service\n", name or "service NAME")
   end
   report.refresh(context.agent, context.visit)
-  local look = context.agent.journal:look(one, context.turn)
+  local look = context.agent.journal.looks[name]
   if context.is_json then
     return json.service_in_full(report.in_full(context.agent, look,
       context.turn), context.turn) .. "\n"
@@ -107,7 +106,7 @@ local function show_service(context, name)
   end
   return cli.table({{"service", name}, {"state", look.state},
     {"why", table.concat(look.reasons, "; ")},
-    {"backend", one.backend}, {"paths", table.concat(paths, ", ")},
+    {"backend", look.backend}, {"paths", table.concat(paths, ", ")},
     {"slots", string.format("%d used of %d", look.used, look.slots)},
   }, context.turn) .. "\n" .. cli.table(rows, context.turn)
 end
@@ -133,17 +132,25 @@ local function show_events(context)
   return cli.table(rows, context.turn)
 end
 
+local function has(list, value)
+  for _, each in ipairs(list) do
+    if each == value then
+      return true
+    end
+  end
+  return false
+end
+
 local function in_slot(context, place)
   local backend, slot = (place or ""):match("^([^/]+)/([^/]+)$")
-  for _, one in ipairs(backend and context.agent.services or {}) do
-    if one.backend == backend then
-      local look = context.agent.journal:look(one, context.turn)
+  for _, look in pairs(backend and context.agent.journal.looks or {}) do
+    if look.backend == backend then
       for _, it in ipairs(look.instances) do
         if it.slot == slot then
           return it
         end
       end
-      return nil, one.actual[slot] and "is empty" or "is no slot"
+      return nil, has(look.slot_names, slot) and "is empty" or "is no slot"
     end
   end
   return nil, "is not BACKEND/SLOT of a service"
@@ -195,12 +202,12 @@ local CHANGES = {
 
 local function change(deps, what, name, applet)
   local agent = deps.agent()
-  if name and not agent.journal.by_name[name] then
+  if name and not agent.by_name[name] then
     return name .. ": no such service\n"
   elseif not name and what ~= "resync" then
     return CHANGES[what] .. "\n"
   end
-  local order = agent:order(what, name and agent.journal.by_name[name])
+  local order = agent:order(what, name and agent.by_name[name])
   deps.visit(applet).await(function() return order.said end, PATIENCE)
   return (order.said or "the agent has not done it yet, see its log") .. "\n"
 end

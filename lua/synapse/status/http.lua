@@ -103,13 +103,13 @@ end
 
 -- HAProxy's counters are asked for first; without an answer soon, what was
 -- known before is told.
-local function fetch(counters, looks, visit)
-  local services = {}
+local function fetch(agent, looks, visit)
+  local names = {}
   for i, look in ipairs(looks) do
-    services[i] = look.service
+    names[i] = look.name
   end
-  counters:ask(services)
-  visit.await(function() return not counters:is_waiting(services) end,
+  local order = agent:order("count_sessions", names)
+  visit.await(function() return agent:is_counted(order, names) end,
     COUNTERS_TIMEOUT)
 end
 
@@ -120,7 +120,7 @@ local function with_counters(agent, asked, looks, visit)
       return json.service_in_brief(report.in_brief(agent, look))
     end
   end
-  fetch(agent.counters, looks, visit)
+  fetch(agent, looks, visit)
   return function(look, turn)
     return json.service_in_full(report.in_full(agent, look, turn), turn)
   end
@@ -179,7 +179,7 @@ local function metrics_text(deps, applet, _, visit)
 end
 
 local function ready(deps, applet, _, visit)
-  local unread = report.unread(deps.agent(), visit.turn)
+  local unread = report.unread(deps.agent(), visit)
   if #unread == 0 then
     return say(applet, 200, "ready")
   end

@@ -1,9 +1,12 @@
---- What can be told of the services: their states now, and what has changed.
+--- What can be told of the services: their views, and what has changed.
 --
 -- Reads what the agent's parts know and changes none of it. An event is the
 -- difference between what an instance was when its service last settled and
--- what it is now. What a service looks like is worked out when somebody asks,
--- and anew only when it may have changed: nobody looking costs nothing.
+-- what it is now.
+--
+-- Views are made by the main task when somebody asks, and only of services that
+-- may have changed: nobody looking costs nothing. Others read what is
+-- published: tables that are replaced as a whole and do not change.
 --
 -- @module synapse.status.journal
 
@@ -81,9 +84,9 @@ function histogram:add(value)
   while self.bounds[place] and value > self.bounds[place] do
     place = place + 1
   end
+  self.ring[self.total % RECENT + 1] = value
   self.counts[place] = self.counts[place] + 1
   self.sum, self.total = self.sum + value, self.total + 1
-  self.ring[(self.total - 1) % RECENT + 1] = value
 end
 
 --- Lists the last durations, the oldest first.
@@ -122,13 +125,13 @@ local UNUSED = "unused"
 
 --- Returns a journal of services that has nothing to tell.
 -- @tparam table deps
---   `services`; `sources(service)`: lists the registries that it is read from;
+--   `services`; `sources(service)`: lists the paths that it is read from;
 --   `now()`; `wall()`: seconds since the epoch
 -- @treturn journal with `events`; `convergence`, seconds from a watch to the
---   last answer of HAProxy; `boot`, its own name; `cursor`, which grows with
---   every change that a look finds; `totals` of services and instances, and
---   `states`, how many instances are in each, of all looks; `looks`, the last
---   of each service
+--   last answer of HAProxy; `boot`, its own name; `names` of the services,
+--   sorted; and what is published: `looks`, the last of each service by its
+--   name; `cursor`, which grows with every change that a look finds; `totals`
+--   of services and instances, and `states`, how many instances are in each
 function journal.new(deps)
   local self = setmetatable({
     deps = deps,
@@ -139,17 +142,22 @@ function journal.new(deps)
     cursor = 0,
     made = 0,
     shown = {},
+    names = {},
     looks = {},
     by_cursor = {},
     versions = {},
-    by_name = {},
+    at = 1,           -- the service whose look is next
+    building = nil,   -- its look, so far
+    wanted = 0,       -- how many have asked
+    served = 0,       -- of these, for whom the walk under way is
+    published = 0,    -- for whom all looks were made
     totals = {services = #deps.services, whole = 0, degraded = 0, down = 0,
       instances = 0},
     states = {},
   }, journal)
   for _, one in ipairs(deps.services) do
     self.shown[one] = {}
-    self.by_name[one.name] = one
+    self.names[#self.names + 1] = one.name
   end
   return self
 end
@@ -266,9 +274,16 @@ local function version_of(self, one)
   return version
 end
 
+local function copy_of(fields)
+  local copy = {}
+  for name, value in pairs(fields) do
+    copy[name] = value
+  end
+  return copy
+end
+
 -- Adds a look to the sums, or takes it from them.
-local function sum(self, one, by)
-  local totals, states = self.totals, self.states
+local function sum(totals, states, one, by)
   totals[one.state] = totals[one.state] + by
   totals.instances = totals.instances + by * one.number
   for state, count in pairs(one.counts) do
@@ -277,37 +292,88 @@ local function sum(self, one, by)
   end
 end
 
--- HAProxy may interrupt this: the cursor says so last, lest a client be told
--- that it knows a look that it was not given.
-local function keep(self, one, made)
+-- Whoever interrupts this sees the sums of before or of now. The cursor says so
+-- last, lest a client be told that it knows a look that it was not given.
+local function keep(self, made)
+  local totals, states = copy_of(self.totals), copy_of(self.states)
+  local before = self.looks[made.name]
   self.made = self.made + 1
   made.cursor = self.made
-  if self.looks[one] then
-    sum(self, self.looks[one], -1)
-    self.by_cursor[self.looks[one].cursor] = nil
+  if before then
+    sum(totals, states, before, -1)
+    self.by_cursor[before.cursor] = nil
   end
-  sum(self, made, 1)
-  self.looks[one] = made
-  self.by_cursor[made.cursor] = one
+  sum(totals, states, made, 1)
+  self.totals, self.states = totals, states
+  self.looks[made.name] = made
+  self.by_cursor[made.cursor] = made.name
   self.cursor = math.max(self.cursor, made.cursor)
 end
 
---- Returns what a service looks like now.
--- @tparam service one
--- @tparam function turn see `view.at`
--- @treturn look with `cursor`, the journal's when it was worked out
-function journal:look(one, turn)
-  local version = version_of(self, one)
-  if self.versions[one] ~= version then
-    keep(self, one, view.at(one, self.deps.sources(one), turn))
-    self.versions[one] = version
+-- Makes the look of one service if it may have changed. Returns whether that is
+-- done.
+local function look_at(self, one, is_tired)
+  local building = self.building
+  if not building then
+    local version = version_of(self, one)
+    if self.versions[one] == version then
+      return true
+    end
+    building = view.begin(one, self.deps.sources(one))
+    building.version = version
   end
-  return self.looks[one]
+  local made = view.continue(building, is_tired)
+  self.building = not made and building or nil
+  if made then
+    keep(self, made)
+    self.versions[one] = building.version
+  end
+  return made ~= nil
 end
 
---- Lists the services whose looks are newer than a cursor.
+--- Asks for looks that are not older than now. They are published once
+-- `published` is at least what this returns.
+-- @treturn integer
+function journal:ask()
+  self.wanted = self.wanted + 1
+  return self.wanted
+end
+
+--- Tells whether somebody has asked.
+-- @treturn boolean
+function journal:is_wanted()
+  return self.published < self.wanted
+end
+
+--- Makes looks, for as long as there is time, and goes on where it stopped.
+-- Main task.
+-- @tparam function is_tired whether it has lasted long enough
+-- @treturn boolean whether all were looked at
+function journal:look(is_tired)
+  if self.at == 1 and not self.building then
+    self.served = self.wanted
+  end
+  while self.services[self.at] do
+    if not look_at(self, self.services[self.at], is_tired) then
+      return false
+    end
+    self.at = self.at + 1
+    if is_tired() and self.services[self.at] then
+      return false
+    end
+  end
+  self.at = 1
+  return true
+end
+
+--- Tells those who asked that what they asked for is there.
+function journal:publish()
+  self.published = self.served
+end
+
+--- Lists the services whose looks are newer than a cursor, in no order.
 -- @tparam integer cursor
--- @treturn {service,...} nil where they may be many
+-- @treturn ?{string,...} their names; nil where they may be many
 function journal:newer(cursor)
   if self.cursor - cursor > MANY then
     return nil

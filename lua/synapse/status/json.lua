@@ -103,7 +103,6 @@ end
 
 -- All but the instances, and `more` fields.
 local function service(look, more)
-  local one = look.service
   local fields = {
     {"reasons", json.list(look.reasons)},
     {"paths", json.list(look.paths)},
@@ -112,8 +111,8 @@ local function service(look, more)
     more,
   }
   return json.with({
-    service = one.name, backend = one.backend, state = look.state,
-    source = one.choice.source, number = look.number,
+    service = look.name, backend = look.backend, state = look.state,
+    source = look.source, number = look.number,
     counters = look.counters,
   }, fields)
 end
@@ -130,7 +129,7 @@ local function instances(look, encode, turn)
 end
 
 --- Returns a service as the list shows it: states, no counters.
--- @tparam look look see `look.at`
+-- @tparam look look see `view.continue`
 -- @tparam function turn called between instances
 -- @treturn string
 function json.service(look, turn)
@@ -198,9 +197,9 @@ local function service_without_names(look, alias)
     listed[i] = {state = it.state, instance = alias.instance(it.key)}
   end
   return json.with({
-    service = alias.service(look.service.name), state = look.state,
-    source = look.service.choice.source, slots = look.slots, used = look.used,
-    drift = look.service.drift,
+    service = alias.service(look.name), state = look.state,
+    source = look.source, slots = look.slots, used = look.used,
+    drift = look.drift,
   }, {
     {"paths", json.list(states)}, {"instances", json.list(listed)},
   })

@@ -96,7 +96,7 @@ local function samples_of(metric, look)
   for i, value in ipairs(values) do
     local label, number = each(look, value)
     lines[i] = number and metrics.sample(name,
-      {"service", look.service.name, label, value}, number) or ""
+      {"service", look.name, label, value}, number) or ""
   end
   return table.concat(lines)
 end
@@ -122,60 +122,30 @@ local SESSION_STATES = {"new", "connecting", "connected", "unknown", "expired",
 
 -- Samples of all sessions. Two of one ensemble, which differ by their
 -- credentials, differ here by a number.
-local function of_ensembles(agent, each)
-  local places, seen, samples = {}, {}, {}
-  for place in pairs(agent.sessions.list) do
-    places[#places + 1] = place
-  end
-  table.sort(places)
-  for _, place in ipairs(places) do
-    local one = agent.sessions.list[place]
-    local number = (seen[one.hosts] or 0) + 1
-    seen[one.hosts] = number
-    each(one, number == 1 and one.hosts or one.hosts .. " " .. number, samples)
+local function of_sessions(agent, each)
+  local seen, samples = {}, {}
+  for _, session in ipairs(agent.view.sessions) do
+    local number = (seen[session.hosts] or 0) + 1
+    seen[session.hosts] = number
+    each(session, number == 1 and session.hosts or
+      session.hosts .. " " .. number, samples)
   end
   return samples
 end
 
 local function field(agent, name)
-  return of_ensembles(agent, function(one, hosts, samples)
+  return of_sessions(agent, function(one, hosts, samples)
     table.insert(samples, {{"ensemble", hosts}, one[name]})
   end)
 end
 
 local function session_states(agent)
-  return of_ensembles(agent, function(one, hosts, samples)
+  return of_sessions(agent, function(one, hosts, samples)
     for _, state in ipairs(SESSION_STATES) do
       table.insert(samples, {{"ensemble", hosts, "state", state},
         one.state == state and 1 or 0})
     end
   end)
-end
-
-local function drift(agent)
-  local sum = 0
-  for _, one in ipairs(agent.services) do
-    sum = sum + one.drift
-  end
-  return sum
-end
-
-local function guarded(agent)
-  local sum = 0
-  for _, one in ipairs(agent.services) do
-    sum = sum + (one:has_retained() and 1 or 0)
-  end
-  return sum
-end
-
--- Seconds since the service was compared whose comparison is the longest ago.
-local function compared_ago(agent)
-  local now, longest = agent.deps.now(), 0
-  for _, one in ipairs(agent.services) do
-    longest = math.max(longest,
-      now - (agent.sync.compared_at[one] or agent.began_at))
-  end
-  return longest
 end
 
 local function single(value)
@@ -204,33 +174,35 @@ local METRICS = {
   {"synapse_events_total", "counter", "Changes of a state, see /events.json.",
     function(agent) return single(agent.journal.events.last) end},
   {"synapse_rounds_total", "counter", "Batches of commands sent to HAProxy.",
-    function(agent) return single(agent.sync.rounds) end},
+    function(agent) return single(agent.view.rounds) end},
   {"synapse_commands_total", "counter", "Commands sent to HAProxy.",
-    function(agent) return single(agent.sync.commands) end},
+    function(agent) return single(agent.view.commands) end},
   {"synapse_commands_refused_total", "counter",
     "Commands that HAProxy refused.",
-    function(agent) return single(agent.sync.refused) end},
+    function(agent) return single(agent.view.refused) end},
   {"synapse_runtime_api_failing", "gauge",
     "1 while HAProxy's runtime API gives no answer.",
-    function(agent) return single(agent.sync.failing and 1 or 0) end},
+    function(agent) return single(agent.view.runtime_failing and 1 or 0) end},
   {"synapse_drift_repaired_total", "counter",
     "Slots that were not as they had been set, and were set again.",
-    function(agent) return single(drift(agent)) end},
+    function(agent) return single(agent.view.drift) end},
   {"synapse_comparison_age_seconds", "gauge",
     "Since the state of the least recently compared service was read back.",
-    function(agent) return single(compared_ago(agent)) end},
+    function(agent)
+      return single(agent.deps.now() - agent.view.compared_at)
+    end},
   {"synapse_guarded_services", "gauge",
     "Services of which the guard keeps instances that are gone.",
-    function(agent) return single(guarded(agent)) end},
+    function(agent) return single(agent.view.guarded) end},
   {"synapse_snapshot_age_seconds", "gauge",
     "Since the snapshot was written; it is when something changed.",
     function(agent)
-      local at = agent.keeper.written_at
+      local at = agent.view.snapshot_at
       return single(at and agent.deps.now() - at)
     end},
   {"synapse_snapshot_failing", "gauge",
     "1 while the snapshot cannot be written.",
-    function(agent) return single(agent.keeper.failing and 1 or 0) end},
+    function(agent) return single(agent.view.snapshot_failing and 1 or 0) end},
   {"synapse_log_lines_dropped_total", "counter",
     "Lines that were not logged because there were too many.",
     function(agent) return single(agent.deps.log.dropped_ever) end},

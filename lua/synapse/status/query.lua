@@ -104,20 +104,15 @@ local function known_until(journal, since)
   return boot == journal.boot and math.tointeger(tonumber(number)) or nil
 end
 
-local function by_name(a, b)
-  return a.name < b.name
-end
-
 local function named(journal, names)
   local list, seen = {}, {}
   for _, name in ipairs(names) do
-    local one = journal.by_name[name]
-    if one and not seen[one] then
-      seen[one] = true
-      list[#list + 1] = one
+    if journal.looks[name] and not seen[name] then
+      seen[name] = true
+      list[#list + 1] = name
     end
   end
-  table.sort(list, by_name)
+  table.sort(list)
   return list
 end
 
@@ -129,9 +124,9 @@ local function candidates(journal, asked, known)
   end
   local few = known and journal:newer(known)
   if few then
-    table.sort(few, by_name)
+    table.sort(few)
   end
-  return few or journal.services
+  return few or journal.names
 end
 
 local function page_of(list, asked)
@@ -149,9 +144,9 @@ end
 -- @treturn boolean whether they are only those that the client does not know
 function query.of(journal, asked, turn)
   local list, known = {}, known_until(journal, asked.since)
-  for _, one in ipairs(candidates(journal, asked, known)) do
+  for _, name in ipairs(candidates(journal, asked, known)) do
     turn()
-    local look = journal.looks[one]
+    local look = journal.looks[name]
     if (not known or look.cursor > known) and
       (not asked.problems or look.state ~= "whole")
     then

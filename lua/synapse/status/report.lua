@@ -1,8 +1,9 @@
---- What is asked of the agent, put together from its parts.
+--- What is asked of the agent, put together from what its main task published.
 --
--- Reads and changes nothing, but that it looks at how many servers HAProxy
--- would use, so that what a check found is known before it is told. A `visit`
--- is what an answer needs of HAProxy, see `runtime.visit`.
+-- An answer first lets the main task know what HAProxy's checks and operators
+-- have done, as far as it can be seen, then asks for new looks, and waits a
+-- little for both. It reads nothing else. A `visit` is what an answer needs of
+-- HAProxy, see `runtime.visit`.
 --
 -- @module synapse.status.report
 
@@ -11,12 +12,10 @@ local query = require("synapse.status.query")
 
 local report = {}
 
--- Seconds, and services a second.
-local FRESH = 0.9
-local MOST_A_SECOND = 20
-
--- Seconds that an answer waits for HAProxy to tell what its checks found.
-local PATIENCE = 0.3
+-- Seconds that an answer waits for HAProxy to tell what its checks found, and
+-- for the main task to publish what it knows.
+local CHECKS_PATIENCE = 0.3
+local LOOKS_PATIENCE = 2
 
 -- Seconds for which a session may be without a connection and nobody is told.
 local BRIEF = 5
@@ -35,21 +34,42 @@ function report.death(agent)
     or nil
 end
 
---- Lists the sessions.
--- @tparam agent agent
--- @treturn {{hosts,state,session,since,timeout,expiries,connections},...}
-function report.ensembles(agent)
-  local list = {}
-  for _, one in ipairs(agent.sessions.list) do
-    list[#list + 1] = {
-      hosts = one.hosts, state = one.state, session = one.id,
-      since = math.floor(one.since),
-      timeout = one.timeout, expiries = one.expiries,
-      connections = one.connections,
-    }
+-- Instances that HAProxy does not use.
+local function idle(counts)
+  return (counts.failed or 0) + (counts.maint or 0) + (counts.draining or 0)
+end
+
+-- Lists the services of which somebody may have changed something in HAProxy.
+local function seen_now(agent, visit)
+  local seen = {}
+  for _, name in ipairs(agent.journal.names) do
+    visit.turn()
+    local look = agent.journal.looks[name]
+    local usable, number = visit.usable(look.backend), idle(look.counts)
+    if usable ~= agent.usable[name] or number > 0 then
+      seen[#seen + 1] = {name = name, usable = usable, idle = number}
+    end
   end
-  table.sort(list, function(a, b) return a.hosts < b.hosts end)
-  return list
+  return seen
+end
+
+--- Lets the main task know what can be seen of HAProxy, and has it publish what
+-- it knows.
+-- @tparam agent agent
+-- @tparam table visit
+function report.refresh(agent, visit)
+  if report.death(agent) then
+    return
+  end
+  local seen = seen_now(agent, visit)
+  if #seen > 0 then
+    local order = agent:order("see", seen)
+    visit.await(function() return agent.is_answered(order) end,
+      CHECKS_PATIENCE)
+  end
+  local number = agent:ask()
+  visit.await(function() return agent.journal.published >= number end,
+    LOOKS_PATIENCE)
 end
 
 local SESSIONS = {
@@ -75,21 +95,28 @@ end
 -- @tparam agent agent
 -- @treturn {string,...} in words
 function report.troubles(agent)
-  local list = {report.death(agent)}
-  for _, one in ipairs(report.ensembles(agent)) do
-    list[#list + 1] = trouble_of(one, agent.deps.runtime.wall())
+  local list, view = {report.death(agent)}, agent.view
+  for _, session in ipairs(view.sessions) do
+    list[#list + 1] = trouble_of(session, agent.deps.runtime.wall())
   end
-  if not agent.sessions:has_threads() then
+  if not view.has_threads then
     list[#list + 1] = "HAProxy's worker may not start threads: set " ..
       "`insecure-fork-wanted` in `global`"
   end
-  if agent.sync.failing then
+  if view.runtime_failing then
     list[#list + 1] = "HAProxy's runtime API does not answer: nothing changes"
   end
-  if agent.keeper.failing then
+  if view.snapshot_failing then
     list[#list + 1] = "the snapshot cannot be written; the old one stays"
   end
   return list
+end
+
+--- Lists the sessions.
+-- @tparam agent agent
+-- @treturn {{hosts,state,session,since,timeout,expiries,connections},...}
+function report.sessions(agent)
+  return agent.view.sessions
 end
 
 local function totals(journal)
@@ -105,59 +132,15 @@ local function agent_part(agent)
   return json.object(about)
 end
 
--- Instances that HAProxy does not use, of a look or of all.
-local function idle(counts)
-  return (counts.failed or 0) + (counts.maint or 0) + (counts.draining or 0)
-end
-
--- What an operator does to a server that is not used anyway changes no number
--- of servers: where there are some, the states are asked for each second, and
--- less often where there are many.
-local function is_due(agent, one)
-  local look, now = agent.journal.looks[one], agent.deps.now()
-  return look and idle(look.counts) > 0 and now -
-    (agent.sync.compared_at[one] or now) >
-    math.max(FRESH, idle(agent.journal.states) / MOST_A_SECOND)
-end
-
-local function is_news(agent, one, usable)
-  if agent:see(one, usable) then
-    return true
-  elseif is_due(agent, one) then
-    agent:ask(one)
-    return true
-  end
-  return false
-end
-
---- Lets the agent know what HAProxy's checks and its operators have done.
--- @tparam agent agent
--- @tparam table visit
-function report.refresh(agent, visit)
-  local asking = {}
-  for _, one in ipairs(agent.services) do
-    visit.turn()
-    asking[#asking + 1] =
-      is_news(agent, one, visit.usable(one.backend)) and one or nil
-  end
-  visit.await(function()
-    while asking[1] and not asking[1].asking do
-      table.remove(asking, 1)
-    end
-    return not asking[1]
-  end, PATIENCE)
-end
-
---- Looks at all services.
+--- Lists the looks of all services.
 -- @tparam agent agent
 -- @tparam table visit
 -- @treturn {look,...} in the order of their names
 function report.looks(agent, visit)
   report.refresh(agent, visit)
   local looks = {}
-  for i, one in ipairs(agent.services) do
-    visit.turn()
-    looks[i] = agent.journal:look(one, visit.turn)
+  for i, name in ipairs(agent.journal.names) do
+    looks[i] = agent.journal.looks[name]
   end
   return looks
 end
@@ -178,7 +161,7 @@ end
 -- @treturn {head=string,looks={look,...}} all but the services, as JSON; and
 --   the services that were asked for
 function report.status(agent, asked, visit)
-  report.looks(agent, visit)
+  report.refresh(agent, visit)
   local head, sums = place_of(agent.journal)
   local list
   list, head.matching, head.delta =
@@ -187,22 +170,12 @@ function report.status(agent, asked, visit)
     looks = list,
     head = json.with(head, {
       {"agent", agent_part(agent)},
-      {"ensembles", json.list(report.ensembles(agent))},
+      {"ensembles", json.list(report.sessions(agent))},
       {"troubles", json.list(report.troubles(agent))},
       {"totals", sums},
       {"convergence", json.convergence(agent.journal.convergence)},
     }),
   }
-end
-
-local function data_of(sources, znode)
-  for _, source in ipairs(znode and sources or {}) do
-    local data = source:data(znode)
-    if data then
-      return data
-    end
-  end
-  return nil
 end
 
 local function copy_of(fields)
@@ -219,24 +192,22 @@ end
 -- @treturn look another one, see `json.service_in_brief`
 function report.in_brief(agent, look)
   local brief = copy_of(look)
-  brief.counters = agent.deps.runtime.counters(look.service.backend)
+  brief.counters = agent.deps.runtime.counters(look.backend)
   return brief
 end
 
---- Adds to a look what costs more to know.
+--- Adds to a look the counters of its servers.
 -- @tparam agent agent
 -- @tparam look look
 -- @tparam function turn gives other work its turn when it is time
 -- @treturn look another one, see `json.service_in_full`
 function report.in_full(agent, look, turn)
-  local full, one = copy_of(look), look.service
-  local rows = agent.counters:of(one, turn)
-  local sources = agent.sessions:of(one)
+  local full, rows = copy_of(look), agent:counters_of(look.name, turn)
   full.counters, full.instances = rows.BACKEND, {}
   for i, it in ipairs(look.instances) do
     turn()
     local more = copy_of(it)
-    more.counters, more.data = rows[it.slot], data_of(sources, it.znode)
+    more.counters = rows[it.slot]
     full.instances[i] = more
   end
   return full
@@ -264,44 +235,32 @@ end
 -- @tparam table visit
 -- @treturn string JSON, see `json.dump`
 function report.dump(agent, visit)
-  local about, journal = agent.deps.runtime.about(), agent.journal
+  local looks, about = report.looks(agent, visit), agent.deps.runtime.about()
+  local journal, view = agent.journal, agent.view
   return json.dump({
     about = {
       schema = json.SCHEMA, version = agent.deps.version,
       haproxy = about.haproxy, started = about.started,
-      time = agent.deps.runtime.wall(), rounds = agent.sync.rounds,
-      commands = agent.sync.commands, refused = agent.sync.refused,
+      time = agent.deps.runtime.wall(), rounds = view.rounds,
+      commands = view.commands, refused = view.refused,
     },
-    sessions = report.ensembles(agent), troubles = report.troubles(agent),
-    convergence = journal.convergence, looks = report.looks(agent, visit),
+    sessions = view.sessions, troubles = report.troubles(agent),
+    convergence = journal.convergence, looks = looks,
     events = journal.events:since(0),
   }, visit.turn)
 end
 
--- Read, or known not to be there.
-local KNOWN = {read = true, missing = true, unmade = true}
-
-local function is_read(agent, one)
-  for _, source in ipairs(agent.sessions:of(one)) do
-    if not KNOWN[source.state] then
-      return one.deps.record ~= nil
-    end
-  end
-  return true
-end
-
 --- Lists the services that were read neither from ZooKeeper nor from a
--- snapshot.
+-- snapshot. None, once there were none: what fails later is no reason to send
+-- traffic elsewhere.
 -- @tparam agent agent
--- @tparam function turn gives other work its turn when it is time
+-- @tparam table visit
 -- @treturn {string,...} names
-function report.unread(agent, turn)
-  local list = {}
-  for _, one in ipairs(agent.services) do
-    turn()
-    list[#list + 1] = not is_read(agent, one) and one.name or nil
+function report.unread(agent, visit)
+  if not agent.is_ready then
+    report.refresh(agent, visit)
   end
-  return list
+  return agent.is_ready and {} or agent.view.unread
 end
 
 return report

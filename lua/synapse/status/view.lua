@@ -2,7 +2,9 @@
 --
 -- Two halves. What an instance and a service are is decided by pure functions
 -- of facts, plain values. The other half collects these facts from the parts
--- of a service, and changes none of it.
+-- of a service, and changes none of it. That is the main task's alone: HAProxy
+-- interrupts Lua in the middle of a loop, and whoever answers a request then
+-- would walk a table that the main task changes.
 --
 -- @module synapse.status.view
 
@@ -274,26 +276,6 @@ local function read_problems(sources)
   return problems, refused
 end
 
--- Those wanted are sorted, so those of each state are. One that is gone since
--- it was its turn is left out.
-local function instances_by_state(one, problems, turn)
-  local by_state, by_key, number = {}, one.placement.by_key, 0
-  for _, state in ipairs(view.STATES) do
-    by_state[state] = {}
-  end
-  local reasons = one.choice.policy.reasons
-  for _, known in ipairs(one.choice.all) do
-    turn()
-    local made = by_key[known.key] or reasons[known.key] and known
-    if made then
-      local it = of_instance(one, made, problems[made.znode])
-      table.insert(by_state[it.state], it)
-      number = number + 1
-    end
-  end
-  return by_state, number
-end
-
 -- Lists all, those that need a look first, and counts them.
 local function in_order(by_state)
   local list, counts = {}, {}
@@ -330,44 +312,115 @@ local function paths_of(sources)
   return paths
 end
 
---- What a service looks like.
+-- Neither read nor known not to be there, and without a snapshot.
+local READ = {read = true, missing = true, unmade = true}
+
+local function is_unread(one, paths)
+  for _, path in ipairs(paths) do
+    if not READ[path.state] then
+      return one.deps.record == nil
+    end
+  end
+  return false
+end
+
+--- What a service looks like. It is a table of its own: nothing in it changes
+-- when the service does.
 -- @table look
--- @tfield service service
+-- @tfield string name     of the service
+-- @tfield string backend
 -- @tfield string state    see `view.service`
 -- @tfield {string,...} reasons
--- @tfield {{key,state,why,slot,name,weight,znode,labels,problem},...} instances
---   the ones that need a look first; refused znodes are among them
+-- @tfield {{key,state,why,slot,name,weight,znode,data,labels,problem},...}
+--   instances the ones that need a look first; refused znodes are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
 -- @tfield {{hosts,path,state},...} paths
 -- @tfield ?string preference "met" or "unmet", where the service has `prefer`
+-- @tfield string source   where the instances are from, see `wanted.of`
+-- @tfield boolean is_unread nothing was read, and no snapshot has it
+-- @tfield integer drift   how many slots were not as they had been set
 -- @tfield integer slots   how many there are
+-- @tfield {string,...} slot_names
 -- @tfield integer used
 
---- Returns what a service looks like.
+--- Begins to look at a service. Main task.
 -- @tparam service one
 -- @tparam {path,...} sources that it is read from
--- @tparam function turn gives other work its turn when it is time. What
---   changes meanwhile may be in the look or not
--- @treturn look a table that is not changed later
-function view.at(one, sources, turn)
+-- @treturn building for `view.continue`
+function view.begin(one, sources)
   local problems, refused = read_problems(sources)
-  local by_state, number = instances_by_state(one, problems, turn)
-  by_state.invalid = refused
-  local list, counts = in_order(by_state)
+  local building = {
+    service = one, sources = sources, problems = problems, by_state = {},
+    all = one.choice.all, at = 1, number = 0,
+  }
+  for _, state in ipairs(view.STATES) do
+    building.by_state[state] = {}
+  end
+  building.by_state.invalid = refused
+  return building
+end
+
+-- The data of a znode as it was last read.
+local function data_of(sources, znode)
+  for _, source in ipairs(znode and sources or {}) do
+    local data = source:data(znode)
+    if data then
+      return data
+    end
+  end
+  return nil
+end
+
+-- All are sorted, so those of each state are. One that is gone since it was its
+-- turn is left out.
+local function add_instance(building)
+  local one = building.service
+  local known, reasons = building.all[building.at], one.choice.policy.reasons
+  local made = one.placement.by_key[known.key] or reasons[known.key] and known
+  building.at = building.at + 1
+  if made then
+    local it = of_instance(one, made, building.problems[made.znode])
+    it.data = data_of(building.sources, made.znode)
+    table.insert(building.by_state[it.state], it)
+    building.number = building.number + 1
+  end
+end
+
+local function finish(building)
+  local one, pool = building.service, building.service.placement.pool
+  local list, counts = in_order(building.by_state)
   local made = {
-    service = one, instances = list, counts = counts, number = number,
-    paths = paths_of(sources), slots = #one.placement.pool,
-    used = used_slots(one), preference = preference_of(one.choice.policy),
+    name = one.name, backend = one.backend, drift = one.drift,
+    source = one.choice.source, instances = list, counts = counts,
+    number = building.number, paths = paths_of(building.sources),
+    slots = #pool, slot_names = table.move(pool, 1, #pool, 1, {}),
+    used = used_slots(one), is_unread = is_unread(one, building.sources),
+    preference = preference_of(one.choice.policy),
   }
   made.state, made.reasons = view.service({
-    counts = counts, instances = number, source = one.choice.source,
+    counts = counts, instances = made.number, source = made.source,
     nothing = one.choice:nothing(), paths = made.paths,
     obstacle = one:obstacle(one.placement.waiting[1]),
     frozen = one.frozen_at ~= nil,
     unmet = made.preference == "unmet" and one.choice.policy.state or nil,
   })
   return made
+end
+
+--- Goes on looking at a service, for as long as there is time. Main task. What
+-- changes meanwhile may be in the look or not.
+-- @tparam building building
+-- @tparam function is_tired whether it has lasted long enough
+-- @treturn ?look nil if there is more to look at
+function view.continue(building, is_tired)
+  while building.all[building.at] do
+    add_instance(building)
+    if is_tired() then
+      return nil
+    end
+  end
+  return finish(building)
 end
 
 return view

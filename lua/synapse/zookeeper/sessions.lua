@@ -74,9 +74,11 @@ local function most_instances(readers)
   return most
 end
 
--- The instances of a service, of all its sources, and how many label_filters
--- have left out where they have left none.
-local function instances_of(self, one)
+--- Returns the instances of a service, of all its sources.
+-- @tparam service one
+-- @treturn {instance,...} sorted by key, each host:port once
+-- @treturn integer how many label_filters left out where they left none, else 0
+function sessions:instances(one)
   local config, lists, number = one.deps.config, {}, 0
   for i, source in ipairs(config.sources) do
     local all = self.paths[source.place]:instances()
@@ -103,6 +105,32 @@ local function count_claims(self, gone, come)
   end
 end
 
+-- The first watch that told of a change is what a service waits for.
+local function note_change(self, one, since)
+  if not self.is_changed[one] then
+    self.is_changed[one] = true
+    table.insert(self.changed, one)
+  end
+  if since and since < (self.since[one] or math.huge) then
+    self.since[one] = since
+  end
+end
+
+--- Takes the next service whose instances may have changed.
+-- @treturn ?service nil if there is none
+-- @treturn ?number when the first watch fired that told of it, if one did
+function sessions:next_changed()
+  local one = self.changed[self.next]
+  if not one then
+    self.changed, self.next = {}, 1
+    return nil
+  end
+  local since = self.since[one]
+  self.next = self.next + 1
+  self.is_changed[one], self.since[one] = nil, nil
+  return one, since
+end
+
 local function add_path(self, source, readers)
   local deps, through = self.deps, session_of(self, source, readers)
   local made = path.new({
@@ -116,8 +144,7 @@ local function add_path(self, source, readers)
     codes = deps.codes, now = deps.now, log = deps.log,
     changed = function(since)
       for _, one in ipairs(readers) do
-        local instances, left_out = instances_of(self, one)
-        deps.changed(one, instances, since, left_out)
+        note_change(self, one, since)
       end
     end,
     moved = function(gone, come) count_claims(self, gone, come) end,
@@ -150,18 +177,16 @@ end
 
 --- Returns sessions that have read nothing and have no session.
 -- @tparam table deps
---   `services`; `changed(service, instances, since, left_out)`: called when the
---   instances of a service may have changed, `since` the first watch that told
---   of it, `left_out` how many label_filters left out where they left none;
---   `reported(service, znode, problem)`: called when a znode turns bad, or good
---   again (nil); `entered(hosts, from, to)`: called when the state of a session
---   changes; `codes`; `log`; `now()`, `wall()`, `random()` and
+--   `services`; `reported(service, znode, problem)`: called when a znode turns
+--   bad, or good again (nil); `entered(hosts, from, to)`: called when the state
+--   of a session changes; `codes`; `log`; `now()`, `wall()`, `random()` and
 --   `resync_interval`, see `session.new`
 -- @treturn sessions
 function sessions.new(deps)
   local self = setmetatable({
     deps = deps, list = {}, last = {}, paths = {}, by_session = {},
     claims = {}, new_claims = nil,
+    changed = {}, next = 1, is_changed = {}, since = {},
   }, sessions)
   local places, readers = readers_of(deps.services)
   for _, source in ipairs(places) do

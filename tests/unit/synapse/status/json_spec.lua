@@ -21,8 +21,7 @@ describe("a document", function()
 
   it("shows a service with its lists and counts", function()
     local text = json.service({
-      service = {name = "web", backend = "www", choice = {source = "zookeeper"},
-        deps = {config = {}}},
+      name = "web", backend = "www", source = "zookeeper",
       state = "whole", reasons = {},
       paths = {{hosts = "zk:2181", path = "/web", state = "read"}},
       slots = 8, used = 1, number = 1, counts = {ready = 1},

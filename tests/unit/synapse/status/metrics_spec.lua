@@ -28,7 +28,7 @@ describe("metrics", function()
 
   it("tell of each service", function()
     local parts = {}
-    metrics.services({{service = {name = "web"}, state = "down",
+    metrics.services({{name = "web", state = "down",
       counts = {failed = 2}, slots = 8, used = 3}}, function(text)
       table.insert(parts, text)
     end)

@@ -28,26 +28,24 @@ describe("a query", function()
 end)
 
 describe("a selection", function()
-  local account, services
+  local journal
 
   before_each(function()
-    services = {{name = "a"}, {name = "b"}, {name = "c"}}
-    local a, b, c = table.unpack(services)
-    account = {
-      boot = "1f", services = services, by_name = {a = a, b = b, c = c},
+    journal = {
+      boot = "1f", names = {"a", "b", "c"},
       looks = {
-        [a] = {name = "a", state = "whole", cursor = 7},
-        [b] = {name = "b", state = "down", cursor = 2},
-        [c] = {name = "c", state = "degraded", cursor = 9},
+        a = {name = "a", state = "whole", cursor = 7},
+        b = {name = "b", state = "down", cursor = 2},
+        c = {name = "c", state = "degraded", cursor = 9},
       },
       newer = function(_, cursor)
-        return cursor >= 5 and {c, a} or nil
+        return cursor >= 5 and {"c", "a"} or nil
       end,
     }
   end)
 
   local function names(asked)
-    local looks, matching, is_delta = query.of(account, asked,
+    local looks, matching, is_delta = query.of(journal, asked,
       function() end)
     local list = {}
     for i, look in ipairs(looks) do

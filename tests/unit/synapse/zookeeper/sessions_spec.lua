@@ -29,13 +29,6 @@ describe("the sources of services", function()
       resync_interval = 600, reported = function() end,
       entered = function() end,
       random = function() return 0 end, log = log,
-      changed = function(whom, instances)
-        local keys = {}
-        for i, made in ipairs(instances) do
-          keys[i] = made.key
-        end
-        seen[whom.name] = table.concat(keys, " ")
-      end,
     })
     one:open({open = function(_, options)
       local session = new_session(function(event) one:take(event) end)
@@ -66,6 +59,20 @@ describe("the sources of services", function()
     end
   end
 
+  -- Lists what each service that may have changed has, as the agent asks it.
+  local function take()
+    local service_changed = one:next_changed()
+    while service_changed do
+      local keys = {}
+      for i, made in ipairs(one:instances(service_changed)) do
+        keys[i] = made.key
+      end
+      seen[service_changed.name] = table.concat(keys, " ")
+      service_changed = one:next_changed()
+    end
+    return seen
+  end
+
   before_each(function()
     log, opened, by_hosts, seen = new_log(), {}, {}, {}
   end)
@@ -88,6 +95,22 @@ describe("the sources of services", function()
         opened)
     end)
 
+  it("tell of a service once, with the first watch that told of it", function()
+    new({service("x", {sources = {new_source("/a", "a:2181"),
+      new_source("/b", "a:2181")}, resolver = "union"})})
+    read("a:2181", "/a", {1})
+    read("a:2181", "/b", {2})
+    take()
+    for time, path in ipairs({"/a", "/b"}) do
+      one:take({type = "watch", session = by_hosts[ADDRESSES["a:2181"]],
+        path = path, change = "children", time = time})
+      read("a:2181", path, {3 + time})
+    end
+    local changed, since = one:next_changed()
+    assert.are.same({"x", 1}, {changed.name, since})
+    assert.is_nil(one:next_changed())
+  end)
+
   it("share a session for each ensemble and its credentials", function()
     local secret = new_source("/c", "a:2181")
     secret.auth = {scheme = "digest", secret = "u:p"}
@@ -107,30 +130,30 @@ describe("the sources of services", function()
       service("some", {sources = {filtered}})})
     assert.are.same({"get_children /a"}, by_hosts["10.0.0.5:2181"].open())
     read("a:2181", "/a", {1, 2}, '{"az":"2"}')
-    assert.are.same({all = "10.0.0.1:1 10.0.0.1:2", some = ""}, seen)
+    assert.are.same({all = "10.0.0.1:1 10.0.0.1:2", some = ""}, take())
   end)
 
   it("are together what a union has", function()
     new({service("x", {resolver = "union", sources = {
       new_source("/a", "a:2181"), new_source("/a", "b:2181")}})})
     read("a:2181", "/a", {1})
-    assert.are.same({x = "10.0.0.1:1"}, seen)
+    assert.are.same({x = "10.0.0.1:1"}, take())
     read("b:2181", "/a", {2})
-    assert.are.same({x = "10.0.0.1:1 10.0.0.1:2"}, seen)
+    assert.are.same({x = "10.0.0.1:1 10.0.0.1:2"}, take())
   end)
 
   it("fail over in a sequence, and come back", function()
     new({service("x", {resolver = "sequential", sources = {
       new_source("/a", "a:2181"), new_source("/a", "b:2181")}})})
     read("b:2181", "/a", {2})
-    assert.are.same({x = "10.0.0.1:2"}, seen)
+    assert.are.same({x = "10.0.0.1:2"}, take())
     read("a:2181", "/a", {1})
-    assert.are.same({x = "10.0.0.1:1"}, seen)
+    assert.are.same({x = "10.0.0.1:1"}, take())
     local session = by_hosts["10.0.0.5:2181"]
     one:take({type = "watch", session = session, path = "/a",
       change = "children"})
     read("a:2181", "/a", {})
-    assert.are.same({x = "10.0.0.1:2"}, seen)
+    assert.are.same({x = "10.0.0.1:2"}, take())
   end)
 
   it("know from the last run what was theirs", function()
@@ -143,7 +166,7 @@ describe("the sources of services", function()
     new({service("x", {resolver = "union", sources = {first, second},
       known = {made(1, first), made(2, second)}})})
     read("a:2181", "/a", {3})
-    assert.are.same({x = "10.0.0.1:2 10.0.0.1:3"}, seen)
+    assert.are.same({x = "10.0.0.1:2 10.0.0.1:3"}, take())
   end)
 
   it("say so when a session cannot be had", function()
