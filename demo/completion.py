@@ -20,7 +20,7 @@ def _follow(before):
         return WORDS
     verb, count = before[0], len(before)
     if verb == "up":
-        return ["--cluster", *NAMES]
+        return ["--cluster", "--zones", *NAMES]
     if verb in VERBS or verb == "log":
         return ([*NAMES, "leader", "follower"] if count == 1 else
                 _pieces(before[1]) if count == 2 else

@@ -52,7 +52,9 @@ class HAProxy(Piece):
             shutil.chown(self.file("state"), "haproxy", "haproxy")
 
     def _synapse(self):
+        prefer = {"prefer": {"label": "zone", "value": self.machine.zone}}
         services = {name: {
+            **(prefer if self.stack.zones else {}),
             "discovery": {"method": "zookeeper",
                           "hosts": self.stack.ensemble(),
                           "path": registrations(name)},
@@ -90,9 +92,12 @@ class HAProxy(Piece):
                 f"bind {self.stack.frontend(self.machine, name)}",
                 f"default_backend {name}"])
             yield _section(f"backend {name}", LISTEN[1:] + [
-                "load-server-state-from-file global",
-                f"server-template {name}_ 1-{SLOTS} slot.invalid:1 "
-                f"init-addr last,127.0.0.1 {SERVER_OPTIONS} disabled"])
+                "load-server-state-from-file global", _slots(f"{name}_"),
+                *(self._backups() if self.stack.zones else [])])
+
+    def _backups(self):
+        """The slots of the instances in the other zone."""
+        return ["option allbackups", _slots("backup_", "backup ")]
 
     def _privileges(self):
         """Root gives up what it does not need; others have nothing to give."""
@@ -156,6 +161,11 @@ class HAProxy(Piece):
                 return b"".join(iter(lambda: api.recv(65536), b"")).decode()
         except OSError:
             return ""
+
+
+def _slots(prefix, backup=""):
+    return (f"server-template {prefix} 1-{SLOTS} slot.invalid:1 "
+            f"init-addr last,127.0.0.1 {SERVER_OPTIONS} {backup}disabled")
 
 
 def _section(title, lines):

@@ -14,11 +14,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine: `number` ends its address, `offers` names its service."""
+    """One machine: `number` ends its address, `offers` names its service,
+    `zone` is where it stands."""
     name: str
     number: int
     pieces: tuple
     offers: str = ""
+    zone: str = ""
 
 
 SERVER = ("zookeeper",)
@@ -27,9 +29,9 @@ MACHINES = (
     Machine("zookeeper1", 101, SERVER),
     Machine("zookeeper2", 111, SERVER),
     Machine("zookeeper3", 112, SERVER),
-    Machine("service_a_node_1", 102, NODE, "service_a"),
-    Machine("service_a_node_2", 104, NODE, "service_a"),
-    Machine("service_b_node_1", 103, NODE, "service_b"),
+    Machine("service_a_node_1", 102, NODE, "service_a", "a"),
+    Machine("service_a_node_2", 104, NODE, "service_a", "b"),
+    Machine("service_b_node_1", 103, NODE, "service_b", "a"),
 )
 PIECES = SERVER + NODE
 SERVICES = ("service_a", "service_b")

@@ -22,6 +22,7 @@ class Nerve(Piece):
 
     def _configuration(self):
         service = self.machine.offers
+        zone = {"labels": {"zone": self.machine.zone}}
         return {
             "instance_id": self.machine.name,
             "control_socket": self.file("nerve.sock"),
@@ -34,6 +35,7 @@ class Nerve(Piece):
                 "check_interval": 2,
                 "checks": [{"type": "http", "uri": "/health",
                             "timeout": 0.2, "rise": 3, "fall": 2}],
+                **(zone if self.stack.zones else {}),
             }},
         }
 

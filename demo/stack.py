@@ -1,6 +1,6 @@
 """A stack: the machines that are there, their addresses, ports and folder.
 
-What was decided when it was made (one ZooKeeper or three, which ports) is
+What was decided when it was made (one ZooKeeper or three, zones, ports) is
 kept in a file of the folder, so that every later command sees the same.
 """
 
@@ -20,6 +20,7 @@ class Stack:
     def __init__(self, network="127.0.1", cluster=False):
         self.network = network
         self.cluster = cluster
+        self.zones = False
         self.folder = os.path.join("build", "demo", network)
         self._ports = {}
 
@@ -32,13 +33,15 @@ class Stack:
 
     def save(self):
         with open(f"{self._file}.new", "w") as file:
-            json.dump({"cluster": self.cluster, "ports": self._ports}, file)
+            json.dump({"cluster": self.cluster, "zones": self.zones,
+                       "ports": self._ports}, file)
         os.rename(f"{self._file}.new", self._file)
 
     def load(self):
         with open(self._file) as file:
             known = json.load(file)
-        self.cluster, self._ports = known["cluster"], known["ports"]
+        self.cluster, self.zones = known["cluster"], known["zones"]
+        self._ports = known["ports"]
 
     @contextlib.contextmanager
     def locked(self):
