@@ -182,11 +182,17 @@ static void tells_of_every_overflow_not_only_the_first(void **state) {
 
 static void takes_an_event_without_memory_for_an_overflow(void **state) {
     struct queue *q = queue_new(10);
+    int64_t begun = clock_us();
+    struct event *ev;
 
     (void)state;
     queue_push(q, NULL);
     queue_push(q, NULL);
-    assert_int_equal(pop(q, 0), EVENT_OVERFLOW);
+    ev = queue_pop(q);
+    assert_int_equal(ev->type, EVENT_OVERFLOW);
+    /* How long a change takes is counted from there. */
+    assert_in_range(ev->time_us, begun, clock_us());
+    event_free(ev);
     assert_null(queue_pop(q));
     queue_free(q);
 }

@@ -226,7 +226,9 @@ static void states_that_do_not_exist_are_damaged(void **state) {
         {"[1,2]", "[1,-2]"},
         {"[1,2]", "[1]"},
         {"\"session_timeout_ms\":3000,\"hosts\"",
-         "\"session_timeout_ms\":0000,\"hosts\""},
+         "\"session_timeout_ms\":   0,\"hosts\""},
+        {"\"session_timeout_ms\":3000,\"node_type\":2",
+         "\"session_timeout_ms\":300,\"node_type\":-1"},
         {"\"name\":\"web\"", "\"nam\":\"webb\""},
         {"\"path\":\"/a/b/i_0000000001\"", "\"path\":0.00000000000000001"},
     };

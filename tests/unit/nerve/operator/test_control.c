@@ -1,0 +1,436 @@
+/* test_control.c - tests of nerve/operator/control.c, over a socket of their
+ * own
+ *
+ * What is known of the one service, and whether ZooKeeper has confirmed it, is
+ * given.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "csrc/base/clock.h"
+#include "csrc/base/error.h"
+#include "csrc/zookeeper/session.h"
+#include "nerve/config/read.h"
+#include "nerve/operator/command.h"
+#include "nerve/operator/control.h"
+#include "nerve/operator/holds.h"
+#include "nerve/operator/socket.h"
+#include "nerve/operator/status.h"
+#include "nerve/register/reporter.h"
+#include "nerve/services/services.h"
+#include "nerve/services/watcher.h"
+#include "tests/fake/fake_log.c"
+
+#define DEADLINE_US 60000000
+
+static char name[] = "web";
+static struct service_config config = {.name = name};
+static struct service web = {.config = &config};
+static bool settled, connected, registered;
+static int holds_used;
+
+const struct service *roster_service(const struct roster *r, size_t index) {
+    (void)r;
+    return index == 0 ? &web : NULL;
+}
+
+void roster_use_holds(struct roster *r) {
+    (void)r;
+    holds_used++;
+}
+
+bool reporter_is_settled(const struct reporter *r) {
+    (void)r;
+    return settled;
+}
+
+bool reporter_is_connected(const struct reporter *r) {
+    (void)r;
+    return connected;
+}
+
+bool reporter_is_blocked(const struct reporter *r) {
+    (void)r;
+    return false;
+}
+
+const char *reporter_path(const struct reporter *r) {
+    (void)r;
+    return registered ? "/web/i" : NULL;
+}
+
+int reporter_error(const struct reporter *r) {
+    (void)r;
+    return 0;
+}
+
+enum health_state watcher_state(const struct watcher *w) {
+    (void)w;
+    return registered ? HEALTH_UP : HEALTH_DOWN;
+}
+
+const char *session_strerror(int code) {
+    (void)code;
+    return "some error";
+}
+
+json_t *status_json(const struct roster *r, const struct holds *holds) {
+    (void)r;
+    return json_pack("{s:i}", "holds", (int)holds->count);
+}
+
+json_t *status_dump(const struct roster *r, const struct holds *holds) {
+    (void)r;
+    (void)holds;
+    return json_string("all of it");
+}
+
+static char directory[] = "/tmp/nerve-control-XXXXXX";
+static char path[60], other_path[60];
+static uv_loop_t loop;
+static struct hold_store store;
+static struct control *control;
+
+static int begin(void **state) {
+    static int watched;
+    struct control_env env = {.loop = &loop, .store = &store};
+
+    (void)state;
+    strcpy(directory + strlen(directory) - 6, "XXXXXX");
+    if (!mkdtemp(directory) || uv_loop_init(&loop) != 0)
+        return -1;
+    snprintf(path, sizeof(path), "%s/socket", directory);
+    snprintf(other_path, sizeof(other_path), "%s/other", directory);
+    settled = connected = registered = true;
+    holds_used = 0;
+    web.watcher = (struct watcher *)&watched;
+    memset(&store, 0, sizeof(store));
+    fake_log_clear();
+    control = control_new(&env);
+    return control && control_begin(control, path, NULL, NULL, NULL) == 0 ? 0
+                                                                          : -1;
+}
+
+/* The socket goes with the one that listens; the file of its lock stays. */
+static int end(void **state) {
+    char lock[80];
+
+    (void)state;
+    control_close(control);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    hold_store_close(&store);
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    unlink(lock);
+    snprintf(lock, sizeof(lock), "%s.lock", other_path);
+    unlink(lock);
+    return uv_loop_close(&loop) == 0 && rmdir(directory) == 0 ? 0 : -1;
+}
+
+static int ask(const char *request) {
+    int fd = control_socket_connect(path, NULL);
+
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+    return fd;
+}
+
+/* Lets the loop turn <times>; it does so at least every 50 ms. */
+static void turn(int times) {
+    while (times-- > 0)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* Tells whether there is no answer on <fd> yet. */
+static bool is_unanswered(int fd) {
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_PEEK) == -1 && errno == EAGAIN;
+}
+
+/* Returns the whole answer, owned by the caller, which the end of the
+ * connection follows. */
+static json_t *answer(int fd) {
+    int64_t end_us = clock_us() + DEADLINE_US;
+    char text[4096];
+    size_t length = 0;
+    ssize_t count;
+    json_t *json;
+
+    while ((count = read(fd, text + length, sizeof(text) - length)) != 0) {
+        assert_true(count > 0 || errno == EAGAIN);
+        assert_true(clock_us() < end_us);
+        if (count > 0)
+            length += (size_t)count;
+        else
+            uv_run(&loop, UV_RUN_ONCE);
+    }
+    close(fd);
+    json = json_loadb(text, length, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+/* What is answered to <request>, as "result: message". */
+static const char *told(int fd) {
+    static char text[700];
+    json_t *json = answer(fd);
+    const char *message = json_string_value(json_object_get(json, "message"));
+
+    snprintf(text, sizeof(text), "%s%s%s",
+             json_string_value(json_object_get(json, "result")),
+             message ? ": " : "", message ? message : "");
+    json_decref(json);
+    return text;
+}
+
+static void assert_begins(const char *text, const char *with) {
+    assert_int_equal(strncmp(text, with, strlen(with)), 0);
+}
+
+static const char *me(void) {
+    const struct passwd *user = getpwuid(getuid());
+
+    return user ? user->pw_name : "?";
+}
+
+#define DISABLE                                                                \
+    "{\"command\": \"disable\", \"service\": \"web\", \"reason\": \"disk\"}\n"
+#define ENABLE "{\"command\": \"enable\", \"service\": \"web\"}\n"
+
+static void status_and_dump_are_answered_at_once(void **state) {
+    json_t *json = answer(ask("{\"command\": \"status\"}\n"));
+
+    (void)state;
+    assert_int_equal(json_integer_value(json_object_get(
+                         json_object_get(json, "status"), "holds")),
+                     0);
+    json_decref(json);
+    json = answer(ask("{\"command\": \"dump\"}\n"));
+    assert_string_equal(json_string_value(json_object_get(json, "dump")),
+                        "all of it");
+    json_decref(json);
+}
+
+static void an_unknown_service_is_refused(void **state) {
+    (void)state;
+    assert_string_equal(
+        told(ask("{\"command\": \"wait\", \"service\": \"wbe\"}\n")),
+        "failed: wbe: no such service");
+    web.watcher = NULL;
+    assert_string_equal(told(ask(DISABLE)), "failed: web: no such service");
+    assert_int_equal(store.holds.count, 0);
+}
+
+static void a_request_that_makes_no_sense_is_refused(void **state) {
+    (void)state;
+    assert_begins(told(ask("{\"command\": \"disable\"}\n")), "failed: ");
+    assert_begins(told(ask("no JSON\n")), "failed: ");
+}
+
+static void a_request_that_is_too_long_is_refused(void **state) {
+    static char text[CONTROL_LINE_MAX + 1];
+    char wanted[100];
+
+    (void)state;
+    memset(text, ' ', sizeof(text) - 1);
+    snprintf(wanted, sizeof(wanted), "failed: a request has at most %d bytes",
+             CONTROL_LINE_MAX);
+    assert_string_equal(told(ask(text)), wanted);
+}
+
+/* Whoever drains a machine may end its service once this is answered. */
+static void disable_is_answered_when_zookeeper_has_confirmed_it(void **state) {
+    const struct hold *hold;
+    char line[200];
+    int fd;
+
+    (void)state;
+    settled = false;
+    fd = ask(DISABLE);
+    while (!holds_used)
+        turn(1);
+    turn(5);
+    assert_true(is_unanswered(fd));
+    hold = holds_find(&store.holds, "web");
+    assert_non_null(hold);
+    assert_true(hold->out);
+    assert_string_equal(hold->reason, "disk");
+    assert_string_equal(hold->author, me());
+    assert_int_equal(hold->until_ms, 0);
+    snprintf(line, sizeof(line), "warning web: disabled by %s: disk\n", me());
+    assert_true(fake_log_is(line));
+    settled = true;
+    assert_begins(told(fd), "done: web: ");
+    assert_int_equal(holds_used, 1);
+}
+
+static void enable_ends_what_disable_began(void **state) {
+    char line[200];
+
+    (void)state;
+    assert_begins(told(ask(DISABLE)), "done");
+    fake_log_clear();
+    assert_begins(told(ask(ENABLE)), "done");
+    assert_int_equal(store.holds.count, 0);
+    assert_int_equal(holds_used, 2);
+    snprintf(line, sizeof(line), "info web: enabled by %s\n", me());
+    assert_true(fake_log_is(line));
+    /* There is nothing to end any more. */
+    assert_begins(told(ask(ENABLE)), "done");
+    assert_int_equal(holds_used, 2);
+}
+
+static void a_service_that_is_gone_can_be_enabled(void **state) {
+    (void)state;
+    assert_begins(told(ask(DISABLE)), "done");
+    web.watcher = NULL;
+    told(ask(ENABLE));
+    assert_int_equal(store.holds.count, 0);
+    assert_string_equal(told(ask(ENABLE)), "failed: web: no such service");
+}
+
+static void a_weight_is_for_a_service_that_is_not_disabled(void **state) {
+    static const char weight[] =
+        "{\"command\": \"weight\", \"service\": \"web\", \"weight\": 3}\n";
+    char line[200];
+
+    (void)state;
+    assert_begins(told(ask(weight)), "done");
+    assert_false(holds_find(&store.holds, "web")->out);
+    assert_int_equal(holds_find(&store.holds, "web")->weight, 3);
+    snprintf(line, sizeof(line), "info web: weight 3 by %s\n", me());
+    assert_true(fake_log_is(line));
+    assert_begins(told(ask(DISABLE)), "done");
+    assert_string_equal(told(ask(weight)),
+                        "failed: web: it is disabled; enable it first");
+    assert_true(holds_find(&store.holds, "web")->out);
+}
+
+static void wait_is_answered_when_the_service_is_registered(void **state) {
+    int fd;
+
+    (void)state;
+    registered = false;
+    fd = ask("{\"command\": \"wait\", \"service\": \"web\"}\n");
+    turn(5);
+    assert_true(is_unanswered(fd));
+    registered = true;
+    assert_begins(told(fd), "done");
+    registered = false;
+    assert_begins(told(ask("{\"command\": \"wait\", \"service\": \"web\", "
+                           "\"timeout_ms\": 1}\n")),
+                  "failed");
+}
+
+static void a_hold_ends_by_itself(void **state) {
+    char line[200];
+
+    (void)state;
+    assert_begins(told(ask("{\"command\": \"disable\", \"service\": \"web\", "
+                           "\"reason\": \"disk\", \"for_ms\": 3600000}\n")),
+                  "done");
+    assert_true(holds_find(&store.holds, "web")->until_ms >
+                clock_wall_ms() + 3500000);
+    turn(3);
+    assert_int_equal(store.holds.count, 1);
+    store.holds.list[0].until_ms = clock_wall_ms() - 1;
+    fake_log_clear();
+    while (store.holds.count > 0)
+        turn(1);
+    assert_int_equal(holds_used, 2);
+    snprintf(line, sizeof(line), "info web: the hold of %s is over\n", me());
+    assert_true(fake_log_is(line));
+}
+
+static void one_that_hangs_up_is_forgotten_and_its_change_stays(void **state) {
+    int fd;
+
+    (void)state;
+    settled = false;
+    fd = ask(DISABLE);
+    while (!holds_used)
+        turn(1);
+    close(fd);
+    turn(3);
+    assert_int_equal(store.holds.count, 1);
+    assert_begins(told(ask("{\"command\": \"status\"}\n")), "done");
+}
+
+static void holds_of_another_process_are_taken_over(void **state) {
+    struct hold hold = {.service = strdup("web"),
+                        .author = strdup("ann"),
+                        .out = true,
+                        .since_ms = 1};
+    struct holds holds = {0};
+    char *text;
+
+    (void)state;
+    assert_int_equal(holds_put(&holds, &hold), 0);
+    text = holds_encode(&holds);
+    assert_int_equal(control_begin(control, path, NULL, text, NULL), 0);
+    assert_string_equal(holds_find(&store.holds, "web")->author, "ann");
+    assert_int_equal(control_begin(control, path, NULL, "rubbish", NULL), -1);
+    free(text);
+    holds_close(&holds);
+}
+
+static void listens_where_it_is_told_and_nowhere_else(void **state) {
+    struct error err = {0};
+    char nowhere[100];
+
+    (void)state;
+    assert_int_equal(control_use(control, other_path, NULL, NULL), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(other_path, F_OK), 0);
+    snprintf(nowhere, sizeof(nowhere), "%s/no/socket", directory);
+    assert_int_equal(control_use(control, nowhere, NULL, &err), -1);
+    assert_non_null(strstr(err.text, nowhere));
+    assert_int_equal(access(other_path, F_OK), 0);
+    assert_int_equal(control_use(control, NULL, NULL, NULL), 0);
+    assert_int_equal(access(other_path, F_OK), -1);
+}
+
+static void a_socket_that_was_removed_is_made_again(void **state) {
+    (void)state;
+    unlink(path);
+    assert_int_equal(control_use(control, path, NULL, NULL), 0);
+    assert_begins(told(ask("{\"command\": \"status\"}\n")), "done");
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(status_and_dump_are_answered_at_once),
+        TEST(an_unknown_service_is_refused),
+        TEST(a_request_that_makes_no_sense_is_refused),
+        TEST(a_request_that_is_too_long_is_refused),
+        TEST(disable_is_answered_when_zookeeper_has_confirmed_it),
+        TEST(enable_ends_what_disable_began),
+        TEST(a_service_that_is_gone_can_be_enabled),
+        TEST(a_weight_is_for_a_service_that_is_not_disabled),
+        TEST(wait_is_answered_when_the_service_is_registered),
+        TEST(a_hold_ends_by_itself),
+        TEST(one_that_hangs_up_is_forgotten_and_its_change_stays),
+        TEST(holds_of_another_process_are_taken_over),
+        TEST(listens_where_it_is_told_and_nowhere_else),
+        TEST(a_socket_that_was_removed_is_made_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
