@@ -21,6 +21,7 @@ missing is noticed too.
 import argparse
 import collections
 import dataclasses
+import fcntl
 import glob
 import os
 import queue
@@ -33,7 +34,7 @@ import sys
 import time
 from concurrent import futures
 
-from faults import faults
+from faults import C, LUA, faults, language_of
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -153,13 +154,17 @@ def symbols(path, *options):
 class Tests:
     """The unit tests, and which of them can notice a fault in a file."""
 
-    def __init__(self, copy, jobs):
+    def __init__(self, copy, jobs, languages):
+        """Builds what the tests need; `languages`: those with a fault."""
         tests = glob.glob("tests/unit/**/test_*.c", root_dir=copy,
-                          recursive=True)
+                          recursive=True) if C in languages else []
         self.programs = sorted(program_of(test) for test in tests)
-        done = run((*MAKE, f"-j{jobs}", *self.programs), copy)
-        if not done.good:
-            raise Failed(done.output)
+        # The tests in Lua load the module in C.
+        for made in ([(*MAKE, *self.programs)] if C in languages else []) + (
+                [("make", "-s", "all")] if LUA in languages else []):
+            done = run((*made, f"-j{jobs}"), copy)
+            if not done.good:
+                raise Failed(done.output)
         self.copy = copy
         self.inside = {program: symbols(os.path.join(copy, program))
                        for program in self.programs}
@@ -289,7 +294,7 @@ def laboratories(jobs, paths):
     """As many copies of the tree as are used at once, built and tried."""
     first = os.path.join(COPIES, "0")
     refresh(first)
-    tests = Tests(first, jobs)
+    tests = Tests(first, jobs, {language_of(path) for path in paths})
     names = set()
     for path in paths:
         names.update(tests.linked_with(path) if path.endswith(".c")
@@ -346,8 +351,26 @@ def score(name, fate):
         f"noticed{late}"
 
 
+def lock():
+    """Returns a file that holds the copies until it is closed: two that use
+    them at once would find each other's faults."""
+    os.makedirs(COPIES, exist_ok=True)
+    file = open(os.path.join(COPIES, "lock"), "w", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Failed(f"another `make mutate` runs in {TOP}\n".encode()) \
+            from None
+    return file
+
+
 def measure(arguments):
     paths = sources(arguments.paths)
+    with lock():
+        measure_files(arguments, paths)
+
+
+def measure_files(arguments, paths):
     progress("building the tree and trying its tests without a fault ...")
     free = queue.SimpleQueue()
     for laboratory in laboratories(arguments.jobs, paths):

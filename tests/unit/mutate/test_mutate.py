@@ -81,6 +81,18 @@ def test_a_path_without_source_is_an_error_that_names_it():
         raise AssertionError("nothing is wrong with it")
 
 
+def test_two_never_use_the_copies_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutate, "COPIES", str(tmp_path / "mutate"))
+    with mutate.lock():
+        try:
+            mutate.lock()
+        except mutate.Failed as failed:
+            assert b"another `make mutate` runs" in failed.args[0]
+        else:
+            raise AssertionError("both have them")
+    mutate.lock().close()
+
+
 def test_a_test_sees_no_process_and_no_file_of_others(tmp_path):
     done = mutate.run((*mutate.SANDBOX, str(tmp_path), "sh", "-c",
                     "kill -0 $$ && test $$ -lt 10 && ! test -e /proc/"
