@@ -93,6 +93,28 @@ def test_a_server_in_its_slowstart_goes_on_with_it_after_a_reload(
         assert changed(proxy)[0] >= began + 2
 
 
+def test_what_an_operator_does_to_a_dead_server_survives_a_reload(
+        sandbox, healthy, witness, path):
+    """No number of usable servers changed, so that the agent saw it at its
+    next comparison, up to 30 s later: a reload before that lost it."""
+    one, dead = sandbox.service("one"), sandbox.service("dead")
+    proxy = sandbox.haproxy([web(healthy, path)])
+    for it in (one, dead):
+        register(witness, path, it.payload(it.name))
+    proxy.serves([one, dead])
+    proxy.remembers([one, dead])
+    dead.process.kill()
+    proxy.serves([one])
+    slot = proxy.slots()[dead.address]
+    proxy.ask(f"set server web/{slot} state maint")
+    wait.until(lambda: '"maint"' in open(proxy.snapshot).read(), 4,
+               "the snapshot has it")
+    dead.start()
+    proxy.reload()
+    wait.always(lambda: proxy.servers()[slot]["status"] == "MAINT", 1,
+                "it is out of traffic")
+
+
 def foreign_file(proxy, section, lines):
     """Has HAProxy load states from a file of its operator, in which slot s1
     had another port."""

@@ -50,6 +50,10 @@ return function(name, told)
     return false
   end
 
+  function service.has_failing()
+    return service.failing == true
+  end
+
   function service.has_retained()
     return service.retained == true
   end

@@ -12,8 +12,10 @@ local sync = {}
 sync.__index = sync
 
 local COMPARE_EVERY = 30
--- Where instances are retained, a check that fails is an end to that. So many
--- services are compared for it in each tick, of so many that are looked at.
+-- Where instances are retained, a check that fails is an end to that. What an
+-- operator does to a server that is down changes no number of usable servers,
+-- and a reload may follow at once. So many services are compared for that in
+-- each tick, of so many that are looked at.
 local COMPARE_RETAINED_EVERY = 1
 local COMPARED_RETAINED_AT = 2
 local SEEN_RETAINED_AT = 40
@@ -263,14 +265,14 @@ local function compare_due(self)
   end
 end
 
--- Where all services retain instances each has its turn.
+-- Where all services are such ones each has its turn.
 local function compare_retained(self)
   local services, left = self.deps.services, COMPARED_RETAINED_AT
   local due = self.deps.now() + COMPARE_EVERY - COMPARE_RETAINED_EVERY
   for _ = 1, math.min(#services, SEEN_RETAINED_AT) do
     self.retained_at = self.retained_at % #services + 1
     local service = services[self.retained_at]
-    if service:has_retained() and service.known and
+    if (service:has_retained() or service:has_failing()) and service.known and
       due >= (self.compare_at[service] or 0)
     then
       self:compare(service)

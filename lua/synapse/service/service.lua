@@ -140,6 +140,7 @@ function service.new(deps)
     news = news.new(),
     known = false,
     asking = false,
+    is_failing = false,
     touched = {},
     retained = {},
     has_news = false,
@@ -429,6 +430,12 @@ function service:recover()
   self:lost()
 end
 
+--- Tells whether HAProxy's check of any instance failed when it was last asked.
+-- @treturn boolean
+function service:has_failing()
+  return self.is_failing
+end
+
 --- Tells whether it waits for HAProxy to use an address that it was told.
 -- @treturn boolean
 function service:is_moving()
@@ -550,6 +557,7 @@ function service:observe(states)
   self.known, self.asking, self.has_news = true, false, true
   local found, is_checked
   local arrived = {}
+  self.is_failing = false
   local changes = self.operator:observe(self.placement.placed,
     self.ledger.acknowledged, states)
   for i, slot in ipairs(self.placement.pool) do
@@ -559,6 +567,8 @@ function service:observe(states)
       touch(self, self.placement.placed[slot])
       is_checked = is_checked or self.placement.placed[slot] ~= nil
     end
+    self.is_failing = self.is_failing or states[slot].check == "fails" and
+      self.placement.placed[slot] ~= nil
     found = learn_address(self, slot) or found
   end
   self.growth:learn(states, self.placement.pool)
