@@ -261,6 +261,7 @@ end
 local function of_refused(bad)
   return {
     key = bad.znode, state = "invalid", why = bad.problem, znode = bad.znode,
+    data = bad.data,
   }
 end
 

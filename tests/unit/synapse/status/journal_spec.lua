@@ -150,9 +150,10 @@ describe("a journal", function()
       assert.are.equal("pending", pending.instances[1].state)
       apply()
       source.bad = {{znode = "bad", problem = "has no host; refused",
-        is_refused = true}}
+        is_refused = true, data = "{}"}}
       source.version = 1
       local now = look()
+      assert.are.equal("{}", now.instances[1].data)
       assert.are.same({"invalid", "ready"},
         {now.instances[1].state, now.instances[2].state})
       assert.are.same({1, 1, "degraded"}, {now.number, now.used, now.state})
