@@ -132,6 +132,7 @@ $(B)/nerve: $(NERVE_OBJ) $(ZK_OBJ)
 # One text of every key of nerve's configuration, its reference.
 $(B)/nerve.conf.5: nerve/config/conf_man.py nerve/README.md VERSION
 	@echo "MAN $@"
+	@mkdir -p $(@D)
 	$(Q)$(PYTHON) nerve/config/conf_man.py $(VERSION) <nerve/README.md >$@
 
 # What a unit test links with. A test takes the place of a module by including

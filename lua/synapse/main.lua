@@ -17,6 +17,7 @@ local http = require("synapse.status.http")
 local logger = require("synapse.log")
 local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
+local stat = require("posix.sys.stat")
 local storage = require("synapse.snapshot.file")
 local zookeeper = require("zookeeper")
 
@@ -97,19 +98,35 @@ end
 -- Stands for the path of the state file, which is not known yet.
 local STATE_FILE = "SYNAPSE_SERVERS"
 
--- Checks the text of HAProxy's configuration, when it can be read.
-local function check_haproxy(settings, admin)
+-- Returns HAProxy's configuration as its text has it, nil when nobody can read
+-- that.
+local function read_haproxy(admin)
   local paths = config_text.arguments(read_process("cmdline"))
   local texts = config_text.files(paths,
     {read = config.read_file, list = config.list_directory})
-  if not texts then
-    return
-  end
-  local sections = config_text.parse(texts, {
+  return texts and config_text.parse(texts, {
     environment = read_environment(),
     loaded = {SYNAPSE_ADMIN = admin, SYNAPSE_SERVERS = STATE_FILE},
     version = core.get_info().Version,
   })
+end
+
+-- systemd names the socket that stderr is when that leads to its journal.
+local function is_journal()
+  local stderr = stat.stat("/proc/self/fd/2")
+  return stderr ~= nil and os.getenv("JOURNAL_STREAM") ==
+    string.format("%d:%d", stderr.st_dev, stderr.st_ino)
+end
+
+-- HAProxy writes each line to its syslogs, and HAProxy 2.6 to stderr as well.
+-- Under Debian's unit all of them end in the journal: one is enough.
+local function log_once(sections)
+  if is_journal() and config_check.logs_to_machine(sections) then
+    log.write = runtime.log_to_journal
+  end
+end
+
+local function check_haproxy(sections, settings, admin)
   local verdict = config_check.verdict(sections, settings,
     {admin = admin, servers = STATE_FILE})
   for _, warning in ipairs(verdict.warnings) do
@@ -188,9 +205,15 @@ local function load()
   local client = zookeeper.new()
   local admin = client:admin_address()
   zookeeper.setenv("SYNAPSE_ADMIN", admin)
+  local sections = read_haproxy(admin)
+  if sections then
+    log_once(sections)
+  end
   log:info("version %s", zookeeper.version)
   local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
-  check_haproxy(settings, admin)
+  if sections then
+    check_haproxy(sections, settings, admin)
+  end
   local place =
     storage.open({zookeeper = zookeeper, log = log, now = os.time},
       settings.state_file_path, settings.state_file_ttl)

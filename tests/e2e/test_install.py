@@ -102,11 +102,50 @@ def test_what_is_installed_is_good_as_it_is(sandbox, installed):
         mount -t overlay none -o lowerdir={etc}:/etc /etc
         /usr/local/bin/nerve -k -c /etc/nerve/nerve.conf.json
         install -d /run/haproxy
-        haproxy -V -c -f /etc/haproxy/haproxy.cfg {extra} 2>&1
-        haproxy -V -c -f haproxy/haproxy.cfg {extra} 2>&1""")
+        haproxy -W -V -c -f /etc/haproxy/haproxy.cfg {extra} 2>&1
+        haproxy -W -V -c -f haproxy/haproxy.cfg {extra} 2>&1""")
     assert "nerve.conf.json: good, 1 service" in shown
     assert shown.count("Configuration file is valid") == 2
     assert "WARNING" not in shown
+
+
+def shown_in_readme(place):
+    """The indented block that follows the first mention of a file."""
+    with open(f"{program.ROOT}/README.md") as file:
+        text = file.read().split("## Configure\n")[1].split(f"`{place}`", 1)[1]
+    block = re.search(r"\n\n((?:    .*\n|\n)+)", text)[1]
+    return re.sub("(?m)^    ", "", block)
+
+
+def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
+    """What it showed had no frontend and no status page, so nothing was
+    served. Its three files, over what is installed."""
+    machine = Namespace(sandbox)
+    mine = sandbox.path("etc")
+    for place in ("/etc/haproxy/synapse.conf.json", "/etc/nerve/nerve.conf.json",
+                  "/etc/haproxy/haproxy.cfg"):
+        os.makedirs(os.path.dirname(sandbox.path(place[1:])), exist_ok=True)
+        before = ""
+        if place.endswith(".cfg"):
+            with open(place) as file:
+                before = file.read()
+        sandbox.write(place[1:], f"{before}\n{shown_in_readme(place)}")
+    assert "ready" in machine.output("sh", "-exc", f"""
+        mount --bind {installed} /usr/local
+        mount -t overlay none -o lowerdir={mine}:{installed.replace(
+            "usr/local", "etc")}:/etc /etc
+        install -d /run/haproxy
+        /usr/local/bin/nerve -k -c /etc/nerve/nerve.conf.json
+        haproxy -c -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/synapse.cfg
+        echo ready""")
+    machine.zookeeper()
+    machine.service("a", 8000)
+    machine.start("nerve", "/usr/local/bin/nerve", "-c",
+                  "/etc/nerve/nerve.conf.json")
+    machine.start("haproxy", "haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg",
+                  "-f", "/etc/haproxy/synapse.cfg")
+    wait.until(lambda: machine.fetch(3213) == "a", 30, "a answers by HAProxy")
+    assert "<html" in machine.output("curl", "-s", "http://127.0.0.1:3214/")
 
 
 def test_control_a_unit_that_names_no_program_is_found(sandbox):

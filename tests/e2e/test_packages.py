@@ -317,6 +317,60 @@ def test_the_status_page_is_robust_where_defaults_are_for_tcp(
     assert "408" in shown
 
 
+# HAProxy's stderr is a socket that JOURNAL_STREAM names, and /dev/log another.
+JOURNAL = """
+import os, signal, socket, subprocess, sys, threading
+for name in ("null", "urandom", "random", "zero"):
+    open(f"/run/dev/{name}", "w").close()
+    subprocess.run(["mount", "--bind", f"/dev/{name}", f"/run/dev/{name}"],
+                   check=True)
+syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+syslog.bind("/run/dev/log")
+os.chmod("/run/dev/log", 0o666)
+subprocess.run(["mount", "--rbind", "/run/dev", "/dev"], check=True)
+ours, stderr = socket.socketpair()
+info = os.fstat(stderr.fileno())
+environment = {**os.environ,
+               "JOURNAL_STREAM": f"{info.st_dev}:{info.st_ino}"}
+haproxy = subprocess.Popen(sys.argv[1:], stderr=stderr, env=environment)
+stderr.close()
+signal.signal(signal.SIGTERM, lambda *_: haproxy.terminate())
+
+def listen():
+    while True:
+        print("syslog", syslog.recv(4096).decode(), flush=True)
+
+threading.Thread(target=listen, daemon=True).start()
+while data := ours.recv(65536):
+    for line in data.decode().splitlines():
+        print("stderr", line, flush=True)
+"""
+
+
+def test_each_line_of_the_agent_stands_once_in_the_journal(sandbox, unpacked):
+    """Debian's haproxy.cfg logs to /dev/log twice, and HAProxy 2.6 writes the
+    lines of Lua to stderr too: they stood there two and three times."""
+    machine = Machine(sandbox, unpacked, "web")
+    machine.install()
+    machine.namespace.output("sh", "-c", "sed -i '/chroot/d' "
+                             "/etc/haproxy/haproxy.cfg; mkdir /run/dev")
+    script = sandbox.write("journal.py", JOURNAL)
+    process = machine.namespace.start(
+        "journal", sys.executable, script, "haproxy", "-Ws",
+        *(word for name in ("haproxy", "synapse", "seen")
+          for word in ("-f", f"/etc/haproxy/{name}.cfg")))
+    process.says("0 services", 20)
+    # HAProxy's own line comes by both ways: the test sees both.
+    process.says("^stderr .*New worker", 20)
+    wait.until(lambda: machine.status(f"{PAGE}/ready") == "200", 20, "ready")
+    machine.status("http://127.0.0.1:8080/")
+    process.says("^syslog .*GET /", 20)
+    for part in ("0 services", "locked down: "):
+        [line] = process.lines(part)
+        assert line.startswith("stderr <6>synapse: "), line
+    process.stop(seconds=20)
+
+
 HELD_BACK = "/etc/systemd/system/haproxy.service.d/synapse.conf"
 
 

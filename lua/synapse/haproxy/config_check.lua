@@ -280,6 +280,15 @@ local function check_threads(sections, warnings)
   end
 end
 
+--- Tells whether all of HAProxy's own log goes to the machine's syslog.
+-- @tparam {section,...} sections
+-- @treturn boolean also when there is no log
+function config_check.logs_to_machine(sections)
+  return not find_global(sections, function(words)
+    return words[1] == "log" and words[2] ~= "/dev/log"
+  end)
+end
+
 -- Returns the first line that has HAProxy start processes to check servers.
 local function external_check(sections)
   local found

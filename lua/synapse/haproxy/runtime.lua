@@ -312,4 +312,14 @@ function runtime.log(level, line)
   core.log(LEVELS[level], line)
 end
 
+-- Of syslog.
+local PRIORITIES = {alert = 1, error = 3, warning = 4, info = 6, debug = 7}
+
+--- Writes a line to stderr, as systemd's journal takes it from there.
+-- @tparam string level see `runtime.log`
+-- @tparam string line
+function runtime.log_to_journal(level, line)
+  io.stderr:write(string.format("<%d>%s\n", PRIORITIES[level], line))
+end
+
 return runtime

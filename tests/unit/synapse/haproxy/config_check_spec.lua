@@ -269,3 +269,20 @@ describe("a balancing algorithm", function()
       SLOTS).warnings)
   end)
 end)
+
+describe("HAProxy's log", function()
+  local cases = {
+    {"log /dev/log local0\n  log /dev/log local1 notice\n", true},
+    {"", true},
+    {"log /dev/log local0\n  log 10.0.0.1:514 local0\n", false},
+    {"log stdout format raw local0\n", false},
+  }
+  for _, case in ipairs(cases) do
+    it(string.format("%q goes %s", case[1],
+      case[2] and "to the machine" or "elsewhere"), function()
+      assert.are.equal(case[2], config_check.logs_to_machine(
+        config_text.parse({{path = "a.cfg", text = "global\n  " .. case[1]}},
+          {environment = {}})))
+    end)
+  end
+end)
