@@ -188,6 +188,7 @@ lint:
 	$(Q)for std in lua53 lua54; do LUACHECK_STD=$$std luacheck -q --no-color \
 	  csrc lua haproxy tests haproxy/synapse-haproxy-cfg || exit 1; done
 	shellcheck $(SHELL_FILES)
+	$(PYTHON) -B tests/lint/arrows.py
 	+$(Q)for lua in $(LUAS); do \
 	  $(MAKE) --no-print-directory B=build/clang CC=clang LUA=$$lua all || exit 1; done
 

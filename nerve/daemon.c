@@ -24,6 +24,7 @@
 #include "csrc/zookeeper/session.h"
 #include "nerve/checks/check.h"
 #include "nerve/checks/curl_loop.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 #include "nerve/daemon.h"
 #include "nerve/log.h"
@@ -360,7 +361,7 @@ static int open_parts(struct daemon *d, struct config *config,
                  "noticed");
     d->upgrade.roster = d->roster;
     metrics_start(d->metrics, d->roster, config);
-    if (from && roster_restore(d->roster, from) != 0)
+    if (from && upgrade_restore(d->roster, from) != 0)
         return -1;
     return roster_apply(d->roster, config, from != NULL);
 }

@@ -8,7 +8,7 @@
 #ifndef NERVE_LOG_H
 #define NERVE_LOG_H
 
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 
 struct log;
 

@@ -8,9 +8,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
 #include "csrc/base/error.h"
+#include "nerve/checks/curl_loop.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 #include "nerve/daemon.h"
 #include "nerve/log.h"
@@ -71,9 +71,9 @@ static int run(const struct options *options, struct config *config) {
         return EXIT_FAILURE;
     }
     say_start(log, config, from, &err);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    curl_loop_start_library();
     status = daemon_run(config, options, from, log);
-    curl_global_cleanup();
+    curl_loop_end_library();
     log_line(log, LEVEL_INFO, "stopped");
     if (log_flush(log, FLUSH_MS) != 0)
         _exit(status == 0 ? EXIT_SUCCESS : EXIT_FAILURE); /* stderr hangs */

@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "csrc/base/clock.h"
+#include "csrc/base/event.h"
 #include "csrc/base/file.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
-#include "csrc/zookeeper/event.h"
 
 /* Of the random number in the name of a temporary file. */
 #define DIGITS 16

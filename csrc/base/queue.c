@@ -20,8 +20,8 @@
 #include <time.h>
 
 #include "csrc/base/clock.h"
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
-#include "csrc/zookeeper/event.h"
 
 struct queue {
     pthread_mutex_t lock;

@@ -21,11 +21,11 @@
 #include <unistd.h>
 
 #include "csrc/base/clock.h"
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
 #include "csrc/haproxy/runtime_api.h"
-#include "csrc/zookeeper/event.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
 

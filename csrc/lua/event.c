@@ -3,9 +3,9 @@
  */
 #include <string.h>
 
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/lua/module.h"
-#include "csrc/zookeeper/event.h"
 #include "csrc/zookeeper/session.h"
 
 static int event_gc(lua_State *L) {

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "csrc/base/event.h"
 #include "csrc/base/hash.h"
 #include "csrc/lua/module.h"
-#include "csrc/zookeeper/event.h"
 
 /* More than this no service has (max_instances). */
 #define MOST_ADMITTED 1000000

@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
+#include "csrc/base/event.h"
 #include "csrc/lua/module.h"
-#include "csrc/zookeeper/event.h"
 #include "csrc/zookeeper/session.h"
 
 static struct session *check_session(lua_State *L) {

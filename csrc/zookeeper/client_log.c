@@ -16,12 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zookeeper/zookeeper.h>
-
 #include "csrc/base/clock.h"
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/zookeeper/client_log.h"
-#include "csrc/zookeeper/event.h"
 
 #define LINES_PER_SECOND 2
 #define LINES_AT_ONCE    20
@@ -158,13 +156,11 @@ static ssize_t swallow(void *cookie, const char *text, size_t size) {
 }
 
 /* A stream without a file: there is no /dev/null after a chroot. */
-void log_lines_prepare(void) {
+FILE *log_lines_nowhere(void) {
     static FILE *nowhere; /* owned, for the life of the process */
     cookie_io_functions_t functions = {.write = swallow};
 
     if (!nowhere)
         nowhere = fopencookie(NULL, "w", functions);
-    if (nowhere)
-        zoo_set_log_stream(nowhere);
-    zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+    return nowhere;
 }

@@ -4,6 +4,8 @@
 #ifndef CSRC_ZOOKEEPER_CLIENT_LOG_H
 #define CSRC_ZOOKEEPER_CLIENT_LOG_H
 
+#include <stdio.h>
+
 struct queue;
 
 /* Sends lines to <queue>, kept borrowed until the next call, from now on; NULL
@@ -18,8 +20,8 @@ void log_lines_stop(struct queue *queue);
  * thread. */
 void log_lines_take(const char *line);
 
-/* Keeps what the library would write without a callback away from stderr, and
- * asks it for warnings and errors only. Loop thread. */
-void log_lines_prepare(void);
+/* Returns a stream that keeps nothing, for what the library would write to
+ * stderr without a callback; static, or NULL without memory. Loop thread. */
+FILE *log_lines_nowhere(void);
 
 #endif

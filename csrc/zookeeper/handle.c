@@ -1,4 +1,4 @@
-/* handle.c - one handle of the client library; for session.c alone
+/* handle.c - one handle of the client library
  *
  *   loop thread        every function of handle.h
  *   completion thread  on_session(), on_watch(), on_*_reply(): copy what they
@@ -23,7 +23,6 @@
 #include "csrc/base/worker.h"
 #include "csrc/zookeeper/client_log.h"
 #include "csrc/zookeeper/handle.h"
-#include "csrc/zookeeper/session.h"
 
 /* Threads that must be able to live at once before a handle is opened: two of
  * the handle and one to spare. libzookeeper asserts where it cannot make one.
@@ -290,6 +289,16 @@ static void open_library_handle(void *arg) {
                         resume, o->handle, 0, log_lines_take);
 }
 
+/* Keeps the library's own lines away from stderr, and asks it for warnings and
+ * errors only. */
+static void keep_quiet(void) {
+    FILE *nowhere = log_lines_nowhere();
+
+    if (nowhere)
+        zoo_set_log_stream(nowhere);
+    zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
+}
+
 struct handle *handle_open(const struct handle_options *options) {
     struct handle *h = calloc(1, sizeof(*h));
     struct opening opening = {.options = options, .handle = h};
@@ -309,7 +318,7 @@ struct handle *handle_open(const struct handle_options *options) {
         free(h);
         return NULL;
     }
-    log_lines_prepare();
+    keep_quiet();
     zoo_deterministic_conn_order(1);
     worker_without_signals(open_library_handle, &opening);
     if (!h->zh) {
@@ -400,7 +409,7 @@ void handle_close(struct handle *h, struct worker *w) {
 
 /* zerror() goes through errno for ZSYSTEMERROR; these words do not depend on
  * it. */
-const char *session_strerror(int code) {
+const char *handle_strerror(int code) {
     if (code == SESSION_NO_MEMORY)
         return "out of memory";
     return zerror(code);

@@ -1,11 +1,11 @@
-/* handle.h - one handle of the client library; for session.c alone
+/* handle.h - one handle of the client library
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_ZOOKEEPER_HANDLE_H
 #define CSRC_ZOOKEEPER_HANDLE_H
 
+#include "csrc/zookeeper/protocol.h"
 #include "csrc/zookeeper/request.h"
-#include "csrc/zookeeper/session.h"
 
 struct handle;
 struct queue;
@@ -54,5 +54,8 @@ bool handle_abandon(struct handle *h);
 /* Closes <h> on <w>, which frees it with the requests it still owns; a
  * connected handle's session ends. Takes <h>. Loop thread. */
 void handle_close(struct handle *h, struct worker *w);
+
+/* Returns ZooKeeper's words for <code>, static. Any thread. */
+const char *handle_strerror(int code);
 
 #endif

@@ -4,7 +4,7 @@
 #ifndef CSRC_ZOOKEEPER_REQUEST_H
 #define CSRC_ZOOKEEPER_REQUEST_H
 
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 
 struct handle;
 

@@ -20,10 +20,10 @@
 
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/zookeeper/client_log.h"
 #include "csrc/zookeeper/credentials.h"
-#include "csrc/zookeeper/event.h"
 #include "csrc/zookeeper/handle.h"
 #include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/request.h"
@@ -434,6 +434,8 @@ struct session_identity session_identity(const struct session *s) {
 const char *session_hosts(const struct session *s) { return s->hosts; }
 
 int session_timeout(const struct session *s) { return s->negotiated_ms; }
+
+const char *session_strerror(int code) { return handle_strerror(code); }
 
 const char *session_state_name(enum session_state state) {
     static const char *const names[] = {

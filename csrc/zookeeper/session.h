@@ -24,42 +24,13 @@
 #ifndef CSRC_ZOOKEEPER_SESSION_H
 #define CSRC_ZOOKEEPER_SESSION_H
 
-#include "event.h"
+#include "csrc/base/event.h"
+#include "csrc/zookeeper/protocol.h"
 
 struct error;
 struct queue;
 struct session;
 struct worker;
-
-/* ZooKeeper's codes that callers decide by (zookeeper.h: ZOO_ERRORS). */
-enum session_code {
-    SESSION_OK = 0,
-    SESSION_NO_MEMORY = -1, /* ZooKeeper's ZSYSTEMERROR */
-    SESSION_LOST = -4,      /* connection lost: outcome unknown */
-    SESSION_BAD_ARGUMENTS = -8,
-    SESSION_INVALID_STATE = -9,
-    SESSION_NO_NODE = -101,
-    SESSION_NO_AUTH = -102,
-    SESSION_BAD_VERSION = -103,
-    SESSION_NODE_EXISTS = -110,
-    SESSION_NOT_EMPTY = -111,
-    SESSION_SESSION_EXPIRED = -112
-};
-
-enum create_mode { /* may be or-ed */
-                   CREATE_PERSISTENT = 0,
-                   CREATE_EPHEMERAL = 1,
-                   CREATE_SEQUENTIAL = 2,
-                   /* Whoever shows the same credentials may do all with the
-                    * znode, others read it; without this it is open to all. */
-                   CREATE_CREATOR = 4
-};
-
-/* What resumes a session elsewhere: in another handle, or another process. */
-struct session_identity {
-    int64_t id;
-    char password[16];
-};
 
 struct session_options {
     const char *hosts;    /* numeric "10.0.0.1:2181,[::1]:2181"[/chroot] */

@@ -7,7 +7,7 @@
 #include "nerve/checks/check.h"
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/dns.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 static int open_noop(struct check *c) {
     (void)c;

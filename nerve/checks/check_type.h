@@ -1,4 +1,4 @@
-/* check_type.h - what a type of check is made of; for check_*.c alone
+/* check_type.h - what each type of check gives, and has
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_CHECK_TYPE_H

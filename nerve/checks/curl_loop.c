@@ -161,6 +161,12 @@ struct curl_loop *curl_loop_new(uv_loop_t *loop) {
     return cl;
 }
 
+void curl_loop_start_library(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+void curl_loop_end_library(void) { curl_global_cleanup(); }
+
+const char *curl_loop_version(void) { return curl_version(); }
+
 CURL *curl_loop_take(struct curl_loop *cl) {
     if (cl->spare_count > 0)
         return cl->spare[--cl->spare_count];

@@ -12,6 +12,14 @@ struct curl_loop;
 /* Called when a transfer ended by itself; it is removed already. */
 typedef void curl_loop_done_fn(void *arg, CURLcode code);
 
+/* Begin and end the use of libcurl in this process: before any other thread
+ * starts, and after all have ended. */
+void curl_loop_start_library(void);
+void curl_loop_end_library(void);
+
+/* Returns libcurl's version and what it is built with, static. */
+const char *curl_loop_version(void);
+
 /* Returns one for <loop>, which it keeps borrowed; owned by the caller, or
  * NULL without memory. */
 struct curl_loop *curl_loop_new(uv_loop_t *loop);

@@ -6,7 +6,7 @@
 
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/child.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 struct exec_check {
     struct check base;

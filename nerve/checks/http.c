@@ -18,7 +18,7 @@
 #include "csrc/base/text.h"
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/curl_loop.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 #define BODY_MAX   65536 /* bytes of an answer that are looked at */
 #define CA_SECONDS 600L  /* a file of authorities is read again after */

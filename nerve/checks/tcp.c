@@ -9,7 +9,7 @@
 
 #include "csrc/base/text.h"
 #include "nerve/checks/check_type.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 #define ANSWER_MAX 65536 /* bytes of an answer that are looked at */
 

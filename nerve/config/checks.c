@@ -12,7 +12,7 @@
 #include "csrc/base/text.h"
 #include "nerve/config/checks.h"
 #include "nerve/config/keys.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/config/value.h"
 
 #define STATUS_MIN   200 /* those below are never the last word */
@@ -406,22 +406,4 @@ int check_config_read(struct check_config *check, const json_t *json,
     if (!type || read_common(check, type, json, at, service, err) != 0)
         return -1;
     return type->read(check, json, at, config, err);
-}
-
-void check_config_close(struct check_config *check) {
-    for (size_t i = 0; i < check->header_count; i++)
-        free(check->headers[i]);
-    for (size_t i = 0; check->command && check->command[i]; i++)
-        free(check->command[i]);
-    free(check->command);
-    free(check->headers);
-    free(check->statuses);
-    free(check->sni);
-    free(check->ca_file);
-    free(check->method);
-    free(check->send);
-    free(check->expect);
-    free(check->uri);
-    free(check->host);
-    free(check->name);
 }

@@ -19,7 +19,4 @@ int check_config_read(struct check_config *check, const json_t *json,
                       const char *at, const struct service_config *service,
                       struct config *config, struct error *err);
 
-/* Frees what <check> holds. */
-void check_config_close(struct check_config *check);
-
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "nerve/config/compare.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 /* Tells whether one znode can be the registration of both: then at most its
  * data has to change. A sequential one is known by what it says of its

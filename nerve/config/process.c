@@ -17,8 +17,8 @@
 
 #include "csrc/base/error.h"
 #include "nerve/config/keys.h"
+#include "nerve/config/model.h"
 #include "nerve/config/process.h"
-#include "nerve/config/read.h"
 #include "nerve/config/value.h"
 
 #define PASSWORD_MAX 1024

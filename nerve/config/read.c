@@ -15,6 +15,7 @@
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
 #include "nerve/config/keys.h"
+#include "nerve/config/model.h"
 #include "nerve/config/process.h"
 #include "nerve/config/read.h"
 #include "nerve/config/service.h"
@@ -175,57 +176,6 @@ static int read_directory(json_t *services, json_t *files,
 #define DEFAULT_SESSION_MS 10000
 #define DEFAULT_WATCHDOG_S 30
 
-void config_note(struct config *config, enum event_level level,
-                 const char *format, ...) {
-    struct note *notes =
-        realloc(config->notes, (config->note_count + 1) * sizeof(*notes));
-    struct text text = {0};
-    va_list args;
-    char *said;
-
-    if (!notes)
-        return;
-    config->notes = notes;
-    va_start(args, format);
-    if (vasprintf(&said, format, args) < 0)
-        said = NULL;
-    va_end(args);
-    if (!said)
-        return;
-    if (config->file)
-        text_printf(&text, "%s: ", config->file);
-    text_puts(&text, said);
-    free(said);
-    notes[config->note_count].level = level;
-    notes[config->note_count].text = text_take(&text);
-    config->note_count += notes[config->note_count].text != NULL;
-}
-
-void config_secret_free(char *secret) {
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
-void config_free(struct config *config) {
-    if (!config)
-        return;
-    for (size_t i = 0; i < config->service_count; i++)
-        service_config_close(&config->services[i]);
-    for (size_t i = 0; i < config->note_count; i++)
-        free(config->notes[i].text);
-    free(config->notes);
-    free(config->services);
-    free(config->statsd.host);
-    free(config->metrics.host);
-    free(config->holds_path);
-    free(config->control_socket);
-    free(config->heartbeat_path);
-    config_secret_free(config->auth);
-    free(config->instance_id);
-    free(config);
-}
-
 /* Settles the instance_id: <given> on the command line, or the file's. */
 static int read_instance_id(struct config *config, const json_t *json,
                             const char *given, struct error *err) {
@@ -246,16 +196,6 @@ static int read_instance_id(struct config *config, const json_t *json,
               "part of a znode's name",
               config->instance_id);
     return -1;
-}
-
-bool config_is_persistent(const struct service_config *service) {
-    return service->node_type == NODE_PERSISTENT ||
-           service->node_type == NODE_PERSISTENT_SEQUENTIAL;
-}
-
-bool config_is_sequential(const struct service_config *service) {
-    return service->node_type == NODE_EPHEMERAL_SEQUENTIAL ||
-           service->node_type == NODE_PERSISTENT_SEQUENTIAL;
 }
 
 /* Two services with one identity would each take the other's znode for a

@@ -9,109 +9,8 @@
 
 #include <jansson.h>
 
-#include "csrc/zookeeper/event.h"
-#include "nerve/services/rate_limit.h"
-
+struct config;
 struct error;
-
-enum check_kind { CHECK_TCP = 0, CHECK_HTTP, CHECK_EXEC, CHECK_NOOP };
-
-/* Statuses of HTTP, both ends included. */
-struct status_range {
-    int first;
-    int last;
-};
-
-/* One way to test an instance. */
-struct check_config {
-    enum check_kind kind;
-    char *name; /* owned; for the log: the type, or as given */
-    char *host; /* owned; an address or a name */
-    int port;
-    unsigned int timeout_ms; /* for the whole check */
-    unsigned int connect_ms; /* of it, for connecting; 0: as <timeout_ms> */
-    unsigned int rise;
-    unsigned int fall;
-    char *expect;   /* owned; text the answer must hold, or NULL */
-    char *send;     /* owned; tcp: what is said first, or NULL */
-    char **command; /* owned; exec: the program and its arguments, NULL */
-    char *method;   /* owned; http, or NULL: GET */
-    char *uri;      /* owned; http */
-    char **headers; /* owned; http: "Name: value" lines */
-    size_t header_count;
-    struct status_range *statuses; /* owned; http: those that pass */
-    size_t status_count;
-    bool tls;      /* http */
-    bool verify;   /* tls: who answers must prove its name */
-    char *ca_file; /* owned; tls: who is trusted, or NULL: the system's */
-    char *sni;     /* owned; tls: the name that is asked for, or NULL */
-};
-
-enum node_type {
-    NODE_EPHEMERAL_SEQUENTIAL = 0,
-    NODE_EPHEMERAL,
-    NODE_PERSISTENT,
-    NODE_PERSISTENT_SEQUENTIAL
-};
-
-/* One instance, and how it is tested and registered. */
-struct service_config {
-    char *name;        /* owned; the key below "services" */
-    char *host;        /* owned; as published */
-    char *port;        /* owned; its digits */
-    char *ensemble;    /* owned; zk_hosts, sorted, joined by commas */
-    char *zk_path;     /* owned */
-    char *payload;     /* owned; the znode's data */
-    char *identity;    /* owned; the payload's start that names the instance */
-    char *node;        /* owned; the znode's name but for its sequence number */
-    bool encoded;      /* <node> carries the payload, if that is not too long */
-    char *instance_id; /* owned */
-    enum node_type node_type;
-    bool creator_acl;    /* only whoever has its credentials may change it */
-    unsigned int ttl_ms; /* between writes to a persistent znode; 0: none */
-    char *checking; /* owned; all about its checks as it was written, JSON */
-    int session_timeout_ms;
-    unsigned int check_interval_ms;
-    struct rate_config rate;
-    struct check_config *checks; /* owned */
-    size_t check_count;
-};
-
-/* Something that is not wrong but that its author should know. */
-struct note {
-    enum event_level level;
-    char *text; /* owned */
-};
-
-/* Where something is sent, or listened. */
-struct endpoint {
-    char *host; /* owned; NULL: nowhere */
-    int port;
-};
-
-struct config {
-    char *instance_id;       /* owned */
-    char *heartbeat_path;    /* owned, or NULL */
-    char *control_socket;    /* owned, or NULL */
-    char *holds_path;        /* owned, or NULL */
-    unsigned int watchdog_s; /* how long the loop may hang */
-    char *auth;              /* owned; "user:password", or NULL: none */
-    bool creator_acl;        /* as in struct service_config */
-    struct endpoint metrics; /* an address that is listened at */
-    struct endpoint statsd;
-    int session_timeout_ms;
-    struct service_config *services; /* owned */
-    size_t service_count;
-    struct note *notes; /* owned */
-    size_t note_count;
-    const char *file; /* borrowed; while a service is read from its own */
-};
-
-/* Tells what <service>'s type of znode means: it outlives its session; its name
- * ends in a number that ZooKeeper gives. Pure. */
-bool config_is_persistent(const struct service_config *service);
-
-bool config_is_sequential(const struct service_config *service);
 
 /* Reads the file <path>, and those of its service_conf_dir; <instance_id>
  * replaces the one in it unless it is NULL or empty. Returns the configuration,
@@ -123,17 +22,6 @@ struct config *config_load(const char *path, const char *instance_id,
 /* The same for <text> of <length> bytes. */
 struct config *config_parse(const char *text, size_t length,
                             const char *instance_id, struct error *err);
-
-/* Wipes and frees <secret>. NULL is allowed. */
-void config_secret_free(char *secret);
-
-/* Frees <config>. NULL is allowed. */
-void config_free(struct config *config);
-
-/* Adds a note, which begins with the file it is about if that is a service's
- * own. Without memory there is none. For the readers of the parts. */
-void config_note(struct config *config, enum event_level level,
-                 const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Reads <text> of <length> bytes. Returns the document, owned by the caller
  * (json_decref()), or NULL with <err> naming the line. Any thread. */

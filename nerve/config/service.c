@@ -13,11 +13,10 @@
 #include "csrc/base/text.h"
 #include "nerve/config/checks.h"
 #include "nerve/config/keys.h"
+#include "nerve/config/model.h"
 #include "nerve/config/payload.h"
-#include "nerve/config/read.h"
 #include "nerve/config/service.h"
 #include "nerve/config/value.h"
-#include "nerve/services/rate_limit.h"
 
 /* airbnb's nerve has other reporters too, which write elsewhere. */
 static int refuse_reporters(const json_t *json, const char *at,
@@ -456,55 +455,4 @@ int service_config_read(struct service_config *service, const char *name,
     note_odd_types(json, at, config);
     value_check_keys(config, json, at, config_keys_service);
     return 0;
-}
-
-void service_config_close(struct service_config *service) {
-    for (size_t i = 0; i < service->check_count; i++)
-        check_config_close(&service->checks[i]);
-    free(service->checks);
-    free(service->checking);
-    free(service->instance_id);
-    free(service->node);
-    free(service->identity);
-    free(service->payload);
-    free(service->zk_path);
-    free(service->ensemble);
-    free(service->port);
-    free(service->host);
-    free(service->name);
-}
-
-struct service_config *service_config_move(struct service_config *from) {
-    struct service_config *to = malloc(sizeof(*to));
-
-    if (!to)
-        return NULL;
-    *to = *from;
-    memset(from, 0, sizeof(*from));
-    return to;
-}
-
-void service_config_free(struct service_config *service) {
-    if (!service)
-        return;
-    service_config_close(service);
-    free(service);
-}
-
-void service_config_swap_registration(struct service_config *a,
-                                      struct service_config *b) {
-    struct service_config old = *a;
-
-    *a = *b;
-    a->checking = old.checking;
-    a->check_interval_ms = old.check_interval_ms;
-    a->rate = old.rate;
-    a->checks = old.checks;
-    a->check_count = old.check_count;
-    old.checking = b->checking;
-    old.check_interval_ms = b->check_interval_ms;
-    old.rate = b->rate;
-    old.checks = b->checks;
-    old.check_count = b->check_count;
-    *b = old;
 }

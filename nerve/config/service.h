@@ -22,19 +22,4 @@ int service_config_read(struct service_config *service, const char *name,
 int service_config_restore_checks(struct service_config *service,
                                   struct error *err);
 
-/* Frees what <service> holds. */
-void service_config_close(struct service_config *service);
-
-/* Moves what <from> holds into a service that is owned by the caller; <from>
- * is zeroed. Returns NULL without memory; then <from> is as it was. */
-struct service_config *service_config_move(struct service_config *from);
-
-/* Frees <service> and what it holds. NULL is allowed. */
-void service_config_free(struct service_config *service);
-
-/* Exchanges all but the checks and what they are made of between <a> and
- * <b>. */
-void service_config_swap_registration(struct service_config *a,
-                                      struct service_config *b);
-
 #endif

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/config/show.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 static const char *const kinds[] = {"tcp", "http", "exec", "noop"};
 

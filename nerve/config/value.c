@@ -15,7 +15,7 @@
 
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/config/value.h"
 
 #define LETTERS_MAX 64

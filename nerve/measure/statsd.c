@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include "csrc/base/text.h"
-#include "nerve/checks/dns.h"
 #include "nerve/measure/statsd.h"
 
 #define VALUE_MAX 128 /* bytes of a tag's value */
@@ -62,10 +62,11 @@ void statsd_cluster(const char *hosts, char *out, size_t size) {
 #define UNKNOWN_MS  1000  /* so long a host that is unknown is not asked for */
 
 struct statsd {
-    uv_loop_t *loop;       /* borrowed */
-    struct lookup *lookup; /* owned; NULL: nothing is sent */
-    struct text waiting;   /* lines, each with its newline */
-    char *host;            /* owned, or NULL */
+    uv_loop_t *loop;                  /* borrowed */
+    const struct statsd_names *names; /* borrowed */
+    struct lookup *lookup;            /* owned; NULL: nothing is sent */
+    struct text waiting;              /* lines, each with its newline */
+    char *host;                       /* owned, or NULL */
     int port;
     int fd; /* owned; -1: none yet */
     int family;
@@ -73,12 +74,13 @@ struct statsd {
     uint64_t lost;
 };
 
-struct statsd *statsd_new(uv_loop_t *loop) {
+struct statsd *statsd_new(uv_loop_t *loop, const struct statsd_names *names) {
     struct statsd *s = calloc(1, sizeof(*s));
 
     if (!s)
         return NULL;
     s->loop = loop;
+    s->names = names;
     s->fd = -1;
     return s;
 }
@@ -133,7 +135,7 @@ int statsd_use(struct statsd *s, const char *host, int port) {
 
     if (same && port == s->port)
         return 0;
-    lookup_free(s->lookup);
+    s->names->free(s->lookup);
     free(s->host);
     s->waiting.length = 0;
     s->unknown_until_ms = 0;
@@ -141,7 +143,7 @@ int statsd_use(struct statsd *s, const char *host, int port) {
     s->host = host ? strdup(host) : NULL;
     s->port = port;
     if (s->host)
-        s->lookup = lookup_new(s->loop, host, port, on_addresses, s);
+        s->lookup = s->names->look_up(s->loop, host, port, on_addresses, s);
     return host && !s->lookup ? -1 : 0;
 }
 
@@ -157,7 +159,7 @@ static void tell(struct statsd *s, const char *name, const char *type,
     }
     line[length++] = '\n';
     text_add(&s->waiting, line, length);
-    lookup_start(s->lookup);
+    s->names->start(s->lookup);
 }
 
 void statsd_count(struct statsd *s, const char *name, ...) {
@@ -185,7 +187,7 @@ uint64_t statsd_lost(const struct statsd *s) { return s->lost; }
 void statsd_close(struct statsd *s) {
     if (!s)
         return;
-    lookup_free(s->lookup);
+    s->names->free(s->lookup);
     close_socket(s);
     text_close(&s->waiting);
     free(s->host);

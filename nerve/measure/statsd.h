@@ -13,13 +13,27 @@
 
 #include <uv.h>
 
+struct addrinfo;
+struct lookup;
 struct statsd;
+
+/* Finds a host's addresses without blocking the loop: lookup_new(),
+ * lookup_start() and lookup_free() of checks/dns.h, which this may not know. */
+struct statsd_names {
+    struct lookup *(*look_up)(uv_loop_t *loop, const char *host, int port,
+                              void (*done)(void *arg,
+                                           const struct addrinfo *addresses,
+                                           const char *reason),
+                              void *arg);
+    void (*start)(struct lookup *l);
+    void (*free)(struct lookup *l);
+};
 
 #define STATSD_LINE_MAX 1024
 
-/* Returns one that sends nothing yet; keeps <loop> borrowed. Owned by the
- * caller, or NULL without memory. */
-struct statsd *statsd_new(uv_loop_t *loop);
+/* Returns one that sends nothing yet; keeps <loop> and <names> borrowed. Owned
+ * by the caller, or NULL without memory. */
+struct statsd *statsd_new(uv_loop_t *loop, const struct statsd_names *names);
 
 /* Sends to <host> and <port> from now on; NULL: nowhere. Returns 0, or -1
  * without memory; then nothing is sent. */

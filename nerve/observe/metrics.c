@@ -12,7 +12,8 @@
 #include <uv.h>
 
 #include "csrc/base/text.h"
-#include "nerve/config/read.h"
+#include "nerve/checks/dns.h"
+#include "nerve/config/model.h"
 #include "nerve/log.h"
 #include "nerve/measure/histogram.h"
 #include "nerve/measure/prometheus.h"
@@ -381,6 +382,9 @@ struct metrics {
     struct shown shown;
 };
 
+static const struct statsd_names names = {
+    .look_up = lookup_new, .start = lookup_start, .free = lookup_free};
+
 struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
                             const struct lateness *late) {
     struct metrics *t = calloc(1, sizeof(*t));
@@ -388,7 +392,7 @@ struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
     if (!t)
         return NULL;
     t->log = log;
-    t->statsd = statsd_new(loop);
+    t->statsd = statsd_new(loop, &names);
     t->web = web_new(loop, log, shown_page, &t->shown);
     t->shown.late = late;
     t->shown.statsd = t->statsd;

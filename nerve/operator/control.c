@@ -18,7 +18,7 @@
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
 #include "csrc/zookeeper/session.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/log.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/control.h"

@@ -16,6 +16,7 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
+#include "nerve/config/model.h"
 #include "nerve/config/process.h"
 #include "nerve/config/read.h"
 #include "nerve/operator/command.h"

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "csrc/base/error.h"
+#include "csrc/base/event.h"
 #include "csrc/base/file.h"
-#include "csrc/zookeeper/event.h"
 #include "nerve/operator/holds.h"
 
 #define FILE_MAX_BYTES (16 * 1024 * 1024)

@@ -5,10 +5,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
 #include <uv.h>
 
-#include "nerve/config/read.h"
+#include "nerve/checks/curl_loop.h"
+#include "nerve/config/model.h"
 #include "nerve/config/show.h"
 #include "nerve/operator/status.h"
 #include "nerve/register/reporter.h"
@@ -82,7 +82,7 @@ static json_t *process_json(void) {
         "cpu_system_ms",
         (json_int_t)used.ru_stime.tv_sec * 1000 + used.ru_stime.tv_usec / 1000,
         "max_rss_kib", (json_int_t)used.ru_maxrss, "libuv", uv_version_string(),
-        "curl", curl_version(), "jansson", jansson_version_str());
+        "curl", curl_loop_version(), "jansson", jansson_version_str());
 }
 
 json_t *status_dump(const struct roster *roster, const struct holds *holds) {

@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/config/service.h"
 #include "nerve/process/handover.h"
+#include "nerve/register/ensemble.h"
 #include "nerve/services/hold.h"
+#include "nerve/services/services.h"
 
 #define FORMAT 3
 
@@ -69,7 +71,7 @@ int handover_add_holds(json_t *all, const struct holds *holds) {
     return status;
 }
 
-int handover_add_session(json_t *all, const struct handover_session *session) {
+int handover_add_session(json_t *all, const struct saved_session *session) {
     const struct session_identity *identity = &session->identity;
     struct halves password;
 
@@ -129,7 +131,7 @@ static json_t *pack_standing(const struct standing *standing) {
                      (json_int_t)limit->filled_ms, "checks", list);
 }
 
-int handover_add_service(json_t *all, const struct handover_service *service) {
+int handover_add_service(json_t *all, const struct saved_service *service) {
     const struct service_config *config = service->config;
     const struct registration *known = &service->known;
 
@@ -145,7 +147,7 @@ int handover_add_service(json_t *all, const struct handover_service *service) {
 }
 
 /* Reads a session. Returns 0, or -1 when it is damaged. */
-static int read_session(struct handover_session *session, json_t *json) {
+static int read_session(struct saved_session *session, json_t *json) {
     struct halves password = {{0, 0}};
     json_int_t id = 0, halves[2] = {0, 0};
 
@@ -229,7 +231,7 @@ static int read_standing(struct standing *standing, json_t *json) {
 }
 
 /* Reads a service. Returns 0, or -1 when it is damaged. */
-static int read_service(struct handover_service *service, json_t *json) {
+static int read_service(struct saved_service *service, json_t *json) {
     struct registration *known = &service->known;
     int node_type, encoded, wanted, unsettled, told, leaving;
     json_t *strings, *znodes, *standing;

@@ -12,35 +12,17 @@
 
 #include <jansson.h>
 
-#include "csrc/zookeeper/session.h"
-#include "nerve/register/plan.h"
-#include "nerve/services/standing.h"
-
 struct error;
 struct holds;
-struct service_config;
-
-struct handover_session {
-    const char *ensemble; /* borrowed; zk_hosts */
-    int session_timeout_ms;
-    const char *hosts; /* borrowed; the numeric addresses in use */
-    struct session_identity identity;
-};
-
-struct handover_service {
-    struct service_config *config; /* what it ran as, without its checks */
-    struct registration known; /* of it: <wanted>, <unsettled>, the znodes */
-    bool told;                 /* what is wanted */
-    bool leaving;              /* its checks have ended for good */
-    struct standing standing;  /* unless it is leaving */
-};
+struct saved_service;
+struct saved_session;
 
 /* What was handed over. Owns all that is in it; what another takes is set to
  * zero. */
 struct handover {
-    struct handover_session *sessions;
+    struct saved_session *sessions;
     size_t session_count;
-    struct handover_service *services;
+    struct saved_service *services;
     size_t service_count;
     const char *holds; /* borrowed; holds_encode() wrote it */
     json_t *json;      /* holds the strings of <sessions>, and <holds> */
@@ -53,8 +35,8 @@ json_t *handover_begin(void);
 /* Add to <all>; everything stays the caller's. Return 0, or -1 without memory.
  */
 int handover_add_holds(json_t *all, const struct holds *holds);
-int handover_add_session(json_t *all, const struct handover_session *session);
-int handover_add_service(json_t *all, const struct handover_service *service);
+int handover_add_session(json_t *all, const struct saved_session *session);
+int handover_add_service(json_t *all, const struct saved_service *service);
 
 /* Reads <bytes>, <length> of them. Returns what they say, owned by the caller,
  * or NULL with <err>: they are of another format, or damaged. */

@@ -16,7 +16,7 @@
 
 #include "csrc/base/error.h"
 #include "nerve/checks/child.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/log.h"
 #include "nerve/process/handover.h"
 #include "nerve/process/systemd.h"
@@ -29,8 +29,8 @@
 #include "nerve/signals.h"
 
 static int save_service(json_t *all, const struct service *s) {
-    struct handover_service saved = {.config = s->config,
-                                     .leaving = service_is_leaving(s)};
+    struct saved_service saved = {.config = s->config,
+                                  .leaving = service_is_leaving(s)};
 
     saved.told = reporter_save(s->reporter, &saved.known);
     if (s->watcher)
@@ -40,8 +40,10 @@ static int save_service(json_t *all, const struct service *s) {
     return handover_add_service(all, &saved);
 }
 
-int roster_save(const struct roster *r, json_t *all) {
-    struct handover_session session;
+/* Adds what another process needs to go on with the services to <all>
+ * (handover.h). Returns 0, or -1 without memory. */
+static int save_services(const struct roster *r, json_t *all) {
+    struct saved_session session;
     int status = handover_add_holds(all, r->env.holds);
 
     for (size_t i = 0; i < r->ensemble_count; i++)
@@ -53,14 +55,14 @@ int roster_save(const struct roster *r, json_t *all) {
 }
 
 static int restore_session(struct roster *r,
-                           const struct handover_session *session) {
+                           const struct saved_session *session) {
     struct ensemble_env env =
         roster_ensemble_env(r, session->session_timeout_ms);
 
     return roster_add_ensemble(r, ensemble_resume(&env, session)) ? 0 : -1;
 }
 
-static int restore_service(struct roster *r, struct handover_service *from) {
+static int restore_service(struct roster *r, struct saved_service *from) {
     struct ensemble *e = roster_ensemble_of(r, from->config);
     const struct hold *hold = holds_find(r->env.holds, from->config->name);
     struct service *s = e ? service_restore(from, e, hold, r->env.log) : NULL;
@@ -71,7 +73,7 @@ static int restore_service(struct roster *r, struct handover_service *from) {
     return 0;
 }
 
-int roster_restore(struct roster *r, struct handover *from) {
+int upgrade_restore(struct roster *r, struct handover *from) {
     r->services = calloc(from->service_count + 1, sizeof(*r->services));
     if (!r->services)
         return -1;
@@ -128,7 +130,7 @@ static int write_state(const struct roster *roster) {
     size_t length, done = 0;
     int fd = memfd_create("nerve", 0);
 
-    if (fd >= 0 && all && roster_save(roster, all) == 0)
+    if (fd >= 0 && all && save_services(roster, all) == 0)
         text = json_dumps(all, JSON_COMPACT);
     json_decref(all);
     length = text ? strlen(text) : 0;

@@ -52,4 +52,9 @@ void upgrade_close(struct upgrade *u);
  * opened and any thread is started. */
 struct handover *upgrade_receive(struct error *err);
 
+/* Goes on with the services of another process, out of <from>, which loses what
+ * is in it; <r> is empty. The roster_apply() that must follow begins their
+ * checks. Returns 0, or -1 without memory. */
+int upgrade_restore(struct roster *r, struct handover *from);
+
 #endif

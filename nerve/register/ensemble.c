@@ -21,7 +21,6 @@
 #include "csrc/zookeeper/session.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"
-#include "nerve/process/handover.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
 
@@ -263,7 +262,7 @@ struct ensemble *ensemble_new(const struct ensemble_env *env,
 /* The addresses are those of before: to ask for them could take longer than
  * the session lives. */
 struct ensemble *ensemble_resume(const struct ensemble_env *env,
-                                 const struct handover_session *session) {
+                                 const struct saved_session *session) {
     struct ensemble *e = make(env, session->ensemble);
     struct error err = {0};
 
@@ -275,14 +274,14 @@ struct ensemble *ensemble_resume(const struct ensemble_env *env,
     return e;
 }
 
-bool ensemble_save(const struct ensemble *e, struct handover_session *session) {
+bool ensemble_save(const struct ensemble *e, struct saved_session *session) {
     if (!e->session)
         return false;
-    *session = (struct handover_session){
-        .ensemble = e->hosts,
-        .session_timeout_ms = e->env.session_timeout_ms,
-        .hosts = session_hosts(e->session),
-        .identity = session_identity(e->session)};
+    *session =
+        (struct saved_session){.ensemble = e->hosts,
+                               .session_timeout_ms = e->env.session_timeout_ms,
+                               .hosts = session_hosts(e->session),
+                               .identity = session_identity(e->session)};
     return session->identity.id != 0;
 }
 

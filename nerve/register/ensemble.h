@@ -12,11 +12,11 @@
 
 #include <uv.h>
 
+#include "csrc/zookeeper/protocol.h"
 #include "nerve/register/write_stats.h"
 
 struct ensemble;
 struct event;
-struct handover_session;
 struct log;
 struct queue;
 struct reporter;
@@ -34,6 +34,14 @@ struct ensemble_env {
     const char *auth; /* "user:password", or NULL; see ensemble_use_auth() */
 };
 
+/* What resumes the session of an ensemble in another process. */
+struct saved_session {
+    const char *ensemble; /* borrowed; zk_hosts */
+    int session_timeout_ms;
+    const char *hosts; /* borrowed; the numeric addresses in use */
+    struct session_identity identity;
+};
+
 /* What has happened with an ensemble so far. */
 struct ensemble_counts {
     uint64_t sessions; /* opened */
@@ -49,11 +57,11 @@ struct ensemble *ensemble_new(const struct ensemble_env *env,
 
 /* The same, but it resumes the session of another process at once. */
 struct ensemble *ensemble_resume(const struct ensemble_env *env,
-                                 const struct handover_session *session);
+                                 const struct saved_session *session);
 
 /* Copies what resumes the session to <session>, all borrowed until the next
  * call but this. Returns false when there is no session yet. */
-bool ensemble_save(const struct ensemble *e, struct handover_session *session);
+bool ensemble_save(const struct ensemble *e, struct saved_session *session);
 
 /* Shows <auth>, which it keeps borrowed in the place of the one before, to the
  * servers from now on; not NULL. */

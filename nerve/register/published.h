@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 struct drain {              /* zeroed to start with */
     bool out;               /* it is taken out */

@@ -9,14 +9,13 @@
 
 #include "csrc/base/text.h"
 #include "csrc/zookeeper/session.h"
+#include "nerve/config/model.h"
 #include "nerve/config/payload.h"
-#include "nerve/config/read.h"
 #include "nerve/log.h"
 #include "nerve/register/plan.h"
 #include "nerve/register/published.h"
 #include "nerve/register/reporter.h"
 #include "nerve/register/znode_owner.h"
-#include "nerve/services/hold.h"
 
 struct reporter {
     struct wording wording;
@@ -534,15 +533,15 @@ void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
     advance(r, now_ms);
 }
 
-void reporter_hold(struct reporter *r, const struct hold *hold,
+void reporter_obey(struct reporter *r, const struct reporter_order *order,
                    int64_t now_ms) {
     int64_t weight = -1;
 
-    if (hold)
-        weight = hold->out ? 0 : hold->weight;
+    if (order)
+        weight = order->out ? 0 : order->weight;
     wording_weigh(&r->wording, weight);
-    if (hold && hold->out)
-        drain_start(&r->drain, hold->drain_ms);
+    if (order && order->out)
+        drain_start(&r->drain, order->drain_ms);
     else
         drain_end(&r->drain);
     advance(r, now_ms);

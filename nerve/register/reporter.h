@@ -12,12 +12,18 @@
 #include <stdint.h>
 
 struct event;
-struct hold;
 struct log;
 struct reporter;
 struct registration;
 struct service_config;
 struct session;
+
+/* What an operator wants of a registration. */
+struct reporter_order {
+    bool out;              /* it is taken out; else it has <weight> */
+    int64_t weight;        /* published */
+    unsigned int drain_ms; /* out: so long it stays, with weight 0 */
+};
 
 /* Returns a reporter for <service> that wants nothing yet; keeps <service> and
  * <log> borrowed. Owned by the caller, or NULL without memory. */
@@ -45,10 +51,11 @@ void reporter_attach(struct reporter *r, struct session *session);
  * operator has taken it out. */
 void reporter_want(struct reporter *r, bool registered, int64_t now_ms);
 
-/* Does as <hold> says from now on: takes the service out, weight 0 first, or
+/* Does as <order> says from now on: takes the service out, weight 0 first, or
  * publishes another weight. NULL: neither. The same one again changes
  * nothing. */
-void reporter_hold(struct reporter *r, const struct hold *hold, int64_t now_ms);
+void reporter_obey(struct reporter *r, const struct reporter_order *order,
+                   int64_t now_ms);
 
 /* Uses <service>, which it keeps borrowed in the place of the one before, from
  * now on; its registration is the same, and so is its data if <same>. The step

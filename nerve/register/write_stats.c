@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/register/write_stats.h"
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 #include "csrc/zookeeper/session.h"
 
 bool writes_is_answer(const struct event *ev, enum write_op *op) {

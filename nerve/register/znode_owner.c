@@ -3,8 +3,8 @@
  */
 #include <string.h>
 
+#include "nerve/config/model.h"
 #include "nerve/config/payload.h"
-#include "nerve/config/read.h"
 #include "nerve/register/znode_owner.h"
 
 #define SEQUENCE_DIGITS 10

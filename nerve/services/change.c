@@ -8,7 +8,7 @@
 
 #include "csrc/base/error.h"
 #include "nerve/config/compare.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/config/service.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"

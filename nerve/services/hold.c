@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 #include "nerve/config/value.h"
 #include "nerve/services/hold.h"

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/services/rate_limit.h"
+#include "nerve/config/model.h"
 
 void rate_limit_start(struct rate_limit *l, const struct rate_config *config,
                       int64_t now_ms) {

@@ -11,13 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What is configured; zeroed: no limit. */
-struct rate_config {
-    bool limited;
-    bool shadow_mode;    /* what would be held back is only told */
-    double average_rate; /* tokens a second; from 0 */
-    double max_burst;    /* tokens; from 1, or infinite */
-};
+struct rate_config;
 
 struct rate_limit {
     double tokens;

@@ -8,10 +8,9 @@
 
 #include "csrc/base/error.h"
 #include "nerve/config/compare.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/config/service.h"
 #include "nerve/measure/statsd.h"
-#include "nerve/process/handover.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
 #include "nerve/services/hold.h"
@@ -24,6 +23,18 @@ static void forget_before(struct service *s) {
         free(s->before->health);
     free(s->before);
     s->before = NULL;
+}
+
+/* Does with <s> as an operator has said. */
+static void use_hold(const struct service *s, const struct hold *hold,
+                     int64_t now_ms) {
+    struct reporter_order order = {0};
+
+    if (hold)
+        order = (struct reporter_order){.out = hold->out,
+                                        .weight = hold->weight,
+                                        .drain_ms = hold->drain_ms};
+    reporter_obey(s->reporter, hold ? &order : NULL, now_ms);
 }
 
 struct service *service_new(struct service_config *config,
@@ -47,7 +58,7 @@ struct service *service_new(struct service_config *config,
     return NULL;
 }
 
-struct service *service_restore(struct handover_service *from,
+struct service *service_restore(struct saved_service *from,
                                 struct ensemble *ensemble,
                                 const struct hold *hold, struct log *log) {
     struct service *s = calloc(1, sizeof(*s));
@@ -64,7 +75,7 @@ struct service *service_restore(struct handover_service *from,
     s->ensemble = ensemble;
     s->config = from->config;
     from->config = NULL;
-    reporter_hold(s->reporter, hold, 0);
+    use_hold(s, hold, 0);
     reporter_restore(s->reporter, &from->known, from->told);
     *s->before = from->standing;
     from->standing.health = NULL;
@@ -231,8 +242,8 @@ void roster_count_reap(const struct roster *r, const struct service *s,
 }
 
 void roster_use_hold(const struct roster *r, const struct service *s) {
-    reporter_hold(s->reporter, holds_find(r->env.holds, s->config->name),
-                  (int64_t)uv_now(r->env.check.loop));
+    use_hold(s, holds_find(r->env.holds, s->config->name),
+             (int64_t)uv_now(r->env.check.loop));
 }
 
 void roster_use_holds(struct roster *r) {

@@ -12,26 +12,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 #include "nerve/checks/check.h"
+#include "nerve/register/plan.h"
+#include "nerve/services/standing.h"
 
 struct config;
 struct ensemble;
 struct ensemble_env;
 struct error;
 struct event;
-struct handover;
-struct handover_service;
 struct hold;
 struct holds;
 struct log;
 struct queue;
 struct reporter;
 struct service_config;
-struct standing;
 struct watcher;
 struct worker;
+
+/* What goes on with a service in another process. */
+struct saved_service {
+    struct service_config *config; /* what it ran as, without its checks */
+    struct registration known; /* of it: <wanted>, <unsettled>, the znodes */
+    bool told;                 /* what is wanted */
+    bool leaving;              /* its checks have ended for good */
+    struct standing standing;  /* unless it is leaving */
+};
 
 /* One service at work: its settings, its watcher, its reporter. */
 struct service {
@@ -52,8 +58,8 @@ struct roster_env {
     const struct holds *holds;
 };
 
-/* Its members are for nerve/services alone, and for who hands them to another
- * process. */
+/* All that runs. Changed by the files of this folder alone; who hands it to
+ * another process reads it. */
 struct roster {
     struct roster_env env;
     struct service **services; /* owned, with its members */
@@ -72,15 +78,6 @@ struct roster *roster_new(const struct roster_env *env);
  * says what changes when <said>; <config> loses both. Returns 0, or -1 without
  * memory; then nothing has changed. */
 int roster_apply(struct roster *r, struct config *config, bool said);
-
-/* Adds what another process needs to go on with the services to <all>
- * (handover.h). Returns 0, or -1 without memory. */
-int roster_save(const struct roster *r, json_t *all);
-
-/* Goes on with the services of another process, out of <from>, which loses what
- * is in it; <r> is empty. The roster_apply() that must follow begins their
- * checks. Returns 0, or -1 without memory. */
-int roster_restore(struct roster *r, struct handover *from);
 
 /* Ends all checks that run without a result, and starts none until
  * roster_resume(). */
@@ -127,7 +124,7 @@ struct service *service_new(struct service_config *config,
  * which loses what is in it, and under the same <hold>, or NULL; without a
  * watcher, which service_renew() or service_check_on() gives it. Else as
  * service_new(). */
-struct service *service_restore(struct handover_service *from,
+struct service *service_restore(struct saved_service *from,
                                 struct ensemble *ensemble,
                                 const struct hold *hold, struct log *log);
 

@@ -8,7 +8,7 @@
 
 #include "csrc/base/text.h"
 #include "nerve/checks/check.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"
 #include "nerve/register/reporter.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "nerve/checks/check.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 struct check {
     const struct check_config *config;

@@ -12,7 +12,6 @@
 
 #include "csrc/base/queue.h"
 #include "csrc/zookeeper/handle.h"
-#include "csrc/zookeeper/session.h"
 
 #define FAKE_HANDLES 64
 
@@ -164,4 +163,4 @@ void handle_close(struct handle *h, struct worker *w) {
     }
 }
 
-const char *session_strerror(int code) { return code ? "an error" : "ok"; }
+const char *handle_strerror(int code) { return code ? "an error" : "ok"; }

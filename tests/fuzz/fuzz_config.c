@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/payload.h"
 #include "nerve/config/read.h"
 

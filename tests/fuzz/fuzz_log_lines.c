@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/zookeeper/client_log.h"
-#include "csrc/zookeeper/event.h"
 
 #include "tests/fake/fake_clock.c"
 

@@ -20,10 +20,10 @@
 
 #include <cmocka.h>
 
+#include "csrc/base/event.h"
 #include "csrc/base/file.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
-#include "csrc/zookeeper/event.h"
 
 struct place {
     char path[64];

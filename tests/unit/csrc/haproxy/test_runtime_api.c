@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
 #include "csrc/haproxy/runtime_api.h"
-#include "csrc/zookeeper/event.h"
 
 #include "tests/fake/fake_haproxy.c"
 

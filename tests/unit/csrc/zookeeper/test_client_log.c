@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
 #include "csrc/zookeeper/client_log.h"
-#include "csrc/zookeeper/event.h"
 
 #include "tests/fake/fake_clock.c"
 

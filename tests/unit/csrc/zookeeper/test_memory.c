@@ -19,13 +19,13 @@
 #include <cmocka.h>
 
 #include "csrc/base/error.h"
+#include "csrc/base/event.h"
 #include "csrc/base/file.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
 #include "csrc/haproxy/runtime_api.h"
 #include "csrc/zookeeper/credentials.h"
-#include "csrc/zookeeper/event.h"
 #include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/session.h"
 

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "csrc/base/error.h"
+#include "csrc/base/event.h"
 #include "csrc/base/queue.h"
-#include "csrc/zookeeper/event.h"
 #include "csrc/zookeeper/session.h"
 
 #include "tests/fake/fake_clock.c"

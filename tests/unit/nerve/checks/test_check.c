@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "nerve/checks/check_type.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 /* What happened: "o"pened, an "a"ttempt, "c"ancelled, "x" closed, and the
  * result "+" or "-". */

@@ -15,6 +15,7 @@
 
 #include "csrc/base/error.h"
 #include "nerve/config/compare.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 
 #define WEB "\"host\": \"h\", \"port\": 80, \"zk_path\": \"/a\""

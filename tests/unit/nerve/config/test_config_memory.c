@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 #include "tests/fake/fake_malloc.c"
 

@@ -20,6 +20,7 @@
 #include <jansson.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 
 static const char *string_of(const json_t *row, const char *key) {

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 
 static struct error said;

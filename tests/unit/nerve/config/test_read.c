@@ -19,6 +19,7 @@
 #include <jansson.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 
 #define DATA "tests/data/"

@@ -9,13 +9,13 @@
 
 #include <cmocka.h>
 
-#include "nerve/checks/dns.h"
 #include "nerve/measure/statsd.h"
 
 static uv_loop_t *const loop = NULL; /* is not looked at */
 static uint64_t now = 5000;
 static unsigned int asked; /* how often for the host's addresses */
-static lookup_done_fn *answer;
+static void (*answer)(void *arg, const struct addrinfo *addresses,
+                      const char *reason);
 static void *answer_to;
 
 uint64_t uv_now(const uv_loop_t *ignored) {
@@ -23,8 +23,11 @@ uint64_t uv_now(const uv_loop_t *ignored) {
     return now;
 }
 
-struct lookup *lookup_new(uv_loop_t *ignored, const char *host, int port,
-                          lookup_done_fn *done, void *arg) {
+static struct lookup *look_up(uv_loop_t *ignored, const char *host, int port,
+                              void (*done)(void *arg,
+                                           const struct addrinfo *addresses,
+                                           const char *reason),
+                              void *arg) {
     (void)ignored;
     (void)host;
     (void)port;
@@ -33,17 +36,19 @@ struct lookup *lookup_new(uv_loop_t *ignored, const char *host, int port,
     return (struct lookup *)&asked;
 }
 
-void lookup_start(struct lookup *l) {
+static void start(struct lookup *l) {
     (void)l;
     asked++;
 }
 
-void lookup_free(struct lookup *l) { (void)l; }
+static void release(struct lookup *l) { (void)l; }
+
+static const struct statsd_names names = {look_up, start, release};
 
 /* Each line asked for the addresses once more, as fast as a name server said
  * that there are none: a name that was misspelt kept it busy. */
 static void test_an_unknown_host_is_asked_for_once_a_second(void **state) {
-    struct statsd *s = statsd_new(loop);
+    struct statsd *s = statsd_new(loop, &names);
 
     (void)state;
     assert_int_equal(statsd_use(s, "unknown", 8125), 0);

@@ -23,7 +23,7 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
 #include "csrc/zookeeper/session.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/control.h"
 #include "nerve/operator/holds.h"

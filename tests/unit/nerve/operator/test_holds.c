@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 #include "nerve/operator/holds.h"
 
 /* A disk may be slow, and the next change may need no disk, or may not even

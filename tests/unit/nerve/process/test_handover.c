@@ -12,9 +12,11 @@
 #include <cmocka.h>
 
 #include "csrc/base/error.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/process/handover.h"
+#include "nerve/register/ensemble.h"
 #include "nerve/services/hold.h"
+#include "nerve/services/services.h"
 
 static char name[] = "web", host[] = "h\"", port[] = "80";
 static char ensemble[] = "zk1:2181,zk2:2181", zk_path[] = "/a/b";
@@ -45,7 +47,7 @@ static struct hold hold = {
     .service = name, .out = true, .author = author, .since_ms = 1};
 static const struct holds holds = {.list = &hold, .count = 1};
 
-static const struct handover_session session = {
+static const struct saved_session session = {
     .ensemble = ensemble,
     .session_timeout_ms = 3000,
     .hosts = "::1:2181,10.0.0.1:2181/chroot",
@@ -54,7 +56,7 @@ static const struct handover_session session = {
 
 /* Returns what is handed over, owned by the caller. */
 static char *write_all(double tokens, bool leaving) {
-    struct handover_service service = {
+    struct saved_service service = {
         .config = &config,
         .known = {.wanted = true,
                   .unsettled = true,
@@ -139,7 +141,7 @@ static void a_configuration_arrives_as_it_was(void **state) {
 
 static void what_is_known_of_a_service_arrives_as_it_was(void **state) {
     struct handover *h = hand_over(0.5, false);
-    const struct handover_service *got = &h->services[0];
+    const struct saved_service *got = &h->services[0];
 
     (void)state;
     assert_true(got->told && got->known.wanted && got->known.unsettled);

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/register/reporter.h"
 #include "tests/fake/fake_log.c"
 #include "tests/fake/fake_session.c"

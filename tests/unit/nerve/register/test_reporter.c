@@ -10,10 +10,9 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/register/plan.h"
 #include "nerve/register/reporter.h"
-#include "nerve/services/hold.h"
 #include "tests/fake/fake_log.c"
 #include "tests/fake/fake_session.c"
 
@@ -96,18 +95,16 @@ static void register_it(void) {
     fake_log_clear();
 }
 
-static char web[] = "web";
-
 static void take_out(unsigned int drain_ms) {
-    struct hold hold = {.service = web, .out = true, .drain_ms = drain_ms};
+    struct reporter_order order = {.out = true, .drain_ms = drain_ms};
 
-    reporter_hold(reporter, &hold, now);
+    reporter_obey(reporter, &order, now);
 }
 
 static void weigh(int64_t weight) {
-    struct hold hold = {.service = web, .weight = weight};
+    struct reporter_order order = {.weight = weight};
 
-    reporter_hold(reporter, &hold, now);
+    reporter_obey(reporter, &order, now);
 }
 
 static void nothing_is_sent_before_the_session_is_connected(void **state) {
@@ -744,7 +741,7 @@ static void one_taken_out_before_it_is_up_is_not_registered(void **state) {
     reporter_want(reporter, true, now);
     assert_true(fake_sent_nothing());
     assert_true(reporter_is_settled(reporter));
-    reporter_hold(reporter, NULL, now);
+    reporter_obey(reporter, NULL, now);
     assert_true(fake_sent(CREATE));
     assert_false(reporter_is_settled(reporter));
     answer_created(ZNODE);
@@ -781,7 +778,7 @@ static void a_drain_that_ends_early_shows_the_weight_again(void **state) {
     take_out(5000);
     assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
     answer(SESSION_OK, ZNODE);
-    reporter_hold(reporter, NULL, now);
+    reporter_obey(reporter, NULL, now);
     assert_true(fake_sent("set " ZNODE " " PAYLOAD));
     answer(SESSION_OK, ZNODE);
     take_out(5000);
@@ -805,7 +802,7 @@ static void a_held_weight_is_published_until_it_is_ended(void **state) {
     reporter_update(reporter, &changed, false);
     reporter_tick(reporter, now);
     assert_true(fake_sent_nothing());
-    reporter_hold(reporter, NULL, now);
+    reporter_obey(reporter, NULL, now);
     assert_true(fake_sent("set " ZNODE " " WEIGHED("8")));
     reporter_update(reporter, &service, false);
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 #include "csrc/zookeeper/session.h"
 #include "nerve/register/write_stats.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 #include "nerve/register/plan.h"
 #include "nerve/register/znode_owner.h"
 

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "nerve/config/model.h"
 #include "nerve/services/rate_limit.h"
 
 static const struct rate_config limited = {

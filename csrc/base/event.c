@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "csrc/base/clock.h"
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 
 struct event *event_new(enum event_type type) {
     struct event *ev = calloc(1, sizeof(*ev));

@@ -4,8 +4,8 @@
  * one thread that reads a queue. All pointers in an event are owned by it.
  * SPDX-License-Identifier: MIT
  */
-#ifndef CSRC_ZOOKEEPER_EVENT_H
-#define CSRC_ZOOKEEPER_EVENT_H
+#ifndef CSRC_BASE_EVENT_H
+#define CSRC_BASE_EVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

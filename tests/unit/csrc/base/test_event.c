@@ -1,4 +1,4 @@
-/* test_event.c - tests of csrc/zookeeper/event.c
+/* test_event.c - tests of csrc/base/event.c
  *
  * That everything an event owns is freed is seen by the address sanitizer.
  * SPDX-License-Identifier: MIT
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "csrc/zookeeper/event.h"
+#include "csrc/base/event.h"
 
 #include "tests/fake/fake_clock.c"
 
