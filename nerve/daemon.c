@@ -37,6 +37,7 @@
 #include "nerve/process/systemd.h"
 #include "nerve/process/upgrade.h"
 #include "nerve/process/watchdog.h"
+#include "nerve/services/health.h"
 #include "nerve/services/schedule.h"
 #include "nerve/services/services.h"
 #include "nerve/signals.h"
@@ -123,6 +124,7 @@ struct daemon {
     struct worker *closer;       /* owned; closes handles */
     struct curl_loop *curl;      /* owned */
     struct lateness late;        /* of all checks */
+    struct untried untried;      /* of all checks */
     struct hold_store holds;
     struct roster *roster;       /* owned */
     struct control *control;     /* owned */
@@ -338,6 +340,7 @@ static int open_parts(struct daemon *d, struct config *config,
     env.worker = d->closer = worker_new();
     env.check.curl = d->curl = curl_loop_new(&d->loop);
     env.check.late = &d->late;
+    env.check.untried = &d->untried;
     d->metrics = metrics_new(&d->loop, d->log, &d->late);
     if (!d->queue || !d->closer || !d->curl || !d->metrics)
         return -1;

@@ -1,6 +1,7 @@
 /* check.c - what checks of all types do: look up, try addresses, time out
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@ static int open_noop(struct check *c) {
 
 static void attempt_noop(struct check *c, const struct addrinfo *address) {
     (void)address;
-    check_attempt_ended(c, true, NULL);
+    check_attempt_ended(c, CHECK_PASSED, NULL);
 }
 
 static void do_nothing(struct check *c) { (void)c; }
@@ -39,16 +40,27 @@ static const struct check_type *const types[] = {
     [CHECK_NOOP] = &check_noop,
 };
 
-static void finish(struct check *c, bool passed, const char *reason) {
+enum check_result check_result_of(int error) {
+    static const int lacks[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN};
+
+    for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
+        if (error == lacks[i])
+            return CHECK_NOT_TRIED;
+    return CHECK_FAILED;
+}
+
+static void finish(struct check *c, enum check_result result,
+                   const char *reason) {
     c->running = false;
     c->under_way = false;
     c->address = NULL;
     uv_timer_stop(&c->deadline);
-    c->done(c->arg, passed, reason);
+    c->done(c->arg, result, reason);
 }
 
-void check_attempt_ended(struct check *c, bool passed, const char *reason) {
-    finish(c, passed, reason);
+void check_attempt_ended(struct check *c, enum check_result result,
+                         const char *reason) {
+    finish(c, result, reason);
 }
 
 static void attempt(struct check *c, const struct addrinfo *address) {
@@ -57,15 +69,25 @@ static void attempt(struct check *c, const struct addrinfo *address) {
     c->type->attempt(c, address);
 }
 
-void check_attempt_refused(struct check *c, const char *reason) {
-    if (c->address->ai_next)
+void check_attempt_refused(struct check *c, int error, const char *reason) {
+    enum check_result result = check_result_of(error);
+
+    if (result == CHECK_FAILED && c->address->ai_next)
         attempt(c, c->address->ai_next);
     else
-        finish(c, false, reason);
+        finish(c, result, reason);
+}
+
+/* Tells what a query for a name has come to that ended with libuv's <status>:
+ * without an answer of a name server nothing is known of the host. */
+static enum check_result result_of_lookup(int status) {
+    if (status == UV_EAI_AGAIN || status == UV_EAI_MEMORY)
+        return CHECK_NOT_TRIED;
+    return check_result_of(-status);
 }
 
 static void on_addresses(void *arg, const struct addrinfo *addresses,
-                         const char *reason) {
+                         int status) {
     struct check *c = arg;
     char text[160];
 
@@ -73,8 +95,9 @@ static void on_addresses(void *arg, const struct addrinfo *addresses,
         attempt(c, addresses);
         return;
     }
-    snprintf(text, sizeof(text), "%.100s: %.50s", c->config->host, reason);
-    finish(c, false, text);
+    snprintf(text, sizeof(text), "%.100s: %.50s", c->config->host,
+             uv_strerror(status));
+    finish(c, result_of_lookup(status), text);
 }
 
 /* Stops what is under way; <done> is not called for it any more. */
@@ -101,6 +124,7 @@ static void on_deadline(uv_timer_t *timer) {
     struct check *c = timer->data;
     uint64_t late_ms = uv_now(c->env.loop) - c->due_ms;
     uint64_t most_ms = c->config->timeout_ms;
+    enum check_result result;
     char text[60];
 
     if (late_ms >= LATE_MS && !c->extended) {
@@ -108,10 +132,11 @@ static void on_deadline(uv_timer_t *timer) {
         set_deadline(c, late_ms < most_ms ? late_ms : most_ms);
         return;
     }
+    result = c->under_way ? CHECK_FAILED : CHECK_NOT_TRIED;
+    snprintf(text, sizeof(text), "no answer%s within %u ms",
+             c->under_way ? "" : " of a name server", c->config->timeout_ms);
     cancel(c);
-    snprintf(text, sizeof(text), "no answer within %u ms",
-             c->config->timeout_ms);
-    finish(c, false, text);
+    finish(c, result, text);
 }
 
 struct check *check_open(const struct check_env *env,

@@ -1,13 +1,12 @@
 /* check.h - one way of testing an instance: a result and a reason, no policy
  *
- * A check that overruns its timeout has failed; looking the host's name up
- * counts. Loop thread only.
+ * A check that overruns its timeout has failed. What this process lacks itself
+ * (descriptors, memory, processes, a name server that answers) says nothing
+ * about the instance: then it was not tried. Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_CHECK_H
 #define NERVE_CHECKS_CHECK_H
-
-#include <stdbool.h>
 
 #include <uv.h>
 
@@ -16,17 +15,23 @@ struct check_config;
 struct curl_loop;
 struct lateness;
 struct statsd;
+struct untried;
+
+enum check_result { CHECK_PASSED = 0, CHECK_FAILED, CHECK_NOT_TRIED };
 
 /* What checks run on. */
 struct check_env {
-    uv_loop_t *loop;        /* borrowed */
-    struct curl_loop *curl; /* borrowed */
-    struct lateness *late;  /* borrowed; of all checks */
-    struct statsd *statsd;  /* borrowed, or NULL */
+    uv_loop_t *loop;         /* borrowed */
+    struct curl_loop *curl;  /* borrowed */
+    struct lateness *late;   /* borrowed; of all checks */
+    struct untried *untried; /* borrowed; of all checks */
+    struct statsd *statsd;   /* borrowed, or NULL */
 };
 
-/* Called with the result; <reason> says why not, borrowed during the call. */
-typedef void check_done_fn(void *arg, bool passed, const char *reason);
+/* Called with the result; <reason> says why it did not pass, borrowed during
+ * the call. */
+typedef void check_done_fn(void *arg, enum check_result result,
+                           const char *reason);
 
 /* Returns a check as <config> says, or NULL without memory. Keeps <config>,
  * what is in <env>, and <arg> borrowed until check_close(). */

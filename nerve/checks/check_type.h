@@ -4,6 +4,8 @@
 #ifndef NERVE_CHECKS_CHECK_TYPE_H
 #define NERVE_CHECKS_CHECK_TYPE_H
 
+#include <stdbool.h>
+
 #include "nerve/checks/check.h"
 
 struct addrinfo;
@@ -42,12 +44,18 @@ extern const struct check_type check_http;
 extern const struct check_type check_exec;
 extern const struct check_type check_noop;
 
-/* The attempt under way ended: the instance <passed>, or it failed, and
- * <reason> says why. */
-void check_attempt_ended(struct check *c, bool passed, const char *reason);
+/* Tells what an attempt has come to that ended with <error>, a number of the
+ * system's: it failed, or it was not tried, for this process lacks something.
+ * Pure. */
+enum check_result check_result_of(int error);
 
-/* The attempt could not connect: the host's next address is tried, if it has
- * one. */
-void check_attempt_refused(struct check *c, const char *reason);
+/* The attempt under way ended with <result>; <reason> says why, unless it
+ * passed. */
+void check_attempt_ended(struct check *c, enum check_result result,
+                         const char *reason);
+
+/* The attempt could not connect, for <error>, a number of the system's, or 0:
+ * the host's next address is tried, if it has one and that can be tried. */
+void check_attempt_refused(struct check *c, int error, const char *reason);
 
 #endif

@@ -77,7 +77,7 @@ static void on_answer(uv_getaddrinfo_t *query, int status,
         return;
     l->wanted = false;
     renew(l);
-    l->done(l->arg, l->addresses, status ? uv_strerror(status) : NULL);
+    l->done(l->arg, l->addresses, status);
 }
 
 static int ask(struct lookup *l) {
@@ -102,9 +102,9 @@ void lookup_start(struct lookup *l) {
             status = ask(l);
     }
     if (l->addresses)
-        l->done(l->arg, l->addresses, NULL);
+        l->done(l->arg, l->addresses, 0);
     else if (status != 0)
-        l->done(l->arg, NULL, uv_strerror(status));
+        l->done(l->arg, NULL, status);
     else
         l->wanted = true;
 }

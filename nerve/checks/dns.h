@@ -14,9 +14,9 @@
 struct lookup;
 
 /* Called with the addresses, borrowed until the next lookup_start(), or with
- * NULL and why there are none. */
+ * NULL and libuv's <status>, which says why there are none. */
 typedef void lookup_done_fn(void *arg, const struct addrinfo *addresses,
-                            const char *reason);
+                            int status);
 
 /* Returns a lookup of <host> and <port>, owned by the caller, or NULL without
  * memory. Keeps <loop> and <arg> borrowed. */

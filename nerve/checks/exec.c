@@ -19,11 +19,11 @@ static void on_done(void *arg, int status, const char *line) {
 
     e->child = NULL;
     if (status == 0) {
-        check_attempt_ended(&e->base, true, NULL);
+        check_attempt_ended(&e->base, CHECK_PASSED, NULL);
         return;
     }
     child_describe(status, line, reason, sizeof(reason));
-    check_attempt_ended(&e->base, false, reason);
+    check_attempt_ended(&e->base, CHECK_FAILED, reason);
 }
 
 static void attempt_exec(struct check *c, const struct addrinfo *address) {
@@ -37,7 +37,7 @@ static void attempt_exec(struct check *c, const struct addrinfo *address) {
     if (e->child)
         return;
     snprintf(reason, sizeof(reason), "%.100s: %s", argv[0], strerror(error));
-    check_attempt_ended(c, false, reason);
+    check_attempt_ended(c, check_result_of(error), reason);
 }
 
 static void cancel_exec(struct check *c) {

@@ -10,10 +10,12 @@
  * SPDX-License-Identifier: MIT
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "csrc/base/text.h"
 #include "nerve/checks/check_type.h"
@@ -31,7 +33,8 @@ struct http_check {
     struct curl_slist *address; /* owned; where to connect */
     struct text body;           /* so far, where a text is expected */
     size_t received;
-    char *url;                     /* owned */
+    int lack;  /* errno of a socket that was not to be had */
+    char *url; /* owned */
     char problem[CURL_ERROR_SIZE]; /* libcurl's words; empty without any */
 };
 
@@ -87,32 +90,36 @@ static void judge(struct http_check *h, long status) {
 
     if (!is_expected(h->base.config, status)) {
         snprintf(text, sizeof(text), "status %ld", status);
-        check_attempt_ended(&h->base, false, text);
+        check_attempt_ended(&h->base, CHECK_FAILED, text);
     } else if (!has_expected(h)) {
         snprintf(text, sizeof(text),
                  "status %ld, but no \"%.100s\" in the "
                  "answer",
                  status, h->base.config->expect);
-        check_attempt_ended(&h->base, false, text);
+        check_attempt_ended(&h->base, CHECK_FAILED, text);
     } else {
-        check_attempt_ended(&h->base, true, NULL);
+        check_attempt_ended(&h->base, CHECK_PASSED, NULL);
     }
 }
 
 static void on_done(void *arg, CURLcode code) {
     struct http_check *h = arg;
     long status = 0, number = 0;
+    enum check_result result =
+        code == CURLE_OUT_OF_MEMORY ? CHECK_NOT_TRIED : CHECK_FAILED;
 
     curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &number);
     curl_loop_give(h->base.env.curl, h->easy);
     h->easy = NULL;
+    if (h->lack)
+        number = h->lack;
     if (code == CURLE_OK || code == CURLE_WRITE_ERROR)
         judge(h, status);
     else if (code == CURLE_COULDNT_CONNECT)
-        check_attempt_refused(&h->base, why(h, code, number));
+        check_attempt_refused(&h->base, (int)number, why(h, code, number));
     else
-        check_attempt_ended(&h->base, false, why(h, code, number));
+        check_attempt_ended(&h->base, result, why(h, code, number));
 }
 
 /* Tells libcurl to connect to <address> whatever the URL says. */
@@ -129,6 +136,19 @@ static int use_address(struct http_check *h, const struct addrinfo *address) {
     h->address = curl_slist_append(NULL, target);
     curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, h->address);
     return h->address ? 0 : -1;
+}
+
+/* Makes the socket of a transfer: libcurl does not tell why it could not. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose,
+                               struct curl_sockaddr *address) {
+    struct http_check *h = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                    address->protocol);
+
+    (void)purpose;
+    if (fd == -1)
+        h->lack = errno;
+    return fd == -1 ? CURL_SOCKET_BAD : fd;
 }
 
 /* Only an answer proves something, so each one is asked for anew. */
@@ -185,6 +205,8 @@ static void set_request(struct http_check *h) {
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->problem);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, h);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_ms);
 }
 
@@ -193,6 +215,7 @@ static void attempt_http(struct check *c, const struct addrinfo *address) {
 
     text_close(&h->body);
     h->received = 0;
+    h->lack = 0;
     h->problem[0] = '\0';
     h->easy = curl_loop_take(c->env.curl);
     if (h->easy) {
@@ -203,7 +226,7 @@ static void attempt_http(struct check *c, const struct addrinfo *address) {
         curl_loop_give(c->env.curl, h->easy);
         h->easy = NULL;
     }
-    check_attempt_ended(c, false, "out of memory");
+    check_attempt_ended(c, CHECK_NOT_TRIED, "out of memory");
 }
 
 static void cancel_http(struct check *c) {

@@ -41,9 +41,15 @@ static void drop_attempt(struct check *c) {
     t->attempt = NULL;
 }
 
-static void end(struct tcp_check *t, bool passed, const char *reason) {
+static void end(struct tcp_check *t, enum check_result result,
+                const char *reason) {
     drop_attempt(&t->base);
-    check_attempt_ended(&t->base, passed, reason);
+    check_attempt_ended(&t->base, result, reason);
+}
+
+/* The system, through libuv, has refused <status>. */
+static void end_with(struct tcp_check *t, int status) {
+    end(t, check_result_of(-status), uv_strerror(status));
 }
 
 /* No more of the answer comes, or none is read, and the text is not in it. */
@@ -58,7 +64,7 @@ static void end_without_text(struct tcp_check *t) {
     else
         snprintf(reason, sizeof(reason), "no \"%.60s\" in the answer \"%.*s\"",
                  expect, line < 60 ? line : 60, t->answer.data);
-    end(t, false, reason);
+    end(t, CHECK_FAILED, reason);
 }
 
 /* What is read is copied before anything else is, so one buffer is enough. */
@@ -83,7 +89,7 @@ static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buffer) {
         return;
     }
     if (count < 0) {
-        end(t, false, uv_strerror((int)count));
+        end_with(t, (int)count);
         return;
     }
     expect = t->base.config->expect;
@@ -91,9 +97,9 @@ static void on_read(uv_stream_t *tcp, ssize_t count, const uv_buf_t *buffer) {
     text_add(&t->answer, buffer->base,
              (size_t)count < room ? (size_t)count : room);
     if (t->answer.failed)
-        end(t, false, "out of memory");
+        end(t, CHECK_NOT_TRIED, "out of memory");
     else if (memmem(t->answer.data, t->answer.length, expect, strlen(expect)))
-        end(t, true, NULL);
+        end(t, CHECK_PASSED, NULL);
     else if (t->answer.length == ANSWER_MAX)
         end_without_text(t);
 }
@@ -104,9 +110,9 @@ static void on_write(uv_write_t *write, int status) {
     if (!a->owner)
         return;
     if (status != 0)
-        end(a->owner, false, uv_strerror(status));
+        end_with(a->owner, status);
     else if (!a->owner->base.config->expect)
-        end(a->owner, true, NULL);
+        end(a->owner, CHECK_PASSED, NULL);
 }
 
 /* Says what is to be said and listens. A service that answers before it is
@@ -126,7 +132,7 @@ static void talk(struct tcp_check *t) {
     if (status == 0 && config->expect)
         status = uv_read_start(stream, lend_buffer, on_read);
     if (status != 0)
-        end(t, false, uv_strerror(status));
+        end_with(t, status);
 }
 
 /* Where nobody listens the system may give this end the very port that it
@@ -151,11 +157,11 @@ static void on_connect(uv_connect_t *connect, int status) {
         status = UV_ECONNREFUSED;
     if (status != 0) {
         drop_attempt(&t->base);
-        check_attempt_refused(&t->base, uv_strerror(status));
+        check_attempt_refused(&t->base, -status, uv_strerror(status));
     } else if (t->base.config->send || t->base.config->expect) {
         talk(t);
     } else {
-        end(t, true, NULL);
+        end(t, CHECK_PASSED, NULL);
     }
 }
 
@@ -165,7 +171,7 @@ static void attempt_tcp(struct check *c, const struct addrinfo *address) {
     int status;
 
     if (!a) {
-        check_attempt_ended(c, false, "out of memory");
+        check_attempt_ended(c, CHECK_NOT_TRIED, "out of memory");
         return;
     }
     t->attempt = a;
@@ -176,7 +182,7 @@ static void attempt_tcp(struct check *c, const struct addrinfo *address) {
     if (status == 0)
         return;
     drop_attempt(c);
-    check_attempt_refused(c, uv_strerror(status));
+    check_attempt_refused(c, -status, uv_strerror(status));
 }
 
 static int open_tcp(struct check *c) {

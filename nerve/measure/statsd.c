@@ -113,13 +113,13 @@ static bool send_line(struct statsd *s, const struct addrinfo *to,
 
 /* Sends what waits, or gives it up where there is no address. */
 static void on_addresses(void *arg, const struct addrinfo *addresses,
-                         const char *reason) {
+                         int status) {
     struct statsd *s = arg;
     const struct addrinfo *to = choose(addresses);
     const char *line = s->waiting.data;
     size_t left = s->waiting.length, length;
 
-    (void)reason;
+    (void)status;
     if (!to)
         s->unknown_until_ms = uv_now(s->loop) + UNKNOWN_MS;
     for (; left > 0; line += length + 1, left -= length + 1) {

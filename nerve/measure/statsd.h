@@ -23,7 +23,7 @@ struct statsd_names {
     struct lookup *(*look_up)(uv_loop_t *loop, const char *host, int port,
                               void (*done)(void *arg,
                                            const struct addrinfo *addresses,
-                                           const char *reason),
+                                           int status),
                               void *arg);
     void (*start)(struct lookup *l);
     void (*free)(struct lookup *l);

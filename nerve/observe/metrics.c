@@ -184,6 +184,8 @@ static void add_checks(struct text *t, const char *name,
         exposition_sample(t, name, labels, 4, tally->passed);
         labels[3] = (struct label){"result", "failed"};
         exposition_sample(t, name, labels, 4, tally->failed);
+        labels[3] = (struct label){"result", "not_tried"};
+        exposition_sample(t, name, labels, 4, tally->not_tried);
     }
 }
 

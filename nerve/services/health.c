@@ -1,7 +1,10 @@
-/* health.c - rise and fall: folds check results into up or down
+/* health.c - rise and fall: folds check results into up or down; and what could
+ * not be tried
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/services/health.h"
+
+#define QUIET_MS 60000
 
 bool health_update(struct health *h, bool passed) {
     enum health_state wanted = passed ? HEALTH_UP : HEALTH_DOWN;
@@ -16,6 +19,16 @@ bool health_update(struct health *h, bool passed) {
     h->state = wanted;
     h->streak = 0;
     return true;
+}
+
+uint64_t untried_add(struct untried *u, uint64_t now_ms) {
+    uint64_t count = ++u->count;
+
+    if (now_ms < u->quiet_until_ms)
+        return 0;
+    u->count = 0;
+    u->quiet_until_ms = now_ms + QUIET_MS;
+    return count;
 }
 
 const char *health_name(enum health_state state) {

@@ -1,4 +1,5 @@
-/* health.h - rise and fall: folds check results into up or down
+/* health.h - rise and fall: folds check results into up or down; and what could
+ * not be tried
  *
  * Pure: no clock, no I/O, no allocation.
  * SPDX-License-Identifier: MIT
@@ -7,6 +8,7 @@
 #define NERVE_SERVICES_HEALTH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum health_state { HEALTH_UNKNOWN = 0, HEALTH_UP, HEALTH_DOWN };
 
@@ -21,6 +23,16 @@ struct health {
  * that the caller reports changes and nothing else. The first result decides
  * at once: a service that starts healthy is not kept out for <rise> checks. */
 bool health_update(struct health *h, bool passed);
+
+/* What could not be tried, of all checks; zeroed to start with. */
+struct untried {
+    uint64_t count;          /* since the last line */
+    uint64_t quiet_until_ms; /* no line before */
+};
+
+/* One more. Returns how many there were if it is time for a line, which is once
+ * a minute; else 0. */
+uint64_t untried_add(struct untried *u, uint64_t now_ms);
 
 /* Returns a word for <state>, static. */
 const char *health_name(enum health_state state);

@@ -24,6 +24,7 @@ struct watcher {
     struct log *log;                      /* borrowed */
     uv_loop_t *loop;                      /* borrowed */
     struct lateness *late;                /* borrowed; of all services */
+    struct untried *untried;              /* borrowed; of all services */
     struct statsd *statsd;                /* borrowed, or NULL */
     uv_timer_t timer;
     struct schedule schedule;
@@ -134,8 +135,41 @@ static void tally(struct watcher *w, bool passed) {
     histogram_add(&t->took, (uv_hrtime() - w->started_ns) / 1000);
 }
 
-static void on_result(void *arg, bool passed, const char *reason) {
-    struct watcher *w = arg;
+/* Says that checks were not tried, of all services, once a minute. */
+static void tell_untried(struct watcher *w, const char *reason) {
+    uint64_t count = untried_add(w->untried, uv_now(w->loop));
+
+    if (count)
+        log_line(w->log, LEVEL_WARNING,
+                 "checks: %" PRIu64 " not tried, the last of %s (%s: %s); what "
+                 "is registered stays so",
+                 count, w->service->name, w->service->checks[w->running].name,
+                 reason);
+}
+
+/* The next check, or the end of the pass: all were passed. */
+static void go_on(struct watcher *w) {
+    if (++w->running < w->service->check_count)
+        start_check(w);
+    else
+        settle_up(w);
+}
+
+/* Where nerve itself lacks something nothing is known of the instance: its
+ * health stays. One leak of descriptors used to deregister all services of a
+ * machine. */
+static void on_not_tried(struct watcher *w, const char *reason) {
+    w->tallies[w->running].not_tried++;
+    log_line(w->log, LEVEL_DEBUG, "%s: check %s not tried: %s",
+             w->service->name, w->service->checks[w->running].name, reason);
+    tell_untried(w, reason);
+    if (w->health[w->running].state == HEALTH_UP)
+        go_on(w);
+    else
+        w->running = w->service->check_count;
+}
+
+static void on_tried(struct watcher *w, bool passed, const char *reason) {
     const struct check_config *check = &w->service->checks[w->running];
     struct health *health = &w->health[w->running];
     bool was_down = health->state == HEALTH_DOWN;
@@ -151,10 +185,15 @@ static void on_result(void *arg, bool passed, const char *reason) {
                  w->service->name, "check_name", check->name, NULL);
     if (health->state == HEALTH_DOWN)
         settle_down(w, passed ? "not enough successes yet" : reason);
-    else if (++w->running < w->service->check_count)
-        start_check(w);
     else
-        settle_up(w);
+        go_on(w);
+}
+
+static void on_result(void *arg, enum check_result result, const char *reason) {
+    if (result == CHECK_NOT_TRIED)
+        on_not_tried(arg, reason);
+    else
+        on_tried(arg, result == CHECK_PASSED, reason);
 }
 
 static void on_due(uv_timer_t *timer);
@@ -246,6 +285,7 @@ struct watcher *watcher_open(const struct check_env *env,
     w->log = log;
     w->loop = env->loop;
     w->late = env->late;
+    w->untried = env->untried;
     w->statsd = env->statsd;
     w->running = service->check_count;
     rate_limit_start(&w->limit, &service->rate, (int64_t)uv_now(env->loop));

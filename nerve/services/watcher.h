@@ -25,6 +25,7 @@ struct watcher;
 struct check_tally {
     uint64_t passed;
     uint64_t failed;
+    uint64_t not_tried;
     struct histogram took;
 };
 

@@ -4,7 +4,8 @@ Run as a program: service.py NAME HOST PORT... Its requests:
 
   GET /               200 and the name
   GET /health         200 "OK" or 503, as last set; counted
-  POST /health/STATE  sets it: up, down, or hang (accepts, never answers)
+  POST /health/STATE  sets it: up, down, slow (up, after half a second), or
+                      hang (accepts, never answers)
   GET /checks         how many times /health was asked
   GET /status/CODE    an answer with that status
   GET /needs-header   200 if the request has "X-Health: please", else 403
@@ -63,7 +64,9 @@ class Application:
         self.checks += 1
         if self.health == "hang":
             await asyncio.sleep(3600)
-        up = self.health == "up"
+        if self.health == "slow":
+            await asyncio.sleep(0.5)
+        up = self.health in ("up", "slow")
         _write(writer, 200 if up else 503, "OK" if up else "down")
 
     async def _slow(self, writer):
@@ -123,7 +126,7 @@ class Service:
             connection.close()
 
     def set_health(self, state):
-        """Makes /health say so: "up", "down" or "hang"."""
+        """Makes /health say so: "up", "down", "slow" or "hang"."""
         assert self.ask("POST", f"/health/{state}") == state
 
     def checks(self):

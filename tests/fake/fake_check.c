@@ -48,9 +48,9 @@ void check_close(struct check *c) {
 }
 
 /* Ends the check that runs. */
-static void fake_result(bool passed, const char *reason) {
+static void fake_result(enum check_result result, const char *reason) {
     struct check *c = fake_running;
 
     fake_running = NULL;
-    c->done(c->arg, passed, reason);
+    c->done(c->arg, result, reason);
 }

@@ -1,6 +1,7 @@
 /* test_check.c - tests of nerve/checks/check.c, with a type of check of its own
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 #include "nerve/config/model.h"
 
 /* What happened: "o"pened, an "a"ttempt, "c"ancelled, "x" closed, and the
- * result "+" or "-". */
+ * result "+", "-", or "?": not tried. */
 static char story[40];
 static char reason_seen[100];
 static char address_seen[100];
@@ -60,9 +61,11 @@ const struct check_type check_http = {.size = sizeof(struct check),
                                       .cancel = cancel_fake,
                                       .close = close_fake};
 
-static void on_done(void *arg, bool passed, const char *reason) {
+static void on_done(void *arg, enum check_result result, const char *reason) {
+    static const char *const signs[] = {"+", "-", "?"};
+
     (void)arg;
-    tell(passed ? "+" : "-");
+    tell(signs[result]);
     snprintf(reason_seen, sizeof(reason_seen), "%s", reason ? reason : "");
 }
 
@@ -91,9 +94,9 @@ static int close_check(void **state) {
 static void a_result_is_handed_on(void **state) {
     (void)state;
     check_start(check);
-    check_attempt_ended(check, true, NULL);
+    check_attempt_ended(check, CHECK_PASSED, NULL);
     check_start(check);
-    check_attempt_ended(check, false, "status 503");
+    check_attempt_ended(check, CHECK_FAILED, "status 503");
     assert_string_equal(story, "oa+a-");
     assert_string_equal(reason_seen, "status 503");
     assert_string_equal(address_seen, "127.0.0.1");
@@ -102,9 +105,26 @@ static void a_result_is_handed_on(void **state) {
 static void the_last_address_that_refuses_is_a_failure(void **state) {
     (void)state;
     check_start(check);
-    check_attempt_refused(check, "connection refused");
+    check_attempt_refused(check, ECONNREFUSED, "connection refused");
     assert_string_equal(story, "oa-");
     assert_string_equal(reason_seen, "connection refused");
+}
+
+/* One leak of descriptors used to deregister every service of a machine: what
+ * this process lacked was taken for a failure of the instance. */
+static void what_this_process_lacks_is_no_failure(void **state) {
+    static const int lacks[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
+        assert_int_equal(check_result_of(lacks[i]), CHECK_NOT_TRIED);
+    assert_int_equal(check_result_of(ECONNREFUSED), CHECK_FAILED);
+    assert_int_equal(check_result_of(EACCES), CHECK_FAILED);
+    assert_int_equal(check_result_of(0), CHECK_FAILED);
+    check_start(check);
+    check_attempt_refused(check, EMFILE, "too many open files");
+    assert_string_equal(story, "oa?");
+    assert_string_equal(reason_seen, "too many open files");
 }
 
 static void an_overrun_is_a_failure(void **state) {
@@ -127,7 +147,7 @@ static void an_overrun_of_the_loop_itself_is_none(void **state) {
         ;
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_string_equal(story, "oa");
-    check_attempt_ended(check, true, NULL);
+    check_attempt_ended(check, CHECK_PASSED, NULL);
     assert_string_equal(story, "oa+");
 }
 
@@ -147,6 +167,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_result_is_handed_on),
         TEST(the_last_address_that_refuses_is_a_failure),
+        TEST(what_this_process_lacks_is_no_failure),
         TEST(an_overrun_is_a_failure),
         TEST(an_overrun_of_the_loop_itself_is_none),
         TEST(a_running_check_is_closed_without_a_result),

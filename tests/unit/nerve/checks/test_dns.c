@@ -63,15 +63,14 @@ static void answer(const char *address, int status) {
     answered(req, status, list);
 }
 
-static void on_done(void *arg, const struct addrinfo *addresses,
-                    const char *reason) {
+static void on_done(void *arg, const struct addrinfo *addresses, int status) {
     char text[NI_MAXHOST] = "";
 
     assert_ptr_equal(arg, told);
     if (addresses)
         getnameinfo(addresses->ai_addr, addresses->ai_addrlen, text,
                     sizeof(text), NULL, 0, NI_NUMERICHOST);
-    strcat(told, addresses ? text : reason);
+    strcat(told, addresses ? text : uv_strerror(status));
     strcat(told, " ");
 }
 

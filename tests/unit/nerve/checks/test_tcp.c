@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,7 @@
 #include <cmocka.h>
 
 #include "nerve/checks/check_type.h"
-#include "nerve/config/read.h"
+#include "nerve/config/model.h"
 
 /* What was asked of libuv, and is to be answered; and what it returns. */
 static uv_connect_t *connecting;
@@ -99,13 +100,21 @@ static void tell(const char *what, const char *reason) {
         strcat(story, reason);
 }
 
-void check_attempt_ended(struct check *c, bool passed, const char *reason) {
-    (void)c;
-    tell(passed ? "+" : "-", reason);
+enum check_result check_result_of(int error) {
+    return error == EMFILE || error == ENOBUFS ? CHECK_NOT_TRIED : CHECK_FAILED;
 }
 
-void check_attempt_refused(struct check *c, const char *reason) {
+void check_attempt_ended(struct check *c, enum check_result result,
+                         const char *reason) {
+    static const char *const signs[] = {"+", "-", "?"};
+
     (void)c;
+    tell(signs[result], reason);
+}
+
+void check_attempt_refused(struct check *c, int error, const char *reason) {
+    (void)c;
+    (void)error;
     tell("r", reason);
 }
 

@@ -19,7 +19,6 @@
 #include "csrc/base/error.h"
 #include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/session.h"
-#include "nerve/process/handover.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
 #include "tests/fake/fake_log.c"
@@ -416,10 +415,10 @@ static void shows_credentials_to_every_session(void **state) {
 
 static void goes_on_with_the_session_of_another_process(void **state) {
     struct ensemble_env env = env_with("u:p");
-    struct handover_session saved = {.ensemble = "zk1:2181",
-                                     .session_timeout_ms = 4000,
-                                     .hosts = "10.0.0.3:2181",
-                                     .identity = {.id = 5}};
+    struct saved_session saved = {.ensemble = "zk1:2181",
+                                  .session_timeout_ms = 4000,
+                                  .hosts = "10.0.0.3:2181",
+                                  .identity = {.id = 5}};
 
     (void)state;
     ensemble = ensemble_resume(&env, &saved);
@@ -448,7 +447,7 @@ static void is_gone_with_the_last_registration(void **state) {
 }
 
 static void ends_its_session_and_its_query(void **state) {
-    struct handover_session saved;
+    struct saved_session saved;
 
     (void)state;
     make(NULL);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/model.h"
 #include "nerve/config/read.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
@@ -99,7 +100,7 @@ bool ensemble_is_gone(const struct ensemble *e) {
 struct reporter {
     const struct service_config *config;
     bool registered, blocked, wanted;
-    const struct hold *hold;
+    bool held;
 };
 
 struct reporter *reporter_new(const struct service_config *service,
@@ -119,12 +120,12 @@ void reporter_want(struct reporter *r, bool registered, int64_t now_ms) {
     tell(registered ? "want" : "drop", r->config->zk_path);
 }
 
-void reporter_hold(struct reporter *r, const struct hold *hold,
+void reporter_obey(struct reporter *r, const struct reporter_order *order,
                    int64_t now_ms) {
     (void)now_ms;
-    if (hold != r->hold)
-        tell(hold ? "hold" : "let go", r->config->name);
-    r->hold = hold;
+    if ((order != NULL) != r->held)
+        tell(order ? "hold" : "let go", r->config->name);
+    r->held = order != NULL;
 }
 
 void reporter_update(struct reporter *r, const struct service_config *service,
@@ -228,7 +229,7 @@ static void pass_check(size_t index) {
         fake_running = NULL;
         uv_run(&loop, UV_RUN_ONCE);
     }
-    fake_result(true, NULL);
+    fake_result(CHECK_PASSED, NULL);
 }
 
 static void runs_the_services_of_one_ensemble_in_one_session(void **state) {

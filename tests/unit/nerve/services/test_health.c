@@ -67,6 +67,17 @@ static void each_state_has_a_word(void **state) {
     assert_string_equal(health_name(HEALTH_DOWN), "down");
 }
 
+static void what_was_not_tried_is_a_line_a_minute(void **state) {
+    struct untried u = {0};
+
+    (void)state;
+    assert_int_equal(untried_add(&u, 1000), 1);
+    assert_int_equal(untried_add(&u, 1001), 0);
+    assert_int_equal(untried_add(&u, 60999), 0);
+    assert_int_equal(untried_add(&u, 61000), 3);
+    assert_int_equal(untried_add(&u, 61001), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_result_decides_at_once),
@@ -75,6 +86,7 @@ int main(void) {
         cmocka_unit_test(one_result_is_enough_where_rise_and_fall_are_1),
         cmocka_unit_test(says_nothing_while_nothing_changes),
         cmocka_unit_test(each_state_has_a_word),
+        cmocka_unit_test(what_was_not_tried_is_a_line_a_minute),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ static struct check_config checks[2];
 static struct service_config service;
 static uv_loop_t loop;
 static struct lateness late;
+static struct untried untried;
 static struct watcher *watcher;
 
 /* What the reporter was told: "+" to register, "-" to deregister. */
@@ -54,13 +55,14 @@ static int open_loop(void **state) {
                                       .check_count = 2};
     /* The line of the minute was told already. */
     late = (struct lateness){.quiet_until_ms = UINT64_MAX};
+    untried = (struct untried){0};
     fake_ran[0] = wanted[0] = '\0';
     fake_log_clear();
     return uv_loop_init(&loop);
 }
 
 static void start(void) {
-    struct check_env env = {.loop = &loop, .late = &late};
+    struct check_env env = {.loop = &loop, .late = &late, .untried = &untried};
 
     watcher = watcher_open(&env, &service, NULL, NULL);
     assert_non_null(watcher);
@@ -74,13 +76,20 @@ static int close_loop(void **state) {
     return uv_loop_close(&loop);
 }
 
+/* "+" passed, "-" failed, "?" not tried. */
+static enum check_result result_of(char sign) {
+    if (sign == '?')
+        return CHECK_NOT_TRIED;
+    return sign == '+' ? CHECK_PASSED : CHECK_FAILED;
+}
+
 /* Lets the loop turn until a check runs, and gives its result: "+" passed or
  * "-" failed. Several results are given one after the other. */
 static void give(const char *results) {
     for (; *results; results++) {
         while (!fake_running)
             uv_run(&loop, UV_RUN_ONCE);
-        fake_result(*results == '+', "broken");
+        fake_result(result_of(*results), "broken");
     }
 }
 
@@ -166,6 +175,53 @@ static void one_failure_is_told_in_the_singular(void **state) {
                      "info web: instance h:80 down -> up after 1 "
                      "success\n"));
     assert_string_equal(wanted, "+-+");
+}
+
+/* One leak of descriptors used to deregister all services of a machine. */
+static void what_was_not_tried_changes_nothing(void **state) {
+    (void)state;
+    start();
+    give("++");
+    fake_log_clear();
+    give("?+");
+    assert_true(said("debug web: check a not tried: broken\n"
+                     "warning checks: 1 not tried, the last of web (a: "
+                     "broken); what is registered stays so\n"
+                     "debug web: check b passed\n"));
+    give("??"
+         "??"
+         "??");
+    assert_string_equal(wanted, "+");
+    assert_int_equal(watcher_state(watcher), HEALTH_UP);
+    assert_int_equal(watcher_tally(watcher, 0)->not_tried, 4);
+    assert_int_equal(watcher_tally(watcher, 1)->not_tried, 3);
+    assert_int_equal(watcher_tally(watcher, 0)->failed, 0);
+    give("?-");
+    assert_string_equal(wanted, "+-");
+}
+
+static void what_was_never_tried_is_neither_up_nor_down(void **state) {
+    (void)state;
+    start();
+    give("??");
+    assert_string_equal(fake_ran, "aa");
+    assert_string_equal(wanted, "");
+    assert_int_equal(watcher_state(watcher), HEALTH_UNKNOWN);
+    give("+?"
+         "++");
+    assert_string_equal(wanted, "+");
+}
+
+static void what_is_down_stays_so_until_it_is_tried(void **state) {
+    (void)state;
+    start();
+    give("-");
+    give("???");
+    assert_string_equal(fake_ran, "aaaa");
+    assert_string_equal(wanted, "-");
+    give("+"
+         "++");
+    assert_string_equal(wanted, "-+");
 }
 
 static void a_service_without_checks_is_up(void **state) {
@@ -310,7 +366,7 @@ static void a_watcher_is_closed_while_a_check_runs(void **state) {
 
 /* Goes on in another process, as if this one had ended. */
 static void hand_over(void) {
-    struct check_env env = {.loop = &loop, .late = &late};
+    struct check_env env = {.loop = &loop, .late = &late, .untried = &untried};
     struct watcher *before = watcher;
     struct standing standing;
 
@@ -348,7 +404,7 @@ static void a_service_without_checks_is_not_told_up_again(void **state) {
 static void where_other_checks_stood_does_not_matter(void **state) {
     struct health one = {.state = HEALTH_UP};
     struct standing other = {.state = HEALTH_UP, .health = &one, .count = 1};
-    struct check_env env = {.loop = &loop, .late = &late};
+    struct check_env env = {.loop = &loop, .late = &late, .untried = &untried};
 
     (void)state;
     watcher = watcher_open(&env, &service, NULL, NULL);
@@ -383,6 +439,9 @@ int main(void) {
         TEST(a_failure_below_fall_lets_the_pass_go_on),
         TEST(it_comes_back_after_rise_successes),
         TEST(one_failure_is_told_in_the_singular),
+        TEST(what_was_not_tried_changes_nothing),
+        TEST(what_was_never_tried_is_neither_up_nor_down),
+        TEST(what_is_down_stays_so_until_it_is_tried),
         TEST(a_service_without_checks_is_up),
         TEST(a_change_without_a_token_is_held_back),
         TEST(what_was_held_back_is_reported_with_the_next_token),

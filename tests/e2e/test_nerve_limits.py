@@ -1,0 +1,79 @@
+"""nerve short of what its checks need: descriptors, a name server."""
+
+import re
+import socket
+
+import program
+import wait
+from address import HOST
+from metrics import Pages
+from nerve import http_check, watched
+from test_nerve_names import with_its_own
+from zookeeper import registrations
+
+SERVICES = 60
+DESCRIPTORS = 40
+
+
+def not_tried(pages):
+    """How many checks were not tried, of all services."""
+    return sum(int(float(value)) for value in re.findall(
+        r'^nerve_checks_total\{[^}]*result="not_tried"[^}]*\} (\S+)$',
+        pages.text(), re.M))
+
+
+def test_a_nerve_without_descriptors_deregisters_nothing(
+        sandbox, healthy, witness, path):
+    """What nerve lacked itself was taken for a failure of the instance: one
+    leak, or a limit that was too low, deregistered every service of a machine.
+    Here 60 services answer slowly enough that their checks need more
+    descriptors than nerve may have."""
+    server = sandbox.service("web")
+    pages = Pages()
+    services = {
+        f"web{number}": watched(
+            server, healthy, f"{path}/{number}",
+            checks=[http_check(uri="/health", timeout=1, fall=1)])
+        for number in range(SERVICES)}
+    nerve = sandbox.nerve("one", services, start=False,
+                          metrics_listen=pages.listen)
+    nerve.process = sandbox.run("nerve-one", [
+        "prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", program.NERVE,
+        "-c", nerve.file])
+    before = wait.until(
+        lambda: all_registered(witness, path), 60, "all are registered")
+    tried = not_tried(pages)
+    server.set_health("slow")
+    wait.until(lambda: not_tried(pages) >= tried + 5 * SERVICES, 60,
+               "checks are not tried")
+    assert all_registered(witness, path) == before
+    server.set_health("up")
+    assert not nerve.process.lines("up -> down")
+    line = nerve.process.says("not tried")
+    assert "Too many open files" in line
+    assert len(nerve.process.lines("not tried")) <= 3
+
+
+def all_registered(witness, path):
+    """The znodes of all services, or None while one has none."""
+    znodes = [registrations(witness, f"{path}/{number}")
+              for number in range(SERVICES)]
+    return znodes if all(znodes) else None
+
+
+def test_a_name_server_that_answers_nothing_says_nothing_of_an_instance(
+        sandbox, healthy, path):
+    """It was taken for a failure: with the name server of a machine all that
+    is checked by name went down."""
+    server = sandbox.service("web")
+    _, binary = with_its_own(sandbox, "resolv.conf", f"nameserver {HOST}\n")
+    nerve = sandbox.nerve("one", {
+        "web": watched(server, healthy, path,
+                       checks=[http_check(host="web.e2e", timeout=0.3)])},
+        start=False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind((HOST, 53))
+        nerve.start(binary)
+        line = nerve.process.says("not tried")
+        assert "no answer of a name server within 300 ms" in line
+    assert not nerve.process.lines("unknown -> down")
