@@ -35,77 +35,6 @@ struct reporter {
     struct ttl ttl;              /* of its persistent znode */
 };
 
-static int64_t create_znode(const struct service_config *service,
-                            struct session *session) {
-    int mode =
-        (config_is_persistent(service) ? CREATE_PERSISTENT : CREATE_EPHEMERAL) |
-        (config_is_sequential(service) ? CREATE_SEQUENTIAL : 0) |
-        (service->creator_acl ? CREATE_CREATOR : 0);
-    struct text path = {0};
-    char *joined;
-    int64_t request;
-
-    text_printf(&path, "%s/%s", service->zk_path, service->node);
-    joined = text_take(&path);
-    if (!joined)
-        return SESSION_NO_MEMORY;
-    request = session_create(session, joined, service->payload,
-                             strlen(service->payload), mode);
-    free(joined);
-    return request;
-}
-
-static int64_t make_parent(const struct registration *known,
-                           const struct service_config *service,
-                           struct session *session) {
-    char *path = strndup(service->zk_path, known->parent_length);
-    int64_t request;
-
-    if (!path)
-        return SESSION_NO_MEMORY;
-    request = session_create(session, path, "", 0,
-                             service->creator_acl ? CREATE_CREATOR
-                                                  : CREATE_PERSISTENT);
-    free(path);
-    return request;
-}
-
-/* Sends the request for <step>, given what is <known>, on <session>. Returns
- * its number, or a negative code (session.h). */
-static int64_t send_step(enum registration_step step,
-                         const struct registration *known,
-                         const struct service_config *service,
-                         struct session *session) {
-    switch (step) {
-    case REGISTRATION_SYNC:
-        return session_sync(session, service->zk_path);
-    case REGISTRATION_LIST:
-        return session_get_children(session, service->zk_path, false);
-    case REGISTRATION_INSPECT:
-        /* One that is in the way is waited for. */
-        return session_get(session, known->candidates[0],
-                           !config_is_sequential(service));
-    case REGISTRATION_MAKE_PARENT:
-        return make_parent(known, service, session);
-    case REGISTRATION_CREATE:
-        return create_znode(service, session);
-    case REGISTRATION_CLEAR:
-        return session_delete(session, known->leftover,
-                              known->leftover_version);
-    case REGISTRATION_SET:
-        return session_set(session, known->znodes[0].path, service->payload,
-                           strlen(service->payload), -1);
-    case REGISTRATION_WATCH:
-        return session_exists(session, known->znodes[0].path, true);
-    case REGISTRATION_DELETE:
-        return session_delete(session, known->znodes[known->count - 1].path,
-                              -1);
-    case REGISTRATION_WAIT:
-        break;
-    }
-    return 0;
-}
-
 /* Puts the next step off after <code>, a failure that was no loss of
  * connection, and says so when it is not what was said last. */
 static void fail(struct reporter *r, int code, int64_t now_ms) {
@@ -146,20 +75,32 @@ static void note_removed(struct reporter *r, const char *path) {
                  r->service->name, path);
 }
 
-static void on_created(struct reporter *r, const struct event *ev,
+/* Tells whether <ev> refuses the step under way, and takes note of that. */
+static bool is_refused(struct reporter *r, const struct event *ev,
                        int64_t now_ms) {
-    char *path = ev->data ? strdup(ev->data) : NULL;
+    if (ev->code == SESSION_NO_NODE && ev->path)
+        lose_znode(r, ev->path, now_ms);
+    else if (ev->code != SESSION_OK)
+        fail(r, ev->code, now_ms);
+    return ev->code != SESSION_OK;
+}
 
-    if (!config_is_persistent(r->service))
-        registration_plan_search(&r->registration, now_ms);
+/* ---- before the list: see what was committed */
 
-    registration_succeeded(&r->registration);
-    r->blocked = false;
-    if (registration_add(&r->registration, path, !r->outdated) == 0)
-        log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
-                 ev->data);
-    else
-        registration_unsettle(&r->registration); /* it is there, somewhere */
+static int64_t send_sync(const struct reporter *r) {
+    return session_sync(r->session, r->service->zk_path);
+}
+
+static void on_synced(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    if (!is_refused(r, ev, now_ms))
+        r->registration.synced = true;
+}
+
+/* ---- the children, for candidates */
+
+static int64_t send_list(const struct reporter *r) {
+    return session_get_children(r->session, r->service->zk_path, false);
 }
 
 /* Adds those of the children in <ev> that <may_be> what is looked for. Returns
@@ -187,14 +128,31 @@ static void on_searched(struct reporter *r, const struct event *ev) {
     registration_search(&r->registration);
 }
 
-static void on_listed(struct reporter *r, const struct event *ev,
-                      int64_t now_ms) {
+static void found(struct reporter *r, const struct event *ev, int64_t now_ms) {
     if (add_candidates(r, ev, claim_is_candidate) == 0) {
         registration_listed(&r->registration);
         return;
     }
     registration_unsettle(&r->registration);
     fail(r, SESSION_NO_MEMORY, now_ms);
+}
+
+static void on_listed(struct reporter *r, const struct event *ev,
+                      int64_t now_ms) {
+    if (!r->registration.unsettled)
+        on_searched(r, ev);
+    else if (ev->code == SESSION_NO_NODE)
+        registration_listed(&r->registration);
+    else if (!is_refused(r, ev, now_ms))
+        found(r, ev, now_ms);
+}
+
+/* ---- the first candidate: is it ours? */
+
+/* One that is in the way is waited for. */
+static int64_t send_inspect(const struct reporter *r) {
+    return session_get(r->session, r->registration.candidates[0],
+                       !config_is_sequential(r->service));
 }
 
 /* The znode <path> is the registration. Takes <path>. */
@@ -280,23 +238,20 @@ static void on_inspected(struct reporter *r, const struct event *ev,
     free(path);
 }
 
-/* A leftover that was written to meanwhile is looked at again. */
-static void on_cleared(struct reporter *r, const struct event *ev,
-                       int64_t now_ms) {
-    registration_cleared(&r->registration);
-    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
-        ev->code != SESSION_BAD_VERSION)
-        fail(r, ev->code, now_ms);
-}
+/* ---- the path that our znode goes below */
 
-/* Where our znode goes there is one already. */
-static void on_occupied(struct reporter *r, int64_t now_ms) {
+static int64_t send_parent(const struct reporter *r) {
     const struct service_config *service = r->service;
-    struct text path = {0};
+    char *path = strndup(service->zk_path, r->registration.parent_length);
+    int64_t request;
 
-    text_printf(&path, "%s/%s", service->zk_path, service->node);
-    if (registration_occupied(&r->registration, text_take(&path)) != 0)
-        fail(r, SESSION_NO_MEMORY, now_ms);
+    if (!path)
+        return SESSION_NO_MEMORY;
+    request = session_create(r->session, path, "", 0,
+                             service->creator_acl ? CREATE_CREATOR
+                                                  : CREATE_PERSISTENT);
+    free(path);
+    return request;
 }
 
 static void on_parent(struct reporter *r, const struct event *ev,
@@ -310,44 +265,136 @@ static void on_parent(struct reporter *r, const struct event *ev,
         fail(r, ev->code, now_ms);
 }
 
-/* Folds <ev>, a server's answer to the step under way, into what is known. */
-static void learn(struct reporter *r, const struct event *ev, int64_t now_ms) {
-    struct registration *known = &r->registration;
-    bool missing = ev->code == SESSION_NO_NODE;
+/* ---- the registration */
 
-    if (r->step == REGISTRATION_INSPECT)
-        on_inspected(r, ev, now_ms);
-    else if (r->step == REGISTRATION_CLEAR)
-        on_cleared(r, ev, now_ms);
-    else if (r->step == REGISTRATION_MAKE_PARENT)
-        on_parent(r, ev, now_ms);
-    else if (r->step == REGISTRATION_CREATE && missing)
-        registration_parent_missing(known, r->service->zk_path);
-    else if (r->step == REGISTRATION_CREATE && ev->code == SESSION_NODE_EXISTS)
-        on_occupied(r, now_ms);
-    else if (r->step == REGISTRATION_LIST && !known->unsettled)
-        on_searched(r, ev);
-    else if (r->step == REGISTRATION_LIST && missing)
-        registration_listed(known);
-    else if (r->step == REGISTRATION_DELETE && missing)
-        note_removed(r, ev->path);
-    else if (missing && ev->path)
-        lose_znode(r, ev->path, now_ms);
-    else if (ev->code != SESSION_OK)
-        fail(r, ev->code, now_ms);
-    else if (r->step == REGISTRATION_CREATE)
-        on_created(r, ev, now_ms);
-    else if (r->step == REGISTRATION_DELETE)
-        note_removed(r, ev->path);
-    else if (r->step == REGISTRATION_LIST)
-        on_listed(r, ev, now_ms);
-    else if (r->step == REGISTRATION_SYNC)
-        known->synced = true;
-    else if (r->step == REGISTRATION_SET && known->count)
-        known->znodes[0].current = !r->outdated;
-    else if (r->step == REGISTRATION_WATCH && known->count)
-        known->znodes[0].watched = true;
+static int64_t send_create(const struct reporter *r) {
+    const struct service_config *service = r->service;
+    int mode =
+        (config_is_persistent(service) ? CREATE_PERSISTENT : CREATE_EPHEMERAL) |
+        (config_is_sequential(service) ? CREATE_SEQUENTIAL : 0) |
+        (service->creator_acl ? CREATE_CREATOR : 0);
+    struct text path = {0};
+    char *joined;
+    int64_t request;
+
+    text_printf(&path, "%s/%s", service->zk_path, service->node);
+    joined = text_take(&path);
+    if (!joined)
+        return SESSION_NO_MEMORY;
+    request = session_create(r->session, joined, service->payload,
+                             strlen(service->payload), mode);
+    free(joined);
+    return request;
 }
+
+/* Where our znode goes there is one already. */
+static void on_occupied(struct reporter *r, int64_t now_ms) {
+    const struct service_config *service = r->service;
+    struct text path = {0};
+
+    text_printf(&path, "%s/%s", service->zk_path, service->node);
+    if (registration_occupied(&r->registration, text_take(&path)) != 0)
+        fail(r, SESSION_NO_MEMORY, now_ms);
+}
+
+static void registered(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    char *path = ev->data ? strdup(ev->data) : NULL;
+
+    if (!config_is_persistent(r->service))
+        registration_plan_search(&r->registration, now_ms);
+
+    registration_succeeded(&r->registration);
+    r->blocked = false;
+    if (registration_add(&r->registration, path, !r->outdated) == 0)
+        log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
+                 ev->data);
+    else
+        registration_unsettle(&r->registration); /* it is there, somewhere */
+}
+
+static void on_created(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    if (ev->code == SESSION_NO_NODE)
+        registration_parent_missing(&r->registration, r->service->zk_path);
+    else if (ev->code == SESSION_NODE_EXISTS)
+        on_occupied(r, now_ms);
+    else if (!is_refused(r, ev, now_ms))
+        registered(r, ev, now_ms);
+}
+
+/* ---- a leftover that is in the way */
+
+static int64_t send_clear(const struct reporter *r) {
+    const struct registration *known = &r->registration;
+
+    return session_delete(r->session, known->leftover, known->leftover_version);
+}
+
+/* A leftover that was written to meanwhile is looked at again. */
+static void on_cleared(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    registration_cleared(&r->registration);
+    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
+        ev->code != SESSION_BAD_VERSION)
+        fail(r, ev->code, now_ms);
+}
+
+/* ---- the first znode's data, and its watch */
+
+static int64_t send_set(const struct reporter *r) {
+    const char *payload = r->service->payload;
+
+    return session_set(r->session, r->registration.znodes[0].path, payload,
+                       strlen(payload), -1);
+}
+
+static void on_set(struct reporter *r, const struct event *ev, int64_t now_ms) {
+    if (!is_refused(r, ev, now_ms) && r->registration.count)
+        r->registration.znodes[0].current = !r->outdated;
+}
+
+static int64_t send_watch(const struct reporter *r) {
+    return session_exists(r->session, r->registration.znodes[0].path, true);
+}
+
+static void on_watched(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    if (!is_refused(r, ev, now_ms) && r->registration.count)
+        r->registration.znodes[0].watched = true;
+}
+
+/* ---- the last znode, which is not wanted */
+
+static int64_t send_delete(const struct reporter *r) {
+    const struct registration *known = &r->registration;
+
+    return session_delete(r->session, known->znodes[known->count - 1].path, -1);
+}
+
+static void on_deleted(struct reporter *r, const struct event *ev,
+                       int64_t now_ms) {
+    if (ev->code == SESSION_NO_NODE || !is_refused(r, ev, now_ms))
+        note_removed(r, ev->path);
+}
+
+/* What each step sends, and what its answer means. <send> returns the number of
+ * the request, or a negative code (session.h). */
+static const struct {
+    int64_t (*send)(const struct reporter *r);
+    void (*answered)(struct reporter *r, const struct event *ev,
+                     int64_t now_ms);
+} steps[] = {
+    [REGISTRATION_SYNC] = {send_sync, on_synced},
+    [REGISTRATION_LIST] = {send_list, on_listed},
+    [REGISTRATION_INSPECT] = {send_inspect, on_inspected},
+    [REGISTRATION_MAKE_PARENT] = {send_parent, on_parent},
+    [REGISTRATION_CREATE] = {send_create, on_created},
+    [REGISTRATION_CLEAR] = {send_clear, on_cleared},
+    [REGISTRATION_SET] = {send_set, on_set},
+    [REGISTRATION_WATCH] = {send_watch, on_watched},
+    [REGISTRATION_DELETE] = {send_delete, on_deleted},
+};
 
 /* Persistent znodes of an earlier run may be there. */
 static void expect_leftovers(struct reporter *r) {
@@ -435,7 +482,7 @@ static void advance(struct reporter *r, int64_t now_ms) {
     step = registration_next(known, now_ms);
     if (step == REGISTRATION_WAIT || (!r->told && !r->drain.out))
         return;
-    request = send_step(step, &r->registration, r->service, r->session);
+    request = steps[step].send(r);
     if (request > 0) {
         r->request = (uint64_t)request;
         r->step = step;
@@ -477,7 +524,7 @@ static void on_reply(struct reporter *r, const struct event *ev,
     }
     if (ev->code == SESSION_OK)
         r->last_error = SESSION_OK;
-    learn(r, ev, now_ms);
+    steps[r->step].answered(r, ev, now_ms);
 }
 
 /* Tells whether the znode <path> is being deleted by us just now. */
