@@ -43,7 +43,9 @@ pivot_root . .old
 umount -l /.old
 cd /myelin
 shift 2
-exec "$@"
+# Not exec: the first process of a machine gets no signal that it does not
+# handle, so that a make which ends itself by one would turn for ever.
+"$@"
 """
 
 SID = """
