@@ -14,7 +14,7 @@ local names = require("synapse.service.host_names")
 local news = require("synapse.service.summary")
 local operator_state = require("synapse.service.operator_state")
 local placement = require("synapse.service.placement")
-local target = require("synapse.haproxy.target")
+local plan = require("synapse.haproxy.plan")
 local wanted = require("synapse.service.wanted")
 
 local service = {}
@@ -268,7 +268,7 @@ function service:target_of(slot)
     return self.actual[slot]
   end
   local declared = self.deps.declared[slot]
-  return target.server(one, self.deps.config, {
+  return plan.server(one, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
     hold = self.operator.states[one.key],
     is_retained = self.choice:retained()[one.key] ~= nil,
