@@ -1,4 +1,5 @@
---- What HAProxy is known to have in the slots of one service.
+--- What HAProxy is known to have in the slots of one service, and what it
+-- refused.
 --
 -- A backend of a thousand servers must not make the change of one slow: what a
 -- plan looks at is the slots that are marked, those that may not be as they are
@@ -8,13 +9,79 @@
 
 local hostname = require("synapse.instances.hostname")
 local plan = require("synapse.haproxy.plan")
-local refusals = require("synapse.haproxy.refusals")
 
 local ledger = {}
 ledger.__index = ledger
 
 -- Seconds after which an address that HAProxy does not use is told again.
 local LOST_MOVE = 1
+
+-- The commands that HAProxy refused, and when each is tried again: one for each
+-- slot, whose next refusal waits twice as long.
+local refusals = {}
+refusals.__index = refusals
+
+local FIRST_DELAY = 1
+local LONGEST_DELAY = 60
+
+--- Returns no refusals.
+-- @tparam function now returns seconds
+-- @treturn refusals
+function refusals.new(now)
+  return setmetatable({now = now, by_slot = {}}, refusals)
+end
+
+--- Notes a refusal.
+-- @tparam string slot
+-- @tparam string field of the command
+-- @tparam ?string text of it
+-- @treturn number seconds until it is tried again
+function refusals:add(slot, field, text)
+  local before = self.by_slot[slot]
+  local delay = before and math.min(before.delay * 2, LONGEST_DELAY) or
+    FIRST_DELAY
+  self.by_slot[slot] = {
+    field = field, text = text, delay = delay, due = self.now() + delay,
+  }
+  return delay
+end
+
+--- Forgets the refusal of a slot.
+-- @tparam string slot
+-- @tparam ?string field nil: whatever was refused
+function refusals:forget(slot, field)
+  local one = self.by_slot[slot]
+  if one and (not field or one.field == field) then
+    self.by_slot[slot] = nil
+  end
+end
+
+--- Returns which command of a slot must not be tried yet.
+-- @tparam string slot
+-- @treturn ?string its field
+function refusals:pending(slot)
+  local one = self.by_slot[slot]
+  return one and self.now() < one.due and one.field or nil
+end
+
+--- Returns the command of a slot that was refused and not done since.
+-- @tparam string slot
+-- @treturn ?string its text
+function refusals:command(slot)
+  local one = self.by_slot[slot]
+  return one and one.text
+end
+
+--- Tells whether a refused command is to be tried again now.
+-- @treturn boolean
+function refusals:is_due()
+  for _, one in pairs(self.by_slot) do
+    if self.now() >= one.due then
+      return true
+    end
+  end
+  return false
+end
 
 --- Returns a ledger of empty slots, all of them marked.
 -- @tparam {string,...} pool the slots, in order

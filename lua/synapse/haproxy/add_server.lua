@@ -8,13 +8,12 @@
 --
 -- @module synapse.haproxy.add_server
 
-local refusals = require("synapse.haproxy.refusals")
-
 local growth = {}
 growth.__index = growth
 
--- All that is refused is one matter here.
-local ALL = "all"
+-- Seconds until it is tried again after a refusal, whatever was refused.
+local FIRST_DELAY = 1
+local LONGEST_DELAY = 60
 
 -- Without the two words a dynamic server of 2.6 keeps no idle connection.
 local ADD = "add server %s/%s 127.0.0.1:1 id %d pool-max-conn -1 " ..
@@ -42,7 +41,9 @@ function growth.new(deps)
     pending = {},
     half_made = {},
     slots_use_tls = false,
-    refusals = refusals.new(deps.now),
+    now = deps.now,
+    delay = nil,
+    due = nil,
   }, growth)
 end
 
@@ -66,6 +67,10 @@ function growth:learn(states, pool)
   end
 end
 
+local function is_refused(self)
+  return self.due ~= nil and self.now() < self.due
+end
+
 --- Returns why no slot is added, or nil.
 -- @treturn ?string
 function growth:obstacle()
@@ -78,7 +83,7 @@ function growth:obstacle()
     return "its slots use TLS, and server_options has no `ssl verify required`"
   elseif with.is_tls and not self.slots_use_tls then
     return "server_options has `ssl`, and its slots do not use TLS"
-  elseif self.refusals:pending(ALL) then
+  elseif is_refused(self) then
     return "HAProxy refused to add a slot"
   end
   return nil
@@ -178,10 +183,13 @@ end
 --- Notes a refusal.
 -- @treturn ?integer seconds until it is tried again; nil where that was known
 function growth:refuse()
-  if not self.refusals:pending(ALL) then
-    return self.refusals:add(ALL, "add")
+  if is_refused(self) then
+    return nil
   end
-  return nil
+  self.delay = self.delay and math.min(self.delay * 2, LONGEST_DELAY) or
+    FIRST_DELAY
+  self.due = self.now() + self.delay
+  return self.delay
 end
 
 --- Notes that an answer was lost. Should it be these commands that HAProxy does
@@ -195,12 +203,12 @@ end
 --- Tells whether it is time to try again what was refused.
 -- @treturn boolean
 function growth:is_due()
-  return self.refusals:is_due()
+  return self.due ~= nil and self.now() >= self.due
 end
 
 --- Notes that all instances have slots.
 function growth:rest()
-  self.refusals:forget(ALL)
+  self.delay, self.due = nil, nil
 end
 
 return growth
