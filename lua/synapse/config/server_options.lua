@@ -8,7 +8,7 @@
 --
 -- @module synapse.config.server_options
 
-local options = require("synapse.haproxy.options")
+local add_server = require("synapse.haproxy.add_server")
 local value = require("synapse.config.value")
 
 local server_options = {}
@@ -56,7 +56,7 @@ function server_options.read(report, one, place)
       "made; leave it out", unknown)
   end
   text = text:gsub("%%%%", "%%")
-  local made, why = options.parse(text)
+  local made, why = add_server.parse(text)
   if not made then
     value.warn(report, place, "%s; no slots can be added", why)
     return {server_text = text, fixed = "server_options: " .. why}

@@ -5,9 +5,9 @@
 --
 -- @module synapse.service.service
 
+local add_server = require("synapse.haproxy.add_server")
 local commands = require("synapse.haproxy.commands")
 local instance_list = require("synapse.instances.list")
-local growth = require("synapse.haproxy.add_server")
 local guard = require("synapse.service.guard")
 local ledger = require("synapse.haproxy.actual")
 local names = require("synapse.service.host_names")
@@ -121,7 +121,7 @@ function service.new(deps)
       has_slots = places:has("name"), addresses = record.addresses,
       now = deps.now, log = deps.log,
     }),
-    growth = growth.new({
+    growth = add_server.new({
       backend = deps.config.backend, now = deps.now, pool = deps.pool,
       kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,

@@ -1,4 +1,4 @@
-local growth = require("synapse.haproxy.add_server")
+local add_server = require("synapse.haproxy.add_server")
 local new_clock = dofile("tests/fake/clock.lua")
 
 local CHECKED = {text = "check", has_check = true, weight = 1}
@@ -14,7 +14,7 @@ describe("a growth", function()
 
   local function new(options, pool, why)
     clock = new_clock()
-    one = growth.new({backend = "web", pool = pool or {"s1", "s2"},
+    one = add_server.new({backend = "web", pool = pool or {"s1", "s2"},
       options = options, why = why, now = clock.now,
       kinds = {s1 = "plain", s2 = "plain", first = "plain"}})
   end
@@ -192,9 +192,72 @@ describe("a growth", function()
 end)
 
 it("names slots like those for addresses, not like those for names", function()
-  local one = growth.new({backend = "web", pool = {"s1", "s2", "n1"},
+  local one = add_server.new({backend = "web", pool = {"s1", "s2", "n1"},
     kinds = {s1 = "plain", s2 = "plain", n1 = "name"}, options = {text = ""},
     now = os.time})
   one:learn({s1 = {id = 1}, s2 = {id = 2}, n1 = {id = 3}}, {})
   assert.are.equal("s3", one:groups({"plain"})[1][1].slot)
+end)
+
+describe("the options of a server", function()
+  it("may be none", function()
+    local made = add_server.parse("")
+    assert.are.same({text = "", is_tls = false, has_check = false,
+      has_agent = false, weight = 1, maxconn = 0}, made)
+  end)
+
+  it("tell what has to follow, and what the slot is like", function()
+    local made = add_server.parse("check inter 2s rise 3 fall 2 weight 7 " ..
+      "maxconn 5 agent-check agent-port 99 ssl verify required " ..
+      "ca-file /etc/ca.pem")
+    assert.is_true(made.has_check)
+    assert.is_true(made.has_agent)
+    assert.is_true(made.is_tls)
+    assert.are.equal("required", made.verify)
+    assert.are.equal(7, made.weight)
+    assert.are.equal(5, made.maxconn)
+  end)
+
+  it("are sent with one space between them", function()
+    assert.are.equal("check inter 2s",
+      add_server.parse(" check  inter 2s ").text)
+  end)
+
+  it("are sent without `disabled`, which every slot is", function()
+    assert.are.equal("check rise 2",
+      add_server.parse("check disabled rise 2").text)
+  end)
+
+  it("take a keyword's name for a value where one has to stand", function()
+    local made = add_server.parse("sni ssl")
+    assert.is_false(made.is_tls)
+  end)
+
+  it("are what their last words say", function()
+    assert.are.equal("none",
+      add_server.parse("ssl verify required verify none").verify)
+  end)
+
+  local refused = {
+    ["cookie a check"] = "`cookie` is none of `add server`'s keywords",
+    ["check enabled"] = "`enabled` is none of",
+    ["resolvers dns"] = "`resolvers` is none of",
+    ["id 7"] = "`id` is none of",
+    ["check 2s"] = "`2s` is none of",
+    ["check cookie %{name}"] = "`cookie` is none of",
+    ["check inter"] = "`inter` has no value",
+    ["check; disable server web/s1"] = "has a meaning of its own",
+    ["check\ndisable server web/s1"] = "has a meaning of its own",
+    ["sni str(\"x\")"] = "has a meaning of its own",
+    ["check\\ inter"] = "has a meaning of its own",
+    ["check \0"] = "has a meaning of its own",
+    [("rise 2 "):rep(25)] = "has more than 48 words",
+  }
+  for text, why in pairs(refused) do
+    it("are not " .. string.format("%q", text:sub(1, 40)), function()
+      local made, reason = add_server.parse(text)
+      assert.is_nil(made)
+      assert.is_truthy(reason:find(why, 1, true), reason)
+    end)
+  end
 end)
