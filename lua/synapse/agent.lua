@@ -6,13 +6,13 @@
 --
 -- @module synapse.agent
 
-local journal = require("synapse.status.journal")
 local counters = require("synapse.haproxy.counters")
-local keeper = require("synapse.snapshot.keeper")
+local journal = require("synapse.status.journal")
 local output = require("synapse.file_output")
 local service = require("synapse.service.service")
-local snapshot = require("synapse.snapshot.format")
 local sessions = require("synapse.zookeeper.sessions")
+local snapshot = require("synapse.snapshot.format")
+local snapshot_file = require("synapse.snapshot.file")
 local sync = require("synapse.haproxy.sync")
 
 local agent = {}
@@ -89,7 +89,7 @@ local function part_of(self, one)
 end
 
 local function new_keeper(self, deps)
-  return keeper.new({
+  return snapshot_file.keeper({
     path = deps.snapshot_path, now = deps.now, log = deps.log,
     write = deps.write_snapshot,
     encode = function()
@@ -128,9 +128,10 @@ end
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
 --   `records` of the snapshot, by service; `restored`: the host:port that
 --   HAProxy was told to restore, by backend and slot; `write_snapshot(text)`,
---   see `keeper.new`, and `snapshot_path`, both nil without; `output`: the
---   place of the services' files, see `output.new`, nil without; `runtime`:
---   HAProxy as `synapse.haproxy.runtime` shows it; `now()`; `random()`; `log`
+--   see `snapshot_file.keeper`, and `snapshot_path`, both nil without;
+--   `output`: the place of the services' files, see `output.new`, nil without;
+--   `runtime`: HAProxy as `synapse.haproxy.runtime` shows it; `now()`;
+--   `random()`; `log`
 -- @treturn agent
 function agent.new(deps)
   local self = setmetatable({

@@ -17,8 +17,8 @@ local http = require("synapse.status.http")
 local logger = require("synapse.log")
 local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
+local snapshot_file = require("synapse.snapshot.file")
 local stat = require("posix.sys.stat")
-local storage = require("synapse.snapshot.file")
 local zookeeper = require("zookeeper")
 
 local main = {}
@@ -215,7 +215,7 @@ local function load()
     check_haproxy(sections, settings, admin)
   end
   local place =
-    storage.open({zookeeper = zookeeper, log = log, now = os.time},
+    snapshot_file.open({zookeeper = zookeeper, log = log, now = os.time},
       settings.state_file_path, settings.state_file_ttl)
   return {
     config = settings,

@@ -1,15 +1,33 @@
---- Finds the snapshot's file at load, and reads it.
+--- The snapshot's file: where it is, how it is read at load, and when it is
+-- written.
 --
 -- The directory is opened here, before HAProxy gives up its root directory and
 -- its rights, and stays open for the writes of the worker.
+--
+-- The worker writes the file as the services are, off HAProxy's threads: at
+-- most once a second, one write at a time, and not what is there already. The
+-- changes of a moment are written together: a reload right after the first
+-- change must not find a part of them. What an operator did is written at once,
+-- because the next thing that an operator does may be a reload. The file is
+-- also written once a minute, for programs that go by its time. A failed write
+-- leaves the old file; it is reported once and tried again. A stopping worker
+-- writes no more: the next one has taken over.
 --
 -- @module synapse.snapshot.file
 
 local snapshot = require("synapse.snapshot.format")
 
-local storage = {}
+local snapshot_file = {}
+
+local keeper = {}
+keeper.__index = keeper
 
 local ENOENT = 2
+
+local INTERVAL = 1
+local COLLECT = 0.1
+local RETRY = 10
+local RENEW = 60
 
 local function read(self, name)
   local text, why, code =
@@ -62,7 +80,7 @@ end
 -- @tparam number ttl seconds
 -- @treturn table `directory` and `name` to write to, absent where there is no
 --   snapshot; `path`: for people; `records` by service, maybe none
-function storage.open(deps, path, ttl)
+function snapshot_file.open(deps, path, ttl)
   if not path then
     deps.log:warning("no haproxy.state_file_path: HAProxy starts with empty " ..
       "backends until ZooKeeper answers")
@@ -84,4 +102,92 @@ function storage.open(deps, path, ttl)
   return self
 end
 
-return storage
+--- Returns a keeper that has written nothing.
+-- @tparam table deps
+--   `encode()`: the text to write; `write(text)`: starts to write and returns
+--   a request number, or nil and why, absent where no snapshot is kept;
+--   `path`: for people; `now()`; `log`
+-- @treturn keeper
+function snapshot_file.keeper(deps)
+  return setmetatable({
+    deps = deps,
+    wanted = false,
+    known = nil,
+    written_at = deps.now(),
+    writing = nil,
+    request = nil,
+    due = 0,
+    failing = false,
+    stopped = deps.write == nil,
+  }, keeper)
+end
+
+--- Notes that something changed.
+function keeper:changed()
+  if not self.wanted then
+    self.wanted = true
+    self.due = math.max(self.due, self.deps.now() + COLLECT)
+  end
+end
+
+--- Notes that something changed that must not wait.
+function keeper:changed_by_hand()
+  self.wanted = true
+  self.due = self.failing and self.due or 0
+end
+
+local function failed(self, why)
+  if not self.failing then
+    self.deps.log:error("%s: cannot be written: %s; the old snapshot stays",
+      self.deps.path, why)
+  end
+  self.failing = true
+  self.wanted = true
+  self.due = self.deps.now() + RETRY
+end
+
+--- Writes when something changed and it is time.
+function keeper:tick()
+  local now = self.deps.now()
+  local is_old = self.known ~= nil and now - self.written_at >= RENEW
+  if self.stopped or self.request or now < self.due or
+    not (self.wanted or is_old)
+  then
+    return
+  end
+  self.wanted = false
+  self.due = now + INTERVAL
+  local text = self.deps.encode()
+  if text == self.known and not is_old then
+    return
+  end
+  local request, why = self.deps.write(text)
+  if not request then
+    return failed(self, why)
+  end
+  self.request, self.writing = request, text
+end
+
+--- Takes a `job` event.
+-- @tparam table event
+function keeper:take(event)
+  if event.request ~= self.request then
+    return
+  end
+  self.request = nil
+  if event.code ~= 0 then
+    return failed(self, event.error)
+  end
+  self.known, self.written_at = self.writing, self.deps.now()
+  if self.failing then
+    self.deps.log:info("%s: written again", self.deps.path)
+  end
+  self.failing = false
+end
+
+--- Writes no more.
+function keeper:stop()
+  self.stopped = true
+end
+
+return snapshot_file
