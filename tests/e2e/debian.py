@@ -1,6 +1,6 @@
-"""A minimal Debian in which packages are installed: its root is made once for
-each list of packages and kept as build/debian-*.tar. It runs in a network and
-a root directory of its own, on the kernel of this machine."""
+"""A minimal Debian with systemd, in which packages are installed: its root is
+made once for each list of packages and kept as build/debian-*.tar. It is booted
+by systemd-nspawn, in a network of its own, on the kernel of this machine."""
 
 import contextlib
 import ctypes
@@ -21,30 +21,32 @@ MAKE = ("mmdebstrap", "--variant=essential", "--format=tar",
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*"
           for name in ("doc", "man", "locale")))
-BEGIN = """
-set -e
-mount --make-rprivate /
-ip link set lo up
-mount -t tmpfs none "$1"
-tar -C "$1" -xf "$2"
-mount -t proc proc "$1/proc"
-mount --rbind /dev "$1/dev"
-mount -t tmpfs none "$1/run"
-exec chroot "$1" sh -c 'echo ready; exec sleep infinity'
-"""
+# A machine that nobody knows of: no bus, no scope, no file of this one.
+BOOT = ("systemd-nspawn", "--quiet", "--boot", "--register=no",
+        "--keep-unit",
+        "--private-network", "--link-journal=no", "--settings=no",
+        "--resolv-conf=off", "--timezone=off", "--console=pipe")
+# Asked of systemd-nspawn, and of the systemd in the machine: the one hierarchy
+# of control groups, or the old one where this machine has no other.
+SETTINGS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 # As systemd and a login have it, wherever the tests are run from.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What no package owns: made anew at each start of a machine, or the kernel's.
-PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp")
+# What no package owns: made anew at each start of a machine, the kernel's, or
+# what systemd writes while it runs.
+PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp",
+           "/var/lib/systemd", "/var/log/journal")
+BOOT_SECONDS = 90
+COMMAND_SECONDS = 120
 CLONE_NEWNET = 0x40000000
 
 
 def base(packages):
     """The archive of a root with `packages` and all that they depend on."""
-    key = hashlib.sha256(repr((MAKE, sorted(packages))).encode()).hexdigest()
+    packages = sorted({*packages, "systemd-sysv"})
+    key = hashlib.sha256(repr((MAKE, packages)).encode()).hexdigest()
     archive = f"{program.BUILD}/debian-{key[:12]}.tar"
     if not os.path.exists(archive):
-        run(*MAKE, f"--include={','.join(sorted(packages))}", _release(),
+        run(*MAKE, f"--include={','.join(packages)}", release(),
             f"{archive}.new", "-", input=_sources())
         os.rename(f"{archive}.new", archive)
     return archive
@@ -61,7 +63,8 @@ def _known():
     return [line for line in run(*SOURCES).splitlines() if line[:4] == "deb "]
 
 
-def _release():
+def release():
+    """The name of this machine's Debian, such as bookworm."""
     with open("/etc/os-release") as file:
         lines = dict(line.strip().split("=", 1) for line in file if "=" in line)
     return lines["VERSION_CODENAME"]
@@ -71,29 +74,67 @@ class Debian:
     """A running one. `root` is its / as this machine sees it."""
 
     def __init__(self, sandbox, archive):
-        self._sandbox = sandbox
         place = sandbox.path("debian")
         os.mkdir(place)
-        holder = sandbox.run("debian", [
-            "unshare", "--net", "--mount", "sh", "-c", BEGIN, "sh", place,
-            archive])
-        holder.says("ready", 60)
-        self._pid = holder.pid
+        run("tar", "-C", place, "-xf", archive)
+        self._nspawn = sandbox.run(
+            "debian", [*BOOT, f"--directory={place}",
+                       f"--machine=myelin-{os.getpid()}"],
+            env={**os.environ, **SETTINGS})
+        self._pid = wait.until(self._init, BOOT_SECONDS, "it has an init")
         self.root = f"/proc/{self._pid}/root"
-        self._enter = ["nsenter", f"--target={self._pid}", "--net", "--mount",
-                       "--root", "--wd", "--", "env", f"PATH={PATH}"]
+        sandbox.at_end(self._power_off)
+        self._enter = ["nsenter", f"--target={self._pid}", "--mount", "--net",
+                       "--pid", "--ipc", "--uts", "--cgroup", "--root", "--wd",
+                       "--", "env", "-i", f"PATH={PATH}", "LC_ALL=C.UTF-8"]
+        wait.until(self._is_up, BOOT_SECONDS, "systemd has started all")
 
-    def start(self, name, argv, **options):
-        """Starts a program in it."""
-        return self._sandbox.run(name, [*self._enter, *argv], **options)
+    def _init(self):
+        """The id of the first process in the machine, once there is one."""
+        assert self._nspawn.alive(), self._nspawn.text()
+        pid = self._nspawn.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            for child in file.read().split():
+                with open(f"/proc/{child}/comm") as name:
+                    if name.read().strip() in ("systemd", "init"):
+                        return int(child)
+        return None
 
-    def output(self, *argv):
+    def _is_up(self):
+        done = self._run("systemctl", "is-system-running")
+        return done.stdout.strip() in ("running", "degraded")
+
+    def _power_off(self):
+        """Ends the machine in the order that systemd has for it."""
+        if self._nspawn.alive():
+            self._run("systemctl", "--no-block", "poweroff")
+            assert self._nspawn.ended(BOOT_SECONDS) == 0
+
+    def _run(self, *argv, **options):
+        return subprocess.run([*self._enter, *argv], text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=COMMAND_SECONDS * wait.FACTOR, **options)
+
+    def output(self, *argv, **options):
         """What a command in it prints, which must succeed."""
-        done = subprocess.run([*self._enter, *argv], text=True, check=False,
-                              stdout=subprocess.PIPE, timeout=30 * wait.FACTOR,
-                              stderr=subprocess.STDOUT)
-        assert done.returncode == 0, done.stdout
+        done = self._run(*argv, **options)
+        assert done.returncode == 0, f"{argv}: {done.stdout}"
         return done.stdout
+
+    def show(self, unit, name):
+        """A property of a unit, as systemd has it."""
+        return self.output("systemctl", "show", f"--property={name}",
+                           "--value", unit).strip()
+
+    def journal(self, unit):
+        """The lines of a unit in the journal, without time and name."""
+        return self.output("journalctl", "--quiet", "--output=cat",
+                           f"--unit={unit}").splitlines()
+
+    def says(self, unit, text, seconds=20):
+        """Waits until a line of a unit has `text`."""
+        wait.until(lambda: any(text in line for line in self.journal(unit)),
+                   seconds, f"the journal of {unit} has {text!r}")
 
     @contextlib.contextmanager
     def network(self):

@@ -1,12 +1,10 @@
-"""The Debian packages: what lintian says of them, what is in them, what their
-maintainer scripts do, and their whole life in a minimal Debian."""
+"""The Debian packages: what lintian says of them, what is in them, and what
+their maintainer scripts do. Their life under systemd: test_systemd.py."""
 
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -14,27 +12,14 @@ import packages
 import program
 import service
 import wait
-from debian import Debian, base
-from load import Load
-from manager import Manager
-from namespace import ZOO_CFG, Namespace
+from debian import release
+from namespace import Namespace
 from packages import NAMES, depends, files_of, run
-from zookeeper import JAVA, Clients, births, children
 
-LATER = f"{packages.version_here()}.1"
-ZNODES = "/nerve/services/web/services"
-USERS = tuple(f"/etc/{name}" for name in (
-    "group", "gshadow", "passwd", "shadow"))
-# What a purge leaves changed: the user, with the copies of the files before
-# the last change of each, and what dpkg remembers.
-LEFT = {*USERS, *(f"{name}-" for name in USERS), "/var/log/dpkg.log",
-        "/var/lib/dpkg/status-old"}
-# Of the alternatives, what a machine without systemd has.
-SMALLEST = {
-    "systemd | systemd-standalone-sysusers | systemd-sysusers":
-        "systemd-standalone-sysusers",
-    "systemd | systemd-tmpfiles": "systemd-standalone-tmpfiles"}
 LUA_FILES = f"/usr/share/lua/{program.LUA_VERSION}"
+# Where this Debian's debhelper puts units: from 13 on below /usr.
+UNITS = "/lib/systemd/system" if release() == "bookworm" else \
+    "/usr/lib/systemd/system"
 SCRIPTS = ("postinst", "postrm", "prerm")
 
 # What scripts call that would change this machine; each does nothing.
@@ -46,12 +31,6 @@ FAKE = "#!/bin/sh\n"
 def debs(shared):
     """The packages of this version, by their names."""
     return packages.build(shared.path("debs"), packages.version_here())
-
-
-@pytest.fixture(scope="module")
-def newer(shared):
-    """The packages as a later version has them."""
-    return packages.build(shared.path("newer"), LATER)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +162,7 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
         "/usr/share/myelin/synapse.lua", "/usr/share/myelin/status.html",
         "/usr/share/myelin/alerts.yml", "/etc/haproxy/synapse.cfg",
         "/etc/haproxy/synapse.conf.json",
-        "/lib/systemd/system/haproxy.service.d/synapse.conf",
+        "/usr/lib/systemd/system/haproxy.service.d/synapse.conf",
         "/usr/lib/tmpfiles.d/haproxy-synapse.conf",
         "/usr/share/man/man1/synapse-haproxy-cfg.1.gz", *lua_files()}
     found = files_of(deb)
@@ -202,7 +181,7 @@ def test_nerve_has_its_unit_its_user_and_its_pages(debs):
     assert {name for name in found
             if not name.startswith(("/usr/share/doc/", "/usr/share/lint"))} == {
         "/usr/bin/nerve", "/etc/nerve/nerve.conf.json",
-        "/lib/systemd/system/nerve.service", "/usr/lib/sysusers.d/nerve.conf",
+        f"{UNITS}/nerve.service", "/usr/lib/sysusers.d/nerve.conf",
         "/usr/share/man/man8/nerve.8.gz", "/usr/share/man/man5/nerve.conf.5.gz"}
     needed = depends(deb)
     assert {"libjansson4", "libmicrohttpd12", "libuv1", "libzookeeper-mt2",
@@ -219,7 +198,7 @@ def test_what_an_operator_edits_is_a_conffile(debs, unpacked):
 
 
 def test_the_unit_of_nerve_reloads_by_hup_and_runs_what_is_packaged(unpacked):
-    with open(f"{unpacked}/lib/systemd/system/nerve.service") as file:
+    with open(f"{unpacked}{UNITS}/nerve.service") as file:
         unit = file.read()
     assert "ExecReload=kill -HUP $MAINPID\n" in unit
     assert "ExecStart=/usr/bin/nerve -c /etc/nerve/nerve.conf.json\n" in unit
@@ -412,107 +391,3 @@ def test_nerve_and_the_generator_run_from_where_they_are_installed(network):
     assert "valid" in network.output(
         "sh", "-c", "nerve -k -c /etc/nerve/nerve.conf.json 2>&1 && echo valid")
     assert "SYNAPSE_CONFIG" in network.output("synapse-haproxy-cfg", "-h")
-
-
-@pytest.fixture
-def debian(sandbox, debs):
-    """A Debian that has what the packages depend on, and nothing else."""
-    needed = set().union(*map(depends, debs.values()))
-    return Debian(sandbox, base({SMALLEST.get(name, name)
-                                 for name in needed}))
-
-
-@pytest.fixture
-def manager(debian):
-    """What systemd is there. HAProxy runs, as Debian configures it."""
-    made = Manager(debian)
-    made.start("haproxy.service")
-    return made
-
-
-def serve_web(sandbox):
-    """A ZooKeeper and the service that both samples name. Returns a client."""
-    file = sandbox.write("zoo.cfg", ZOO_CFG.format(sandbox.path("data")))
-    sandbox.run("zookeeper", [*JAVA, file])
-    sandbox.run("service", [sys.executable, service.__file__, "one",
-                            "127.0.0.1", "8000"])
-    clients = Clients("127.0.0.1:2181")
-    sandbox.at_end(clients.close)
-    return clients.client()
-
-
-def fetch(port, path="/"):
-    """The body of an answer; empty without one."""
-    return subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}{path}"],
-                          text=True, stdout=subprocess.PIPE, check=False,
-                          timeout=20 * wait.FACTOR).stdout
-
-
-def wait_for_version(manager, version):
-    """Waits until both programs are of that version, and serve."""
-    manager.running["nerve.service"].says(f"nerve {version} ", 20)
-    wait.until(lambda: f'"version":"{version}"' in fetch(
-        3214, "/status.json").replace(" ", ""), 20, "the agent is of it")
-    wait.until(lambda: fetch(3213) == "one", 20, "requests are answered")
-
-
-def add_the_sample(root):
-    """Does what the comment in synapse.cfg says: takes the `#` away, and adds
-    the service that it shows to synapse.conf.json."""
-    folder = f"{root}/etc/haproxy"
-    with open(f"{folder}/synapse.cfg") as file:
-        text = file.read()
-    shown = re.search(r'^# {3}"services": (\{\n.*?^# {3}\}),$', text,
-                      re.M | re.S)[1]
-    with open(f"{folder}/synapse.conf.json") as file:
-        settings = json.load(file)
-    assert settings["services"] == {}
-    settings["services"] = json.loads(re.sub(r"^#", "", shown, flags=re.M))
-    with open(f"{folder}/synapse.conf.json", "w") as file:
-        json.dump(settings, file)
-    with open(f"{folder}/synapse.cfg", "w") as file:
-        file.write(re.sub(r"^#(?=\S)", "", text, flags=re.M))
-
-
-def users_of(debian):
-    """The files of users and groups, without what they say of nerve."""
-    return debian.output("grep", "-v", "^nerve:", *USERS)
-
-
-def install(manager, debian, debs):
-    """Installs packages as apt would, once it has them."""
-    manager.serve("dpkg", "-i", *(
-        shutil.copy(deb, f"{debian.root}/run").removeprefix(debian.root)
-        for deb in debs.values()))
-
-
-def test_both_live_in_a_minimal_debian_and_nothing_of_them_is_left(
-        sandbox, debian, manager, debs, newer):
-    files, users = debian.files(), users_of(debian)
-    install(manager, debian, debs)
-    with debian.network():
-        assert not fetch(3214)  # the agent waits for the operator
-        add_the_sample(debian.root)
-        manager.restart("haproxy.service")
-        running = dict(manager.running)
-        client = serve_web(sandbox)
-        wait_for_version(manager, packages.version_here())
-        manager.reload("nerve.service")
-        running["nerve.service"].says("reloaded as")
-        born = births(client, ZNODES)
-        with Load("127.0.0.1", 3213) as load:
-            load.settle(120)
-            install(manager, debian, newer)
-            wait_for_version(manager, LATER)
-            load.settle(120)
-        load.assert_none_failed()
-        assert births(client, ZNODES) == born != {}
-        assert manager.running == running
-        assert all(process.alive() for process in running.values())
-        manager.serve("dpkg", "--purge", *NAMES)
-        assert running["nerve.service"].status == 0
-        assert not children(client, ZNODES)
-    manager.restart("haproxy.service")
-    left = {name for name, _ in files.items() ^ debian.files().items()}
-    assert left <= LEFT, " ".join(sorted(left - LEFT))
-    assert users_of(debian) == users
