@@ -58,32 +58,34 @@ end
 
 schema.TOP = section("", {
   {key = "services", type = "object", shown = "`{}`",
-    text = "the services by name"},
+    text = "the services, by name"},
   {key = "service_conf_dir", type = "string", pattern = ".",
     what = "the path of a directory",
-    text = "a directory with a `<service>.json` for each service. They take " ..
-      "the place of those in `services`. A `*.yaml` there is an error"},
+    text = "a directory with a `<service>.json` for each service. These " ..
+      "replace the ones in `services`. A `*.yaml` there is an error"},
   {key = "haproxy", type = "object", text = "below"},
   {key = "file_output", type = "object", text = "below"},
   {key = "guard", type = "object", ours = true,
-    text = "below; for services that have no `guard` of their own"},
+    text = "below; for services without a `guard` of their own"},
   {key = "lockdown", type = "boolean", default = false, ours = true,
-    text = "the worker can start no process any more (seccomp): execve, " ..
-      "execveat, fork, vfork and clone fail, except for threads. Rejected " ..
-      "together with HAProxy's `external-check`"},
+    text = "forbids the worker to start processes (seccomp): execve, " ..
+      "execveat, fork, vfork and clone fail, except for threads. Cannot be " ..
+      "used with HAProxy's `external-check`"},
   {key = "session_timeout", type = "seconds", low = 1, high = 3600,
     default = 10, ours = true,
-    text = "asked of ZooKeeper, which may change it; the log has the result"},
+    text = "the timeout that the agent asks for. ZooKeeper may change it; " ..
+      "the log has the result"},
   {key = "resync_interval", type = "seconds", low = 1, high = 86400,
     default = 600, ours = true,
-    text = "each list of instances is read again this often, and all data " ..
-      "every sixth time, whatever the watches say: a server drops a watch " ..
-      "without a word if the agent may not read the znode when it fires"},
+    text = "how often the agent reads each list of instances again without " ..
+      "a watch, and every sixth time all data. A server drops a watch " ..
+      "silently if the agent may not read the znode when it fires"},
   {key = "runtime_changes", type = "boolean", default = false, ours = true,
-    text = "the [commands](../haproxy/STATUS.md#on-the-stats-socket) that " ..
-      "change what the agent does exist. HAProxy 2.6 does not report the " ..
-      "level of a stats socket, so every stats socket can use them"},
-  {key = "statsd", fate = IGNORED, text = "nothing is sent"},
+    text = "enables the " ..
+      "[commands](../haproxy/STATUS.md#on-the-stats-socket) that change " ..
+      "what the agent does. HAProxy 2.6 does not tell the level of a stats " ..
+      "socket, so every stats socket can use them"},
+  {key = "statsd", fate = IGNORED, text = "the agent sends none"},
 })
 
 schema.HAPROXY = section("haproxy", {
@@ -95,28 +97,28 @@ schema.HAPROXY = section("haproxy", {
   {key = "state_file_ttl", fate = DIFFERS, type = "seconds", low = 1,
     high = 1e9, default = 86400,
     text = "an older snapshot is used, with a warning, until ZooKeeper has " ..
-      "answered; instances that only the snapshot has go then"},
+      "answered. Then instances that only the snapshot has are removed"},
   {key = "use_nerve_weights", type = "boolean", default = false,
     text = "for services that do not set it themselves"},
   {key = "global defaults", type = "lines",
-    text = "of [the haproxy.cfg that is made]" ..
-      "(../haproxy/README.md#a-haproxycfg-from-a-synapseconfjson)"},
+    text = "lines of these sections in [the haproxy.cfg that is " ..
+      "generated](../haproxy/README.md#a-haproxycfg-from-a-synapseconfjson)"},
   {key = "extra_sections", type = "object",
-    text = "lists of lines by title, sorted here. " ..
-      "`listen NAME ADDRESS:PORT` gets a `bind` line"},
+    text = "more sections: lists of lines by title, written in sorted " ..
+      "order. `listen NAME ADDRESS:PORT` gets a `bind` line"},
   {key = "shared_frontend", type = "lines",
-    text = "of a frontend to which the services add theirs"},
+    text = "lines of a frontend to which services can add theirs"},
   {key = "bind_address", type = "string", pattern = "^%S+$",
     what = "an address to listen on", default = "localhost",
     text = "for services that do not set it themselves"},
   {key = "do_writes do_socket do_reloads do_checks config_file_path " ..
       "candidate_config_file_path check_command reload_command " ..
       "restart_interval restart_jitter", fate = IGNORED,
-    text = "nothing is written or reloaded"},
+    text = "the agent writes no haproxy.cfg and reloads nothing"},
   {key = "socket_file_path", fate = IGNORED,
-    text = "the agent has a socket of its own"},
+    text = "the agent has a private socket"},
   {key = "server_order_seed max_server_id", fate = IGNORED,
-    text = "servers have no order or id to remember"},
+    text = "slots keep their order and ids"},
 })
 
 schema.FILE_OUTPUT = section("file_output", {
@@ -129,14 +131,14 @@ schema.FILE_OUTPUT = section("file_output", {
 local function guard_rows()
   return {
     {key = "window", type = "seconds", low = 0.1, high = 3600, default = 10,
-      ours = true, text = "removals within it count together, see " ..
-        "[the guard](#what-it-does)"},
+      ours = true, text = "the time in which removals count together, see " ..
+        "[the guard](#the-guard)"},
     {key = "share", type = "number", low = 0, high = 1, default = 0.5,
-      ours = true, text = "a service may lose this share of its instances " ..
-        "at once; 1: all"},
+      ours = true, text = "the share of its instances that a service may " ..
+        "lose at once; 1: all"},
     {key = "hold", type = "seconds", low = 0, high = 86400, default = 60,
-      ours = true, text = "how long an instance is retained at most; 0: no " ..
-        "guard"},
+      ours = true, text = "the longest time that an instance is retained; " ..
+        "0: no guard"},
   }
 end
 
@@ -154,29 +156,28 @@ schema.SERVICE = section("services.*", {
       "while ZooKeeper has no instance. Names such as `localhost` are " ..
       "resolved at load"},
   {key = "keep_default_servers", type = "boolean", default = false,
-    text = "the default servers serve beside the instances of ZooKeeper"},
+    text = "true: the default servers also serve beside the instances of " ..
+      "ZooKeeper"},
   {key = "use_previous_backends", type = "boolean", default = true,
-    text = "without default servers, keep the last instances when ZooKeeper " ..
-      "has none"},
+    text = "without default servers, keep the last instances [while " ..
+      "ZooKeeper has none](#no-instance-in-zookeeper)"},
   {key = "leader_election", fate = DIFFERS, type = "boolean", default = false,
-    text = "only the registered instance with the smallest sequence. One " ..
-      "without a sequence or with weight 0 is never it (airbnb's then uses " ..
-      "none, or all)"},
+    text = "only the registered instance with the smallest sequence number " ..
+      "serves. An instance without a sequence number or with weight 0 is " ..
+      "never elected (airbnb's then uses no instance, or all)"},
   {key = "prefer", type = "object, or a list of them", ours = true,
-    text = "[a preference](#prefer-and-subset), or a list of them in their " ..
-      "order"},
+    text = "[a preference](#prefer), or an ordered list of them"},
   {key = "subset", type = "object", shown = "all", ours = true,
-    text = "[which part](#prefer-and-subset) of the instances this machine " ..
-      "uses"},
+    text = "[which part](#subset) of the instances this machine uses"},
   {key = "max_instances", type = "integer", low = 1, high = 100000,
     default = 1000, ours = true,
-    text = "of one path; beyond it those that serve stay and newcomers are " ..
-      "rejected"},
+    text = "the limit for one path. Beyond it the serving instances stay " ..
+      "and new ones are refused"},
   {key = "backend_port_override", fate = DIFFERS, type = "integer",
     low = 1, high = 65535,
-    text = "the port of every instance in ZooKeeper; default servers keep " ..
+    text = "the port of every instance in ZooKeeper. Default servers keep " ..
       "theirs"},
-  {key = "load_test_concurrency", fate = IGNORED, text = "of no use here"},
+  {key = "load_test_concurrency", fate = IGNORED, text = "has no use here"},
 })
 
 -- The methods of airbnb's synapse that are rejected, and what to do instead.
@@ -193,58 +194,59 @@ local METHODS = {
 schema.DISCOVERY = section("services.*.discovery", {
   {key = "method", type = "word", words = {"zookeeper", "zookeeper_poll",
       "base"}, rejected = METHODS, required = true,
-    text = "`base`: the default servers alone. `dns`: list the servers in " ..
-      "`default_servers`; `docker`, `ec2tag`, `marathon`, `zookeeper_dns`: " ..
-      "register them with nerve; `multi`: see `discovery_multi`"},
+    text = "`base`: only the default servers. Rejected: `dns` (list the " ..
+      "servers in `default_servers`), `docker`, `ec2tag`, `marathon`, " ..
+      "`zookeeper_dns` (register them with nerve), `multi` (use " ..
+      "`discovery_multi`)"},
   {key = "hosts", type = "list of `host:port`", required = true,
-    text = "the ensemble. An entry may hold several, with commas, and one " ..
-      "may end in a chroot (`zk1:2181,zk2:2181/apps`), which comes before " ..
-      "`path`. Services of the same hosts share a session, up to about " ..
-      "7,000 slots; for more there is another one"},
+    text = "the ensemble. An entry may hold several servers with commas, " ..
+      "and one entry may end in a chroot (`zk1:2181,zk2:2181/apps`), which " ..
+      "is put before `path`. Services with the same hosts share a session, " ..
+      "up to about 7,000 slots; beyond that there is another session"},
   {key = "path", type = "path of a znode", required = true,
     text = "the znode whose children are the instances"},
   {key = "decode", type = "object", text = "below"},
   {key = "label_filters label_filter", type = "list, or one of them",
-    text = "below. An instance has to pass all"},
+    text = "below. An instance must pass all of them"},
   {key = "create_path", type = "boolean", default = false, ours = true,
-    text = "a path that is missing is waited for with a watch, and made if " ..
-      "this is true (airbnb's always makes it)"},
+    text = "true: the agent creates a missing path, as airbnb's always " ..
+      "does. Otherwise it waits for the path with a watch"},
   {key = "auth", type = "object", ours = true,
     text = "[credentials](#credentials)"},
   {key = "discovery_jitter", fate = DIFFERS, type = "0 to 120 seconds",
-    shown = "0", text = "changes are read at most once in this time"},
+    shown = "0", text = "the agent reads changes at most once in this time"},
   {key = "polling_interval_sec", fate = DIFFERS,
     type = "0 to 86,400 seconds", shown = "60",
-    text = "of `zookeeper_poll`. The path is watched all the same; changes " ..
-      "are read at most once in this time"},
+    text = "for `zookeeper_poll`. The path is watched all the same, and " ..
+      "the agent reads changes at most once in this time"},
   {key = "use_path_encoding", fate = IGNORED,
-    text = "a name that carries the data is seen by itself"},
+    text = "the agent recognizes a name that carries the data"},
   {key = "retry_policy", fate = IGNORED,
     text = "with all its keys: a session tries again by itself"},
   {key = "generator_config_path", fate = IGNORED,
-    text = "nothing is configured by znodes"},
+    text = "the agent reads no configuration from znodes"},
   {key = "servers nameserver check_interval image_name container_port " ..
       "tag_name tag_value aws_access_key_id aws_secret_access_key " ..
       "aws_region marathon_api_url marathon_api_path application_name " ..
-      "port_index", fate = IGNORED, text = "of methods that are rejected"},
+      "port_index", fate = IGNORED, text = "for methods that are rejected"},
 })
 
 schema.LABEL_FILTER = section("services.*.discovery.label_filters[]", {
   {key = "label", type = "string", pattern = "", what = "the name of a label",
     required = true, text = "the name of the label"},
   {key = "value", type = "string, number or boolean", required = true,
-    text = "what the label is compared with"},
+    text = "the value to compare with"},
   {key = "condition", type = "word", words = {"equals", "not-equals"},
-    required = true, text = "a label that is not there equals nothing"},
+    required = true, text = "a missing label equals nothing"},
 })
 
 schema.DECODE = section("services.*.discovery.decode", {
   {key = "method", type = "word", words = {"nerve", "serverset", "go-nerve",
       "curator"}, default = "nerve",
-    text = "[whose znodes](#the-znode) they are"},
+    text = "[the format](#the-znode) of the znodes"},
   {key = "endpoint_name", type = "string", pattern = ".",
     what = "the name of an endpoint",
-    text = "of `serverset`: that one of the `additionalEndpoints`"},
+    text = "for `serverset`: use this one of the `additionalEndpoints`"},
 })
 
 schema.AUTH = section("services.*.discovery.auth", {
@@ -253,12 +255,13 @@ schema.AUTH = section("services.*.discovery.auth", {
     text = "the user"},
   {key = "password password_file", type = "string or path", ours = true,
     shown = "one of them is required",
-    text = "the password, or the path of a file that holds it"},
+    text = "the password, or the path of a file that has it"},
 })
 
 schema.MULTI = section("services.*.discovery_multi", {
   {key = "watchers", type = "object", shown = "`{}`",
-    text = "more `discovery` objects by name. `discovery` itself is `primary`"},
+    text = "more `discovery` objects, by name. The name of `discovery` " ..
+      "itself is `primary`"},
   {key = "resolver", type = "object", required = true, text = "below"},
 })
 
@@ -266,78 +269,80 @@ schema.RESOLVER = section("services.*.discovery_multi.resolver", {
   {key = "method", type = "word", words = {"union", "sequential"},
     required = true, text = "see [several sources](#several-sources)"},
   {key = "sequential_order", type = "list",
-    text = "of `sequential`: every watcher's name, once"},
+    text = "for `sequential`: the name of every watcher, once"},
   {key = "s3_url", fate = REJECTED,
     text = "is not supported; the order of a `sequential` resolver says " ..
       "which watcher is used"},
   {key = "s3_polling_interval_seconds", fate = IGNORED,
-    text = "of a method that is rejected"},
+    text = "for a method that is rejected"},
 })
 
 schema.SERVICE_HAPROXY = section("services.*.haproxy", {
   {key = "backend_name", type = "string", pattern = "^[%w_.:-]+$",
     what = "the name of a backend ([A-Za-z0-9_.:-])",
     shown = "the service's name",
-    text = "the backend to fill; one service each"},
+    text = "the backend to fill. No two services may share one"},
   {key = "slots", type = "integer", low = 1, high = 10000, default = 16,
-    ours = true, text = "of the backend that is made"},
+    ours = true, text = "the number of slots in the generated backend"},
   {key = "server_options", fate = DIFFERS, type = "words of a `server` line",
-    text = "if it is set, even to `\"\"`, [slots are added](#what-it-does) " ..
-      "when they run out. `port %{port}`, `addr %{host}` and `cookie` are " ..
-      "left out: HAProxy does the same without, and cookies follow the " ..
-      "instance. Another `%{...}` is an error"},
+    text = "if it is set, even to `\"\"`, [slots are " ..
+      "added](#more-instances-than-slots) when all are used. `port " ..
+      "%{port}`, `addr %{host}` and `cookie` are dropped: HAProxy does the " ..
+      "first two by itself, and cookies follow the instance. Any other " ..
+      "`%{...}` is an error"},
   {key = "use_nerve_weights", type = "boolean",
-    shown = "that of `haproxy`", text = "apply the weights of the znodes"},
+    shown = "that of `haproxy`", text = "true: use the [weights](#weights) " ..
+      "of the znodes"},
   {key = "disabled", type = "boolean", default = false,
-    text = "leave the service out"},
+    text = "true: leave the service out"},
   {key = "port", type = "port, or a range in a string",
-    text = "of the frontend that is made. Without it there is no frontend; " ..
-      "with `null`, `bind_address` says it all"},
+    text = "the port of the generated frontend. Without it there is no " ..
+      "frontend. `null`: `bind_address` has the port"},
   {key = "bind_address bind_options", type = "strings",
-    text = "of the frontend's `bind` line"},
+    text = "the address and options of the frontend's `bind` line"},
   {key = "frontend backend shared_frontend", type = "lines",
-    text = "of these sections"},
+    text = "lines of these generated sections"},
   {key = "listen", fate = DIFFERS, type = "lines",
-    text = "HAProxy is asked which of them belong in the frontend and which " ..
-      "in the backend, not a list of keywords"},
+    text = "lines for the frontend and the backend. HAProxy itself decides " ..
+      "which section accepts a line, not a list of keywords"},
   {key = "cookie_value_method", fate = DIFFERS,
-    text = "cookies are HAProxy's dynamic ones"},
+    text = "cookies are HAProxy's dynamic cookies"},
   {key = "server_port_override", fate = DIFFERS,
-    text = "an older name of `backend_port_override`"},
+    text = "an old name of `backend_port_override`"},
   {key = "backend_order", fate = IGNORED,
-    text = "an instance's slot comes from its address"},
+    text = "the address of an instance chooses its slot"},
 })
 
 schema.PREFER = section("services.*.prefer", {
   {key = "label", type = "string", required = true, ours = true,
     text = "the name of a label of the instances"},
   {key = "value", type = "string, number or boolean", required = true,
-    ours = true, text = "what the label is. `${NAME}` is that variable of " ..
-      "HAProxy's environment"},
+    ours = true, text = "the value of the label. `${NAME}` is a variable " ..
+      "of HAProxy's environment"},
   {key = "least", type = "integer, 1 to 100000", shown = "`1`", ours = true,
-    text = "while fewer of the instances that match can take traffic, the " ..
+    text = "while fewer of the matching instances can take traffic, the " ..
       "next ones serve too"},
 })
 
 schema.SUBSET = section("services.*.subset", {
   {key = "size", type = "integer, 1 to 100000", required = true, ours = true,
-    text = "how many"},
+    text = "the number of instances that this machine uses"},
   {key = "least", type = "integer, 0 to `size`", shown = "half of `size`",
-    ours = true, text = "while fewer of them can take traffic, the next " ..
+    ours = true, text = "while fewer of these can take traffic, the next " ..
       "ones are used too"},
   {key = "machine", type = "string", shown = "the host's name", ours = true,
-    text = "a name that no other machine has and this one keeps. `${NAME}` " ..
-      "as above"},
+    text = "a name that this machine keeps and no other machine has. " ..
+      "`${NAME}` as above"},
   {key = "machines", type = "integer, 1 to 1000000", ours = true,
     text = "how many machines use the service. The log has a warning if " ..
-      "that is too few for the size"},
+      "`size` is too small for that number"},
 })
 
 schema.SERVICE_GUARD = section("services.*.guard", guard_rows())
 
 schema.SERVICE_FILE_OUTPUT = section("services.*.file_output", {
   {key = "disabled", type = "boolean", default = false,
-    text = "no file for this service"},
+    text = "true: no file for this service"},
 })
 
 -- A rejected key that asks for nothing does no harm.
@@ -460,13 +465,13 @@ function schema.markdown()
   for _, of in ipairs(SECTIONS) do
     table.move({
       of.place == "" and "The file:" or "`" .. of.place .. "`:", "",
-      "| key | type | default | fate | meaning, or what to do instead |",
+      "| key | type | default | support | meaning, or what to do instead |",
       "|---|---|---|---|---|",
     }, 1, 4, #lines + 1, lines)
     for _, row in ipairs(of.rows) do
-      lines[#lines + 1] = string.format("| %s | %s | %s | %s | %s%s |",
-        quoted(row.key), type_of(row), default_of(row), row.fate,
-        row.text, row.ours and "; not in airbnb's" or "")
+      lines[#lines + 1] = string.format("| %s | %s | %s | %s | %s |",
+        quoted(row.key), type_of(row), default_of(row),
+        row.ours and "new" or row.fate, row.text)
     end
     lines[#lines + 1] = ""
   end
