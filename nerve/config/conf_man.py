@@ -1,16 +1,18 @@
 #!/usr/bin/python3
-"""Writes the manual page nerve.conf(5) to standard output: the part of README.md
-that tells of the configuration, so that there is one text of every key.
+"""Writes the manual page nerve.conf(5) to standard output: the sections of
+README.md about the configuration, so that each key is documented once.
 
     nerve/conf_man.py VERSION <nerve/README.md
 
-It knows what that part has: headings, paragraphs, indented examples, and tables
-whose first column is a key.
+It knows what these sections have: headings, paragraphs, lists, indented examples,
+and tables whose first column is a key.
 """
 import re
 import sys
 
-FIRST, BEYOND = "## A configuration", "### Every key"
+SECTIONS = ("A minimal configuration", "Keys", "Checks", "Rate limiting",
+            "Credentials")
+BEYOND = "### Every key"
 
 HEAD = r""".TH NERVE.CONF 5 "" "nerve {version}" ""
 .SH NAME
@@ -24,7 +26,7 @@ is given with
 
 TAIL = r""".SH SEE ALSO
 .BR nerve (8),
-and nerve's README.md for all that is told \(lqbelow\(rq and not here.
+and nerve's README.md, which has everything else.
 """
 
 
@@ -37,6 +39,7 @@ def escaped(text):
 def inline(text):
     """A paragraph's text: links without their targets, keys in bold."""
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text.strip())
+    text = re.sub(r"\*\*(.*?)\*\*", r"`\1`", text)
     parts = re.split(r"`([^`]*)`", text)
     return "".join(rf"\fB{escaped(part)}\fR" if odd % 2 else escaped(part)
                    for odd, part in enumerate(parts))
@@ -57,7 +60,8 @@ def blocks(lines):
         kind = ("empty" if not line.strip() else
                 "heading" if line.startswith("#") else
                 "table" if line.startswith("|") else
-                "example" if line.startswith("    ") else "text")
+                "example" if line.startswith("    ") else
+                "list" if line.startswith(("- ", "  ")) else "text")
         if kind != last and group:
             yield last, group
             group = []
@@ -80,17 +84,29 @@ def page(lines):
             for line in group:
                 yield escaped(line[4:].rstrip("\n"))
             yield from (".RE", ".fi")
+        elif kind == "list":
+            for item in "".join(group).removeprefix("- ").split("\n- "):
+                yield ".IP \\(bu 2"
+                yield inline(" ".join(item.split()))
         elif kind == "text":
             yield ".PP"
             yield inline(" ".join(line.strip() for line in group))
 
 
+def section(text, title):
+    """The lines of a section, without its heading."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+    return found[1].splitlines(keepends=True)
+
+
 def main(version):
-    lines = sys.stdin.readlines()
-    first = next(n for n, line in enumerate(lines) if line.startswith(FIRST))
-    beyond = next(n for n, line in enumerate(lines) if line.startswith(BEYOND))
+    text = sys.stdin.read().split(BEYOND)[0]
     print(HEAD.format(version=version), end="")
-    print("\n".join(page(lines[first + 1:beyond])))
+    for title in SECTIONS:
+        lines = section(text, title)
+        if title not in SECTIONS[:2]:
+            lines = [f"## {title}\n", "\n", *lines]
+        print("\n".join(page(lines)))
     print(TAIL, end="")
 
 

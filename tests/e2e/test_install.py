@@ -266,7 +266,8 @@ def test_nerve_conf_5_has_every_key_with_its_type_and_default(installed):
              for key, kind, default in rows]
     assert shown == plain
     fates = re.findall(
-        r"^\| .+? \| `(\w+)` \| (?:used|differs|new) \|", readme(), re.M)
+        r"^\| .+? \| `(\w+)` \| (?:supported(?: differently)?|new) \|",
+        readme(), re.M)
     nested = {"host", "port", "user", "password_file"}
     assert set(fates) - nested == {key for key, _ in shown} - nested
     assert len(shown) > 40
