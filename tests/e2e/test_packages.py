@@ -1,16 +1,15 @@
 """The Debian packages: what lintian says of them, what is in them, and what
 their maintainer scripts do. Their life under systemd: test_systemd.py."""
 
-import json
 import os
 import re
 import shutil
+import sys
 
 import pytest
 
 import packages
 import program
-import service
 import wait
 from debian import release
 from namespace import Namespace

@@ -78,7 +78,8 @@ def add_the_sample(root):
     with open(f"{folder}/synapse.conf.json", "w") as file:
         json.dump(settings, file)
     with open(f"{folder}/synapse.cfg", "w") as file:
-        file.write(re.sub(r"^#(?=\S)", "", text, flags=re.M))
+        before, frontend, sample = text.partition("#frontend ")
+        file.write(before + re.sub("^#", "", frontend + sample, flags=re.M))
 
 
 def serve(sandbox):

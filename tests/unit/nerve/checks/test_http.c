@@ -30,7 +30,8 @@ static long numbers[400];
 static char target[100], url[100], method[20], request_target[100];
 static char headers[400], ca_file[40];
 static char *problem;
-static size_t (*give_body)(char *bytes, size_t one, size_t length, void *arg);
+typedef size_t write_body(char *bytes, size_t one, size_t length, void *arg);
+static write_body *give_body;
 static void *body_arg;
 static bool ca_path_unset;
 
@@ -51,7 +52,7 @@ CURLcode curl_easy_setopt(CURL *easy, CURLoption option, ...) {
         return CURLE_OK;
     }
     if (option == CURLOPT_WRITEFUNCTION) {
-        give_body = va_arg(args, size_t(*)(char *, size_t, size_t, void *));
+        give_body = va_arg(args, write_body *);
         va_end(args);
         return CURLE_OK;
     }
