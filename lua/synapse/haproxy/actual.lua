@@ -96,7 +96,7 @@ function ledger.new(pool, declared, now, moves_later)
   local self = setmetatable({
     actual = {}, acknowledged = {}, refusals = refusals.new(now),
     position = {}, marked = {}, now = now, moves_later = moves_later,
-    moving = {},
+    moving = {}, is_keeping = false,
   }, ledger)
   for i, slot in ipairs(pool) do
     self:add(slot, declared[slot], i)
@@ -113,7 +113,6 @@ function ledger:add(slot, declared, position)
     host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
     port = 1, weight = declared.weight, initial = declared.weight,
     maxconn = declared.maxconn, admin = "maint",
-    moves_later = self.moves_later,
   }
   self.acknowledged[slot] = "maint"
   self.position[slot] = position
@@ -162,6 +161,47 @@ local function marked_slots(self, target_of)
   return list, servers
 end
 
+-- Whether a slot is about to serve: it is told its address, or may not use it
+-- yet.
+local function is_coming(self, group, servers)
+  local slot = group[1].slot
+  local server = servers[slot]
+  if not server or server.admin ~= "ready" or server.starts_down then
+    return false
+  end
+  for _, command in ipairs(group) do
+    if command.field == "addr" then
+      return true
+    end
+  end
+  return self.moving[slot] ~= nil
+end
+
+-- Whether any slot serves that is to go on serving.
+local function has_lasting(self, servers)
+  for slot, actual in pairs(self.actual) do
+    if actual.admin == "ready" and actual.check ~= "fails" and
+      (servers[slot] or not self.marked[slot])
+    then
+      return true
+    end
+  end
+  return false
+end
+
+-- Where other instances take the place of all that serve, these serve until one
+-- of the others does. Returns the groups without those that empty a slot.
+local function keep_serving(self, groups, servers)
+  local others, is_any_coming = {}, next(self.moving) ~= nil
+  for _, group in ipairs(groups) do
+    others[#others + 1] = servers[group[1].slot] and group or nil
+    is_any_coming = is_any_coming or is_coming(self, group, servers)
+  end
+  self.is_keeping = #others < #groups and is_any_coming and
+    not has_lasting(self, servers)
+  return self.is_keeping and others or groups
+end
+
 -- A slot that needs nothing is as it is to be, and a refusal of its is over.
 local function unmark(self, groups)
   local needed = {}
@@ -176,7 +216,8 @@ local function unmark(self, groups)
   end
 end
 
---- Lists the commands that the marked slots need.
+--- Lists the commands that the marked slots need now. A slot is ready only
+-- after its address was acknowledged: there is more to do then.
 -- @tparam string backend
 -- @tparam function target_of returns, for a slot, the server that it is to be,
 --   or nil
@@ -190,7 +231,7 @@ function ledger:repairs(backend, target_of, planned)
   end
   local groups = plan.diff(backend, list, servers, self.actual)
   unmark(self, groups)
-  return groups
+  return keep_serving(self, groups, servers)
 end
 
 --- Notes that a command is on its way: until it is acknowledged, nobody knows.
@@ -205,6 +246,7 @@ end
 
 --- Notes that HAProxy did what a command says.
 -- @tparam command command
+-- @treturn boolean whether it makes more commands necessary
 function ledger:done(command)
   local slot = command.slot
   local actual = self.actual[slot]
@@ -228,6 +270,7 @@ function ledger:done(command)
     actual.since = command.change.admin == "ready" and self.now() or nil
   end
   self.refusals:forget(slot, command.field)
+  return command.field == "addr" or self.is_keeping or self:is_moving()
 end
 
 --- Tells whether any slot may not have the address yet that it was given.
@@ -270,7 +313,6 @@ function ledger:filled(slot, server)
     host = server.host, port = server.port, weight = server.weight,
     initial = server.initial, maxconn = server.maxconn, admin = server.admin,
     check = server.check, since = server.since,
-    moves_later = self.moves_later,
   }
   self.acknowledged[slot] = server.admin
 end
@@ -291,7 +333,7 @@ function ledger:take(slot, state, position)
   if is_over then
     self.moving[slot] = nil
   end
-  state.moves_later, state.moving = self.moves_later, self.moving[slot]
+  state.moving = self.moving[slot]
   self.actual[slot] = state
   if state.admin == "ready" then
     self.acknowledged[slot] = "ready"

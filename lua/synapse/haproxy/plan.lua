@@ -18,10 +18,8 @@ local plan = {}
 -- @tfield integer initial the weight that the configuration gives the slot
 -- @tfield ?integer maxconn 0: no limit; nil: nobody knows
 -- @tfield string admin "ready", "drain" or "maint"
--- @tfield ?boolean moves_later HAProxy may use an address that it is told only
---   after it has answered
--- @tfield ?{host,port} moving the address that it was told and may not use yet;
---   it is told no other until then
+-- @tfield ?{host,port} moving the address that it was told and that HAProxy may
+--   not use yet; it is told no other until then
 -- @tfield ?boolean starts_down it gets no traffic before HAProxy's check of it
 --   has passed, where it leaves maint
 
@@ -169,8 +167,9 @@ local function go_to(backend, slot, wanted, actual)
     move(backend, slot, actual.host, wanted.port, actual.admin) or {}
 end
 
--- Before HAProxy uses the address that it was told, requests would go to the
--- previous one. A name without an address is out of traffic. Where its address
+-- HAProxy may refuse an address, and some use it only later. Until it is known
+-- that they use it, requests would go to the previous one: the slot is ready in
+-- a later plan. A name without an address is out of traffic. Where its address
 -- is only gone ("-") HAProxy sees to that, and to the end of it.
 local function admin_of(wanted, now)
   if now.is_moving then
@@ -191,8 +190,7 @@ local function fill(backend, slot, wanted, actual)
   for _, command in ipairs(commands) do
     now.host = command.change.host or now.host
     now.admin = command.change.admin or now.admin
-    now.is_moving = now.is_moving or
-      command.field == "addr" and actual.moves_later
+    now.is_moving = now.is_moving or command.field == "addr"
   end
   if wanted.weight ~= actual.weight then
     commands[#commands + 1] = set_weight(backend, slot, wanted)

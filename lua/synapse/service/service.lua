@@ -253,27 +253,31 @@ function service:review()
 end
 
 local MISPLACED = {addr = true, fqdn = true, health = true}
+local FIELDS = {weight = "weight", maxconn = "maxconn", admin = "admin"}
 
 --- Returns what a slot is to be. An instance whose address was refused must not
 -- be served from the address that the slot had before, nor one that HAProxy
--- would not take for down until its check passes; any other refusal leaves the
--- slot as it is.
+-- would not take for down until its check passes; of any other refusal the
+-- field stays as it is.
 -- @tparam string slot
 -- @treturn ?server nil: it is to be empty
 function service:target_of(slot)
   local one, refused = self.placement:at(slot), self.refusals:pending(slot)
   if not one or MISPLACED[refused] then
     return nil
-  elseif refused then
-    return self.actual[slot]
   end
   local declared = self.deps.declared[slot]
-  return plan.server(one, self.deps.config, {
+  local server = plan.server(one, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
     hold = self.operator.states[one.key],
     is_retained = self.choice:retained()[one.key] ~= nil,
     address = self.names.addresses[one.key],
   })
+  local field = FIELDS[refused]
+  if field then
+    server[field] = self.actual[slot][field]
+  end
+  return server
 end
 
 --- Returns what each filled slot is to be when HAProxy starts.
@@ -375,10 +379,9 @@ function service:done(command)
     end
     return is_ready
   end
-  self.ledger:done(command)
   touch(self, self.placement.placed[slot])
   self.news.done = self.news.done + 1
-  return self.ledger:is_moving()
+  return self.ledger:done(command)
 end
 
 -- The names that are taken may have been the reason: they are asked for again.
