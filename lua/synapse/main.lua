@@ -136,6 +136,7 @@ local function check_haproxy(sections, settings, admin)
   settings.lockdown = verdict.lockdown
   for _, service in ipairs(settings.services) do
     service.has_fixed_weights = verdict.fixed_weights[service.name]
+    service.shares_connections = verdict.shares_connections[service.name]
   end
 end
 

@@ -10,6 +10,9 @@ Run as a program: service.py NAME HOST PORT... Its requests:
   GET /status/CODE    an answer with that status
   GET /needs-header   200 if the request has "X-Health: please", else 403
   GET /slow           the name, a byte each 0.2 s, for ever
+  GET /keep           200 and the name, and the connection stays open
+  GET /keep/held      the same, once it is asked to
+  POST /release       answers those that wait
 
 `Service` starts it from a test and speaks to it directly.
 """
@@ -32,12 +35,15 @@ class Application:
         self.name = name
         self.health = "up"
         self.checks = 0
+        self.released = asyncio.Event()
 
     async def serve(self, reader, writer):
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            method, path = head.split(" ", 2)[:2]
-            await self._answer(method, path, head, writer)
+            path = "/keep"
+            while path.startswith("/keep"):
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                method, path = head.split(" ", 2)[:2]
+                await self._answer(method, path, head, writer)
             writer.close()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -57,6 +63,13 @@ class Application:
             _write(writer, 200 if polite else 403, "")
         elif path == "/slow":
             await self._slow(writer)
+        elif path == "/release":
+            self.released.set()
+            _write(writer, 200, "")
+        elif path.startswith("/keep"):
+            if path == "/keep/held":
+                await self.released.wait()
+            _write(writer, 200, self.name, "keep-alive")
         else:
             _write(writer, 200, self.name)
 
@@ -82,8 +95,9 @@ def _head(writer, status, *headers):
     writer.write("\r\n".join(lines).encode())
 
 
-def _write(writer, status, body):
-    _head(writer, status, f"Content-Length: {len(body)}", "Connection: close")
+def _write(writer, status, body, connection="close"):
+    _head(writer, status, f"Content-Length: {len(body)}",
+          f"Connection: {connection}")
     writer.write(body.encode())
 
 

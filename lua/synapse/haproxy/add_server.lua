@@ -111,14 +111,18 @@ end
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 60
 
--- Without the two words a dynamic server of 2.6 keeps no idle connection.
-local ADD = "add server %s/%s 127.0.0.1:1 id %d pool-max-conn -1 " ..
-  "pool-purge-delay 5s"
+-- Without the last two words a dynamic server of 2.6 keeps no idle connection.
+local ADD = "add server %s/%s 127.0.0.1:1 id %d"
+local KEEPS_IDLE = " pool-max-conn -1 pool-purge-delay 5s"
+-- Lua of 2.6 does not see the sessions of an added server. Where a connection
+-- in use may lead others to the instance that left, it must not stay.
+local KEEPS_NONE = " pool-max-conn 0"
 
 --- Returns a growth that knows nothing of HAProxy's servers yet.
 -- @tparam table deps
 --   `backend`; `pool`: the slots declared, in order; `kinds` of them, see
---   `synapse.service.placement`; `options`: what a slot is made with (see
+--   `synapse.service.placement`; `keeps_idle`: whether they may keep idle
+--   connections; `options`: what a slot is made with (see
 --   `add_server.parse`), or nil and `why` it is nothing; `now()`
 -- @treturn growth
 function add_server.new(deps)
@@ -129,6 +133,7 @@ function add_server.new(deps)
   return setmetatable({
     backend = deps.backend,
     options = deps.options,
+    keeps_idle = deps.keeps_idle,
     why = deps.why or "its server_options are not known",
     prefix = last:match("^(.-)%d*$"),
     first = (math.tointeger(tonumber(last:match("%d+$"))) or 0) + 1,
@@ -206,9 +211,11 @@ end
 
 local function new_group(self, slot, kind, id)
   local add = string.format(ADD, self.backend, slot, id)
+  add = add .. (self.keeps_idle and KEEPS_IDLE or "")
   if self.options.text ~= "" then
     add = add .. " " .. self.options.text
   end
+  add = add .. (self.keeps_idle and "" or KEEPS_NONE)
   return group_of(self, slot, kind, kind == "backup" and add .. " backup" or
     add, id)
 end

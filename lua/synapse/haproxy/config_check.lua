@@ -218,6 +218,16 @@ function config_check.static_balance(section)
   return balance
 end
 
+--- Tells whether a backend sends any client's request over a connection that
+-- another client's request made.
+-- @tparam section section
+-- @treturn boolean
+function config_check.shares_connections(section)
+  local reuse = config_text.find(section, "http-reuse")
+  local how = reuse and reuse.words[2]
+  return how == "aggressive" or how == "always"
+end
+
 local function each_line(sections, kind, visit)
   for _, section in ipairs(sections) do
     if not kind or section.kind == kind then
@@ -352,6 +362,8 @@ local function check_service(sections, service, verdict, ours)
   table.move(problems, 1, #problems, #errors + 1, errors)
   errors[#errors + 1] =
     state_problem(sections, service, backend.section, ours)
+  verdict.shares_connections[service.name] =
+    config_check.shares_connections(backend.section)
   local static = config_check.static_balance(backend.section)
   verdict.fixed_weights[service.name] = static ~= nil
   if static and service.use_nerve_weights then
@@ -369,9 +381,11 @@ end
 --   `servers`: what stands for the path of its state file
 -- @treturn table `errors`, why the agent cannot work, and `warnings`, a
 --   `{string,...}` each; `lockdown`, whether the worker may be locked down;
---   `fixed_weights`, by service: whether its backend takes no weights
+--   `fixed_weights`, by service: whether its backend takes no weights;
+--   `shares_connections`, by service, see `config_check.shares_connections`
 function config_check.verdict(sections, settings, ours)
-  local verdict = {errors = {}, warnings = {}, fixed_weights = {}}
+  local verdict = {errors = {}, warnings = {}, fixed_weights = {},
+    shares_connections = {}}
   local problems = settings.services[1] and verdict.errors or verdict.warnings
   check_socket(sections, ours.admin, problems)
   check_task_timeout(sections, problems)

@@ -100,19 +100,18 @@ end
 -- @tparam {string,...} pool the backend's slots, in order
 -- @tparam {[string]=string} placed key of the instance in each slot
 -- @tparam string key of the instance
--- @tparam function is_resting see `placement.assign`
--- @treturn ?string nil when all are taken
-function placement.choose_slot(pool, placed, key, is_resting)
+-- @tparam function rest_of see `placement.assign`
+-- @treturn ?string nil when none may be used
+function placement.choose_slot(pool, placed, key, rest_of)
   local first = #pool > 0 and hash(key) % #pool
   local resting
   for step = 0, #pool - 1 do
     local slot = pool[(first + step) % #pool + 1]
-    if not placed[slot] then
-      if not is_resting(slot) then
-        return slot
-      end
-      resting = resting or slot
+    local rest = not placed[slot] and rest_of(slot)
+    if rest == nil then
+      return slot
     end
+    resting = resting or rest == "may be used" and slot or nil
   end
   return resting
 end
@@ -121,11 +120,12 @@ end
 -- @tparam {string,...} pool the backend's slots, in order
 -- @tparam {[string]=string} placed key of the instance in each slot until now
 -- @tparam {string,...} keys of the instances wanted, sorted
--- @tparam function is_resting whether a free slot should rest a while because
---   sessions of its last instance go on; used only where no other is free
+-- @tparam function rest_of tells of a free slot that sessions of its last
+--   instance go on: "may be used" where no other slot is free, or "in use"; or
+--   nil
 -- @treturn {[string]=string} key of the instance in each slot
 -- @treturn {string,...} keys that found no slot
-function placement.assign(pool, placed, keys, is_resting)
+function placement.assign(pool, placed, keys, rest_of)
   local wanted, waiting = {}, {}
   for _, key in ipairs(keys) do
     wanted[key] = true
@@ -135,7 +135,7 @@ function placement.assign(pool, placed, keys, is_resting)
   for _, key in ipairs(keys) do
     if not has_slot[key] then
       local slot = not is_full and
-        placement.choose_slot(pool, assigned, key, is_resting)
+        placement.choose_slot(pool, assigned, key, rest_of)
       if slot then
         assigned[slot] = key
         has_slot[key] = true
@@ -148,13 +148,19 @@ function placement.assign(pool, placed, keys, is_resting)
   return assigned, waiting
 end
 
--- A slot rests while sessions of the instance that left it go on.
-local function resting_test(self)
+-- A slot rests while sessions of the instance that left it go on. Their
+-- connections may lead others there later, but for those of an added slot (see
+-- `synapse.haproxy.add_server`).
+local function rest_test(self)
   return function(slot)
     if self.vacated[slot] and self.sessions(slot) == 0 then
       self.vacated[slot] = nil
     end
-    return self.vacated[slot] == true
+    if not self.vacated[slot] then
+      return nil
+    end
+    return self.must_rest and not self.is_added[slot] and "in use" or
+      "may be used"
   end
 end
 
@@ -179,7 +185,7 @@ local function place_kind(self, kind, before)
   end
   table.sort(keys)
   local placed, waiting =
-    placement.assign(self.pools[kind], before, keys, resting_test(self))
+    placement.assign(self.pools[kind], before, keys, rest_test(self))
   for slot, key in pairs(placed) do
     self.placed[slot] = key
   end
@@ -207,12 +213,16 @@ end
 -- @tparam {instance,...} instances
 -- @tparam function sessions returns how many sessions a slot has
 -- @tparam {[string]=string} kinds_by_slot see `placement.kinds_of_slots`
+-- @tparam ?boolean must_rest whether a slot is not used again before the
+--   sessions of its last instance are gone
 -- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
 --   key; `waiting`, keys without a slot, sorted; `kinds`, by slot
-function placement.new(pool, placed, instances, sessions, kinds_by_slot)
+function placement.new(pool, placed, instances, sessions, kinds_by_slot,
+  must_rest)
   local self = setmetatable({
     pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
     left = {}, misplaced = {}, sessions = sessions, kinds = kinds_by_slot,
+    must_rest = must_rest, is_added = {},
   }, placement)
   for _, one in ipairs(instances) do
     self.by_key[one.key] = one
@@ -264,7 +274,7 @@ end
 
 -- Gives slots to those who have none, in sorted order.
 local function enter(self, added, touched)
-  local keys, is_resting = {}, resting_test(self)
+  local keys, rest_of = {}, rest_test(self)
   for _, one in ipairs(added) do
     self.by_key[one.key] = one
     keys[#keys + 1] = one.key
@@ -278,7 +288,7 @@ local function enter(self, added, touched)
   for _, key in ipairs(go_home(self, keys, touched)) do
     local kind = kind_of(self, key)
     local slot = not is_full[kind] and
-      placement.choose_slot(self.pools[kind], self.placed, key, is_resting)
+      placement.choose_slot(self.pools[kind], self.placed, key, rest_of)
     if slot then
       put(self, key, slot, touched)
     else
@@ -289,9 +299,11 @@ local function enter(self, added, touched)
 end
 
 local function count_free(self, kind)
-  local free = 0
+  local free, rest_of = 0, rest_test(self)
   for _, slot in ipairs(self.pools[kind]) do
-    free = free + (self.placed[slot] and 0 or 1)
+    local is_free = not self.placed[slot] and
+      not (self.must_rest and rest_of(slot) == "in use")
+    free = free + (is_free and 1 or 0)
   end
   return free
 end
@@ -376,6 +388,43 @@ function placement:change(found)
   return left, touched
 end
 
+-- Returns whether a slot is of a kind that an instance waits for.
+local function is_awaited(self, slot)
+  for _, key in ipairs(self.waiting) do
+    if kind_of(self, key) == self.kinds[slot] then
+      return true
+    end
+  end
+  return false
+end
+
+--- Tells of the free slots that instances without one wait for.
+-- @treturn boolean whether there are any
+-- @treturn boolean whether any has rested by now
+function placement:resting()
+  local is_any, rest_of = false, rest_test(self)
+  if not self.must_rest or #self.waiting == 0 then
+    return false, false
+  end
+  for _, slot in ipairs(self.pool) do
+    if not self.placed[slot] and is_awaited(self, slot) then
+      if rest_of(slot) == nil then
+        return true, true
+      end
+      is_any = true
+    end
+  end
+  return is_any, false
+end
+
+--- Gives slots that have rested to instances without one.
+-- @treturn {string,...} these slots
+function placement:enter_rested()
+  local touched = {}
+  enter(self, {}, touched)
+  return touched
+end
+
 --- Tells whether there are slots of a kind.
 -- @tparam string kind
 -- @treturn boolean
@@ -448,7 +497,7 @@ end
 -- @treturn ?string the slot that the instance left
 function placement:grow(slot, kind)
   self.pool[#self.pool + 1] = slot
-  self.kinds[slot] = kind
+  self.kinds[slot], self.is_added[slot] = kind, true
   table.insert(self.pools[kind], slot)
   local first = first_of(self, self.waiting, kind)
   local key = first and table.remove(self.waiting, first)

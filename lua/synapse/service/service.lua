@@ -107,7 +107,7 @@ function service.new(deps)
     end,
   })
   local places = placement.new(deps.pool, record.placed, chosen.wanted,
-    deps.sessions, by_slot)
+    deps.sessions, by_slot, deps.config.shares_connections)
   local known = ledger.new(deps.pool, deps.declared, deps.now,
     deps.address_is_deferred)
   self = setmetatable({
@@ -125,6 +125,7 @@ function service.new(deps)
       backend = deps.config.backend, now = deps.now, pool = deps.pool,
       kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,
+      keeps_idle = not deps.config.shares_connections,
     }),
     ledger = known,
     actual = known.actual,
@@ -310,6 +311,16 @@ local function add_growth(self, groups)
   table.move(more, 1, #more, #groups + 1, groups)
 end
 
+-- Where slots must rest an instance waits until one has.
+local function use_rested(self)
+  local _, has_rested = self.placement:resting()
+  for _, slot in ipairs(has_rested and self.placement:enter_rested() or {}) do
+    self.ledger:mark(slot)
+    touch(self, self.placement.placed[slot])
+    self.revision = self.revision + 1
+  end
+end
+
 local function query(self)
   return {commands.query(self.backend, #self.placement.pool)}
 end
@@ -326,6 +337,7 @@ function service:plan()
   end
   local groups = {}
   if not self.frozen_at then
+    use_rested(self)
     groups = repairs(self)
     add_growth(self, groups)
   end
@@ -449,7 +461,7 @@ end
 -- @treturn boolean
 function service:is_due()
   return self.refusals:is_due() or self.names:is_due() or
-    self.ledger:is_moving() or
+    self.ledger:is_moving() or select(2, self.placement:resting()) or
     self.growth:is_due() and #self.placement:growable() > 0
 end
 
@@ -599,7 +611,13 @@ function service:obstacle(key)
   if one and one.is_name then
     return "no slot for host names is free, and none can be added"
   end
-  return self.growth:obstacle()
+  local why = self.growth:obstacle()
+  if why and self.placement:resting() then
+    return "the free ones rest until the sessions of its last instance are " ..
+      "gone, because `http-reuse` shares connections; and none is added: " ..
+      why
+  end
+  return why
 end
 
 --- Returns the line that sums up what was done since the last one, or nil.

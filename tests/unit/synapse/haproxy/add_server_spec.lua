@@ -12,10 +12,11 @@ local IMPLICIT = {text = "ssl", is_tls = true, weight = 1}
 describe("a growth", function()
   local clock, one
 
-  local function new(options, pool, why)
+  local function new(options, pool, why, keeps_none)
     clock = new_clock()
     one = add_server.new({backend = "web", pool = pool or {"s1", "s2"},
       options = options, why = why, now = clock.now,
+      keeps_idle = not keeps_none,
       kinds = {s1 = "plain", s2 = "plain", first = "plain"}})
   end
 
@@ -55,6 +56,13 @@ describe("a growth", function()
       "add server web/s4 127.0.0.1:1 id 4 pool-max-conn -1 pool-purge-delay 5s",
       "set server web/s4 state maint",
     }, texts(2))
+  end)
+
+  it("adds slots that keep no connection for others, if told so", function()
+    new(CHECKED, nil, nil, true)
+    learn({})
+    assert.are.equal("add server web/s3 127.0.0.1:1 id 3 check pool-max-conn 0",
+      texts(1)[1])
   end)
 
   it("adds a slot for a backup as one", function()

@@ -264,6 +264,24 @@ describe("a balancing algorithm", function()
     end)
   end
 
+  it("shares connections of clients as `http-reuse` says, also of its defaults",
+    function()
+      local function shares(text)
+        return verdict(GLOBAL .. text .. SLOTS, {services = {
+          {name = "web", backend = "www"},
+        }}).shares_connections.web
+      end
+      assert.is_false(shares("backend www\n"))
+      for how, is_shared in pairs({aggressive = true, always = true,
+        safe = false, never = false})
+      do
+        assert.are.equal(is_shared,
+          shares("backend www\n  http-reuse " .. how .. "\n"))
+        assert.are.equal(is_shared,
+          shares("defaults\n  http-reuse " .. how .. "\nbackend www\n"))
+      end
+    end)
+
   it("is no matter of a warning while nobody gives weights", function()
     assert.are.same({}, verdict(GLOBAL .. "backend www\n  balance source\n" ..
       SLOTS).warnings)

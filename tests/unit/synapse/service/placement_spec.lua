@@ -59,7 +59,7 @@ local function keys_of(first, last)
 end
 
 local function none_rests()
-  return false
+  return nil
 end
 
 local function slot_of(placed, key)
@@ -119,17 +119,26 @@ describe("instances", function()
     local first =
       slot_of(placement.assign(pool_of(4), {}, {key}, none_rests), key)
     local placed = placement.assign(pool_of(4), {}, {key},
-      function(slot) return slot == first end)
+      function(slot) return slot == first and "may be used" or nil end)
     assert.is_string(slot_of(placed, key))
     assert.are_not.equal(first, slot_of(placed, key))
   end)
 
   it("use a resting slot rather than none", function()
     local placed, waiting = placement.assign(pool_of(2), {}, keys_of(1, 2),
-      function() return true end)
+      function() return "may be used" end)
     assert.is_string(placed.s1)
     assert.is_string(placed.s2)
     assert.are.same({}, waiting)
+  end)
+
+  it("wait for a slot whose connections are in use", function()
+    local keys = keys_of(1, 2)
+    local placed, waiting = placement.assign(pool_of(2), {}, keys,
+      function(slot) return slot == "s1" and "in use" or nil end)
+    assert.is_nil(placed.s1)
+    assert.is_string(placed.s2)
+    assert.are.equal(1, #waiting)
   end)
 
   it("in a slot that is not in the pool any more move", function()

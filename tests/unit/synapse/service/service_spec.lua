@@ -305,6 +305,37 @@ describe("a service", function()
     end)
   end)
 
+  -- 908 of 1,000 requests went to the instance that had left.
+  describe("whose slots share connections", function()
+    before_each(function()
+      new({shares_connections = true}, nil, 1)
+      settle(instance(1))
+      sessions.s1 = 20
+      one:update({instance(2)})
+      apply()
+    end)
+
+    it("has an instance wait until the sessions of the last are gone",
+      function()
+        assert.is_nil(slot_of(2))
+        assert.is_false(one:is_due())
+        assert.is_truthy(one:summary():find("the sessions of its last instance",
+          1, true))
+        sessions.s1 = 0
+        assert.is_true(one:is_due())
+        apply()
+        assert.are.equal("s1", slot_of(2))
+        assert.are.equal("10.0.0.2", one.actual.s1.host)
+        assert.are.equal("ready", one.actual.s1.admin)
+        assert.is_false(one:is_due())
+      end)
+
+    it("lets the same instance back at once", function()
+      one:update({instance(1)})
+      assert.are.equal("s1", slot_of(1))
+    end)
+  end)
+
   describe("with more instances than slots", function()
     before_each(function()
       new(nil, nil, 2)
