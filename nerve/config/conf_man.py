@@ -40,6 +40,7 @@ def inline(text):
     """A paragraph's text: links without their targets, keys in bold."""
     text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text.strip())
     text = re.sub(r"\*\*(.*?)\*\*", r"`\1`", text)
+    text = re.sub(r"(^| )\*([a-z ]+)\*", r"\1\2", text)
     parts = re.split(r"`([^`]*)`", text)
     return "".join(rf"\fB{escaped(part)}\fR" if odd % 2 else escaped(part)
                    for odd, part in enumerate(parts))
@@ -75,7 +76,8 @@ def page(lines):
     for kind, group in blocks(lines):
         if kind == "heading":
             for line in group:
-                yield f'.SH {escaped(line.lstrip("# ").strip()).upper()}'
+                title = line.strip("# `\n")
+                yield f".SH {escaped(title).upper()}"
         elif kind == "table":
             for line in group[2:]:
                 yield from entry(line)

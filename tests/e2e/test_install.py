@@ -248,7 +248,8 @@ def test_nerve_8_has_the_signals_and_statuses_that_the_readme_has(installed):
     assert re.findall(r"^ {7}(SIG[A-Z0-9]+(?:, SIG[A-Z0-9]+)*)",
                       section(page, "SIGNALS"), re.M) == signals
     statuses = re.findall(r"^\| (\d+) \| ",
-                          readme().split("## A configuration")[0], re.M)
+                          readme().split("## The program")[1].split("\n## ")[0],
+                          re.M)
     assert re.findall(r"^ {7}(\d+) ", section(page, "EXIT STATUS"),
                       re.M) == statuses
     with open(f"{program.ROOT}/nerve/options.c") as file:

@@ -144,3 +144,24 @@ def test_names_beyond_their_slots_wait_and_that_is_told(
     assert proxy.serving() == [one.address]
     witness.delete(first)
     proxy.serves([two])
+
+
+def test_haproxy_itself_follows_a_server_of_zookeeper_to_another_address(
+        sandbox, healthy, path, witness, names):
+    """The agent resolves its hosts at load only: haproxy/README.md shows a
+    `listen` with `resolvers` in front of the ensemble instead."""
+    one = sandbox.service("one")
+    host, port = healthy.hosts.split(":")
+    names.tell("zk.e2e", address.OTHER_HOST)
+    front = address.port()
+    proxy = sandbox.haproxy(
+        [Backend(hosts=[f"{address.HOST}:{front}"], path=path)],
+        after=[*names.section(), "listen zk", "  mode tcp",
+               "  timeout client 1m", "  timeout server 1m",
+               f"  bind {address.HOST}:{front}",
+               f"  server zk zk.e2e:{port} resolvers {SECTION} "
+               "init-addr last,libc,none check inter 200ms"])
+    register(witness, path, one.payload("one"))
+    proxy.process.says("zk/zk is DOWN")
+    names.tell("zk.e2e", host)
+    proxy.serves([one])
