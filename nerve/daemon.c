@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -23,6 +24,7 @@
 #include "csrc/base/worker.h"
 #include "csrc/zookeeper/session.h"
 #include "nerve/checks/check.h"
+#include "nerve/checks/child.h"
 #include "nerve/checks/curl_loop.h"
 #include "nerve/config/model.h"
 #include "nerve/config/read.h"
@@ -49,6 +51,10 @@
 #define CLOSING_MS  1600 /* since the signal; then the process just ends */
 #define FLUSH_MS    100
 #define BEAT_MS     10000
+
+/* What systemd gives at most. Some container runtimes give a thousand times
+ * that, and then what looks at each possible descriptor takes minutes. */
+#define DESCRIPTORS_MAX 524288
 
 /* Reads the configuration anew, without holding up the loop. */
 struct reload { /* zeroed but for what is borrowed, which comes first */
@@ -123,6 +129,8 @@ struct daemon {
     struct queue *queue;         /* owned */
     struct worker *closer;       /* owned; closes handles */
     struct curl_loop *curl;      /* owned */
+    struct rlimit descriptors;   /* the limit that this process began with */
+    struct children *children;   /* owned */
     struct lateness late;        /* of all checks */
     struct untried untried;      /* of all checks */
     struct hold_store holds;
@@ -173,6 +181,8 @@ static void close_loop(struct daemon *d) {
     d->closed = true;
     curl_loop_free(d->curl);
     d->curl = NULL;
+    children_close(d->children);
+    d->children = NULL;
     control_close(d->control);
     d->control = NULL;
     heartbeat_close(d->heartbeat);
@@ -309,9 +319,12 @@ static void on_reloaded(void *arg, struct config *config, const char *problem) {
 
 static void start_thread(uv_work_t *work) { (void)work; }
 
-/* Threads of libuv that start now have the signals held for good: what one of
- * them takes while the loop's thread holds them is lost by an exec. */
-static void start_threads(struct daemon *d) {
+/* Starts the threads of libuv now, while no signal may come to them: what one
+ * of them takes while the loop's thread holds it is lost by an exec, and the
+ * end of a program would interrupt what they wait for. */
+static void start_threads(void *arg) {
+    struct daemon *d = arg;
+
     uv_queue_work(&d->loop, &d->first_work, start_thread, NULL);
 }
 
@@ -325,10 +338,24 @@ static void open_loop(struct daemon *d) {
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], on_signal, signals_numbers[i]);
     }
-    start_threads(d);
+    worker_without_signals(start_threads, d);
     signals_release();
     upgrade_open(&d->upgrade);
     notify_open(&d->loop, &d->notify_timer);
+}
+
+/* A thousand checks at once need as many descriptors. Returns the limit that
+ * there was. */
+static struct rlimit raise_descriptor_limit(void) {
+    struct rlimit before = {0}, raised;
+
+    getrlimit(RLIMIT_NOFILE, &before);
+    raised = before;
+    raised.rlim_cur =
+        raised.rlim_max < DESCRIPTORS_MAX ? raised.rlim_max : DESCRIPTORS_MAX;
+    if (raised.rlim_cur > before.rlim_cur)
+        setrlimit(RLIMIT_NOFILE, &raised);
+    return before;
 }
 
 /* Makes all parts. Returns 0, or -1 with <err>; none: no memory. */
@@ -339,10 +366,11 @@ static int open_parts(struct daemon *d, struct config *config,
     env.queue = d->queue = queue_new(QUEUE_LIMIT);
     env.worker = d->closer = worker_new();
     env.check.curl = d->curl = curl_loop_new(&d->loop);
+    env.check.children = d->children = children_new(&d->loop, &d->descriptors);
     env.check.late = &d->late;
     env.check.untried = &d->untried;
     d->metrics = metrics_new(&d->loop, d->log, &d->late);
-    if (!d->queue || !d->closer || !d->curl || !d->metrics)
+    if (!d->queue || !d->closer || !d->curl || !d->children || !d->metrics)
         return -1;
     env.check.statsd = metrics_statsd(d->metrics);
     queue_set_wake(d->queue, wake_loop, &d->wake);
@@ -363,6 +391,8 @@ static int open_parts(struct daemon *d, struct config *config,
                  "watchdog: no thread for it; a loop that hangs is not "
                  "noticed");
     d->upgrade.roster = d->roster;
+    d->upgrade.children = d->children;
+    d->upgrade.descriptors = &d->descriptors;
     metrics_start(d->metrics, d->roster, config);
     if (from && upgrade_restore(d->roster, from) != 0)
         return -1;
@@ -393,6 +423,7 @@ int daemon_run(struct config *config, const struct options *options,
         config_free(config);
         return -1;
     }
+    d.descriptors = raise_descriptor_limit();
     d.reload.loop = d.upgrade.loop = &d.loop;
     d.reload.done = on_reloaded;
     d.reload.arg = &d;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "csrc/base/error.h"
@@ -22,16 +21,6 @@
 
 #define EXIT_USAGE 2
 #define FLUSH_MS   100
-
-/* A thousand checks at once need as many descriptors. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static int check(const struct options *options, const struct config *config) {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
@@ -99,7 +88,6 @@ static int use_config(const struct options *options) {
         config_free(config);
     } else {
         signal(SIGPIPE, SIG_IGN);
-        raise_descriptor_limit();
         status = run(options, config);
     }
     return status;

@@ -12,6 +12,7 @@
 
 struct check;
 struct check_config;
+struct children;
 struct curl_loop;
 struct lateness;
 struct statsd;
@@ -21,11 +22,12 @@ enum check_result { CHECK_PASSED = 0, CHECK_FAILED, CHECK_NOT_TRIED };
 
 /* What checks run on. */
 struct check_env {
-    uv_loop_t *loop;         /* borrowed */
-    struct curl_loop *curl;  /* borrowed */
-    struct lateness *late;   /* borrowed; of all checks */
-    struct untried *untried; /* borrowed; of all checks */
-    struct statsd *statsd;   /* borrowed, or NULL */
+    uv_loop_t *loop;           /* borrowed */
+    struct curl_loop *curl;    /* borrowed */
+    struct children *children; /* borrowed; programs */
+    struct lateness *late;     /* borrowed; of all checks */
+    struct untried *untried;   /* borrowed; of all checks */
+    struct statsd *statsd;     /* borrowed, or NULL */
 };
 
 /* Called with the result; <reason> says why it did not pass, borrowed during

@@ -1,7 +1,14 @@
 /* child.c - a program that runs beside the loop and leaves nothing behind
  *
  * libuv's own uv_spawn() is not used: it leaves open what was opened without
- * close-on-exec, and the client library opens its socket so.
+ * close-on-exec, and the client library opens its socket so. posix_spawn()
+ * cannot set limits, and whoever calls it waits until the program is loaded,
+ * which the loop may not. So each program has a thread until it is loaded.
+ *
+ *   loop thread  all but
+ *   starter      start_program(); it alone touches <error> and <program_fd>
+ *                until <started>
+ *   program      become(), in this process's memory while the starter waits
  *
  * A process that ended stays a zombie until it is waited for, and keeps its
  * number, which is its group's too. So the group is killed first.
@@ -9,17 +16,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
-#include <spawn.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "csrc/base/worker.h"
 #include "nerve/checks/child.h"
 
 static void add_byte(struct last_line *l, char byte) {
@@ -40,199 +48,400 @@ void last_line_add(struct last_line *l, const char *bytes, size_t length) {
         add_byte(l, bytes[i]);
 }
 
-#define LAST_READS 16 /* of what an ended program has left in the pipe */
+#define LAST_READS 16     /* of what an ended program has left in the pipe */
+#define STACK_SIZE 131072 /* for what runs before exec; its argv comes on top  \
+                           */
+
+struct children {
+    uv_loop_t *loop;     /* borrowed */
+    uv_signal_t ended;   /* SIGCHLD */
+    uv_async_t started;  /* some thread has done its part */
+    struct child *first; /* of the list; owned */
+    unsigned int count;
+    struct rlimit descriptors; /* of the programs */
+    int open_handles;
+    bool closing;
+};
 
 struct child {
-    uv_poll_t end;    /* readable: it ended */
-    uv_poll_t output; /* what it prints */
-    int end_fd;
+    struct children *of; /* borrowed */
+    struct child *next;
+    struct worker *starter; /* owned; NULL: it has done its part */
+    atomic_bool started;    /* so it says */
+    atomic_int pid;         /* the program's own word; 0: there is none yet */
+    int error;              /* why it could not be started, or 0 */
+    uv_poll_t output;       /* what it prints */
     int output_fd;
-    pid_t pid;
-    int open_handles;
+    int program_fd;      /* the end of the pipe that the program writes to */
     child_done_fn *done; /* NULL once it was killed */
     void *arg;           /* borrowed */
     struct last_line last;
+    char *stack; /* owned; for what runs before exec */
+    size_t stack_size;
+    char **argv; /* owned, with its strings, in one piece */
 };
 
-static unsigned int unreaped;
+/* What becomes of the output after it was read once. */
+enum reading { READING_MORE = 0, READING_NOTHING_NOW, READING_END };
 
-unsigned int child_count(void) { return unreaped; }
-
-static void on_closed(uv_handle_t *handle) {
-    struct child *c = handle->data;
-
-    if (--c->open_handles > 0)
-        return;
-    close(c->end_fd);
-    close(c->output_fd);
-    free(c);
-}
-
-/* Reads once. Returns whether more may follow. */
-static bool read_output(struct child *c) {
+static enum reading read_output(struct child *c) {
     char bytes[4096];
     ssize_t count = read(c->output_fd, bytes, sizeof(bytes));
 
     if (count > 0)
         last_line_add(&c->last, bytes, (size_t)count);
-    return count > 0 || (count < 0 && errno == EINTR);
+    if (count > 0 || (count == -1 && errno == EINTR))
+        return READING_MORE;
+    return count == -1 && errno == EAGAIN ? READING_NOTHING_NOW : READING_END;
 }
 
 static void on_output(uv_poll_t *poll, int status, int events) {
-    struct child *c = poll->data;
-
     (void)events;
-    if (status == 0 && (read_output(c) || errno == EAGAIN))
-        return;
-    uv_poll_stop(poll);
+    if (status != 0 || read_output(poll->data) == READING_END)
+        uv_poll_stop(poll);
 }
 
-/* Kills what is left of the group and waits for the child, which ended.
- * Returns its status. */
-static int reap(struct child *c) {
-    siginfo_t info = {0};
+/* The program's process, before exec: it has this process's memory, and the
+ * thread that made it waits. It tells its number itself, because no other
+ * thread may take its end for that of an unknown process. */
+static int become(void *data) {
+    struct child *c = data;
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigset_t none;
+    int input;
 
-    unreaped--;
-    kill(-c->pid, SIGKILL);
-    if (waitid(P_PID, (id_t)c->pid, &info, WEXITED) != 0)
-        return -SIGKILL;
-    return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
-}
-
-static void on_end(uv_poll_t *poll, int status, int events) {
-    struct child *c = poll->data;
-    int result = reap(c);
-
-    (void)status;
-    (void)events;
-    for (int i = 0; c->done && i < LAST_READS && read_output(c); i++)
-        ;
-    uv_close((uv_handle_t *)&c->end, on_closed);
-    uv_close((uv_handle_t *)&c->output, on_closed);
-    if (c->done)
-        c->done(c->arg, result, c->last.text);
-}
-
-/* Starts the program with <output> as its output. Returns 0 or an error. */
-static int spawn(pid_t *pid, char *const *argv, int output) {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t manners;
-    sigset_t all, none;
-    int error;
-
-    sigfillset(&all);
+    atomic_store(&c->pid, getpid());
+    setpgid(0, 0);
+    for (int number = 1; number < NSIG; number++)
+        sigaction(number, &usual, NULL);
     sigemptyset(&none);
-    posix_spawnattr_init(&manners);
-    posix_spawnattr_setflags(&manners, POSIX_SPAWN_SETPGROUP |
-                                           POSIX_SPAWN_SETSIGDEF |
-                                           POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigdefault(&manners, &all);
-    posix_spawnattr_setsigmask(&manners, &none);
-    error = posix_spawn_file_actions_init(&files);
-    if (!error)
-        error = posix_spawn_file_actions_addopen(&files, 0, "/dev/null",
-                                                 O_RDONLY, 0);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, output, 1);
-    if (!error)
-        error = posix_spawn_file_actions_adddup2(&files, 1, 2);
-    if (!error)
-        error = posix_spawn_file_actions_addclosefrom_np(&files, 3);
-    if (!error)
-        error = posix_spawnp(pid, argv[0], &files, &manners, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&manners);
-    return error;
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setrlimit(RLIMIT_NOFILE, &c->of->descriptors);
+    if (dup2(c->program_fd, STDOUT_FILENO) != -1 &&
+        dup2(STDOUT_FILENO, STDERR_FILENO) != -1 &&
+        (input = open("/dev/null", O_RDONLY)) != -1 &&
+        dup2(input, STDIN_FILENO) != -1) {
+        closefrom(STDERR_FILENO + 1);
+        execvp(c->argv[0], c->argv);
+    }
+    c->error = errno;
+    _exit(127);
 }
 
-/* Lets the loop look at <c>, which runs. Returns 0 or an error. */
-static int watch(uv_loop_t *loop, struct child *c) {
-    int status = uv_poll_init(loop, &c->end, c->end_fd);
+/* Starter's thread, which has all signals blocked. It waits until the program
+ * is loaded, which a file system that hangs makes last. */
+static void start_program(void *data) {
+    struct child *c = data;
 
-    if (status == 0) {
-        c->open_handles++;
-        status = uv_poll_init(loop, &c->output, c->output_fd);
-    }
-    if (status != 0)
-        return -status;
-    c->open_handles++;
-    c->end.data = c->output.data = c;
-    uv_poll_start(&c->end, UV_READABLE, on_end);
-    uv_poll_start(&c->output, UV_READABLE, on_output);
-    return 0;
+    if (clone(become, c->stack + c->stack_size,
+              CLONE_VM | CLONE_VFORK | SIGCHLD, c) == -1)
+        c->error = errno;
+    close(c->program_fd);
+    atomic_store(&c->started, true);
+    uv_async_send(&c->of->started);
 }
 
-/* Frees <c>, whose start failed half-way. */
-static void undo(struct child *c) {
-    if (c->pid > 0) {
-        kill(-c->pid, SIGKILL);
-        reap(c);
-    }
-    if (c->open_handles > 0) {
-        c->end.data = c;
-        uv_close((uv_handle_t *)&c->end, on_closed);
-        return;
-    }
-    if (c->end_fd >= 0)
-        close(c->end_fd);
-    if (c->output_fd >= 0)
-        close(c->output_fd);
+static void keep(void *data) { (void)data; }
+
+static void free_child(struct child *c) {
+    worker_free(c->starter);
+    free(c->stack);
+    free(c->argv);
     free(c);
 }
 
-/* Opens the pipe, starts the program. Returns 0 or an error. Where the parent
- * of this process ignored the end of its children, they would not wait to be
- * asked for their status. */
-static int start(struct child *c, char *const *argv) {
-    int ends[2];
-    int error;
+static void on_output_closed(uv_handle_t *output) {
+    struct child *c = output->data;
 
-    signal(SIGCHLD, SIG_DFL);
+    close(c->output_fd);
+    free_child(c);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct children *all = handle->data;
+
+    if (--all->open_handles == 0)
+        free(all);
+}
+
+static void close_when_empty(struct children *all) {
+    if (!all->closing || all->count > 0)
+        return;
+    uv_close((uv_handle_t *)&all->ended, on_closed);
+    uv_close((uv_handle_t *)&all->started, on_closed);
+}
+
+/* The loop goes on as long as a program does, but not for nothing. */
+static void count_one(struct children *all, int more) {
+    all->count += (unsigned int)more;
+    if (all->count == 0) {
+        uv_unref((uv_handle_t *)&all->ended);
+        uv_unref((uv_handle_t *)&all->started);
+    } else {
+        uv_ref((uv_handle_t *)&all->ended);
+        uv_ref((uv_handle_t *)&all->started);
+    }
+}
+
+static void forget(struct child *c) {
+    struct child **at = &c->of->first;
+
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    count_one(c->of, -1);
+}
+
+/* Tells the end of <c> and frees it, in a later turn of the loop. */
+static void end(struct child *c, int status) {
+    struct child_end told = {
+        .error = c->error, .status = status, .line = c->last.text};
+
+    for (int i = 0; c->done && i < LAST_READS; i++)
+        if (read_output(c) != READING_MORE)
+            break;
+    forget(c);
+    uv_close((uv_handle_t *)&c->output, on_output_closed);
+    if (c->done)
+        c->done(c->arg, &told);
+    close_when_empty(c->of);
+}
+
+/* Its starter has done its part, or does so at once: it no longer waits. */
+static void join_starter(struct child *c) {
+    worker_free(c->starter);
+    c->starter = NULL;
+}
+
+static void kill_group(const struct child *c) {
+    int pid = atomic_load(&c->pid);
+
+    if (pid > 0)
+        kill(-pid, SIGKILL);
+}
+
+/* Kills what is left of the group, waits for the child, which ended, and tells
+ * so. */
+static void reap(struct child *c) {
+    siginfo_t info = {0};
+    int status = -SIGKILL;
+
+    join_starter(c);
+    kill_group(c);
+    if (waitid(P_PID, (id_t)atomic_load(&c->pid), &info, WEXITED) == 0)
+        status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+    end(c, status);
+}
+
+static struct child *find(const struct children *all, pid_t pid) {
+    struct child *c = all->first;
+
+    while (c && atomic_load(&c->pid) != pid)
+        c = c->next;
+    return c;
+}
+
+/* Waits for all that ended. A process that is not known was left behind by
+ * another: as the first process of a container this one inherits it. */
+static void reap_ended(struct children *all) {
+    siginfo_t info = {0};
+    struct child *c;
+
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid != 0) {
+        c = find(all, info.si_pid);
+        if (c)
+            reap(c);
+        else
+            waitid(P_PID, (id_t)info.si_pid, &info, WEXITED);
+        info.si_pid = 0;
+    }
+}
+
+static void on_ended(uv_signal_t *signal, int number) {
+    (void)number;
+    reap_ended(signal->data);
+}
+
+static void on_started(uv_async_t *async) {
+    const struct children *all = async->data;
+    struct child *c, *next;
+
+    for (c = all->first; c; c = next) {
+        next = c->next;
+        if (!c->starter || !atomic_load(&c->started))
+            continue;
+        join_starter(c);
+        if (atomic_load(&c->pid) == 0)
+            end(c, 0);
+        else if (!c->done)
+            kill_group(c);
+    }
+}
+
+/* A signal that whoever started this process has blocked would never come. */
+static void allow_sigchld(void) {
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+struct children *children_new(uv_loop_t *loop,
+                              const struct rlimit *descriptors) {
+    struct children *all = calloc(1, sizeof(*all));
+
+    if (!all)
+        return NULL;
+    all->loop = loop;
+    all->descriptors = *descriptors;
+    if (uv_async_init(loop, &all->started, on_started) != 0) {
+        free(all);
+        return NULL;
+    }
+    uv_signal_init(loop, &all->ended);
+    all->ended.data = all->started.data = all;
+    all->open_handles = 2;
+    allow_sigchld();
+    uv_signal_start(&all->ended, on_ended, SIGCHLD);
+    count_one(all, 0);
+    reap_ended(all);
+    return all;
+}
+
+void children_close(struct children *all) {
+    if (!all)
+        return;
+    all->closing = true;
+    close_when_empty(all);
+}
+
+unsigned int children_count(const struct children *all) { return all->count; }
+
+/* Copies <argv> into one piece of memory: the program may be loaded long after
+ * its configuration is gone. */
+static int copy_argv(struct child *c, char *const *argv) {
+    size_t count = 0, bytes = 0;
+    char *at;
+
+    for (; argv[count]; count++)
+        bytes += strlen(argv[count]) + 1;
+    c->stack_size = (STACK_SIZE + 2 * count * sizeof(*argv)) & ~(size_t)63;
+    c->argv = malloc((count + 1) * sizeof(*argv) + bytes);
+    c->stack = malloc(c->stack_size);
+    if (!c->argv || !c->stack)
+        return ENOMEM;
+    at = (char *)(c->argv + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        c->argv[i] = at;
+        at = stpcpy(at, argv[i]) + 1;
+    }
+    c->argv[count] = NULL;
+    return 0;
+}
+
+/* Tells whether a program that was given up is still being loaded: then that
+ * hangs, and so would the next one. */
+static bool hangs(const struct children *all, const char *program) {
+    for (const struct child *c = all->first; c; c = c->next)
+        if (!c->done && c->starter && strcmp(c->argv[0], program) == 0)
+            return true;
+    return false;
+}
+
+/* Makes the pipe, which the loop looks at. Returns 0 or an error. */
+static int open_output(struct child *c) {
+    int ends[2], status;
+
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
     c->output_fd = ends[0];
-    error = spawn(&c->pid, argv, ends[1]);
-    close(ends[1]);
-    if (error) {
-        c->pid = 0;
-        return error;
+    c->program_fd = ends[1];
+    status = uv_poll_init(c->of->loop, &c->output, c->output_fd);
+    if (status == 0) {
+        c->output.data = c;
+        uv_poll_start(&c->output, UV_READABLE, on_output);
+        return 0;
     }
-    unreaped++;
-    c->end_fd = pidfd_open(c->pid, 0);
-    return c->end_fd >= 0 ? 0 : errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -status;
 }
 
-struct child *child_start(uv_loop_t *loop, char *const *argv,
-                          child_done_fn *done, void *arg, int *error) {
+/* Returns a child that nothing is started for yet, or NULL with <*error>. */
+static struct child *new_child(struct children *all, char *const *argv,
+                               int *error) {
     struct child *c = calloc(1, sizeof(*c));
 
-    if (!c) {
-        *error = ENOMEM;
+    *error = ENOMEM;
+    if (!c)
+        return NULL;
+    c->of = all;
+    c->starter = worker_new();
+    if (c->starter)
+        *error = copy_argv(c, argv);
+    if (*error == 0)
+        *error = open_output(c);
+    if (*error == 0)
+        return c;
+    free_child(c);
+    return NULL;
+}
+
+struct child *child_start(struct children *all, char *const *argv,
+                          child_done_fn *done, void *arg, int *error) {
+    struct child *c;
+
+    *error = EINPROGRESS;
+    if (hangs(all, argv[0]))
+        return NULL;
+    c = new_child(all, argv, error);
+    if (!c)
+        return NULL;
+    if (worker_run(c->starter, start_program, keep, c) != 0) {
+        *error = errno;
+        close(c->program_fd);
+        uv_close((uv_handle_t *)&c->output, on_output_closed);
         return NULL;
     }
     c->done = done;
     c->arg = arg;
-    c->end_fd = c->output_fd = -1;
-    *error = start(c, argv);
-    if (!*error)
-        *error = watch(loop, c);
-    if (!*error)
-        return c;
-    undo(c);
-    return NULL;
+    c->next = all->first;
+    all->first = c;
+    count_one(all, 1);
+    return c;
 }
 
 void child_kill(struct child *c) {
     c->done = NULL;
-    kill(-c->pid, SIGKILL);
+    kill_group(c);
 }
 
-void child_describe(int status, const char *line, char *text, size_t size) {
-    const char *colon = *line ? ": " : "";
+/* Without a slash the program is looked for in PATH; a directory there that may
+ * not be searched hides whether it is missing. */
+static void describe_error(const char *program, int error, char *text,
+                           size_t size) {
+    const char *why = strerror(error);
 
-    if (status >= 0)
-        snprintf(text, size, "exit status %d%s%s", status, colon, line);
+    if (error == EINPROGRESS)
+        why = "is still being loaded since an earlier check; its file system "
+              "hangs";
+    else if (!strchr(program, '/') && (error == ENOENT || error == EACCES))
+        why = "no program of this name in PATH that may be run";
+    snprintf(text, size, "%.100s: %s", program, why);
+}
+
+void child_describe(const char *program, const struct child_end *end,
+                    char *text, size_t size) {
+    const char *colon = *end->line ? ": " : "";
+
+    if (end->error)
+        describe_error(program, end->error, text, size);
+    else if (end->status >= 0)
+        snprintf(text, size, "exit status %d%s%s", end->status, colon,
+                 end->line);
     else
-        snprintf(text, size, "ended by signal %d (%s)%s%s", -status,
-                 strsignal(-status), colon, line);
+        snprintf(text, size, "ended by signal %d (%s)%s%s", -end->status,
+                 strsignal(-end->status), colon, end->line);
 }

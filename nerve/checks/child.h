@@ -1,8 +1,9 @@
 /* child.h - a program that runs beside the loop and leaves nothing behind
  *
  * It has a process group of its own, /dev/null as its input, and of this
- * process's descriptors none: its output comes here. No shell is involved.
- * Loop thread only.
+ * process's descriptors none: its output comes here. No shell is involved,
+ * unless the program is a script that names none. The loop does not wait while
+ * the program is loaded. Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_CHILD_H
@@ -10,10 +11,28 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include <uv.h>
 
 struct child;
+
+/* All programs that this process runs. Of them there is one: it waits for every
+ * process that ends, also for those that this process inherits because it is
+ * the first one of a container. */
+struct children;
+
+/* Returns one for <loop>, which it keeps borrowed, owned by the caller, or NULL
+ * without memory. Programs have <descriptors> as their limit of these. */
+struct children *children_new(uv_loop_t *loop,
+                              const struct rlimit *descriptors);
+
+/* Frees <all>, in a later turn of the loop, once no program is left. NULL is
+ * allowed. */
+void children_close(struct children *all);
+
+/* Returns how many programs run, or were killed and have to be waited for. */
+unsigned int children_count(const struct children *all);
 
 struct last_line {  /* zeroed to start with */
     char text[160]; /* its beginning; NUL-terminated */
@@ -21,26 +40,31 @@ struct last_line {  /* zeroed to start with */
     bool ended; /* the next byte begins another */
 };
 
-/* Called when the program ended: <status> is what it exited with, or minus the
- * signal that ended it; <line> is the last line of its output, borrowed during
- * the call, empty without any. What is left of its group is killed. */
-typedef void child_done_fn(void *arg, int status, const char *line);
+/* How a program ended. */
+struct child_end {
+    int error;  /* it could not be run: a number of the system's; or 0 */
+    int status; /* what it exited with, or minus the signal that ended it */
+    const char *line; /* borrowed; the last one of its output, or "" */
+};
 
-/* Runs the program <argv> (ended by NULL; looked for in PATH) on <loop>.
- * Returns it, valid until <done> or child_kill(), or NULL with <*error> a
- * number of the system's. Keeps <arg> borrowed so long. */
-struct child *child_start(uv_loop_t *loop, char *const *argv,
+/* Called when the program ended, with what it borrows. What is left of its
+ * group is killed. */
+typedef void child_done_fn(void *arg, const struct child_end *end);
+
+/* Runs the program <argv> (ended by NULL; looked for in PATH). Returns it,
+ * valid until <done> or child_kill(), or NULL with <*error> a number of the
+ * system's: EINPROGRESS when such a program was killed and is still being
+ * loaded. Keeps <arg> borrowed so long; copies <argv>. */
+struct child *child_start(struct children *all, char *const *argv,
                           child_done_fn *done, void *arg, int *error);
 
-/* Writes what <done> was called with, in words, to <text> of <size> bytes. */
-void child_describe(int status, const char *line, char *text, size_t size);
+/* Writes how <program> ended, in words, to <text> of <size> bytes. */
+void child_describe(const char *program, const struct child_end *end,
+                    char *text, size_t size);
 
 /* Kills <child> and its group; <done> is not called. It is freed by a later
  * turn of the loop, once it is gone. */
 void child_kill(struct child *child);
-
-/* Returns how many programs run, or were killed and have to be waited for. */
-unsigned int child_count(void);
 
 /* Takes the next <length> bytes of the output. Empty lines do not count. */
 void last_line_add(struct last_line *l, const char *bytes, size_t length);

@@ -1,9 +1,6 @@
 /* exec.c - passes when a program exits with 0
  * SPDX-License-Identifier: MIT
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/child.h"
 #include "nerve/config/model.h"
@@ -13,31 +10,31 @@ struct exec_check {
     struct child *child; /* that runs, or NULL */
 };
 
-static void on_done(void *arg, int status, const char *line) {
-    struct exec_check *e = arg;
-    char reason[240];
+static void tell_end(struct exec_check *e, const struct child_end *end) {
+    char reason[300];
 
     e->child = NULL;
-    if (status == 0) {
+    if (!end->error && end->status == 0) {
         check_attempt_ended(&e->base, CHECK_PASSED, NULL);
         return;
     }
-    child_describe(status, line, reason, sizeof(reason));
-    check_attempt_ended(&e->base, CHECK_FAILED, reason);
+    child_describe(e->base.config->command[0], end, reason, sizeof(reason));
+    check_attempt_ended(&e->base, check_result_of(end->error), reason);
+}
+
+static void on_done(void *arg, const struct child_end *end) {
+    tell_end(arg, end);
 }
 
 static void attempt_exec(struct check *c, const struct addrinfo *address) {
     struct exec_check *e = (struct exec_check *)c;
-    char *const *argv = c->config->command;
-    char reason[200];
-    int error = 0;
+    struct child_end none = {.line = ""};
 
     (void)address;
-    e->child = child_start(c->env.loop, argv, on_done, e, &error);
-    if (e->child)
-        return;
-    snprintf(reason, sizeof(reason), "%.100s: %s", argv[0], strerror(error));
-    check_attempt_ended(c, check_result_of(error), reason);
+    e->child = child_start(c->env.children, c->config->command, on_done, e,
+                           &none.error);
+    if (!e->child)
+        tell_end(e, &none);
 }
 
 static void cancel_exec(struct check *c) {

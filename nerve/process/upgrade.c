@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -123,12 +124,13 @@ static void refuse(struct upgrade *u, const char *what, const char *why) {
 }
 
 /* Writes what is known into a new memfd, which exec leaves open. Returns it, or
- * -1. */
+ * -1 with errno. */
 static int write_state(const struct roster *roster) {
     json_t *all = handover_begin();
     char *text = NULL;
     size_t length, done = 0;
     int fd = memfd_create("nerve", 0);
+    int reason = fd >= 0 ? ENOMEM : errno;
 
     if (fd >= 0 && all && save_services(roster, all) == 0)
         text = json_dumps(all, JSON_COMPACT);
@@ -137,8 +139,10 @@ static int write_state(const struct roster *roster) {
     while (done < length) {
         ssize_t count = write(fd, text + done, length - done);
 
-        if (count <= 0)
+        if (count <= 0) {
+            reason = errno;
             break;
+        }
         done += (size_t)count;
     }
     free(text);
@@ -146,25 +150,30 @@ static int write_state(const struct roster *roster) {
         return fd;
     if (fd >= 0)
         close(fd);
+    errno = reason;
     return -1;
 }
 
 /* Returns only when it fails. */
 static void execute(struct upgrade *u) {
     int fd = write_state(u->roster);
+    struct rlimit raised;
     char number[16];
     int reason;
 
     if (fd < 0) {
-        refuse(u, "memfd", "no memory");
+        refuse(u, "memfd", strerror(errno));
         return;
     }
     snprintf(number, sizeof(number), "%d", fd);
     setenv(VARIABLE, number, 1);
     log_line(u->log, LEVEL_INFO, "SIGUSR2: %s takes over", u->argv[0]);
     log_flush(u->log, FLUSH_MS);
+    getrlimit(RLIMIT_NOFILE, &raised);
+    setrlimit(RLIMIT_NOFILE, u->descriptors); /* to be raised anew */
     execvp(u->argv[0], u->argv);
     reason = errno;
+    setrlimit(RLIMIT_NOFILE, &raised);
     unsetenv(VARIABLE);
     close(fd);
     refuse(u, u->argv[0], strerror(reason));
@@ -182,7 +191,7 @@ static void on_pausing(uv_timer_t *timer) {
         u->holds_signals = true;
         return;
     }
-    if (child_count() == 0)
+    if (children_count(u->children) == 0)
         execute(u);
     else if (uv_now(u->loop) >= u->give_up_ms)
         refuse(u, "exec checks", "a program does not end though it is killed");
@@ -190,13 +199,13 @@ static void on_pausing(uv_timer_t *timer) {
         roster_resume(u->roster);
 }
 
-static void on_checked(void *arg, int status, const char *line) {
+static void on_checked(void *arg, const struct child_end *end) {
     struct upgrade *u = arg;
-    char how[240];
+    char how[300];
 
     u->checking = NULL;
-    if (status != 0) {
-        child_describe(status, line, how, sizeof(how));
+    if (end->error || end->status != 0) {
+        child_describe(u->argv[0], end, how, sizeof(how));
         refuse(u, u->argv[0], how);
         return;
     }
@@ -241,7 +250,7 @@ void upgrade_start(struct upgrade *u) {
     u->under_way = true;
     command = check_command(u->argv);
     if (command)
-        u->checking = child_start(u->loop, command, on_checked, u, &error);
+        u->checking = child_start(u->children, command, on_checked, u, &error);
     free(command);
     if (u->checking)
         uv_timer_start(&u->timer, on_check_overrun, CHECK_MS, 0);
@@ -294,6 +303,6 @@ struct handover *upgrade_receive(struct error *err) {
         error_set(err, "what was handed over cannot be read");
     free(bytes);
     unsetenv(VARIABLE);
-    close_range(STDERR_FILENO + 1, ~0U, 0);
+    closefrom(STDERR_FILENO + 1);
     return from;
 }

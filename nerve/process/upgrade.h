@@ -16,15 +16,19 @@
 #include <uv.h>
 
 struct child;
+struct children;
 struct error;
 struct handover;
 struct log;
+struct rlimit;
 struct roster;
 
 struct upgrade { /* zeroed but for what is borrowed, which comes first */
     uv_loop_t *loop;
     struct log *log;
     struct roster *roster;
+    struct children *children;
+    const struct rlimit *descriptors; /* the limit that nerve started with */
     char *const *argv; /* the command line that nerve was started with */
     uv_timer_t timer;
     struct child *checking; /* the new binary, or NULL */

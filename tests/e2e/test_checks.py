@@ -1,7 +1,10 @@
 """What nerve's checks make of answers of all kinds, and how they ask."""
 
+import fcntl
 import os
 import re
+import resource
+import signal
 
 import pytest
 
@@ -267,6 +270,54 @@ def test_a_program_decides(sandbox, healthy, path):
         for name, (command, _) in cases.items()})
     for name, (_, wanted) in cases.items():
         assert re.fullmatch(wanted, verdict(nerve, name)), name
+
+
+def test_a_program_that_cannot_be_loaded_holds_up_nothing_else(
+        sandbox, healthy, witness, path):
+    """The loop waited while a program was loaded. From a file system that
+    hung that took so long that the watchdog ended nerve, again and again. A
+    lease makes whoever opens the program wait."""
+    server = Scripted(sandbox, [answer()])
+    program = sandbox.write("program", "#!/bin/sh\nexit 0\n")
+    os.chmod(program, 0o700)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    lease = os.open(program, os.O_RDWR)
+    fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    nerve = check(sandbox, healthy, path, {
+        "hung": (server, {"type": "exec", "command": [program],
+                          "timeout": 0.3}),
+        "web": (server, HTTP)}, watchdog=2)
+    assert "no answer within 300 ms" in verdict(nerve, "hung")
+    assert verdict(nerve, "web") == "up"
+    before = len(server.requests)
+    wait.until(lambda: len(server.requests) > before + 30, 20,
+               "the other check goes on")
+    os.close(lease)
+    nerve.process.says(" hung: instance .* down -> up")
+
+
+def test_a_program_that_is_not_found_is_told_so(sandbox, healthy, path):
+    """A directory in PATH that may not be searched made this "Permission
+    denied"."""
+    server = Scripted(sandbox, [answer()])
+    nerve = check(sandbox, healthy, path, {"web": (server, {
+        "type": "exec", "command": ["nosuchprogram"]})},
+        env={**os.environ, "PATH": "/dev/null/bin:/bin"})
+    assert verdict(nerve, "web") == (
+        "down (exec: nosuchprogram: no program of this name in PATH that may "
+        "be run)")
+
+
+def test_a_program_has_the_limits_that_nerve_was_started_with(
+        sandbox, healthy, path):
+    """nerve raises its own limit of descriptors. A program that inherits that
+    and closes all of them one by one overruns its timeout."""
+    server = Scripted(sandbox, [answer()])
+    nerve = check(sandbox, healthy, path, {"web": (server, {
+        "type": "exec", "command": ["sh", "-c", "ulimit -n; exit 1"]})})
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = f"down (exec: exit status 1: {limit})"
+    assert verdict(nerve, "web") == wanted
 
 
 # Fails when it holds more than its own input and output: the session's socket,
