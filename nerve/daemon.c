@@ -127,7 +127,8 @@ struct daemon {
     uint64_t library_next_ms[2]; /* its next error; its next explained one */
     bool closed;                 /* the loop runs out of handles */
     struct queue *queue;         /* owned */
-    struct worker *closer;       /* owned; closes handles */
+    struct worker *closer;       /* owned; closes handles, for seconds */
+    struct worker *keeper;       /* owned; writes what operators have said */
     struct curl_loop *curl;      /* owned */
     struct rlimit descriptors;   /* the limit that this process began with */
     struct children *children;   /* owned */
@@ -219,7 +220,8 @@ static void on_end_tick(uv_timer_t *timer) {
         roster_close(d->roster);
     if (!roster_is_closed(d->roster))
         return;
-    if (!d->closed && worker_pending(d->closer) == 0)
+    if (!d->closed && worker_pending(d->closer) == 0 &&
+        worker_pending(d->keeper) == 0)
         close_loop(d);
     else if (elapsed >= CLOSING_MS)
         end_at_once(d);
@@ -279,20 +281,24 @@ static int open_control(struct daemon *d, const struct config *config,
     return from ? 0 : status;
 }
 
+static void refuse_config(struct daemon *d, const char *problem) {
+    log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
+             problem);
+    metrics_reload(d->metrics, NULL);
+}
+
 static void use_config(struct daemon *d, struct config *config) {
     struct error err = {0};
 
     if (control_use(d->control, config->control_socket, config->holds_path,
                     &err) != 0) {
-        log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
-                 err.text);
+        refuse_config(d, err.text);
         return;
     }
     for (size_t i = 0; i < config->note_count; i++)
         log_line(d->log, config->notes[i].level, "%s", config->notes[i].text);
     if (roster_apply(d->roster, config, true) != 0) {
-        log_line(d->log, LEVEL_ERROR,
-                 "not reloaded, nothing is changed: out of memory");
+        refuse_config(d, "out of memory");
         return;
     }
     use_heartbeat(d, config);
@@ -309,9 +315,7 @@ static void on_reloaded(void *arg, struct config *config, const char *problem) {
     if (config) {
         use_config(d, config);
     } else {
-        log_line(d->log, LEVEL_ERROR, "not reloaded, nothing is changed: %s",
-                 problem);
-        metrics_reload(d->metrics, NULL);
+        refuse_config(d, problem);
     }
     config_free(config);
     notify_ready();
@@ -376,7 +380,9 @@ static int open_parts(struct daemon *d, struct config *config,
     queue_set_wake(d->queue, wake_loop, &d->wake);
     session_log_to(d->queue);
     d->holds.queue = d->queue;
-    d->holds.worker = d->closer;
+    d->holds.worker = d->keeper = worker_new();
+    if (!d->keeper)
+        return -1;
     env.holds = &d->holds.holds;
     d->roster = roster_new(&env);
     if (!d->roster || open_control(d, config, from, err) != 0)
@@ -404,6 +410,7 @@ static void free_parts(struct daemon *d) {
     session_log_to(NULL);
     roster_free(d->roster);
     worker_free(d->closer);
+    worker_free(d->keeper);
     hold_store_close(&d->holds);
     queue_free(d->queue);
 }

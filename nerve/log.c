@@ -4,8 +4,10 @@
  * the text that it is given, and log_last_words().
  * SPDX-License-Identifier: MIT
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +58,16 @@ void log_free(struct log *l) {
     free(l);
 }
 
+/* Tells whether to try once more, after it has waited where that is for room:
+ * another program that shares the descriptor may have made it non-blocking. */
+static bool may_write_again(int fd) {
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+    if (errno == EINTR)
+        return true;
+    return errno == EAGAIN && (poll(&room, 1, -1) == 1 || errno == EINTR);
+}
+
 /* Worker thread. A line that cannot be written has no better place to go. */
 static void write_line(void *job) {
     struct line *line = job;
@@ -64,6 +76,8 @@ static void write_line(void *job) {
 
     while (done < line->length) {
         count = write(line->fd, line->text + done, line->length - done);
+        if (count == -1 && may_write_again(line->fd))
+            continue;
         if (count <= 0)
             break;
         done += (size_t)count;

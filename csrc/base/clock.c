@@ -18,9 +18,6 @@ int64_t clock_ms(void) { return clock_us() / 1000; }
 
 int64_t clock_thread_us(void) { return read_us(CLOCK_THREAD_CPUTIME_ID); }
 
-int64_t clock_wall_ms(void) {
-    struct timespec now;
+int64_t clock_wall_ms(void) { return read_us(CLOCK_REALTIME) / 1000; }
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
+int64_t clock_boot_ms(void) { return read_us(CLOCK_BOOTTIME) / 1000; }

@@ -15,6 +15,10 @@ int64_t clock_ms(void);
  * thread. */
 int64_t clock_wall_ms(void);
 
+/* Returns the milliseconds since the system started, those that it slept too.
+ * Any thread. */
+int64_t clock_boot_ms(void);
+
 /* Returns the microseconds that the calling thread has worked, sleep and the
  * turns of others left out. */
 int64_t clock_thread_us(void);

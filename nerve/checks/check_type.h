@@ -58,4 +58,10 @@ void check_attempt_ended(struct check *c, enum check_result result,
  * the host's next address is tried, if it has one and that can be tried. */
 void check_attempt_refused(struct check *c, int error, const char *reason);
 
+/* Tells whether the socket <fd> is connected with itself: where nobody listens
+ * the system may give this end the very port that it connects to. Such a
+ * connection leaves nothing behind that would keep a service from using its
+ * own port for a minute. */
+bool check_is_with_itself(int fd);
+
 #endif

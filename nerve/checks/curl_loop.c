@@ -1,8 +1,10 @@
 /* curl_loop.c - libcurl's transfers, driven by a libuv loop
  * SPDX-License-Identifier: MIT
  */
+#include <stdbool.h>
 #include <stdlib.h>
 
+#include "nerve/checks/check_type.h"
 #include "nerve/checks/curl_loop.h"
 
 #define SPARE_MAX 16 /* transfers that are kept for the next ones */
@@ -11,6 +13,9 @@ struct curl_loop {
     uv_loop_t *loop; /* borrowed */
     CURLM *multi;    /* owned */
     uv_timer_t timer;
+    uv_timer_t lost_timer;
+    struct waiter *lost; /* the first of those whose socket is not watched */
+    int open_handles;
     CURL *spare[SPARE_MAX]; /* owned; not under way */
     size_t spare_count;
 };
@@ -20,12 +25,16 @@ struct watched {
     uv_poll_t poll;
     curl_socket_t socket; /* libcurl's */
     struct curl_loop *cl; /* borrowed */
+    bool looked_at;       /* the connection was, once it was made */
 };
 
 /* Who waits for a transfer. */
 struct waiter {
     curl_loop_done_fn *done;
-    void *arg; /* borrowed */
+    void *arg;           /* borrowed */
+    CURL *easy;          /* borrowed */
+    struct waiter *next; /* in the list of the lost */
+    bool lost;
 };
 
 static struct waiter *waiter_of(CURL *easy) {
@@ -36,8 +45,12 @@ static struct waiter *waiter_of(CURL *easy) {
 }
 
 void curl_loop_remove(struct curl_loop *cl, CURL *easy) {
-    struct waiter *w = waiter_of(easy);
+    struct waiter *w = waiter_of(easy), **at = &cl->lost;
 
+    while (*at && *at != w)
+        at = &(*at)->next;
+    if (*at)
+        *at = w->next;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
     curl_multi_remove_handle(cl->multi, easy);
     free(w);
@@ -70,6 +83,9 @@ static void on_socket(uv_poll_t *poll, int status, int events) {
     struct watched *w = poll->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
 
+    if (!w->looked_at)
+        check_is_with_itself(w->socket);
+    w->looked_at = true;
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
@@ -117,6 +133,31 @@ static void unwatch(struct curl_loop *cl, struct watched *w) {
     uv_close((uv_handle_t *)&w->poll, on_poll_closed);
 }
 
+/* Ends what was lost; it may be done only when libcurl does not call. */
+static void on_lost(uv_timer_t *timer) {
+    struct curl_loop *cl = timer->data;
+
+    while (cl->lost) {
+        struct waiter w = *cl->lost;
+
+        curl_loop_remove(cl, w.easy);
+        w.done(w.arg, CURLE_OUT_OF_MEMORY);
+    }
+}
+
+/* The socket of this transfer cannot be watched. To say so to libcurl would end
+ * all others too, for ever. */
+static void lose(struct curl_loop *cl, CURL *easy) {
+    struct waiter *w = waiter_of(easy);
+
+    if (!w || w->lost)
+        return;
+    w->lost = true;
+    w->next = cl->lost;
+    cl->lost = w;
+    uv_timer_start(&cl->lost_timer, on_lost, 0, 0);
+}
+
 /* libcurl wants to hear of <what> on <socket>, or does so no more. */
 static int set_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
                       void *watched) {
@@ -124,7 +165,6 @@ static int set_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
     struct watched *w = watched;
     int events = 0;
 
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (w)
             unwatch(cl, w);
@@ -132,8 +172,10 @@ static int set_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
     }
     if (!w)
         w = watch(cl, socket);
-    if (!w)
-        return -1;
+    if (!w) {
+        lose(cl, easy);
+        return 0;
+    }
     if (what != CURL_POLL_OUT)
         events |= UV_READABLE;
     if (what != CURL_POLL_IN)
@@ -153,7 +195,9 @@ struct curl_loop *curl_loop_new(uv_loop_t *loop) {
         return NULL;
     }
     uv_timer_init(loop, &cl->timer);
-    cl->timer.data = cl;
+    uv_timer_init(loop, &cl->lost_timer);
+    cl->timer.data = cl->lost_timer.data = cl;
+    cl->open_handles = 2;
     curl_multi_setopt(cl->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
     curl_multi_setopt(cl->multi, CURLMOPT_SOCKETDATA, cl);
     curl_multi_setopt(cl->multi, CURLMOPT_TIMERFUNCTION, set_timer);
@@ -188,7 +232,7 @@ int curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done_fn *done,
 
     if (!w)
         return -1;
-    *w = (struct waiter){.done = done, .arg = arg};
+    *w = (struct waiter){.done = done, .arg = arg, .easy = easy};
     curl_easy_setopt(easy, CURLOPT_PRIVATE, w);
     if (curl_multi_add_handle(cl->multi, easy) == CURLM_OK)
         return 0;
@@ -197,7 +241,12 @@ int curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done_fn *done,
     return -1;
 }
 
-static void on_timer_closed(uv_handle_t *timer) { free(timer->data); }
+static void on_timer_closed(uv_handle_t *timer) {
+    struct curl_loop *cl = timer->data;
+
+    if (--cl->open_handles == 0)
+        free(cl);
+}
 
 void curl_loop_free(struct curl_loop *cl) {
     if (!cl)
@@ -206,4 +255,5 @@ void curl_loop_free(struct curl_loop *cl) {
         curl_easy_cleanup(cl->spare[--cl->spare_count]);
     curl_multi_cleanup(cl->multi);
     uv_close((uv_handle_t *)&cl->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&cl->lost_timer, on_timer_closed);
 }

@@ -135,16 +135,11 @@ static void talk(struct tcp_check *t) {
         end_with(t, status);
 }
 
-/* Where nobody listens the system may give this end the very port that it
- * connects to: then the connection is with itself. */
 static bool is_with_itself(const uv_tcp_t *tcp) {
-    struct sockaddr_storage ours = {0}, theirs = {0};
-    int length = sizeof(ours), other_length = sizeof(theirs);
+    uv_os_fd_t fd;
 
-    return uv_tcp_getsockname(tcp, (struct sockaddr *)&ours, &length) == 0 &&
-           uv_tcp_getpeername(tcp, (struct sockaddr *)&theirs, &other_length) ==
-               0 &&
-           memcmp(&ours, &theirs, sizeof(ours)) == 0;
+    return uv_fileno((const uv_handle_t *)tcp, &fd) == 0 &&
+           check_is_with_itself(fd);
 }
 
 static void on_connect(uv_connect_t *connect, int status) {

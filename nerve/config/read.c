@@ -3,12 +3,15 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -64,8 +67,8 @@ static char *read_text(FILE *file, size_t *length) {
     return text_take(&text);
 }
 
-json_t *config_file_read(const char *path, struct error *err) {
-    FILE *file = fopen(path, "re");
+/* Reads <file>, which it closes; NULL: errno says why. */
+static json_t *read_file(FILE *file, struct error *err) {
     json_t *json = NULL;
     char *text = NULL;
     size_t length = 0;
@@ -80,6 +83,27 @@ json_t *config_file_read(const char *path, struct error *err) {
         fclose(file);
     free(text);
     return json;
+}
+
+json_t *config_file_read(const char *path, struct error *err) {
+    return read_file(fopen(path, "re"), err);
+}
+
+/* Reads the file of a service. Whoever opens a FIFO waits for its writer,
+ * maybe for ever. */
+static json_t *read_service_file(const char *path, struct error *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat about;
+
+    if (fd == -1) {
+        error_set(err, "%s", strerror(errno));
+        return NULL;
+    }
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
+        return read_file(fdopen(fd, "r"), err);
+    close(fd);
+    error_set(err, "not a regular file; remove it from service_conf_dir");
+    return NULL;
 }
 
 #define NAME_SIZE 256 /* of a file's name, with its end */
@@ -107,7 +131,7 @@ static int read_json(json_t *services, json_t *files, const char *name,
                      const char *path, struct config *config,
                      struct error *err) {
     struct error inner = {0};
-    json_t *service = config_file_read(path, &inner);
+    json_t *service = read_service_file(path, &inner);
 
     if (!service) {
         error_set(err, "%s: %s", path, inner.text);
@@ -176,19 +200,25 @@ static int read_directory(json_t *services, json_t *files,
 #define DEFAULT_SESSION_MS 10000
 #define DEFAULT_WATCHDOG_S 30
 
+/* Takes the instance_id of the command line as if the file had it. */
+static int take_given_id(json_t *json, const char *given, struct error *err) {
+    if (!given || !*given)
+        return 0;
+    if (json_object_set_new(json, "instance_id", json_string(given)) == 0)
+        return 0;
+    error_set(err, "instance_id: what -i or NERVE_INSTANCE_ID says is not "
+                   "UTF-8");
+    return -1;
+}
+
 /* Settles the instance_id: <given> on the command line, or the file's. */
-static int read_instance_id(struct config *config, const json_t *json,
+static int read_instance_id(struct config *config, json_t *json,
                             const char *given, struct error *err) {
-    if (given && *given)
-        config->instance_id = strdup(given);
-    else if (value_required_string(json, "", "instance_id",
-                                   "this machine's name, one of its own",
-                                   &config->instance_id, err) != 0)
+    if (take_given_id(json, given, err) != 0 ||
+        value_required_string(json, "", "instance_id",
+                              "this machine's name, one of its own",
+                              &config->instance_id, err) != 0)
         return -1;
-    if (!config->instance_id) {
-        error_set(err, "instance_id: out of memory");
-        return -1;
-    }
     if (!strchr(config->instance_id, '/'))
         return 0;
     error_set(err,
@@ -308,7 +338,7 @@ static int merge_services(struct config *config, const json_t *json,
 }
 
 /* Reads all from <json>, the whole document. */
-static int read_all(struct config *config, const json_t *json,
+static int read_all(struct config *config, json_t *json,
                     const char *instance_id, struct error *err) {
     unsigned int session_ms = DEFAULT_SESSION_MS;
 

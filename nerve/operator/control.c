@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,17 +43,13 @@ struct control_client_env {
 struct control_client {
     struct control_client_env env;
     uv_pipe_t pipe;
-    uv_work_t work;
-    uid_t uid;
     char user[64];
     char line[CONTROL_LINE_MAX];
     size_t length;
     size_t writes; /* under way */
-    bool naming;   /* its user is being looked up */
     bool asked;    /* its request has come */
     bool ending;   /* all was said */
     bool closed;   /* nobody waits for it any more */
-    bool shut;     /* so is the pipe */
 };
 
 /* A line on its way. */
@@ -60,18 +57,6 @@ struct writing {
     uv_write_t request;
     char *text; /* owned */
 };
-
-static void free_when_done(struct control_client *c) {
-    if (c->shut && !c->naming)
-        free(c);
-}
-
-/* A thread of libuv's. */
-static void look_up(uv_work_t *work) {
-    struct control_client *c = work->data;
-
-    control_socket_user(c->uid, c->user, sizeof(c->user));
-}
 
 /* What follows the request is of no interest, but the end is. */
 static void on_room(uv_handle_t *pipe, size_t suggested, uv_buf_t *buffer) {
@@ -107,23 +92,7 @@ static void on_read(uv_stream_t *pipe, ssize_t count, const uv_buf_t *buffer) {
         take_request(c);
 }
 
-static void on_looked_up(uv_work_t *work, int status) {
-    struct control_client *c = work->data;
-
-    (void)status;
-    c->naming = false;
-    if (c->closed)
-        free_when_done(c);
-    else
-        uv_read_start((uv_stream_t *)&c->pipe, on_room, on_read);
-}
-
-static void on_client_closed(uv_handle_t *pipe) {
-    struct control_client *c = pipe->data;
-
-    c->shut = true;
-    free_when_done(c);
-}
+static void on_client_closed(uv_handle_t *pipe) { free(pipe->data); }
 
 /* Closes the connection at once and frees <c>, in a later turn of the loop. */
 static void control_client_close(struct control_client *c) {
@@ -137,25 +106,26 @@ static struct control_client *
 control_client_accept(uv_stream_t *server,
                       const struct control_client_env *env) {
     struct control_client *c = calloc(1, sizeof(*c));
+    uid_t uid;
     int fd;
 
     if (!c)
         return NULL;
     c->env = *env;
     uv_pipe_init(env->loop, &c->pipe, 0);
-    c->pipe.data = c->work.data = c;
+    c->pipe.data = c;
     if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 ||
         uv_fileno((uv_handle_t *)&c->pipe, &fd) != 0 ||
-        control_socket_peer(fd, &c->uid) != 0) {
+        control_socket_peer(fd, &uid) != 0) {
         control_client_close(c);
         return NULL;
     }
-    c->naming = true;
-    uv_queue_work(env->loop, &c->work, look_up, on_looked_up);
+    control_socket_user(uid, c->user, sizeof(c->user));
+    uv_read_start((uv_stream_t *)&c->pipe, on_room, on_read);
     return c;
 }
 
-/* Returns the user who is connected, borrowed; once <asked> was called. */
+/* Returns the user who is connected, borrowed. */
 static const char *control_client_user(const struct control_client *c) {
     return c->user;
 }
@@ -297,6 +267,7 @@ static int fill_hold(struct hold *hold, const struct control_request *r) {
     hold->drain_ms = command->drain_ms;
     hold->since_ms = clock_wall_ms();
     hold->until_ms = command->for_ms ? hold->since_ms + command->for_ms : 0;
+    hold->ends_ms = command->for_ms ? clock_boot_ms() + command->for_ms : 0;
     hold->service = strdup(command->service);
     hold->author = strdup(control_client_user(r->client));
     if (command->reason)
@@ -479,7 +450,8 @@ static void end_expired(struct control *c) {
     const struct hold *hold;
     bool ended = false;
 
-    while ((hold = holds_expired(&store->holds, clock_wall_ms()))) {
+    while ((hold = holds_expired(&store->holds, clock_wall_ms(),
+                                 clock_boot_ms()))) {
         log_line(c->env.log, LEVEL_INFO, "%s: the hold of %s is over",
                  hold->service, hold->author);
         holds_end(&store->holds, hold->service);
@@ -518,8 +490,24 @@ struct control *control_new(const struct control_env *env) {
     return c;
 }
 
-/* Above the limit they are closed at once. The next look at them comes no later
- * for those that come before it. */
+/* Ends the oldest request: those that only wait may not keep others from asking
+ * for something. */
+static void make_room(struct control *c) {
+    struct control_request *oldest = c->requests[0];
+    char text[120];
+
+    snprintf(text, sizeof(text),
+             "gave way to a newer request, for at most %d can wait at once; "
+             "what it has changed stays so",
+             REQUESTS_MAX);
+    if (oldest->waits)
+        refuse(oldest, text);
+    control_request_close(oldest);
+    c->count--;
+    memmove(c->requests, c->requests + 1, c->count * sizeof(*c->requests));
+}
+
+/* The next look at requests comes no later for those that come before it. */
 static void on_connection(uv_stream_t *pipe, int status) {
     struct control *c = ((struct listener *)pipe->data)->control;
     struct control_request *request;
@@ -527,10 +515,10 @@ static void on_connection(uv_stream_t *pipe, int status) {
     if (status != 0)
         return;
     request = control_request_new(pipe, &c->env);
-    if (request && c->count < REQUESTS_MAX)
+    if (request && c->count == REQUESTS_MAX)
+        make_room(c);
+    if (request)
         c->requests[c->count++] = request;
-    else if (request)
-        control_request_close(request);
     if (uv_timer_get_repeat(&c->timer) != TICK_MS)
         uv_timer_start(&c->timer, on_tick, TICK_MS, TICK_MS);
 }
@@ -621,6 +609,7 @@ int control_begin(struct control *c, const char *socket, const char *holds_path,
                   const char *handed, struct error *err) {
     struct hold_store *store = c->env.store;
 
+    hold_store_begin(store);
     if (handed && holds_decode(&store->holds, handed, strlen(handed), err) != 0)
         return -1;
     if (hold_store_use(store, holds_path, err) != 0 ||

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,6 +71,15 @@ static char *read_text(const struct hold_store *s, size_t *length) {
     close(directory);
     errno = reason;
     return text;
+}
+
+void hold_store_begin(struct hold_store *s) {
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (file && fgets(s->holds.boot, sizeof(s->holds.boot), file))
+        s->holds.boot[strcspn(s->holds.boot, "\n")] = '\0';
+    if (file)
+        fclose(file);
 }
 
 int hold_store_read(struct hold_store *s, struct error *err) {

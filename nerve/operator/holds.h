@@ -29,6 +29,9 @@ struct hold_store { /* zeroed but for what is borrowed, which comes first */
     int error;        /* errno of it, or 0 */
 };
 
+/* Gets <s> ready: it finds out which boot of the system this is. */
+void hold_store_begin(struct hold_store *s);
+
 /* Keeps the holds in the file <path> from now on, and in no other; NULL: in
  * none. Returns 0, or -1 with <err>; then nothing has changed. */
 int hold_store_use(struct hold_store *s, const char *path, struct error *err);

@@ -146,13 +146,19 @@ int control_socket_peer(int fd, uid_t *uid) {
 }
 
 void control_socket_user(uid_t uid, char *name, size_t size) {
+    FILE *file = fopen("/etc/passwd", "re");
     char entry[ENTRY_MAX];
     struct passwd user, *found = NULL;
 
-    if (getpwuid_r(uid, &user, entry, sizeof(entry), &found) == 0 && found)
+    while (file && fgetpwent_r(file, &user, entry, sizeof(entry), &found) == 0)
+        if (found->pw_uid == uid)
+            break;
+    if (file && found && found->pw_uid == uid)
         snprintf(name, size, "%s", found->pw_name);
     else
-        snprintf(name, size, "%u", (unsigned int)uid);
+        snprintf(name, size, "uid %u", (unsigned int)uid);
+    if (file)
+        fclose(file);
 }
 
 int control_socket_connect(const char *path, struct error *err) {

@@ -11,7 +11,8 @@
 #include "nerve/config/value.h"
 #include "nerve/services/hold.h"
 
-#define VERSION_KEPT 1 /* of the text that holds are kept as */
+#define VERSION_KEPT 1    /* of the text that holds are kept as */
+#define STEP_MS      1000 /* of a clock that was set; less is its grain */
 
 void hold_close(struct hold *hold) {
     free(hold->service);
@@ -68,11 +69,45 @@ bool holds_end(struct holds *holds, const char *service) {
     return true;
 }
 
-const struct hold *holds_expired(const struct holds *holds, int64_t now_ms) {
-    for (size_t i = 0; i < holds->count; i++)
-        if (holds->list[i].until_ms && holds->list[i].until_ms <= now_ms)
-            return &holds->list[i];
-    return NULL;
+/* Of a hold from another boot: a clock that is before the moment at which it
+ * was kept is wrong. */
+static void settle(struct hold *hold, int64_t wall_ms, int64_t boot_ms) {
+    int64_t left_ms = hold->until_ms - wall_ms;
+
+    hold->ends_ms = boot_ms + (left_ms > 0 ? left_ms : 0);
+}
+
+/* The moment that is told goes with the clock that people look at. */
+static void follow(struct hold *hold, int64_t wall_ms, int64_t boot_ms) {
+    int64_t until_ms = wall_ms + hold->ends_ms - boot_ms;
+
+    if (llabs(until_ms - hold->until_ms) > STEP_MS)
+        hold->until_ms = until_ms;
+}
+
+const struct hold *holds_expired(struct holds *holds, int64_t wall_ms,
+                                 int64_t boot_ms) {
+    int64_t least_ms = holds->seen_ms > wall_ms ? holds->seen_ms : wall_ms;
+    const struct hold *over = NULL;
+    bool settled = true;
+
+    for (size_t i = 0; i < holds->count; i++) {
+        struct hold *hold = &holds->list[i];
+
+        if (!hold->until_ms)
+            continue;
+        if (!hold->ends_ms && boot_ms >= HOLD_SETTLED_MS)
+            settle(hold, least_ms, boot_ms);
+        if (!hold->ends_ms)
+            settled = false;
+        else if (hold->ends_ms <= boot_ms)
+            over = hold;
+        else
+            follow(hold, wall_ms, boot_ms);
+    }
+    if (settled)
+        holds->seen_ms = wall_ms;
+    return over;
 }
 
 json_t *hold_json(const struct hold *hold) {
@@ -81,6 +116,13 @@ json_t *hold_json(const struct hold *hold) {
         hold->out, "weight", (json_int_t)hold->weight, "drain_ms",
         (json_int_t)hold->drain_ms, "author", hold->author, "since_ms",
         (json_int_t)hold->since_ms, "until_ms", (json_int_t)hold->until_ms);
+
+    if (json && hold->ends_ms &&
+        json_object_set_new(json, "ends_ms", json_integer(hold->ends_ms)) !=
+            0) {
+        json_decref(json);
+        return NULL;
+    }
 
     if (json && hold->reason &&
         json_object_set_new(json, "reason", json_string(hold->reason)) != 0) {
@@ -97,7 +139,9 @@ char *holds_encode(const struct holds *holds) {
 
     for (size_t i = 0; complete && i < holds->count; i++)
         complete = json_array_append_new(list, hold_json(&holds->list[i])) == 0;
-    all = json_pack("{s:i, s:o}", "version", VERSION_KEPT, "holds", list);
+    all = json_pack("{s:i, s:s, s:I, s:o}", "version", VERSION_KEPT, "boot",
+                    holds->boot, "seen_ms", (json_int_t)holds->seen_ms, "holds",
+                    list);
     if (complete && all)
         text = json_dumps(all, JSON_INDENT(2));
     json_decref(all);
@@ -133,7 +177,22 @@ static int read_hold(struct hold *hold, const json_t *json, const char *at,
                               &hold->author, err) != 0 ||
         read_moment(json, at, "since_ms", &hold->since_ms, err) != 0)
         return -1;
-    return read_moment(json, at, "until_ms", &hold->until_ms, err);
+    if (read_moment(json, at, "until_ms", &hold->until_ms, err) != 0)
+        return -1;
+    if (!json_object_get(json, "ends_ms"))
+        return 0; /* an older nerve has kept it */
+    return read_moment(json, at, "ends_ms", &hold->ends_ms, err);
+}
+
+/* Where the text is from: of another boot, its moments since then say nothing
+ * here. */
+static void read_boot(struct holds *holds, const json_t *all) {
+    const char *boot = json_string_value(json_object_get(all, "boot"));
+    bool same = boot && *boot && strcmp(boot, holds->boot) == 0;
+
+    holds->seen_ms = json_integer_value(json_object_get(all, "seen_ms"));
+    for (size_t i = 0; !same && i < holds->count; i++)
+        holds->list[i].ends_ms = 0;
 }
 
 static int read_all(struct holds *holds, const json_t *all, struct error *err) {
@@ -156,6 +215,7 @@ static int read_all(struct holds *holds, const json_t *all, struct error *err) {
             return -1;
         }
     }
+    read_boot(holds, all);
     return 0;
 }
 

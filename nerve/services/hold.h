@@ -25,13 +25,23 @@ struct hold {
     char *author;          /* owned; who said it */
     int64_t since_ms;      /* since the epoch */
     int64_t until_ms;      /* the same; 0: until it is ended */
+    int64_t ends_ms; /* what decides: since the boot; 0: not known, or never */
 };
 
-/* At most one for each service. */
+#define HOLD_BOOT_SIZE 40
+
+/* At most one for each service. The clock on the wall may be set at any time,
+ * and at boot may be hours off until it is: so a hold ends by the clock that
+ * counts since the boot. Only one that was begun before that goes by the
+ * clock on the wall, and not before HOLD_SETTLED_MS. */
 struct holds {         /* zeroed to start with */
     struct hold *list; /* owned, with what its members own */
     size_t count;
+    char boot[HOLD_BOOT_SIZE]; /* the name of this boot, or "" */
+    int64_t seen_ms;           /* the last moment seen, since the epoch */
 };
+
+#define HOLD_SETTLED_MS 300000 /* since the boot */
 
 /* Returns the hold of <service>, borrowed until the next change, or NULL. */
 const struct hold *holds_find(const struct holds *holds, const char *service);
@@ -44,9 +54,10 @@ int holds_put(struct holds *holds, struct hold *hold);
 /* Ends the hold of <service>. Returns whether there was one. */
 bool holds_end(struct holds *holds, const char *service);
 
-/* Returns a hold that is over, borrowed until the next change, or NULL.
- * <now_ms>: since the epoch. */
-const struct hold *holds_expired(const struct holds *holds, int64_t now_ms);
+/* Returns a hold that is over, borrowed until the next change, or NULL. Now
+ * is <wall_ms> since the epoch, <boot_ms> since the boot. */
+const struct hold *holds_expired(struct holds *holds, int64_t wall_ms,
+                                 int64_t boot_ms);
 
 /* Returns <hold> as it is told and kept: a new reference, or NULL without
  * memory. */
@@ -56,7 +67,8 @@ json_t *hold_json(const struct hold *hold);
  * without memory. */
 char *holds_encode(const struct holds *holds);
 
-/* Reads what holds_encode() wrote into <holds>, which are none. Returns 0, or
+/* Reads what holds_encode() wrote into <holds>, which are none but have the
+ * name of this boot. Returns 0, or
  * -1 with <err>; then they still are. */
 int holds_decode(struct holds *holds, const char *text, size_t length,
                  struct error *err);

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import signal
+import socket
 
 import pytest
 
@@ -418,6 +419,24 @@ def test_a_connection_with_itself_is_no_service(host, sandbox):
             "zk_path": "/web", "checks": [{"type": "tcp",
                                            "timeout": 5}]}})
         assert verdict(nerve, "web") == "down (tcp: connection refused)"
+
+
+@pytest.mark.parametrize("more", [
+    {"type": "tcp"}, {"type": "http", "uri": "/"},
+    {"type": "http", "uri": "/", "ssl": True, "ssl_verify": False}])
+def test_a_connection_with_itself_leaves_the_port_free(more, sandbox):
+    """What was left of such a connection kept the service from binding its
+    own port for a minute."""
+    with Network():
+        with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
+            file.write("50000 50001")
+        nerve = sandbox.nerve("one", {"web": {
+            "host": "127.0.0.1", "port": 50000, "zk_hosts": ["127.0.0.1:1"],
+            "zk_path": "/web", "check_interval": 60,
+            "checks": [{"timeout": 5, **more}]}})
+        assert verdict(nerve, "web").startswith("down")
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", 50000))
 
 
 def test_a_service_without_checks_is_registered(

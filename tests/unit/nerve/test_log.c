@@ -60,6 +60,23 @@ static const char *after_time(void) {
     return seen + 25;
 }
 
+/* Another program that shares standard error can make it non-blocking: then a
+ * line ended where the pipe was full. */
+static void a_full_pipe_that_does_not_block_cuts_no_line(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
+    static const char filling[65536];
+
+    (void)state;
+    fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
+    assert_true(write(pipe_ends[1], filling, sizeof(filling)) > 0);
+    log_line(log, LEVEL_INFO, "said late");
+    assert_int_equal(log_flush(log, 50), -1);
+    while (!memmem(seen, seen_length, "said late\n", 10))
+        read_some();
+    assert_int_equal(log_flush(log, PATIENCE_MS), 0);
+    log_free(log);
+}
+
 static void a_line_has_time_level_and_text(void **state) {
     struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
 
@@ -169,6 +186,7 @@ static void lines_that_nobody_reads_are_dropped_and_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_full_pipe_that_does_not_block_cuts_no_line),
         TEST(a_line_has_time_level_and_text),
         TEST(lines_above_the_level_are_left_out),
         TEST(a_line_is_one_line_whatever_is_in_it),

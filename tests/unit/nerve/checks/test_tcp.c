@@ -71,28 +71,13 @@ void uv_close(uv_handle_t *handle, uv_close_cb done) {
     closed[close_count++] = done;
 }
 
-static int fill(struct sockaddr *address, uint16_t port) {
-    struct sockaddr_in *in = (struct sockaddr_in *)address;
-
-    in->sin_family = AF_INET;
-    in->sin_port = htons(port);
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+int uv_fileno(const uv_handle_t *handle, uv_os_fd_t *fd) {
+    (void)handle;
+    *fd = 7;
     return 0;
 }
 
-int uv_tcp_getsockname(const uv_tcp_t *tcp, struct sockaddr *name,
-                       int *length) {
-    (void)tcp;
-    (void)length;
-    return fill(name, our_port);
-}
-
-int uv_tcp_getpeername(const uv_tcp_t *tcp, struct sockaddr *name,
-                       int *length) {
-    (void)tcp;
-    (void)length;
-    return fill(name, 80);
-}
+bool check_is_with_itself(int fd) { return fd == 7 && our_port == 80; }
 
 static void tell(const char *what, const char *reason) {
     strcat(story, what);

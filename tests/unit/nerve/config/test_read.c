@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -331,6 +332,26 @@ static void an_instance_id_given_replaces_the_files(void **state) {
     config_free(config);
 }
 
+/* One that was given was not looked at: the znode's JSON was broken then, and
+ * nerve ctl status empty. */
+static void an_instance_id_given_is_checked_as_the_files(void **state) {
+    static const char *const cases[][2] = {
+        {"a\nb", "instance_id: \"a\\nb\" is not a string of one line"},
+        {"a/b", "instance_id: \"a/b\" must not hold"},
+        {"a\xff",
+         "instance_id: what -i or NERVE_INSTANCE_ID says is not UTF-8"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct error err = {0};
+
+        assert_null(
+            config_parse("{\"instance_id\": \"i\"}", 20, cases[i][0], &err));
+        assert_memory_equal(err.text, cases[i][1], strlen(cases[i][1]));
+    }
+}
+
 /* Checks one entry of payload.json. */
 static void check_published(const json_t *entry) {
     const char *id = json_string_value(json_object_get(entry, "instance_id"));
@@ -538,6 +559,16 @@ static void each_json_file_is_a_service_named_like_it(void **state) {
     config_free(config);
 }
 
+/* Whoever opens a FIFO waits for its writer: a reload did so for ever. */
+static void what_is_no_regular_file_is_refused(void **state) {
+    (void)state;
+    write_file("web.json", "");
+    unlink(written[0]);
+    assert_int_equal(mkfifo(written[0], 0600), 0);
+    assert_refused("web.json: not a regular file; remove it from "
+                   "service_conf_dir");
+}
+
 static void a_file_takes_the_place_of_what_is_inline(void **state) {
     struct error err = {0};
     struct config *config;
@@ -658,6 +689,7 @@ int main(void) {
         cmocka_unit_test(unknown_keys_are_told_with_their_place),
         cmocka_unit_test(odd_values_are_published_and_told),
         cmocka_unit_test(an_instance_id_given_replaces_the_files),
+        cmocka_unit_test(an_instance_id_given_is_checked_as_the_files),
         cmocka_unit_test(what_is_published_is_nerves_byte_for_byte),
         cmocka_unit_test(the_tutorials_configuration_works),
         cmocka_unit_test(the_sample_configuration_works),
@@ -666,6 +698,7 @@ int main(void) {
         cmocka_unit_test(a_payload_too_large_for_a_znode_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_told),
         TEST(each_json_file_is_a_service_named_like_it),
+        TEST(what_is_no_regular_file_is_refused),
         TEST(a_file_takes_the_place_of_what_is_inline),
         TEST(the_directory_alone_may_hold_services),
         TEST(other_files_are_left_alone),

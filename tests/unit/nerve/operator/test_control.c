@@ -337,6 +337,24 @@ static void wait_is_answered_when_the_service_is_registered(void **state) {
                   "failed");
 }
 
+/* As many as are kept waited, and for as long as they did nobody could take a
+ * service out. */
+static void those_that_wait_keep_nobody_out(void **state) {
+    int waiting[64];
+
+    (void)state;
+    registered = false;
+    for (int i = 0; i < 64; i++) {
+        waiting[i] = ask("{\"command\": \"wait\", \"service\": \"web\"}\n");
+        turn(1);
+    }
+    assert_begins(told(ask("{\"command\": \"status\"}\n")), "done");
+    assert_begins(told(waiting[0]), "failed: web: gave way to a newer request");
+    registered = true;
+    for (int i = 1; i < 64; i++)
+        assert_begins(told(waiting[i]), "done");
+}
+
 static void a_hold_ends_by_itself(void **state) {
     char line[200];
 
@@ -348,7 +366,7 @@ static void a_hold_ends_by_itself(void **state) {
                 clock_wall_ms() + 3500000);
     turn(3);
     assert_int_equal(store.holds.count, 1);
-    store.holds.list[0].until_ms = clock_wall_ms() - 1;
+    store.holds.list[0].ends_ms = 1;
     fake_log_clear();
     while (store.holds.count > 0)
         turn(1);
@@ -425,6 +443,7 @@ int main(void) {
         TEST(a_service_that_is_gone_can_be_enabled),
         TEST(a_weight_is_for_a_service_that_is_not_disabled),
         TEST(wait_is_answered_when_the_service_is_registered),
+        TEST(those_that_wait_keep_nobody_out),
         TEST(a_hold_ends_by_itself),
         TEST(one_that_hangs_up_is_forgotten_and_its_change_stays),
         TEST(holds_of_another_process_are_taken_over),

@@ -51,10 +51,75 @@ static void a_hold_is_over_at_its_time_or_never(void **state) {
     (void)state;
     put(&holds, "web", true, 0);
     put(&holds, "api", true, 5000);
-    assert_null(holds_expired(&holds, 4999));
-    assert_string_equal(holds_expired(&holds, 5000)->service, "api");
+    holds.list[1].ends_ms = 700;
+    assert_null(holds_expired(&holds, 1000, 699));
+    assert_string_equal(holds_expired(&holds, 1001, 700)->service, "api");
     holds_end(&holds, "api");
-    assert_null(holds_expired(&holds, INT64_MAX));
+    assert_null(holds_expired(&holds, INT64_MAX, INT64_MAX));
+    holds_close(&holds);
+}
+
+/* A clock that was set three hours ahead, and right again five seconds later,
+ * ended what was to last an hour: the instance was back in traffic. */
+static void a_clock_that_is_set_ends_no_hold(void **state) {
+    struct holds holds = {0};
+
+    (void)state;
+    put(&holds, "web", true, 5000);
+    holds.list[0].ends_ms = 4000;
+    assert_null(holds_expired(&holds, 1000, 0));
+    assert_null(holds_expired(&holds, 10800000, 10));
+    assert_int_equal(holds.list[0].until_ms, 10803990);
+    assert_null(holds_expired(&holds, 1020, 20));
+    assert_int_equal(holds.list[0].until_ms, 5000);
+    assert_non_null(holds_expired(&holds, 5000, 4000));
+    holds_close(&holds);
+}
+
+/* Reads what <holds> were kept as, in the boot <boot>. */
+static struct holds kept(const struct holds *holds, const char *boot) {
+    struct holds again = {0};
+    struct error err = {0};
+    char *text = holds_encode(holds);
+
+    strcpy(again.boot, boot);
+    assert_int_equal(holds_decode(&again, text, strlen(text), &err), 0);
+    free(text);
+    return again;
+}
+
+static void a_hold_of_this_boot_ends_as_it_would_have(void **state) {
+    struct holds holds = {.boot = "this", .seen_ms = 1000}, again;
+
+    (void)state;
+    put(&holds, "web", true, 5000);
+    holds.list[0].ends_ms = 4000;
+    again = kept(&holds, "this");
+    assert_null(holds_expired(&again, 10800000, 3999));
+    assert_non_null(holds_expired(&again, 10800000, 4000));
+    holds_close(&again);
+    holds_close(&holds);
+}
+
+/* After a boot the clock may be hours off until it is set. */
+static void a_hold_of_another_boot_ends_once_the_clock_is_right(void **state) {
+    struct holds holds = {.boot = "before", .seen_ms = 1000}, again;
+    const int64_t settled = HOLD_SETTLED_MS;
+
+    (void)state;
+    put(&holds, "web", true, 5000);
+    holds.list[0].ends_ms = 4000;
+    again = kept(&holds, "this");
+    assert_null(holds_expired(&again, 10800000, 20));
+    assert_null(holds_expired(&again, 3000, settled - 1));
+    assert_null(holds_expired(&again, 3001, settled));
+    assert_non_null(holds_expired(&again, 5000, settled + 1999));
+    holds_close(&again);
+    again = kept(&holds, "this");
+    assert_null(holds_expired(&again, 10, settled));
+    assert_null(holds_expired(&again, 10, settled + 3999));
+    assert_non_null(holds_expired(&again, 10, settled + 4000));
+    holds_close(&again);
     holds_close(&holds);
 }
 
@@ -118,6 +183,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_has_one_hold_at_most),
         cmocka_unit_test(a_hold_is_over_at_its_time_or_never),
+        cmocka_unit_test(a_clock_that_is_set_ends_no_hold),
+        cmocka_unit_test(a_hold_of_this_boot_ends_as_it_would_have),
+        cmocka_unit_test(a_hold_of_another_boot_ends_once_the_clock_is_right),
         cmocka_unit_test(what_is_kept_is_read_again_as_it_was),
         cmocka_unit_test(what_is_not_kept_so_is_refused_with_its_place),
     };
