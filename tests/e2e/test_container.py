@@ -1,0 +1,148 @@
+"""nerve where containers run it, and with a clock that is set."""
+
+import errno
+import fcntl
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+import ctl
+import program
+import wait
+from container import CLOSE_RANGE, PIDFD_OPEN, Container
+from nerve import watched
+from zookeeper import children
+
+# Leaves a process behind that ends a little later, outside of its group.
+LEAVES_ONE = ["sh", "-c", "setsid sleep 0.1 & echo x >>{}; exit 0"]
+
+
+def exec_check(*command):
+    return {"type": "exec", "command": list(command), "timeout": 20}
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSYS, errno.EPERM])
+def test_nerve_runs_as_the_first_process_of_a_container(
+        reason, sandbox, healthy, witness, path):
+    """Where pidfd_open was refused, each exec check failed. What programs had
+    left behind became zombies, two or three a second, for as process 1 nerve
+    inherits it. And the limit of descriptors, raised to a thousand million,
+    was the programs' as well."""
+    server = sandbox.service("web")
+    runs = sandbox.write("runs", "")
+    leaves_one = [word.format(runs) for word in LEAVES_ONE]
+    nerve = sandbox.nerve("one", {
+        "web": watched(server, healthy, path,
+                       checks=[exec_check(*leaves_one)]),
+        "limit": watched(server, healthy, f"{path}-limit", checks=[
+            exec_check("sh", "-c", "test $(ulimit -n) = 1024")])},
+        start=False, **ctl.controlled(sandbox, "one"))
+    container = Container(sandbox, "container",
+                          [program.NERVE, "-c", nerve.file],
+                          refused=(PIDFD_OPEN, CLOSE_RANGE), reason=reason)
+    wait.until(lambda: children(witness, path), 20, "it is registered")
+    wait.until(lambda: children(witness, f"{path}-limit"), 20,
+               "a program has the limit that nerve was started with")
+    wait.until(lambda: os.path.getsize(runs) > 60, 30, "30 runs")
+    wait.until(lambda: container.zombies() == 0, 10, "nobody is left a zombie")
+    assert not container.process.lines(" down")
+    assert container.stop() == 0
+    assert not children(witness, path)
+
+
+def test_sigterm_while_nerve_starts_is_obeyed_once_it_has(
+        sandbox, healthy, witness, path):
+    """The first process of a container has no default action for a signal: one
+    that comes before its handler is lost. A lease holds the start up where
+    the configuration is read."""
+    server = sandbox.service("web")
+    nerve = sandbox.nerve("one", {"web": watched(server, healthy, path)},
+                          start=False)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)
+    lease = os.open(nerve.file, os.O_RDWR)
+    fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    container = Container(sandbox, "container",
+                          [program.NERVE, "-c", nerve.file])
+    wait.until(lambda: blocks(container.pid, signal.SIGTERM), 10,
+               "nerve reads its configuration")
+    os.kill(container.pid, signal.SIGTERM)
+    os.close(lease)
+    assert container.process.ended(10) == 0
+    container.process.says("SIGTERM: removing the registrations")
+    assert not children(witness, path)
+
+
+def blocks(pid, number):
+    """Whether a process, which is nerve, holds a signal back."""
+    with open(f"/proc/{pid}/status") as status:
+        text = status.read()
+    blocked = int(re.search(r"^SigBlk:\s*(\S+)$", text, re.M)[1], 16)
+    return text.startswith("Name:\tnerve") and blocked >> (number - 1) & 1
+
+
+# What a program is told of the system's time is off by so many seconds as the
+# file says.
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+    int (*real)(clockid_t, struct timespec *) =
+        (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT,
+                                                     "clock_gettime");
+    int status = real(id, now);
+    FILE *file = id == CLOCK_REALTIME ? fopen(getenv("CLOCK_STEP"), "re")
+                                      : NULL;
+    long step = 0;
+
+    if (file) {
+        if (fscanf(file, "%ld", &step) == 1)
+            now->tv_sec += step;
+        fclose(file);
+    }
+    return status;
+}
+"""
+
+
+def test_a_clock_that_is_set_ends_nothing_that_an_operator_said(
+        sandbox, healthy, witness, path):
+    """A machine whose clock was three hours ahead, and right again five seconds
+    later, took an instance back into traffic that was disabled for an hour:
+    for good, since the file had that as well."""
+    source = sandbox.write("clock.c", CLOCK)
+    step = sandbox.write("step", "0")
+    library = sandbox.path("clock.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source],
+                   check=True, timeout=60)
+    server = sandbox.service("web")
+    nerve = sandbox.nerve("one", {"web": watched(server, healthy, path)},
+                          start=False, **ctl.controlled(sandbox, "one"))
+    nerve.start(env={**os.environ, "LD_PRELOAD": library, "CLOCK_STEP": step})
+    wait.until(lambda: children(witness, path), 20, "it is registered")
+    ctl.done(nerve, "disable", "web", "--reason", "disk", "--for", "1h",
+             "--drain", "0s")
+    until = ctl.status(nerve)["hold"]["until_ms"]
+
+    for seconds in 3 * 3600, 0, -3 * 3600:
+        with open(step, "w") as file:
+            file.write(str(seconds))
+        wait.until(lambda: abs(ctl.status(nerve)["hold"]["until_ms"] - until
+                               - seconds * 1000) < 60000, 20,
+                   "nerve has seen the clock set")
+    assert not children(witness, path)
+    nerve.process.stop()
+    with open(step, "w") as file:
+        file.write(str(3 * 3600))
+    nerve.start(env={**os.environ, "LD_PRELOAD": library, "CLOCK_STEP": step})
+    wait.until(lambda: ctl.ask(nerve, "status")[0] == 0, 20, "nerve answers")
+    wait.until(lambda: ctl.status(nerve)["hold"]["until_ms"] > until + 3600000,
+               20, "nerve has seen the clock set")
+    ctl.done(nerve, "enable", "web")
+    assert children(witness, path)
