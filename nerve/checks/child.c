@@ -49,8 +49,7 @@ void last_line_add(struct last_line *l, const char *bytes, size_t length) {
 }
 
 #define LAST_READS 16     /* of what an ended program has left in the pipe */
-#define STACK_SIZE 131072 /* for what runs before exec; its argv comes on top  \
-                           */
+#define STACK_SIZE 131072 /* of what runs before exec, beside its argv */
 
 struct children {
     uv_loop_t *loop;     /* borrowed */
