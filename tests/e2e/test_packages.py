@@ -168,7 +168,7 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
     assert {name for name in found
             if not name.startswith("/usr/share/doc/")} == wanted
     assert {f"/usr/share/doc/haproxy-synapse/{name}" for name in (
-        "README.md.gz", "TROUBLESHOOTING.md", "synapse.conf.json.md.gz")
+        "README.md.gz", "TROUBLESHOOTING.md.gz", "synapse.conf.json.md.gz")
             } <= found
     assert {"haproxy", "lua-cjson", "lua-posix", program.LUA, "libseccomp2",
             "libzookeeper-mt2"} <= depends(deb)
