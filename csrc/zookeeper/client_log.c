@@ -23,6 +23,7 @@
 
 #define LINES_PER_SECOND 2
 #define LINES_AT_ONCE    20
+#define LINE_MAX_BYTES   1024
 
 /* So many connections that a server ended before it answered, each within so
  * many seconds of the last, are no server that was just stopped. */
@@ -100,6 +101,21 @@ static const char *cause_of(const char *text) {
     return atomic_fetch_add(&hang_ups, 1) + 1 < HANG_UPS ? "" : HANG_UP_CAUSE;
 }
 
+/* Copies <text> to <plain> without numbers that the words beside them explain:
+ * "Socket HOST zk retcode=-4, errno=111(Connection refused): MESSAGE" becomes
+ * "HOST: MESSAGE (Connection refused)". */
+static void copy_plain(const char *text, char *plain, size_t size) {
+    char host[128], reason[128];
+    int message = 0;
+
+    if (sscanf(text, "Socket %127s zk retcode=%*d, errno=%*d(%127[^)]): %n",
+               host, reason, &message) == 2 &&
+        message > 0)
+        snprintf(plain, size, "%s: %s (%s)", host, text + message, reason);
+    else
+        snprintf(plain, size, "%s", text);
+}
+
 static void wait_for_takers(void) {
     while (atomic_load(&takers) > 0)
         sched_yield();
@@ -119,19 +135,21 @@ static void push_line(struct queue *queue, const char *line) {
     struct event *ev = event_new(EVENT_LOG);
     const char *text = text_of(line);
     const char *cause = cause_of(text);
+    char plain[LINE_MAX_BYTES];
     int lost;
     int length;
 
     if (!ev)
         return;
+    copy_plain(text, plain, sizeof(plain));
     ev->level = level_of(line);
     ev->has_cause = *cause != '\0';
     lost = atomic_exchange(&dropped, 0);
     if (lost > 0)
-        length = asprintf(&ev->data, "%s%s (%d lines dropped before)", text,
+        length = asprintf(&ev->data, "%s%s (%d lines dropped before)", plain,
                           cause, lost);
     else
-        length = asprintf(&ev->data, "%s%s", text, cause);
+        length = asprintf(&ev->data, "%s%s", plain, cause);
     if (length == -1)
         ev->data = NULL;
     else

@@ -20,6 +20,7 @@
 #include "csrc/base/text.h"
 #include "csrc/zookeeper/session.h"
 #include "nerve/config/model.h"
+#include "nerve/config/value.h"
 #include "nerve/log.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/control.h"
@@ -323,6 +324,26 @@ static void end_hold(struct control_request *r) {
     apply(r);
 }
 
+/* Says that there is no such service, and which one may be meant. */
+static void refuse_unknown(struct control_request *r) {
+    const char *wanted = r->command.service, *meant = NULL;
+    size_t best = nearest_limit(wanted) + 1, distance;
+    const struct service *s;
+    char text[400];
+
+    for (size_t i = 0; (s = roster_service(r->env.roster, i)); i++) {
+        distance = nearest_distance(s->config->name, wanted);
+        if (!s->watcher || distance >= best)
+            continue;
+        best = distance;
+        meant = s->config->name;
+    }
+    snprintf(text, sizeof(text), "no such service%s%.300s%s",
+             meant ? "; did you mean \"" : "", meant ? meant : "",
+             meant ? "\"?" : "");
+    refuse(r, text);
+}
+
 static void carry_out(struct control_request *r) {
     const struct holds *holds = &r->env.store->holds;
     const struct roster *roster = r->env.roster;
@@ -330,7 +351,7 @@ static void carry_out(struct control_request *r) {
 
     if (service && !look(r).configured &&
         (r->command.kind != CONTROL_ENABLE || !holds_find(holds, service))) {
-        refuse(r, "no such service");
+        refuse_unknown(r);
         return;
     }
     switch (r->command.kind) {

@@ -19,6 +19,7 @@
 #include "nerve/config/model.h"
 #include "nerve/config/process.h"
 #include "nerve/config/read.h"
+#include "nerve/config/value.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/ctl.h"
 #include "nerve/operator/duration.h"
@@ -152,6 +153,17 @@ static void read_flag(struct reading *r, const struct flag *flag) {
     }
 }
 
+/* What is wrong may be meant to be <name>, unless something nearer was found.
+ */
+static void suggest(struct reading *r, const char *name) {
+    const char *wrong = r->options.wrong, *meant = r->options.meant;
+    size_t distance = nearest_distance(name, wrong);
+
+    if (distance <= nearest_limit(wrong) &&
+        (!meant || distance < nearest_distance(meant, wrong)))
+        r->options.meant = name;
+}
+
 /* Finds the option <name> of the command, or NULL. */
 static const struct flag *find_flag(const struct command *command,
                                     const char *name) {
@@ -168,6 +180,8 @@ static void read_command(struct reading *r, const char *word) {
         i++;
     if (i == COMMANDS) {
         set_wrong(r, word, "is not a command");
+        for (i = 0; i < COMMANDS; i++)
+            suggest(r, commands[i].name);
         return;
     }
     r->command = &commands[i];
@@ -194,6 +208,17 @@ static void read_word(struct reading *r, const char *word) {
         read_weight(r, word);
 }
 
+static void set_wrong_option(struct reading *r, const char *argument) {
+    set_wrong(r, argument,
+              r->command ? "is not an option of this command"
+                         : "is not an option");
+    for (size_t i = 0; r->command && i < FLAGS_MAX && r->command->flags[i]; i++)
+        suggest(r, r->command->flags[i]->name);
+    suggest(r, "--socket");
+    suggest(r, "--config");
+    suggest(r, "--help");
+}
+
 static void read_argument(struct reading *r) {
     const char *argument = r->argv[r->index];
     const struct flag *flag = find_flag(r->command, argument);
@@ -207,9 +232,7 @@ static void read_argument(struct reading *r) {
     else if (strcmp(argument, "-h") == 0 || strcmp(argument, "--help") == 0)
         r->options.action = CTL_HELP;
     else if (argument[0] == '-')
-        set_wrong(r, argument,
-                  r->command ? "is not an option of this command"
-                             : "is not an option");
+        set_wrong_option(r, argument);
     else
         read_word(r, argument);
 }
@@ -390,8 +413,11 @@ int ctl_run(int argc, char **argv) {
         fputs(ctl_options_help(), stdout);
         break;
     case CTL_WRONG:
-        fprintf(stderr, "nerve ctl: %s %s\n%s", options.wrong, options.problem,
-                ctl_options_help());
+        fprintf(stderr, "nerve ctl: %s %s", options.wrong, options.problem);
+        if (options.meant)
+            fprintf(stderr, "; did you mean \"%s\"?\n", options.meant);
+        else
+            fprintf(stderr, "\n%s", ctl_options_help());
         status = STATUS_USAGE;
         break;
     default:

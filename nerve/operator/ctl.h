@@ -21,6 +21,7 @@ struct ctl_options {
     int64_t patience_ms; /* how long an answer may take */
     const char *wrong;   /* the argument at fault */
     const char *problem; /* "is missing" or the like; static */
+    const char *meant;   /* what <wrong> may be meant to be, or NULL; static */
 };
 
 /* Runs the command line <argv>, whose first word is "ctl". Blocks. Returns the

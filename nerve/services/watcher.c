@@ -205,13 +205,23 @@ static void set_timer(struct watcher *w) {
 
 /* Says what did not start in time, of all services, once a minute. */
 static void tell_lateness(struct watcher *w) {
+    static const char why[] = "left out, for the run before had not ended";
     struct late_passes passes;
 
-    if (lateness_tell(w->late, uv_now(w->loop), &passes))
+    if (!lateness_tell(w->late, uv_now(w->loop), &passes))
+        return;
+    if (passes.late == 0)
+        log_line(w->log, LEVEL_WARNING, "checks: %" PRIu64 " %s",
+                 passes.left_out, why);
+    else if (passes.left_out == 0)
         log_line(w->log, LEVEL_WARNING,
-                 "checks: %" PRIu64 " started late, by %" PRIu64 " ms at "
-                 "most; %" PRIu64 " left out, as the ones before still ran",
-                 passes.late, passes.worst_ms, passes.left_out);
+                 "checks: %" PRIu64 " started late, by %" PRIu64 " ms at most",
+                 passes.late, passes.worst_ms);
+    else
+        log_line(w->log, LEVEL_WARNING,
+                 "checks: %" PRIu64 " started late, by %" PRIu64
+                 " ms at most; %" PRIu64 " %s",
+                 passes.late, passes.worst_ms, passes.left_out, why);
 }
 
 /* airbnb's nerve asks ZooKeeper before each pass; here the session tells. */

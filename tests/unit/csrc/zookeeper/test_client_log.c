@@ -140,6 +140,20 @@ static void takes_no_stopped_server_for_a_full_one(void **state) {
     }
 }
 
+/* The first words about a server that is down were "zk retcode=-4,
+ * errno=111". */
+static void says_it_without_the_librarys_numbers(void **state) {
+    (void)state;
+    log_lines_take(LINE("ZOO_ERROR",
+                        "Socket 127.0.0.1:1 zk retcode=-4, "
+                        "errno=111(Connection refused): server refused to "
+                        "accept the client"));
+    assert_says(LEVEL_ERROR, "127.0.0.1:1: server refused to accept the "
+                             "client (Connection refused)");
+    log_lines_take(LINE("ZOO_WARN", "Socket 7 zk is odd"));
+    assert_says(LEVEL_WARNING, "Socket 7 zk is odd");
+}
+
 /* A client that is closed used to silence the others of its process. */
 static void stops_for_the_queue_that_takes_the_lines_only(void **state) {
     struct queue *other = queue_new(10);
@@ -193,6 +207,7 @@ int main(void) {
         WITH_QUEUE(tells_how_many_lines_it_dropped),
         WITH_QUEUE(names_the_likely_cause_of_connections_that_are_ended),
         WITH_QUEUE(takes_no_stopped_server_for_a_full_one),
+        WITH_QUEUE(says_it_without_the_librarys_numbers),
         WITH_QUEUE(stops_for_the_queue_that_takes_the_lines_only),
         WITH_QUEUE(lets_go_of_a_queue_that_is_freed_next),
     };

@@ -230,7 +230,7 @@ static void an_unknown_service_is_refused(void **state) {
     (void)state;
     assert_string_equal(
         told(ask("{\"command\": \"wait\", \"service\": \"wbe\"}\n")),
-        "failed: wbe: no such service");
+        "failed: wbe: no such service; did you mean \"web\"?");
     web.watcher = NULL;
     assert_string_equal(told(ask(DISABLE)), "failed: web: no such service");
     assert_int_equal(store.holds.count, 0);

@@ -99,6 +99,27 @@ static void an_answer_may_take_as_long_as_was_asked_for(void **state) {
     json_decref(options.request);
 }
 
+static void what_may_be_meant_is_named(void **state) {
+    static const char *const cases[][2] = {
+        {"enabel web", "enable"},    {"stauts", "status"},
+        {"status --jsn", "--json"},  {"disable web --reson r", "--reason"},
+        {"--confg f", "--config"},   {"start", NULL},
+        {"enable web --json", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct ctl_options options = read_line(cases[i][0], with_config);
+
+        assert_int_equal(options.action, CTL_WRONG);
+        if (cases[i][1])
+            assert_string_equal(options.meant, cases[i][1]);
+        else
+            assert_null(options.meant);
+        json_decref(options.request);
+    }
+}
+
 static void what_is_wrong_is_named(void **state) {
     static const char *const cases[][3] = {
         {"", "COMMAND", "is missing"},
@@ -142,6 +163,7 @@ int main(void) {
         cmocka_unit_test(a_command_line_becomes_a_request),
         cmocka_unit_test(the_socket_is_given_or_is_in_a_configuration),
         cmocka_unit_test(an_answer_may_take_as_long_as_was_asked_for),
+        cmocka_unit_test(what_may_be_meant_is_named),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(help_is_for_every_command),
     };

@@ -349,8 +349,8 @@ static void late_passes_of_all_services_are_one_line(void **state) {
         uv_run(&loop, UV_RUN_ONCE);
     assert_non_null(
         strstr(fake_log_text, "warning checks: 1 started late, by "));
-    assert_non_null(strstr(fake_log_text, " ms at most; 0 left out, as the "
-                                          "ones before still ran\n"));
+    assert_non_null(strstr(fake_log_text, " ms at most\n"));
+    assert_null(strstr(fake_log_text, "0 left out"));
     fake_log_clear();
     while (late.passes.left_out < 3)
         uv_run(&loop, UV_RUN_ONCE);
