@@ -1,8 +1,11 @@
 """Slots that HAProxy is given at run time, where more instances come than
 slots were declared, and where none may be."""
 
+import collections
 import contextlib
+import csv
 import http.client
+import io
 
 import pytest
 
@@ -14,6 +17,8 @@ COUNT = 12
 DECLARED = 5
 # A plain listener waits for the end of what it takes for a request.
 IMPATIENT = ["retries 0", "timeout connect 200ms"]
+# Requests that wait for a slot.
+QUEUED = 40
 VERIFIED = "ssl verify required ca-file /etc/ssl/certs/ca-certificates.crt"
 
 
@@ -72,27 +77,38 @@ def test_no_request_reaches_the_address_that_a_slot_had_before(
         sandbox, healthy, witness, path):
     """HAProxy 3.0 answers that an address has changed, and goes on sending
     requests to the previous one: a slot that was ready in the same line sent
-    them to an instance that had left."""
+    them to an instance that had left. The requests that wait in the backend's
+    queue are the first that a slot gets, in the moment in which it is ready.
+    """
     steady, *others = [sandbox.service(name)
                        for name in ("steady", "one", "two")]
     proxy = sandbox.haproxy([Backend(
-        hosts=[healthy.hosts], path=path, slots=2,
+        hosts=[healthy.hosts], path=path, slots=2, lines=["timeout queue 60s"],
+        server=f"{CHECKED} maxconn {QUEUED}",  # 3.0 asks for it to dequeue
         service={"guard": {"hold": 0}},
         haproxy={"server_options": "init-addr none"})])  # none is added
-    register(witness, path, steady.payload(steady.name))
+    register(witness, path, steady.payload(
+        steady.name, haproxy_server_options="maxconn 1"))
     proxy.serves([steady])
-    with sandbox.load(proxy, "one slot is used again and again") as load:
-        for number in range(20):
-            before, now = others[number % 2], others[1 - number % 2]
-            load.settle()
-            answers = load.answers[before.name]
-            node = register(witness, path, now.payload(now.name))
-            proxy.serves([steady, now])
-            load.settle(5)
-            assert load.answers[before.name] == answers
+    with Kept(proxy) as busy:
+        busy.send("/keep/held")
+        wait.until(lambda: scur(proxy) == 1, 10, "steady has no room")
+        for number in range(10):
+            now = others[number % 2]
+            with contextlib.ExitStack() as queued:
+                requests = [queued.enter_context(Kept(proxy))
+                            for _ in range(QUEUED)]
+                for request in requests:
+                    request.send("/keep")
+                wait.until(lambda: queue(proxy) == QUEUED, 10, "all wait")
+                node = register(witness, path, now.payload(now.name))
+                answers = collections.Counter(
+                    request.body() for request in requests)
+            assert answers == {now.name: QUEUED}, f"in round {number}"
             witness.delete(node)
             proxy.serves([steady])
-    load.assert_none_failed()
+        assert steady.ask("POST", "/release") == ""
+        assert busy.body() == "steady"
 
 
 @pytest.mark.parametrize("reuse", ["aggressive", "always"])
@@ -219,6 +235,18 @@ def test_a_plain_listener_behind_an_added_slot_with_tls_gets_no_request(
     proxy.serves(three)
     assert names(proxy) == ["s1", "s2", "s3"]
     assert {proxy.get()[0] for _ in range(9)} == {503}
+
+
+def scur(proxy):
+    return sum(int(row["scur"]) for row in proxy.servers().values())
+
+
+def queue(proxy):
+    """How many requests wait in the backend's queue."""
+    text = proxy.ask("show stat -1 2 -1").lstrip("# ")
+    [row] = [row for row in csv.DictReader(io.StringIO(text))
+             if row["pxname"] == "web"]
+    return int(row["qcur"])
 
 
 class Kept:
