@@ -80,19 +80,20 @@ def test_a_file_follows_labels_alone(
     assert told["instances"][0]["labels"] == {"az": "b"}
 
 
-# What came during a hold was done when it was released, but the file stayed.
-def test_a_file_has_what_was_missed_during_a_hold(
+# What came while a service was frozen was done when it was thawed, but the file
+# stayed.
+def test_a_file_has_what_was_missed_while_frozen(
         sandbox, healthy, witness, path, directory):
     one, two = sandbox.service("one"), sandbox.service("two")
     proxy = sandbox.haproxy([web(healthy, path)], synapse=output_to(
         directory, runtime_changes=True))
     register(witness, path, one.payload("one"))
     proxy.serves([one])
-    proxy.ask("synapse hold web")
+    proxy.ask("synapse freeze web")
     register(witness, path, two.payload("two"))
     wait.always(lambda: str(two.port) not in (content(directory) or ""), 2,
-                "it is held")
-    proxy.ask("synapse release web")
+                "it is frozen")
+    proxy.ask("synapse thaw web")
     proxy.serves([one, two])
     wait.until(lambda: str(two.port) in content(directory), 10, "it is there")
 

@@ -122,14 +122,14 @@ def test_the_other_zone_answers_while_the_local_one_is_away(
     becomes(proxy, zones["a1 a2"], zones["b1 b2"])
 
 
-# The agent is not needed for it: it is stopped in the middle.
+# The agent is not needed for it: the service is frozen in the middle.
 def test_haproxy_alone_uses_the_backups(sandbox, healthy, witness, path):
     proxy = sandbox.haproxy([zoned(healthy, path, zone("a"))], synapse={
         "runtime_changes": True})
     zones = Zones(sandbox, witness, path)
     becomes(proxy, zones["a1 a2"], zones["b1 b2"])
-    assert "held" in proxy.ask("synapse hold web")
-    with sandbox.load(proxy, "the zone dies while the agent is held") as load:
+    assert "frozen" in proxy.ask("synapse freeze web")
+    with sandbox.load(proxy, "the zone dies while it is frozen") as load:
         answered_by(load, "a1 a2")
         for it in zones["a1 a2"]:
             it.process.kill()
@@ -219,12 +219,12 @@ def test_a_machine_uses_its_subset_and_says_why_not_the_others(
 
 def test_the_next_of_a_subset_serve_while_too_few_of_it_can(
         sandbox, healthy, witness, path):
-    proxy = sandbox.haproxy([web(healthy, path, lines=LINES, server=SERVER,
-                                 service={"subset": {
-                                     "size": 2, "machine": "one"}})])
     services = [sandbox.service(f"s{number}") for number in range(4)]
     for it in services:
         register(witness, path, it.payload(it.name))
+    proxy = sandbox.haproxy([web(healthy, path, lines=LINES, server=SERVER,
+                                 service={"subset": {
+                                     "size": 2, "machine": "one"}})])
     wait.until(lambda: len(proxy.serving()) == 2, 10, "its subset serves")
     chosen = [it for it in services if it.address in proxy.serving()]
     with sandbox.load(proxy, "the subset dies") as load:

@@ -9,6 +9,7 @@ import pytest
 import program
 import wait
 from haproxy import web
+from lua import PROGRAMS
 from service import compact
 from status import Status
 from zookeeper import register
@@ -257,9 +258,8 @@ def test_what_the_snapshot_tells_of_every_service_makes_it_ready(
 
 
 def test_an_agent_that_ended_is_told_of_everywhere(sandbox, healthy, path):
-    # HAProxy ends a Lua task that has run so long in all: its servers stay.
     proxy = sandbox.haproxy([web(healthy, path)], status=True,
-                            extra=["tune.lua.task-timeout 1"])
+                            extra=[f"lua-load {PROGRAMS}/end.lua"])
     status = Status(proxy)
     assert status.ask("/healthz")[0].status == 200
     said = "the agent has not turned for"
