@@ -4,10 +4,14 @@ return function(name, told)
   local service = {name = name, backend = name, known = true, groups = {},
     asks = false}
 
-  function service.plan(self)
-    local groups = {}
+  function service.plan(self, room)
+    local groups, bytes = {}, 0
     for i, text in ipairs(self.groups) do
       groups[i] = {{text = text, field = "admin"}}
+      bytes = bytes + #text
+      if bytes > room then
+        return groups
+      end
     end
     if self.asks then
       groups[#groups + 1] = {{text = "show " .. name, field = "state"}}

@@ -95,11 +95,11 @@ end
 function ledger.new(pool, declared, now, moves_later)
   local self = setmetatable({
     actual = {}, acknowledged = {}, refusals = refusals.new(now),
-    position = {}, marked = {}, now = now, moves_later = moves_later,
-    moving = {}, is_keeping = false,
+    marked = {}, moving = {}, is_keeping = false, now = now,
+    moves_later = moves_later,
   }, ledger)
-  for i, slot in ipairs(pool) do
-    self:add(slot, declared[slot], i)
+  for _, slot in ipairs(pool) do
+    self:add(slot, declared[slot])
   end
   return self
 end
@@ -107,15 +107,13 @@ end
 --- Takes in an empty slot, and marks it.
 -- @tparam string slot
 -- @tparam declaration declared
--- @tparam integer position its place among the slots
-function ledger:add(slot, declared, position)
+function ledger:add(slot, declared)
   self.actual[slot] = {
     host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
     port = 1, weight = declared.weight, initial = declared.weight,
     maxconn = declared.maxconn, admin = "maint",
   }
   self.acknowledged[slot] = "maint"
-  self.position[slot] = position
   self:mark(slot)
 end
 
@@ -143,45 +141,64 @@ function ledger:drop(slot)
   self.moving[slot] = nil
 end
 
--- Returns the marked slots in order, and what each is to be. Those to be filled
--- come first: where one instance takes the place of another, a request between
--- two commands finds both and not neither.
-local function marked_slots(self, target_of)
-  local list, servers, position = {}, {}, self.position
-  for slot in pairs(self.marked) do
-    list[#list + 1] = slot
-    servers[slot] = target_of(slot)
-  end
-  table.sort(list, function(a, b)
-    if (servers[a] == nil) ~= (servers[b] == nil) then
-      return servers[b] == nil
-    end
-    return position[a] < position[b]
-  end)
-  return list, servers
-end
-
--- Whether a slot is about to serve: it is told its address, or may not use it
--- yet.
-local function is_coming(self, group, servers)
-  local slot = group[1].slot
-  local server = servers[slot]
-  if not server or server.admin ~= "ready" or server.starts_down then
-    return false
+-- Adds the commands that one marked slot needs. A slot that needs nothing is as
+-- it is to be, and a refusal of its is over. Returns how many bytes they have.
+local function repair(self, backend, slot, slots, groups)
+  local wanted, actual = slots.target_of(slot), self.actual[slot]
+  slots.planned(slot, wanted, actual)
+  local group, bytes = plan.slot(backend, slot, wanted, actual), 0
+  if #group > 0 then
+    groups[#groups + 1] = group
+  elseif not self.refusals:pending(slot) then
+    self.refusals:forget(slot)
+    self.marked[slot] = nil
   end
   for _, command in ipairs(group) do
-    if command.field == "addr" then
-      return true
+    bytes = bytes + #command.text
+  end
+  return bytes
+end
+
+-- Lists what the marked slots need that are to be filled, or that are not. Ends
+-- once the commands have more bytes than there is room for; returns how much
+-- room is left then.
+local function repair_all(self, backend, slots, is_filled, room)
+  local groups = {}
+  for _, slot in ipairs(slots.pool) do
+    if self.marked[slot] and slots.is_filled(slot) == is_filled then
+      room = room - repair(self, backend, slot, slots, groups)
+      if room < 0 then
+        break
+      end
     end
   end
-  return self.moving[slot] ~= nil
+  return groups, room
+end
+
+-- Whether any slot is about to serve: it is told its address, or may not use it
+-- yet.
+local function is_any_coming(self, groups, target_of)
+  if next(self.moving) then
+    return true
+  end
+  for _, group in ipairs(groups) do
+    local server = target_of(group[1].slot)
+    for _, command in ipairs(group) do
+      if command.field == "addr" and server.admin == "ready" and
+        not server.starts_down
+      then
+        return true
+      end
+    end
+  end
+  return false
 end
 
 -- Whether any slot serves that is to go on serving.
-local function has_lasting(self, servers)
+local function has_lasting(self, is_filled)
   for slot, actual in pairs(self.actual) do
     if actual.admin == "ready" and actual.check ~= "fails" and
-      (servers[slot] or not self.marked[slot])
+      (not self.marked[slot] or is_filled(slot))
     then
       return true
     end
@@ -189,49 +206,39 @@ local function has_lasting(self, servers)
   return false
 end
 
--- Where other instances take the place of all that serve, these serve until one
--- of the others does. Returns the groups without those that empty a slot.
-local function keep_serving(self, groups, servers)
-  local others, is_any_coming = {}, next(self.moving) ~= nil
-  for _, group in ipairs(groups) do
-    others[#others + 1] = servers[group[1].slot] and group or nil
-    is_any_coming = is_any_coming or is_coming(self, group, servers)
-  end
-  self.is_keeping = #others < #groups and is_any_coming and
-    not has_lasting(self, servers)
-  return self.is_keeping and others or groups
-end
-
--- A slot that needs nothing is as it is to be, and a refusal of its is over.
-local function unmark(self, groups)
-  local needed = {}
-  for _, group in ipairs(groups) do
-    needed[group[1].slot] = true
-  end
-  for slot in pairs(self.marked) do
-    if not needed[slot] and not self.refusals:pending(slot) then
-      self.refusals:forget(slot)
-      self.marked[slot] = nil
-    end
-  end
-end
-
 --- Lists the commands that the marked slots need now. A slot is ready only
--- after its address was acknowledged: there is more to do then.
+-- after its address was acknowledged: there is more to do then. Slots that are
+-- to be filled come first: where one instance takes the place of another, a
+-- request between two commands finds both and not neither. Where other
+-- instances take the place of all that serve, these serve until one of the
+-- others does.
 -- @tparam string backend
--- @tparam function target_of returns, for a slot, the server that it is to be,
---   or nil
--- @tparam function planned called with each slot, what it is to be, and what
---   it is
+-- @tparam table slots `pool`: the slots, in order; `target_of(slot)`: the
+--   server that it is to be, or nil; `is_filled(slot)`: whether it is to be
+--   one; `planned(slot, wanted, actual)`: called with what a slot is to be, and
+--   what it is
+-- @tparam number room the plan ends once the commands have more bytes
 -- @treturn {{command,...},...} one group for each slot that differs
-function ledger:repairs(backend, target_of, planned)
-  local list, servers = marked_slots(self, target_of)
-  for _, slot in ipairs(list) do
-    planned(slot, servers[slot], self.actual[slot])
+-- @treturn boolean whether all marked slots were planned
+function ledger:repairs(backend, slots, room)
+  self.is_keeping = false
+  if not next(self.marked) then
+    return {}, true
   end
-  local groups = plan.diff(backend, list, servers, self.actual)
-  unmark(self, groups)
-  return keep_serving(self, groups, servers)
+  local groups, left = repair_all(self, backend, slots, true, room)
+  if left < 0 then
+    return groups, false
+  end
+  local emptying
+  emptying, left = repair_all(self, backend, slots, false, left)
+  if #emptying > 0 and is_any_coming(self, groups, slots.target_of) and
+    not has_lasting(self, slots.is_filled)
+  then
+    self.is_keeping = true
+    return groups, true
+  end
+  table.move(emptying, 1, #emptying, #groups + 1, groups)
+  return groups, left >= 0
 end
 
 --- Notes that a command is on its way: until it is acknowledged, nobody knows.
@@ -317,13 +324,30 @@ function ledger:filled(slot, server)
   self.acknowledged[slot] = server.admin
 end
 
---- Takes what HAProxy says of a slot. It does not tell its maxconn.
+-- What a plan goes by, of what HAProxy tells.
+local PLANNED = {"host", "port", "fqdn", "weight", "initial", "admin"}
+
+-- Tells whether a slot may need another plan. Where HAProxy resolves a name,
+-- the address that it has by now may be what the slot waits for.
+local function is_news(before, state, place)
+  if place or state.fqdn then
+    return true
+  end
+  for _, field in ipairs(PLANNED) do
+    if before[field] ~= state[field] then
+      return true
+    end
+  end
+  return false
+end
+
+--- Takes what HAProxy says of a slot, and marks the slot where that is news. It
+-- does not tell its maxconn.
 -- @tparam string slot
 -- @tparam server state
--- @tparam integer position its place among the slots
 -- @treturn boolean whether its check found something else than before
 -- @treturn boolean whether it is, or should be by now, where it was told to be
-function ledger:take(slot, state, position)
+function ledger:take(slot, state)
   local before = self.actual[slot]
   state.maxconn = before.maxconn
   state.since = state.warming and self.now() - state.warming or nil
@@ -338,8 +362,9 @@ function ledger:take(slot, state, position)
   if state.admin == "ready" then
     self.acknowledged[slot] = "ready"
   end
-  self.position[slot] = position
-  self:mark(slot)
+  if is_news(before, state, place) then
+    self:mark(slot)
+  end
   return before.check ~= state.check, is_over
 end
 

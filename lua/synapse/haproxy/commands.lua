@@ -55,6 +55,13 @@ function commands.add(batch, group, owner)
   return true
 end
 
+--- Returns how many bytes of commands a batch has room for.
+-- @tparam batch batch
+-- @treturn integer
+function commands.room(batch)
+  return MAX_BYTES - batch.bytes
+end
+
 --- Returns a batch as the line to send.
 -- @tparam batch batch
 -- @treturn string without a newline

@@ -223,21 +223,4 @@ function plan.slot(backend, slot, wanted, actual)
   return {}
 end
 
---- Lists the commands that bring a backend to its wanted state, by slot.
--- @tparam string backend
--- @tparam {string,...} pool its slots, in order
--- @tparam {[string]=server} wanted a slot left out is to be empty
--- @tparam {[string]=server} actual all slots
--- @treturn {{command,...},...} one group for each slot that differs
-function plan.diff(backend, pool, wanted, actual)
-  local groups = {}
-  for _, slot in ipairs(pool) do
-    local commands = plan.slot(backend, slot, wanted[slot], actual[slot])
-    if #commands > 0 then
-      groups[#groups + 1] = commands
-    end
-  end
-  return groups
-end
-
 return plan

@@ -76,12 +76,13 @@ local function summarize(self, service)
   self.deps.settled(service)
 end
 
--- Adds what a service needs; false when the batch has no room for all of it.
+-- Adds what a service needs. Returns whether the batch had room for all of it,
+-- and whether it had for a part.
 local function add_service(self, batch, service)
-  local groups = service:plan()
-  for _, group in ipairs(groups) do
+  local groups = service:plan(commands.room(batch))
+  for i, group in ipairs(groups) do
     if not commands.add(batch, group, service) then
-      return false
+      return false, i > 1
     end
   end
   if #groups == 0 and not service:is_moving() then
@@ -90,19 +91,28 @@ local function add_service(self, batch, service)
   return true
 end
 
--- Whoever finds no room, or no time, is in the next batch.
+-- A service for which there is no room, or no time, stays at the front of the
+-- queue. One for which there is room in part goes to the end: small services do
+-- not wait until a large one is done.
 local function collect(self)
-  local batch, left = commands.batch(), {}
-  for i, service in ipairs(self.queue) do
-    if i > 1 and self.deps.is_tired() or
-      not add_service(self, batch, service)
-    then
-      left = table.move(self.queue, i, #self.queue, 1, {})
-      break
+  local batch, queue, first = commands.batch(), self.queue, 1
+  local is_full = false
+  while queue[first] and not is_full and
+    not (first > 1 and self.deps.is_tired())
+  do
+    local service = queue[first]
+    local is_whole, has_part = add_service(self, batch, service)
+    is_full = not is_whole
+    if is_whole then
+      self.queued[service] = nil
+    elseif has_part then
+      queue[#queue + 1] = service
     end
-    self.queued[service] = nil
+    if is_whole or has_part then
+      first = first + 1
+    end
   end
-  self.queue = left
+  self.queue = table.move(queue, first, #queue, 1, {})
   return batch
 end
 

@@ -256,17 +256,23 @@ end
 local MISPLACED = {addr = true, fqdn = true, health = true}
 local FIELDS = {weight = "weight", maxconn = "maxconn", admin = "admin"}
 
---- Returns what a slot is to be. An instance whose address was refused must not
--- be served from the address that the slot had before, nor one that HAProxy
--- would not take for down until its check passes; of any other refusal the
--- field stays as it is.
+-- An instance whose address was refused must not be served from the address
+-- that the slot had before, nor one that HAProxy would not take for down until
+-- its check passes.
+local function is_filled(self, slot)
+  return self.placement:at(slot) ~= nil and
+    not MISPLACED[self.refusals:pending(slot)]
+end
+
+--- Returns what a slot is to be. Where HAProxy refused a field that stays as it
+-- is.
 -- @tparam string slot
 -- @treturn ?server nil: it is to be empty
 function service:target_of(slot)
-  local one, refused = self.placement:at(slot), self.refusals:pending(slot)
-  if not one or MISPLACED[refused] then
+  if not is_filled(self, slot) then
     return nil
   end
+  local one, refused = self.placement:at(slot), self.refusals:pending(slot)
   local declared = self.deps.declared[slot]
   local server = plan.server(one, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
@@ -295,10 +301,13 @@ function service:target()
   return servers
 end
 
-local function repairs(self)
-  return self.ledger:repairs(self.backend,
-    function(slot) return self:target_of(slot) end,
-    function(...) self.names:plan(...) end)
+local function repairs(self, room)
+  return self.ledger:repairs(self.backend, {
+    pool = self.placement.pool,
+    target_of = function(slot) return self:target_of(slot) end,
+    is_filled = function(slot) return is_filled(self, slot) end,
+    planned = function(...) self.names:plan(...) end,
+  }, room)
 end
 
 -- Whoever waits gets a slot that is added, where that may be.
@@ -326,8 +335,10 @@ local function query(self)
 end
 
 --- Lists the groups of commands to send now.
+-- @tparam number room how many bytes of commands can be sent; a plan that has
+--   more ends there
 -- @treturn {{command,...},...} empty when all is as wanted
-function service:plan()
+function service:plan(room)
   if not self.known then
     return {query(self)}
   end
@@ -335,14 +346,18 @@ function service:plan()
   then
     self.asking = true
   end
-  local groups = {}
+  local groups, is_whole = {}, true
   if not self.frozen_at then
     use_rested(self)
-    groups = repairs(self)
+    groups, is_whole = repairs(self, room)
+  end
+  if not is_whole then
+    return groups
+  end
+  if not self.frozen_at then
     add_growth(self, groups)
   end
   if self.asking or self.names:is_due() then
-    self.names:asked()
     groups[#groups + 1] = query(self)
   end
   return groups
@@ -358,6 +373,8 @@ end
 function service:sent(command)
   if command.grows then
     self.growth:sent(command)
+  elseif command.field == "state" then
+    self.names:asked()
   else
     self.ledger:sent(command)
   end
@@ -369,7 +386,7 @@ local function adopt(self, slot, kind)
   local declared = {weight = options.weight, maxconn = options.maxconn}
   self.deps.declared[slot] = declared
   local left = self.placement:grow(slot, kind)
-  self.ledger:add(slot, declared, #self.placement.pool)
+  self.ledger:add(slot, declared)
   if left then
     self.ledger:vacate(left)
   end
@@ -434,6 +451,7 @@ end
 function service:recover()
   self.placement:restart(self.choice.wanted)
   for _, slot in ipairs(self.placement.pool) do
+    self.ledger:mark(slot)
     if not self.placement.placed[slot] then
       self.ledger:vacate(slot)
     end
@@ -521,7 +539,7 @@ local function report_drift(self, was_known, arrived)
   elseif not was_known then
     return true
   end
-  local groups = repairs(self)
+  local groups = repairs(self, math.huge)
   for _, group in ipairs(groups) do
     local slot = group[1].slot
     drifted[#drifted + 1] = not awaited[slot] and not arrived[slot] and group
@@ -538,6 +556,7 @@ end
 local function report_holds(self, changes)
   for _, change in ipairs(changes) do
     touch(self, change.key)
+    self.ledger:mark(self.placement.slot_of[change.key])
     self.revision = self.revision + 1
     self.deps.log:warning("%s: instance %s %s -> %s by an operator", self.name,
       change.key, change.from, change.to)
@@ -575,9 +594,9 @@ function service:observe(states)
   self.is_failing = false
   local changes = self.operator:observe(self.placement.placed,
     self.ledger.acknowledged, states)
-  for i, slot in ipairs(self.placement.pool) do
+  for _, slot in ipairs(self.placement.pool) do
     local has_changed
-    has_changed, arrived[slot] = self.ledger:take(slot, states[slot], i)
+    has_changed, arrived[slot] = self.ledger:take(slot, states[slot])
     if has_changed then
       touch(self, self.placement.placed[slot])
       is_checked = is_checked or self.placement.placed[slot] ~= nil

@@ -24,6 +24,11 @@ describe("the plan of a slot", function()
     assert.are.same({}, texts(server(), server()))
   end)
 
+  it("is the same for the same input", function()
+    assert.are.same(plan.slot("web", "s1", server({weight = 2}), EMPTY),
+      plan.slot("web", "s1", server({weight = 2}), EMPTY))
+  end)
+
   it("leaves an empty slot alone", function()
     assert.are.same({}, texts(nil, EMPTY))
   end)
@@ -97,26 +102,6 @@ describe("the plan of a slot", function()
       end
     end
     assert.are.same(server(), actual)
-  end)
-end)
-
-describe("the plan of a backend", function()
-  local pool = {"s1", "s2", "s3"}
-
-  it("has one group for each slot that differs, in the pool's order",
-    function()
-      local groups = plan.diff("web", pool, {s3 = server(), s2 = server()},
-        {s1 = server(), s2 = server(), s3 = EMPTY})
-      assert.are.equal(2, #groups)
-      assert.are.equal("set server web/s1 state maint", groups[1][1].text)
-      assert.are.equal("s3", groups[2][1].slot)
-    end)
-
-  it("is the same for the same input", function()
-    local wanted = {s1 = server(), s3 = server({weight = 2})}
-    local actual = {s1 = EMPTY, s2 = server(), s3 = EMPTY}
-    assert.are.same(plan.diff("web", pool, wanted, actual),
-      plan.diff("web", pool, wanted, actual))
   end)
 end)
 

@@ -70,11 +70,48 @@ describe("a round", function()
     assert.are.same({"done a", "refused b: No such server.", "done c"}, told)
   end)
 
+  local function fill_much()
+    for i = 1, 300 do
+      web.groups[i] = ("x"):rep(90) .. i
+    end
+  end
+
+  local function answer_all()
+    answer(("\n"):rep(select(2, sent[#sent]:gsub("[^;]+", ""))))
+  end
+
+  -- Five thousand instances of one service took 56 batches, and a change of
+  -- any other service came after them.
+  it("lets small services go before the rest of a large one", function()
+    fill_much()
+    api.groups = {"a"}
+    one:round()
+    assert.is_nil(sent[1]:find("a", 1, true))
+    answer_all()
+    one:round()
+    assert.are.equal("a", sent[2]:match("^[^;]*"))
+    assert.is_true(#sent[2] > 10000)
+  end)
+
+  -- What is larger than the room that others leave must come first some time.
+  it("keeps the place of a service for which there is no room", function()
+    local much = ("y"):rep(11998)
+    web.groups, api.groups = {"a", "b"}, {much .. "1", much .. "2"}
+    one:round()
+    assert.are.equal("a;b", sent[1])
+    web.groups = {"c"}
+    one:mark(web)
+    answer("\n\n")
+    one:round()
+    assert.are.equal(much .. "1", sent[2])
+    answer("\n")
+    one:round()
+    assert.are.equal("c", sent[3])
+  end)
+
   it("spreads a large plan over batches, each planned from what is known",
     function()
-      for i = 1, 300 do
-        web.groups[i] = ("x"):rep(90) .. i
-      end
+      fill_much()
       one:round()
       assert.is_true(#sent[1] <= 12000)
       local before = #web.groups

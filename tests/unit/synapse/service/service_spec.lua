@@ -51,7 +51,7 @@ describe("a service", function()
 
   local function texts()
     local list = {}
-    for _, group in ipairs(one:plan()) do
+    for _, group in ipairs(one:plan(math.huge)) do
       for _, command in ipairs(group) do
         list[#list + 1] = command.text
       end
@@ -63,7 +63,7 @@ describe("a service", function()
   -- more necessary.
   local function apply_round()
     local needs_more = false
-    for _, group in ipairs(one:plan()) do
+    for _, group in ipairs(one:plan(math.huge)) do
       for _, command in ipairs(group) do
         if command.field ~= "state" then
           one:sent(command)
@@ -101,7 +101,7 @@ describe("a service", function()
     one:observe(as_told())
     one:update({...})
     apply()
-    assert.are.same({}, one:plan())
+    assert.are.same({}, one:plan(math.huge))
   end
 
   before_each(function()
@@ -257,7 +257,7 @@ describe("a service", function()
     it("sets a maxconn again whose answer was lost", function()
       settle(instance(1))
       one:update({said(1, {maxconn = 5})})
-      one:sent(one:plan()[1][1])
+      one:sent(one:plan(math.huge)[1][1])
       one:lost()
       one:observe(as_told())
       assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 5"},
@@ -377,7 +377,7 @@ describe("a service", function()
     end)
 
     it("says that there is more to do once a slot is added", function()
-      local group = one:plan()[1]
+      local group = one:plan(math.huge)[1]
       assert.is_false(one:done(group[1]))
       assert.is_false(one:done(group[2]))
       assert.is_true(one:done(group[3]))
@@ -412,7 +412,7 @@ describe("a service", function()
 
     it("says once what HAProxy refused, asks for names, and tries again",
       function()
-        for _, group in ipairs(one:plan()) do
+        for _, group in ipairs(one:plan(math.huge)) do
           for _, command in ipairs(group) do
             one:sent(command)
             one:refuse(command, "No.")
@@ -558,7 +558,7 @@ describe("a service", function()
     it("takes one out again whose health HAProxy would not set", function()
       lose_most()
       local slot = slot_of(1)
-      for _, command in ipairs(one:plan()[1]) do
+      for _, command in ipairs(one:plan(math.huge)[1]) do
         one:sent(command)
         if command.field == "health" then
           one:refuse(command, "No.")
@@ -709,7 +709,7 @@ describe("a service", function()
     local function refuse(field)
       settle(instance(1))
       one:update({instance(1), instance(2, 0)})
-      for _, group in ipairs(one:plan()) do
+      for _, group in ipairs(one:plan(math.huge)) do
         for _, command in ipairs(group) do
           one:sent(command)
           if command.field == field then
@@ -751,7 +751,7 @@ describe("a service", function()
       refuse("weight")
       for _, delay in ipairs({2, 4, 8, 16, 32, 60, 60}) do
         clock.pass(60)
-        local command = one:plan()[1][1]
+        local command = one:plan(math.huge)[1][1]
         one:sent(command)
         one:refuse(command, "No.")
         assert.is_truthy(log.lines[#log.lines]:find(
@@ -814,7 +814,7 @@ describe("a service", function()
     it("sends a lost ready again", function()
       settle()
       one:update({instance(1)})
-      for _, group in ipairs(one:plan()) do
+      for _, group in ipairs(one:plan(math.huge)) do
         for _, command in ipairs(group) do
           one:sent(command)
         end
@@ -861,7 +861,7 @@ describe("a service", function()
       settle(instance(1))
       local states, slot = as_told(), slot_of(1)
       one:update({instance(1, 0)})
-      local command = one:plan()[1][1]
+      local command = one:plan(math.huge)[1][1]
       one:sent(command)
       one:refuse(command, "No such server.")
       states[slot] = nil

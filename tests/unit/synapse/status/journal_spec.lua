@@ -50,7 +50,7 @@ describe("a journal", function()
 
   local function apply_round()
     local needs_more = false
-    for _, group in ipairs(one:plan()) do
+    for _, group in ipairs(one:plan(math.huge)) do
       for _, command in ipairs(group) do
         one:sent(command)
         if command.field ~= "state" then
@@ -64,7 +64,7 @@ describe("a journal", function()
   -- HAProxy does all that is planned.
   local function apply()
     while apply_round() do end
-    one:plan()
+    one:plan(math.huge)
     book:settle(one)
   end
 
