@@ -18,10 +18,12 @@
 #define COMMAND_SECONDS     10
 #define COMMAND_SECONDS_MAX 3600
 
+/* One byte at most is on its way: each further one would have the task turn
+ * again at once, without a turn for other traffic. Any thread. */
 static void write_byte(void *arg) {
-    const struct client *c = arg;
+    struct client *c = arg;
 
-    if (c->wake_fd != -1)
+    if (c->wake_fd != -1 && !atomic_exchange(&c->waking, true))
         (void)!send(c->wake_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -140,6 +142,7 @@ static int lclient_wake_attach(lua_State *L) {
         return lua_zk_errno(L, "wake channel");
     detach_wake(c);
     c->wake_fd = fd;
+    atomic_store(&c->waking, false);
     queue_set_wake(c->queue, write_byte, c);
     lua_pushboolean(L, 1);
     return 1;
@@ -151,6 +154,16 @@ Wakes the task now.
 */
 static int lclient_wake(lua_State *L) {
     write_byte(lua_zk_client(L));
+    return 0;
+}
+
+/***
+Notes that the task has taken the byte that woke it, before it looks at the
+queue: what comes from now on wakes it again.
+@function client:woken
+*/
+static int lclient_woken(lua_State *L) {
+    atomic_store(&lua_zk_client(L)->waking, false);
     return 0;
 }
 
@@ -277,6 +290,7 @@ static const luaL_Reg client_methods[] = {
     {"wake_address", lclient_wake_address},
     {"wake_attach", lclient_wake_attach},
     {"wake", lclient_wake},
+    {"woken", lclient_woken},
     {"admin_address", lclient_admin_address},
     {"command", lclient_command},
     {"write", lclient_write},

@@ -6,6 +6,7 @@
 #ifndef CSRC_LUA_MODULE_H
 #define CSRC_LUA_MODULE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <lauxlib.h>
@@ -42,6 +43,7 @@ struct client {
     struct channel *wake;     /* owned */
     struct channel *admin;    /* owned */
     int wake_fd;              /* owned, -1 until attached */
+    atomic_bool waking;       /* a byte is on its way to the task */
     struct box *boxes;        /* borrowed: sessions of this client */
 };
 

@@ -145,7 +145,7 @@ end
 --   see `snapshot_file.keeper`, and `snapshot_path`, both nil without;
 --   `output`: the place of the services' files, see `output.new`, nil without;
 --   `runtime`: HAProxy as `synapse.haproxy.runtime` shows it; `now()`;
---   `random()`; `log`
+--   `thread_time()`: seconds that this thread has worked; `random()`; `log`
 -- @treturn agent
 function agent.new(deps)
   local self = setmetatable({
@@ -167,6 +167,8 @@ function agent.new(deps)
     turned_at = deps.now(),
     nudged_at = deps.now(),
     step = 1,
+    run = {},         -- `began`, in processor time, and HAProxy's `clock` then
+    longest_run = 0,  -- of the last turn
     broken_until = 0,
     turns = journal.histogram(TURNS),
     quiet_until = {},
@@ -209,10 +211,31 @@ function agent.new(deps)
   return self
 end
 
+-- HAProxy interrupts Lua after so many instructions and does other work, which
+-- is not to be counted. Its clock stands still until then. So the time since
+-- the last look counts where the clock is the same, and where it is not another
+-- run begins.
+local function look_at_clock(self)
+  local now, clock = self.deps.thread_time(), self.deps.runtime.wall()
+  if clock ~= self.run.clock then
+    self.run = {began = now, clock = clock}
+  end
+  self.longest_run = math.max(self.longest_run, now - self.run.began)
+end
+
+--- Returns how long the last turn kept HAProxy's thread from other work: its
+-- longest run without an interruption.
+-- @treturn number seconds of processor time
+function agent:blocked()
+  look_at_clock(self)
+  return self.longest_run
+end
+
 --- Tells whether this turn has lasted long enough: HAProxy's thread has other
 -- work, and all of Lua waits meanwhile.
 -- @treturn boolean
 function agent:is_tired()
+  look_at_clock(self)
   return self.deps.now() - self.turned_at > SLICE
 end
 
@@ -602,6 +625,8 @@ end
 -- @treturn boolean whether there may be more to do now
 function agent:turn()
   self.turned_at = self.deps.now()
+  self.run, self.longest_run = {}, 0
+  look_at_clock(self)
   if self.turned_at < self.broken_until then
     return false
   end

@@ -25,7 +25,7 @@ local main = {}
 
 local SUPERVISE_EVERY = 250
 local STUCK_AFTER = 10
-local LONG_TURN = 0.05
+local LONG_BLOCK = 0.05
 
 local log = logger.new({write = runtime.log, now = zookeeper.now})
 
@@ -246,8 +246,9 @@ local function new_agent(loaded)
   return agent.new({
     config = loaded.config, client = client, codes = zookeeper.codes,
     checksum = zookeeper.checksum, runtime = runtime, log = log,
-    now = zookeeper.now, random = math.random,
-    records = place.records, restored = loaded.state.restored,
+    now = zookeeper.now, thread_time = zookeeper.thread_time,
+    random = math.random, records = place.records,
+    restored = loaded.state.restored,
     snapshot_path = place.path,
     output = output_place(loaded),
     version = zookeeper.version,
@@ -288,14 +289,12 @@ local function connect(self)
   error("no wake channel", 0)
 end
 
--- Other traffic of HAProxy's thread waits as long as a turn lasts.
-local function timed_turn(self)
-  local before = zookeeper.thread_time()
+local function measured_turn(self)
   local more = self:turn()
-  local spent = zookeeper.thread_time() - before
-  self.turns:add(spent)
-  if spent > LONG_TURN then
-    log:warning("a turn held its thread for %d ms", spent * 1000 // 1)
+  local blocked = self:blocked()
+  self.turns:add(blocked)
+  if blocked > LONG_BLOCK then
+    log:warning("event loop blocked for %d ms", blocked * 1000 // 1)
   end
   return more
 end
@@ -305,7 +304,8 @@ end
 local function listen(self)
   local socket = connect(self)
   repeat
-    local ok, more = guarded("a round", timed_turn, self)
+    self.client:woken()
+    local ok, more = guarded("a round", measured_turn, self)
     if not ok then
       guarded("a recovery", self.recover, self)
     elseif more then

@@ -157,7 +157,8 @@ local log = new_log()
 local one = agent.new({
   config = {services = services, session_timeout = 10, resync_interval = 6e5},
   codes = CODES, checksum = function() return "0" end, records = {},
-  client = client, now = now, random = function() return 0.5 end, log = log,
+  client = client, now = now, thread_time = os.clock, log = log,
+  random = function() return 0.5 end,
   runtime = {
     slots = slots, sessions = function() return 0 end, wall = now,
     active = function(backend)

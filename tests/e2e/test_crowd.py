@@ -60,7 +60,7 @@ def test_a_hundred_thousand_children_hurt_no_other_service(sandbox, path):
         print(f"converged twice in {time.monotonic() - start:.2f} s, "
               f"{resident(worker) - before} MB more")
     load.assert_none_failed()
-    assert not proxy.process.lines("a turn held its thread")
+    assert not proxy.process.lines("event loop blocked")
     assert proxy.process.lines("crowd: has [0-9]+ znodes, of which 1000 are")
     wait.until(lambda: resident(worker) < before + MEMORY, 10,
                "its memory is bounded")

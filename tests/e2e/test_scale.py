@@ -120,4 +120,4 @@ def test_a_fleet_is_in_place_whatever_happens_to_the_session(sandbox, fleet):
     fleet.change(CHANGES)
     assert_in_place(proxy, fleet, f"{CHANGES} random changes")
     print(f"random changes: {dict(wire.counts)}",
-          *proxy.process.lines("^synapse: a turn held"), sep="\n")
+          *proxy.process.lines("^synapse: event loop blocked"), sep="\n")

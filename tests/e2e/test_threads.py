@@ -1,8 +1,13 @@
-"""A worker that may not start threads: `insecure-fork-wanted` left out."""
+"""The threads of the module and HAProxy's: a worker that may not start any
+(`insecure-fork-wanted` left out), and how the agent's task is woken."""
 
+import os
+
+import program
 import wait
 from chain import Site
 from haproxy import web
+from lua import PROGRAMS
 from nerve import SESSION_TIMEOUT
 from zookeeper import register
 
@@ -42,3 +47,14 @@ def test_the_directive_added_and_reloaded_the_agent_works(
     proxy.write(threads=True)
     proxy.reload()
     proxy.serves([one])
+
+
+# Each event wrote a byte. The task found the next one whenever it was done, and
+# turned again at once: no other work of its thread had a turn in between.
+def test_a_task_that_was_woken_gets_no_second_byte_until_it_looks(
+        sandbox, healthy, path):
+    module = os.path.join(os.path.dirname(program.MODULE), "?.so")
+    proxy = sandbox.haproxy(
+        [web(healthy, path)],
+        extra=[f"setenv MODULES {module}", f"lua-load {PROGRAMS}/wakes.lua"])
+    proxy.process.says("wakes: 1 more", 20)

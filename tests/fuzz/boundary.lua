@@ -176,7 +176,8 @@ function world:start()
         request = self.written})
       return self.written
     end,
-    now = self.clock.now, random = math.random, log = self.log,
+    now = self.clock.now, thread_time = os.clock, random = math.random,
+    log = self.log,
   })
   self.agent:fill()
   self.agent:open({[HOSTS] = "10.0.0.5:2181"})

@@ -218,7 +218,7 @@ function metrics.put(agent, looks, put)
     put(metrics.metric(name, kind, help, samples(agent)))
   end
   put(metrics.histogram("synapse_turn_seconds",
-    "How long a turn of the agent held one of HAProxy's threads.",
+    "Longest time in a turn in which a thread did no other work.",
     agent.turns))
   put(metrics.histogram("synapse_convergence_seconds",
     "From a watch that fired to HAProxy's last answer.",

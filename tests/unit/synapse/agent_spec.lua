@@ -12,6 +12,7 @@ end
 
 describe("the agent", function()
   local clock, log, events, sent, written, opened, sessions, one, active
+  local worked, wall
 
   local function config_of(name, path, hosts)
     path = path or "/" .. name
@@ -31,7 +32,7 @@ describe("the agent", function()
       end,
       sessions = function() return 0 end,
       active = function() return active, 0 end,
-      wall = clock.now,
+      wall = function() return wall or clock.now() end,
       empty = function() end,
       can = function() return {} end,
       fill = function(backend, slot, server)
@@ -70,7 +71,8 @@ describe("the agent", function()
           return #sent
         end,
       },
-      now = clock.now, random = function() return 0 end, log = log,
+      now = clock.now, thread_time = function() return worked end,
+      random = function() return 0 end, log = log,
       runtime = runtime(),
     })
   end
@@ -78,6 +80,7 @@ describe("the agent", function()
   before_each(function()
     clock, log, events, sent = new_clock(), new_log(), {}, {}
     written, opened, sessions, active = {}, {}, {}, 0
+    worked, wall = 0, nil
   end)
 
   local function happen(event)
@@ -294,6 +297,36 @@ describe("the agent", function()
       assert.are.equal(1, #sent)
       assert.is_false(one:turn())
     end)
+
+  -- HAProxy interrupts a long turn for other traffic, whose time was counted:
+  -- the log told of turns that had held up nobody.
+  it("tells how long a turn kept the thread from other work", function()
+    new({config_of("web")})
+    local poll, steps = one.client.poll, nil
+    one.client.poll = function()
+      local step = table.remove(steps, 1)
+      if not step then
+        return poll()
+      end
+      worked = worked + step.works
+      wall = wall + (step.is_interrupted and 1 or 0)
+      return {type = "log", message = "x"}
+    end
+    local function blocked_by(all)
+      steps, wall = all, 100
+      one:turn()
+      return one:blocked()
+    end
+    assert.are.equal(0, blocked_by({}))
+    assert.are.equal(6, blocked_by({{works = 2}, {works = 4}}))
+    assert.are.equal(4, blocked_by({
+      {works = 1}, {works = 3}, {works = 50, is_interrupted = true},
+      {works = 2},
+    }))
+    assert.are.equal(5, blocked_by({
+      {works = 1}, {works = 50, is_interrupted = true}, {works = 5},
+    }))
+  end)
 
   it("does nothing any more once HAProxy stops", function()
     new({config_of("web")})
