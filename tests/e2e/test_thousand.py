@@ -1,13 +1,17 @@
-"""What the agent tells of a thousand services of ten instances."""
+"""A thousand services of ten instances: what the agent tells of them, and what
+becomes of one when all others lose their instances at once."""
 
+import threading
 
 import pytest
 
 import wait
+from fleet import state
 from haproxy import web
 from page import Page
 from service import compact
 from status import Status
+from zookeeper import register
 
 MANY = 1000
 EACH = 10
@@ -23,6 +27,12 @@ let last = start, longest = 0;
   if (time - start < 2000) requestAnimationFrame(frame);
   else done(longest);
 })(start);"""
+
+
+# Seconds that the guard keeps the instances.
+HOLD = 10
+# Seconds that a change of one service takes at most.
+USUAL = 5
 
 
 def names():
@@ -99,3 +109,94 @@ def test_whatever_is_asked_knows_what_a_check_has_just_found(
     one.process.kill()
     page.proxy.serves([], "watched")
     assert said in status.ask(asked)[1]
+
+
+def leave(client, path):
+    """Deletes the instances of all services but the one that is watched, in
+    few transactions: one request may have a megabyte."""
+    for first in range(0, MANY - 1, 250):
+        transaction = client.transaction()
+        for name in names()[first:first + 250]:
+            for port in range(FIRST_PORT, FIRST_PORT + EACH):
+                transaction.delete(f"{path}/{name}/i_{port:010}")
+        assert all(it is True for it in transaction.commit())
+
+
+class Health:
+    """Asks /healthz, again and again, while its block runs."""
+
+    def __init__(self, proxy):
+        self._status = Status(proxy)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self.answers = []
+
+    def _ask(self):
+        while not self._ending.wait(0.1):
+            try:
+                self.answers.append(self._status.ask("/healthz")[0].status)
+            except OSError as error:
+                self.answers.append(error)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ending.set()
+        self._thread.join()
+
+
+# The guard looked through the znodes of all services for each instance that it
+# kept, five times a second: the agent answered nobody for a quarter of a
+# minute, and /healthz said so.
+def test_one_converges_as_ever_while_all_others_lose_their_instances(
+        sandbox, healthy, witness, path):
+    fill(witness, path)
+    one, two = sandbox.service("one"), sandbox.service("two")
+    settings = {"guard": {"window": 1, "hold": HOLD},
+                "use_previous_backends": False}
+    # One answers the checks of all.
+    check = f"check inter 60s addr {one.host} port {one.port}"
+    backends = [web(healthy, f"{path}/{name}", name=name, slots=EACH,
+                    server=check, haproxy={"server_options": ""},
+                    service=settings) for name in names()]
+    backends.append(web(healthy, f"{path}/watched", name="watched"))
+    proxy = sandbox.haproxy(backends, status=True)
+    register(witness, f"{path}/watched", one.payload("one"))
+    status, times = Status(proxy), []
+
+    def count(name):
+        """How many instances of all services are in a state."""
+        told = status.json("/status.json?limit=1&instances=0")
+        return told["totals"]["states"].get(name, 0)
+
+    def serves(*wanted):
+        wait.until(lambda: state(proxy, ["watched"]) ==
+                   {"watched": sorted(it.address for it in wanted)}, 10,
+                   "the watched one has converged")
+
+    def converge():
+        node = register(witness, f"{path}/watched", two.payload("two"))
+        times.append(wait.elapsed(lambda: serves(one, two)))
+        witness.delete(node)
+        times.append(wait.elapsed(lambda: serves(one)))
+
+    wait.until(lambda: count("ready") == (MANY - 1) * EACH + 1, 60,
+               "all are ready")
+    serves(one)
+    with Health(proxy) as health:
+        leave(witness, path)
+        converge()
+        wait.until(lambda: count("retained") > 0, 20, "the guard keeps them")
+        while count("retained") > 0:
+            converge()
+        wait.until(lambda: count("ready") == 1, 60, "all others are gone")
+    assert set(health.answers) == {200}
+    print(f"converged {len(times)} times, in {max(times):.2f} s at most, the "
+          f"first one in {times[0]:.2f} s; "
+          f"{len(health.answers)} answers of /healthz; turns:",
+          *proxy.process.lines("event loop blocked"),
+          status.ask("/metrics")[1].partition("synapse_turn_seconds")[2],
+          sep="\n")
+    assert max(times) < USUAL * wait.FACTOR
