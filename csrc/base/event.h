@@ -12,7 +12,8 @@
 #include <stdint.h>
 
 enum event_type {
-    EVENT_SESSION = 0, /* <state>, <link>, <timeout_ms>, <client_id> */
+    EVENT_SESSION = 0, /* <state>, <link>, <timeout_ms>, <client_id>, <code>:
+                        * what a server said that ended the connection, or 0 */
     EVENT_REPLY,       /* answers request <request>: <op>, <code>, ... */
     EVENT_WATCH,       /* <change> at <path>; the watch is spent */
     EVENT_LOG,         /* the client library's line: <level>, <data> */

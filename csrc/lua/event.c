@@ -71,6 +71,8 @@ static void fill_session(lua_State *L, struct event *ev) {
     };
 
     lua_zk_set_string(L, "state", session_state_name(ev->state));
+    if (ev->code != SESSION_OK)
+        lua_zk_set_string(L, "error", session_strerror(ev->code));
     if (ev->state != SESSION_CONNECTED)
         return;
     lua_zk_set_string(L, "link", links[ev->link]);

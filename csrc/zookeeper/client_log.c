@@ -38,7 +38,7 @@ static atomic_int takers;
 static atomic_int tokens = LINES_AT_ONCE;
 static atomic_long filled_at; /* second when tokens were last added */
 static atomic_int dropped;
-static atomic_int hang_ups;        /* in a row */
+static atomic_int hang_ups;        /* unexplained, in a row */
 static atomic_long hang_up_second; /* of the last one */
 
 static void fill(long now) {
@@ -115,6 +115,8 @@ static void copy_plain(const char *text, char *plain, size_t size) {
     else
         snprintf(plain, size, "%s", text);
 }
+
+void log_lines_explain(void) { atomic_store(&hang_ups, -HANG_UPS); }
 
 static void wait_for_takers(void) {
     while (atomic_load(&takers) > 0)

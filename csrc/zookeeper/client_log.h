@@ -20,6 +20,10 @@ void log_lines_stop(struct queue *queue);
  * thread. */
 void log_lines_take(const char *line);
 
+/* A server has said why it ends connections: no other cause is guessed for the
+ * next ones. Any thread. */
+void log_lines_explain(void);
+
 /* Returns a stream that keeps nothing, for what the library would write to
  * stderr without a callback; static, or NULL without memory. Loop thread. */
 FILE *log_lines_nowhere(void);

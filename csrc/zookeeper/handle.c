@@ -13,6 +13,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,14 +34,44 @@
  * that it expired. */
 #define NO_SESSION INT64_C(0x7fffffffffffffff)
 
+/* What stands before every path on the server. The library could do it too, but
+ * not make the chroot where there is none. */
+struct chroot {
+    char *path; /* owned; "" for none */
+    size_t length;
+};
+
 struct handle {
     zhandle_t *zh;       /* owned */
     struct queue *queue; /* borrowed */
     uint32_t session;
     uint32_t generation;
     size_t max_data;
+    struct chroot chroot;
+    bool abandoned;                /* handle_abandon() was done */
     struct request_list in_flight; /* owned; loop thread only */
 };
+
+/* Returns <path> of the server as it is below the chroot, borrowed. */
+static const char *below_chroot(const struct handle *h, const char *path) {
+    if (strncmp(path, h->chroot.path, h->chroot.length) != 0)
+        return path;
+    return path[h->chroot.length] ? path + h->chroot.length : "/";
+}
+
+/* Returns the server's path for that of <r>, owned by the caller, or NULL
+ * without memory. */
+static char *server_path(const struct handle *h, const struct request *r) {
+    bool root = strcmp(r->path, "/") == 0;
+    char *path;
+
+    if (h->chroot.length == 0 || r->op == OP_ADD_AUTH ||
+        (r->op == OP_CREATE && r->mode & CREATE_ABSOLUTE))
+        return strdup(r->path);
+    if (asprintf(&path, "%s%s", h->chroot.path, root ? "" : r->path) == -1)
+        return NULL;
+    return path;
+}
 
 static void push(struct handle *h, struct event *ev) {
     if (ev) {
@@ -97,7 +128,7 @@ static void on_watch(zhandle_t *zh, int type, int zk_state, const char *path,
     ev = event_new(EVENT_WATCH);
     if (ev) {
         ev->change = change_of(type);
-        ev->path = strdup(path);
+        ev->path = strdup(below_chroot(context, path));
         if (!ev->path) {
             event_free(ev);
             ev = NULL;
@@ -192,8 +223,11 @@ static void on_stat_reply(int rc, const struct Stat *stat,
 static void on_string_reply(int rc, const char *value, const void *context) {
     struct event *ev = take_reply(rc, context);
 
-    if (rc == ZOK && value)
+    if (rc == ZOK && value) {
+        if (!(ev->origin->mode & CREATE_ABSOLUTE))
+            value = below_chroot(ev->origin->handle, value);
         copy_data(ev, value, strlen(value));
+    }
     push_reply(ev);
 }
 
@@ -222,48 +256,50 @@ static void on_children_reply(int rc, const struct String_vector *names,
     push_reply(ev);
 }
 
-static int start_read(struct handle *h, const struct request *r) {
+static int start_read(struct handle *h, const char *path,
+                      const struct request *r) {
     watcher_fn watch = r->watch ? on_watch : NULL;
 
     if (r->op == OP_GET_CHILDREN)
-        return zoo_awget_children2(h->zh, r->path, watch, h, on_children_reply,
-                                   r);
+        return zoo_awget_children2(h->zh, path, watch, h, on_children_reply, r);
     if (r->op == OP_GET)
-        return zoo_awget(h->zh, r->path, watch, h, on_data_reply, r);
-    return zoo_awexists(h->zh, r->path, watch, h, on_stat_reply, r);
+        return zoo_awget(h->zh, path, watch, h, on_data_reply, r);
+    return zoo_awexists(h->zh, path, watch, h, on_stat_reply, r);
 }
 
-static int start_create(struct handle *h, const struct request *r) {
+static int start_create(struct handle *h, const char *path,
+                        const struct request *r) {
     struct ACL creator[] = {{ZOO_PERM_ALL, ZOO_AUTH_IDS},
                             {ZOO_PERM_READ, ZOO_ANYONE_ID_UNSAFE}};
     struct ACL_vector of_creator = {.count = 2, .data = creator};
     int flags = (r->mode & CREATE_EPHEMERAL ? ZOO_EPHEMERAL : 0) |
                 (r->mode & CREATE_SEQUENTIAL ? ZOO_SEQUENCE : 0);
 
-    return zoo_acreate(h->zh, r->path, r->data, r->data ? (int)r->length : -1,
+    return zoo_acreate(h->zh, path, r->data, r->data ? (int)r->length : -1,
                        r->mode & CREATE_CREATOR ? &of_creator
                                                 : &ZOO_OPEN_ACL_UNSAFE,
                        flags, on_string_reply, r);
 }
 
-static int start(struct handle *h, const struct request *r) {
+/* The library copies <path>. */
+static int start(struct handle *h, const char *path, const struct request *r) {
     switch (r->op) {
     case OP_GET_CHILDREN:
     case OP_GET:
     case OP_EXISTS:
-        return start_read(h, r);
+        return start_read(h, path, r);
     case OP_CREATE:
-        return start_create(h, r);
+        return start_create(h, path, r);
     case OP_SET:
-        return zoo_aset(h->zh, r->path, r->data, (int)r->length, r->version,
+        return zoo_aset(h->zh, path, r->data, (int)r->length, r->version,
                         on_stat_reply, r);
     case OP_DELETE:
-        return zoo_adelete(h->zh, r->path, r->version, on_void_reply, r);
+        return zoo_adelete(h->zh, path, r->version, on_void_reply, r);
     case OP_SYNC:
-        return zoo_async(h->zh, r->path, on_string_reply, r);
+        return zoo_async(h->zh, path, on_string_reply, r);
     case OP_ADD_AUTH:
-        return zoo_add_auth(h->zh, r->path, r->data, (int)r->length,
-                            on_void_reply, r);
+        return zoo_add_auth(h->zh, path, r->data, (int)r->length, on_void_reply,
+                            r);
     }
     return ZBADARGUMENTS;
 }
@@ -271,6 +307,7 @@ static int start(struct handle *h, const struct request *r) {
 /* What worker_without_signals() calls to open the library's handle. */
 struct opening {
     const struct handle_options *options;
+    const char *servers; /* of its hosts */
     struct handle *handle;
 };
 
@@ -285,8 +322,8 @@ static void open_library_handle(void *arg) {
         resume = &id;
     }
     o->handle->zh =
-        zookeeper_init2(o->options->hosts, on_session, o->options->timeout_ms,
-                        resume, o->handle, 0, log_lines_take);
+        zookeeper_init2(o->servers, on_session, o->options->timeout_ms, resume,
+                        o->handle, 0, log_lines_take);
 }
 
 /* Keeps the library's own lines away from stderr, and asks it for warnings and
@@ -299,42 +336,68 @@ static void keep_quiet(void) {
     zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
 }
 
+/* Starts the library's handle of <h>. Returns 0, or errno. */
+static int begin(struct handle *h, const struct handle_options *options,
+                 const char *servers) {
+    struct opening opening = {
+        .options = options, .servers = servers, .handle = h};
+    int reason = worker_start(options->worker);
+
+    if (reason == 0)
+        reason = worker_probe_threads(HANDLE_THREADS);
+    if (reason != 0)
+        return reason;
+    keep_quiet();
+    zoo_deterministic_conn_order(1);
+    worker_without_signals(open_library_handle, &opening);
+    if (!h->zh)
+        return errno;
+    zoo_set_servers_resolution_delay(h->zh, -1);
+    return 0;
+}
+
+static void free_handle(struct handle *h) {
+    free(h->chroot.path);
+    free(h);
+}
+
 struct handle *handle_open(const struct handle_options *options) {
     struct handle *h = calloc(1, sizeof(*h));
-    struct opening opening = {.options = options, .handle = h};
+    size_t length = strcspn(options->hosts, "/");
+    char *servers = strndup(options->hosts, length);
+    int reason = ENOMEM;
 
-    if (!h) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    if (h)
+        h->chroot.path = strdup(options->hosts + length);
+    if (!servers || !h || !h->chroot.path)
+        goto done;
+    h->chroot.length = strlen(h->chroot.path);
     h->queue = options->queue;
     h->session = options->session;
     h->generation = options->generation;
     h->max_data = options->max_data;
-    errno = worker_start(options->worker);
-    if (errno == 0)
-        errno = worker_probe_threads(HANDLE_THREADS);
-    if (errno != 0) {
-        free(h);
-        return NULL;
+    reason = begin(h, options, servers);
+
+done:
+    free(servers);
+    if (reason != 0 && h) {
+        free_handle(h);
+        h = NULL;
     }
-    keep_quiet();
-    zoo_deterministic_conn_order(1);
-    worker_without_signals(open_library_handle, &opening);
-    if (!h->zh) {
-        free(h);
-        return NULL;
-    }
-    zoo_set_servers_resolution_delay(h->zh, -1);
+    errno = reason;
     return h;
 }
 
 int handle_send(struct handle *h, struct request *r) {
+    char *path = server_path(h, r);
     int rc;
 
+    if (!path)
+        return ZSYSTEMERROR;
     r->handle = h;
     request_append(&h->in_flight, r);
-    rc = start(h, r);
+    rc = start(h, path, r);
+    free(path);
     if (rc == ZOK)
         return 0;
     request_remove(&h->in_flight, r);
@@ -367,19 +430,35 @@ int handle_timeout(const struct handle *h) { return zoo_recv_timeout(h->zh); }
  * and the handle may connect between our look at it and the close. So the
  * identity inside the handle is replaced first (zoo_client_id() points at
  * it): whatever a server answers from now on, the handle takes it for an
- * expiry and does not connect. The library's thread may write an identity at
- * the same time; then it is connecting, and what it wrote stays. */
+ * expiry and does not connect.
+ *
+ * The library's thread may be there at the same time. Had it compared the
+ * identity before we replaced it, it connects, and what it wrote stays:
+ * is_off() finds that out before the close. If it was connected all along, it
+ * gets its identity back; but it may have lost the connection in between and
+ * have taken the answer to the next one for an expiry: so we look once more. */
 bool handle_abandon(struct handle *h) {
     clientid_t *id = (clientid_t *)(uintptr_t)zoo_client_id(h->zh);
-    int64_t ours = NO_SESSION;
-    int64_t real =
-        __atomic_exchange_n(&id->client_id, NO_SESSION, __ATOMIC_SEQ_CST);
 
-    if (zoo_state(h->zh) != ZOO_CONNECTED_STATE)
-        return true;
-    __atomic_compare_exchange_n(&id->client_id, &ours, real, false,
-                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    while (zoo_state(h->zh) != ZOO_CONNECTED_STATE) {
+        int64_t ours = NO_SESSION;
+        int64_t real =
+            __atomic_exchange_n(&id->client_id, NO_SESSION, __ATOMIC_SEQ_CST);
+
+        if (zoo_state(h->zh) != ZOO_CONNECTED_STATE) {
+            h->abandoned = true;
+            return true;
+        }
+        __atomic_compare_exchange_n(&id->client_id, &ours, real, false,
+                                    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    }
     return false;
+}
+
+/* Tells whether <h>, which was abandoned, has not connected all the same. */
+static bool is_off(const struct handle *h) {
+    return zoo_client_id(h->zh)->client_id == NO_SESSION &&
+           zoo_state(h->zh) != ZOO_CONNECTED_STATE;
 }
 
 static void free_requests(struct request_list *list) {
@@ -394,9 +473,11 @@ static void free_requests(struct request_list *list) {
 static void close_job(void *data) {
     struct handle *h = data;
 
+    if (h->abandoned && !is_off(h))
+        return; /* left open: to close it would end the session for both */
     zookeeper_close(h->zh);
     free_requests(&h->in_flight);
-    free(h);
+    free_handle(h);
 }
 
 /* Without a worker thread the handle is left open: its own threads go on
@@ -407,10 +488,29 @@ void handle_close(struct handle *h, struct worker *w) {
     worker_run(w, close_job, keep_open, h);
 }
 
-/* zerror() goes through errno for ZSYSTEMERROR; these words do not depend on
- * it. */
+/* What servers of some release answer and zerror() has no words for, or none
+ * that say what is the matter. It goes through errno for ZSYSTEMERROR. */
+static const struct {
+    int code;
+    const char *words;
+} refusals[] = {
+    {SESSION_NO_MEMORY, "out of memory"},
+    {ZAUTHFAILED, "the server refuses the credentials"},
+    {SESSION_WANTS_AUTH,
+     "the server takes no request without credentials that it knows "
+     "(enforce.auth, or SASL)"},
+    {SESSION_QUOTA_EXCEEDED, "the quota of the path is exceeded"},
+    {SESSION_THROTTLED, "the server is overloaded and throttles requests"},
+};
+
 const char *handle_strerror(int code) {
-    if (code == SESSION_NO_MEMORY)
-        return "out of memory";
-    return zerror(code);
+    static _Thread_local char unknown[60];
+
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+        if (refusals[i].code == code)
+            return refusals[i].words;
+    if (strcmp(zerror(code), "unknown error") != 0)
+        return zerror(code);
+    snprintf(unknown, sizeof(unknown), "the server answers code %d", code);
+    return unknown;
 }

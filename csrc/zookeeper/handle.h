@@ -16,7 +16,7 @@ struct handle_options {
     struct worker *worker; /* borrowed; started, so that it can close it */
     uint32_t session;      /* written into each event, as is: */
     uint32_t generation;   /* above 0 */
-    const char *hosts;     /* numeric, IPv6 without brackets */
+    const char *hosts;     /* numeric, IPv6 without brackets; "/chroot" last */
     int timeout_ms;
     size_t max_data;
     const struct session_identity *resume; /* NULL: a new session */
@@ -55,7 +55,8 @@ bool handle_abandon(struct handle *h);
  * connected handle's session ends. Takes <h>. Loop thread. */
 void handle_close(struct handle *h, struct worker *w);
 
-/* Returns ZooKeeper's words for <code>, static. Any thread. */
+/* Returns words for <code>, static, or until the next call by this thread. Any
+ * thread. */
 const char *handle_strerror(int code);
 
 #endif

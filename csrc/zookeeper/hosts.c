@@ -165,6 +165,8 @@ char *hosts_copy(const char *hosts) {
         if (*from != '[' && *from != ']')
             *to++ = *from;
     strcpy(to, from);
+    for (to += strlen(to); to > copy && to[-1] == '/'; to--)
+        to[-1] = '\0';
     return copy;
 }
 

@@ -13,8 +13,9 @@ struct error;
  * does. Any thread. */
 char *hosts_resolve(const char *hosts, struct error *err);
 
-/* Returns a copy of <hosts> without the brackets of IPv6 addresses, owned by
- * the caller (free()), or NULL without memory. Any thread. */
+/* Returns a copy of <hosts> without the brackets of IPv6 addresses and without
+ * slashes at the end, owned by the caller (free()), or NULL without memory. Any
+ * thread. */
 char *hosts_copy(const char *hosts);
 
 /* Puts the first server of <hosts> behind the last; a "/chroot" at the end

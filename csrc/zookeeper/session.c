@@ -10,6 +10,8 @@
  *   handle not connected for a timeout    say "unknown", replace the handle
  *   handle lost too often in a timeout    replace it (its watches may not fit
  *                                         the one packet that restores them)
+ *   lost more often without an answer,    drop it; open the next one later and
+ *   or a server refuses all requests      later
  *
  * Requests wait for their turn, credentials do not. Loop thread only.
  * SPDX-License-Identifier: MIT
@@ -50,6 +52,9 @@ struct session {
     int64_t silent_since_ms;          /* while not connected */
     int64_t losses_since_ms;
     int losses;                      /* of the connection, since then */
+    int fruitless;                   /* of them, without an answer, in a row */
+    int refusal;                     /* code that ends each connection, or 0 */
+    int64_t pace_ms;                 /* to wait after the next such loss */
     struct request_list waiting;     /* owned */
     struct credentials *credentials; /* owned */
 };
@@ -99,12 +104,15 @@ static void pump(struct session *s) {
     }
 }
 
-static void send_internal(struct session *s, enum event_op op, const char *path,
+/* Sends what nobody waits for. Returns whether the library took it. */
+static bool send_internal(struct session *s, enum event_op op, const char *path,
                           const char *data, size_t length) {
     struct request *r = request_new(op, 0, path, data, length);
+    bool sent = r && handle_send(s->handle, r) == 0;
 
-    if (r && handle_send(s->handle, r) != 0)
+    if (!sent)
         request_free(r);
+    return sent;
 }
 
 /* Sends what goes before the first request of a connection. Loop thread.
@@ -116,10 +124,9 @@ static void prepare(struct session *s) {
     struct credentials *c;
 
     for (c = s->credentials; c; c = c->next) {
-        if (c->generation == s->generation)
-            continue;
-        c->generation = s->generation;
-        send_internal(s, OP_ADD_AUTH, c->scheme, c->secret, c->length);
+        if (c->generation != s->generation &&
+            send_internal(s, OP_ADD_AUTH, c->scheme, c->secret, c->length))
+            c->generation = s->generation;
     }
     send_internal(s, OP_SYNC, "/", NULL, 0);
 }
@@ -181,6 +188,7 @@ int64_t session_add_auth(struct session *s, const char *scheme,
 #define OPEN_BACKOFF_MAX_MS 60000
 #define AUTH_BACKOFF_MS     60000
 #define DEATH_BACKOFF_MS    1000
+#define PACE_MIN_MS         1000 /* doubles up to a third of a timeout */
 #define LOSSES_IN_A_TIMEOUT 5
 
 /* Says <state> for the handle of <generation>, or for the session itself. */
@@ -272,9 +280,41 @@ static int patience(const struct session *s) {
     return s->negotiated_ms > 0 ? s->negotiated_ms : s->timeout_ms;
 }
 
-static void on_loss(struct session *s) {
+/* Returns how long to wait for the next connection, and doubles that for the
+ * one after it; the session is to live on meanwhile. */
+static int64_t next_pace(struct session *s) {
+    int64_t max = patience(s) / 3 > PACE_MIN_MS ? patience(s) / 3 : PACE_MIN_MS;
+    int64_t wait = s->pace_ms;
+
+    s->pace_ms = wait * 2 < max ? wait * 2 : max;
+    return wait;
+}
+
+/* Takes note of what a server answered. Credentials are taken by servers that
+ * then refuse all requests. */
+static void note_answer(struct session *s, const struct event *ev) {
+    if (ev->code == SESSION_WANTS_AUTH || ev->code == SESSION_AUTH_REFUSED) {
+        s->refusal = ev->code;
+        log_lines_explain();
+    } else if (ev->op != OP_ADD_AUTH &&
+               (ev->code == SESSION_OK || ev->code < SESSION_ANSWERS)) {
+        s->refusal = 0;
+        s->fruitless = 0;
+        s->pace_ms = PACE_MIN_MS;
+    }
+}
+
+/* The library connects again at once, and as often as it is let in. Where that
+ * leads to nothing, the next handle waits. */
+static bool is_in_vain(const struct session *s) {
+    return s->refusal != 0 || s->fruitless > LOSSES_IN_A_TIMEOUT;
+}
+
+static void on_loss(struct session *s, struct event *ev) {
     int64_t now = clock_ms();
 
+    ev->code = s->refusal;
+    s->fruitless++;
     s->silent_since_ms = now;
     if (s->losses == 0 || now - s->losses_since_ms > patience(s)) {
         s->losses = 0;
@@ -282,8 +322,13 @@ static void on_loss(struct session *s) {
     }
     s->losses++;
     fail_waiting(s);
-    if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle))
+    if (is_in_vain(s) && handle_abandon(s->handle)) {
+        drop_handle(s);
+        hosts_rotate(s->hosts);
+        s->open_at_ms = now + next_pace(s);
+    } else if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle)) {
         replace_handle(s);
+    }
 }
 
 /* A handle that is connected by now has said so. Where that is not read within
@@ -323,7 +368,7 @@ static void absorb_session(struct session *s, struct event *ev) {
     if (ev->state == SESSION_CONNECTED)
         on_connected(s, ev);
     else if (ev->state == SESSION_CONNECTING)
-        on_loss(s);
+        on_loss(s, ev);
     else
         on_death(s, ev->state);
 }
@@ -332,6 +377,7 @@ static void absorb_session(struct session *s, struct event *ev) {
 static bool absorb_reply(struct session *s, struct event *ev) {
     handle_finish(s->handle, ev->origin);
     ev->origin = NULL;
+    note_answer(s, ev);
     pump(s);
     return ev->request != 0;
 }
@@ -379,6 +425,7 @@ struct session *session_open(struct queue *queue, struct worker *worker,
     s->max_in_flight =
         options->max_in_flight ? options->max_in_flight : DEFAULT_IN_FLIGHT;
     s->backoff_ms = OPEN_BACKOFF_MS;
+    s->pace_ms = PACE_MIN_MS;
     s->died_at_ms = clock_ms() - DEATH_BACKOFF_MS;
     if (options->resume)
         s->identity = *options->resume;
@@ -432,6 +479,10 @@ struct session_identity session_identity(const struct session *s) {
 }
 
 const char *session_hosts(const struct session *s) { return s->hosts; }
+
+const char *session_chroot(const struct session *s) {
+    return s->hosts + strcspn(s->hosts, "/");
+}
 
 int session_timeout(const struct session *s) { return s->negotiated_ms; }
 

@@ -83,6 +83,10 @@ struct session_identity session_identity(const struct session *s);
  * the next call but this. */
 const char *session_hosts(const struct session *s);
 
+/* Returns the chroot that ends session_hosts(), "" for none; borrowed as
+ * that. */
+const char *session_chroot(const struct session *s);
+
 /* Returns the negotiated session timeout in milliseconds, 0 before the first
  * connection. */
 int session_timeout(const struct session *s);
@@ -107,7 +111,8 @@ int64_t session_sync(struct session *s, const char *path);
 int64_t session_add_auth(struct session *s, const char *scheme,
                          const char *credentials, size_t length);
 
-/* Returns ZooKeeper's words for <code>, static. Any thread. */
+/* Returns words for <code>, static, or until the next call by this thread. Any
+ * thread. */
 const char *session_strerror(int code);
 
 /* Returns a word for <state>, static: "connected", ... Any thread. */

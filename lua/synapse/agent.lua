@@ -259,7 +259,7 @@ local function sessions_of(self)
       hosts = session.hosts, state = session.state, session = session.id,
       since = math.floor(session.since), timeout = session.timeout,
       expiries = session.expiries, connections = session.connections,
-      fired = session.fired,
+      fired = session.fired, refusal = session.refusal,
     }
   end
   table.sort(list, function(a, b) return a.hosts < b.hosts end)

@@ -91,14 +91,15 @@ static const char *trouble_of(const struct service *s) {
         reporter_is_registered(s->reporter), reporter_is_settled(s->reporter));
 }
 
-/* A name is one line, whatever is in it. */
-static void add_trouble(struct text *t, const char *name, const char *trouble) {
+/* A name is one line, whatever is in it. <cause>: or NULL. */
+static void add_trouble(struct text *t, const char *name, const char *trouble,
+                        const char *cause) {
     for (; *name; name++) {
         bool control = (unsigned char)*name < 0x20 || *name == 0x7f;
 
         text_add(t, control ? "?" : name, 1);
     }
-    text_printf(t, ": %s\n", trouble);
+    text_printf(t, cause ? ": %s (%s)\n" : ": %s\n", trouble, cause);
 }
 
 /* Returns the page: 200 when each service is in order, else 503 with a line for
@@ -115,7 +116,7 @@ static struct web_page health_page(const struct roster *r) {
 
         count += service_is_current(s);
         if (trouble)
-            add_trouble(&t, s->config->name, trouble);
+            add_trouble(&t, s->config->name, trouble, service_trouble(s));
     }
     status = t.length ? 503 : 200;
     if (t.length == 0)

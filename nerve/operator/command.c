@@ -17,8 +17,8 @@
 #include "nerve/services/hold.h"
 
 bool control_is_troubled(const struct control_view *view) {
-    return !view->settled && (!view->connected || view->blocked ||
-                              view->refusal || view->state == HEALTH_UNKNOWN);
+    return !view->settled &&
+           (!view->connected || view->refusal || view->state == HEALTH_UNKNOWN);
 }
 
 static enum control_verdict judge_wait(const struct control_command *command,
@@ -51,12 +51,10 @@ const char *control_verdict_name(enum control_verdict verdict) {
 
 /* What keeps ZooKeeper from having what is wanted. */
 static const char *obstacle(const struct control_view *view) {
-    if (!view->connected)
-        return "ZooKeeper is away; it is told when it is back";
     if (view->refusal)
         return view->refusal;
-    if (view->blocked)
-        return "another session's znode is in the way";
+    if (!view->connected)
+        return "ZooKeeper is away; it is told when it is back";
     if (view->state == HEALTH_UNKNOWN)
         return "it was not checked yet";
     return "ZooKeeper has not confirmed it yet";

@@ -25,8 +25,7 @@ struct control_view {
     bool disabled;
     bool settled;        /* ZooKeeper has confirmed what is wanted */
     bool connected;      /* to ZooKeeper */
-    bool blocked;        /* another session's znode is in the way */
-    const char *refusal; /* ZooKeeper's words, borrowed, or NULL */
+    const char *refusal; /* why ZooKeeper does not have it, borrowed, or NULL */
     const char *path;    /* of its znode, borrowed, or NULL */
     enum health_state state;
     enum hold_kept kept;    /* the hold, in the file */

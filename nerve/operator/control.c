@@ -18,7 +18,6 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
-#include "csrc/zookeeper/session.h"
 #include "nerve/config/model.h"
 #include "nerve/config/value.h"
 #include "nerve/log.h"
@@ -224,10 +223,7 @@ static void add_service(struct control_view *view, const struct service *s) {
         return;
     view->configured = true;
     view->connected = reporter_is_connected(reporter);
-    view->blocked = reporter_is_blocked(reporter);
-    view->refusal = reporter_error(reporter)
-                        ? session_strerror(reporter_error(reporter))
-                        : NULL;
+    view->refusal = service_trouble(s);
     view->state = watcher_state(s->watcher);
 }
 

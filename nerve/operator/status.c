@@ -27,14 +27,14 @@ static json_t *service_json(const struct service *s,
     const struct service_config *config = s->config;
     const struct hold *hold = holds_find(holds, config->name);
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s?, s:o*, s:o*}", "name",
-                     config->name, "host", config->host, "port", config->port,
-                     "state", state_of(s), "connected",
-                     reporter_is_connected(s->reporter), "settled",
-                     reporter_is_settled(s->reporter), "registered",
-                     reporter_path(s->reporter), "published",
-                     json_loads(reporter_payload(s->reporter), 0, NULL), "hold",
-                     hold ? hold_json(hold) : NULL);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s*, s:s?, s:o*, s:o*}", "name",
+        config->name, "host", config->host, "port", config->port, "state",
+        state_of(s), "connected", reporter_is_connected(s->reporter), "settled",
+        reporter_is_settled(s->reporter), "trouble", service_trouble(s),
+        "registered", reporter_path(s->reporter), "published",
+        json_loads(reporter_payload(s->reporter), 0, NULL), "hold",
+        hold ? hold_json(hold) : NULL);
 }
 
 static bool is_configured(const struct roster *roster, const char *name) {

@@ -27,14 +27,21 @@ static const char *text_at(const json_t *json, const char *key) {
     return text ? text : "-";
 }
 
-/* Where ZooKeeper does not have yet what is wanted, that is said. */
+/* Where ZooKeeper does not have yet what is wanted, that is said, and why. */
 static void say_registration(const json_t *service, char *cell, size_t size) {
     bool connected = json_is_true(json_object_get(service, "connected"));
     bool settled = json_is_true(json_object_get(service, "settled"));
+    const char *why = json_string_value(json_object_get(service, "trouble"));
+    const char *registered = text_at(service, "registered");
 
-    snprintf(cell, size, "%s%s", text_at(service, "registered"),
-             !connected ? " (ZooKeeper is away)"
-                        : (settled ? "" : " (being changed)"));
+    if (!connected)
+        snprintf(cell, size, "%s (ZooKeeper is away%s%s)", registered,
+                 why ? ": " : "", why ? why : "");
+    else if (!settled)
+        snprintf(cell, size, "%s (%s)", registered,
+                 why ? why : "being changed");
+    else
+        snprintf(cell, size, "%s", registered);
 }
 
 static struct row row_of(const json_t *service) {

@@ -50,6 +50,8 @@ struct ensemble {
     size_t count;
     uv_timer_t timer;
     bool said_unknown; /* the log has it already */
+    int refusal;       /* code that ends each connection, or 0 */
+    struct error away; /* why it is not connected, as far as is known */
     struct ensemble_counts counts;
 };
 
@@ -63,6 +65,10 @@ const char *ensemble_hosts(const struct ensemble *e) { return e->hosts; }
 
 bool ensemble_is_connected(const struct ensemble *e) {
     return e->session && session_state(e->session) == SESSION_CONNECTED;
+}
+
+const char *ensemble_trouble(const struct ensemble *e) {
+    return e->away.text[0] ? e->away.text : NULL;
 }
 
 const struct ensemble_counts *ensemble_counts(const struct ensemble *e) {
@@ -117,6 +123,12 @@ void ensemble_use_auth(struct ensemble *e, const char *auth) {
     show_auth(e);
 }
 
+/* Keeps the last cause that is known, until it is connected. */
+static void set_away(struct ensemble *e, const char *why) {
+    e->away.text[0] = '\0';
+    error_set(&e->away, "%s", why);
+}
+
 static void open_session(struct ensemble *e, const char *numeric,
                          const struct session_identity *resume,
                          struct error *err) {
@@ -131,6 +143,8 @@ static void open_session(struct ensemble *e, const char *numeric,
 }
 
 static void put_off(struct ensemble *e, const char *why) {
+    if (!ensemble_is_connected(e))
+        set_away(e, why);
     log_line(e->env.log, LEVEL_WARNING, "%s: %s; next try in %d s", e->hosts,
              why, (int)(e->backoff_ms / 1000));
     e->resolve_at_ms = uv_now(e->env.loop) + e->backoff_ms;
@@ -303,18 +317,32 @@ static void say_connected(struct ensemble *e, const struct event *ev) {
                  e->hosts, e->env.session_timeout_ms, ev->timeout_ms);
 }
 
+/* A server that ends each connection for the same reason is told of once. */
+static void say_lost(struct ensemble *e, int refusal) {
+    if (refusal == SESSION_OK)
+        log_line(e->env.log, LEVEL_WARNING,
+                 "%s: connection lost; registrations stay as they are",
+                 e->hosts);
+    else if (refusal != e->refusal)
+        log_line(e->env.log, LEVEL_ERROR,
+                 "%s: connection ended by the server: %s; registrations stay "
+                 "as they are, tried again later and later",
+                 e->hosts, session_strerror(refusal));
+    e->refusal = refusal;
+    set_away(e, refusal == SESSION_OK ? "" : session_strerror(refusal));
+}
+
 /* Says a change of the session's state, in words that tell what follows. */
 static void say_state(struct ensemble *e, const struct event *ev) {
     struct log *log = e->env.log;
 
     switch (ev->state) {
     case SESSION_CONNECTED:
-        say_connected(e, ev);
+        if (e->refusal == SESSION_OK)
+            say_connected(e, ev);
         break;
     case SESSION_CONNECTING:
-        log_line(log, LEVEL_WARNING,
-                 "%s: connection lost; registrations stay as they are",
-                 e->hosts);
+        say_lost(e, ev->code);
         break;
     case SESSION_UNKNOWN:
         if (!e->said_unknown)
@@ -331,14 +359,28 @@ static void say_state(struct ensemble *e, const struct event *ev) {
     case SESSION_AUTH_FAILED:
         log_line(log, LEVEL_ERROR, "%s: the servers refuse the credentials",
                  e->hosts);
+        set_away(e, "the servers refuse the credentials");
         break;
     case SESSION_NO_THREADS:
         log_line(log, LEVEL_ERROR,
                  "%s: no threads can be started (RLIMIT_NPROC?); trying again",
                  e->hosts);
+        set_away(e, "no threads can be started (RLIMIT_NPROC?)");
         break;
     }
     e->said_unknown = ev->state == SESSION_UNKNOWN;
+}
+
+/* A server that ended each connection takes requests again. */
+static void note_answer(struct ensemble *e, const struct event *ev) {
+    if (e->refusal == SESSION_OK || ev->type != EVENT_REPLY ||
+        (ev->code != SESSION_OK && ev->code >= SESSION_ANSWERS) ||
+        ev->code == e->refusal)
+        return;
+    log_line(e->env.log, LEVEL_INFO, "%s: the server takes requests again",
+             e->hosts);
+    e->refusal = SESSION_OK;
+    set_away(e, "");
 }
 
 static void on_session(struct ensemble *e, const struct event *ev) {
@@ -347,6 +389,8 @@ static void on_session(struct ensemble *e, const struct event *ev) {
         ev->state == SESSION_CONNECTED && ev->link == LINK_NEW_SESSION;
     e->counts.expired += ev->state == SESSION_EXPIRED;
     if (ev->state == SESSION_CONNECTED) {
+        if (e->refusal == SESSION_OK)
+            set_away(e, "");
         e->backoff_ms = BACKOFF_MIN_MS;
         e->resolve_at_ms = 0;
     }
@@ -384,6 +428,7 @@ void ensemble_absorb(struct ensemble *e, struct event *ev) {
         return;
     if (ev->type == EVENT_SESSION)
         on_session(e, ev);
+    note_answer(e, ev);
     count_write(e, ev);
     for (size_t i = 0; i < e->count; i++)
         reporter_absorb(e->reporters[i], ev, now);

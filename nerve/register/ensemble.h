@@ -77,6 +77,10 @@ const char *ensemble_hosts(const struct ensemble *e);
 /* Tells whether its session is connected. */
 bool ensemble_is_connected(const struct ensemble *e);
 
+/* Returns why its session is not connected, in words for people, borrowed until
+ * the next event or tick; or NULL: no more is known. */
+const char *ensemble_trouble(const struct ensemble *e);
+
 /* Returns what was counted; borrowed from <e>. */
 const struct ensemble_counts *ensemble_counts(const struct ensemble *e);
 

@@ -2,11 +2,14 @@
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "csrc/base/error.h"
 #include "csrc/base/text.h"
 #include "csrc/zookeeper/session.h"
 #include "nerve/config/model.h"
@@ -16,6 +19,14 @@
 #include "nerve/register/published.h"
 #include "nerve/register/reporter.h"
 #include "nerve/register/znode_owner.h"
+
+/* Why a step was refused. It stands until that step succeeds, or until there
+ * is nothing left to do. */
+struct refusal {
+    int code; /* ZooKeeper's; 0: none */
+    enum registration_step step;
+    struct error words; /* with the path, where that is not zk_path */
+};
 
 struct reporter {
     struct wording wording;
@@ -29,25 +40,39 @@ struct reporter {
     enum registration_step step; /* that it carries out */
     bool stale;                  /* it was made in a session since lost */
     bool outdated;               /* the data has changed since it was made */
-    int last_error;              /* ZooKeeper's code that was logged last */
-    bool told;                   /* what the checks say */
-    bool blocked;                /* a znode of another session is in the way */
-    struct ttl ttl;              /* of its persistent znode */
+    struct refusal refusal;
+    bool told;        /* what the checks say */
+    bool blocked;     /* a znode of another session is in the way */
+    struct error way; /* which, and whose; while <blocked> */
+    struct ttl ttl;   /* of its persistent znode */
 };
 
-/* Puts the next step off after <code>, a failure that was no loss of
- * connection, and says so when it is not what was said last. */
-static void fail(struct reporter *r, int code, int64_t now_ms) {
+/* Puts the next step off after <code>, a failure of <step> at <path> (NULL:
+ * zk_path) that was no loss of connection, and says so when it is not what was
+ * said last. */
+static void refuse(struct reporter *r, enum registration_step step,
+                   const char *path, int code, int64_t now_ms) {
     int64_t wait_ms = registration_failed(&r->registration, now_ms);
+    struct refusal now = {.code = code, .step = step};
 
-    if (code == r->last_error)
+    if (path && strcmp(path, r->service->zk_path) != 0)
+        error_set(&now.words, "%s: %s", path, session_strerror(code));
+    else
+        error_set(&now.words, "%s", session_strerror(code));
+    if (code == r->refusal.code && step == r->refusal.step &&
+        strcmp(now.words.text, r->refusal.words.text) == 0)
         return;
-    r->last_error = code;
+    r->refusal = now;
     log_line(r->log, LEVEL_WARNING,
              "%s: registration below %s failed (%s); next try in %d s, then "
              "later and later",
-             r->service->name, r->service->zk_path, session_strerror(code),
+             r->service->name, r->service->zk_path, now.words.text,
              (int)(wait_ms / 1000));
+}
+
+/* The step under way, or the one that was to be sent, has failed. */
+static void fail(struct reporter *r, int code, int64_t now_ms) {
+    refuse(r, r->step, NULL, code, now_ms);
 }
 
 /* Notes that the znode <path> is not there any more, if that is news, and that
@@ -168,6 +193,17 @@ static void adopt(struct reporter *r, char *path, const struct event *ev) {
         registration_unsettle(&r->registration);
 }
 
+/* Something is in the way, as <format> says. */
+__attribute__((format(printf, 2, 3))) static void
+block(struct reporter *r, const char *format, ...) {
+    va_list args;
+
+    r->blocked = true;
+    va_start(args, format);
+    vsnprintf(r->way.text, sizeof(r->way.text), format, args);
+    va_end(args);
+}
+
 /* The znode <path> is in the way. Its watch tells when it goes; in case that is
  * lost, it is looked at again later and later. */
 static void wait_for(struct reporter *r, const char *path,
@@ -177,14 +213,13 @@ static void wait_for(struct reporter *r, const char *path,
     registration_failed(&r->registration, now_ms);
     if (r->blocked)
         return;
-    r->blocked = true;
-    log_line(r->log, LEVEL_WARNING,
-             same ? "%s: %s is held by session 0x%" PRIx64 ", an earlier one "
-                    "or another nerve with the same instance_id; waiting until "
-                    "it goes"
-                  : "%s: %s is another instance's, held by session 0x%" PRIx64
-                    "; waiting until it goes",
-             r->service->name, path, (uint64_t)ev->stat.ephemeral_owner);
+    block(r,
+          same ? "%s is held by session 0x%" PRIx64 ", an earlier one or "
+                 "another nerve with the same instance_id"
+               : "%s is another instance's, held by session 0x%" PRIx64,
+          path, (uint64_t)ev->stat.ephemeral_owner);
+    log_line(r->log, LEVEL_WARNING, "%s: %s; waiting until it goes",
+             r->service->name, r->way.text);
 }
 
 /* The znode <path> was left behind. If that was the service which this one is
@@ -192,7 +227,7 @@ static void wait_for(struct reporter *r, const char *path,
 static void remove_leftover(struct reporter *r, char *path, int32_t version,
                             int64_t now_ms) {
     if (!r->blocked && !r->registration.searching) {
-        r->blocked = true;
+        block(r, "%s, left by an earlier run, is in the way", path);
         registration_failed(&r->registration, now_ms);
         free(path);
         return;
@@ -208,7 +243,7 @@ static enum claim judge(const struct reporter *r, const struct event *ev) {
     int64_t owner = ev->stat.ephemeral_owner;
 
     if (ev->code != SESSION_OK)
-        return CLAIM_OTHERS;
+        return CLAIM_OTHERS; /* it is gone, or not ours to read */
     if (!r->registration.searching)
         return claim_decide(r->service, session_client_id(r->session), owner,
                             data, ev->length);
@@ -216,15 +251,27 @@ static enum claim judge(const struct reporter *r, const struct event *ev) {
                                                                 : CLAIM_OTHERS;
 }
 
+/* Tells whether the candidate that <ev> should tell of may be ours still. What
+ * we make everybody may read: a numbered znode that we may not read is
+ * somebody else's, and in nobody's way. */
+static bool is_undecided(const struct reporter *r, const struct event *ev) {
+    if (ev->code == SESSION_OK || ev->code == SESSION_NO_NODE ||
+        r->registration.searching)
+        return false;
+    return ev->code != SESSION_NO_AUTH || !config_is_sequential(r->service);
+}
+
 static void on_inspected(struct reporter *r, const struct event *ev,
                          int64_t now_ms) {
     struct registration *known = &r->registration;
-    char *path = registration_take_candidate(known);
     enum claim claim = judge(r, ev);
+    char *path;
 
-    if (ev->code != SESSION_OK && ev->code != SESSION_NO_NODE &&
-        !known->searching)
+    if (is_undecided(r, ev)) {
         fail(r, ev->code, now_ms);
+        return;
+    }
+    path = registration_take_candidate(known);
     if (claim == CLAIM_OURS) {
         adopt(r, path, ev);
         return;
@@ -238,31 +285,59 @@ static void on_inspected(struct reporter *r, const struct event *ev,
     free(path);
 }
 
-/* ---- the path that our znode goes below */
+/* ---- the path that our znode goes below, the chroot with it */
+
+/* Returns that path as the servers know it, owned by the caller, or NULL
+ * without memory. */
+static char *whole_path(const struct reporter *r) {
+    struct text path = {0};
+
+    text_printf(&path, "%s%s", session_chroot(r->session), r->service->zk_path);
+    return text_take(&path);
+}
 
 static int64_t send_parent(const struct reporter *r) {
-    const struct service_config *service = r->service;
-    char *path = strndup(service->zk_path, r->registration.parent_length);
+    char *path = whole_path(r);
     int64_t request;
 
     if (!path)
         return SESSION_NO_MEMORY;
-    request = session_create(r->session, path, "", 0,
-                             service->creator_acl ? CREATE_CREATOR
-                                                  : CREATE_PERSISTENT);
+    path[r->registration.parent_length] = '\0';
+    request = session_create(
+        r->session, path, "", 0,
+        CREATE_ABSOLUTE |
+            (r->service->creator_acl ? CREATE_CREATOR : CREATE_PERSISTENT));
     free(path);
     return request;
 }
 
+/* The path, or the part of it that was to be made, has no parent. Returns 0,
+ * or -1 when there is nothing above that could be made, or no memory. */
+static int miss_parent(struct reporter *r) {
+    char *path = whole_path(r);
+    int status =
+        path ? registration_parent_missing(&r->registration, path) : -1;
+
+    free(path);
+    return status;
+}
+
 static void on_parent(struct reporter *r, const struct event *ev,
                       int64_t now_ms) {
-    const char *path = r->service->zk_path;
+    char *path;
 
-    if (ev->code == SESSION_OK || ev->code == SESSION_NODE_EXISTS)
+    if (ev->code == SESSION_NO_NODE && miss_parent(r) == 0)
+        return;
+    if (ev->code != SESSION_OK && ev->code != SESSION_NODE_EXISTS) {
+        refuse(r, r->step, ev->path, ev->code, now_ms);
+        return;
+    }
+    path = whole_path(r);
+    if (path)
         registration_parent_made(&r->registration, path);
-    else if (ev->code != SESSION_NO_NODE ||
-             registration_parent_missing(&r->registration, path) != 0)
-        fail(r, ev->code, now_ms);
+    else
+        fail(r, SESSION_NO_MEMORY, now_ms);
+    free(path);
 }
 
 /* ---- the registration */
@@ -287,11 +362,18 @@ static int64_t send_create(const struct reporter *r) {
     return request;
 }
 
-/* Where our znode goes there is one already. */
+/* Where our znode goes there is one already. The server itself numbers what is
+ * sequential: it can give a number twice when its tree was restored, or when
+ * somebody else has made znodes by hand. One of them may be ours. */
 static void on_occupied(struct reporter *r, int64_t now_ms) {
     const struct service_config *service = r->service;
     struct text path = {0};
 
+    if (config_is_sequential(service)) {
+        fail(r, SESSION_NODE_EXISTS, now_ms);
+        registration_unsettle(&r->registration);
+        return;
+    }
     text_printf(&path, "%s/%s", service->zk_path, service->node);
     if (registration_occupied(&r->registration, text_take(&path)) != 0)
         fail(r, SESSION_NO_MEMORY, now_ms);
@@ -313,10 +395,15 @@ static void registered(struct reporter *r, const struct event *ev,
         registration_unsettle(&r->registration); /* it is there, somewhere */
 }
 
+static void on_no_parent(struct reporter *r, int64_t now_ms) {
+    if (miss_parent(r) != 0)
+        fail(r, SESSION_NO_MEMORY, now_ms);
+}
+
 static void on_created(struct reporter *r, const struct event *ev,
                        int64_t now_ms) {
     if (ev->code == SESSION_NO_NODE)
-        registration_parent_missing(&r->registration, r->service->zk_path);
+        on_no_parent(r, now_ms);
     else if (ev->code == SESSION_NODE_EXISTS)
         on_occupied(r, now_ms);
     else if (!is_refused(r, ev, now_ms))
@@ -470,6 +557,15 @@ static bool is_published(const struct reporter *r) {
     return known->count == 1 && known->znodes[0].current && !r->wording.stale;
 }
 
+/* Tells whether nothing is left to do, or to wait for, before <step>. */
+static bool is_done(const struct reporter *r, enum registration_step step,
+                    int64_t now_ms) {
+    const struct registration *known = &r->registration;
+
+    return step == REGISTRATION_WAIT && known->connected && !known->in_flight &&
+           now_ms >= known->not_before_ms;
+}
+
 static void advance(struct reporter *r, int64_t now_ms) {
     struct registration *known = &r->registration;
     enum registration_step step;
@@ -480,12 +576,14 @@ static void advance(struct reporter *r, int64_t now_ms) {
     known->wanted = r->up && drain_allows(&r->drain, known->count > 0,
                                           is_published(r), now_ms);
     step = registration_next(known, now_ms);
+    if (is_done(r, step, now_ms))
+        r->refusal.code = SESSION_OK;
     if (step == REGISTRATION_WAIT || (!r->told && !r->drain.out))
         return;
     request = steps[step].send(r);
+    r->step = step;
     if (request > 0) {
         r->request = (uint64_t)request;
-        r->step = step;
         r->stale = false;
         r->outdated = false;
         r->registration.in_flight = true;
@@ -506,9 +604,13 @@ static bool is_outcome_unknown(int code) {
 }
 
 /* Without an outcome the next connection begins with finding out; the wait
- * that is set here ends with it. */
-static void forget_step(struct reporter *r, int64_t now_ms) {
-    registration_failed(&r->registration, now_ms);
+ * that is set here ends with it. A loss is said of the connection; what a
+ * server answered is said here. */
+static void forget_step(struct reporter *r, int code, int64_t now_ms) {
+    if (code == SESSION_LOST || code == SESSION_SESSION_EXPIRED)
+        registration_failed(&r->registration, now_ms);
+    else
+        fail(r, code, now_ms);
     if (r->step == REGISTRATION_CREATE || r->registration.unsettled)
         registration_unsettle(&r->registration);
 }
@@ -519,11 +621,11 @@ static void on_reply(struct reporter *r, const struct event *ev,
     if (r->stale)
         return;
     if (is_outcome_unknown(ev->code)) {
-        forget_step(r, now_ms);
+        forget_step(r, ev->code, now_ms);
         return;
     }
-    if (ev->code == SESSION_OK)
-        r->last_error = SESSION_OK;
+    if (ev->code == SESSION_OK && r->step == r->refusal.step)
+        r->refusal.code = SESSION_OK;
     steps[r->step].answered(r, ev, now_ms);
 }
 
@@ -646,7 +748,11 @@ const char *reporter_path(const struct reporter *r) {
     return known->count ? known->znodes[0].path : NULL;
 }
 
-int reporter_error(const struct reporter *r) { return r->last_error; }
+const char *reporter_trouble(const struct reporter *r) {
+    if (r->blocked)
+        return r->way.text;
+    return r->refusal.code != SESSION_OK ? r->refusal.words.text : NULL;
+}
 
 bool reporter_is_held(const struct reporter *r) {
     return r->wording.weight >= 0;

@@ -87,8 +87,10 @@ const char *reporter_payload(const struct reporter *r);
  * registered. */
 const char *reporter_path(const struct reporter *r);
 
-/* Returns ZooKeeper's code for why it refuses what is wanted, or 0. */
-int reporter_error(const struct reporter *r);
+/* Returns why ZooKeeper does not have what is wanted, in words for people,
+ * borrowed until the next call but this; or NULL: nothing is known to hinder
+ * it. */
+const char *reporter_trouble(const struct reporter *r);
 
 /* Tells whether a hold says what is published, or that nothing is. */
 bool reporter_is_held(const struct reporter *r);

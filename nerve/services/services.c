@@ -143,6 +143,13 @@ bool service_is_current(const struct service *s) {
     return s->watcher && !s->successor;
 }
 
+const char *service_trouble(const struct service *s) {
+    if (!reporter_is_connected(s->reporter))
+        return ensemble_trouble(s->ensemble);
+    return reporter_is_settled(s->reporter) ? NULL
+                                            : reporter_trouble(s->reporter);
+}
+
 /* Tells whether <s> has left: nothing is registered any more. */
 static bool service_has_left(const struct service *s) {
     return !s->watcher && reporter_is_gone(s->reporter);

@@ -149,6 +149,11 @@ void service_leave(struct service *s, int64_t now_ms);
  * its place. */
 bool service_is_current(const struct service *s);
 
+/* Returns why ZooKeeper does not have what is wanted of <s>, in words for
+ * people, borrowed until the next event or tick; or NULL: it has, or no more is
+ * known. */
+const char *service_trouble(const struct service *s);
+
 /* Frees <s>; a registration is left as it is. NULL is allowed. */
 void service_free(struct service *s);
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 from kazoo.exceptions import NoAuthError
@@ -9,7 +10,9 @@ from kazoo.security import make_digest_acl, make_acl
 
 import nerve as nerve_module
 import wait
+from ctl import controlled, status
 from nerve import watched
+from wire import Wire
 from zookeeper import ZooKeeper, births, children, registrations
 
 ACL = "creator:all,world:read"
@@ -183,3 +186,34 @@ def test_a_server_that_refuses_credentials_is_not_stormed(
     assert len(nerve.process.lines("refuse the credentials")) == 1
     assert children(client, path) == []
     assert nerve.process.stop(seconds=3) == 0
+
+
+def test_a_server_that_refuses_all_requests_is_asked_less_and_less(
+        sandbox, one, path):
+    """With enforce.auth a server ends each connection at its first request.
+    nerve connected 20 times a second, wrote 40 lines a second, and blamed
+    maxClientCnxns."""
+    server = ZooKeeper(sandbox, lines=["enforce.auth.enabled=true",
+                                       "enforce.auth.schemes=digest"])
+    sandbox.at_end(server.close)
+    server.start()
+    wire = Wire(sandbox, server)
+    nerve = sandbox.nerve("one", {"web": watched(one, wire, path)},
+                          **controlled(sandbox, "one"))
+    nerve.process.says("connection ended by the server: the server takes no "
+                       "request without credentials")
+    begun, before = time.monotonic(), wire.counts["connect"]
+    wait.until(lambda: wire.counts["connect"] >= before + 8, 60,
+               "it connects again and again")
+    assert time.monotonic() - begun > 2.5, "8 connections, 2 a second"
+    wait.until(lambda: "enforce.auth" in status(nerve).get("trouble", ""), 10,
+               "nerve ctl names the cause")
+    assert len(nerve.process.lines("enforce.auth")) <= 3
+    assert not nerve.process.lines("maxClientCnxns")
+    nerve.configure({"web": watched(one, wire, path)},
+                    auth=auth(write_secret(sandbox, PASSWORD)),
+                    **controlled(sandbox, "one"))
+    nerve.process.send(signal.SIGHUP)
+    client = server.client(credentials=f"nerve:{PASSWORD}")
+    wait.until(lambda: children(client, path), 20, "it is registered")
+    nerve.process.says("the server takes requests again")

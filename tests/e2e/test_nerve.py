@@ -332,3 +332,18 @@ def test_nerve_shows_its_version():
     said = subprocess.run([program.NERVE, "--version"], text=True, check=True,
                           capture_output=True).stdout
     assert version in said
+
+
+def test_a_chroot_that_is_not_there_is_made_and_made_again(
+        sandbox, healthy, witness, path):
+    """It was waited for for ever, while the log said "no node" and `nerve ctl
+    status` that it is being changed."""
+    one = sandbox.service("one")
+    top = f"{path}/own/tree"
+    sandbox.nerve("one", {"web": watched(
+        one, healthy, "/web/here", zk_hosts=[f"{healthy.hosts}{top}"])})
+    wait.until(lambda: children(witness, f"{top}/web/here"), 10,
+               "it is registered below the chroot")
+    witness.delete(f"{path}/own", recursive=True)
+    wait.until(lambda: children(witness, f"{top}/web/here"), 10,
+               "it is registered again")

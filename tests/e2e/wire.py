@@ -61,8 +61,8 @@ class Wire:
         tasks = asyncio.all_tasks(self._loop)
         for task in tasks:
             task.cancel()
-        self._loop.run_until_complete(
-            asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:
+            self._loop.run_until_complete(asyncio.wait(tasks))
         self._loop.close()
 
     async def _listen(self):
@@ -130,6 +130,7 @@ class _Line:
     def asked(self, body):
         if not self._greeted:
             self._greeted = True
+            self._wire.counts["connect"] += 1
             return
         number, operation = struct.unpack(">ii", body[:8])
         if operation == PING:

@@ -35,10 +35,12 @@ class Clients:
         self.hosts = hosts
         self._clients = []
 
-    def client(self, timeout=6):
-        """A new kazoo client, connected; it reconnects without delay."""
+    def client(self, timeout=6, credentials=None):
+        """A new kazoo client, connected; it reconnects without delay. It shows
+        the `credentials`, "user:password", if there are any."""
         client = KazooClient(
             self.hosts, timeout=timeout,
+            auth_data=[("digest", credentials)] if credentials else None,
             connection_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1),
             command_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1))
         client.start(40 * wait.FACTOR)

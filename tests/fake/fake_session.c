@@ -51,7 +51,8 @@ int64_t session_create(struct session *s, const char *path, const char *data,
                                         "create-sc", "create-esc"};
 
     (void)s;
-    return fake_ask(verbs[mode], path, strlen(data) == length ? data : "?");
+    return fake_ask(verbs[mode & ~CREATE_ABSOLUTE], path,
+                    strlen(data) == length ? data : "?");
 }
 
 int64_t session_set(struct session *s, const char *path, const char *data,
@@ -74,6 +75,13 @@ int64_t session_sync(struct session *s, const char *path) {
 int64_t session_client_id(const struct session *s) {
     (void)s;
     return FAKE_CLIENT_ID;
+}
+
+static const char *fake_chroot = "";
+
+const char *session_chroot(const struct session *s) {
+    (void)s;
+    return fake_chroot;
 }
 
 const char *session_strerror(int code) {

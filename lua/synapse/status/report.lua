@@ -84,6 +84,10 @@ local SESSIONS = {
 -- whoever has it read aloud is told once.
 local function trouble_of(session, now)
   local state = session.state
+  if session.refusal then
+    return string.format("ZooKeeper ends each connection: %s (%s): the " ..
+      "servers stay as they are", session.refusal, session.hosts)
+  end
   local is_brief = (state == "new" or state == "connecting") and
     now - session.since < BRIEF
   return SESSIONS[state] and not is_brief and string.format(
@@ -114,7 +118,8 @@ end
 
 --- Lists the sessions.
 -- @tparam agent agent
--- @treturn {{hosts,state,session,since,timeout,expiries,connections},...}
+-- @treturn {{hosts,state,session,since,timeout,expiries,connections,refusal},
+--   ...}
 function report.sessions(agent)
   return agent.view.sessions
 end

@@ -141,8 +141,10 @@ local function connected(self, event)
   self.was_connected = true
   self.connections = self.connections + 1
   self.id, self.timeout = event.client_id, event.timeout
-  self.deps.log:info("session with %s connected, id %s, timeout %g s (%s)",
-    self.hosts, event.client_id, event.timeout, event.link)
+  if not self.refusal then
+    self.deps.log:info("session with %s connected, id %s, timeout %g s (%s)",
+      self.hosts, event.client_id, event.timeout, event.link)
+  end
   if event.link == "same_handle" then
     read_lists(self)
   else
@@ -162,6 +164,27 @@ local STATES = {
     "snapshot has them"},
 }
 
+-- A server that ends each connection for the same reason is told of once, until
+-- it answers something else.
+local function tell_refusal(self, words)
+  if words ~= self.refusal then
+    self.deps.log:error("session with %s: connection ended by the server: " ..
+      "%s; servers stay as they are, tried again later and later", self.hosts,
+      words)
+  end
+  self.refusal = words
+end
+
+local function tell(self, event)
+  local level, text = table.unpack(STATES[event.state])
+  if event.error then
+    tell_refusal(self, event.error)
+  elseif event.state ~= "connecting" or self.was_connected then
+    self.deps.log[level](self.deps.log, "session with %s: %s", self.hosts,
+      text)
+  end
+end
+
 local function session_changed(self, event)
   local again = self.state == event.state
   if not again then
@@ -173,17 +196,18 @@ local function session_changed(self, event)
   if event.state == "connected" then
     connected(self, event)
   elseif STATES[event.state] and not again then
-    local level, text = table.unpack(STATES[event.state])
-    if event.state ~= "connecting" or self.was_connected then
-      self.deps.log[level](self.deps.log, "session with %s: %s", self.hosts,
-        text)
-    end
+    tell(self, event)
   end
 end
 
 local function replied(self, event)
   local handler = self.handlers[event.request]
   self.handlers[event.request] = nil
+  if self.refusal and event.code == 0 then
+    self.deps.log:info("session with %s: the server takes requests again",
+      self.hosts)
+    self.refusal = nil
+  end
   if handler then
     handler(event)
   end

@@ -198,6 +198,19 @@ static void lets_go_of_a_queue_that_is_freed_next(void **state) {
 
 #define WITH_QUEUE(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 
+/* The log guessed at maxClientCnxns where the server had said what it wants. */
+static void guesses_no_cause_that_a_server_has_told(void **state) {
+    (void)state;
+    fake_clock_pass_ms(60000);
+    lines();
+    for (int i = 0; i < 3; i++) {
+        log_lines_explain();
+        log_lines_take(
+            LINE("ZOO_WARN", "failed while receiving a server response"));
+        assert_says(LEVEL_WARNING, "failed while receiving a server response");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_QUEUE(takes_level_and_text_out_of_a_line),
@@ -210,6 +223,7 @@ int main(void) {
         WITH_QUEUE(says_it_without_the_librarys_numbers),
         WITH_QUEUE(stops_for_the_queue_that_takes_the_lines_only),
         WITH_QUEUE(lets_go_of_a_queue_that_is_freed_next),
+        WITH_QUEUE(guesses_no_cause_that_a_server_has_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -365,6 +365,71 @@ keeps_a_handle_that_loses_its_connection_now_and_then(void **state) {
     assert_int_equal(fake_handles_made, 1);
 }
 
+/* Connects, and a server answers the sync with <code> and ends the
+ * connection. */
+static void refuse_it(int code) {
+    fake_connect(fake_handle());
+    ignore_news();
+    fake_reply(flying(0), code);
+    ignore_news();
+    fake_lose(fake_handle());
+}
+
+static void assert_lost(int code) {
+    struct event *ev = news();
+
+    assert_non_null(ev);
+    assert_int_equal(ev->state, SESSION_CONNECTING);
+    assert_int_equal(ev->code, code);
+    event_free(ev);
+    ignore_news();
+}
+
+/* A server with enforce.auth was connected to as often as the library could,
+ * 20 times a second, and nothing named what it said. */
+static void waits_longer_and_longer_where_requests_are_refused(void **state) {
+    static const int waits[] = {1000, 2000, 3333, 3333};
+    int made = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+        refuse_it(SESSION_WANTS_AUTH);
+        assert_lost(SESSION_WANTS_AUTH);
+        assert_int_equal(fake_handles_made, made);
+        fake_clock_pass_ms(waits[i] - 1);
+        session_tick(s);
+        assert_int_equal(fake_handles_made, made);
+        fake_clock_pass_ms(1);
+        session_tick(s);
+        assert_int_equal(fake_handles_made, ++made);
+        assert_int_equal(fake_handle()->resume.id, 0x1001);
+    }
+    connect_it();
+    fake_lose(fake_handle());
+    assert_lost(SESSION_OK);
+    assert_int_equal(fake_handles_made, made);
+}
+
+/* The same of a server that ends each connection without a word. */
+static void waits_where_connections_end_without_an_answer(void **state) {
+    int made;
+
+    (void)state;
+    connect_it();
+    for (int i = 0; i < 6; i++) {
+        fake_lose(fake_handle());
+        ignore_news();
+        if (i < 5)
+            fake_connect(fake_handle());
+        ignore_news();
+    }
+    made = fake_handles_made;
+    pass(750);
+    assert_int_equal(fake_handles_made, made);
+    pass(250);
+    assert_int_equal(fake_handles_made, made + 1);
+}
+
 /* ---- death */
 
 static void opens_a_new_session_at_once_when_it_expired(void **state) {
@@ -653,6 +718,23 @@ static void sends_credentials_that_came_while_it_was_away(void **state) {
     assert_int_equal(flying(1)->op, OP_SYNC);
 }
 
+/* They were marked as given when the library had refused them: the connection
+ * that came back worked without them, until the handle was replaced. */
+static void gives_credentials_again_that_the_library_refused(void **state) {
+    (void)state;
+    session_add_auth(s, "digest", "me:secret", 9);
+    fake_send_code = SESSION_INVALID_STATE;
+    fake_connect(fake_handle());
+    ignore_news();
+    assert_null(flying(0));
+    fake_send_code = 0;
+    fake_lose(fake_handle());
+    fake_connect(fake_handle());
+    ignore_news();
+    assert_int_equal(flying(0)->op, OP_ADD_AUTH);
+    assert_int_equal(flying(1)->op, OP_SYNC);
+}
+
 /* ---- where no handle can be opened */
 
 static void fails_to_open_for_other_reasons_than_threads(void **state) {
@@ -749,6 +831,8 @@ int main(void) {
         T(uses_other_hosts_from_the_next_handle_on),
         T(replaces_a_handle_that_keeps_losing_its_connection),
         T(keeps_a_handle_that_loses_its_connection_now_and_then),
+        T(waits_longer_and_longer_where_requests_are_refused),
+        T(waits_where_connections_end_without_an_answer),
         T(opens_a_new_session_at_once_when_it_expired),
         T(opens_a_new_session_at_once_also_after_an_outage),
         T(opens_one_session_a_second_where_they_all_expire),
@@ -769,6 +853,7 @@ int main(void) {
         T(sends_credentials_at_once_when_it_is_connected),
         T(sends_credentials_past_what_waits),
         T(sends_credentials_that_came_while_it_was_away),
+        T(gives_credentials_again_that_the_library_refused),
         T(fails_to_open_for_other_reasons_than_threads),
         T(says_that_threads_cannot_be_made_and_tries_again),
         T(tries_later_and_later_but_once_a_minute),

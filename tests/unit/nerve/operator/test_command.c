@@ -179,13 +179,14 @@ static void what_does_not_move_for_a_while_is_pending(void **state) {
     assert_true(control_is_troubled(&view));
     assert_judged(&disable, view, CONTROL_PENDING,
                   "disabled, but not confirmed: no rights");
-    view.refusal = NULL;
-    view.blocked = true;
-    assert_true(control_is_troubled(&view));
+    /* The log named the cause, and this said that ZooKeeper is away. */
+    view.connected = false;
+    view.refusal = "the servers refuse the credentials";
     assert_judged(&enable, view, CONTROL_PENDING,
-                  "enabled, but not confirmed: another session's znode is in "
-                  "the way");
-    view.blocked = false;
+                  "enabled, but not confirmed: the servers refuse the "
+                  "credentials");
+    view.connected = true;
+    view.refusal = NULL;
     view.state = HEALTH_UNKNOWN;
     assert_true(control_is_troubled(&view));
     assert_judged(&enable, view, CONTROL_PENDING,

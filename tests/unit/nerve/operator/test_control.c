@@ -62,29 +62,19 @@ bool reporter_is_connected(const struct reporter *r) {
     return connected;
 }
 
-bool reporter_is_blocked(const struct reporter *r) {
-    (void)r;
-    return false;
-}
-
 const char *reporter_path(const struct reporter *r) {
     (void)r;
     return registered ? "/web/i" : NULL;
 }
 
-int reporter_error(const struct reporter *r) {
-    (void)r;
-    return 0;
+const char *service_trouble(const struct service *s) {
+    (void)s;
+    return NULL;
 }
 
 enum health_state watcher_state(const struct watcher *w) {
     (void)w;
     return registered ? HEALTH_UP : HEALTH_DOWN;
-}
-
-const char *session_strerror(int code) {
-    (void)code;
-    return "some error";
 }
 
 json_t *status_json(const struct roster *r, const struct holds *holds) {

@@ -57,6 +57,23 @@ static void what_zookeeper_does_not_have_yet_is_said(void **state) {
         "  weight 3 by ann 1s ago\n");
 }
 
+/* The log named the cause, and the table said "being changed". */
+static void the_cause_is_said_where_it_is_known(void **state) {
+    (void)state;
+    assert_shown(
+        "{\"services\": ["
+        "{\"name\": \"a\", \"host\": \"h\", \"port\": \"1\","
+        " \"state\": \"up\", \"connected\": false, \"settled\": false,"
+        " \"trouble\": \"zk1: unknown\", \"registered\": \"/a\"},"
+        "{\"name\": \"b\", \"host\": \"h\", \"port\": \"2\","
+        " \"state\": \"up\", \"connected\": true, \"settled\": false,"
+        " \"trouble\": \"/b: not authenticated\", \"registered\": null}]}",
+        "SERVICE  ADDRESS  CHECKS  WEIGHT  REGISTRATION\n"
+        "a        h:1      up      -       /a (ZooKeeper is away: zk1: "
+        "unknown)\n"
+        "b        h:2      up      -       - (/b: not authenticated)\n");
+}
+
 static void holds_of_what_is_not_configured_are_shown_too(void **state) {
     (void)state;
     assert_shown("{\"services\": [], \"other_holds\": [{\"service\": \"web\","
@@ -71,6 +88,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_are_a_table_and_holds_are_below),
         cmocka_unit_test(what_zookeeper_does_not_have_yet_is_said),
+        cmocka_unit_test(the_cause_is_said_where_it_is_known),
         cmocka_unit_test(holds_of_what_is_not_configured_are_shown_too),
     };
 

@@ -135,6 +135,10 @@ const char *session_hosts(const struct session *s) {
     return "10.0.0.1:2181";
 }
 
+const char *session_strerror(int code) {
+    return code == SESSION_WANTS_AUTH ? "it wants credentials" : "an error";
+}
+
 static int64_t auth_result;
 
 int64_t session_add_auth(struct session *s, const char *scheme,
@@ -383,6 +387,35 @@ static void counts_sessions_and_expiries(void **state) {
         "info zk1:2181: connected, new session 0x12, timeout 4000 ms\n"));
 }
 
+/* It was "connection lost" and "connected again" each time, and `nerve ctl
+ * status` said no more than that ZooKeeper is away. */
+static void tells_once_why_a_server_ends_each_connection(void **state) {
+    (void)state;
+    make(NULL);
+    look_up();
+    assert_null(ensemble_trouble(ensemble));
+    fake_log_clear();
+    for (int i = 0; i < 3; i++) {
+        enter(SESSION_CONNECTED, LINK_NEW_HANDLE);
+        absorb((struct event){.type = EVENT_SESSION,
+                              .state = SESSION_CONNECTING,
+                              .code = SESSION_WANTS_AUTH});
+    }
+    assert_true(fake_log_is(
+        "info zk1:2181: session resumed 0x12, timeout 4000 ms\n"
+        "error zk1:2181: connection ended by the server: it wants "
+        "credentials; registrations stay as they are, tried again later and "
+        "later\n"));
+    assert_string_equal(ensemble_trouble(ensemble), "it wants credentials");
+    enter(SESSION_CONNECTED, LINK_NEW_HANDLE);
+    absorb((struct event){.type = EVENT_REPLY, .code = SESSION_WANTS_AUTH});
+    assert_true(fake_log_is(""));
+    absorb((struct event){.type = EVENT_REPLY});
+    assert_true(
+        fake_log_is("info zk1:2181: the server takes requests again\n"));
+    assert_null(ensemble_trouble(ensemble));
+}
+
 static void says_when_the_servers_allow_another_timeout(void **state) {
     (void)state;
     make(NULL);
@@ -481,6 +514,7 @@ int main(void) {
         TEST(looks_the_names_up_anew_when_no_server_answers),
         TEST(tells_its_reporters_what_concerns_their_session),
         TEST(counts_sessions_and_expiries),
+        TEST(tells_once_why_a_server_ends_each_connection),
         TEST(says_when_the_servers_allow_another_timeout),
         TEST(shows_credentials_to_every_session),
         TEST(goes_on_with_the_session_of_another_process),

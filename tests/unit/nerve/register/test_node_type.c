@@ -138,7 +138,11 @@ static void a_znode_that_nobody_may_read_is_no_busy_loop(void **state) {
     fake_forget();
     answer(SESSION_NO_AUTH, ZNODE);
     assert_true(fake_sent_nothing());
-    reporter_tick(reporter, now + 1000);
+    assert_string_equal(reporter_trouble(reporter), "not authenticated");
+    now += 1000;
+    reporter_tick(reporter, now);
+    assert_true(fake_sent("get " ZNODE " watch"));
+    answer(SESSION_NO_NODE, ZNODE);
     assert_true(fake_sent("create-e " ZNODE " " PAYLOAD));
 }
 

@@ -37,6 +37,7 @@ static int open_reporter(void **state) {
     reporter = reporter_new(&service, NULL);
     reporter_attach(reporter, (struct session *)&now);
     fake_refusal = 0;
+    fake_chroot = "";
     fake_forget();
     fake_log_clear();
     return reporter ? 0 : -1;
@@ -171,21 +172,133 @@ static void parents_are_made_as_needed(void **state) {
     assert_true(fake_log_is(""));
 }
 
-static void a_chroot_that_is_not_there_is_told_once(void **state) {
+/* It was waited for for ever, and the log said "no node": the library cannot
+ * make the chroot that it puts before every path. */
+static void a_chroot_that_is_not_there_is_made(void **state) {
+    (void)state;
+    fake_chroot = "/top/own";
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent(CREATE));
+    answer(SESSION_NO_NODE, "/a/b/i_");
+    assert_true(fake_sent("create /top/own/a/b"));
+    answer(SESSION_NO_NODE, "/top/own/a/b");
+    assert_true(fake_sent("create /top/own/a"));
+    answer(SESSION_NO_NODE, "/top/own/a");
+    assert_true(fake_sent("create /top/own"));
+    answer(SESSION_NO_NODE, "/top/own");
+    assert_true(fake_sent("create /top"));
+    answer(SESSION_NO_AUTH, "/top");
+    assert_true(
+        fake_log_is("warning web: registration below /a/b failed (/top: not "
+                    "authenticated); next try in 1 s, then later and later\n"));
+    assert_string_equal(reporter_trouble(reporter), "/top: not authenticated");
+    now += 1000;
+    reporter_tick(reporter, now);
+    assert_true(fake_sent("create /top"));
+    answer(SESSION_OK, "/top");
+    assert_true(fake_sent("create /top/own"));
+    answer(SESSION_OK, "/top/own");
+    assert_true(fake_sent("create /top/own/a"));
+    answer(SESSION_OK, "/top/own/a");
+    assert_true(fake_sent("create /top/own/a/b"));
+    answer(SESSION_OK, "/top/own/a/b");
+    assert_true(fake_sent(CREATE));
+}
+
+/* A server numbers sequential znodes by a counter of the parent, which a
+ * restored tree, or whoever may write there, can set back. It was asked again
+ * at once, for ever, and without a line. */
+static void a_number_given_twice_is_no_busy_loop(void **state) {
     (void)state;
     connect_new();
     reporter_want(reporter, true, now);
-    for (int round = 0; round < 2; round++) {
+    for (int64_t wait = 1000; wait < 8000; wait *= 2) {
         assert_true(fake_sent(CREATE));
-        answer(SESSION_NO_NODE, "/a/b/i_");
-        answer(SESSION_NO_NODE, "/a/b");
-        answer(SESSION_NO_NODE, "/a");
-        assert_true(fake_log_is(
-            round ? ""
-                  : "warning web: registration below /a/b failed (some error);"
-                    " next try in 1 s, then later and later\n"));
-        fake_forget();
+        answer(SESSION_NODE_EXISTS, "/a/b/i_");
+        assert_true(fake_sent_nothing());
+        reporter_tick(reporter, now + wait - 1);
+        assert_true(fake_sent_nothing());
+        now += wait;
+        reporter_tick(reporter, now);
+        assert_true(fake_sent("sync /a/b"));
+        answer(SESSION_OK, "/a/b");
+        assert_true(fake_sent("children /a/b"));
+        assert_string_equal(reporter_trouble(reporter), "some error");
+        answer(SESSION_OK, "/a/b");
+    }
+    assert_true(fake_log_is(
+        "warning web: registration below /a/b failed (some error); next try "
+        "in 1 s, then later and later\n"));
+    assert_true(fake_sent(CREATE));
+    answer_created(ZNODE);
+    answer(SESSION_OK, ZNODE);
+    assert_null(reporter_trouble(reporter));
+}
+
+/* A candidate that a busy server would not show was taken for somebody else's,
+ * and a second znode was made beside it. */
+static void a_candidate_that_cannot_be_read_is_looked_at_again(void **state) {
+    char mine[] = "i_0000000007";
+    char *children[] = {mine};
+
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    answer(SESSION_LOST, "/a/b/i_");
+    now += 1000;
+    reporter_tick(reporter, now);
+    answer(SESSION_OK, "/a/b");
+    fake_forget();
+    answer_with((struct event){.children = children, .count = 1});
+    assert_true(fake_sent("get " ZNODE));
+    answer(SESSION_THROTTLED, ZNODE);
+    assert_true(fake_sent_nothing());
+    now += 2000;
+    reporter_tick(reporter, now);
+    assert_true(fake_sent("get " ZNODE));
+    answer_data(FAKE_CLIENT_ID, PAYLOAD);
+    assert_string_equal(reporter_path(reporter), ZNODE);
+}
+
+/* What a server answers that is no loss was waited out without a word. */
+static void each_code_of_a_server_is_told_and_waited_out(void **state) {
+    static const int codes[] = {SESSION_NO_MEMORY,
+                                -2,
+                                -3,
+                                -5,
+                                -6,
+                                -7,
+                                -13,
+                                -14,
+                                SESSION_ANSWERS,
+                                -102,
+                                -108,
+                                -114,
+                                SESSION_AUTH_REFUSED,
+                                -118,
+                                -119,
+                                -122,
+                                SESSION_WANTS_AUTH,
+                                -123,
+                                -126,
+                                SESSION_QUOTA_EXCEEDED,
+                                SESSION_THROTTLED,
+                                -128};
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++) {
+        close_reporter(state);
+        open_reporter(state);
+        connect_new();
+        reporter_want(reporter, true, now);
+        assert_true(fake_sent(CREATE));
+        answer(codes[i], "/a/b/i_");
+        assert_non_null(reporter_trouble(reporter));
+        assert_false(fake_log_is(""));
+        reporter_tick(reporter, now + 999);
+        assert_true(fake_sent_nothing());
         reporter_tick(reporter, now + 1000);
+        assert_false(fake_sent_nothing());
     }
 }
 
@@ -850,7 +963,10 @@ int main(void) {
         TEST(a_service_that_is_down_is_not_registered),
         TEST(a_service_that_went_down_meanwhile_is_removed_again),
         TEST(parents_are_made_as_needed),
-        TEST(a_chroot_that_is_not_there_is_told_once),
+        TEST(a_chroot_that_is_not_there_is_made),
+        TEST(a_number_given_twice_is_no_busy_loop),
+        TEST(a_candidate_that_cannot_be_read_is_looked_at_again),
+        TEST(each_code_of_a_server_is_told_and_waited_out),
         TEST(a_refusal_is_told_once_and_tried_again_later),
         TEST(a_lost_create_that_happened_is_found_again),
         TEST(a_lost_create_that_did_not_happen_is_made_again),

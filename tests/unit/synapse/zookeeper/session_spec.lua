@@ -66,6 +66,26 @@ describe("an ensemble", function()
     assert.are.same({2, 1}, {one.connections, one.expiries})
   end)
 
+  -- The log had two lines for each connection, and the page "no connection".
+  it("tells once why a server ends each connection", function()
+    local function refuse()
+      state("connected", "new_handle")
+      one:take({type = "session", state = "connecting", error = "no rights"})
+    end
+    for _ = 1, 3 do
+      refuse()
+    end
+    assert.are.equal("no rights", one.refusal)
+    assert.are.equal(1, log.count("session with zk1:2181: connection ended " ..
+      "by the server: no rights"))
+    assert.are.equal(0, log.count("connection lost"))
+    one:take({type = "reply", request = 1, code = -124})
+    assert.are.equal("no rights", one.refusal)
+    one:take({type = "reply", request = 2, code = 0})
+    assert.is_nil(one.refusal)
+    assert.are.equal(1, log.count("takes requests again"))
+  end)
+
   it("hands on when a watch fired", function()
     one:take({type = "watch", path = "/web", change = "children", time = 7})
     one:take({type = "watch", path = "/web/a", change = "data", time = 8})
