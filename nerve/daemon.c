@@ -61,10 +61,12 @@ struct reload { /* zeroed but for what is borrowed, which comes first */
     uv_loop_t *loop;
     const char *path;
     const char *instance_id; /* or NULL: the file's */
-    void (*done)(void *arg, struct config *config, const char *problem);
+    void (*done)(void *arg, struct config *config, const struct notes *notes,
+                 const char *problem);
     void *arg;
     uv_work_t work;
     struct config *config; /* owned */
+    struct notes notes;    /* owned; of a configuration that is refused */
     struct error err;
     bool reading;
     bool again; /* asked for while it was being read */
@@ -73,11 +75,12 @@ struct reload { /* zeroed but for what is borrowed, which comes first */
 
 static void reload_start(struct reload *r);
 
-/* A thread of libuv's; it alone touches <config> and <err> while <reading>. */
+/* A thread of libuv's; it alone touches <config>, <notes> and <err> while
+ * <reading>. */
 static void read_config(uv_work_t *work) {
     struct reload *r = work->data;
 
-    r->config = config_load(r->path, r->instance_id, &r->err);
+    r->config = config_load(r->path, r->instance_id, &r->notes, &r->err);
 }
 
 static void on_read(uv_work_t *work, int status) {
@@ -87,9 +90,11 @@ static void on_read(uv_work_t *work, int status) {
     r->config = NULL;
     r->reading = false;
     if (status == 0 && !r->closed && !r->again) {
-        r->done(r->arg, config, r->err.text);
+        r->done(r->arg, config, &r->notes, r->err.text);
+        notes_close(&r->notes);
         return;
     }
+    notes_close(&r->notes);
     config_free(config);
     if (!r->closed)
         reload_start(r);
@@ -287,6 +292,11 @@ static void refuse_config(struct daemon *d, const char *problem) {
     metrics_reload(d->metrics, NULL);
 }
 
+static void log_notes(struct daemon *d, const struct notes *notes) {
+    for (size_t i = 0; i < notes->count; i++)
+        log_line(d->log, notes->list[i].level, "%s", notes->list[i].text);
+}
+
 static void use_config(struct daemon *d, struct config *config) {
     struct error err = {0};
 
@@ -295,8 +305,7 @@ static void use_config(struct daemon *d, struct config *config) {
         refuse_config(d, err.text);
         return;
     }
-    for (size_t i = 0; i < config->note_count; i++)
-        log_line(d->log, config->notes[i].level, "%s", config->notes[i].text);
+    log_notes(d, &config->notes);
     if (roster_apply(d->roster, config, true) != 0) {
         refuse_config(d, "out of memory");
         return;
@@ -309,13 +318,15 @@ static void use_config(struct daemon *d, struct config *config) {
              config->service_count == 1 ? "" : "s");
 }
 
-static void on_reloaded(void *arg, struct config *config, const char *problem) {
+static void on_reloaded(void *arg, struct config *config,
+                        const struct notes *notes, const char *problem) {
     struct daemon *d = arg;
 
     if (config) {
         use_config(d, config);
     } else {
         refuse_config(d, problem);
+        log_notes(d, notes);
     }
     config_free(config);
     notify_ready();

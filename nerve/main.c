@@ -22,12 +22,16 @@
 #define EXIT_USAGE 2
 #define FLUSH_MS   100
 
-static int check(const struct options *options, const struct config *config) {
+static void print_notes(const struct notes *notes) {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
 
-    for (size_t i = 0; i < config->note_count; i++)
-        fprintf(stderr, "%s %s\n", levels[config->notes[i].level],
-                config->notes[i].text);
+    for (size_t i = 0; i < notes->count; i++)
+        fprintf(stderr, "%s %s\n", levels[notes->list[i].level],
+                notes->list[i].text);
+}
+
+static int check(const struct options *options, const struct config *config) {
+    print_notes(&config->notes);
     printf("%s: good, %zu service%s\n", options->config, config->service_count,
            config->service_count == 1 ? "" : "s");
     return EXIT_SUCCESS;
@@ -41,8 +45,9 @@ static void say_start(struct log *log, const struct config *config,
     log_line(log, LEVEL_INFO, "nerve " VERSION " %s as %s, %zu service%s",
              from ? "goes on" : "starts", config->instance_id,
              config->service_count, config->service_count == 1 ? "" : "s");
-    for (size_t i = 0; i < config->note_count; i++)
-        log_line(log, config->notes[i].level, "%s", config->notes[i].text);
+    for (size_t i = 0; i < config->notes.count; i++)
+        log_line(log, config->notes.list[i].level, "%s",
+                 config->notes.list[i].text);
 }
 
 /* Runs as <config>, which it takes, says. */
@@ -72,14 +77,17 @@ static int run(const struct options *options, struct config *config) {
 
 /* Does what the command line asks for with a configuration. */
 static int use_config(const struct options *options) {
+    struct notes notes = {0};
     struct error err = {0};
     struct config *config;
     int status;
 
     if (options->action != OPTIONS_CHECK)
         signals_hold(); /* a reload may be asked for already */
-    config = config_load(options->config, options->instance_id, &err);
+    config = config_load(options->config, options->instance_id, &notes, &err);
     if (!config) {
+        print_notes(&notes);
+        notes_close(&notes);
         fprintf(stderr, "nerve: %s\n", err.text);
         return EXIT_FAILURE;
     }

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "csrc/base/error.h"
 #include "csrc/base/text.h"
 #include "nerve/config/checks.h"
-#include "nerve/config/keys.h"
+#include "nerve/config/fields.h"
 #include "nerve/config/model.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 
 #define STATUS_MIN   200 /* those below are never the last word */
@@ -37,36 +37,33 @@ static char *header_line(const char *name, const char *value) {
     return text_take(&line);
 }
 
-static int read_headers(struct check_config *check, const json_t *json,
-                        const char *at, struct error *err) {
-    const json_t *headers = NULL;
-    const char *name;
+static void read_headers(struct reader *r, const json_t *json,
+                         struct check_config *check) {
+    const json_t *headers = value_object(r, json, "headers");
+    const char *name, *string;
+    size_t entered;
     json_t *value;
-    char **next;
 
-    if (value_object(json, at, "headers", &headers, err) != 0)
-        return -1;
     check->headers = calloc(json_object_size(headers) + 1, sizeof(char *));
-    next = check->headers;
-    json_object_foreach((json_t *)headers, name, value) {
-        char place[512];
-
-        snprintf(place, sizeof(place), "%s.headers", at);
-        if (!is_header(name, json_string_value(value)))
-            return value_wrong(value, place, name,
-                               "an HTTP header (a name, and a string of one "
-                               "line)",
-                               err);
-        if (next)
-            *next++ = header_line(name, json_string_value(value));
-        if (!next || !next[-1])
-            break;
-        check->header_count++;
+    if (!check->headers) {
+        reader_no_memory(r, "headers");
+        return;
     }
-    if (check->header_count == json_object_size(headers) && check->headers)
-        return 0;
-    error_set(err, "%s.headers: out of memory", at);
-    return -1;
+    entered = reader_enter(r, "headers");
+    json_object_foreach((json_t *)headers, name, value) {
+        string = json_string_value(value);
+        if (!is_header(name, string)) {
+            value_wrong(r, value, name,
+                        "an HTTP header (a name, and a string of one line)");
+            continue;
+        }
+        check->headers[check->header_count] = header_line(name, string);
+        if (check->headers[check->header_count])
+            check->header_count++;
+        else
+            reader_no_memory(r, NULL);
+    }
+    reader_leave(r, entered);
 }
 
 /* Reads 204, or "200-299". Returns whether it is one of these. */
@@ -86,21 +83,19 @@ static bool read_range(const json_t *value, struct status_range *range) {
            range->last <= STATUS_MAX;
 }
 
-static int read_statuses(struct check_config *check, const json_t *json,
-                         const char *at, struct error *err) {
-    const json_t *list = NULL;
-    size_t count;
+static void read_statuses(struct reader *r, const json_t *json,
+                          struct check_config *check) {
+    const json_t *list = value_list(r, json, "expect_status");
+    size_t count = list ? json_array_size(list) : 1;
 
-    if (value_list(json, at, "expect_status", &list, err) != 0)
-        return -1;
-    count = list ? json_array_size(list) : 1;
-    if (count == 0)
-        return value_wrong(list, at, "expect_status",
-                           "a list of at least one status", err);
+    if (count == 0) {
+        value_wrong(r, list, "expect_status", "a list of at least one status");
+        return;
+    }
     check->statuses = calloc(count, sizeof(*check->statuses));
     if (!check->statuses) {
-        error_set(err, "%s.expect_status: out of memory", at);
-        return -1;
+        reader_no_memory(r, "expect_status");
+        return;
     }
     check->status_count = count;
     check->statuses[0] = (struct status_range){STATUS_MIN, DEFAULT_LAST};
@@ -109,126 +104,91 @@ static int read_statuses(struct check_config *check, const json_t *json,
 
         snprintf(key, sizeof(key), "expect_status[%zu]", i);
         if (!read_range(json_array_get(list, i), &check->statuses[i]))
-            return value_wrong(json_array_get(list, i), at, key,
-                               "a status or a range of them (204, or "
-                               "\"200-299\"; 200 to 999)",
-                               err);
+            value_wrong(r, json_array_get(list, i), key,
+                        "a status or a range of them (204, or \"200-299\"; 200 "
+                        "to 999)");
     }
-    return 0;
 }
 
 /* open_timeout bounds the connecting, to which TLS belongs, and read_timeout
  * (or timeout) what follows; without an open_timeout all of it must fit into
  * the second. */
-static int read_timeouts(struct check_config *check, const json_t *json,
-                         const char *at, struct error *err) {
+static void add_timeouts(struct reader *r, const json_t *json,
+                         struct check_config *check) {
     unsigned int tls_ms = 0;
 
-    if (value_seconds(json, at, "read_timeout", &check->timeout_ms, err) != 0)
-        return -1;
-    if (value_seconds(json, at, "open_timeout", &check->connect_ms, err) != 0)
-        return -1;
-    if (value_seconds(json, at, "ssl_timeout", &tls_ms, err) != 0)
-        return -1;
+    value_seconds(r, json, "ssl_timeout", &tls_ms);
     if (check->tls && check->connect_ms)
         check->connect_ms += tls_ms;
     check->timeout_ms += check->connect_ms;
-    return 0;
 }
 
-static int read_method(struct check_config *check, const json_t *json,
-                       const char *at, struct error *err) {
+static void check_method(struct reader *r, const json_t *json,
+                         const struct check_config *check) {
     static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "POST",
                                           "PUT"};
 
-    if (value_string(json, at, "method", &check->method, err) != 0)
-        return -1;
     if (!check->method)
-        return 0;
+        return;
     if (check->expect && strcmp(check->method, "HEAD") == 0) {
-        error_set(err, "%s.expect: the answer to HEAD has no body; use GET",
-                  at);
-        return -1;
+        reader_fail(r, "expect", "the answer to HEAD has no body; use GET");
+        return;
     }
     for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
         if (strcmp(check->method, methods[i]) == 0)
-            return 0;
-    return value_wrong(json_object_get(json, "method"), at, "method",
-                       "a method (\"GET\", \"HEAD\", \"OPTIONS\", \"POST\" or "
-                       "\"PUT\")",
-                       err);
+            return;
+    value_wrong(r, json_object_get(json, "method"), "method",
+                "a method (\"GET\", \"HEAD\", \"OPTIONS\", \"POST\" or "
+                "\"PUT\")");
 }
 
-/* Refuses keys that are meant to make a check over TLS safe where there is no
- * TLS: somebody relies on them. */
-static int refuse_without_tls(const json_t *json, const char *at,
-                              struct error *err) {
+/* Refuses keys that are meant to make a check over TLS safe if there is no TLS:
+ * somebody relies on them. */
+static void refuse_without_tls(struct reader *r, const json_t *json) {
     static const char *const keys[] = {"verify", "ca_file", "sni"};
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
-        if (!json_object_get(json, keys[i]))
-            continue;
-        error_set(err, "%s.%s: needs \"ssl\": true beside it", at, keys[i]);
-        return -1;
-    }
-    return 0;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        if (json_object_get(json, keys[i]))
+            reader_fail(r, keys[i], "needs \"ssl\": true beside it");
 }
 
 /* A file of authorities is there to be used: with one, verify is true. */
-static int read_tls(struct check_config *check, const json_t *json,
-                    const char *at, struct error *err) {
-    if (value_boolean(json, at, "ssl", &check->tls, err) != 0)
-        return -1;
-    if (!check->tls)
-        return refuse_without_tls(json, at, err);
-    if (value_string(json, at, "ca_file", &check->ca_file, err) != 0 ||
-        value_string(json, at, "sni", &check->sni, err) != 0)
-        return -1;
-    check->verify = check->ca_file != NULL;
-    if (value_boolean(json, at, "verify", &check->verify, err) != 0)
-        return -1;
-    if (check->ca_file && !check->verify) {
-        error_set(err, "%s.ca_file: needs \"verify\": true, or no verify", at);
-        return -1;
+static void check_tls(struct reader *r, const json_t *json,
+                      struct check_config *check) {
+    const json_t *verify = json_object_get(json, "verify");
+
+    if (!check->tls) {
+        refuse_without_tls(r, json);
+        return;
     }
-    if (check->ca_file && access(check->ca_file, R_OK) != 0) {
-        error_set(err, "%s.ca_file: %s: %s", at, check->ca_file,
-                  strerror(errno));
-        return -1;
-    }
+    if (check->ca_file && (!verify || json_is_null(verify)))
+        check->verify = true;
+    if (check->ca_file && !check->verify)
+        reader_fail(r, "ca_file", "needs \"verify\": true, or no verify");
+    else if (check->ca_file && access(check->ca_file, R_OK) != 0)
+        reader_fail(r, "ca_file", "%s: %s", check->ca_file, strerror(errno));
     if (check->sni && strpbrk(check->sni, "/:@?# "))
-        return value_wrong(json_object_get(json, "sni"), at, "sni",
-                           "a host's name", err);
-    return 0;
+        value_wrong(r, json_object_get(json, "sni"), "sni", "a host's name");
 }
 
-static int read_uri(struct check_config *check, const json_t *json,
-                    const char *at, struct error *err) {
-    if (value_required_string(json, at, "uri", "a path such as \"/health\"",
-                              &check->uri, err) != 0)
-        return -1;
-    if (check->uri[0] == '/' && !strchr(check->uri, ' '))
-        return 0;
-    return value_wrong(json_object_get(json, "uri"), at, "uri",
-                       "a path (begins with /, no spaces)", err);
+static void check_uri(struct reader *r, const json_t *json,
+                      const struct check_config *check) {
+    if (check->uri && (check->uri[0] != '/' || strchr(check->uri, ' ')))
+        value_wrong(r, json_object_get(json, "uri"), "uri",
+                    "a path (begins with /, no spaces)");
 }
 
-static int read_http(struct check_config *check, const json_t *json,
-                     const char *at, struct config *config, struct error *err) {
-    if (read_tls(check, json, at, err) != 0 ||
-        read_uri(check, json, at, err) != 0 ||
-        value_string(json, at, "expect", &check->expect, err) != 0 ||
-        read_method(check, json, at, err) != 0 ||
-        read_statuses(check, json, at, err) != 0 ||
-        read_timeouts(check, json, at, err) != 0 ||
-        read_headers(check, json, at, err) != 0)
-        return -1;
-    value_check_keys(config, json, at, config_keys_http);
-    return 0;
+static void read_http(struct reader *r, const json_t *json,
+                      struct check_config *check) {
+    check_tls(r, json, check);
+    check_uri(r, json, check);
+    check_method(r, json, check);
+    read_statuses(r, json, check);
+    add_timeouts(r, json, check);
+    read_headers(r, json, check);
 }
 
 #define DEFAULT_TIMEOUT_MS 100
-#define STREAK_MAX         1000000
 
 /* What is said to redis. QUIT ends the connection, so that an answer other
  * than the expected one is told at once. */
@@ -245,53 +205,31 @@ static int read_http(struct check_config *check, const json_t *json,
     "{\"type\": \"exec\", \"command\": [\"rabbitmq-diagnostics\", \"-q\", "    \
     "\"ping\"], \"timeout\": 10}"
 
-/* Reads what only one type of check has, and notes the keys it has not. */
-typedef int read_fn(struct check_config *check, const json_t *json,
-                    const char *at, struct config *config, struct error *err);
+/* Reads what the table of fields cannot of one type of check. */
+typedef void read_fn(struct reader *r, const json_t *json,
+                     struct check_config *check);
 
 /* A word of "type". */
 struct type {
     const char *name;
     enum check_kind kind;
-    read_fn *read;
+    enum field_types types;
+    read_fn *read; /* or NULL */
 };
 
-/* Copies a string of any characters, if it is there. */
-static int read_text(const json_t *json, const char *at, const char *key,
-                     char **out, struct error *err) {
-    const json_t *value = json_object_get(json, key);
-    const char *string = json_string_value(value);
-
-    if (!value || json_is_null(value))
-        return 0;
-    if (!string || !*string)
-        return value_wrong(value, at, key, "a string, not empty", err);
-    *out = strdup(string);
-    if (*out)
-        return 0;
-    error_set(err, "%s.%s: out of memory", at, key);
-    return -1;
+/* Copies <from> unless <*out> is set already. */
+static void default_string(struct reader *r, char **out, const char *from) {
+    if (!*out && from)
+        *out = strdup(from);
+    if (!*out && from)
+        reader_no_memory(r, NULL);
 }
 
-static int read_tcp(struct check_config *check, const json_t *json,
-                    const char *at, struct config *config, struct error *err) {
-    if (read_text(json, at, "send", &check->send, err) != 0 ||
-        read_text(json, at, "expect", &check->expect, err) != 0)
-        return -1;
-    value_check_keys(config, json, at, config_keys_tcp);
-    return 0;
-}
-
-static int read_redis(struct check_config *check, const json_t *json,
-                      const char *at, struct config *config,
-                      struct error *err) {
-    value_check_keys(config, json, at, config_keys_redis);
-    check->send = strdup(REDIS_SEND);
-    check->expect = strdup(REDIS_EXPECT);
-    if (check->send && check->expect)
-        return 0;
-    error_set(err, "%s: out of memory", at);
-    return -1;
+static void read_redis(struct reader *r, const json_t *json,
+                       struct check_config *check) {
+    (void)json;
+    default_string(r, &check->send, REDIS_SEND);
+    default_string(r, &check->expect, REDIS_EXPECT);
 }
 
 static bool is_command(const json_t *list) {
@@ -301,109 +239,76 @@ static bool is_command(const json_t *list) {
     return json_string_length(json_array_get(list, 0)) > 0;
 }
 
-static int read_exec(struct check_config *check, const json_t *json,
-                     const char *at, struct config *config, struct error *err) {
+static void read_exec(struct reader *r, const json_t *json,
+                      struct check_config *check) {
     const json_t *list = json_object_get(json, "command");
     size_t count = json_array_size(list);
 
     if (!list) {
-        error_set(err, "%s.command: missing; it must be " COMMAND, at);
-        return -1;
+        reader_fail(r, "command", "missing; it must be " COMMAND);
+        return;
     }
-    if (!is_command(list))
-        return value_wrong(list, at, "command", COMMAND, err);
+    if (!is_command(list)) {
+        value_wrong(r, list, "command", COMMAND);
+        return;
+    }
     check->command = calloc(count + 1, sizeof(*check->command));
     for (size_t i = 0; check->command && i < count; i++) {
         check->command[i] = strdup(json_string_value(json_array_get(list, i)));
         if (!check->command[i])
             break;
     }
-    if (!check->command || !check->command[count - 1]) {
-        error_set(err, "%s.command: out of memory", at);
-        return -1;
-    }
-    value_check_keys(config, json, at, config_keys_exec);
-    return 0;
-}
-
-static int read_noop(struct check_config *check, const json_t *json,
-                     const char *at, struct config *config, struct error *err) {
-    (void)check;
-    (void)err;
-    value_check_keys(config, json, at, config_keys_noop);
-    return 0;
+    if (!check->command || !check->command[count - 1])
+        reader_no_memory(r, "command");
 }
 
 static const struct type types[] = {
-    {"tcp", CHECK_TCP, read_tcp},     {"http", CHECK_HTTP, read_http},
-    {"redis", CHECK_TCP, read_redis}, {"exec", CHECK_EXEC, read_exec},
-    {"noop", CHECK_NOOP, read_noop},
+    {"tcp", CHECK_TCP, OF_TCP, NULL},
+    {"http", CHECK_HTTP, OF_HTTP, read_http},
+    {"redis", CHECK_TCP, OF_REDIS, read_redis},
+    {"exec", CHECK_EXEC, OF_EXEC, read_exec},
+    {"noop", CHECK_NOOP, OF_NOOP, NULL},
 };
 
 #define TYPES "\"tcp\", \"http\", \"redis\", \"exec\" or \"noop\""
 
-/* Returns the type of the check <json>, or NULL with <err>. */
-static const struct type *find_type(const json_t *json, const char *at,
-                                    struct error *err) {
+/* Returns the type of the check <json>, or NULL after an error. */
+static const struct type *find_type(struct reader *r, const json_t *json) {
     const json_t *value = json_object_get(json, "type");
     const char *name = json_string_value(value);
 
-    if (!value) {
-        error_set(err, "%s.type: missing; it must be " TYPES, at);
-        return NULL;
-    }
     for (size_t i = 0; name && i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(name, types[i].name) == 0)
             return &types[i];
-    if (name && strcmp(name, "rabbitmq") == 0)
-        error_set(err, "%s.type: rabbitmq is not supported; use " RABBITMQ, at);
-    value_wrong(value, at, "type", "a type of check (" TYPES ")", err);
+    if (!value)
+        reader_fail(r, "type", "missing; it must be " TYPES);
+    else if (name && strcmp(name, "rabbitmq") == 0)
+        reader_fail(r, "type", "rabbitmq is not supported; use " RABBITMQ);
+    else
+        value_wrong(r, value, "type", "a type of check (" TYPES ")");
     return NULL;
 }
 
-/* Copies <from> unless <*out> is set already. */
-static int default_string(char **out, const char *from, const char *at,
-                          struct error *err) {
-    if (!*out)
-        *out = strdup(from);
-    if (*out)
-        return 0;
-    error_set(err, "%s: out of memory", at);
-    return -1;
-}
-
-/* Reads what all types of checks have. */
-static int read_common(struct check_config *check, const struct type *type,
-                       const json_t *json, const char *at,
+void check_config_read(struct reader *r, const json_t *json,
                        const struct service_config *service,
-                       struct error *err) {
-    check->kind = type->kind;
-    check->port = atoi(service->port);
-    check->timeout_ms = DEFAULT_TIMEOUT_MS;
-    check->rise = check->fall = 1;
-    if (value_string(json, at, "name", &check->name, err) != 0 ||
-        value_string(json, at, "host", &check->host, err) != 0 ||
-        value_port(json, at, "port", &check->port, err) != 0 ||
-        value_count(json, at, "rise", 1, STREAK_MAX, &check->rise, err) != 0 ||
-        value_count(json, at, "fall", 1, STREAK_MAX, &check->fall, err) != 0 ||
-        value_seconds(json, at, "timeout", &check->timeout_ms, err) != 0)
-        return -1;
-    if (default_string(&check->name, type->name, at, err) != 0)
-        return -1;
-    return default_string(&check->host, service->host, at, err);
-}
-
-int check_config_read(struct check_config *check, const json_t *json,
-                      const char *at, const struct service_config *service,
-                      struct config *config, struct error *err) {
+                       struct check_config *check) {
     const struct type *type;
 
     if (!json_is_object(json)) {
-        error_set(err, "%s: must be an object ({...})", at);
-        return -1;
+        reader_fail(r, NULL, "must be an object ({...})");
+        return;
     }
-    type = find_type(json, at, err);
-    if (!type || read_common(check, type, json, at, service, err) != 0)
-        return -1;
-    return type->read(check, json, at, config, err);
+    type = find_type(r, json);
+    if (!type)
+        return;
+    check->kind = type->kind;
+    check->port = service->port ? atoi(service->port) : 0;
+    check->timeout_ms = DEFAULT_TIMEOUT_MS;
+    check->rise = check->fall = 1;
+    value_fields(r, json, config_fields_check, type->types, check);
+    default_string(r, &check->name, type->name);
+    default_string(r, &check->host, service->host);
+    if (type->read)
+        type->read(r, json, check);
+    value_check_keys(r, json, config_fields_check, type->types);
 }

@@ -7,16 +7,14 @@
 #include <jansson.h>
 
 struct check_config;
-struct config;
-struct error;
+struct reader;
 struct service_config;
 
-/* Reads the check <json>, which stands at the place <at>, into <check>
- * (zeroed); host and port come from <service> where it has none. Notes go to
- * <config>. Returns 0, or -1 with <err>; check_config_close() cleans up after
- * both. */
-int check_config_read(struct check_config *check, const json_t *json,
-                      const char *at, const struct service_config *service,
-                      struct config *config, struct error *err);
+/* Reads the check <json>, which stands at the reader's place, into <check>
+ * (zeroed); host and port come from <service> if it has none.
+ * check_config_close() cleans up, after errors too. */
+void check_config_read(struct reader *r, const json_t *json,
+                       const struct service_config *service,
+                       struct check_config *check);
 
 #endif

@@ -1,12 +1,9 @@
 /* model.c - what is configured, as structs, and their ends
  * SPDX-License-Identifier: MIT
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "csrc/base/text.h"
 #include "nerve/config/model.h"
 
 bool config_is_persistent(const struct service_config *service) {
@@ -99,9 +96,7 @@ void config_free(struct config *config) {
         return;
     for (size_t i = 0; i < config->service_count; i++)
         service_config_close(&config->services[i]);
-    for (size_t i = 0; i < config->note_count; i++)
-        free(config->notes[i].text);
-    free(config->notes);
+    notes_close(&config->notes);
     free(config->services);
     free(config->statsd.host);
     free(config->metrics.host);
@@ -113,28 +108,22 @@ void config_free(struct config *config) {
     free(config);
 }
 
-void config_note(struct config *config, enum event_level level,
-                 const char *format, ...) {
-    struct note *notes =
-        realloc(config->notes, (config->note_count + 1) * sizeof(*notes));
-    struct text text = {0};
-    va_list args;
-    char *said;
+void notes_add(struct notes *notes, enum event_level level, char *text) {
+    struct note *list = NULL;
 
-    if (!notes)
+    if (notes && text)
+        list = realloc(notes->list, (notes->count + 1) * sizeof(*list));
+    if (!list) {
+        free(text);
         return;
-    config->notes = notes;
-    va_start(args, format);
-    if (vasprintf(&said, format, args) < 0)
-        said = NULL;
-    va_end(args);
-    if (!said)
-        return;
-    if (config->file)
-        text_printf(&text, "%s: ", config->file);
-    text_puts(&text, said);
-    free(said);
-    notes[config->note_count].level = level;
-    notes[config->note_count].text = text_take(&text);
-    config->note_count += notes[config->note_count].text != NULL;
+    }
+    notes->list = list;
+    list[notes->count++] = (struct note){.level = level, .text = text};
+}
+
+void notes_close(struct notes *notes) {
+    for (size_t i = 0; i < notes->count; i++)
+        free(notes->list[i].text);
+    free(notes->list);
+    *notes = (struct notes){0};
 }

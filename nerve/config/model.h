@@ -88,6 +88,13 @@ struct note {
     char *text; /* owned */
 };
 
+/* All that there is to say of a configuration, in the order it was found.
+ * Zeroed to start with. */
+struct notes {
+    struct note *list; /* owned */
+    size_t count;
+};
+
 /* Where something is sent, or listened. */
 struct endpoint {
     char *host; /* owned; NULL: nowhere */
@@ -107,9 +114,7 @@ struct config {
     int session_timeout_ms;
     struct service_config *services; /* owned */
     size_t service_count;
-    struct note *notes; /* owned */
-    size_t note_count;
-    const char *file; /* borrowed; while a service is read from its own */
+    struct notes notes;
 };
 
 /* Tells what <service>'s type of znode means: it outlives its session; its name
@@ -142,9 +147,11 @@ void config_secret_free(char *secret);
 /* Frees <config>. NULL is allowed. */
 void config_free(struct config *config);
 
-/* Adds a note, which begins with the file it is about if that is a service's
- * own. Without memory there is none. */
-void config_note(struct config *config, enum event_level level,
-                 const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Adds <text>, which it takes, to <notes>. Without memory, or if one of them
+ * is NULL, nothing is added. */
+void notes_add(struct notes *notes, enum event_level level, char *text);
+
+/* Frees what <notes> hold; they are empty afterwards. */
+void notes_close(struct notes *notes);
 
 #endif

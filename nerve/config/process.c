@@ -15,22 +15,16 @@
 
 #include <jansson.h>
 
-#include "csrc/base/error.h"
-#include "nerve/config/keys.h"
+#include "nerve/config/fields.h"
 #include "nerve/config/model.h"
 #include "nerve/config/process.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 
 #define PASSWORD_MAX 1024
-#define FILE_KEY     "auth.password_file"
 #define OTHERS       (S_IWGRP | S_IRWXO)
 
 static const char creator_acl[] = "creator:all,world:read";
-
-static int refuse(const char *path, const char *why, struct error *err) {
-    error_set(err, FILE_KEY ": %.300s: %s", path, why);
-    return -1;
-}
 
 /* Tells why <fd> may not be the file of a password, or NULL. */
 static const char *find_fault(int fd) {
@@ -58,8 +52,8 @@ static bool is_password(char *text, ssize_t length) {
 }
 
 /* Makes the credentials of <user> and the password in the file <path>. */
-static int read_password(struct config *config, const char *user,
-                         const char *path, struct error *err) {
+static void read_password(struct reader *r, const char *user,
+                          const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     const char *fault = fd < 0 ? strerror(errno) : find_fault(fd);
     char password[PASSWORD_MAX + 2];
@@ -70,95 +64,77 @@ static int read_password(struct config *config, const char *user,
     if (!fault && !is_password(password, length))
         fault = "must hold a password in its first line, of at most 1024 "
                 "bytes";
-    if (!fault && asprintf(&config->auth, "%s:%s", user, password) < 0) {
-        config->auth = NULL;
+    if (!fault && asprintf(&r->config->auth, "%s:%s", user, password) < 0) {
+        r->config->auth = NULL;
         fault = "out of memory";
     }
     if (fd >= 0)
         close(fd);
     explicit_bzero(password, sizeof(password));
-    return fault ? refuse(path, fault, err) : 0;
+    if (fault)
+        reader_fail(r, "password_file", "%.300s: %s", path, fault);
 }
 
-static int read_auth(struct config *config, const json_t *json,
-                     struct error *err) {
+static void read_auth(struct reader *r, const json_t *json) {
+    const json_t *auth = value_object(r, json, "auth");
     char *user = NULL, *path = NULL;
-    const json_t *auth = NULL;
-    int status = value_object(json, "", "auth", &auth, err);
+    size_t entered;
 
-    if (status != 0 || !auth)
-        return status;
-    status = -1;
-    value_check_keys(config, auth, "auth", config_keys_auth);
-    if (value_required_string(auth, "auth", "user", "the name of a user", &user,
-                              err) == 0 &&
-        value_required_string(auth, "auth", "password_file",
-                              "the path of a file that holds the password",
-                              &path, err) == 0) {
-        if (strchr(user, ':'))
-            value_wrong(json_object_get(auth, "user"), "auth", "user",
-                        "a name without a colon", err);
-        else
-            status = read_password(config, user, path, err);
-    }
+    if (!auth)
+        return;
+    entered = reader_enter(r, "auth");
+    value_required_string(r, auth, "user", "the name of a user", &user);
+    value_required_string(r, auth, "password_file",
+                          "the path of a file that holds the password", &path);
+    if (user && strchr(user, ':'))
+        value_wrong(r, json_object_get(auth, "user"), "user",
+                    "a name without a colon");
+    else if (user && path)
+        read_password(r, user, path);
+    value_check_keys(r, auth, config_fields_auth, 0);
+    reader_leave(r, entered);
     free(path);
     free(user);
-    return status;
 }
 
-static int read_acl(struct config *config, const json_t *json,
-                    struct error *err) {
+static void read_acl(struct reader *r, const json_t *json) {
     const json_t *value = json_object_get(json, "acl");
+    const json_t *auth = json_object_get(json, "auth");
     const char *acl = json_string_value(value);
 
     if (!value || json_is_null(value) || (acl && strcmp(acl, "open") == 0))
-        return 0;
+        return;
     if (!acl || strcmp(acl, creator_acl) != 0)
-        return value_wrong(value, "", "acl",
-                           "\"open\" or \"creator:all,world:read\"", err);
-    if (!config->auth) {
-        error_set(err, "acl: \"%s\" needs auth: without it there is no creator",
-                  creator_acl);
-        return -1;
-    }
-    config->creator_acl = true;
-    return 0;
-}
-
-int config_auth_read(struct config *config, const json_t *json,
-                     struct error *err) {
-    if (read_auth(config, json, err) != 0)
-        return -1;
-    return read_acl(config, json, err);
+        value_wrong(r, value, "acl", "\"open\" or \"creator:all,world:read\"");
+    else if (!auth || json_is_null(auth))
+        reader_fail(r, "acl",
+                    "\"%s\" needs auth: without it there is no "
+                    "creator",
+                    creator_acl);
+    r->config->creator_acl = r->config->auth != NULL;
 }
 
 #define SOCKET_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
-int config_control_socket(const json_t *json, char **path, struct error *err) {
-    if (value_string(json, "", "control_socket", path, err) != 0)
-        return -1;
-    if (!*path || strlen(*path) <= SOCKET_MAX)
-        return 0;
-    error_set(err,
-              "control_socket: longer than %zu bytes, which no path of a "
-              "socket can be",
-              SOCKET_MAX);
-    return -1;
+static void check_control_socket(struct reader *r) {
+    const char *path = r->config->control_socket;
+
+    if (path && strlen(path) > SOCKET_MAX)
+        reader_fail(r, "control_socket",
+                    "longer than %zu bytes, which no path of a socket can be",
+                    SOCKET_MAX);
 }
 
-int config_holds_path(const json_t *json, bool needed, char **path,
-                      struct error *err) {
-    if (value_string(json, "", "holds_path", path, err) != 0)
-        return -1;
-    if (!*path && needed) {
-        error_set(err, "holds_path: missing; with control_socket it must be a "
-                       "file that keeps what is disabled over a restart");
-        return -1;
-    }
-    if (!*path || (*path)[strlen(*path) - 1] != '/')
-        return 0;
-    return value_wrong(json_object_get(json, "holds_path"), "", "holds_path",
-                       "a file's path (it ends with /)", err);
+static void check_holds_path(struct reader *r, const json_t *json) {
+    const json_t *value = json_object_get(json, "holds_path");
+    const char *path = r->config->holds_path;
+
+    if (r->config->control_socket && (!value || json_is_null(value)))
+        reader_fail(r, "holds_path",
+                    "missing; with control_socket it must be a file that keeps "
+                    "what is disabled over a restart");
+    if (path && path[strlen(path) - 1] == '/')
+        value_wrong(r, value, "holds_path", "a file's path (it ends with /)");
 }
 
 #define LOOPBACK    "127.0.0.1"
@@ -203,53 +179,46 @@ static int split(const char *text, struct endpoint *out) {
     return out->host && out->port > 0 && is_address(out->host) ? 0 : -1;
 }
 
-static int read_listen(struct config *config, const json_t *json,
-                       struct error *err) {
+static void read_listen(struct reader *r, const json_t *json) {
     const json_t *value = json_object_get(json, "metrics_listen");
+    struct endpoint *at = &r->config->metrics;
 
     if (!value || json_is_null(value))
-        return 0;
-    if (json_is_string(value) &&
-        split(json_string_value(value), &config->metrics) == 0)
-        return 0;
+        return;
     if (json_is_integer(value)) {
-        if (value_port(json, "", "metrics_listen", &config->metrics.port,
-                       err) != 0)
-            return -1;
-        config->metrics.host = strdup(LOOPBACK);
-        if (config->metrics.host)
-            return 0;
-        error_set(err, "metrics_listen: out of memory");
-        return -1;
+        value_port(r, json, "metrics_listen", &at->port);
+        at->host = strdup(LOOPBACK);
+        if (!at->host)
+            reader_no_memory(r, "metrics_listen");
+    } else if (!json_is_string(value) ||
+               split(json_string_value(value), at) != 0) {
+        value_wrong(r, value, "metrics_listen", LISTEN);
     }
-    return value_wrong(value, "", "metrics_listen", LISTEN, err);
 }
 
-static int read_statsd(struct config *config, const json_t *json,
-                       struct error *err) {
-    struct endpoint *to = &config->statsd;
-    const json_t *statsd = NULL;
+static void read_statsd(struct reader *r, const json_t *json) {
+    const json_t *statsd = value_object(r, json, "statsd");
+    struct endpoint *to = &r->config->statsd;
+    size_t entered;
 
-    if (value_object(json, "", "statsd", &statsd, err) != 0)
-        return -1;
     if (!statsd)
-        return 0;
+        return;
+    entered = reader_enter(r, "statsd");
     to->port = STATSD_PORT;
-    if (value_string(statsd, "statsd", "host", &to->host, err) != 0 ||
-        value_port(statsd, "statsd", "port", &to->port, err) != 0)
-        return -1;
-    value_check_keys(config, statsd, "statsd", config_keys_statsd);
+    value_fields(r, statsd, config_fields_statsd, 0, to);
+    value_check_keys(r, statsd, config_fields_statsd, 0);
     if (!to->host)
         to->host = strdup(STATSD_HOST);
-    if (to->host)
-        return 0;
-    error_set(err, "statsd: out of memory");
-    return -1;
+    if (!to->host)
+        reader_no_memory(r, NULL);
+    reader_leave(r, entered);
 }
 
-int watching_config_read(struct config *config, const json_t *json,
-                         struct error *err) {
-    if (read_listen(config, json, err) != 0)
-        return -1;
-    return read_statsd(config, json, err);
+void process_config_read(struct reader *r, const json_t *json) {
+    check_control_socket(r);
+    check_holds_path(r, json);
+    read_listen(r, json);
+    read_statsd(r, json);
+    read_auth(r, json);
+    read_acl(r, json);
 }

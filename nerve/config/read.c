@@ -17,10 +17,11 @@
 
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
-#include "nerve/config/keys.h"
+#include "nerve/config/fields.h"
 #include "nerve/config/model.h"
 #include "nerve/config/process.h"
 #include "nerve/config/read.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/service.h"
 #include "nerve/config/value.h"
 
@@ -126,106 +127,102 @@ static int is_of_interest(const struct dirent *entry) {
 /* Cuts the suffix off <name>: what is left is the service's name. */
 static void cut_suffix(char name[NAME_SIZE]) { *strrchr(name, '.') = '\0'; }
 
-/* Reads the service <name> from the file <path>. */
-static int read_json(json_t *services, json_t *files, const char *name,
-                     const char *path, struct config *config,
-                     struct error *err) {
+/* What "services" and service_conf_dir hold together. */
+struct sources {
+    json_t *services; /* owned */
+    json_t *files;    /* owned; from a service's name to the path of its file */
+};
+
+/* Adds the service <name> from the file <path>. */
+static void add_file(struct reader *r, struct sources *s, const char *name,
+                     const char *path) {
     struct error inner = {0};
     json_t *service = read_service_file(path, &inner);
+    size_t entered;
 
     if (!service) {
-        error_set(err, "%s: %s", path, inner.text);
-        return -1;
+        reader_fail(r, NULL, "%s: %s", path, inner.text);
+        return;
     }
-    if (json_object_get(services, name))
-        config_note(config, LEVEL_INFO,
-                    "services.%s: %s takes the place of what is said here",
-                    name, path);
-    if (json_object_set_new(services, name, service) == 0 &&
-        json_object_set_new(files, name, json_string(path)) == 0)
-        return 0;
-    error_set(err, "%s: its name is not UTF-8, or out of memory", path);
-    return -1;
+    if (json_object_get(s->services, name)) {
+        entered = reader_enter(r, "services.%s", name);
+        reader_note(r, LEVEL_INFO, NULL,
+                    "%s takes the place of what is said here", path);
+        reader_leave(r, entered);
+    }
+    if (json_object_set_new(s->services, name, service) != 0 ||
+        json_object_set_new(s->files, name, json_string(path)) != 0)
+        reader_fail(r, NULL, "%s: its name is not UTF-8, or out of memory",
+                    path);
 }
 
-static int read_entry(json_t *services, json_t *files, const char *directory,
-                      const char *entry, struct config *config,
-                      struct error *err) {
+static void add_entry(struct reader *r, struct sources *s,
+                      const char *directory, const char *entry) {
     char name[NAME_SIZE];
     struct text path = {0};
-    int status = -1;
 
     snprintf(name, sizeof(name), "%s", entry);
     cut_suffix(name);
     text_printf(&path, "%s%s%s", directory, ends_in(directory, "/") ? "" : "/",
                 entry);
     if (path.failed)
-        error_set(err, "%s: out of memory", entry);
+        reader_fail(r, NULL, "%s: out of memory", entry);
     else if (!ends_in(entry, ".json"))
-        error_set(err,
-                  "%s: YAML is not read; replace it with %s.json (YAML parsers "
-                  "read JSON too)",
-                  path.data, name);
+        reader_fail(r, NULL,
+                    "%s: YAML is not read; replace it with %s.json (YAML "
+                    "parsers read JSON too)",
+                    path.data, name);
     else
-        status = read_json(services, files, name, path.data, config, err);
+        add_file(r, s, name, path.data);
     text_close(&path);
-    return status;
 }
 
-/* Adds the services of <directory> to <services>: each *.json there is one,
- * named like the file, and takes the place of one that has that name already.
- * <files> becomes a map from these names to the files' paths. Notes go to
- * <config>. Returns 0, or -1 with <err> naming the directory or the file. */
-static int read_directory(json_t *services, json_t *files,
-                          const char *directory, struct config *config,
-                          struct error *err) {
+/* Adds the services of <directory>: each *.json there is one, named like the
+ * file, and takes the place of one that has that name already. */
+static void add_directory(struct reader *r, struct sources *s,
+                          const char *directory) {
     struct dirent **entries = NULL;
     int count = scandir(directory, &entries, is_of_interest, alphasort);
-    int status = 0;
 
-    if (count < 0) {
-        error_set(err, "service_conf_dir: %s: %s", directory, strerror(errno));
-        return -1;
-    }
+    if (count < 0)
+        reader_fail(r, "service_conf_dir", "%s: %s", directory,
+                    strerror(errno));
     for (int i = 0; i < count; i++) {
-        if (status == 0)
-            status = read_entry(services, files, directory, entries[i]->d_name,
-                                config, err);
+        add_entry(r, s, directory, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
-    return status;
 }
 
 #define DEFAULT_SESSION_MS 10000
 #define DEFAULT_WATCHDOG_S 30
 
-/* Takes the instance_id of the command line as if the file had it. */
-static int take_given_id(json_t *json, const char *given, struct error *err) {
+/* Takes the instance_id of the command line as if the file had it. Tells
+ * whether that can be read. */
+static bool take_given_id(struct reader *r, json_t *json, const char *given) {
     if (!given || !*given)
-        return 0;
+        return true;
     if (json_object_set_new(json, "instance_id", json_string(given)) == 0)
-        return 0;
-    error_set(err, "instance_id: what -i or NERVE_INSTANCE_ID says is not "
-                   "UTF-8");
-    return -1;
+        return true;
+    reader_fail(r, "instance_id",
+                "what -i or NERVE_INSTANCE_ID says is not UTF-8");
+    return false;
 }
 
 /* Settles the instance_id: <given> on the command line, or the file's. */
-static int read_instance_id(struct config *config, json_t *json,
-                            const char *given, struct error *err) {
-    if (take_given_id(json, given, err) != 0 ||
-        value_required_string(json, "", "instance_id",
-                              "this machine's name, one of its own",
-                              &config->instance_id, err) != 0)
-        return -1;
-    if (!strchr(config->instance_id, '/'))
-        return 0;
-    error_set(err,
-              "instance_id: \"%.200s\" must not hold a \"/\": it becomes "
-              "part of a znode's name",
-              config->instance_id);
-    return -1;
+static void read_instance_id(struct reader *r, json_t *json,
+                             const char *given) {
+    char **id = &r->config->instance_id;
+
+    if (!take_given_id(r, json, given))
+        return;
+    value_required_string(r, json, "instance_id",
+                          "this machine's name, one of its own", id);
+    if (*id && strchr(*id, '/'))
+        reader_fail(r, "instance_id",
+                    "\"%.200s\" must not hold a \"/\": it becomes part of a "
+                    "znode's name",
+                    *id);
 }
 
 /* Two services with one identity would each take the other's znode for a
@@ -246,151 +243,136 @@ static bool is_same_znode(const struct service_config *a,
            strcmp(a->ensemble, b->ensemble) == 0;
 }
 
-static int check_pair(const struct service_config *a,
-                      const struct service_config *b, struct error *err) {
+/* Tells whether <b> is at odds with <a>, after an error. */
+static bool check_pair(struct reader *r, const struct service_config *a,
+                       const struct service_config *b) {
+    size_t errors = r->errors,
+           entered = reader_enter(r, "services.%s", b->name);
+
     if (is_same_instance(a, b))
-        error_set(err,
-                  "services.%s: zk_hosts, zk_path, host and port are "
-                  "those of services.%s; remove one of them",
-                  b->name, a->name);
+        reader_fail(r, NULL,
+                    "zk_hosts, zk_path, host and port are those of "
+                    "services.%s; remove one of them",
+                    a->name);
     else if (is_same_znode(a, b))
-        error_set(err,
-                  "services.%s: its znode would be that of services.%s; "
-                  "give it another zk_path, or a node_type that is sequential",
-                  b->name, a->name);
-    else
-        return 0;
-    return -1;
+        reader_fail(r, NULL,
+                    "its znode would be that of services.%s; give it another "
+                    "zk_path, or a node_type that is sequential",
+                    a->name);
+    reader_leave(r, entered);
+    return reader_failed_since(r, errors);
 }
 
-static int check_unique(const struct config *config, struct error *err) {
-    for (size_t i = 1; i < config->service_count; i++)
+static void check_unique(struct reader *r) {
+    const struct service_config *services = r->config->services;
+
+    for (size_t i = 1; i < r->config->service_count; i++)
         for (size_t j = 0; j < i; j++)
-            if (check_pair(&config->services[j], &config->services[i], err) !=
-                0)
-                return -1;
-    return 0;
+            if (check_pair(r, &services[j], &services[i]))
+                break;
 }
 
-/* Reads the service <name>, from <file> unless that is NULL. */
-static int read_service(struct config *config, const char *name,
-                        const json_t *json, const char *file,
-                        struct error *err) {
-    struct service_config *next = &config->services[config->service_count];
-    struct error inner = {0};
-    int status;
-
-    config->service_count++;
-    config->file = file;
-    status = service_config_read(next, name, json, config, &inner);
-    config->file = NULL;
-    if (status != 0)
-        error_set(err, "%s%s%s", file ? file : "", file ? ": " : "",
-                  inner.text);
-    return status;
-}
-
-/* Reads all <services>; <files> says which are from a file of their own. */
-static int read_services(struct config *config, json_t *services,
-                         const json_t *files, struct error *err) {
-    const char *name, *file;
+/* Reads all services of <s>. */
+static void read_services(struct reader *r, const struct sources *s) {
+    struct config *config = r->config;
+    size_t errors = r->errors, entered;
+    const char *name;
     json_t *value;
 
-    if (json_object_size(services) == 0) {
-        config_note(config, LEVEL_WARNING, "services: none, nothing to do");
-        return 0;
+    if (json_object_size(s->services) == 0) {
+        reader_note(r, LEVEL_WARNING, "services", "none, nothing to do");
+        return;
     }
     config->services =
-        calloc(json_object_size(services), sizeof(*config->services));
+        calloc(json_object_size(s->services), sizeof(*config->services));
     if (!config->services) {
-        error_set(err, "services: out of memory");
-        return -1;
+        reader_no_memory(r, "services");
+        return;
     }
-    json_object_foreach(services, name, value) {
-        file = json_string_value(json_object_get(files, name));
-        if (read_service(config, name, value, file, err) != 0)
-            return -1;
+    json_object_foreach(s->services, name, value) {
+        r->file = json_string_value(json_object_get(s->files, name));
+        entered = reader_enter(r, "services.%s", name);
+        service_config_read(r, name, value,
+                            &config->services[config->service_count++]);
+        reader_leave(r, entered);
+        r->file = NULL;
     }
-    return check_unique(config, err);
+    if (config->instance_id && !reader_failed_since(r, errors))
+        check_unique(r);
 }
 
 /* Merges what "services" and service_conf_dir hold, and reads that. */
-static int merge_services(struct config *config, const json_t *json,
-                          struct error *err) {
-    const json_t *inlined = NULL;
-    json_t *services = json_object(), *files = json_object();
+static void merge_services(struct reader *r, const json_t *json) {
+    struct sources s = {json_object(), json_object()};
+    const json_t *inlined = value_object(r, json, "services");
+    size_t errors = r->errors;
     char *directory = NULL;
-    int status = -1;
 
-    if (value_object(json, "", "services", &inlined, err) == 0 &&
-        value_string(json, "", "service_conf_dir", &directory, err) == 0) {
-        if (!services || !files ||
-            (inlined && json_object_update(services, (json_t *)inlined) != 0))
-            error_set(err, "services: out of memory");
-        else if (!directory ||
-                 read_directory(services, files, directory, config, err) == 0)
-            status = read_services(config, services, files, err);
-    }
+    value_string(r, json, "service_conf_dir", &directory);
+    if (!s.services || !s.files ||
+        (inlined && json_object_update(s.services, (json_t *)inlined) != 0))
+        reader_no_memory(r, "services");
+    else if (directory)
+        add_directory(r, &s, directory);
+    if (json_object_size(s.services) > 0 || !reader_failed_since(r, errors))
+        read_services(r, &s);
     free(directory);
-    json_decref(files);
-    json_decref(services);
-    return status;
+    json_decref(s.files);
+    json_decref(s.services);
 }
 
 /* Reads all from <json>, the whole document. */
-static int read_all(struct config *config, json_t *json,
-                    const char *instance_id, struct error *err) {
-    unsigned int session_ms = DEFAULT_SESSION_MS;
+static void read_all(struct reader *r, json_t *json, const char *instance_id) {
+    struct config *config = r->config;
 
     if (!json_is_object(json)) {
-        error_set(err, "the configuration must be an object ({...})");
-        return -1;
+        reader_fail(r, NULL, "the configuration must be an object ({...})");
+        return;
     }
-    value_check_keys(config, json, "", config_keys_top);
+    value_check_keys(r, json, config_fields_top, 0);
+    config->session_timeout_ms = DEFAULT_SESSION_MS;
     config->watchdog_s = DEFAULT_WATCHDOG_S;
-    if (value_seconds(json, "", "session_timeout", &session_ms, err) != 0 ||
-        read_instance_id(config, json, instance_id, err) != 0 ||
-        value_string(json, "", "heartbeat_path", &config->heartbeat_path,
-                     err) != 0 ||
-        config_control_socket(json, &config->control_socket, err) != 0 ||
-        config_holds_path(json, config->control_socket != NULL,
-                          &config->holds_path, err) != 0 ||
-        value_count(json, "", "watchdog", 1, 86400, &config->watchdog_s, err) !=
-            0 ||
-        watching_config_read(config, json, err) != 0 ||
-        config_auth_read(config, json, err) != 0)
-        return -1;
-    config->session_timeout_ms = (int)session_ms;
-    return merge_services(config, json, err);
+    value_fields(r, json, config_fields_top, 0, config);
+    read_instance_id(r, json, instance_id);
+    process_config_read(r, json);
+    merge_services(r, json);
 }
 
 /* Makes a configuration of <json>, which it takes; NULL: <err> says why. */
 static struct config *make_config(json_t *json, const char *instance_id,
-                                  struct error *err) {
+                                  struct notes *notes, struct error *err) {
     struct config *config = json ? calloc(1, sizeof(*config)) : NULL;
-    int status = -1;
+    struct reader r = {.config = config, .err = err};
 
-    if (config)
-        status = read_all(config, json, instance_id, err);
-    else
+    if (config) {
+        r.notes = &config->notes;
+        read_all(&r, json, instance_id);
+    } else {
         error_set(err, "out of memory");
+    }
     json_decref(json);
-    if (status == 0)
+    if (!config || r.errors == 0)
         return config;
+    if (notes) {
+        *notes = config->notes;
+        config->notes = (struct notes){0};
+    }
     config_free(config);
     return NULL;
 }
 
 struct config *config_parse(const char *text, size_t length,
-                            const char *instance_id, struct error *err) {
-    return make_config(config_text_read(text, length, err), instance_id, err);
+                            const char *instance_id, struct notes *notes,
+                            struct error *err) {
+    return make_config(config_text_read(text, length, err), instance_id, notes,
+                       err);
 }
 
 struct config *config_load(const char *path, const char *instance_id,
-                           struct error *err) {
+                           struct notes *notes, struct error *err) {
     struct error inner = {0};
     struct config *config =
-        make_config(config_file_read(path, &inner), instance_id, &inner);
+        make_config(config_file_read(path, &inner), instance_id, notes, &inner);
 
     if (!config)
         error_set(err, "%s: %s", path, inner.text);

@@ -11,17 +11,21 @@
 
 struct config;
 struct error;
+struct notes;
 
 /* Reads the file <path>, and those of its service_conf_dir; <instance_id>
  * replaces the one in it unless it is NULL or empty. Returns the configuration,
- * owned by the caller, or NULL with <err> naming the place at fault and what
- * would be right. */
+ * owned by the caller, or NULL with <err>, the first error, which names the
+ * place at fault and what would be right; then <notes> (zeroed, or NULL) has
+ * the other errors, and all that is worth a note, owned by the caller
+ * (notes_close()). */
 struct config *config_load(const char *path, const char *instance_id,
-                           struct error *err);
+                           struct notes *notes, struct error *err);
 
 /* The same for <text> of <length> bytes. */
 struct config *config_parse(const char *text, size_t length,
-                            const char *instance_id, struct error *err);
+                            const char *instance_id, struct notes *notes,
+                            struct error *err);
 
 /* Reads <text> of <length> bytes. Returns the document, owned by the caller
  * (json_decref()), or NULL with <err> naming the line. Any thread. */

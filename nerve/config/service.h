@@ -6,16 +6,15 @@
 
 #include <jansson.h>
 
-struct config;
 struct error;
+struct reader;
 struct service_config;
 
-/* Reads the service <name> from <json> into <service> (zeroed), for the
- * instance_id of <config>, which also takes the notes. Returns 0, or -1 with
- * <err>; service_config_close() cleans up after both. */
-int service_config_read(struct service_config *service, const char *name,
-                        const json_t *json, struct config *config,
-                        struct error *err);
+/* Reads the service <name> from <json>, which stands at the reader's place,
+ * into <service> (zeroed), for the instance_id of the reader's configuration.
+ * service_config_close() cleans up, after errors too. */
+void service_config_read(struct reader *r, const char *name, const json_t *json,
+                         struct service_config *service);
 
 /* Reads the checks of <service>, which has none, out of what it keeps for
  * comparison. Returns 0, or -1 with <err>. */

@@ -13,9 +13,9 @@
 
 #include <jansson.h>
 
-#include "csrc/base/error.h"
 #include "csrc/base/text.h"
-#include "nerve/config/model.h"
+#include "nerve/config/fields.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 
 #define LETTERS_MAX 64
@@ -158,74 +158,69 @@ char *json_text(const json_t *value) {
 #define DAY_SECONDS 86400
 #define SHOWN_MAX   60 /* characters of a wrong value that are shown */
 
-/* Returns the dot between a place and a key, unless the place is the top. */
-static const char *dot(const char *at) { return *at ? "." : ""; }
-
-int value_wrong(const json_t *value, const char *at, const char *key,
-                const char *right, struct error *err) {
+void value_wrong(struct reader *r, const json_t *value, const char *key,
+                 const char *right) {
     char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
                                         JSON_REAL_PRECISION(6));
     const char *cut = shown && strlen(shown) > SHOWN_MAX ? "..." : "";
 
-    error_set(err, "%s%s%s: %.*s%s is not %s", at, dot(at), key, SHOWN_MAX,
-              shown ? shown : "this", cut, right);
+    reader_fail(r, key, "%.*s%s is not %s", SHOWN_MAX, shown ? shown : "this",
+                cut, right);
     free(shown);
-    return -1;
 }
 
 /* Returns the member <key>, or NULL when it is absent or null. */
-static const json_t *member(const json_t *from, const char *key) {
-    const json_t *value = json_object_get(from, key);
+static const json_t *member(const json_t *json, const char *key) {
+    const json_t *value = json_object_get(json, key);
 
     return json_is_null(value) ? NULL : value;
 }
 
-static const struct key *find_key(const struct key *keys, const char *name) {
-    while (keys->name && strcmp(keys->name, name) != 0)
-        keys++;
-    return keys->name ? keys : NULL;
+static const struct field *find_key(const struct field *fields,
+                                    unsigned int types, const char *name) {
+    for (; fields->key; fields++)
+        if (field_is_key(fields) && field_is_of(fields, types) &&
+            strcmp(fields->key, name) == 0)
+            return fields;
+    return NULL;
 }
 
 /* Returns the key that <name> may be meant to be, or NULL. */
-static const char *nearest_key(const struct key *keys, const char *name) {
+static const char *nearest_key(const struct field *fields, unsigned int types,
+                               const char *name) {
     size_t best = nearest_limit(name) + 1, distance;
     const char *nearest = NULL;
 
-    for (; keys->name; keys++) {
-        distance = nearest_distance(keys->name, name);
-        if (keys->fate == KEY_IGNORED || distance >= best)
+    for (; fields->key; fields++) {
+        if (!field_is_key(fields) || !field_is_of(fields, types) ||
+            fields->kind == FIELD_IGNORED)
             continue;
-        nearest = keys->name;
+        distance = nearest_distance(fields->key, name);
+        if (distance >= best)
+            continue;
+        nearest = fields->key;
         best = distance;
     }
     return nearest;
 }
 
-static void note_unknown(struct config *config, const char *at,
-                         const char *name, const char *nearest) {
-    if (nearest)
-        config_note(config, LEVEL_WARNING,
-                    "%s%s%s: unknown key, ignored; did you mean \"%s\"?", at,
-                    dot(at), name, nearest);
-    else
-        config_note(config, LEVEL_WARNING, "%s%s%s: unknown key, ignored", at,
-                    dot(at), name);
-}
-
-void value_check_keys(struct config *config, const json_t *from, const char *at,
-                      const struct key *keys) {
-    const struct key *known;
-    const char *name;
+void value_check_keys(struct reader *r, const json_t *json,
+                      const struct field *fields, unsigned int types) {
+    const struct field *known;
+    const char *name, *nearest;
     json_t *value;
 
-    json_object_foreach((json_t *)from, name, value) {
-        known = find_key(keys, name);
-        if (!known)
-            note_unknown(config, at, name, nearest_key(keys, name));
-        else if (known->fate == KEY_IGNORED)
-            config_note(config, LEVEL_INFO,
-                        "%s%s%s: this key of airbnb's nerve has no effect here",
-                        at, dot(at), name);
+    json_object_foreach((json_t *)json, name, value) {
+        known = find_key(fields, types, name);
+        nearest = known ? NULL : nearest_key(fields, types, name);
+        if (nearest)
+            reader_note(r, LEVEL_WARNING, name,
+                        "unknown key, ignored; did you mean \"%s\"?", nearest);
+        else if (!known)
+            reader_note(r, LEVEL_WARNING, name, "unknown key, ignored");
+        else if (known->kind == FIELD_IGNORED)
+            reader_note(r, LEVEL_INFO, name,
+                        "this key of airbnb's nerve has no effect here");
     }
 }
 
@@ -236,29 +231,46 @@ static bool is_printable(const char *s) {
     return true;
 }
 
-int value_string(const json_t *from, const char *at, const char *key,
-                 char **out, struct error *err) {
-    const json_t *value = member(from, key);
-    const char *string = json_string_value(value);
+/* Copies <string> to <out>. */
+static void copy_string(struct reader *r, const char *key, const char *string,
+                        char **out) {
+    char *copy = strdup(string);
 
-    if (!value)
-        return 0;
-    if (!string || !*string || !is_printable(string))
-        return value_wrong(value, at, key, "a string of one line, not empty",
-                           err);
-    *out = strdup(string);
-    if (*out)
-        return 0;
-    error_set(err, "%s%s%s: out of memory", at, dot(at), key);
-    return -1;
+    if (copy)
+        *out = copy;
+    else
+        reader_no_memory(r, key);
 }
 
-int value_required_string(const json_t *from, const char *at, const char *key,
-                          const char *what, char **out, struct error *err) {
-    if (member(from, key))
-        return value_string(from, at, key, out, err);
-    error_set(err, "%s%s%s: missing; it must be %s", at, dot(at), key, what);
-    return -1;
+void value_string(struct reader *r, const json_t *json, const char *key,
+                  char **out) {
+    const json_t *value = member(json, key);
+    const char *string = json_string_value(value);
+
+    if (value && (!string || !*string || !is_printable(string)))
+        value_wrong(r, value, key, "a string of one line, not empty");
+    else if (value)
+        copy_string(r, key, string, out);
+}
+
+void value_required_string(struct reader *r, const json_t *json,
+                           const char *key, const char *what, char **out) {
+    if (member(json, key))
+        value_string(r, json, key, out);
+    else
+        reader_fail(r, key, "missing; it must be %s", what);
+}
+
+/* A string of any characters. */
+static void value_text(struct reader *r, const json_t *json, const char *key,
+                       char **out) {
+    const json_t *value = member(json, key);
+    const char *string = json_string_value(value);
+
+    if (value && (!string || !*string))
+        value_wrong(r, value, key, "a string, not empty");
+    else if (value)
+        copy_string(r, key, string, out);
 }
 
 /* Reads a whole number from 0, or such a number in digits. Returns it, or -1
@@ -275,93 +287,132 @@ static int64_t whole_number(const json_t *value) {
     return strtoll(string, NULL, 10);
 }
 
-int value_port(const json_t *from, const char *at, const char *key, int *out,
-               struct error *err) {
-    const json_t *value = member(from, key);
+void value_port(struct reader *r, const json_t *json, const char *key,
+                int *out) {
+    const json_t *value = member(json, key);
     int64_t port = whole_number(value);
 
-    if (!value)
-        return 0;
-    if (port < 1 || port > 65535)
-        return value_wrong(value, at, key, "a port (1 to 65535)", err);
-    *out = (int)port;
-    return 0;
+    if (value && (port < 1 || port > 65535))
+        value_wrong(r, value, key, "a port (1 to 65535)");
+    else if (value)
+        *out = (int)port;
 }
 
-int value_count(const json_t *from, const char *at, const char *key,
-                unsigned int min, unsigned int max, unsigned int *out,
-                struct error *err) {
-    const json_t *value = member(from, key);
+void value_count(struct reader *r, const json_t *json, const char *key,
+                 unsigned int min, unsigned int max, unsigned int *out) {
+    const json_t *value = member(json, key);
     json_int_t number = json_integer_value(value);
     char right[80];
 
-    if (!value)
-        return 0;
     snprintf(right, sizeof(right), "a whole number from %u to %u", min, max);
-    if (!json_is_integer(value) || number < min || number > max)
-        return value_wrong(value, at, key, right, err);
-    *out = (unsigned int)number;
-    return 0;
+    if (value && (!json_is_integer(value) || number < min || number > max))
+        value_wrong(r, value, key, right);
+    else if (value)
+        *out = (unsigned int)number;
 }
 
-int value_seconds(const json_t *from, const char *at, const char *key,
-                  unsigned int *out_ms, struct error *err) {
-    const json_t *value = member(from, key);
+/* A number from <min>. */
+static void value_number(struct reader *r, const json_t *json, const char *key,
+                         double min, double *out) {
+    const json_t *value = member(json, key);
+    char right[40];
+
+    snprintf(right, sizeof(right), "a number from %g", min);
+    if (value && (!json_is_number(value) || json_number_value(value) < min))
+        value_wrong(r, value, key, right);
+    else if (value)
+        *out = json_number_value(value);
+}
+
+void value_seconds(struct reader *r, const json_t *json, const char *key,
+                   unsigned int *out_ms) {
+    const json_t *value = member(json, key);
     double seconds = json_number_value(value);
 
-    if (!value)
-        return 0;
-    if (!json_is_number(value) || seconds < 0.001 || seconds > DAY_SECONDS)
-        return value_wrong(value, at, key,
-                           "a number of seconds (0.001 to 86400)", err);
-    *out_ms = (unsigned int)lround(seconds * 1000);
-    return 0;
+    if (value &&
+        (!json_is_number(value) || seconds < 0.001 || seconds > DAY_SECONDS))
+        value_wrong(r, value, key, "a number of seconds (0.001 to 86400)");
+    else if (value)
+        *out_ms = (unsigned int)lround(seconds * 1000);
 }
 
-int value_boolean(const json_t *from, const char *at, const char *key,
-                  bool *out, struct error *err) {
-    const json_t *value = member(from, key);
+void value_boolean(struct reader *r, const json_t *json, const char *key,
+                   bool *out) {
+    const json_t *value = member(json, key);
 
-    if (!value)
-        return 0;
-    if (!json_is_boolean(value))
-        return value_wrong(value, at, key, "true or false", err);
-    *out = json_is_true(value);
-    return 0;
+    if (value && !json_is_boolean(value))
+        value_wrong(r, value, key, "true or false");
+    else if (value)
+        *out = json_is_true(value);
 }
 
-int value_weight(const json_t *from, const char *at, const char *key,
-                 int64_t *out, struct error *err) {
-    const json_t *value = json_object_get(from, key);
+void value_weight(struct reader *r, const json_t *json, const char *key,
+                  int64_t *out) {
+    const json_t *value = json_object_get(json, key);
     int64_t weight = whole_number(value);
 
-    if (!value)
-        return 0;
-    if (weight < 0)
-        return value_wrong(value, at, key, "a weight (a whole number from 0)",
-                           err);
-    *out = weight;
-    return 0;
+    if (value && weight < 0)
+        value_wrong(r, value, key, "a weight (a whole number from 0)");
+    else if (value)
+        *out = weight;
 }
 
-int value_object(const json_t *from, const char *at, const char *key,
-                 const json_t **out, struct error *err) {
-    const json_t *value = member(from, key);
+const json_t *value_object(struct reader *r, const json_t *json,
+                           const char *key) {
+    const json_t *value = member(json, key);
 
-    if (value && !json_is_object(value))
-        return value_wrong(value, at, key, "an object ({...})", err);
-    if (value)
-        *out = value;
-    return 0;
+    if (!value || json_is_object(value))
+        return value;
+    value_wrong(r, value, key, "an object ({...})");
+    return NULL;
 }
 
-int value_list(const json_t *from, const char *at, const char *key,
-               const json_t **out, struct error *err) {
-    const json_t *value = member(from, key);
+const json_t *value_list(struct reader *r, const json_t *json,
+                         const char *key) {
+    const json_t *value = member(json, key);
 
-    if (value && !json_is_array(value))
-        return value_wrong(value, at, key, "a list ([...])", err);
-    if (value)
-        *out = value;
-    return 0;
+    if (!value || json_is_array(value))
+        return value;
+    value_wrong(r, value, key, "a list ([...])");
+    return NULL;
+}
+
+static void read_field(struct reader *r, const json_t *json,
+                       const struct field *field, void *out) {
+    switch (field->kind) {
+    case FIELD_STRING:
+        if (field->required)
+            value_required_string(r, json, field->key, field->required, out);
+        else
+            value_string(r, json, field->key, out);
+        break;
+    case FIELD_TEXT:
+        value_text(r, json, field->key, out);
+        break;
+    case FIELD_PORT:
+        value_port(r, json, field->key, out);
+        break;
+    case FIELD_COUNT:
+        value_count(r, json, field->key, (unsigned int)field->min,
+                    (unsigned int)field->max, out);
+        break;
+    case FIELD_SECONDS:
+        value_seconds(r, json, field->key, out);
+        break;
+    case FIELD_BOOLEAN:
+        value_boolean(r, json, field->key, out);
+        break;
+    case FIELD_NUMBER:
+        value_number(r, json, field->key, field->min, out);
+        break;
+    default:
+        break; /* read elsewhere, or not at all */
+    }
+}
+
+void value_fields(struct reader *r, const json_t *json,
+                  const struct field *fields, unsigned int types, void *base) {
+    for (; fields->key; fields++)
+        if (field_is_of(fields, types))
+            read_field(r, json, fields, field_of(fields, base));
 }

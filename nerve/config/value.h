@@ -1,10 +1,11 @@
 /* value.h - single values of a configuration, checked
  *
- * Every function reads the member <key> of the object <from>, which stands at
- * the place <at> ("services.web", "" at the top). It returns 0, or -1 with
- * <err> naming the place, the value and what would be right. Members that are
- * absent leave <out> as it is, and so do null ones, where nothing else is
- * said. Strings that are returned are owned by the caller (free()).
+ * Every function reads the member <key> of the object <json>, which stands at
+ * the reader's place. A value that is wrong is an error of the reader that
+ * names the place, the value and what would be right; then, and where the
+ * member is absent, <out> stays as it is. A null is as good as nothing, where
+ * nothing else is said. Strings that are returned are owned by the caller
+ * (free()).
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CONFIG_VALUE_H
@@ -16,60 +17,55 @@
 
 #include <jansson.h>
 
-struct config;
-struct error;
+struct field;
+struct reader;
 
-/* What becomes of a key. */
-enum key_fate { KEY_USED = 0, KEY_IGNORED };
+/* Reads all members that <fields> say how to read into the struct at <base>,
+ * whose strings are NULL. <types> as in field_is_of(). */
+void value_fields(struct reader *r, const json_t *json,
+                  const struct field *fields, unsigned int types, void *base);
 
-struct key {
-    const char *name;
-    enum key_fate fate;
-};
-
-/* Notes every member of <from> that <keys> (ended by a NULL name) ignores or
- * does not hold; then also the key that it may be meant to be. */
-void value_check_keys(struct config *config, const json_t *from, const char *at,
-                      const struct key *keys);
+/* Notes every member of <json> that <fields> ignore or do not have; then also
+ * the key that it may be meant to be. */
+void value_check_keys(struct reader *r, const json_t *json,
+                      const struct field *fields, unsigned int types);
 
 /* A string, not empty and without control characters. */
-int value_string(const json_t *from, const char *at, const char *key,
-                 char **out, struct error *err);
+void value_string(struct reader *r, const json_t *json, const char *key,
+                  char **out);
 
 /* The same, and it must be there; <what> says what for. */
-int value_required_string(const json_t *from, const char *at, const char *key,
-                          const char *what, char **out, struct error *err);
+void value_required_string(struct reader *r, const json_t *json,
+                           const char *key, const char *what, char **out);
 
 /* A port, a number or a string of digits. */
-int value_port(const json_t *from, const char *at, const char *key, int *out,
-               struct error *err);
+void value_port(struct reader *r, const json_t *json, const char *key,
+                int *out);
 
 /* A whole number from <min> to <max>. */
-int value_count(const json_t *from, const char *at, const char *key,
-                unsigned int min, unsigned int max, unsigned int *out,
-                struct error *err);
+void value_count(struct reader *r, const json_t *json, const char *key,
+                 unsigned int min, unsigned int max, unsigned int *out);
 
 /* Seconds, above 0 and at most a day, as milliseconds. */
-int value_seconds(const json_t *from, const char *at, const char *key,
-                  unsigned int *out_ms, struct error *err);
+void value_seconds(struct reader *r, const json_t *json, const char *key,
+                   unsigned int *out_ms);
 
-int value_boolean(const json_t *from, const char *at, const char *key,
-                  bool *out, struct error *err);
+void value_boolean(struct reader *r, const json_t *json, const char *key,
+                   bool *out);
 
 /* A whole number from 0, or a string of digits. null is wrong too. */
-int value_weight(const json_t *from, const char *at, const char *key,
-                 int64_t *out, struct error *err);
+void value_weight(struct reader *r, const json_t *json, const char *key,
+                  int64_t *out);
 
-/* An object or a list; borrowed from <from>. */
-int value_object(const json_t *from, const char *at, const char *key,
-                 const json_t **out, struct error *err);
+/* Returns the object or the list, borrowed from <json>, or NULL. */
+const json_t *value_object(struct reader *r, const json_t *json,
+                           const char *key);
 
-int value_list(const json_t *from, const char *at, const char *key,
-               const json_t **out, struct error *err);
+const json_t *value_list(struct reader *r, const json_t *json, const char *key);
 
-/* Sets <err> to "<at>.<key>: <value> is not <right>". Returns -1. */
-int value_wrong(const json_t *value, const char *at, const char *key,
-                const char *right, struct error *err);
+/* Adds the error "<place>.<key>: <value> is not <right>". */
+void value_wrong(struct reader *r, const json_t *value, const char *key,
+                 const char *right);
 
 /* The word that somebody who misspelt one may have meant: how many letters must
  * be added, left out, replaced, or swapped with the next one, to make <a> of

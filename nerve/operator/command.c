@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/duration.h"
@@ -172,71 +173,59 @@ static int check_keys(enum control_kind kind, const json_t *json,
 }
 
 /* A reason is shown in one line of a table. */
-static int check_reason(const struct control_command *command,
-                        struct error *err) {
-    if (command->kind == CONTROL_DISABLE && !command->reason) {
-        error_set(err, "reason: missing; it must say why, for those who find "
-                       "the service disabled");
-        return -1;
-    }
-    if (!command->reason || strlen(command->reason) <= REASON_MAX)
-        return 0;
-    error_set(err, "reason: longer than %d bytes", REASON_MAX);
-    return -1;
+static void check_reason(struct reader *r,
+                         const struct control_command *command) {
+    if (command->kind == CONTROL_DISABLE && !command->reason)
+        reader_fail(r, "reason",
+                    "missing; it must say why, for those who find the service "
+                    "disabled");
+    if (command->reason && strlen(command->reason) > REASON_MAX)
+        reader_fail(r, "reason", "longer than %d bytes", REASON_MAX);
 }
 
 /* Milliseconds from <min>. Absent, <out> stays as it is. */
-static int read_ms(const json_t *json, const char *key, int64_t min,
-                   int64_t max, int64_t *out, struct error *err) {
+static void read_ms(struct reader *r, const json_t *json, const char *key,
+                    int64_t min, int64_t max, int64_t *out) {
     const json_t *value = json_object_get(json, key);
     json_int_t number = json_integer_value(value);
     char right[80];
 
-    if (!value)
-        return 0;
     snprintf(right, sizeof(right), "milliseconds (%lld to %lld)",
              (long long)min, (long long)max);
-    if (!json_is_integer(value) || number < min || number > max)
-        return value_wrong(value, "", key, right, err);
-    *out = number;
-    return 0;
+    if (value && (!json_is_integer(value) || number < min || number > max))
+        value_wrong(r, value, key, right);
+    else if (value)
+        *out = number;
 }
 
-static int read_times(struct control_command *command, const json_t *json,
-                      struct error *err) {
+static void read_times(struct reader *r, const json_t *json,
+                       struct control_command *command) {
     int64_t drain_ms = CONTROL_DRAIN_MS, timeout_ms = CONTROL_WAIT_MS;
 
-    if (read_ms(json, "for_ms", 1, DURATION_MAX_MS, &command->for_ms, err) !=
-            0 ||
-        read_ms(json, "drain_ms", 0, HOLD_DRAIN_MAX_MS, &drain_ms, err) != 0 ||
-        read_ms(json, "timeout_ms", 0, HOLD_DRAIN_MAX_MS, &timeout_ms, err) !=
-            0)
-        return -1;
+    read_ms(r, json, "for_ms", 1, DURATION_MAX_MS, &command->for_ms);
+    read_ms(r, json, "drain_ms", 0, HOLD_DRAIN_MAX_MS, &drain_ms);
+    read_ms(r, json, "timeout_ms", 0, HOLD_DRAIN_MAX_MS, &timeout_ms);
     command->drain_ms = (unsigned int)drain_ms;
     command->timeout_ms = (unsigned int)timeout_ms;
-    return 0;
 }
 
 static int read_rest(struct control_command *command, const json_t *json,
                      struct error *err) {
-    bool named = has_key(command->kind, "service");
+    struct reader r = {.err = err};
 
     command->weight = -1;
     command->up = true;
-    if (named && value_required_string(json, "", "service", "a service's name",
-                                       &command->service, err) != 0)
-        return -1;
-    if (value_string(json, "", "reason", &command->reason, err) != 0 ||
-        check_reason(command, err) != 0 ||
-        value_weight(json, "", "weight", &command->weight, err) != 0 ||
-        value_boolean(json, "", "up", &command->up, err) != 0 ||
-        read_times(command, json, err) != 0)
-        return -1;
-    if (command->kind == CONTROL_WEIGHT && command->weight < 0) {
-        error_set(err, "weight: missing; it must be a whole number from 0");
-        return -1;
-    }
-    return 0;
+    if (has_key(command->kind, "service"))
+        value_required_string(&r, json, "service", "a service's name",
+                              &command->service);
+    value_string(&r, json, "reason", &command->reason);
+    check_reason(&r, command);
+    value_weight(&r, json, "weight", &command->weight);
+    value_boolean(&r, json, "up", &command->up);
+    read_times(&r, json, command);
+    if (command->kind == CONTROL_WEIGHT && command->weight < 0)
+        reader_fail(&r, "weight", "missing; it must be a whole number from 0");
+    return r.errors ? -1 : 0;
 }
 
 int control_command_read(struct control_command *command, const char *line,

@@ -17,8 +17,8 @@
 #include "csrc/base/error.h"
 #include "csrc/base/text.h"
 #include "nerve/config/model.h"
-#include "nerve/config/process.h"
 #include "nerve/config/read.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/ctl.h"
@@ -275,13 +275,16 @@ enum { STATUS_DONE = 0, STATUS_FAILED, STATUS_USAGE, STATUS_PENDING };
 /* Returns the path of the socket, owned by the caller, or NULL with <err>. */
 static char *socket_path(const struct ctl_options *options, struct error *err) {
     struct error inner = {0};
+    struct reader r = {.err = &inner};
     char *path = NULL;
     json_t *json;
 
     if (options->socket)
         return strdup(options->socket);
     json = config_file_read(options->config, &inner);
-    if (json && config_control_socket(json, &path, &inner) == 0 && !path)
+    if (json)
+        value_string(&r, json, "control_socket", &path);
+    if (!path)
         error_set(&inner,
                   "control_socket: missing; this nerve cannot be asked");
     json_decref(json);

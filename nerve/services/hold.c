@@ -8,6 +8,7 @@
 #include "csrc/base/error.h"
 #include "nerve/config/model.h"
 #include "nerve/config/read.h"
+#include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 #include "nerve/services/hold.h"
 
@@ -149,39 +150,32 @@ char *holds_encode(const struct holds *holds) {
 }
 
 /* A moment, in milliseconds since the epoch, or 0. */
-static int read_moment(const json_t *json, const char *at, const char *key,
-                       int64_t *out, struct error *err) {
+static void read_moment(struct reader *r, const json_t *json, const char *key,
+                        int64_t *out) {
     const json_t *value = json_object_get(json, key);
 
     if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return value_wrong(value, at, key,
-                           "a moment (milliseconds since the epoch)", err);
-    *out = json_integer_value(value);
-    return 0;
+        value_wrong(r, value, key, "a moment (milliseconds since the epoch)");
+    else
+        *out = json_integer_value(value);
 }
 
-static int read_hold(struct hold *hold, const json_t *json, const char *at,
-                     struct error *err) {
+static void read_hold(struct reader *r, const json_t *json, struct hold *hold) {
     if (!json_is_object(json)) {
-        error_set(err, "%s: must be an object ({...})", at);
-        return -1;
+        reader_fail(r, NULL, "must be an object ({...})");
+        return;
     }
-    if (value_required_string(json, at, "service", "a service's name",
-                              &hold->service, err) != 0 ||
-        value_boolean(json, at, "out", &hold->out, err) != 0 ||
-        value_weight(json, at, "weight", &hold->weight, err) != 0 ||
-        value_count(json, at, "drain_ms", 0, HOLD_DRAIN_MAX_MS, &hold->drain_ms,
-                    err) != 0 ||
-        value_string(json, at, "reason", &hold->reason, err) != 0 ||
-        value_required_string(json, at, "author", "a user's name",
-                              &hold->author, err) != 0 ||
-        read_moment(json, at, "since_ms", &hold->since_ms, err) != 0)
-        return -1;
-    if (read_moment(json, at, "until_ms", &hold->until_ms, err) != 0)
-        return -1;
-    if (!json_object_get(json, "ends_ms"))
-        return 0; /* an older nerve has kept it */
-    return read_moment(json, at, "ends_ms", &hold->ends_ms, err);
+    value_required_string(r, json, "service", "a service's name",
+                          &hold->service);
+    value_boolean(r, json, "out", &hold->out);
+    value_weight(r, json, "weight", &hold->weight);
+    value_count(r, json, "drain_ms", 0, HOLD_DRAIN_MAX_MS, &hold->drain_ms);
+    value_string(r, json, "reason", &hold->reason);
+    value_required_string(r, json, "author", "a user's name", &hold->author);
+    read_moment(r, json, "since_ms", &hold->since_ms);
+    read_moment(r, json, "until_ms", &hold->until_ms);
+    if (json_object_get(json, "ends_ms")) /* else an older nerve kept it */
+        read_moment(r, json, "ends_ms", &hold->ends_ms);
 }
 
 /* Where the text is from: of another boot, its moments since then say nothing
@@ -198,7 +192,7 @@ static void read_boot(struct holds *holds, const json_t *all) {
 static int read_all(struct holds *holds, const json_t *all, struct error *err) {
     const json_t *list = json_object_get(all, "holds");
     json_int_t version = json_integer_value(json_object_get(all, "version"));
-    char at[40];
+    struct reader r = {.err = err};
 
     if (version != VERSION_KEPT || !json_is_array(list)) {
         error_set(err, "no holds of version %d", VERSION_KEPT);
@@ -206,14 +200,16 @@ static int read_all(struct holds *holds, const json_t *all, struct error *err) {
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct hold hold = {0};
+        size_t entered = reader_enter(&r, "holds[%zu]", i);
 
-        snprintf(at, sizeof(at), "holds[%zu]", i);
-        if (read_hold(&hold, json_array_get(list, i), at, err) != 0 ||
-            holds_put(holds, &hold) != 0) {
-            error_set(err, "%s: out of memory", at);
+        read_hold(&r, json_array_get(list, i), &hold);
+        if (r.errors == 0 && holds_put(holds, &hold) != 0)
+            reader_no_memory(&r, NULL);
+        if (r.errors) {
             hold_close(&hold);
             return -1;
         }
+        reader_leave(&r, entered);
     }
     read_boot(holds, all);
     return 0;

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 import wait
-from nerve import SESSION_TIMEOUT, http_check, watched
+from nerve import SESSION_TIMEOUT, check, http_check, watched
 from watching import Watching, state
 from wire import Wire
 from zookeeper import births, children, registrations
@@ -244,6 +244,23 @@ def test_a_wrong_file_changes_nothing_and_says_why(
                       f".*nerve-one.json: {place}")
     wait.always(lambda: state(witness, path) == before, SESSION_TIMEOUT / 3,
                 "it stays registered")
+
+
+def test_a_wrong_file_is_told_with_all_its_errors_and_unknown_keys(nerve):
+    """A file with "zk_pth" and a port of 0 was refused for one of them; the
+    other came with the next try, and zk_pth itself was never told."""
+    text = ('{"instance_id": "one", "services": {"web": {"host": "h", '
+            '"port": 0, "zk_hosts": ["a:1"], "zk_pth": "/a"}}}')
+    nerve.write(text)
+    nerve.reload(says=r"not reloaded.*: services\.web\.zk_path: missing")
+    nerve.process.says(r"error services\.web\.port: 0 is not a port")
+    nerve.process.says(r"warning services\.web\.zk_pth: .* did you mean "
+                    '"zk_path"')
+    status, printed = check(nerve.file)
+    assert status == 1
+    assert "error services.web.port: 0 is not a port" in printed
+    assert 'zk_pth: unknown key, ignored; did you mean "zk_path"?' in printed
+    assert "nerve-one.json: services.web.zk_path: missing" in printed
 
 
 def test_a_missing_file_changes_nothing_and_says_why(nerve, witness, path):

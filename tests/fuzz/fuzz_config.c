@@ -73,15 +73,16 @@ static void check_service(const struct service_config *service) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct error err = {.text = ""};
-    struct config *config = config_parse((const char *)data, size, "i-1", &err);
+    struct config *config =
+        config_parse((const char *)data, size, "i-1", NULL, &err);
 
     assert(!config == (err.text[0] != '\0'));
     if (config) {
         assert(config->session_timeout_ms > 0);
         for (size_t i = 0; i < config->service_count; i++)
             check_service(&config->services[i]);
-        for (size_t i = 0; i < config->note_count; i++)
-            assert(config->notes[i].text[0] != '\0');
+        for (size_t i = 0; i < config->notes.count; i++)
+            assert(config->notes.list[i].text[0] != '\0');
     }
     config_free(config);
     return 0;

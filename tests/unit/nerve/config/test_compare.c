@@ -28,7 +28,7 @@ static struct config *parse(const char *top, const char *services) {
     char text[2000];
 
     snprintf(text, sizeof(text), "{%s, \"services\": {%s}}", top, services);
-    config = config_parse(text, strlen(text), NULL, &err);
+    config = config_parse(text, strlen(text), NULL, NULL, &err);
     if (!config)
         fail_msg("%s: %s", text, err.text);
     return config;

@@ -51,7 +51,7 @@ static void a_refused_allocation_is_an_error_and_no_more(void **state) {
         struct config *config;
 
         fake_malloc_left = n;
-        config = config_parse(text, sizeof(text) - 1, NULL, &err);
+        config = config_parse(text, sizeof(text) - 1, NULL, NULL, &err);
         over = fake_malloc_left > 0;
         fake_malloc_left = 0;
         if (config)

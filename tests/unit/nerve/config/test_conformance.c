@@ -42,7 +42,7 @@ static struct config *parse(const json_t *row, struct error *err) {
         json_object_set(all, "instance_id", id);
     json_object_update(web, json_object_get(row, "service"));
     text = json_dumps(all, 0);
-    config = config_parse(text, strlen(text), NULL, err);
+    config = config_parse(text, strlen(text), NULL, NULL, err);
     free(text);
     json_decref(all);
     return config;

@@ -25,7 +25,7 @@ static struct config *parse(const char *members) {
 
     snprintf(text, sizeof(text), "{\"instance_id\": \"i-1\"%s}", members);
     said.text[0] = '\0';
-    return config_parse(text, strlen(text), NULL, &said);
+    return config_parse(text, strlen(text), NULL, NULL, &said);
 }
 
 static void nothing_listens_and_nothing_is_sent_by_default(void **state) {
@@ -105,7 +105,7 @@ static void statsd_has_airbnbs_defaults(void **state) {
     config = parse(", \"statsd\": {\"host\": \"h\", \"port\": \"99\"}");
     assert_string_equal(config->statsd.host, "h");
     assert_int_equal(config->statsd.port, 99);
-    assert_int_equal(config->note_count, 1); /* that there are no services */
+    assert_int_equal(config->notes.count, 1); /* that there are no services */
     config_free(config);
 }
 
@@ -145,7 +145,7 @@ static struct config *parse_members(const char *more, struct error *err) {
     char text[600];
 
     snprintf(text, sizeof(text), "{\"instance_id\": \"i\", %s}", more);
-    return config_parse(text, strlen(text), NULL, err);
+    return config_parse(text, strlen(text), NULL, NULL, err);
 }
 
 static struct config *parse_auth(struct error *err) {

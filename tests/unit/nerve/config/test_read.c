@@ -26,7 +26,7 @@
 #define DATA "tests/data/"
 
 static struct config *parse(const char *text, struct error *err) {
-    return config_parse(text, strlen(text), NULL, err);
+    return config_parse(text, strlen(text), NULL, NULL, err);
 }
 
 /* Parses a configuration of one service, "web", with <members> added. */
@@ -48,9 +48,9 @@ static struct config *parse_service(const char *members) {
 
 static bool has_note(const struct config *config, enum event_level level,
                      const char *text) {
-    for (size_t i = 0; i < config->note_count; i++)
-        if (config->notes[i].level == level &&
-            strcmp(config->notes[i].text, text) == 0)
+    for (size_t i = 0; i < config->notes.count; i++)
+        if (config->notes.list[i].level == level &&
+            strcmp(config->notes.list[i].text, text) == 0)
             return true;
     return false;
 }
@@ -64,7 +64,7 @@ static void what_is_left_out_has_airbnbs_defaults(void **state) {
     assert_string_equal(config->instance_id, "i-1");
     assert_int_equal(config->session_timeout_ms, 10000);
     assert_int_equal(config->watchdog_s, 30);
-    assert_int_equal(config->note_count, 0);
+    assert_int_equal(config->notes.count, 0);
     assert_int_equal(web->check_interval_ms, 500);
     assert_int_equal(web->check_count, 1);
     assert_int_equal(web->checks[0].kind, CHECK_TCP);
@@ -187,7 +187,7 @@ static void redis_is_a_tcp_check_by_name(void **state) {
     assert_string_equal(check[1].expect, "b\n");
     assert_int_equal(check[2].kind, CHECK_NOOP);
     assert_string_equal(check[2].name, "noop");
-    assert_int_equal(config->note_count, 0);
+    assert_int_equal(config->notes.count, 0);
     config_free(config);
 }
 
@@ -225,7 +225,7 @@ static void a_rate_is_limited_where_one_is_set(void **state) {
     rate = &config->services[0].rate;
     assert_false(rate->limited);
     assert_true(rate->shadow_mode);
-    assert_int_equal(config->note_count, 2);
+    assert_int_equal(config->notes.count, 2);
     config_free(config);
     config = parse_service(", \"rate_limiting\": {\"average_rate\": 1}");
     assert_true(config->services[0].rate.limited);
@@ -282,7 +282,7 @@ static void unknown_keys_are_told_with_their_place(void **state) {
         "{\"type\": \"tcp\", \"uri\": \"/\", \"module\": \"x\"}]");
 
     (void)state;
-    assert_int_equal(config->note_count, 4);
+    assert_int_equal(config->notes.count, 4);
     assert_true(has_note(config, LEVEL_WARNING,
                          "services.web.chekcs: unknown key, ignored; did you "
                          "mean \"checks\"?"));
@@ -318,15 +318,16 @@ static void odd_values_are_published_and_told(void **state) {
 static void an_instance_id_given_replaces_the_files(void **state) {
     static const char text[] = "{\"instance_id\": \"i\"}";
     struct error err = {0};
-    struct config *config = config_parse(text, sizeof(text) - 1, "given", &err);
+    struct config *config =
+        config_parse(text, sizeof(text) - 1, "given", NULL, &err);
 
     (void)state;
     assert_string_equal(config->instance_id, "given");
     config_free(config);
-    config = config_parse(text, sizeof(text) - 1, "", &err);
+    config = config_parse(text, sizeof(text) - 1, "", NULL, &err);
     assert_string_equal(config->instance_id, "i");
     config_free(config);
-    config = config_parse("{}", 2, "given", &err);
+    config = config_parse("{}", 2, "given", NULL, &err);
     assert_string_equal(config->instance_id, "given");
     assert_int_equal(config->service_count, 0);
     config_free(config);
@@ -346,8 +347,8 @@ static void an_instance_id_given_is_checked_as_the_files(void **state) {
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct error err = {0};
 
-        assert_null(
-            config_parse("{\"instance_id\": \"i\"}", 20, cases[i][0], &err));
+        assert_null(config_parse("{\"instance_id\": \"i\"}", 20, cases[i][0],
+                                 NULL, &err));
         assert_memory_equal(err.text, cases[i][1], strlen(cases[i][1]));
     }
 }
@@ -391,12 +392,13 @@ static void what_is_published_is_nerves_byte_for_byte(void **state) {
 
 static void the_tutorials_configuration_works(void **state) {
     struct error err = {0};
-    struct config *config = config_load(DATA "nerve/tutorial.json", NULL, &err);
+    struct config *config =
+        config_load(DATA "nerve/tutorial.json", NULL, NULL, &err);
     const struct service_config *service;
 
     (void)state;
     assert_string_equal(err.text, "");
-    assert_int_equal(config->note_count, 0);
+    assert_int_equal(config->notes.count, 0);
     service = &config->services[0];
     assert_string_equal(service->name, "simple_http_service");
     assert_string_equal(service->node, "service_a_node_1_");
@@ -410,11 +412,12 @@ static void the_tutorials_configuration_works(void **state) {
 
 static void the_sample_configuration_works(void **state) {
     struct error err = {0};
-    struct config *config = config_load("nerve/nerve.conf.json", NULL, &err);
+    struct config *config =
+        config_load("nerve/nerve.conf.json", NULL, NULL, &err);
 
     (void)state;
     assert_string_equal(err.text, "");
-    assert_int_equal(config->note_count, 0);
+    assert_int_equal(config->notes.count, 0);
     assert_int_equal(config->service_count, 1);
     config_free(config);
 }
@@ -432,7 +435,7 @@ static void check_refused(const char *path) {
     fclose(file);
     message[strcspn(message, "\n")] = '\0';
     snprintf(wanted, sizeof(wanted), "%s: %s", path, message);
-    assert_null(config_load(path, NULL, &err));
+    assert_null(config_load(path, NULL, NULL, &err));
     assert_string_equal(err.text, wanted);
 }
 
@@ -446,6 +449,58 @@ static void a_wrong_value_is_told_with_its_place_and_what_is_right(void **s) {
     for (size_t i = 0; i < found.gl_pathc; i++)
         check_refused(found.gl_pathv[i]);
     globfree(&found);
+}
+
+/* Somebody wrote "zk_pth", and a port of 0, and a check without a type. nerve
+ * -k said only "zk_path: missing": neither that zk_pth was not known, nor what
+ * else was wrong, so each run of it showed one more mistake. */
+static void every_error_is_told_and_every_key_that_is_not_known(void **state) {
+    static const char text[] =
+        "{\"session_timeout\": \"x\", \"services\": {"
+        "\"web\": {\"host\": \"h\", \"port\": 0, \"zk_hosts\": [\"a\", "
+        "\"b:1\", 3],"
+        "\"zk_pth\": \"/a\", \"weight\": -1, \"checks\": [{\"rise\": 2},"
+        "{\"type\": \"http\", \"uri\": \"a\", \"fall\": 0}, 5]}, \"db\": 7}}";
+    static const struct {
+        enum event_level level;
+        const char *text;
+    } wanted[] = {
+        {LEVEL_ERROR, "instance_id: missing; it must be this machine's name, "
+                      "one of its own"},
+        {LEVEL_ERROR, "services.web.zk_path: missing; it must be a path such "
+                      "as \"/nerve/services/web/services\""},
+        {LEVEL_ERROR, "services.web.port: 0 is not a port (1 to 65535)"},
+        {LEVEL_ERROR, "services.web.zk_hosts[0]: \"a\" is not a server "
+                      "(\"host:port\")"},
+        {LEVEL_ERROR,
+         "services.web.zk_hosts[2]: 3 is not a server (\"host:port\")"},
+        {LEVEL_ERROR,
+         "services.web.weight: -1 is not a weight (a whole number from 0)"},
+        {LEVEL_ERROR, "services.web.checks[0].type: missing; it must be "
+                      "\"tcp\", \"http\", \"redis\", \"exec\" or \"noop\""},
+        {LEVEL_ERROR, "services.web.checks[1].fall: 0 is not a whole number "
+                      "from 1 to 1000000"},
+        {LEVEL_ERROR, "services.web.checks[1].uri: \"a\" is not a path (begins "
+                      "with /, no spaces)"},
+        {LEVEL_ERROR, "services.web.checks[2]: must be an object ({...})"},
+        {LEVEL_WARNING, "services.web.zk_pth: unknown key, ignored; did you "
+                        "mean \"zk_path\"?"},
+        {LEVEL_ERROR, "services.db: must be an object ({...})"},
+    };
+    const size_t count = sizeof(wanted) / sizeof(wanted[0]);
+    struct notes notes = {0};
+    struct error err = {0};
+
+    (void)state;
+    assert_null(config_parse(text, sizeof(text) - 1, NULL, &notes, &err));
+    assert_string_equal(err.text, "session_timeout: \"x\" is not a number of "
+                                  "seconds (0.001 to 86400)");
+    for (size_t i = 0; i < notes.count && i < count; i++) {
+        assert_string_equal(notes.list[i].text, wanted[i].text);
+        assert_int_equal(notes.list[i].level, wanted[i].level);
+    }
+    assert_int_equal(notes.count, count);
+    notes_close(&notes);
 }
 
 static void a_payload_too_large_for_a_znode_is_refused(void **state) {
@@ -472,11 +527,11 @@ static void a_file_that_cannot_be_read_is_told(void **state) {
     struct error err = {0};
 
     (void)state;
-    assert_null(config_load("/nonexistent/nerve.json", NULL, &err));
+    assert_null(config_load("/nonexistent/nerve.json", NULL, NULL, &err));
     assert_string_equal(err.text,
                         "/nonexistent/nerve.json: No such file or directory");
     memset(&err, 0, sizeof(err));
-    assert_null(config_load("/", NULL, &err));
+    assert_null(config_load("/", NULL, NULL, &err));
     assert_string_equal(err.text, "/: Is a directory");
 }
 
@@ -524,7 +579,7 @@ static struct config *parse_directory(const char *inlined, struct error *err) {
              "{\"instance_id\": \"i\", \"service_conf_dir\": \"%s\","
              "\"services\": %s}",
              directory, inlined);
-    return config_parse(text, strlen(text), NULL, err);
+    return config_parse(text, strlen(text), NULL, NULL, err);
 }
 
 /* Compares <text> with the directory, a slash, and <rest>. */
@@ -579,7 +634,7 @@ static void a_file_takes_the_place_of_what_is_inline(void **state) {
     assert_string_equal(err.text, "");
     assert_int_equal(config->service_count, 1);
     assert_string_equal(config->services[0].port, "80");
-    assert_non_null(strstr(config->notes[0].text, "services.web: /tmp/"));
+    assert_non_null(strstr(config->notes.list[0].text, "services.web: /tmp/"));
     config_free(config);
 }
 
@@ -636,6 +691,29 @@ static void a_wrong_file_is_named_with_the_place_in_it(void **state) {
                    "'\"host\"'");
 }
 
+static void errors_in_several_files_are_all_told(void **state) {
+    struct notes notes = {0};
+    struct error err = {0};
+    char text[200];
+
+    (void)state;
+    snprintf(text, sizeof(text),
+             "{\"instance_id\": \"i\", \"service_conf_dir\": \"%s\"}",
+             directory);
+    write_file("a.json", SERVICE("0"));
+    write_file("b.yml", "host: h");
+    write_file("c.json", SERVICE("70000"));
+    assert_null(config_parse(text, strlen(text), NULL, &notes, &err));
+    assert_at(err.text, "b.yml: YAML is not read; replace it with b.json (YAML "
+                        "parsers read JSON too)");
+    assert_at(notes.list[0].text,
+              "a.json: services.a.port: 0 is not a port (1 to 65535)");
+    assert_int_equal(notes.list[1].level, LEVEL_INFO); /* no checks */
+    assert_at(notes.list[2].text,
+              "c.json: services.c.port: 70000 is not a port (1 to 65535)");
+    notes_close(&notes);
+}
+
 static void a_note_names_the_file(void **state) {
     struct error err = {0};
     struct config *config;
@@ -646,12 +724,12 @@ static void a_note_names_the_file(void **state) {
                "\"zk_path\": \"/a\", \"wieght\": 1, \"check_mocked\": true}");
     config = parse_directory("{\"b\": " SERVICE("81") "}", &err);
     assert_string_equal(err.text, "");
-    assert_int_equal(config->note_count, 3);
-    assert_string_equal(config->notes[0].text,
+    assert_int_equal(config->notes.count, 3);
+    assert_string_equal(config->notes.list[0].text,
                         "services.b: no checks, always up");
-    assert_at(config->notes[1].text,
+    assert_at(config->notes.list[1].text,
               "web.json: services.web: no checks, always up");
-    assert_at(config->notes[2].text,
+    assert_at(config->notes.list[2].text,
               "web.json: services.web.wieght: unknown key, ignored; did you "
               "mean \"weight\"?");
     config_free(config);
@@ -695,6 +773,7 @@ int main(void) {
         cmocka_unit_test(the_sample_configuration_works),
         cmocka_unit_test(
             a_wrong_value_is_told_with_its_place_and_what_is_right),
+        cmocka_unit_test(every_error_is_told_and_every_key_that_is_not_known),
         cmocka_unit_test(a_payload_too_large_for_a_znode_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_told),
         TEST(each_json_file_is_a_service_named_like_it),
@@ -704,6 +783,7 @@ int main(void) {
         TEST(other_files_are_left_alone),
         TEST(yaml_is_refused_with_what_to_do),
         TEST(a_wrong_file_is_named_with_the_place_in_it),
+        TEST(errors_in_several_files_are_all_told),
         TEST(a_note_names_the_file),
         TEST(the_same_instance_in_two_files_is_refused),
     };

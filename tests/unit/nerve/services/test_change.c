@@ -216,7 +216,7 @@ static void apply_as(const char *services, const char *auth) {
 
     snprintf(text, sizeof(text), "{\"instance_id\": \"i\", \"services\": {%s}}",
              services);
-    config = config_parse(text, strlen(text), NULL, &err);
+    config = config_parse(text, strlen(text), NULL, NULL, &err);
     assert_string_equal(err.text, "");
     assert_non_null(config);
     if (auth)

@@ -1,4 +1,4 @@
-/* test_keys.c - nerve/config/keys.c and the table of all keys in
+/* test_fields.c - nerve/config/fields.c and the table of all keys in
  * nerve/README.md say the same
  * SPDX-License-Identifier: MIT
  */
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/keys.h"
+#include "nerve/config/fields.h"
 
 #define ROWS_MAX 200
 
@@ -25,13 +25,14 @@ static size_t row_count;
 
 static const struct {
     const char *place;
-    const struct key *keys;
+    const struct field *fields;
 } tables[] = {
-    {"top level", config_keys_top},        {"a service", config_keys_service},
-    {"`auth`", config_keys_auth},          {"`statsd`", config_keys_statsd},
-    {"`rate_limiting`", config_keys_rate}, {"a check", config_keys_tcp},
-    {"a check", config_keys_http},         {"a check", config_keys_redis},
-    {"a check", config_keys_exec},         {"a check", config_keys_noop},
+    {"top level", config_fields_top},
+    {"`auth`", config_fields_auth},
+    {"`statsd`", config_fields_statsd},
+    {"a service", config_fields_service},
+    {"`rate_limiting`", config_fields_rate},
+    {"a check", config_fields_check},
 };
 
 static int read_rows(void **state) {
@@ -65,25 +66,27 @@ static const struct row *find_row(const char *place, const char *key) {
     return NULL;
 }
 
-/* Tells what the code makes of <key>: used by any table of the <place>,
- * ignored (by all that have it), or unknown (-1). */
+enum { UNKNOWN, IGNORED, USED };
+
+/* Tells what the code makes of <key>: used by any row of the <place>, ignored
+ * (by all that have it), or unknown. */
 static int find_fate(const char *place, const char *key) {
-    int fate = -1;
+    int fate = UNKNOWN;
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-        for (const struct key *k = tables[i].keys; k->name; k++)
-            if (is_cell(place, tables[i].place) && strcmp(k->name, key) == 0 &&
-                fate != KEY_USED)
-                fate = (int)k->fate;
+        for (const struct field *f = tables[i].fields; f->key; f++)
+            if (is_cell(place, tables[i].place) && strcmp(f->key, key) == 0 &&
+                field_is_key(f) && fate != USED)
+                fate = f->kind == FIELD_IGNORED ? IGNORED : USED;
     return fate;
 }
 
 static void every_key_of_the_code_is_in_the_table(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-        for (const struct key *k = tables[i].keys; k->name; k++)
-            if (!find_row(tables[i].place, k->name))
-                fail_msg("not in the table: %s: %s", tables[i].place, k->name);
+        for (const struct field *f = tables[i].fields; f->key; f++)
+            if (field_is_key(f) && !find_row(tables[i].place, f->key))
+                fail_msg("not in the table: %s: %s", tables[i].place, f->key);
 }
 
 static void every_key_of_the_table_has_its_fate_in_the_code(void **state) {
@@ -93,16 +96,17 @@ static void every_key_of_the_table_has_its_fate_in_the_code(void **state) {
     for (size_t i = 0; i < row_count; i++) {
         const struct row *row = &rows[i];
         int fate = find_fate(row->place, row->key);
-        int wanted = KEY_USED;
+        int wanted = USED;
 
         if (is_cell(row->fate, "rejected") || is_cell(row->fate, "ignored"))
-            wanted = KEY_IGNORED;
+            wanted = IGNORED;
         else if (!is_cell(row->fate, "supported") &&
                  !is_cell(row->fate, "new") &&
                  !is_cell(row->fate, "supported differently"))
             continue; /* another table */
         seen++;
-        if (fate != wanted && !(fate < 0 && is_cell(row->fate, "rejected")))
+        if (fate != wanted &&
+            !(fate == UNKNOWN && is_cell(row->fate, "rejected")))
             fail_msg("%s: %s: the table says %s", row->place, row->key,
                      row->fate);
     }
