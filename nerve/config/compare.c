@@ -4,18 +4,36 @@
 #include <string.h>
 
 #include "nerve/config/compare.h"
+#include "nerve/config/fields.h"
 #include "nerve/config/model.h"
+
+static bool is_same_value(const struct field *field, const void *a,
+                          const void *b) {
+    if (field_is_string(field))
+        return strcmp(*(char *const *)a, *(char *const *)b) == 0;
+    if (field->kind == FIELD_BOOLEAN)
+        return *(const bool *)a == *(const bool *)b;
+    return field->kind == FIELD_OWN ||
+           *(const unsigned int *)a == *(const unsigned int *)b;
+}
+
+/* Tells whether <a> and <b> have the same values in all fields that are kept in
+ * a member, and a change of which means <change>. */
+static bool is_same(unsigned int change, const struct service_config *a,
+                    const struct service_config *b) {
+    for (const struct field *f = config_fields_service; f->key; f++)
+        if (f->change & change &&
+            !is_same_value(f, field_of(f, a), field_of(f, b)))
+            return false;
+    return true;
+}
 
 /* Tells whether one znode can be the registration of both: then at most its
  * data has to change. A sequential one is known by what it says of its
  * instance. */
 static bool is_same_registration(const struct service_config *a,
                                  const struct service_config *b) {
-    return a->session_timeout_ms == b->session_timeout_ms &&
-           a->node_type == b->node_type &&
-           strcmp(a->zk_path, b->zk_path) == 0 &&
-           strcmp(a->node, b->node) == 0 &&
-           strcmp(a->ensemble, b->ensemble) == 0 &&
+    return is_same(CHANGES_ZNODE, a, b) &&
            (!config_is_sequential(a) || strcmp(a->identity, b->identity) == 0);
 }
 
@@ -50,6 +68,6 @@ bool config_same_payload(const struct service_config *a,
 
 bool config_same_service(const struct service_config *a,
                          const struct service_config *b) {
-    return strcmp(a->name, b->name) == 0 && config_same_payload(a, b) &&
-           a->ttl_ms == b->ttl_ms && config_same_checks(a, b);
+    return is_same(CHANGES_SETTING, a, b) && config_same_payload(a, b) &&
+           config_same_checks(a, b);
 }

@@ -1,38 +1,68 @@
 /* show.c - a service's configuration without what may be a secret
  *
- * It names what is shown, not what is hidden: a key that is new is hidden
- * until somebody shows it.
+ * Shown is what the tables of fields say may be: a key that is new is hidden
+ * until its row says otherwise.
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/config/show.h"
+#include "nerve/config/fields.h"
 #include "nerve/config/model.h"
 
 static const char *const kinds[] = {"tcp", "http", "exec", "noop"};
 
+/* Returns the value at <member> as JSON, a new reference, or NULL. */
+static json_t *value_json(const struct field *field, const void *member) {
+    if (field_is_string(field)) {
+        const char *string = *(char *const *)member;
+
+        return field->only_whether ? json_boolean(string) : json_string(string);
+    }
+    switch (field->kind) {
+    case FIELD_BOOLEAN:
+        return json_boolean(*(const bool *)member);
+    case FIELD_COUNT:
+    case FIELD_SECONDS:
+    case FIELD_OWN_ENUM:
+        return json_integer(*(const unsigned int *)member);
+    default:
+        return json_integer(*(const int *)member);
+    }
+}
+
+/* Returns what <fields> show of the struct at <base>: a new reference, or NULL
+ * without memory. */
+static json_t *fields_json(const struct field *fields, const void *base) {
+    json_t *json = json_object();
+
+    for (; fields->key; fields++)
+        if (fields->shown &&
+            json_object_set_new(json, fields->shown,
+                                value_json(fields, field_of(fields, base)))) {
+            json_decref(json);
+            return NULL;
+        }
+    return json;
+}
+
 static json_t *check_json(const struct check_config *check) {
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:s*, s:i, s:b, s:b, s:b, "
-                     "s:b}",
-                     "type", kinds[check->kind], "host", check->host, "port",
-                     check->port, "timeout_ms", (int)check->timeout_ms, "rise",
-                     (int)check->rise, "fall", (int)check->fall, "program",
-                     check->command ? check->command[0] : NULL, "headers",
-                     (int)check->header_count, "sends", check->send != NULL,
-                     "expects", check->expect != NULL, "ssl", check->tls,
-                     "verify", check->verify);
+    json_t *json = fields_json(config_fields_check, check);
+
+    json_object_set_new(json, "type", json_string(kinds[check->kind]));
+    json_object_set_new(json, "headers",
+                        json_integer((json_int_t)check->header_count));
+    if (check->command)
+        json_object_set_new(json, "program", json_string(check->command[0]));
+    return json;
 }
 
 json_t *config_redacted(const struct service_config *service) {
+    json_t *json = fields_json(config_fields_service, service);
     json_t *checks = json_array();
 
     for (size_t i = 0; i < service->check_count; i++)
         json_array_append_new(checks, check_json(&service->checks[i]));
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:b, "
-        "s:o}",
-        "name", service->name, "host", service->host, "port", service->port,
-        "zk_hosts", service->ensemble, "zk_path", service->zk_path, "node_type",
-        (int)service->node_type, "use_path_encoding", service->encoded,
-        "session_timeout_ms", service->session_timeout_ms, "check_interval_ms",
-        (int)service->check_interval_ms, "ttl_ms", (int)service->ttl_ms,
-        "rate_limiting", service->rate.limited, "checks", checks);
+    json_object_set_new(json, "rate_limiting",
+                        json_boolean(service->rate.limited));
+    json_object_set_new(json, "checks", checks);
+    return json;
 }

@@ -1,7 +1,7 @@
 /* handover.c - what nerve knows, as bytes for the process that takes its place
  *
  * Written and read by the same few descriptions: jansson's formats, and the
- * table of a configuration's strings. Whoever changes one changes FORMAT.
+ * table of a configuration's fields. Whoever changes one changes FORMAT.
  * SPDX-License-Identifier: MIT
  */
 #include <math.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
+#include "nerve/config/fields.h"
 #include "nerve/config/model.h"
 #include "nerve/config/service.h"
 #include "nerve/process/handover.h"
@@ -25,28 +26,6 @@
 #define ZNODE    "{s:s, s:b, s:b}"
 #define STANDING "{s:i, s:b, s:f, s:I, s:o}"
 #define HEALTH   "[i, i]"
-
-/* The strings of a configuration. */
-static const struct {
-    const char *key;
-    size_t offset; /* in struct service_config */
-} texts[] = {
-    {"name", offsetof(struct service_config, name)},
-    {"host", offsetof(struct service_config, host)},
-    {"port", offsetof(struct service_config, port)},
-    {"ensemble", offsetof(struct service_config, ensemble)},
-    {"zk_path", offsetof(struct service_config, zk_path)},
-    {"payload", offsetof(struct service_config, payload)},
-    {"identity", offsetof(struct service_config, identity)},
-    {"node", offsetof(struct service_config, node)},
-    {"instance_id", offsetof(struct service_config, instance_id)},
-    {"checking", offsetof(struct service_config, checking)},
-};
-#define TEXTS (sizeof(texts) / sizeof(texts[0]))
-
-static char **text_of(const struct service_config *config, size_t index) {
-    return (char **)((uintptr_t)config + texts[index].offset);
-}
 
 /* A password as two numbers. */
 struct halves {
@@ -95,12 +74,15 @@ static json_t *append(json_t *list, json_t *item) {
     return NULL;
 }
 
+/* Packs the strings of <config> that config/fields.c says are handed over. */
 static json_t *pack_texts(const struct service_config *config) {
     json_t *packed = json_object();
 
-    for (size_t i = 0; i < TEXTS; i++)
-        if (json_object_set_new(packed, texts[i].key,
-                                json_string(*text_of(config, i))) != 0) {
+    for (const struct field *f = config_fields_service; f->key; f++)
+        if (f->handed &&
+            json_object_set_new(
+                packed, f->handed,
+                json_string(*(char *const *)field_of(f, config))) != 0) {
             json_decref(packed);
             return NULL;
         }
@@ -164,12 +146,15 @@ static int read_session(struct saved_session *session, json_t *json) {
 }
 
 static int read_texts(struct service_config *config, const json_t *json) {
-    for (size_t i = 0; i < TEXTS; i++) {
-        const char *text =
-            json_string_value(json_object_get(json, texts[i].key));
+    for (const struct field *f = config_fields_service; f->key; f++) {
+        char **out = field_of(f, config);
+        const char *text;
 
-        *text_of(config, i) = text ? strdup(text) : NULL;
-        if (!*text_of(config, i))
+        if (!f->handed)
+            continue;
+        text = json_string_value(json_object_get(json, f->handed));
+        *out = text ? strdup(text) : NULL;
+        if (!*out)
             return -1;
     }
     return 0;
