@@ -199,6 +199,7 @@ function agent.new(deps)
   })
   self.keeper = new_keeper(self, deps)
   self.output = new_output(self, deps)
+  deps.records = nil
   self.sync = sync.new({
     services = self.services, now = deps.now, log = deps.log,
     send = function(line) return self.client:command(line) end,

@@ -327,7 +327,7 @@ end
 
 local function main_task(self, loaded)
   log:info("version %s, %d services, %d instances from the snapshot",
-    zookeeper.version, #self.services, count_records(loaded.storage.records))
+    zookeeper.version, #self.services, loaded.restored)
   if loaded.config.lockdown then
     lock_down()
   end
@@ -377,6 +377,8 @@ function main.start(page_path)
     check_backends(loaded.config.services, loaded.state.restored)
     loaded.state.close()
     self = new_agent(loaded)
+    loaded.restored = count_records(loaded.storage.records)
+    loaded.storage.records = nil
     self:fill()
   end)
   local function get() return self end

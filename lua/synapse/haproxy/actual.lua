@@ -35,13 +35,15 @@ end
 -- @tparam string slot
 -- @tparam string field of the command
 -- @tparam ?string text of it
+-- @tparam ?string answer what HAProxy said
 -- @treturn number seconds until it is tried again
-function refusals:add(slot, field, text)
+function refusals:add(slot, field, text, answer)
   local before = self.by_slot[slot]
   local delay = before and math.min(before.delay * 2, LONGEST_DELAY) or
     FIRST_DELAY
   self.by_slot[slot] = {
-    field = field, text = text, delay = delay, due = self.now() + delay,
+    field = field, text = text, answer = answer, delay = delay,
+    due = self.now() + delay,
   }
   return delay
 end
@@ -67,9 +69,13 @@ end
 --- Returns the command of a slot that was refused and not done since.
 -- @tparam string slot
 -- @treturn ?string its text
+-- @treturn ?string what HAProxy said
 function refusals:command(slot)
-  local one = self.by_slot[slot]
-  return one and one.text
+  local refusal = self.by_slot[slot]
+  if refusal then
+    return refusal.text, refusal.answer
+  end
+  return nil
 end
 
 --- Tells whether a refused command is to be tried again now.
@@ -307,9 +313,10 @@ end
 
 --- Notes that HAProxy refused a command.
 -- @tparam command command
+-- @tparam string answer what it said
 -- @treturn integer seconds until it is tried again
-function ledger:refuse(command)
-  return self.refusals:add(command.slot, command.field, command.text)
+function ledger:refuse(command, answer)
+  return self.refusals:add(command.slot, command.field, command.text, answer)
 end
 
 --- Notes that a slot was filled before HAProxy began to serve.

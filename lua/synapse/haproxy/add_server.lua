@@ -185,7 +185,7 @@ function growth:obstacle()
   elseif with.is_tls and not self.slots_use_tls then
     return "server_options has `ssl`, and its slots do not use TLS"
   elseif is_refused(self) then
-    return "HAProxy refused to add a slot"
+    return self.refusal
   end
   return nil
 end
@@ -284,14 +284,15 @@ function growth:done(command)
 end
 
 --- Notes a refusal.
+-- @tparam string why what HAProxy did, and what it said
 -- @treturn ?integer seconds until it is tried again; nil where that was known
-function growth:refuse()
+function growth:refuse(why)
   if is_refused(self) then
     return nil
   end
   self.delay = self.delay and math.min(self.delay * 2, LONGEST_DELAY) or
     FIRST_DELAY
-  self.due = self.now() + self.delay
+  self.due, self.refusal = self.now() + self.delay, why
   return self.delay
 end
 
@@ -299,7 +300,7 @@ end
 -- not answer, others must get their turn before they are sent again.
 function growth:lost()
   if next(self.pending) ~= nil then
-    self:refuse()
+    self:refuse("HAProxy did not answer when a slot was added")
   end
 end
 

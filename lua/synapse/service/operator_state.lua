@@ -34,6 +34,7 @@ function operator_state.new(deps)
       self.till[key] = math.min(departed.till, most)
     end
   end
+  deps.states, deps.departed = nil, nil
   return self
 end
 

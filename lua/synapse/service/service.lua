@@ -134,6 +134,7 @@ function service.new(deps)
       states = record.held, departed = record.departed or {}, now = deps.now,
       keep = math.max(deps.config.guard.hold, KEEP_STATE),
     }),
+    has_record = deps.record ~= nil,
     failing = record.failing,
     since_when = record.since,
     revision = 0,
@@ -148,6 +149,8 @@ function service.new(deps)
     version = 0,
   }, service)
   touch_retained(self)
+  -- Nothing of it is needed any more, and it may be large.
+  deps.record, record = nil, nil
   return self
 end
 
@@ -416,7 +419,8 @@ end
 -- The names that are taken may have been the reason: they are asked for again.
 local function refuse_growth(self, command, answer)
   self.version = self.version + 1
-  local delay = self.growth:refuse()
+  local delay = self.growth:refuse(string.format(
+    "HAProxy refused to add a slot, `%s`: %s", command.text, answer))
   if delay then
     self.deps.log:error("%s: no slot can be added: `%s` refused: %s; again " ..
       "in %d s", self.name, command.text, answer, delay)
@@ -433,7 +437,7 @@ function service:refuse(command, answer)
     return refuse_growth(self, command, answer)
   end
   touch(self, self.placement.placed[slot])
-  local delay = self.ledger:refuse(command)
+  local delay = self.ledger:refuse(command, answer)
   self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
     self.name, self.backend, slot, self.placement.placed[slot] or "empty",
     command.text, answer, delay)

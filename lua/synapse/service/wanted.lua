@@ -108,6 +108,7 @@ function wanted.new(deps)
   local guarded = guard.new(config.leader_election and NO_GUARD or config.guard,
     is_old and {} or previous, deps.record.retained, deps.now())
   local rules = policy.new(config)
+  deps.record = nil
   return setmetatable({
     deps = deps,
     guard = guarded,

@@ -23,6 +23,7 @@ view.STATES = {"failed", "invalid", "waiting", "pending", "retained", "maint",
 -- @tfield ?string obstacle   why no slot is added
 -- @tfield ?string hold       "maint" or "drain" by an operator
 -- @tfield ?string refused    the command that HAProxy refused
+-- @tfield ?string refusal    what it said
 -- @tfield boolean settled    HAProxy has acknowledged all that is wanted
 -- @tfield ?string check      "fails" where HAProxy's check does
 -- @tfield ?string check_why  what the check met
@@ -45,8 +46,8 @@ local RULES = {
     return it.hold == "maint" and "maint by an operator"
   end},
   {"pending", function(it)
-    return it.refused and "HAProxy refused `" .. it.refused ..
-      "`; it is tried again"
+    return it.refused and "HAProxy refused `" .. it.refused .. "`: " ..
+      it.refusal .. "; it is tried again"
   end},
   {"pending", function(it)
     return not it.settled and "HAProxy has not acknowledged it yet"
@@ -220,11 +221,15 @@ end
 local function facts_of(one, key)
   local slot = one.placement.slot_of[key]
   local actual = slot and one.actual[slot] or {}
+  local refused, refusal
+  if slot then
+    refused, refusal = one.refusals:command(slot)
+  end
   return {
     slot = slot,
     obstacle = not slot and one:obstacle(key) or nil,
     hold = one.operator.states[key],
-    refused = slot and one.refusals:command(slot),
+    refused = refused, refusal = refusal,
     settled = slot and is_settled(one, slot),
     check = actual.check,
     check_why = actual.check_why,
@@ -319,7 +324,7 @@ local READ = {read = true, missing = true, unmade = true}
 local function is_unread(one, paths)
   for _, path in ipairs(paths) do
     if not READ[path.state] then
-      return one.deps.record == nil
+      return not one.has_record
     end
   end
   return false

@@ -339,6 +339,19 @@ describe("the agent", function()
     assert.is_true(sessions[1].closed)
   end)
 
+  -- An alert on its age would have fired for ever.
+  it("tells of no snapshot's age where none is kept", function()
+    local function age()
+      one:fill()
+      return one.view.snapshot_at
+    end
+    new({config_of("web")})
+    one.keeper.written_at = 5
+    assert.are.equal(5, age())
+    one.deps.write_snapshot = nil
+    assert.is_nil(age())
+  end)
+
   -- HAProxy interrupts a long turn, and whoever gave a command in that moment
   -- changed what the turn was in the middle of.
   it("does in its next turn what a command asks for", function()

@@ -1,5 +1,6 @@
 local cjson = require("cjson.safe")
 local service = require("synapse.service.service")
+local view = require("synapse.status.view")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 
@@ -166,6 +167,42 @@ describe("a service", function()
     local slot = slot_of(1)
     one:update({})
     assert.are.same({"set server www/" .. slot .. " state maint"}, texts())
+  end)
+
+  -- It was referred to as long as the worker lived: a large snapshot stood in
+  -- memory twice.
+  it("lets go of its part of the snapshot", function()
+    settle(instance(1))
+    local record = one:record()
+    local weak = setmetatable({record}, {__mode = "v"})
+    new(nil, record)
+    record = nil -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(weak[1])
+    assert.is_string(slot_of(1))
+    assert.is_true(one.has_record)
+  end)
+
+  -- The default servers are for a service that has nobody else.
+  it("has its default servers after a wipe once nobody is retained", function()
+    new({default_servers = {instance(9)}}, nil, 8)
+    settle(instance(1), instance(2), instance(3), instance(4))
+    clock.pass(20)
+    for i = 1, 4 do
+      one.actual[slot_of(i)].check = "passes"
+    end
+    one:update({})
+    apply()
+    assert.is_true(one:has_retained())
+    assert.is_nil(slot_of(9))
+    assert.are.equal("ready", one.actual[slot_of(1)].admin)
+    clock.pass(60)
+    one:review()
+    apply()
+    assert.is_false(one:has_retained())
+    assert.is_nil(slot_of(1))
+    assert.are.equal("ready", one.actual[slot_of(9)].admin)
   end)
 
   it("starts with its default servers where it knows nothing else", function()
@@ -422,6 +459,9 @@ describe("a service", function()
         assert.are.equal(1, log.count("no slot can be added: `add server " ..
           "www/s2 127.0.0.1:1 id 2 pool-max-conn -1 pool-purge-delay 5s " ..
           "check` refused: No.; again in 1 s"))
+        assert.are.equal("HAProxy refused to add a slot, `add server www/s2 " ..
+          "127.0.0.1:1 id 2 pool-max-conn -1 pool-purge-delay 5s check`: No.",
+          one:obstacle())
         assert.are.same({"show servers state www"}, texts())
         one:observe(as_told())
         assert.are.same({}, texts())
@@ -726,6 +766,15 @@ describe("a service", function()
       assert.are.equal(1, log.count("error: web: www/" .. slot_of(2) ..
         " (10.0.0.2:80): `set server www/" .. slot_of(2) ..
         " weight 0%` refused: No.; again in 1 s"))
+    end)
+
+    -- The log had the cause, and the page said that something was refused.
+    it("says so wherever its state is asked for", function()
+      refuse("weight")
+      local state, why = view.state(one, "10.0.0.2:80")
+      assert.are.equal("pending", state)
+      assert.are.equal("HAProxy refused `set server www/" .. slot_of(2) ..
+        " weight 0%`: No.; it is tried again", why)
     end)
 
     it("leaves the field as it is until it is due", function()
