@@ -41,7 +41,9 @@ static const struct check_type *const types[] = {
 };
 
 enum check_result check_result_of(int error) {
-    static const int lacks[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN};
+    /* The last one: no port of this machine is left to connect from. */
+    static const int lacks[] = {EMFILE, ENFILE, ENOBUFS,
+                                ENOMEM, EAGAIN, EADDRNOTAVAIL};
 
     for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
         if (error == lacks[i])
@@ -71,8 +73,10 @@ static void attempt(struct check *c, const struct addrinfo *address) {
 
 void check_attempt_refused(struct check *c, int error, const char *reason) {
     enum check_result result = check_result_of(error);
+    /* ::1 is not available on a machine without IPv6; 127.0.0.1 may be. */
+    bool next_may_answer = result == CHECK_FAILED || error == EADDRNOTAVAIL;
 
-    if (result == CHECK_FAILED && c->address->ai_next)
+    if (next_may_answer && c->address->ai_next)
         attempt(c, c->address->ai_next);
     else
         finish(c, result, reason);

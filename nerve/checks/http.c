@@ -102,11 +102,18 @@ static void judge(struct http_check *h, long status) {
     }
 }
 
+/* Tells whether <code> says nothing of the instance: the file of authorities is
+ * ours. libcurl does not tell why it could not read it; without descriptors it
+ * cannot either. */
+static bool is_our_lack(CURLcode code) {
+    return code == CURLE_OUT_OF_MEMORY || code == CURLE_SSL_CACERT_BADFILE;
+}
+
 static void on_done(void *arg, CURLcode code) {
     struct http_check *h = arg;
     long status = 0, number = 0;
     enum check_result result =
-        code == CURLE_OUT_OF_MEMORY ? CHECK_NOT_TRIED : CHECK_FAILED;
+        is_our_lack(code) ? CHECK_NOT_TRIED : CHECK_FAILED;
 
     curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(h->easy, CURLINFO_OS_ERRNO, &number);

@@ -113,7 +113,8 @@ static void the_last_address_that_refuses_is_a_failure(void **state) {
 /* One leak of descriptors used to deregister every service of a machine: what
  * this process lacked was taken for a failure of the instance. */
 static void what_this_process_lacks_is_no_failure(void **state) {
-    static const int lacks[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN};
+    static const int lacks[] = {EMFILE, ENFILE, ENOBUFS,
+                                ENOMEM, EAGAIN, EADDRNOTAVAIL};
 
     (void)state;
     for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++)
@@ -125,6 +126,26 @@ static void what_this_process_lacks_is_no_failure(void **state) {
     check_attempt_refused(check, EMFILE, "too many open files");
     assert_string_equal(story, "oa?");
     assert_string_equal(reason_seen, "too many open files");
+}
+
+/* Out of local ports, every connection ends with EADDRNOTAVAIL, as one to ::1
+ * does on a machine without IPv6: the next address decides, if there is one. */
+static void an_address_that_is_not_available_is_left_to_the_next(void **state) {
+    struct addrinfo first, last;
+
+    (void)state;
+    check_start(check);
+    first = last = *check->address;
+    last.ai_next = NULL;
+    first.ai_next = &last;
+    check->address = &first;
+    check_attempt_refused(check, EADDRNOTAVAIL, "not available");
+    assert_string_equal(story, "oaa");
+    check_attempt_refused(check, ECONNREFUSED, "connection refused");
+    assert_string_equal(story, "oaa-");
+    check_start(check);
+    check_attempt_refused(check, EADDRNOTAVAIL, "not available");
+    assert_string_equal(story, "oaa-a?");
 }
 
 static void an_overrun_is_a_failure(void **state) {
@@ -168,6 +189,7 @@ int main(void) {
         TEST(a_result_is_handed_on),
         TEST(the_last_address_that_refuses_is_a_failure),
         TEST(what_this_process_lacks_is_no_failure),
+        TEST(an_address_that_is_not_available_is_left_to_the_next),
         TEST(an_overrun_is_a_failure),
         TEST(an_overrun_of_the_loop_itself_is_none),
         TEST(a_running_check_is_closed_without_a_result),

@@ -371,6 +371,18 @@ static void a_tls_problem_is_told_in_the_words_of_the_library(void **state) {
     assert_story("-SSL peer certificate or SSH remote key was not OK");
 }
 
+/* A nerve without descriptors could not open its ca_file; that was taken for a
+ * failure of each instance that is checked over TLS. */
+static void authorities_that_cannot_be_read_are_no_failure(void **state) {
+    (void)state;
+    config.tls = true;
+    open_check();
+    attempt();
+    strcpy(problem, "error setting certificate verify locations");
+    finish(CURLE_SSL_CACERT_BADFILE, 0);
+    assert_story("?error setting certificate verify locations");
+}
+
 static void a_certificate_is_verified_when_it_is_to_be(void **state) {
     static char file[] = "/ca.pem", name[] = "other.example";
 
@@ -474,6 +486,7 @@ int main(void) {
         TEST(one_that_refuses_is_left_to_the_next_address),
         TEST(a_transfer_that_fails_says_why),
         TEST(a_tls_problem_is_told_in_the_words_of_the_library),
+        TEST(authorities_that_cannot_be_read_are_no_failure),
         TEST(a_certificate_is_verified_when_it_is_to_be),
         TEST(methods_and_headers_go_out_as_configured),
         TEST(without_memory_the_transfer_is_given_back),
