@@ -58,6 +58,7 @@ local function add_services(self, deps)
       config = config, pool = pool, declared = declared,
       record = snapshot.record_of(deps.records, config),
       sessions = new_sessions(deps, config.backend),
+      id = function() return deps.runtime.id(config.backend) end,
       address_is_deferred = can.address_is_deferred,
       is_at = function(slot, host, port)
         return deps.runtime.is_at(config.backend, slot, host, port)

@@ -11,6 +11,7 @@ import pytest
 
 import wait
 from haproxy import CHECKED, Backend
+from status import Status
 from zookeeper import register
 
 COUNT = 12
@@ -146,6 +147,34 @@ def test_no_request_goes_over_a_connection_of_the_instance_that_left(
             request.send("/keep")
             answers.add(request.body())
     assert answers == {"two"}
+
+
+def test_the_errors_of_an_instance_are_not_those_of_the_last_in_its_slot(
+        sandbox, healthy, witness, path):
+    """The page told 200 errors of an instance that had answered nothing."""
+    one, two = [sandbox.service(name) for name in ("one", "two")]
+    proxy = sandbox.haproxy([backend(
+        healthy, path, slots=1, haproxy={"server_options": "init-addr none"})],
+        status=True)
+    status = Status(proxy)
+
+    def errors():
+        [service] = status.json("/status.json?service=web&counters=1")[
+            "services"]
+        [instance] = service["instances"]
+        return instance["counters"]["errors"]
+
+    node = register(witness, path, one.payload(one.name))
+    proxy.serves([one])
+    for number in (5, 2):
+        for _ in range(number):
+            assert proxy.get("/status/500")[0] == 500
+        wait.until(lambda: errors() == number, 10, f"{number} errors are told")
+        if number == 5:
+            witness.delete(node)
+            register(witness, path, two.payload(two.name))
+            proxy.serves([two])
+            wait.until(lambda: errors() == 0, 5, "no error is its own")
 
 
 def test_an_added_slot_is_checked_like_the_others(

@@ -96,13 +96,14 @@ end
 -- @tparam ?boolean moves_later whether HAProxy may use an address only after it
 --   has answered, see `synapse.haproxy.version`
 -- @treturn ledger with, by slot, `actual`: the server (`since`: when it came
---   into traffic, if that is news), and `acknowledged`: the
---   admin state that HAProxy acknowledged last, or "unknown"; and `refusals`
+--   into traffic, if that is news); `acknowledged`: the admin state that
+--   HAProxy acknowledged last, or "unknown"; `had`: whether an instance has
+--   left it; and `refusals`
 function ledger.new(pool, declared, now, moves_later)
   local self = setmetatable({
     actual = {}, acknowledged = {}, refusals = refusals.new(now),
-    marked = {}, moving = {}, is_keeping = false, now = now,
-    moves_later = moves_later,
+    marked = {}, moving = {}, is_keeping = false, had = {},
+    now = now, moves_later = moves_later,
   }, ledger)
   for _, slot in ipairs(pool) do
     self:add(slot, declared[slot])
@@ -135,6 +136,7 @@ end
 -- @tparam string slot
 function ledger:vacate(slot)
   self.refusals:forget(slot)
+  self.had[slot] = true
   self.acknowledged[slot] = "unknown"
   self:mark(slot)
 end

@@ -121,6 +121,8 @@ function commands.is_done(command, answer)
   elseif command.field == "fqdn" then
     return answer:find(" changed its FQDN from ", 1, true) ~= nil or
       answer:find("^no need to change the FDQN") ~= nil
+  elseif command.field == "errors" then
+    return true
   elseif command.field == "add" then
     return answer:find("^New server registered") ~= nil
   end

@@ -83,6 +83,18 @@ function counters.parse(text, turn)
   return rows
 end
 
+--- Returns the command that asks for the errors of one server.
+-- @tparam integer id of its backend
+-- @tparam string slot
+-- @tparam integer server its number
+-- @treturn command with the field "errors"
+function counters.query(id, slot, server)
+  return {
+    slot = slot, field = "errors", bytes = 300,
+    text = string.format("show stat %d 4 %d", id, server),
+  }
+end
+
 --- Returns counters that know nothing.
 -- @tparam table deps `send(line)`: gives a line to HAProxy and returns a
 --   request number, or nil; `id(service)`: number of its backend; `now()`
@@ -148,8 +160,9 @@ function counters:is_waiting(services)
   return false
 end
 
---- Returns what is known of a service.
--- @tparam service service
+--- Returns what is known of a service. The errors of a slot are those since its
+-- instance got it.
+-- @tparam service service with `errors_before`, by slot
 -- @tparam function turn see `counters.parse`
 -- @treturn {[string]=table} see `counters.parse`; empty when nothing is known
 function counters:of(service, turn)
@@ -157,7 +170,13 @@ function counters:of(service, turn)
   if not answer then
     return {}
   elseif answer.text then
-    answer.rows, answer.text = counters.parse(answer.text, turn), nil
+    local rows = counters.parse(answer.text, turn)
+    for slot, errors in pairs(service.errors_before) do
+      if rows[slot] then
+        rows[slot].errors = math.max(rows[slot].errors - errors, 0)
+      end
+    end
+    answer.rows, answer.text = rows, nil
   end
   return answer.rows
 end

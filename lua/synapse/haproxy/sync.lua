@@ -203,7 +203,7 @@ local function apply(self, entry, answer)
   if command.field == "state" then
     compared(self, service, answer)
   elseif commands.is_done(command, answer) then
-    if service:done(command) then
+    if service:done(command, answer) then
       self:mark(service)
     end
   else

@@ -7,6 +7,7 @@
 
 local add_server = require("synapse.haproxy.add_server")
 local commands = require("synapse.haproxy.commands")
+local counters = require("synapse.haproxy.counters")
 local instance_list = require("synapse.instances.list")
 local guard = require("synapse.service.guard")
 local ledger = require("synapse.haproxy.actual")
@@ -87,7 +88,8 @@ end
 --   `pool`: its slots, in order; `declared`: what the configuration makes of
 --   each (see `placement.kinds_of_slots`);
 --   `record`: its part of the snapshot, or nil;
---   `sessions(slot)`: how many sessions the slot has;
+--   `sessions(slot)`: how many sessions the slot has; `id()`: the number of its
+--   backend;
 --   `address_is_deferred`: see `synapse.haproxy.version`; `is_at(slot, host,
 --   port)`: whether HAProxy uses that address by now;
 --   `is_claimed(key)`: whether any znode has the host:port; `retained_by`:
@@ -142,6 +144,7 @@ function service.new(deps)
     news = news.new(),
     known = false,
     asking = false,
+    errors_before = {},
     is_failing = false,
     touched = {},
     retained = {},
@@ -337,6 +340,20 @@ local function query(self)
   return {commands.query(self.backend, #self.placement.pool)}
 end
 
+-- HAProxy goes on counting the errors of a slot that gets another instance.
+local function count_errors(self, groups)
+  for _, group in ipairs(groups) do
+    local slot, takes_over = group[1].slot, false
+    local server = self.actual[slot]
+    for _, command in ipairs(group) do
+      takes_over = takes_over or command.field == "addr"
+    end
+    if takes_over and self.ledger.had[slot] and server.id then
+      table.insert(group, 1, counters.query(self.deps.id(), slot, server.id))
+    end
+  end
+end
+
 --- Lists the groups of commands to send now.
 -- @tparam number room how many bytes of commands can be sent; a plan that has
 --   more ends there
@@ -353,6 +370,7 @@ function service:plan(room)
   if not self.frozen_at then
     use_rested(self)
     groups, is_whole = repairs(self, room)
+    count_errors(self, groups)
   end
   if not is_whole then
     return groups
@@ -398,11 +416,21 @@ local function adopt(self, slot, kind)
   self.revision = self.revision + 1
 end
 
+local function take_errors(self, slot, answer)
+  local row = counters.parse(answer, function() end)[slot]
+  self.errors_before[slot] = row and row.errors
+end
+
 --- Notes that HAProxy did what a command says.
 -- @tparam command command
+-- @tparam ?string answer
 -- @treturn boolean whether it makes more commands necessary
-function service:done(command)
+function service:done(command, answer)
   local slot = command.slot
+  if command.field == "errors" then
+    take_errors(self, slot, answer)
+    return false
+  end
   if command.grows then
     self.news.done = self.news.done + 1
     local is_ready = self.growth:done(command)

@@ -36,7 +36,8 @@ describe("counters", function()
 
   before_each(function()
     clock, sent = new_clock(), {}
-    web, api = {number = 3}, {number = 5}
+    web, api = {number = 3, errors_before = {}},
+      {number = 5, errors_before = {}}
     one = counters.new({
       now = clock.now, id = function(service) return service.number end,
       send = function(text)
@@ -44,6 +45,16 @@ describe("counters", function()
         return 100 + #sent
       end,
     })
+  end)
+
+  it("leave out the errors of who was in a slot before", function()
+    web.errors_before = {s1 = 7, s2 = 9, s3 = 1}
+    one:ask({web})
+    one:take({request = 101, data = line({[2] = "s1", [14] = "8"}) ..
+      line({[2] = "s2", [14] = "8"}) .. line({[2] = "s4", [14] = "8"}) .. "\n"})
+    local rows = one:of(web, none)
+    assert.are.same({1, 0, 8},
+      {rows.s1.errors, rows.s2.errors, rows.s4.errors})
   end)
 
   it("are asked for together, and not twice within a second", function()

@@ -32,6 +32,7 @@ describe("a service", function()
       is_claimed = function(key) return claimed[key] == true end,
       retained_by = retained_by,
       sessions = function(slot) return sessions[slot] or 0 end,
+      id = function() return 3 end,
       address_is_deferred = deferred ~= nil,
       is_at = function(slot, host, port)
         return deferred[slot] == host .. ":" .. port
@@ -68,7 +69,7 @@ describe("a service", function()
       for _, command in ipairs(group) do
         if command.field ~= "state" then
           one:sent(command)
-          needs_more = one:done(command) or needs_more
+          needs_more = one:done(command, "") or needs_more
         end
       end
     end
@@ -341,6 +342,25 @@ describe("a service", function()
       assert.are.equal("10.0.0.2:80", one.placement.placed.s3)
     end)
   end)
+
+  -- The page told 200 errors of an instance that had answered nothing.
+  it("asks for the errors of who was in a slot before, and keeps them",
+    function()
+      new(nil, nil, 1)
+      settle(instance(1))
+      one:observe(as_told())
+      one:update({instance(2)})
+      assert.are.same({"show stat 3 4 1", "set server www/s1 state maint",
+        "set server www/s1 addr 10.0.0.2 port 80"}, texts())
+      local command = one:plan(math.huge)[1][1]
+      local row = {"web", "s1"}
+      for column = 3, 90 do
+        row[column] = ({[14] = "4", [15] = "2"})[column] or ""
+      end
+      one:sent(command)
+      assert.is_false(one:done(command, table.concat(row, ",")))
+      assert.are.equal(6, one.errors_before.s1)
+    end)
 
   -- 908 of 1,000 requests went to the instance that had left.
   describe("whose slots share connections", function()
