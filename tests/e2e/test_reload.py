@@ -1,5 +1,9 @@
-"""HAProxy reloaded (SIGUSR2), with ZooKeeper up and down."""
+"""HAProxy reloaded (SIGUSR2), with ZooKeeper up and down.
 
+RELOADS says how many times in a row: make soak does it at length.
+"""
+
+import os
 import signal
 
 import pytest
@@ -9,8 +13,11 @@ from chain import Site
 from zookeeper import register
 
 
+RELOADS = int(os.environ.get("RELOADS") or 7)
+
+
 @pytest.mark.parametrize("ensemble", ["up", "down"])
-def test_twenty_reloads_fail_no_request_and_leave_one_worker(
+def test_reloads_fail_no_request_and_leave_one_worker(
         ensemble, sandbox, path):
     """HAProxy 3.0 applies an address that is set at the start only after it
     serves: slots were up at 127.0.0.1:1, and then down until the next check.
@@ -19,10 +26,10 @@ def test_twenty_reloads_fail_no_request_and_leave_one_worker(
     first = site.proxy.reload()
     wait.until(lambda: site.proxy.workers() == [first], 10, "one is left")
     before = site.descriptors()
-    with sandbox.load(site.proxy, f"twenty reloads, {ensemble}") as load:
+    with sandbox.load(site.proxy, f"{RELOADS} reloads, {ensemble}") as load:
         if ensemble == "down":
             site.server.stop()
-        for _ in range(20):
+        for _ in range(RELOADS):
             last = site.proxy.reload()
             assert site.proxy.get()[0] == 200
         wait.until(lambda: site.proxy.workers() == [last], 10,
@@ -78,7 +85,8 @@ def test_control_without_the_snapshot_a_reload_fails_requests(
         if ensemble == "down":
             site.server.stop()
         for _ in range(10):
-            site.proxy.reload()
+            if load.failed == 0:
+                site.proxy.reload()
         wait.until(lambda: load.failed > 0, 5, "requests fail")
     load.assert_some_failed()
 
