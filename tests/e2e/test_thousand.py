@@ -1,6 +1,7 @@
 """A thousand services of ten instances: what the agent tells of them, and what
 becomes of one when all others lose their instances at once."""
 
+import json
 import threading
 
 import pytest
@@ -167,9 +168,13 @@ def test_one_converges_as_ever_while_all_others_lose_their_instances(
     status, times = Status(proxy), []
 
     def count(name):
-        """How many instances of all services are in a state."""
-        told = status.json("/status.json?limit=1&instances=0")
-        return told["totals"]["states"].get(name, 0)
+        """How many instances of all services are in a state. None where
+        HAProxy ended the answer: a Lua service has 4 s, and on a busy machine
+        it waits in them for the agent's own turns."""
+        answer, body = status.ask("/status.json?limit=1&instances=0")
+        if answer.status == 500:
+            return None
+        return json.loads(body)["totals"]["states"].get(name, 0)
 
     def serves(*wanted):
         wait.until(lambda: state(proxy, ["watched"]) ==
@@ -188,8 +193,8 @@ def test_one_converges_as_ever_while_all_others_lose_their_instances(
     with Health(proxy) as health:
         leave(witness, path)
         converge()
-        wait.until(lambda: count("retained") > 0, 20, "the guard keeps them")
-        while count("retained") > 0:
+        wait.until(lambda: count("retained"), 20, "the guard keeps them")
+        while count("retained") != 0:
             converge()
         wait.until(lambda: count("ready") == 1, 60, "all others are gone")
     assert set(health.answers) == {200}
