@@ -147,8 +147,10 @@ char *hosts_resolve(const char *hosts, struct error *err) {
         error_set(&first, "%s: out of memory", hosts);
 
 done:
-    if (!result)
-        error_set(err, "%s", first.text[0] ? first.text : "no host given");
+    if (first.text[0])
+        error_set(err, "%s", first.text);
+    else if (!result)
+        error_set(err, "no host given");
     free(chroot_text);
     free(copy);
     return result;
@@ -168,6 +170,44 @@ char *hosts_copy(const char *hosts) {
     for (to += strlen(to); to > copy && to[-1] == '/'; to--)
         to[-1] = '\0';
     return copy;
+}
+
+/* Tells whether <server> of <length> bytes is one of the <count> bytes of
+ * <list>. */
+static bool has_server(const char *list, size_t count, const char *server,
+                       size_t length) {
+    const char *end = list + count;
+
+    while (list < end) {
+        size_t next = strcspn(list, ",/");
+
+        if (next == length && memcmp(list, server, length) == 0)
+            return true;
+        list += next + 1;
+    }
+    return false;
+}
+
+static bool has_servers(const char *all, size_t all_length, const char *some,
+                        size_t some_length) {
+    const char *end = some + some_length;
+
+    while (some < end) {
+        size_t length = strcspn(some, ",/");
+
+        if (!has_server(all, all_length, some, length))
+            return false;
+        some += length + 1;
+    }
+    return true;
+}
+
+bool hosts_equal(const char *a, const char *b) {
+    size_t a_length = strcspn(a, "/"), b_length = strcspn(b, "/");
+
+    return strcmp(a + a_length, b + b_length) == 0 &&
+           has_servers(a, a_length, b, b_length) &&
+           has_servers(b, b_length, a, a_length);
 }
 
 static void reverse(char *from, char *to) {

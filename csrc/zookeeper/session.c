@@ -45,6 +45,7 @@ struct session {
     enum session_state state;
     struct session_identity identity; /* id 0: none to resume */
     bool handle_is_new;               /* it has not been connected yet */
+    bool hosts_are_new;               /* the handle does not know them */
     bool connected_unread;            /* it is, and no event said so yet */
     int64_t open_at_ms;               /* when to open a handle next */
     int64_t backoff_ms;               /* after failing to open one */
@@ -233,6 +234,7 @@ static int open_handle(struct session *s) {
     s->handle = handle_open(&options);
     reason = s->handle ? 0 : errno;
     s->handle_is_new = true;
+    s->hosts_are_new = false;
     s->losses = 0;
     s->silent_since_ms = clock_ms();
     if (reason == 0) {
@@ -304,6 +306,18 @@ static void note_answer(struct session *s, const struct event *ev) {
     }
 }
 
+/* Gives the hosts, which are other ones, to a handle that is not connected. It
+ * has been silent for as long as the one before. */
+static void use_new_hosts(struct session *s) {
+    int64_t silent_since_ms = s->silent_since_ms;
+
+    if (!handle_abandon(s->handle))
+        return;
+    drop_handle(s);
+    open_handle(s);
+    s->silent_since_ms = silent_since_ms;
+}
+
 /* The library connects again at once, and as often as it is let in. Where that
  * leads to nothing, the next handle waits. */
 static bool is_in_vain(const struct session *s) {
@@ -326,6 +340,8 @@ static void on_loss(struct session *s, struct event *ev) {
         drop_handle(s);
         hosts_rotate(s->hosts);
         s->open_at_ms = now + next_pace(s);
+    } else if (s->hosts_are_new) {
+        use_new_hosts(s);
     } else if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle)) {
         replace_handle(s);
     }
@@ -465,8 +481,15 @@ int session_set_hosts(struct session *s, const char *hosts) {
 
     if (!copy)
         return -1;
+    if (hosts_equal(copy, s->hosts)) {
+        free(copy); /* those in use have their turns */
+        return 0;
+    }
     free(s->hosts);
     s->hosts = copy;
+    s->hosts_are_new = true;
+    if (s->handle && s->state != SESSION_CONNECTED)
+        use_new_hosts(s);
     return 0;
 }
 

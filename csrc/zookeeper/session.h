@@ -64,8 +64,9 @@ bool session_absorb(struct session *s, struct event *ev);
  * expiry, all with back-off. Call it a few times a second. */
 void session_tick(struct session *s);
 
-/* Uses <hosts> (numeric, as in the options) from the next handle on. Returns
- * 0, or -1 without memory. */
+/* Uses <hosts> (numeric, as in the options) from now on. Where they are other
+ * servers, a handle that is not connected is replaced at once, another one when
+ * it loses its connection. Returns 0, or -1 without memory. */
 int session_set_hosts(struct session *s, const char *hosts);
 
 /* Returns the state last reported by an absorbed event. */

@@ -27,6 +27,8 @@
 #define TICK_MS        200
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 30000
+#define ASK_AGAIN_MS   60000 /* names that are known */
+#define ASK_PAUSE_MS   1000  /* between two questions at least */
 
 /* What looks the servers' names up. The loop has it until its thread ends. */
 struct query {
@@ -44,7 +46,9 @@ struct ensemble {
     char *hosts;             /* owned */
     struct session *session; /* owned; NULL until the names are known */
     struct query *query;     /* under way, or NULL */
-    uint64_t resolve_at_ms;  /* when to try again; 0: no need */
+    uint64_t resolve_at_ms;  /* when to ask for the names; 0: under way */
+    uint64_t asked_ms;       /* when they were asked for */
+    struct error unknown;    /* the name that was said to be, or "" */
     uint64_t backoff_ms;
     struct reporter **reporters; /* owned list of borrowed ones */
     size_t count;
@@ -142,36 +146,54 @@ static void open_session(struct ensemble *e, const char *numeric,
         reporter_attach(e->reporters[i], e->session);
 }
 
-static void put_off(struct ensemble *e, const char *why) {
+/* With a session that lives, the same trouble is told of once. */
+static void put_off(struct ensemble *e, const char *why,
+                    const char *meanwhile) {
+    bool again = e->session && strcmp(e->unknown.text, why) == 0;
+
     if (!ensemble_is_connected(e))
         set_away(e, why);
-    log_line(e->env.log, LEVEL_WARNING, "%s: %s; next try in %d s", e->hosts,
-             why, (int)(e->backoff_ms / 1000));
+    if (!again)
+        log_line(e->env.log, LEVEL_WARNING, "%s: %s%s; next try in %d s",
+                 e->hosts, why, meanwhile, (int)(e->backoff_ms / 1000));
+    e->unknown.text[0] = '\0';
+    error_set(&e->unknown, "%s", why);
     e->resolve_at_ms = uv_now(e->env.loop) + e->backoff_ms;
     e->backoff_ms *= 2;
     if (e->backoff_ms > BACKOFF_MAX_MS)
         e->backoff_ms = BACKOFF_MAX_MS;
 }
 
-/* The names are known, or they are not to be had now. As long as no server
- * answers they are looked up for each handle: servers that have moved may be
- * known late. */
+/* All names are known, but they may come to mean others: as long as no server
+ * answers they are looked up for each handle. */
+static void ask_again_later(struct ensemble *e) {
+    uint64_t wait = session_state(e->session) == SESSION_UNKNOWN
+                        ? (uint64_t)e->env.session_timeout_ms
+                        : ASK_AGAIN_MS;
+
+    e->unknown.text[0] = '\0';
+    e->backoff_ms = BACKOFF_MIN_MS;
+    e->resolve_at_ms = uv_now(e->env.loop) + wait;
+}
+
+/* The names are known, or some, or they are not to be had now: <why>. */
 static void use_addresses(struct ensemble *e, const char *numeric,
                           const struct error *why) {
-    struct error err = *why;
+    struct error err = {.text = ""};
 
     e->query = NULL;
     log_line(e->env.log, LEVEL_DEBUG, "%s: looked up: %s", e->hosts,
-             numeric ? numeric : err.text);
+             numeric ? numeric : why->text);
     if (numeric && e->session)
         session_set_hosts(e->session, numeric);
     else if (numeric)
         open_session(e, numeric, NULL, &err);
-    if (!numeric || !e->session)
-        put_off(e, err.text);
-    else if (session_state(e->session) == SESSION_UNKNOWN)
-        e->resolve_at_ms =
-            uv_now(e->env.loop) + (uint64_t)e->env.session_timeout_ms;
+    if (numeric && !e->session)
+        put_off(e, err.text, "");
+    else if (why->text[0])
+        put_off(e, why->text, numeric ? "; the others are used" : "");
+    else
+        ask_again_later(e);
 }
 
 static void resolve(void *arg) {
@@ -229,8 +251,21 @@ static void start_resolving(struct ensemble *e) {
     struct error err = {0};
 
     e->resolve_at_ms = 0;
+    e->asked_ms = uv_now(e->env.loop);
     if (!e->query && start_query(e, &err) != 0)
-        put_off(e, err.text);
+        put_off(e, err.text, "");
+}
+
+/* A server that is lost may have moved. */
+static void resolve_anew(struct ensemble *e) {
+    uint64_t now = uv_now(e->env.loop);
+
+    if (e->query)
+        return;
+    if (now - e->asked_ms >= ASK_PAUSE_MS)
+        start_resolving(e);
+    else if (e->resolve_at_ms > e->asked_ms + ASK_PAUSE_MS)
+        e->resolve_at_ms = e->asked_ms + ASK_PAUSE_MS;
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -273,8 +308,8 @@ struct ensemble *ensemble_new(const struct ensemble_env *env,
     return e;
 }
 
-/* The addresses are those of before: to ask for them could take longer than
- * the session lives. */
+/* The addresses are those of before, until they are asked for: that could take
+ * longer than the session lives. */
 struct ensemble *ensemble_resume(const struct ensemble_env *env,
                                  const struct saved_session *session) {
     struct ensemble *e = make(env, session->ensemble);
@@ -284,7 +319,9 @@ struct ensemble *ensemble_resume(const struct ensemble_env *env,
         return NULL;
     open_session(e, session->hosts, &session->identity, &err);
     if (!e->session)
-        put_off(e, err.text);
+        put_off(e, err.text, "");
+    else
+        start_resolving(e);
     return e;
 }
 
@@ -391,11 +428,9 @@ static void on_session(struct ensemble *e, const struct event *ev) {
     if (ev->state == SESSION_CONNECTED) {
         if (e->refusal == SESSION_OK)
             set_away(e, "");
-        e->backoff_ms = BACKOFF_MIN_MS;
-        e->resolve_at_ms = 0;
     }
-    if (ev->state == SESSION_UNKNOWN)
-        start_resolving(e);
+    if (ev->state == SESSION_UNKNOWN || ev->state == SESSION_CONNECTING)
+        resolve_anew(e);
 }
 
 /* Counts the answer to a write. */

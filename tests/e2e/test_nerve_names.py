@@ -10,7 +10,8 @@ import program
 import wait
 from address import HOST, OTHER_HOST
 from nerve import watched
-from zookeeper import ZooKeeper, children, registrations
+from wire import Wire
+from zookeeper import ZooKeeper, births, children, registrations
 
 NAME = "zk.e2e"
 
@@ -35,8 +36,13 @@ class Names:
 
     def tell(self, host):
         """From now on NAME is `host`; None: nobody knows it."""
+        self.tell_all({NAME: host} if host else {})
+
+    def tell_all(self, hosts):
+        """From now on these names are known, and no others."""
         with open(self._file, "w") as file:
-            file.write(f"{host} {NAME}\n" if host else "")
+            file.writelines(f"{host} {name}\n"
+                            for name, host in hosts.items())
 
 
 @pytest.fixture
@@ -69,6 +75,29 @@ def test_a_server_that_moves_while_it_is_away_is_found_by_its_name(
     client = other.client()
     wait.until(lambda: registrations(client, path) == [one.payload("one")],
                40, "it is registered there")
+
+
+def test_a_server_whose_name_is_known_late_takes_the_session_over(
+        sandbox, names, healthy, witness, path):
+    """A partial answer was final: the one server that was known at the start
+    went, and the session expired beside another that could have had it."""
+    one = sandbox.service("one")
+    first, second = Wire(sandbox, healthy), Wire(sandbox, healthy)
+    known = {"zk1.e2e": HOST}
+    names.tell_all(known)
+    nerve = sandbox.nerve("one", {"web": watched(one, healthy, path, zk_hosts=[
+        f"zk1.e2e:{first.port}", f"zk2.e2e:{second.port}"])}, start=False)
+    nerve.start(names.binary)
+    wait.until(lambda: children(witness, path), 10, "it is registered")
+    nerve.process.says("zk2.e2e: .*; the others are used")
+    before = births(witness, path)
+    names.tell_all({**known, "zk2.e2e": HOST})
+    first.blocked = True
+    first.cut()
+    nerve.process.says("session resumed")
+    assert second.counts["connect"] > 0
+    assert births(witness, path) == before
+    assert not nerve.process.lines("expired")
 
 
 def test_name_servers_that_hang_hold_up_nothing_else(

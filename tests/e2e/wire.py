@@ -25,7 +25,8 @@ class Wire:
     without an answer at once, pings left out."""
 
     def __init__(self, sandbox, server, delay=0.0):
-        self.hosts = f"{address.HOST}:{address.port()}"
+        self.port = address.port()
+        self.hosts = f"{address.HOST}:{self.port}"
         self.addresses = [self.hosts]
         self.counts = collections.Counter()
         self.most = 0

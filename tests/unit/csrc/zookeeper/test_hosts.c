@@ -49,6 +49,16 @@ static void leaves_one_server_where_it_is(void **state) {
     assert_rotates("", "");
 }
 
+static void knows_the_same_servers_in_another_order(void **state) {
+    (void)state;
+    assert_true(hosts_equal("a:1,b:2/x", "b:2,a:1/x"));
+    assert_true(hosts_equal("a:1", "a:1"));
+    assert_false(hosts_equal("a:1,b:2", "a:1"));
+    assert_false(hosts_equal("a:1", "a:1,b:2"));
+    assert_false(hosts_equal("a:1,b:2/x", "a:1,b:2/y"));
+    assert_false(hosts_equal("a:1,b:2", "a:1,b:22"));
+}
+
 static void is_back_after_as_many_turns_as_servers(void **state) {
     char *hosts = hosts_copy("a:1,b:2,c:3,d:4/x");
 
@@ -120,9 +130,15 @@ static void names_the_host_that_does_not_resolve(void **state) {
     assert_refuses("not..a..name:2181", "not..a..name: ");
 }
 
-static void leaves_out_what_does_not_resolve(void **state) {
+/* Who was told nothing of the host that was left out never asked again. */
+static void leaves_out_and_names_what_does_not_resolve(void **state) {
+    struct error err = {.text = ""};
+    char *got = hosts_resolve("not..a..name:1,10.0.0.1:2181", &err);
+
     (void)state;
-    assert_resolves("not..a..name:2181,10.0.0.1:2181", "10.0.0.1:2181");
+    assert_string_equal(got, "10.0.0.1:2181");
+    assert_non_null(strstr(err.text, "not..a..name: "));
+    free(got);
 }
 
 static void takes_the_servers_in_random_order(void **state) {
@@ -167,13 +183,14 @@ int main(void) {
         cmocka_unit_test(leaves_the_chroot_at_the_end),
         cmocka_unit_test(leaves_one_server_where_it_is),
         cmocka_unit_test(is_back_after_as_many_turns_as_servers),
+        cmocka_unit_test(knows_the_same_servers_in_another_order),
         cmocka_unit_test(keeps_numeric_addresses),
         cmocka_unit_test(takes_an_ipv6_address_without_brackets),
         cmocka_unit_test(keeps_the_chroot),
         cmocka_unit_test(names_an_address_once),
         cmocka_unit_test(refuses_what_is_no_host_and_port),
         cmocka_unit_test(names_the_host_that_does_not_resolve),
-        cmocka_unit_test(leaves_out_what_does_not_resolve),
+        cmocka_unit_test(leaves_out_and_names_what_does_not_resolve),
         cmocka_unit_test(takes_the_servers_in_random_order),
         cmocka_unit_test(takes_no_more_addresses_than_it_has_room_for),
     };

@@ -323,15 +323,37 @@ static void reports_a_connection_once_that_is_read_late(void **state) {
     assert_no_news();
 }
 
-static void uses_other_hosts_from_the_next_handle_on(void **state) {
+/* They were used from the next handle on, a session timeout later: the session
+ * expired where it could have been resumed. */
+static void gives_other_hosts_at_once_to_a_handle_that_is_away(void **state) {
     (void)state;
     connect_it();
-    assert_int_equal(session_set_hosts(s, "[::2]:2182"), 0);
-    assert_string_equal(fake_handle()->hosts, "10.0.0.1:2181");
     fake_lose(fake_handle());
     ignore_news();
-    pass(TIMEOUT_MS);
-    assert_string_equal(fake_handle()->hosts, "::2:2182");
+    pass(TIMEOUT_MS - 1000);
+    assert_int_equal(session_set_hosts(s, "[::2]:2181,10.0.0.1:2181"), 0);
+    assert_int_equal(fake_handles_made, 2);
+    assert_string_equal(fake_handle()->hosts, "::2:2181,10.0.0.1:2181");
+    assert_int_equal(fake_handle()->resume.id, 0x1001);
+    assert_no_news();
+    assert_int_equal(session_set_hosts(s, "10.0.0.1:2181,[::2]:2181"), 0);
+    assert_int_equal(fake_handles_made, 2);
+    pass(1000);
+    assert_state_news(SESSION_UNKNOWN, LINK_NONE);
+}
+
+static void
+gives_other_hosts_to_a_connected_handle_when_it_is_lost(void **state) {
+    (void)state;
+    connect_it();
+    assert_int_equal(session_set_hosts(s, "10.0.0.2:2181"), 0);
+    assert_string_equal(session_hosts(s), "10.0.0.2:2181");
+    assert_int_equal(fake_handles_made, 1);
+    fake_lose(fake_handle());
+    ignore_news();
+    assert_int_equal(fake_handles_made, 2);
+    assert_string_equal(fake_handle()->hosts, "10.0.0.2:2181");
+    assert_int_equal(fake_handle()->resume.id, 0x1001);
 }
 
 /* ---- losses in a row */
@@ -828,7 +850,8 @@ int main(void) {
         T(never_abandons_a_connected_handle),
         T(notices_a_connection_whose_event_was_lost),
         T(reports_a_connection_once_that_is_read_late),
-        T(uses_other_hosts_from_the_next_handle_on),
+        T(gives_other_hosts_at_once_to_a_handle_that_is_away),
+        T(gives_other_hosts_to_a_connected_handle_when_it_is_lost),
         T(replaces_a_handle_that_keeps_losing_its_connection),
         T(keeps_a_handle_that_loses_its_connection_now_and_then),
         T(waits_longer_and_longer_where_requests_are_refused),

@@ -41,7 +41,11 @@ static void assert_story(const char *wanted) {
  * which a test has waited for before it changes. */
 static char numeric[100];
 
+static bool partly; /* known */
+
 char *hosts_resolve(const char *hosts, struct error *err) {
+    if (partly)
+        error_set(err, "zk2: Name or service not known");
     if (numeric[0])
         return strdup(numeric);
     error_set(err, "%s: Name or service not known", hosts);
@@ -185,7 +189,7 @@ static int begin(void **state) {
     (void)state;
     strcpy(numeric, "10.0.0.1:2181");
     story[0] = '\0';
-    session_fails = stale = false;
+    session_fails = stale = partly = false;
     auth_result = 0;
     now_ms = 1000;
     web = (struct reporter){.name = "web"};
@@ -320,6 +324,7 @@ static void looks_the_names_up_anew_when_no_server_answers(void **state) {
     fake_log_clear();
     story[0] = '\0';
     strcpy(numeric, "10.0.0.9:2181");
+    now_ms += 4000;
     enter(SESSION_UNKNOWN, LINK_NONE);
     look_up();
     assert_story("use 10.0.0.9:2181\n");
@@ -328,9 +333,65 @@ static void looks_the_names_up_anew_when_no_server_answers(void **state) {
                     "go on, registrations wait\n"
                     "debug zk1:2181: looked up: 10.0.0.9:2181\n"));
     /* That it still does not answer is no news. */
+    now_ms += 4000;
     enter(SESSION_UNKNOWN, LINK_NONE);
     look_up();
     assert_true(fake_log_is("debug zk1:2181: looked up: 10.0.0.9:2181\n"));
+}
+
+/* The names were looked up again after a session timeout only, so that a
+ * session expired that could have gone on with a server known since. */
+static void looks_the_names_up_anew_on_each_loss_and_each_minute(void **state) {
+    (void)state;
+    make(NULL);
+    look_up();
+    enter(SESSION_CONNECTED, LINK_NEW_SESSION);
+    strcpy(numeric, "10.0.0.8:2181");
+    tick(59999);
+    look_up();
+    assert_story("open 10.0.0.1:2181\ntick the session\n");
+    tick(1);
+    look_up();
+    assert_story("tick the session\nuse 10.0.0.8:2181\n");
+    strcpy(numeric, "10.0.0.9:2181");
+    tick(1000);
+    story[0] = '\0';
+    enter(SESSION_CONNECTING, LINK_NONE);
+    look_up();
+    assert_story("use 10.0.0.9:2181\n");
+    /* A connection that flaps is no reason to ask more than once a second. */
+    enter(SESSION_CONNECTED, LINK_SAME_HANDLE);
+    enter(SESSION_CONNECTING, LINK_NONE);
+    look_up();
+    assert_story("");
+    tick(1000);
+    look_up();
+    assert_story("tick the session\nuse 10.0.0.9:2181\n");
+}
+
+/* Of three names one was known at the start: the others never were. */
+static void
+uses_the_names_that_are_known_and_asks_for_the_others(void **state) {
+    (void)state;
+    partly = true;
+    make(NULL);
+    look_up();
+    assert_story("open 10.0.0.1:2181\n");
+    assert_true(fake_log_is(
+        "debug zk1:2181: looked up: 10.0.0.1:2181\n"
+        "warning zk1:2181: zk2: Name or service not known; the others are "
+        "used; next try in 1 s\n"));
+    enter(SESSION_CONNECTED, LINK_NEW_SESSION);
+    fake_log_clear();
+    tick(1000);
+    look_up();
+    assert_true(fake_log_is("debug zk1:2181: looked up: 10.0.0.1:2181\n"));
+    partly = false;
+    strcpy(numeric, "10.0.0.1:2181,10.0.0.2:2181");
+    story[0] = '\0';
+    tick(2000);
+    look_up();
+    assert_story("tick the session\nuse 10.0.0.1:2181,10.0.0.2:2181\n");
 }
 
 static void tells_its_reporters_what_concerns_their_session(void **state) {
@@ -512,6 +573,8 @@ int main(void) {
         TEST(asks_for_unknown_names_again_ever_more_seldom),
         TEST(a_session_that_cannot_be_opened_is_tried_again),
         TEST(looks_the_names_up_anew_when_no_server_answers),
+        TEST(looks_the_names_up_anew_on_each_loss_and_each_minute),
+        TEST(uses_the_names_that_are_known_and_asks_for_the_others),
         TEST(tells_its_reporters_what_concerns_their_session),
         TEST(counts_sessions_and_expiries),
         TEST(tells_once_why_a_server_ends_each_connection),
