@@ -126,6 +126,14 @@ local function log_once(sections)
   end
 end
 
+-- HAProxy takes the first `server-state-file` and complains of a second, at
+-- level alert. With this variable a configuration leaves the agent's out.
+local function tell_of_other_state_file(sections)
+  if config_check.other_state_file(sections, STATE_FILE) then
+    zookeeper.setenv("SYNAPSE_OTHER_STATE_FILE", "1")
+  end
+end
+
 local function check_haproxy(sections, settings, admin)
   local verdict = config_check.verdict(sections, settings,
     {admin = admin, servers = STATE_FILE})
@@ -209,6 +217,7 @@ local function load()
   local sections = read_haproxy(admin)
   if sections then
     log_once(sections)
+    tell_of_other_state_file(sections)
   end
   log:info("version %s", zookeeper.version)
   local settings = read_config(os.getenv("SYNAPSE_CONFIG"))

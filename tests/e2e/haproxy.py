@@ -48,7 +48,8 @@ class Backend:
             *(f"  {line}" for line in body), ""])
 
     def _servers(self):
-        if self.hosts and self.slot != PLAIN_SLOT:
+        if self.hosts and self.slot != PLAIN_SLOT and not any(
+                line.startswith("load-server-state") for line in self.lines):
             yield "load-server-state-from-file global"
         if self.slots:
             yield (f"server-template s 1-{self.slots} {self.slot} "

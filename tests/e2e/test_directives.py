@@ -32,6 +32,10 @@ BESIDE = {"check check-proto h2": ["option httpchk GET /health"],
           "stick-table type ip size 1k": ["stick on src"],
           "stick-table type ip size 1k srvkey addr": ["stick on src"],
           "hash-type consistent": ["balance source"],
+          "hash-balance-factor 150": ["balance source",
+                                      "hash-type consistent"],
+          "server-state-file-name \"${SYNAPSE_SERVERS}\"":
+              ["load-server-state-from-file local"],
           "persist rdp-cookie(msts)": ["mode tcp"],
           "balance rdp-cookie(x)": ["mode tcp"],
           "email-alert from a@example.org": ["email-alert mailers mx",
@@ -226,6 +230,10 @@ REASONS = {
     "init-addr none": "has no address without `init-addr last,127.0.0.1`",
     "resolvers local": "would have HAProxy ask DNS",
     "option external-check": "lockdown: ",
+    "dispatch 127.0.0.1:9": "sends everything to its own address",
+    "load-server-state-from-file local": "a file that is not the agent's",
+    "server-state-file /var/lib/haproxy/state":
+        "a file that is not the agent's",
     "tune.lua.task-timeout 10s": "would end the agent",
     "lua-load-per-thread": "instead of `lua-load-per-thread`",
 }
@@ -244,14 +252,15 @@ def test_what_is_refused_fails_the_check_and_the_start(
     tried = Tried(sandbox, healthy, path, one)
     lines = [directive] if place == "in the backend" else []
     tried.add(directive, lines, directive if place == "on a slot" else "check")
-    extra = [directive] if place == "in global" else []
-    proxy = tried.start(extra=[] if directive == "lua-load-per-thread"
-                        else extra, start=False, synapse={"lockdown": True})
-    if directive == "lua-load-per-thread":
+    proxy = tried.start(start=False, synapse={"lockdown": True})
+    if place == "in global":
         with open(proxy.file) as file:
-            text = file.read().replace("lua-load ", "lua-load-per-thread ")
+            text = file.read()
         with open(proxy.file, "w") as file:
-            file.write(text)
+            file.write(text.replace("lua-load ", f"{directive} ")
+                       if directive == "lua-load-per-thread" else
+                       text.replace("global\n", f"global\n  {directive}\n",
+                                    1))
     status, said = proxy.check()
     assert status == 1 and REASONS[directive] in said, said
     proxy.begin()

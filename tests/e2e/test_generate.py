@@ -188,12 +188,56 @@ def test_a_directory_that_cannot_be_written_to_is_named(files):
 
 
 def test_wrong_arguments_are_told_how_to_be_right():
-    for arguments in (["-x"], ["-c"], ["-o", "/x"]):
+    """Its usage did not say which argument was the wrong one."""
+    for arguments, why in ((["-c", "/x", "-x"], "-x is not an option"),
+                           (["x"], "x is not an option"),
+                           (["--help=x"], "--help=x is not an option"),
+                           (["-c"], "-c needs a value"),
+                           (["--config="], "--config needs a value"),
+                           (["-o", "/x"], "-c FILE is missing")):
         status, out, said = run(*arguments)
         assert (status, out) == (2, "")
-        assert said.startswith("Usage: synapse-haproxy-cfg -c FILE")
+        assert said.startswith(f"synapse-haproxy-cfg: {why}\nUsage: "), said
     status, out, _ = run("--help")
-    assert status == 0 and out.startswith("Usage: ")
+    assert status == 0 and out.startswith("Usage: synapse-haproxy-cfg -c FILE")
+    with open(f"{program.ROOT}/VERSION") as file:
+        version = file.read()
+    assert run("--version") == (0, f"synapse-haproxy-cfg {version}", "")
+
+
+def test_the_status_page_is_where_it_is_wanted(files, sandbox):
+    """There was none: whoever made haproxy.cfg this way had no page."""
+    port = address.port()
+    files.write(configuration())
+    status, out, said = run(f"--config={files.config}", "--output", files.cfg,
+                            "--status", f"{address.HOST}:{port}")
+    assert (status, out) == (0, ""), said
+    proxy = sandbox.run("haproxy", ["haproxy", "-W", "-f", files.cfg])
+    wait.until(lambda: page(port), 20, "the page is shown")
+    assert "<html" in page(port)
+    assert page(port, "Host: evil.example").count("403")
+    proxy.stop(seconds=20)
+    assert "lua.synapse" in run("-c", files.config)[1]
+    assert "lua.synapse" not in run("-c", files.config, "-s", "none")[1]
+
+
+def test_a_status_page_that_nobody_asked_for_takes_no_address(files):
+    files.write(configuration(port=3214))
+    status, out, said = run("-c", files.config)
+    assert status == 0 and "lua.synapse" not in out
+    assert re.search(r"so there is no status page: --status gives", said)
+    status, _, said = run("-c", files.config, "-s", "127.0.0.1:3214")
+    assert status == 1 and "--status: `bind 127.0.0.1:3214` overlaps" in said
+    files.write(configuration(port=3215))
+    status, _, said = run("-c", files.config, "-s", "here:there")
+    assert status == 1 and "--status: `bind here:there`: " in said
+
+
+def page(port, *headers):
+    return subprocess.run(
+        ["curl", "-s", *(word for line in headers for word in ("-H", line)),
+         f"http://{address.HOST}:{port}/"], text=True, check=False,
+        stdout=subprocess.PIPE, timeout=20 * wait.FACTOR).stdout
 
 
 def test_it_works_where_it_is_installed(files, sandbox):

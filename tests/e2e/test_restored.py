@@ -59,6 +59,32 @@ def test_a_server_that_was_down_gets_no_request_after_a_reload(
     proxy.serves([*services, dead])
 
 
+def test_a_backend_is_restored_beside_a_state_file_of_the_operator(
+        sandbox, healthy, witness, path):
+    """HAProxy has one `server-state-file`, the first. With another one before
+    the agent's, backends with slots could only be refused."""
+    one = sandbox.service("one")
+    other = sandbox.write("states", "1\n")
+    proxy = sandbox.haproxy([web(healthy, path, server=SELDOM, lines=[
+        "load-server-state-from-file local",
+        'server-state-file-name "${SYNAPSE_SERVERS}"'])], start=False)
+    with open(proxy.file) as file:
+        text = file.read()
+    with open(proxy.file, "w") as file:
+        file.write(text.replace("global\n", "global\n  server-state-file "
+                                f"{other}\n", 1))
+    proxy.start()
+    register(witness, path, one.payload(one.name))
+    proxy.serves([one])
+    proxy.remembers([one])
+    slot = proxy.slots()[one.address]
+    with sandbox.load(proxy, "a reload beside another state file") as load:
+        proxy.reload()
+        assert proxy.slots()[one.address] == slot
+        load.settle(20)
+    load.assert_none_failed()
+
+
 def test_slowstart_does_not_begin_again_with_a_reload(
         sandbox, healthy, witness, path):
     """Every server that served began its slowstart again, all at a twentieth

@@ -1,7 +1,7 @@
 --- Every key of a synapse.conf.json, once.
 --
--- The reader (`value.section`), "did you mean", and the tables of
--- lua/README.md come from here, so a new key is one row. A row of a type that
+-- The reader (`value.section`), "did you mean", the tables of lua/README.md and
+-- synapse.conf(5) come from here, so a new key is one row. A row of a type that
 -- `value.section` reads needs no other code to be read and checked.
 --
 -- A key of airbnb's synapse is supported; supported differently; ignored,
@@ -43,6 +43,7 @@ local IGNORED, REJECTED = "ignored", "rejected"
 
 -- The sections in the order in which people read them.
 local SECTIONS = {}
+schema.SECTIONS = SECTIONS
 
 local function section(place, rows)
   local made = {place = place, rows = rows, by_key = {}}
@@ -438,7 +439,10 @@ local function quoted(words)
   return "`" .. words:gsub("%s+", "`, `") .. "`"
 end
 
-local function type_of(row)
+--- Tells what a key's value is, for people.
+-- @tparam row row
+-- @treturn string empty where it does not matter
+function schema.type_of(row)
   if row.fate == IGNORED or row.fate == REJECTED or not row.type then
     return ""
   elseif row.words then
@@ -449,7 +453,10 @@ local function type_of(row)
   return row.type == "lines" and "list of lines" or row.type
 end
 
-local function default_of(row)
+--- Tells what holds without a key, for people.
+-- @tparam row row
+-- @treturn string "required", or empty
+function schema.default_of(row)
   if row.shown or row.required then
     return row.shown or "required"
   elseif row.default ~= nil then
@@ -470,7 +477,7 @@ function schema.markdown()
     }, 1, 4, #lines + 1, lines)
     for _, row in ipairs(of.rows) do
       lines[#lines + 1] = string.format("| %s | %s | %s | %s | %s |",
-        quoted(row.key), type_of(row), default_of(row),
+        quoted(row.key), schema.type_of(row), schema.default_of(row),
         row.ours and "new" or row.fate, row.text)
     end
     lines[#lines + 1] = ""

@@ -14,6 +14,9 @@ local function quote(path)
   return '"' .. path:gsub('[\\"$]', "\\%0") .. '"'
 end
 
+-- HAProxy has one such file.
+local STATE_FILE = "^server%-state%-file%s"
+
 -- Each line, and how one looks that takes its place. `lua-load` sets the
 -- variable of the socket, so it comes first.
 local function needs(paths)
@@ -25,8 +28,7 @@ local function needs(paths)
     {"^lua%-load%s.*synapse%.lua", "lua-load " .. quote(paths.agent)},
     {"^stats%s+socket%s.*SYNAPSE_ADMIN",
       'stats socket "${SYNAPSE_ADMIN}" level admin'},
-    {"^server%-state%-file%s.*SYNAPSE_SERVERS",
-      'server-state-file "${SYNAPSE_SERVERS}"'},
+    {STATE_FILE, 'server-state-file "${SYNAPSE_SERVERS}"'},
     {"^stats%s+maxconn%s", "stats maxconn 100"},
   }
 end
@@ -35,6 +37,18 @@ local function has(lines, pattern)
   for _, one in ipairs(lines) do
     if one.text:find(pattern) then
       return true
+    end
+  end
+  return false
+end
+
+--- Tells whether a file of the operator's takes the place of the agent's.
+-- @tparam {line,...} lines of the configuration
+-- @treturn boolean
+function global.has_other_state_file(lines)
+  for _, line in ipairs(lines) do
+    if line.text:find(STATE_FILE) then
+      return not line.text:find("SYNAPSE_SERVERS", 1, true)
     end
   end
   return false

@@ -128,15 +128,22 @@ local function add_backups(lines, service)
   end
 end
 
-local function backend(service, defaults)
+-- What has HAProxy restore the slots from the agent's file.
+local RESTORE = {"load-server-state-from-file global"}
+local RESTORE_BESIDE_ANOTHER = {"load-server-state-from-file local",
+  'server-state-file-name "${SYNAPSE_SERVERS}"'}
+
+local function backend(service, defaults, restore)
   local lines = mark(service.lines.backend, "unknown")
   append(lines, mark(service.lines.listen, "unfit"))
   upgrade.cookies(lines)
+  upgrade.stick_tables(lines)
   local key = upgrade.cookie_key(lines, defaults, service.backend)
   lines[#lines + 1] = key
   if not has(lines, LITERAL_SLOT) and not has(lines, STATE_FILE) then
-    lines[#lines + 1] = {text = "load-server-state-from-file global",
-      place = service.place}
+    for _, text in ipairs(restore) do
+      lines[#lines + 1] = {text = text, place = service.place}
+    end
   end
   if not has_slots(lines, false) then
     lines[#lines + 1] = slots_line(service, "s", "disabled")
@@ -163,11 +170,13 @@ local function note(notes, place, text)
 end
 
 local function add_service(sections, notes, service, config, defaults)
+  local restore = global.has_other_state_file(config.lines.global) and
+    RESTORE_BESIDE_ANOTHER or RESTORE
   if service.bind then
     sections[#sections + 1] = frontend(service)
   end
   local key
-  sections[#sections + 1], key = backend(service, defaults)
+  sections[#sections + 1], key = backend(service, defaults, restore)
   if key then
     note(notes, key.place, "its cookies name an instance's address from now " ..
       "on, hashed; give `dynamic-cookie-key` a secret of your own")
@@ -179,10 +188,68 @@ local function add_service(sections, notes, service, config, defaults)
   end
 end
 
+-- The names of the tables of other sections by which services stick.
+local function used_tables(config)
+  local used = {}
+  for _, service in ipairs(config.services) do
+    for _, lines in ipairs({service.lines.backend, service.lines.listen}) do
+      for _, line in ipairs(lines) do
+        local name = line.text:match("^stick%s.*%stable%s+(%S+)")
+        if name then
+          used[name] = true
+        end
+      end
+    end
+  end
+  return used
+end
+
+local function extra_section(section, used)
+  local made = upgrade.section(
+    {title = section.title, lines = mark(section.lines)})
+  upgrade.used_tables(made, used)
+  return made
+end
+
+-- The status page, with defaults of its own: others may be for TCP. A browser
+-- that reads another site must not reach it under a name which that site owns.
+local PAGE = {
+  {title = "defaults synapse-status", "mode http", "timeout client 10s",
+    "timeout http-request 5s"},
+  {title = "frontend synapse-status from synapse-status", "bind %s",
+    "maxconn 100",
+    "acl known_host req.hdr(host),field(1,:) -m ip 0.0.0.0/0",
+    "acl known_host req.hdr(host),field(1,:) -i localhost",
+    "http-request deny unless known_host",
+    "http-request use-service lua.synapse"},
+}
+
+local function has_page(sections)
+  for _, section in ipairs(sections) do
+    if has(section.lines, "use%-service%s+lua%.synapse%f[%s%z]") then
+      return true
+    end
+  end
+  return false
+end
+
+local function add_page(sections, address)
+  for _, part in ipairs(PAGE) do
+    local lines = {}
+    for i, text in ipairs(part) do
+      lines[i] = {place = "--status",
+        text = text == "bind %s" and "bind " .. address or text}
+    end
+    sections[#sections + 1] =
+      {title = title(part.title, "--status"), lines = lines}
+  end
+end
+
 --- Makes the sections.
 -- @tparam config config as `synapse.config.init` reads it
 -- @tparam table paths `config`: of the synapse.conf.json; `agent`: of the
---   file for `lua-load`
+--   file for `lua-load`; `status`: where the status page listens, nil: there
+--   is none
 -- @treturn {section,...} each with its `title` and `lines`, a line each
 -- @treturn {string,...} what is not as it was written
 function generate.sections(config, paths)
@@ -193,14 +260,18 @@ function generate.sections(config, paths)
       lines = global.lines(mark(config.lines.global), paths)},
     {title = title("defaults", "haproxy.defaults"), lines = defaults},
   }
-  for _, one in ipairs(config.extra_sections) do
-    sections[#sections + 1] = upgrade.section(one)
+  local used = used_tables(config)
+  for _, section in ipairs(config.extra_sections) do
+    sections[#sections + 1] = extra_section(section, used)
   end
   for _, service in ipairs(config.services) do
     add_service(sections, notes, service, config, defaults)
   end
   if config.lines.shared_frontend then
     sections[#sections + 1] = shared_frontend(config)
+  end
+  if paths.status and not has_page(sections) then
+    add_page(sections, paths.status)
   end
   return sections, notes
 end

@@ -8,18 +8,24 @@ local configuration = require("synapse.config.init")
 local generate = require("synapse.generate.init")
 local negotiate = require("synapse.generate.negotiate")
 local stdlib = require("posix.stdlib")
+local zookeeper = require("zookeeper")
 
 local program = {}
 
 local USAGE = [[
-Usage: synapse-haproxy-cfg -c FILE [-o FILE]
+Usage: synapse-haproxy-cfg -c FILE [-o FILE] [-s ADDRESS]
 
 Makes a complete haproxy.cfg of a synapse.conf.json.
 
-  -c FILE   the synapse.conf.json; otherwise SYNAPSE_CONFIG names it
-  -o FILE   where to write, once `haproxy -c` accepts it; an equal file is
-            left alone. Without it the text goes to standard output
-  -h        this text
+  -c, --config FILE     the synapse.conf.json; otherwise SYNAPSE_CONFIG names it
+  -o, --output FILE     where to write, once `haproxy -c` accepts it; an equal
+                        file is left alone. Without it the text goes to
+                        standard output
+  -s, --status ADDRESS  where the status page listens (127.0.0.1:3214, if that
+                        is free); none: there is no page. A page of yours takes
+                        its place
+  -h, --help            this text
+      --version         the version
 
 Exit status: 0; 1, the configuration cannot be used; 2, wrong arguments.
 ]]
@@ -34,25 +40,45 @@ local function say_all(path, messages)
   end
 end
 
+local TAKES_VALUE = {
+  ["-c"] = "config", ["--config"] = "config",
+  ["-o"] = "output", ["--output"] = "output",
+  ["-s"] = "status", ["--status"] = "status",
+}
+local SHOWS = {
+  ["-h"] = USAGE, ["--help"] = USAGE,
+  ["--version"] = "synapse-haproxy-cfg " .. zookeeper.version .. "\n",
+}
+
+local function wrong(argument, problem)
+  say("%s %s", argument, problem)
+  io.stderr:write(USAGE)
+  return nil, 2
+end
+
 -- Returns the options, or nil and the status to exit with.
 local function read_arguments(arguments)
-  local options, i = {}, 1
+  local options, i = {config = os.getenv("SYNAPSE_CONFIG")}, 1
   while arguments[i] do
-    local one = arguments[i]
-    if one == "-h" or one == "--help" then
-      io.stdout:write(USAGE)
+    local name, value = arguments[i]:match("^(%-%-%l+)=(.*)$")
+    name = name or arguments[i]
+    if SHOWS[name] and not value then
+      io.stdout:write(SHOWS[name])
       return nil, 0
-    elseif (one ~= "-c" and one ~= "-o") or not arguments[i + 1] then
-      io.stderr:write(USAGE)
-      return nil, 2
+    elseif not TAKES_VALUE[name] then
+      return wrong(arguments[i], "is not an option")
+    elseif not value then
+      i = i + 1
+      value = arguments[i]
     end
-    options[one] = arguments[i + 1]
-    i = i + 2
+    if not value or value == "" then
+      return wrong(name, "needs a value")
+    end
+    options[TAKES_VALUE[name]] = value
+    i = i + 1
   end
-  options["-c"] = options["-c"] or os.getenv("SYNAPSE_CONFIG")
-  if not options["-c"] then
-    io.stderr:write(USAGE)
-    return nil, 2
+  if not options.config then
+    return wrong("-c FILE", "is missing")
   end
   return options
 end
@@ -67,11 +93,35 @@ local function settle(made, candidate)
   return made:verdict(), accepted, said
 end
 
+-- Where the status page listens unless an address is given.
+local STATUS = "127.0.0.1:3214"
+
+-- Returns the sections, what is to be said, and which frontends overlap.
+local function sections_of(config, paths)
+  local sections, notes = generate.sections(config, paths)
+  return sections, notes, binds.overlaps(sections)
+end
+
+-- The same; a page that nobody asked for takes no address from another
+-- frontend.
+local function sections_with_page(config, paths, status)
+  paths.status = status ~= "none" and (status or STATUS) or nil
+  local sections, notes, overlaps = sections_of(config, paths)
+  if not overlaps[1] or status then
+    return sections, notes, overlaps
+  end
+  local why = overlaps[1] .. "; so there is no status page: --status gives " ..
+    "it another address"
+  paths.status = nil
+  sections, notes, overlaps = sections_of(config, paths)
+  notes[#notes + 1] = not overlaps[1] and why or nil
+  return sections, notes, overlaps
+end
+
 -- Returns the negotiation and what is to be said, or nil and why there is none.
-local function make(config, path, agent)
-  local sections, notes = generate.sections(config,
-    {config = path, agent = agent})
-  local overlaps = binds.overlaps(sections)
+local function make(config, path, agent, status)
+  local sections, notes, overlaps = sections_with_page(config,
+    {config = path, agent = agent}, status)
   if #overlaps > 0 then
     return nil, overlaps
   end
@@ -80,8 +130,8 @@ local function make(config, path, agent)
 end
 
 local function finish(options, made, candidate)
-  if options["-o"] then
-    say("%s: %s", options["-o"], candidate:replace(options["-o"]))
+  if options.output then
+    say("%s: %s", options.output, candidate:replace(options.output))
   else
     io.stdout:write((made:text()))
   end
@@ -103,7 +153,7 @@ end
 
 -- Whatever happens, no candidate is left behind.
 local function try(options, path, made)
-  local candidate, why = candidates.new(options["-o"])
+  local candidate, why = candidates.new(options.output)
   if not candidate then
     say("%s", why)
     return 1
@@ -126,13 +176,13 @@ function program.run(arguments, agent)
   if not options then
     return status
   end
-  local path = stdlib.realpath(options["-c"]) or options["-c"]
+  local path = stdlib.realpath(options.config) or options.config
   local config, notes = configuration.read(path)
   say_all(path, notes)
   if not config then
     return 1
   end
-  local made, more = make(config, path, agent)
+  local made, more = make(config, path, agent, options.status)
   say_all(path, more)
   return made and try(options, path, made) or 1
 end

@@ -37,6 +37,40 @@ function upgrade.cookies(lines)
   end
 end
 
+local function follow_instances(line)
+  if not (line.text .. " "):find("%ssrvkey%s") then
+    line.text = line.text .. " srvkey addr"
+  end
+end
+
+--- Makes stick tables follow the instances: by itself a table remembers a
+-- server's name, and a slot has one instance after another.
+-- @tparam {line,...} lines of a section; changed
+function upgrade.stick_tables(lines)
+  for _, line in ipairs(lines) do
+    if line.text:find("^stick%-table%s") then
+      follow_instances(line)
+    end
+  end
+end
+
+--- The same for a section with tables of which services make use.
+-- @tparam section section changed
+-- @tparam {[string]=boolean} used names of tables: "backend" or "peers/table"
+function upgrade.used_tables(section, used)
+  local kind, name = section.title.text:match("^%s*(%l+)%s+(%S+)")
+  if kind ~= "peers" and used[name] then
+    upgrade.stick_tables(section.lines)
+  elseif kind == "peers" then
+    for _, line in ipairs(section.lines) do
+      local own = line.text:match("^table%s+(%S+)")
+      if own and used[name .. "/" .. own] then
+        follow_instances(line)
+      end
+    end
+  end
+end
+
 -- Finds the last line of a kind, the one that HAProxy goes by.
 local function find(lines, defaults, pattern)
   for _, list in ipairs({lines, defaults}) do

@@ -320,6 +320,45 @@ local function check_lockdown(sections, settings, verdict, problems)
   end
 end
 
+-- Finds the file that `load-server-state-from-file global` reads: HAProxy takes
+-- the first.
+local function global_state_file(sections)
+  return find_global(sections, function(words)
+    return words[1] == "server-state-file"
+  end)
+end
+
+--- Finds a state file of the operator's, which keeps the agent's from being the
+-- one that is read for all backends.
+-- @tparam {section,...} sections
+-- @tparam string ours what stands for the path of the agent's
+-- @treturn ?line
+function config_check.other_state_file(sections, ours)
+  local file = global_state_file(sections)
+  return file and file.words[2] ~= ours and file or nil
+end
+
+local function reads_ours(sections, section, from, ours)
+  local file
+  if from == "global" then
+    file = global_state_file(sections)
+  elseif from == "local" then
+    file = config_text.find(section, "server-state-file-name")
+  end
+  return file ~= nil and file.words[2] == ours.servers
+end
+
+local function how_to_read_ours(sections, ours)
+  local other = config_check.other_state_file(sections, ours.servers)
+  if other then
+    return "write `load-server-state-from-file local` and " ..
+      '`server-state-file-name "${SYNAPSE_SERVERS}"` into the backend, ' ..
+      "since the global one is that of " .. other.place
+  end
+  return 'write `server-state-file "${SYNAPSE_SERVERS}"` below lua-load and ' ..
+    "`load-server-state-from-file global` into the backend"
+end
+
 -- Says which state file would fill slots wrongly: from one that the agent
 -- did not write a slot would serve whatever was there once, and of a slot with
 -- an address in its line HAProxy restores the port alone.
@@ -328,17 +367,11 @@ local function state_problem(sections, service, section, ours)
   local from = load and load.words[2]
   if not load or from == "none" then
     return nil
-  end
-  -- A second one does not count.
-  local file = find_global(sections, function(words)
-    return words[1] == "server-state-file"
-  end)
-  if from ~= "global" or not file or file.words[2] ~= ours.servers then
+  elseif not reads_ours(sections, section, from, ours) then
     return string.format("%s: backend %s: `load-server-state-from-file %s` " ..
-      "fills its slots from a file that is not the agent's; write " ..
-      '`server-state-file "${SYNAPSE_SERVERS}"` below lua-load and ' ..
-      "`load-server-state-from-file global` into the backend, or " ..
-      "`load-server-state-from-file none`", load.place, service.backend, from)
+      "fills its slots from a file that is not the agent's; %s, or " ..
+      "`load-server-state-from-file none`", load.place, service.backend, from,
+      how_to_read_ours(sections, ours))
   end
   for _, slots in ipairs(slots_of(section)) do
     if slots.address == LITERAL then
@@ -349,6 +382,17 @@ local function state_problem(sections, service, section, ours)
     end
   end
   return nil
+end
+
+-- HAProxy ignores `dispatch` where there is a `balance`.
+local function dispatch_problem(service, section)
+  local dispatch = config_text.find(section, "dispatch")
+  if not dispatch or config_text.find(section, "balance") then
+    return nil
+  end
+  return string.format("%s: backend %s: `dispatch` sends everything to its " ..
+    "own address and nothing to a slot; remove it", dispatch.place,
+    service.backend)
 end
 
 local function check_service(sections, service, verdict, ours)
@@ -364,6 +408,7 @@ local function check_service(sections, service, verdict, ours)
     state_problem(sections, service, backend.section, ours)
   verdict.shares_connections[service.name] =
     config_check.shares_connections(backend.section)
+  errors[#errors + 1] = dispatch_problem(service, backend.section)
   local static = config_check.static_balance(backend.section)
   verdict.fixed_weights[service.name] = static ~= nil
   if static and service.use_nerve_weights then

@@ -73,6 +73,28 @@ describe("a haproxy.cfg", function()
       lines_of(text, "global"))
   end)
 
+  -- HAProxy has one: the agent's was the second, so that it was ignored, and
+  -- the backends read slots from a file that knew other ones.
+  it("leaves a state file of the operator's alone", function()
+    local text = text_of({}, {global = {"server-state-file /var/state"}})
+    assert.is_nil(text:find('server-state-file "', 1, true))
+    assert.are.same({"load-server-state-from-file local",
+      'server-state-file-name "${SYNAPSE_SERVERS}"', SLOTS},
+      lines_of(text, "backend web"))
+  end)
+
+  it("has the status page at the end, unless there is one", function()
+    local paths = {config = "/c", agent = "/a", status = "127.0.0.1:9"}
+    local text = make({services = {web = service({})}}, paths)
+    assert.is_truthy(text:find("\n\ndefaults synapse%-status\n.*" ..
+      "\n\nfrontend synapse%-status from synapse%-status\n" ..
+      "\tbind 127.0.0.1:9\n.*\n\thttp%-request use%-service lua.synapse\n$"),
+      text)
+    text = make({haproxy = {extra_sections = {["frontend mine"] = {
+      "http-request use-service lua.synapse if TRUE"}}}}, paths)
+    assert.is_nil(text:find("synapse-status", 1, true))
+  end)
+
   it("quotes a path that HAProxy would take apart", function()
     local text = make({}, {config = "/etc/my $conf.json", agent = "/a"})
     assert.is_truthy(text:find('setenv SYNAPSE_CONFIG "/etc/my \\$conf.json"',
@@ -204,6 +226,38 @@ describe("a haproxy.cfg", function()
     assert.is_nil(text:find("acl a", 1, true))
     assert.are.same({"services.web.haproxy.shared_frontend[0]: left out; " ..
       "there is no `haproxy.shared_frontend` to add it to"}, notes)
+  end)
+end)
+
+-- A table remembers slots, and whoever had a slot next inherited its clients.
+describe("the stick tables of a haproxy.cfg", function()
+  local function first_of(text, title)
+    return lines_of(text, title)[1]
+  end
+
+  it("follow the instances", function()
+    local text = text_of({port = 80, listen = {"stick-table type ip size 1k"}})
+    assert.are.equal("stick-table type ip size 1k srvkey addr",
+      first_of(text, "backend web"))
+    assert.are.equal("stick-table type ip size 1k",
+      first_of(text, "frontend web-in"))
+    local own = "stick-table type ip size 1k srvkey name store conn_cur"
+    assert.are.equal(own, first_of(text_of({backend = {own}}), "backend web"))
+  end)
+
+  it("do so in other sections where services stick by them", function()
+    local text = text_of({backend = {"stick on src table t",
+      "stick store-request src table p/u if TRUE"}}, {extra_sections = {
+      ["backend t"] = {"stick-table type ip size 1"},
+      ["backend other"] = {"stick-table type ip size 2"},
+      ["peers p"] = {"table u type ip size 3", "table other type ip size 4"},
+    }})
+    assert.are.same({"stick-table type ip size 1 srvkey addr"},
+      lines_of(text, "backend t"))
+    assert.are.same({"stick-table type ip size 2"},
+      lines_of(text, "backend other"))
+    assert.are.same({"table u type ip size 3 srvkey addr",
+      "table other type ip size 4"}, lines_of(text, "peers p"))
   end)
 end)
 

@@ -117,6 +117,9 @@ describe("a state file", function()
       FILE .. "defaults\n" .. LOAD .. "backend www\n" .. NAMED,
     ["another for other backends"] =
       "backend x\n" .. LOAD .. "backend www\n" .. NAMED,
+    ["the agent's, read by this backend alone"] = "  server-state-file a\n" ..
+      FILE .. "backend www\n  load-server-state-from-file local\n" ..
+      '  server-state-file-name "${SYNAPSE_SERVERS}"\n' .. NAMED,
     ["none in spite of the defaults"] = "defaults\n" .. LOAD ..
       "backend www\n  load-server-state-from-file none\n" .. NAMED,
     ["defaults of other backends"] = "defaults\n" .. LOAD ..
@@ -137,6 +140,13 @@ describe("a state file", function()
       "listen www\n" .. LOAD .. NAMED, "not the agent's"},
     ["one of its own"] = {FILE .. "backend www\n" ..
       "  load-server-state-from-file local\n" .. NAMED, "from%-file local"},
+    ["a name of its own"] = {FILE .. "backend www\n" ..
+      "  load-server-state-from-file local\n  server-state-file-name b\n" ..
+      NAMED, "from%-file local"},
+    ["one before, without a word how to read both"] = {
+      "  server-state-file a\n" .. FILE .. "backend www\n" .. LOAD .. NAMED,
+      'server%-state%-file%-name "${SYNAPSE_SERVERS}"` into the backend, ' ..
+        "since the global one is that of a.cfg:5"},
     ["the agent's for slots with an address"] = {FILE .. "backend www\n" ..
       LOAD .. SLOTS, "^a.cfg:8: backend www: .*only the port"},
   }
@@ -147,6 +157,19 @@ describe("a state file", function()
       assert.is_truthy(found[1]:find(case[2]))
     end)
   end
+end)
+
+describe("dispatch", function()
+  it("keeps requests from slots and is refused", function()
+    assert.are.same({"a.cfg:6: backend www: `dispatch` sends everything to " ..
+      "its own address and nothing to a slot; remove it"},
+      errors(GLOBAL .. "backend www\n  dispatch 10.0.0.1:80\n" .. SLOTS))
+  end)
+
+  it("is HAProxy's to ignore where there is a balance", function()
+    assert.are.same({}, errors(GLOBAL .. "defaults\n  balance random\n" ..
+      "backend www\n  dispatch 10.0.0.1:80\n" .. SLOTS))
+  end)
 end)
 
 describe("agent-check", function()
