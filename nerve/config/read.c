@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -197,6 +198,28 @@ static void add_directory(struct reader *r, struct sources *s,
 #define DEFAULT_SESSION_MS 10000
 #define DEFAULT_WATCHDOG_S 30
 
+/* Names that many machines have. */
+static const char *const nobodys[] = {"", "localhost", "localhost.localdomain",
+                                      "(none)"};
+
+/* Takes the host's name, if it tells this machine from others. */
+static void take_host_name(struct reader *r, char **id) {
+    char name[HOST_NAME_MAX + 1] = "";
+
+    gethostname(name, sizeof(name) - 1);
+    for (size_t i = 0; i < sizeof(nobodys) / sizeof(nobodys[0]); i++)
+        if (strcmp(name, nobodys[i]) == 0) {
+            reader_fail(r, "instance_id",
+                        "missing, and the host's name \"%s\" is no name of "
+                        "its own; it must be this machine's",
+                        name);
+            return;
+        }
+    *id = strdup(name);
+    if (!*id)
+        reader_no_memory(r, "instance_id");
+}
+
 /* Takes the instance_id of the command line as if the file had it. Tells
  * whether that can be read. */
 static bool take_given_id(struct reader *r, json_t *json, const char *given) {
@@ -209,15 +232,18 @@ static bool take_given_id(struct reader *r, json_t *json, const char *given) {
     return false;
 }
 
-/* Settles the instance_id: <given> on the command line, or the file's. */
+/* Settles the instance_id: <given> on the command line, or the file's, or the
+ * host's name. */
 static void read_instance_id(struct reader *r, json_t *json,
                              const char *given) {
     char **id = &r->config->instance_id;
+    size_t errors = r->errors;
 
     if (!take_given_id(r, json, given))
         return;
-    value_required_string(r, json, "instance_id",
-                          "this machine's name, one of its own", id);
+    value_string(r, json, "instance_id", id);
+    if (!*id && !reader_failed_since(r, errors))
+        take_host_name(r, id);
     if (*id && strchr(*id, '/'))
         reader_fail(r, "instance_id",
                     "\"%.200s\" must not hold a \"/\": it becomes part of a "

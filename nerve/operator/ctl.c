@@ -34,7 +34,7 @@ static const char help[] =
     "usage: nerve ctl [-s SOCKET | -c FILE] COMMAND\n"
     "\n"
     "Asks the nerve that listens on SOCKET, or on the control_socket of the\n"
-    "configuration FILE (or NERVE_CONFIG).\n"
+    "configuration FILE (or NERVE_CONFIG), or on " CTL_SOCKET ".\n"
     "\n"
     "  status [--json]         the services, and what holds them\n"
     "  disable SERVICE --reason TEXT [--for TIME] [--drain TIME]\n"
@@ -249,7 +249,7 @@ static void check_complete(struct reading *r) {
              !json_object_get(r->options.request, command->needed))
         set_wrong(r, command->missing, "is missing");
     else if (!r->options.socket && !r->options.config)
-        set_wrong(r, "-s SOCKET or -c FILE", "is missing");
+        r->options.socket = CTL_SOCKET;
 }
 
 struct ctl_options ctl_options_read(int argc, char **argv,

@@ -11,6 +11,9 @@
 
 enum ctl_action { CTL_ASK = 0, CTL_HELP, CTL_WRONG };
 
+/* The socket of the sample and of the package, asked when none is named. */
+#define CTL_SOCKET "/run/nerve/control.sock"
+
 /* Strings are borrowed from the command line and the environment. */
 struct ctl_options {
     enum ctl_action action;

@@ -1,5 +1,7 @@
 """The sample configurations work as they are printed."""
 
+import socket
+
 import pytest
 
 import wait
@@ -18,10 +20,11 @@ def test_the_samples_of_nerve_and_haproxy_serve_a_request(network):
     proxy = network.start("haproxy", "haproxy", "-W", "-f",
                           "haproxy/haproxy.cfg")
     network.service("a", 8000)
+    network.output("mkdir", "-p", "/run/nerve", "/var/lib/nerve")
     network.start("nerve", "build/nerve", "-c", "nerve/nerve.conf.json")
     [name] = wait.until(lambda: network.children(
         "/nerve/services/web/services"), 20, "registered")
-    assert name == "machine_1_0000000000"
+    assert name == f"{socket.gethostname()}_0000000000"
     wait.until(lambda: network.fetch(3213) == "a", 20,
                "a answers through HAProxy")
     proxy.says(r'127\.0\.0\.1:8000 .*"GET / HTTP')

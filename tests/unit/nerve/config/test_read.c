@@ -422,6 +422,19 @@ static void the_sample_configuration_works(void **state) {
     config_free(config);
 }
 
+/* Every machine that was installed with the sample registered as machine_1. */
+static void without_an_instance_id_it_is_the_hosts_name(void **state) {
+    struct error err = {0};
+    struct config *config =
+        config_load("nerve/nerve.conf.json", NULL, NULL, &err);
+    char name[256] = "";
+
+    (void)state;
+    assert_int_equal(gethostname(name, sizeof(name) - 1), 0);
+    assert_string_equal(config->instance_id, name);
+    config_free(config);
+}
+
 /* Loads <path>, which is refused, and compares the message. */
 static void check_refused(const char *path) {
     struct error err = {0};
@@ -771,6 +784,7 @@ int main(void) {
         cmocka_unit_test(what_is_published_is_nerves_byte_for_byte),
         cmocka_unit_test(the_tutorials_configuration_works),
         cmocka_unit_test(the_sample_configuration_works),
+        cmocka_unit_test(without_an_instance_id_it_is_the_hosts_name),
         cmocka_unit_test(
             a_wrong_value_is_told_with_its_place_and_what_is_right),
         cmocka_unit_test(every_error_is_told_and_every_key_that_is_not_known),

@@ -84,6 +84,17 @@ static void the_socket_is_given_or_is_in_a_configuration(void **state) {
     json_decref(options.request);
 }
 
+/* Nothing asked the nerve of the package without -c or -s, as the README said
+ * that it would. */
+static void without_either_the_socket_of_the_package_is_asked(void **state) {
+    struct ctl_options options = read_line("status", without);
+
+    (void)state;
+    assert_int_equal(options.action, CTL_ASK);
+    assert_string_equal(options.socket, "/run/nerve/control.sock");
+    json_decref(options.request);
+}
+
 static void an_answer_may_take_as_long_as_was_asked_for(void **state) {
     struct ctl_options options = read_line("enable web", with_config);
 
@@ -135,7 +146,6 @@ static void what_is_wrong_is_named(void **state) {
         {"disable web --reason r --for ever", "ever",
          "is not a time such as 20s, 30m, 2h or 7d"},
         {"wait web", "--up or --down", "is missing"},
-        {"status", "-s SOCKET or -c FILE", "is missing"},
     };
 
     (void)state;
@@ -162,6 +172,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_line_becomes_a_request),
         cmocka_unit_test(the_socket_is_given_or_is_in_a_configuration),
+        cmocka_unit_test(without_either_the_socket_of_the_package_is_asked),
         cmocka_unit_test(an_answer_may_take_as_long_as_was_asked_for),
         cmocka_unit_test(what_may_be_meant_is_named),
         cmocka_unit_test(what_is_wrong_is_named),
