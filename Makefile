@@ -85,7 +85,8 @@ SEED ?= 1
 # Most of their time the tests wait: several files at once, each in order.
 E2E := $(PYTEST) -v -n $(if $(filter 1,$(words $(ONLY))),0,$(E2E_JOBS)) --dist loadfile
 SHELL_FILES := .ci/run .ci/deps .ci/lua demo/completion.bash \
-               haproxy/debian/prepare $(wildcard haproxy/debian/*.p[or]*)
+               $(wildcard */*.bash-completion) haproxy/debian/prepare \
+               $(wildcard haproxy/debian/*.p[or]*)
 
 # Every Lua that a HAProxy may have.
 LUAS := 5.3 5.4
@@ -103,7 +104,7 @@ LUA_FILES = $(shell find lua/synapse -name '*.lua')
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(L)/zookeeper.so $(B)/nerve $(B)/nerve.conf.5
+all: $(L)/zookeeper.so $(B)/nerve $(B)/nerve.conf.5 $(B)/synapse.conf.5
 
 # Without the packages it says so in one line.
 ready:
@@ -134,6 +135,12 @@ $(B)/nerve.conf.5: nerve/config/conf_man.py nerve/README.md VERSION
 	@echo "MAN $@"
 	@mkdir -p $(@D)
 	$(Q)$(PYTHON) nerve/config/conf_man.py $(VERSION) <nerve/README.md >$@
+
+# The agent's, from its schema.
+$(B)/synapse.conf.5: lua/conf_man.lua lua/synapse/config/schema.lua VERSION
+	@echo "MAN $@"
+	@mkdir -p $(@D)
+	$(Q)LUA_PATH="lua/?.lua;;" lua$(LUA) lua/conf_man.lua $(VERSION) >$@
 
 # What a unit test links with. A test takes the place of a module by including
 # its fake (tests/fake): the archive's own is then left out by the linker.
@@ -263,6 +270,10 @@ install: all
 	$(Q)sed -i '1s,.*,#!/usr/bin/lua$(LUA),' $(to)/bin/synapse-haproxy-cfg
 	$(call put,644,nerve/nerve.8,share/man/man8/nerve.8)
 	$(call put,644,$(B)/nerve.conf.5,share/man/man5/nerve.conf.5)
+	$(call put,644,$(B)/synapse.conf.5,share/man/man5/synapse.conf.5)
+	$(call put,644,haproxy/synapse-haproxy-cfg.1,share/man/man1/synapse-haproxy-cfg.1)
+	$(call put,644,nerve/nerve.bash-completion,share/bash-completion/completions/nerve)
+	$(call put,644,haproxy/synapse-haproxy-cfg.bash-completion,share/bash-completion/completions/synapse-haproxy-cfg)
 	$(call put,644,nerve/nerve.sysusers,lib/sysusers.d/nerve.conf)
 	$(call put,644,nerve/nerve.service,lib/systemd/system/nerve.service)
 	$(Q)sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(to)/lib/systemd/system/nerve.service
@@ -276,6 +287,7 @@ install: all
 	  $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; fi || exit 1; done
 
 # The packages haproxy-synapse and nerve, of the version DEB_VERSION, in build/deb.
+# Those with debug symbols lie apart, so that build/deb/*.deb is what one installs.
 DEB_VERSION ?= $(VERSION)
 DEB_TREE := $(or $(DEB_DIR),build/deb)/myelin-$(DEB_VERSION)
 DEB_FILES := .ci csrc haproxy lua nerve CHANGELOG.md LICENSE Makefile VERSION
@@ -288,6 +300,9 @@ deb:
 	$(Q)echo $(DEB_VERSION) >$(DEB_TREE)/VERSION
 	$(Q)cd $(DEB_TREE)/debian && ./prepare $(DEB_VERSION) $(LUA)
 	$(Q)cd $(DEB_TREE) && dpkg-buildpackage -us -uc -b -J
+	$(Q)mkdir -p $(DEB_TREE)/../debug
+	$(Q)find $(DEB_TREE)/.. -maxdepth 1 -name '*-dbgsym_$(DEB_VERSION)_*.deb' \
+	  -exec mv -t $(DEB_TREE)/../debug {} +
 
 clean:
 	rm -rf build build-*

@@ -1,6 +1,5 @@
 """The Debian packages: `make deb`, and what can be read of them."""
 
-import os
 import re
 import subprocess
 
@@ -27,8 +26,7 @@ def version_here():
 def build(folder, version):
     """Has both packages built in `folder`; returns their files by name."""
     run("make", "deb", f"DEB_DIR={folder}", f"DEB_VERSION={version}",
-        cwd=program.ROOT,
-        env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
+        cwd=program.ROOT)
     machine = run("dpkg", "--print-architecture").strip()
     return {name: f"{folder}/{name}_{version}_{machine}.deb"
             for name in NAMES}

@@ -134,7 +134,7 @@ def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
         mount --bind {installed} /usr/local
         mount -t overlay none -o lowerdir={mine}:{installed.replace(
             "usr/local", "etc")}:/etc /etc
-        install -d /run/haproxy
+        install -d /run/haproxy /run/nerve /var/lib/nerve
         /usr/local/bin/nerve -k -c /etc/nerve/nerve.conf.json
         haproxy -c -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/synapse.cfg
         echo ready""")
@@ -146,6 +146,65 @@ def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
                   "-f", "/etc/haproxy/synapse.cfg")
     wait.until(lambda: machine.fetch(3213) == "a", 30, "a answers by HAProxy")
     assert "<html" in machine.output("curl", "-s", "http://127.0.0.1:3214/")
+
+    # No sample had a control_socket, and nerve ctl asked for -c or -s.
+    with open(f"{program.ROOT}/README.md") as file:
+        [command] = re.findall(r"`(nerve ctl disable [^`]*)`", file.read())
+    assert "web: disabled" in machine.output(
+        "sh", "-c", f"PATH=/usr/local/bin:$PATH; {command} 2>&1")
+    assert complete(machine, "nerve", "ctl", "enable", "") == "web\n"
+
+
+def complete(machine, *words):
+    """What bash offers for the last word, a line each."""
+    script = ("PATH=/usr/local/bin:$PATH; . /usr/local/share/bash-completion/"
+              "completions/$1; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
+              "$(complete -p $1 | sed 's/.*-F \\([^ ]*\\) .*/\\1/'); "
+              "printf '%s\\n' \"${COMPREPLY[@]}\"")
+    return machine.output("bash", "-c", script, "bash", *words)
+
+
+def test_bash_completes_what_the_programs_take(sandbox, installed):
+    """The options of each are those that its help shows; the services of
+    `nerve ctl` are tested with the README's nerve."""
+    machine = Namespace(sandbox)
+    machine.output("mount", "--bind", installed, "/usr/local")
+    for words, help_words in (
+            (("nerve",), ()), (("synapse-haproxy-cfg",), ())):
+        shown = run(f"{installed}/bin/{words[0]}", *help_words, "--help")
+        offered = set(complete(machine, *words, "-").split())
+        assert offered == options_in(shown.split("\n\n", 2)[2]), words
+    shown = run(program.NERVE, "ctl", "--help")
+    commands = re.findall(r"^  ([a-z]+)", shown, re.M)
+    assert complete(machine, "nerve", "ctl", "").split() == commands
+    offered = set(complete(machine, "nerve", "ctl", "-").split())
+    for command in commands:
+        offered |= set(complete(
+            machine, "nerve", "ctl", "-s", "/x", command, "web", "-").split())
+    assert offered - {"--socket", "--config", "-h", "--help"} == options_in(
+        shown) - {"--help"}
+    assert "/etc/nerve/" not in complete(machine, "nerve", "ctl", "-c",
+                                         "/etc/host")
+    assert "/etc/hosts\n" in complete(machine, "nerve", "ctl", "-c",
+                                      "/etc/host")
+    assert complete(machine, "nerve", "ctl", "-s", "/nowhere", "enable",
+                    "") == "\n"
+
+
+def test_nerve_asks_for_a_name_where_the_host_has_none_of_its_own(sandbox):
+    """Two machines that are both `localhost` would share their znodes."""
+    file = sandbox.write("nerve.json", '{"services": {}}')
+    script = 'hostname "$1"; exec "$2" -k -c "$3"'
+    for name, status, said in (
+            ("localhost", 1, 'instance_id: missing, and the host\'s name '
+             '"localhost" is no name of its own'),
+            ("edge7", 0, "good, 0 services")):
+        done = subprocess.run(
+            ["unshare", "--uts", "sh", "-c", script, "sh", name,
+             program.NERVE, file], text=True, capture_output=True,
+            timeout=60 * wait.FACTOR, check=False)
+        assert (done.returncode, said in done.stdout + done.stderr) == (
+            status, True), done.stdout + done.stderr
 
 
 def test_control_a_unit_that_names_no_program_is_found(sandbox):
@@ -277,6 +336,29 @@ def test_nerve_conf_5_has_every_key_with_its_type_and_default(installed):
 def test_the_pages_are_found_by_their_names(installed):
     assert shutil.which("man")
     shown = run("man", "-M", f"{installed}/share/man", "-w", "nerve",
-                "nerve.conf")
+                "nerve.conf", "synapse.conf", "synapse-haproxy-cfg")
     assert [os.path.basename(line) for line in shown.split()] == [
-        "nerve.8", "nerve.conf.5"]
+        "nerve.8", "nerve.conf.5", "synapse.conf.5", "synapse-haproxy-cfg.1"]
+
+
+def test_synapse_haproxy_cfg_1_has_the_options_that_help_has(installed):
+    page = manual(f"{installed}/share/man/man1/synapse-haproxy-cfg.1")
+    shown = run(f"{installed}/bin/synapse-haproxy-cfg", "--help")
+    options = options_in(section(page, "OPTIONS"))
+    assert options == options_in(shown.split("\n\n", 2)[2])
+
+
+def test_synapse_conf_5_has_every_key_with_its_type_and_default(installed):
+    """As the tables of lua/README.md have them, of the same schema."""
+    page = manual(f"{installed}/share/man/man5/synapse.conf.5")
+    with open(f"{program.ROOT}/lua/README.md") as file:
+        tables = file.read().split("<!-- keys -->")[1].split("<!-- end")[0]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \| .* \|$",
+                      tables, re.M)
+    assert len(rows) > 60
+    for keys, kind, default, fate in rows:
+        notes = "; ".join(filter(None, (
+            kind, default, fate if fate != "supported" else "")))
+        line = f"{keys} ({notes})" if notes else keys
+        assert re.sub(r"\s+", " ", line.replace("`", "")) in re.sub(
+            r"\s+", " ", page), line

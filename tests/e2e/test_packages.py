@@ -144,6 +144,15 @@ def test_lintian_has_no_error_and_no_warning(debs):
     assert not re.search("^[EW]:", shown, re.M), shown
 
 
+def test_what_the_readme_installs_are_the_two_packages(debs):
+    """`apt install ./build/deb/*.deb` took those with debug symbols too."""
+    folder = os.path.dirname(debs["nerve"])
+    assert {f"{folder}/{name}" for name in os.listdir(folder)
+            if name.endswith(".deb")} == set(debs.values())
+    assert {name.split("_")[0] for name in os.listdir(f"{folder}/debug")} == {
+        f"{name}-dbgsym" for name in NAMES}
+
+
 def test_each_override_of_lintian_has_its_reason():
     folder = f"{program.ROOT}/haproxy/debian"
     for name in os.listdir(folder):
@@ -163,7 +172,9 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
         "/etc/haproxy/synapse.conf.json",
         "/usr/lib/systemd/system/haproxy.service.d/synapse.conf",
         "/usr/lib/tmpfiles.d/haproxy-synapse.conf",
-        "/usr/share/man/man1/synapse-haproxy-cfg.1.gz", *lua_files()}
+        "/usr/share/bash-completion/completions/synapse-haproxy-cfg",
+        "/usr/share/man/man1/synapse-haproxy-cfg.1.gz",
+        "/usr/share/man/man5/synapse.conf.5.gz", *lua_files()}
     found = files_of(deb)
     assert {name for name in found
             if not name.startswith("/usr/share/doc/")} == wanted
@@ -181,6 +192,7 @@ def test_nerve_has_its_unit_its_user_and_its_pages(debs):
             if not name.startswith(("/usr/share/doc/", "/usr/share/lint"))} == {
         "/usr/bin/nerve", "/etc/nerve/nerve.conf.json",
         f"{UNITS}/nerve.service", "/usr/lib/sysusers.d/nerve.conf",
+        "/usr/share/bash-completion/completions/nerve",
         "/usr/share/man/man8/nerve.8.gz", "/usr/share/man/man5/nerve.conf.5.gz"}
     needed = depends(deb)
     assert {"libjansson4", "libmicrohttpd12", "libuv1", "libzookeeper-mt2",
@@ -221,6 +233,8 @@ def run_script(sandbox, network, script, *arguments):
 
 def test_without_systemd_a_running_nerve_goes_on_in_the_same_process(
         sandbox, network, unpacked):
+    network.output("install", "-d", "-o", "nerve", "/run/nerve",
+                   "/var/lib/nerve")
     nerve = network.start("nerve", "setpriv", "--reuid=nerve",
                           "--clear-groups", "/usr/bin/nerve", "-c",
                           "/etc/nerve/nerve.conf.json")
@@ -265,6 +279,7 @@ def test_a_haproxy_that_worked_before_works_as_before(name, sandbox, unpacked):
     # their number is a little less.
     assert int(info["Maxconn"]) - int(machine.info()["Maxconn"]) < 10
     during.says("0 services")
+    assert not during.lines("already specified")
     assert machine.status(f"{PAGE}/ready") == "200"
     during.stop(seconds=20)
 
