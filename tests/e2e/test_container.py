@@ -1,4 +1,4 @@
-"""nerve where containers run it, and with a clock that is set."""
+"""nerve and HAProxy where containers run them, and a clock that is set."""
 
 import errno
 import fcntl
@@ -13,8 +13,9 @@ import ctl
 import program
 import wait
 from container import CLOSE_RANGE, PIDFD_OPEN, Container
+from haproxy import web
 from nerve import watched
-from zookeeper import children
+from zookeeper import children, register
 
 # Leaves a process behind that ends a little later, outside of its group.
 LEAVES_ONE = ["sh", "-c", "setsid sleep 0.1 & echo x >>{}; exit 0"]
@@ -51,6 +52,46 @@ def test_nerve_runs_as_the_first_process_of_a_container(
     assert not container.process.lines(" down")
     assert container.stop() == 0
     assert not children(witness, path)
+
+
+def test_haproxy_runs_with_the_agent_as_the_first_process_of_a_container(
+        sandbox, healthy, witness, path):
+    server = sandbox.service("web")
+    register(witness, path, server.payload("web"))
+    proxy = sandbox.haproxy([web(healthy, path)], start=False)
+    container = Container(sandbox, "container",
+                          ["haproxy", "-W", "-S",
+                           f"{proxy.directory}/master.sock", "-f",
+                           proxy.file],
+                          refused=(PIDFD_OPEN, CLOSE_RANGE))
+    proxy.process = container.process
+    wait.until(proxy.accepts, 20, "it accepts connections")
+    wait.until(lambda: master_answers(proxy), 20, "the master is up")
+    proxy.serves([server])
+    first = proxy.info()["Pid"]
+    os.kill(container.pid, signal.SIGUSR2)
+    wait.until(lambda: proxy.info()["Pid"] != first, 20, "a reload")
+    proxy.serves([server])
+    wait.until(lambda: len(living(container.pid)) == 1, 40,
+               "the old worker is gone, and waited for")
+    assert proxy.get("/")[0] == 200
+    # HAProxy ends as a program does that the signal ended.
+    assert container.stop() in (0, 128 + signal.SIGTERM)
+
+
+def master_answers(proxy):
+    """Until then the master handles no signal, and as process 1 it loses what
+    it does not handle."""
+    try:
+        return proxy.workers()
+    except OSError:
+        return []
+
+
+def living(pid):
+    """The processes that process 1 has started and not waited for."""
+    with open(f"/proc/{pid}/task/{pid}/children") as children_of:
+        return children_of.read().split()
 
 
 def test_sigterm_while_nerve_starts_is_obeyed_once_it_has(
