@@ -28,13 +28,14 @@
 
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 
-/* Says what is wrong with the text; to whoever gave us YAML, that too. */
-static void set_syntax_error(struct error *err, const json_error_t *wrong) {
-    bool foreign = json_error_code(wrong) == json_error_invalid_syntax;
+/* JSON's first letter is a bracket, in any file that a program writes. */
+static bool is_yaml(const char *text, size_t length) {
+    static const char spaces[] = " \t\r\n";
 
-    error_set(err, "line %d, column %d: %s%s", wrong->line, wrong->column,
-              wrong->text,
-              foreign ? " (the file must be JSON; YAML is not read)" : "");
+    for (size_t i = 0; i < length; i++)
+        if (!memchr(spaces, text[i], sizeof(spaces) - 1))
+            return text[i] != '{' && text[i] != '[';
+    return false;
 }
 
 json_t *config_text_read(const char *text, size_t length, struct error *err) {
@@ -42,7 +43,11 @@ json_t *config_text_read(const char *text, size_t length, struct error *err) {
     json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &wrong);
 
     if (!json)
-        set_syntax_error(err, &wrong);
+        error_set(err, "line %d, column %d: %s%s", wrong.line, wrong.column,
+                  wrong.text,
+                  is_yaml(text, length)
+                      ? " (the file must be JSON; YAML is not read)"
+                      : "");
     return json;
 }
 

@@ -113,10 +113,36 @@ static bool check_chroots(struct reader *r, const json_t *list) {
     return true;
 }
 
+/* Adds the servers of <entry> to <parts>: it may be a whole connect string, as
+ * "zk1:2181,zk2:2181/apps". A "/" at its end means nothing. */
+static void add_servers(struct reader *r, json_t *parts, const json_t *entry,
+                        const char *key) {
+    const char *at = json_string_value(entry), *end;
+    json_t *part;
+
+    if (!at)
+        value_wrong(r, entry, key, "a server (\"host:port\")");
+    for (; at; at = *end ? end + 1 : NULL) {
+        size_t length = strcspn(at, ",");
+
+        end = at + length;
+        for (; length && *at == ' '; length--)
+            at++;
+        while (length && (at[length - 1] == ' ' || at[length - 1] == '/'))
+            length--;
+        part = json_stringn(at, length);
+        if (part && !is_ensemble_host(json_string_value(part)))
+            value_wrong(r, part, key, "a server (\"host:port\")");
+        if (json_array_append_new(parts, part) != 0)
+            reader_no_memory(r, key);
+    }
+}
+
 static void read_ensemble(struct reader *r, const json_t *json,
                           struct service_config *service) {
     size_t errors = r->errors;
     const json_t *list = value_list(r, json, "zk_hosts");
+    json_t *parts = json_array();
 
     if (json_array_size(list) == 0 && !reader_failed_since(r, errors))
         reader_fail(r, "zk_hosts",
@@ -126,15 +152,14 @@ static void read_ensemble(struct reader *r, const json_t *json,
         char key[40];
 
         snprintf(key, sizeof(key), "zk_hosts[%zu]", i);
-        if (!is_ensemble_host(json_string_value(json_array_get(list, i))))
-            value_wrong(r, json_array_get(list, i), key,
-                        "a server (\"host:port\")");
+        add_servers(r, parts, json_array_get(list, i), key);
     }
-    if (reader_failed_since(r, errors) || !check_chroots(r, list))
-        return;
-    service->ensemble = join_sorted(list);
-    if (!service->ensemble)
-        reader_no_memory(r, NULL);
+    if (!reader_failed_since(r, errors) && check_chroots(r, parts)) {
+        service->ensemble = join_sorted(parts);
+        if (!service->ensemble)
+            reader_no_memory(r, NULL);
+    }
+    json_decref(parts);
 }
 
 /* What a ZooKeeper server accepts as a path, and more than the root. */
@@ -201,6 +226,11 @@ static void read_port(struct reader *r, const json_t *json,
     }
 }
 
+/* An object that has nothing in it: many programs write an empty list then. */
+static bool is_empty_list(const json_t *value) {
+    return json_is_array(value) && json_array_size(value) == 0;
+}
+
 /* Returns the member <key> as JSON text, owned, or NULL if there is none. */
 static char *copy_json(struct reader *r, const json_t *json, const char *key) {
     const json_t *value = json_object_get(json, key);
@@ -245,7 +275,9 @@ static void read_payload(struct reader *r, const json_t *json,
     size_t errors = r->errors;
     char *port = copy_json(r, json, "port");
     char *options = copy_json(r, json, "haproxy_server_options");
-    char *labels = copy_json(r, json, "labels");
+    char *labels = is_empty_list(json_object_get(json, "labels"))
+                       ? strdup("{}")
+                       : copy_json(r, json, "labels");
     struct payload payload = {.host = service->host,
                               .name = r->config->instance_id,
                               .weight = -1,
@@ -352,7 +384,7 @@ static void note_odd_types(struct reader *r, const json_t *json) {
     if (options && !json_is_string(options))
         reader_note(r, LEVEL_WARNING, "haproxy_server_options",
                     "not a string; published as it is, readers may drop it");
-    if (labels && !json_is_object(labels))
+    if (labels && !json_is_object(labels) && !is_empty_list(labels))
         reader_note(r, LEVEL_WARNING, "labels",
                     "not an object; published as it is, readers may drop it");
 }

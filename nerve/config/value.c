@@ -298,14 +298,38 @@ void value_port(struct reader *r, const json_t *json, const char *key,
         *out = (int)port;
 }
 
+static bool is_decimal(const char *text) {
+    size_t whole, part = 0;
+
+    text += *text == '-';
+    whole = strspn(text, "0123456789");
+    text += whole;
+    if (*text == '.') {
+        part = strspn(++text, "0123456789");
+        whole = part;
+        text += part;
+    }
+    return whole > 0 && *text == '\0';
+}
+
+/* Returns a number, which may stand in a string: Puppet, Chef and Ansible often
+ * write "3" for 3, and airbnb's programs take it. NAN: <value> is none. */
+static double number_of(const json_t *value) {
+    const char *string = json_string_value(value);
+
+    if (json_is_number(value))
+        return json_number_value(value);
+    return string && is_decimal(string) ? strtod(string, NULL) : NAN;
+}
+
 void value_count(struct reader *r, const json_t *json, const char *key,
                  unsigned int min, unsigned int max, unsigned int *out) {
     const json_t *value = member(json, key);
-    json_int_t number = json_integer_value(value);
+    double number = number_of(value);
     char right[80];
 
     snprintf(right, sizeof(right), "a whole number from %u to %u", min, max);
-    if (value && (!json_is_integer(value) || number < min || number > max))
+    if (value && !(number >= min && number <= max && number == floor(number)))
         value_wrong(r, value, key, right);
     else if (value)
         *out = (unsigned int)number;
@@ -318,19 +342,18 @@ static void value_number(struct reader *r, const json_t *json, const char *key,
     char right[40];
 
     snprintf(right, sizeof(right), "a number from %g", min);
-    if (value && (!json_is_number(value) || json_number_value(value) < min))
+    if (value && !(number_of(value) >= min))
         value_wrong(r, value, key, right);
     else if (value)
-        *out = json_number_value(value);
+        *out = number_of(value);
 }
 
 void value_seconds(struct reader *r, const json_t *json, const char *key,
                    unsigned int *out_ms) {
     const json_t *value = member(json, key);
-    double seconds = json_number_value(value);
+    double seconds = number_of(value);
 
-    if (value &&
-        (!json_is_number(value) || seconds < 0.001 || seconds > DAY_SECONDS))
+    if (value && !(seconds >= 0.001 && seconds <= DAY_SECONDS))
         value_wrong(r, value, key, "a number of seconds (0.001 to 86400)");
     else if (value)
         *out_ms = (unsigned int)lround(seconds * 1000);
@@ -363,6 +386,8 @@ const json_t *value_object(struct reader *r, const json_t *json,
 
     if (!value || json_is_object(value))
         return value;
+    if (json_is_array(value) && json_array_size(value) == 0)
+        return NULL;
     value_wrong(r, value, key, "an object ({...})");
     return NULL;
 }

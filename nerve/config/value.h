@@ -42,7 +42,8 @@ void value_required_string(struct reader *r, const json_t *json,
 void value_port(struct reader *r, const json_t *json, const char *key,
                 int *out);
 
-/* A whole number from <min> to <max>. */
+/* A whole number from <min> to <max>. This and other numbers may stand in a
+ * string. */
 void value_count(struct reader *r, const json_t *json, const char *key,
                  unsigned int min, unsigned int max, unsigned int *out);
 
@@ -57,7 +58,9 @@ void value_boolean(struct reader *r, const json_t *json, const char *key,
 void value_weight(struct reader *r, const json_t *json, const char *key,
                   int64_t *out);
 
-/* Returns the object or the list, borrowed from <json>, or NULL. */
+/* Returns the object or the list, borrowed from <json>, or NULL. For an object
+ * an empty list is as good as nothing: many programs write their empty ones
+ * so. */
 const json_t *value_object(struct reader *r, const json_t *json,
                            const char *key);
 

@@ -55,6 +55,80 @@ static bool has_note(const struct config *config, enum event_level level,
     return false;
 }
 
+/* Puppet, Chef and Ansible often write numbers as strings. airbnb's nerve takes
+ * them. */
+static void a_number_may_stand_in_a_string(void **state) {
+    struct config *config = parse_service(
+        ", \"check_interval\": \"0.2\", \"checks\": [{\"type\": \"tcp\", "
+        "\"timeout\": \".5\", \"rise\": \"3\", \"fall\": 2.0}], "
+        "\"rate_limiting\": {\"average_rate\": \"1.5\"}");
+    const struct service_config *web = &config->services[0];
+
+    (void)state;
+    assert_int_equal(web->check_interval_ms, 200);
+    assert_int_equal(web->checks[0].timeout_ms, 500);
+    assert_int_equal(web->checks[0].rise, 3);
+    assert_int_equal(web->checks[0].fall, 2);
+    assert_true(web->rate.average_rate == 1.5);
+    config_free(config);
+}
+
+/* They also write the whole ensemble as one string, and an empty list for an
+ * object that has nothing in it. */
+static void what_generators_write_is_read(void **state) {
+    static const char *const hosts[] = {
+        "\"zk1:1,zk2:2/apps\"",
+        "\"zk2:2, zk1:1/apps/\"",
+        "\"zk2:2/apps\", \"zk1:1/\"",
+    };
+    struct error err = {0};
+    struct config *config;
+    char text[400];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+        snprintf(text, sizeof(text),
+                 "{\"instance_id\": \"i\", \"services\": {\"web\": {\"host\": "
+                 "\"shop_web_1.\", \"port\": \"80\", \"zk_hosts\": [%s], "
+                 "\"zk_path\": \"/a\", \"labels\": []}}}",
+                 hosts[i]);
+        config = parse(text, &err);
+        assert_non_null(config);
+        assert_string_equal(config->services[0].ensemble, "zk1:1,zk2:2/apps");
+        assert_non_null(strstr(config->services[0].payload, ",\"labels\":{}}"));
+        config_free(config);
+    }
+    config = parse("{\"instance_id\": \"i\", \"services\": []}", &err);
+    assert_non_null(config);
+    assert_int_equal(config->service_count, 0);
+    config_free(config);
+}
+
+/* Of two errors one was told, and of a misspelt key only that it is missing. */
+static void all_errors_are_told_with_the_keys_that_may_be_meant(void **state) {
+    static const char text[] =
+        "{\"instance_id\": \"i\", \"services\": {\"web\": {\"host\": \"h\", "
+        "\"port\": 0, \"zk_hosts\": [\"zk:1\"], \"zk_pth\": \"/a\"}}}";
+    static const char *const told[] = {
+        "services.web.zk_path: missing; it must be ",
+        "services.web.port: 0 is not a port (1 to 65535)",
+        "services.web.zk_pth: unknown key, ignored; did you mean \"zk_path\"?"};
+    struct notes notes = {0};
+    struct error err = {0};
+
+    (void)state;
+    assert_null(config_parse(text, strlen(text), NULL, &notes, &err));
+    for (size_t i = 0; i < 3; i++) {
+        bool found = strstr(err.text, told[i]) != NULL;
+
+        for (size_t j = 0; j < notes.count; j++)
+            found = found || strstr(notes.list[j].text, told[i]);
+        if (!found)
+            fail_msg("not told: %s", told[i]);
+    }
+    notes_close(&notes);
+}
+
 static void what_is_left_out_has_airbnbs_defaults(void **state) {
     struct config *config =
         parse_service(", \"checks\": [{\"type\": \"tcp\"}]");
@@ -765,6 +839,9 @@ static void the_same_instance_in_two_files_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_number_may_stand_in_a_string),
+        cmocka_unit_test(what_generators_write_is_read),
+        cmocka_unit_test(all_errors_are_told_with_the_keys_that_may_be_meant),
         cmocka_unit_test(what_is_left_out_has_airbnbs_defaults),
         cmocka_unit_test(a_check_has_what_is_said),
         cmocka_unit_test(an_open_timeout_adds_to_the_read_timeout),
