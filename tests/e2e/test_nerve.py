@@ -344,6 +344,12 @@ def test_a_chroot_that_is_not_there_is_made_and_made_again(
         one, healthy, "/web/here", zk_hosts=[f"{healthy.hosts}{top}"])})
     wait.until(lambda: children(witness, f"{top}/web/here"), 10,
                "it is registered below the chroot")
-    witness.delete(f"{path}/own", recursive=True)
+    [name] = children(witness, f"{top}/web/here")
+    # All at once: nerve makes again what is missing, and sooner than that.
+    delete = witness.transaction()
+    for below in (f"/tree/web/here/{name}", "/tree/web/here", "/tree/web",
+                  "/tree", ""):
+        delete.delete(f"{path}/own{below}")
+    assert delete.commit() == [True] * 5
     wait.until(lambda: children(witness, f"{top}/web/here"), 10,
                "it is registered again")
