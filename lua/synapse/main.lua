@@ -119,11 +119,17 @@ local function is_journal()
 end
 
 -- HAProxy writes each line to its syslogs, and HAProxy 2.6 to stderr as well.
--- Under Debian's unit all of them end in the journal: one is enough.
-local function log_once(sections)
-  if is_journal() and config_check.logs_to_machine(sections) then
-    log.write = runtime.log_to_journal
-  end
+-- Under Debian's unit all of them end in the journal: one is enough. Where
+-- HAProxy would lose the lines of the load, they go to stderr. Returns where
+-- lines go after it.
+local function choose_log(sections)
+  local log_to_stderr = is_journal() and runtime.log_to_journal or
+    runtime.log_to_stderr
+  local ends_in_journal = is_journal() and sections and
+    config_check.logs_to_machine(sections)
+  local log_later = ends_in_journal and runtime.log_to_journal or runtime.log
+  log.write = runtime.can().logs_while_loading and log_later or log_to_stderr
+  return log_later
 end
 
 -- HAProxy takes the first `server-state-file` and complains of a second, at
@@ -215,8 +221,8 @@ local function load()
   local admin = client:admin_address()
   zookeeper.setenv("SYNAPSE_ADMIN", admin)
   local sections = read_haproxy(admin)
+  local log_later = choose_log(sections)
   if sections then
-    log_once(sections)
     tell_of_other_state_file(sections)
   end
   log:info("version %s", zookeeper.version)
@@ -234,6 +240,7 @@ local function load()
     storage = place,
     state = offer_state(settings.services, place.records),
     output = open_output(settings.output_directory),
+    log_later = log_later,
   }
 end
 
@@ -383,6 +390,7 @@ function main.start(page_path)
   end
   local self
   core.register_init(function()
+    log.write = loaded.log_later
     check_backends(loaded.config.services, loaded.state.restored)
     loaded.state.close()
     self = new_agent(loaded)

@@ -140,8 +140,7 @@ local function restore_check(target, server)
   end
 end
 
---- Tells what this HAProxy can do, see `synapse.haproxy.version`. Only from
--- `core.register_init` on.
+--- Tells what this HAProxy can do, see `synapse.haproxy.version`.
 -- @treturn capabilities
 function runtime.can()
   return version.capabilities(core.get_info().Version)
@@ -320,6 +319,13 @@ local PRIORITIES = {alert = 1, error = 3, warning = 4, info = 6, debug = 7}
 -- @tparam string line
 function runtime.log_to_journal(level, line)
   io.stderr:write(string.format("<%d>%s\n", PRIORITIES[level], line))
+end
+
+--- Writes a line to stderr, for whoever started HAProxy.
+-- @tparam string level see `runtime.log`
+-- @tparam string line
+function runtime.log_to_stderr(level, line)
+  io.stderr:write(string.format("[%s] %s\n", level, line))
 end
 
 return runtime

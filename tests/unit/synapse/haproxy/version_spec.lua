@@ -14,4 +14,14 @@ describe("a HAProxy", function()
           version.capabilities(text).address_is_deferred)
       end)
   end
+
+  -- HAProxy 3.0 lost every warning of the agent at load where it had a `log`.
+  it("logs lines of the load up to 2.8 only", function()
+    local logs = {["2.6.12-1+deb12u4"] = true, ["2.8.1"] = true,
+      ["2.9.0"] = false, ["3.0.11-1+deb13u4"] = false}
+    for text, is_logged in pairs(logs) do
+      assert.are.equal(is_logged,
+        version.capabilities(text).logs_while_loading)
+    end
+  end)
 end)
