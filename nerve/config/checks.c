@@ -202,8 +202,8 @@ static void read_http(struct reader *r, const json_t *json,
 
 /* airbnb's nerve has a client of its own for this one. */
 #define RABBITMQ                                                               \
-    "{\"type\": \"exec\", \"command\": [\"rabbitmq-diagnostics\", \"-q\", "    \
-    "\"ping\"], \"timeout\": 10}"
+    "{\"type\": \"tcp\", \"send\": \"nerve is here\\r\\n\", "                  \
+    "\"expect\": \"AMQP\", \"timeout\": 2}"
 
 /* Reads what the table of fields cannot of one type of check. */
 typedef void read_fn(struct reader *r, const json_t *json,
