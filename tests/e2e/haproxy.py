@@ -24,6 +24,13 @@ PLAIN_SLOT = "127.0.0.1:1"
 CHECKED = "check inter 200ms fastinter 100ms rise 1 fall 2"
 
 
+def version():
+    """The branch of this machine's HAProxy, such as (2, 6)."""
+    shown = subprocess.run(["haproxy", "-v"], text=True, check=True,
+                           capture_output=True, timeout=30).stdout
+    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", shown).groups()))
+
+
 @dataclass
 class Backend:
     """A backend, the frontend before it, and the service that fills it."""

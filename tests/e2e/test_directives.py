@@ -12,7 +12,7 @@ import address
 import program
 import wait
 from certificates import Authority
-from haproxy import CHECKED, Backend
+from haproxy import CHECKED, Backend, version
 from zookeeper import register
 
 # Not every HAProxy has every keyword: (first version, words).
@@ -64,12 +64,6 @@ def rows(place):
 def of(place, *verdicts):
     return [directive for directive, verdict in rows(place)
             if verdict in verdicts and is_known(directive)]
-
-
-def version():
-    shown = subprocess.run(["haproxy", "-v"], text=True, check=True,
-                           capture_output=True, timeout=30).stdout
-    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", shown).groups()))
 
 
 def is_known(directive):

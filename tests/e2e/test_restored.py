@@ -6,7 +6,7 @@ import signal
 import pytest
 
 import wait
-from haproxy import PLAIN_SLOT, SLOT, web
+from haproxy import PLAIN_SLOT, SLOT, version, web
 from zookeeper import register
 
 # A check that takes longer to find a dead server than a test lasts.
@@ -20,7 +20,11 @@ def failing(proxy):
                   if row["status"].startswith("DOWN"))
 
 
-@pytest.mark.parametrize("slot", [SLOT, PLAIN_SLOT], ids=["named", "plain"])
+@pytest.mark.parametrize("slot", [
+    pytest.param(SLOT, id="named"),
+    pytest.param(PLAIN_SLOT, id="plain", marks=pytest.mark.skipif(
+        version() >= (2, 9), reason="HAProxy sets their addresses too late")),
+])
 @pytest.mark.parametrize("ensemble", ["up", "down"])
 def test_a_server_that_was_down_gets_no_request_after_a_reload(
         ensemble, slot, sandbox, healthy, path):
