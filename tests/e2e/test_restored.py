@@ -6,7 +6,9 @@ import signal
 import pytest
 
 import wait
-from haproxy import PLAIN_SLOT, SLOT, version, web
+from certificates import Authority
+from haproxy import CHECKED, PLAIN_SLOT, SLOT, version, web
+from scripted import Scripted, answer
 from zookeeper import register
 
 # A check that takes longer to find a dead server than a test lasts.
@@ -87,6 +89,27 @@ def test_a_backend_is_restored_beside_a_state_file_of_the_operator(
         assert proxy.slots()[one.address] == slot
         load.settle(20)
     load.assert_none_failed()
+
+
+def test_slots_with_tls_speak_it_after_a_reload(
+        sandbox, healthy, witness, path):
+    """HAProxy 3.0 took a column of the file of servers to restore for an order
+    to speak no TLS: after a reload requests went out in the clear."""
+    ours = Authority(sandbox, "ours")
+    secure = Scripted(sandbox, [answer(b"secure")],
+                      tls=ours.context("web.example"))
+    one = sandbox.service("one")
+    proxy = sandbox.haproxy([web(
+        healthy, path,
+        server=f"{CHECKED} ssl verify required ca-file {ours.file}")])
+    register(witness, path, one.payload("secure", port=secure.port))
+    place = [f"{secure.host}:{secure.port}"]
+    wait.until(lambda: proxy.serving() == place, 10, "it serves")
+    proxy.remembers([secure])
+    for _ in range(2):
+        proxy.reload()
+        wait.until(lambda: proxy.serving() == place, 10, "it serves again")
+        assert proxy.get() == (200, "secure")
 
 
 def test_slowstart_does_not_begin_again_with_a_reload(

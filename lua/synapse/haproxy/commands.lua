@@ -225,16 +225,16 @@ function commands.states(answer)
   return states
 end
 
--- Columns of the file are those of STATE. What is configured wins over a weight
--- whose configured one was another (0); of its check only what is needed.
-local RESTORED = "1 %s 1 %s %s 2 %d 0 0 %d 6 3 1 6 0 0 0 slot.invalid %d " ..
-  "- 0 0 - - 0"
+-- Columns of the file are those of STATE, up to the last that has to be there:
+-- the next is whether a server uses TLS, which the configuration decides. What
+-- is configured wins over a weight whose configured one was another (0); of its
+-- check only what is needed.
+local RESTORED = "1 %s 1 %s %s 2 %d 0 0 %d 6 3 1 6 0 0 0 slot.invalid %d -"
 local RESTORED_HEADING = [[1
 # be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state ]] ..
   "srv_uweight srv_iweight srv_time_since_last_change srv_check_status " ..
   "srv_check_result srv_check_health srv_check_state srv_agent_state " ..
-  "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl " ..
-  "srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n"
+  "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord\n"
 
 local ADMIN_CONFIGURED = 0x04
 local ADMIN = {
