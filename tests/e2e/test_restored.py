@@ -93,7 +93,7 @@ def test_a_backend_is_restored_beside_a_state_file_of_the_operator(
 
 def test_slots_with_tls_speak_it_after_a_reload(
         sandbox, healthy, witness, path):
-    """HAProxy 3.0 took a column of the file of servers to restore for an order
+    """HAProxy took a column of the file of servers to restore for an order
     to speak no TLS: after a reload requests went out in the clear."""
     ours = Authority(sandbox, "ours")
     secure = Scripted(sandbox, [answer(b"secure")],

@@ -198,7 +198,7 @@ describe("the file of servers to restore", function()
       }):gmatch("[^\n]+") do
         lines[#lines + 1] = line
       end
-      -- HAProxy 3.0 took the next column for an order to speak no TLS.
+      -- HAProxy took the next column for an order to speak no TLS.
       assert.is_truthy(lines[2]:find(" srvrecord$"))
       local _, columns = lines[2]:gsub("%S+", "")
       assert.are.equal("1", lines[1])
