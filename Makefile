@@ -236,8 +236,8 @@ e2e: all $(BENCH)
 	  $(E2E) $(addprefix tests/e2e/,$(or $(ONLY),.)) || exit 1; done
 
 # On a Debian 12 the other is 13, on a 13 it is 12.
-OTHER := service start reload slots session names placing guard cli status \
-         lockdown upgrade packages
+OTHER := service start reload restored slots session names placing guard cli \
+         status lockdown upgrade packages
 e2e-other:
 	$(Q)ONLY="$(or $(ONLY),$(OTHER:%=test_%.py))" $(PYTHON) tests/other.py lint unit e2e
 
