@@ -552,8 +552,6 @@ static void every_error_is_told_and_every_key_that_is_not_known(void **state) {
         enum event_level level;
         const char *text;
     } wanted[] = {
-        {LEVEL_ERROR, "instance_id: missing; it must be this machine's name, "
-                      "one of its own"},
         {LEVEL_ERROR, "services.web.zk_path: missing; it must be a path such "
                       "as \"/nerve/services/web/services\""},
         {LEVEL_ERROR, "services.web.port: 0 is not a port (1 to 65535)"},
