@@ -139,8 +139,8 @@ struct daemon {
     struct children *children;   /* owned */
     struct lateness late;        /* of all checks */
     struct untried untried;      /* of all checks */
-    struct hold_store holds;
-    struct roster *roster;       /* owned */
+    struct holds_file holds;
+    struct services *services;   /* owned */
     struct control *control;     /* owned */
     struct heartbeat *heartbeat; /* owned */
     struct watchdog *watchdog;   /* owned, or NULL */
@@ -175,8 +175,8 @@ static void on_wake(uv_async_t *wake) {
         if (ev->type == EVENT_LOG)
             log_library(d, ev);
         else if (ev->type == EVENT_JOB)
-            hold_store_absorb(&d->holds, ev);
-        roster_absorb(d->roster, ev);
+            holds_file_absorb(&d->holds, ev);
+        services_absorb(d->services, ev);
         event_free(ev);
     }
 }
@@ -221,9 +221,9 @@ static void on_end_tick(uv_timer_t *timer) {
     struct daemon *d = timer->data;
     uint64_t elapsed = uv_now(&d->loop) - d->end_since_ms;
 
-    if (roster_has_left(d->roster) || elapsed >= LEAVING_MS)
-        roster_close(d->roster);
-    if (!roster_is_closed(d->roster))
+    if (services_has_left(d->services) || elapsed >= LEAVING_MS)
+        services_close(d->services);
+    if (!services_is_closed(d->services))
         return;
     if (!d->closed && worker_pending(d->closer) == 0 &&
         worker_pending(d->keeper) == 0)
@@ -242,7 +242,7 @@ static void leave(struct daemon *d, int number) {
     upgrade_stop(&d->upgrade);
     control_close(d->control);
     d->control = NULL;
-    roster_leave(d->roster);
+    services_leave(d->services);
     uv_timer_start(&d->end_timer, on_end_tick, 0, END_TICK_MS);
 }
 
@@ -272,7 +272,7 @@ static int open_control(struct daemon *d, const struct config *config,
                         const struct handover *from, struct error *err) {
     struct control_env env = {.loop = &d->loop,
                               .log = d->log,
-                              .roster = d->roster,
+                              .services = d->services,
                               .store = &d->holds};
     int status;
 
@@ -306,7 +306,7 @@ static void use_config(struct daemon *d, struct config *config) {
         return;
     }
     log_notes(d, &config->notes);
-    if (roster_apply(d->roster, config, true) != 0) {
+    if (services_apply(d->services, config, true) != 0) {
         refuse_config(d, "out of memory");
         return;
     }
@@ -376,7 +376,7 @@ static struct rlimit raise_descriptor_limit(void) {
 /* Makes all parts. Returns 0, or -1 with <err>; none: no memory. */
 static int open_parts(struct daemon *d, struct config *config,
                       struct handover *from, struct error *err) {
-    struct roster_env env = {.check = {.loop = &d->loop}, .log = d->log};
+    struct services_env env = {.check = {.loop = &d->loop}, .log = d->log};
 
     env.queue = d->queue = queue_new(QUEUE_LIMIT);
     env.worker = d->closer = worker_new();
@@ -395,8 +395,8 @@ static int open_parts(struct daemon *d, struct config *config,
     if (!d->keeper)
         return -1;
     env.holds = &d->holds.holds;
-    d->roster = roster_new(&env);
-    if (!d->roster || open_control(d, config, from, err) != 0)
+    d->services = services_new(&env);
+    if (!d->services || open_control(d, config, from, err) != 0)
         return -1;
     d->heartbeat = heartbeat_new(&d->loop, d->log, BEAT_MS);
     if (!d->heartbeat)
@@ -407,22 +407,22 @@ static int open_parts(struct daemon *d, struct config *config,
         log_line(d->log, LEVEL_WARNING,
                  "watchdog: no thread for it; a loop that hangs is not "
                  "noticed");
-    d->upgrade.roster = d->roster;
+    d->upgrade.services = d->services;
     d->upgrade.children = d->children;
     d->upgrade.descriptors = &d->descriptors;
-    metrics_start(d->metrics, d->roster, config);
-    if (from && upgrade_restore(d->roster, from) != 0)
+    metrics_start(d->metrics, d->services, config);
+    if (from && upgrade_restore(d->services, from) != 0)
         return -1;
-    return roster_apply(d->roster, config, from != NULL);
+    return services_apply(d->services, config, from != NULL);
 }
 
 /* Frees what the loop does not close. */
 static void free_parts(struct daemon *d) {
     session_log_to(NULL);
-    roster_free(d->roster);
+    services_free(d->services);
     worker_free(d->closer);
     worker_free(d->keeper);
-    hold_store_close(&d->holds);
+    holds_file_close(&d->holds);
     queue_free(d->queue);
 }
 
@@ -454,7 +454,7 @@ int daemon_run(struct config *config, const struct options *options,
     } else {
         error_set(&err, "out of memory");
         log_line(log, LEVEL_ERROR, "cannot start: %s", err.text);
-        roster_close(d.roster);
+        services_close(d.services);
         close_loop(&d);
     }
     uv_run(&d.loop, UV_RUN_DEFAULT);

@@ -29,7 +29,7 @@
 
 /* What is shown; all borrowed. */
 struct shown {
-    const struct roster *roster;
+    const struct services *services;
     const struct lateness *late;
     const struct statsd *statsd;
     struct histogram loop_lag; /* how late the loop came to its timers */
@@ -105,13 +105,13 @@ static void add_trouble(struct text *t, const char *name, const char *trouble,
 /* Returns the page: 200 when each service is in order, else 503 with a line for
  * each that is not. A service that is down and not registered is in order. Its
  * body is owned by the caller. */
-static struct web_page health_page(const struct roster *r) {
+static struct web_page health_page(const struct services *r) {
     struct text t = {0};
     size_t count = 0;
     const struct service *s;
     unsigned int status;
 
-    for (size_t i = 0; (s = roster_service(r, i)); i++) {
+    for (size_t i = 0; (s = services_at(r, i)); i++) {
         const char *trouble = service_is_current(s) ? trouble_of(s) : NULL;
 
         count += service_is_current(s);
@@ -284,37 +284,37 @@ static const struct {
 
 /* Two sessions with the same servers are there only while a reload changes
  * the session_timeout: the newer one is shown. */
-static bool is_newest(const struct roster *r, size_t index) {
-    const char *hosts = ensemble_hosts(roster_ensemble(r, index));
+static bool is_newest(const struct services *r, size_t index) {
+    const char *hosts = ensemble_hosts(services_ensemble(r, index));
     const struct ensemble *e;
 
-    while ((e = roster_ensemble(r, ++index)))
+    while ((e = services_ensemble(r, ++index)))
         if (strcmp(ensemble_hosts(e), hosts) == 0)
             return false;
     return true;
 }
 
-static void add_services(struct text *t, const struct roster *r) {
+static void add_services(struct text *t, const struct services *r) {
     const struct service *s;
 
     for (size_t f = 0; f < sizeof(service_families) / sizeof(*service_families);
          f++) {
         exposition_family(t, service_families[f].name, service_families[f].type,
                           service_families[f].help);
-        for (size_t i = 0; (s = roster_service(r, i)); i++)
+        for (size_t i = 0; (s = services_at(r, i)); i++)
             if (service_is_current(s))
                 service_families[f].add(t, service_families[f].name, s);
     }
 }
 
-static void add_ensembles(struct text *t, const struct roster *r) {
+static void add_ensembles(struct text *t, const struct services *r) {
     const struct ensemble *e;
 
     for (size_t f = 0;
          f < sizeof(ensemble_families) / sizeof(*ensemble_families); f++) {
         exposition_family(t, ensemble_families[f].name,
                           ensemble_families[f].type, ensemble_families[f].help);
-        for (size_t i = 0; (e = roster_ensemble(r, i)); i++)
+        for (size_t i = 0; (e = services_ensemble(r, i)); i++)
             if (is_newest(r, i))
                 ensemble_families[f].add(t, ensemble_families[f].name, e);
     }
@@ -358,8 +358,8 @@ static char *all_metrics(const struct shown *m) {
     struct text t = {0};
 
     add_process(&t, m);
-    add_services(&t, m->roster);
-    add_ensembles(&t, m->roster);
+    add_services(&t, m->services);
+    add_ensembles(&t, m->services);
     return text_take(&t);
 }
 
@@ -371,7 +371,7 @@ static struct web_page shown_page(void *arg, const char *path) {
     if (strcmp(path, "/metrics") == 0)
         return (struct web_page){200, PROMETHEUS, all_metrics(m)};
     if (strcmp(path, "/health") == 0)
-        return health_page(m->roster);
+        return health_page(m->services);
     if (strcmp(path, "/") == 0)
         return (struct web_page){200, PLAIN, strdup(INDEX)};
     return (struct web_page){404, PLAIN, strdup("there are:\n" INDEX)};
@@ -416,9 +416,9 @@ static void use(struct metrics *t, const struct config *config) {
     web_use(t->web, config->metrics.host, config->metrics.port);
 }
 
-void metrics_start(struct metrics *t, const struct roster *roster,
+void metrics_start(struct metrics *t, const struct services *services,
                    const struct config *config) {
-    t->shown.roster = roster;
+    t->shown.services = services;
     use(t, config);
     statsd_count(t->statsd, "nerve.start", NULL);
 }

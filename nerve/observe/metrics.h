@@ -17,7 +17,7 @@ struct config;
 struct lateness;
 struct log;
 struct metrics;
-struct roster;
+struct services;
 struct statsd;
 
 /* Says what is not in order with a service that is in <state>, whose session is
@@ -35,9 +35,9 @@ struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
 /* Returns what tells statsd; borrowed until metrics_close(). */
 struct statsd *metrics_statsd(struct metrics *t);
 
-/* Shows <roster>, which it keeps borrowed, and tells, where <config> says;
+/* Shows <services>, which it keeps borrowed, and tells, where <config> says;
  * nerve starts. */
-void metrics_start(struct metrics *t, const struct roster *roster,
+void metrics_start(struct metrics *t, const struct services *services,
                    const struct config *config);
 
 /* The configuration was read anew: it is <config> now, or it is refused

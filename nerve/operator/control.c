@@ -238,11 +238,11 @@ static struct control_view look(struct control_request *r) {
     const struct service *s;
     int error;
 
-    for (size_t i = 0; (s = roster_service(r->env.roster, i)); i++)
+    for (size_t i = 0; (s = services_at(r->env.services, i)); i++)
         if (strcmp(s->config->name, r->command.service) == 0)
             add_service(&view, s);
     if (r->write)
-        view.kept = hold_store_kept(r->env.store, r->write, &error);
+        view.kept = holds_file_kept(r->env.store, r->write, &error);
     if (view.kept == HOLD_NOT_KEPT)
         view.kept_error = strerror(error);
     if (!control_is_troubled(&view))
@@ -276,8 +276,8 @@ static int fill_hold(struct hold *hold, const struct control_request *r) {
 
 /* Carries out what the holds say now, and waits for that. */
 static void apply(struct control_request *r) {
-    r->write = hold_store_write(r->env.store);
-    roster_use_holds(r->env.roster);
+    r->write = holds_file_write(r->env.store);
+    services_use_holds(r->env.services);
     r->waits = true;
 }
 
@@ -327,7 +327,7 @@ static void refuse_unknown(struct control_request *r) {
     const struct service *s;
     char text[400];
 
-    for (size_t i = 0; (s = roster_service(r->env.roster, i)); i++) {
+    for (size_t i = 0; (s = services_at(r->env.services, i)); i++) {
         distance = nearest_distance(s->config->name, wanted);
         if (!s->watcher || distance >= best)
             continue;
@@ -342,7 +342,7 @@ static void refuse_unknown(struct control_request *r) {
 
 static void carry_out(struct control_request *r) {
     const struct holds *holds = &r->env.store->holds;
-    const struct roster *roster = r->env.roster;
+    const struct services *services = r->env.services;
     const char *service = r->command.service;
 
     if (service && !look(r).configured &&
@@ -353,11 +353,11 @@ static void carry_out(struct control_request *r) {
     switch (r->command.kind) {
     case CONTROL_STATUS:
         answer(r, CONTROL_DONE, NULL,
-               json_pack("{s:o}", "status", status_json(roster, holds)));
+               json_pack("{s:o}", "status", status_json(services, holds)));
         break;
     case CONTROL_DUMP:
         answer(r, CONTROL_DONE, NULL,
-               json_pack("{s:o}", "dump", status_dump(roster, holds)));
+               json_pack("{s:o}", "dump", status_dump(services, holds)));
         break;
     case CONTROL_DISABLE:
     case CONTROL_WEIGHT:
@@ -463,7 +463,7 @@ struct control {
 };
 
 static void end_expired(struct control *c) {
-    struct hold_store *store = c->env.store;
+    struct holds_file *store = c->env.store;
     const struct hold *hold;
     bool ended = false;
 
@@ -476,8 +476,8 @@ static void end_expired(struct control *c) {
     }
     if (!ended)
         return;
-    hold_store_write(store);
-    roster_use_holds(c->env.roster);
+    holds_file_write(store);
+    services_use_holds(c->env.services);
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -609,12 +609,12 @@ int control_use(struct control *c, const char *socket, const char *holds_path,
     moves = !is_same(socket, c->listener ? c->listener->path : NULL);
     if (moves && socket && !(l = open_listener(c, socket, err)))
         return -1;
-    if (hold_store_use(c->env.store, holds_path, err) != 0) {
+    if (holds_file_use(c->env.store, holds_path, err) != 0) {
         close_listener(l);
         return -1;
     }
     if (rewrites)
-        hold_store_write(c->env.store);
+        holds_file_write(c->env.store);
     if (moves) {
         close_listener(c->listener);
         c->listener = l;
@@ -624,17 +624,17 @@ int control_use(struct control *c, const char *socket, const char *holds_path,
 
 int control_begin(struct control *c, const char *socket, const char *holds_path,
                   const char *handed, struct error *err) {
-    struct hold_store *store = c->env.store;
+    struct holds_file *store = c->env.store;
 
-    hold_store_begin(store);
+    holds_file_begin(store);
     if (handed && holds_decode(&store->holds, handed, strlen(handed), err) != 0)
         return -1;
-    if (hold_store_use(store, holds_path, err) != 0 ||
-        (!handed && hold_store_read(store, err) != 0) ||
+    if (holds_file_use(store, holds_path, err) != 0 ||
+        (!handed && holds_file_read(store, err) != 0) ||
         control_use(c, socket, holds_path, err) != 0)
         return -1;
     if (handed)
-        hold_store_write(store);
+        holds_file_write(store);
     return 0;
 }
 

@@ -10,16 +10,16 @@
 
 struct control;
 struct error;
-struct hold_store;
+struct holds_file;
 struct log;
-struct roster;
+struct services;
 
 /* What it works on; all borrowed. */
 struct control_env {
     uv_loop_t *loop;
     struct log *log;
-    struct roster *roster;
-    struct hold_store *store;
+    struct services *services;
+    struct holds_file *store;
 };
 
 /* Returns one that does not listen yet, but ends holds when they are over.

@@ -38,7 +38,7 @@ static int open_directory_of(const char *path) {
     return fd;
 }
 
-int hold_store_use(struct hold_store *s, const char *path, struct error *err) {
+int holds_file_use(struct holds_file *s, const char *path, struct error *err) {
     char *copy = NULL;
     int directory;
 
@@ -60,7 +60,7 @@ int hold_store_use(struct hold_store *s, const char *path, struct error *err) {
 }
 
 /* Reads the file. Returns its text, owned by the caller, or NULL with errno. */
-static char *read_text(const struct hold_store *s, size_t *length) {
+static char *read_text(const struct holds_file *s, size_t *length) {
     int directory = open_directory_of(s->path), reason;
     char *text;
 
@@ -73,7 +73,7 @@ static char *read_text(const struct hold_store *s, size_t *length) {
     return text;
 }
 
-void hold_store_begin(struct hold_store *s) {
+void holds_file_begin(struct holds_file *s) {
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
 
     if (file && fgets(s->holds.boot, sizeof(s->holds.boot), file))
@@ -82,7 +82,7 @@ void hold_store_begin(struct hold_store *s) {
         fclose(file);
 }
 
-int hold_store_read(struct hold_store *s, struct error *err) {
+int holds_file_read(struct holds_file *s, struct error *err) {
     struct error inner = {0};
     size_t length;
     char *text;
@@ -104,7 +104,7 @@ int hold_store_read(struct hold_store *s, struct error *err) {
 
 /* Begins to write. Returns 0 or errno. The directory may be another one than
  * it was: somebody may have removed and made it again. */
-static int begin(const struct hold_store *s) {
+static int begin(const struct holds_file *s) {
     char *text = holds_encode(&s->holds);
     int directory = text ? open_directory_of(s->path) : -1;
     int error = text ? 0 : ENOMEM;
@@ -121,14 +121,14 @@ static int begin(const struct hold_store *s) {
 
 /* The write <number> has ended, unless a later one has: that could not even
  * begin. */
-static void end(struct hold_store *s, uint32_t number, int error) {
+static void end(struct holds_file *s, uint32_t number, int error) {
     if ((int32_t)(number - s->ended) <= 0)
         return;
     s->ended = number;
     s->error = error;
 }
 
-uint32_t hold_store_write(struct hold_store *s) {
+uint32_t holds_file_write(struct holds_file *s) {
     int error;
 
     s->written++;
@@ -138,11 +138,11 @@ uint32_t hold_store_write(struct hold_store *s) {
     return s->written;
 }
 
-void hold_store_absorb(struct hold_store *s, const struct event *ev) {
+void holds_file_absorb(struct holds_file *s, const struct event *ev) {
     end(s, (uint32_t)ev->request, ev->code);
 }
 
-enum hold_kept hold_store_kept(const struct hold_store *s, uint32_t number,
+enum hold_kept holds_file_kept(const struct holds_file *s, uint32_t number,
                                int *error) {
     *error = 0;
     if ((int32_t)(s->ended - number) < 0)
@@ -151,7 +151,7 @@ enum hold_kept hold_store_kept(const struct hold_store *s, uint32_t number,
     return s->error ? HOLD_NOT_KEPT : HOLD_KEPT;
 }
 
-void hold_store_close(struct hold_store *s) {
+void holds_file_close(struct holds_file *s) {
     free(s->path);
     holds_close(&s->holds);
 }

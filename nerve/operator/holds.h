@@ -19,7 +19,7 @@ struct worker;
 /* How a change fares on its way into the file. */
 enum hold_kept { HOLD_BEING_KEPT = 0, HOLD_KEPT, HOLD_NOT_KEPT };
 
-struct hold_store { /* zeroed but for what is borrowed, which comes first */
+struct holds_file { /* zeroed but for what is borrowed, which comes first */
     struct queue *queue;
     struct worker *worker;
     struct holds holds;
@@ -30,28 +30,28 @@ struct hold_store { /* zeroed but for what is borrowed, which comes first */
 };
 
 /* Gets <s> ready: it finds out which boot of the system this is. */
-void hold_store_begin(struct hold_store *s);
+void holds_file_begin(struct holds_file *s);
 
 /* Keeps the holds in the file <path> from now on, and in no other; NULL: in
  * none. Returns 0, or -1 with <err>; then nothing has changed. */
-int hold_store_use(struct hold_store *s, const char *path, struct error *err);
+int holds_file_use(struct holds_file *s, const char *path, struct error *err);
 
 /* Reads the file; one that is not there has no holds. Returns 0, or -1 with
  * <err>; then there are none. */
-int hold_store_read(struct hold_store *s, struct error *err);
+int holds_file_read(struct holds_file *s, struct error *err);
 
 /* Begins to write the file. Returns the number of this write, for
- * hold_store_kept(). */
-uint32_t hold_store_write(struct hold_store *s);
+ * holds_file_kept(). */
+uint32_t holds_file_write(struct holds_file *s);
 
 /* Takes note of <ev>, the end of a write. */
-void hold_store_absorb(struct hold_store *s, const struct event *ev);
+void holds_file_absorb(struct holds_file *s, const struct event *ev);
 
 /* Tells how the write <number> fares. <error> is errno if it failed. */
-enum hold_kept hold_store_kept(const struct hold_store *s, uint32_t number,
+enum hold_kept holds_file_kept(const struct holds_file *s, uint32_t number,
                                int *error);
 
 /* Frees what <s> owns. */
-void hold_store_close(struct hold_store *s);
+void holds_file_close(struct holds_file *s);
 
 #endif

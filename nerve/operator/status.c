@@ -37,22 +37,22 @@ static json_t *service_json(const struct service *s,
         hold ? hold_json(hold) : NULL);
 }
 
-static bool is_configured(const struct roster *roster, const char *name) {
+static bool is_configured(const struct services *services, const char *name) {
     const struct service *s;
 
-    for (size_t i = 0; (s = roster_service(roster, i)); i++)
+    for (size_t i = 0; (s = services_at(services, i)); i++)
         if (s->watcher && strcmp(s->config->name, name) == 0)
             return true;
     return false;
 }
 
 /* Returns the holds of services that are not there, or NULL. */
-static json_t *idle_holds(const struct roster *roster,
+static json_t *idle_holds(const struct services *services,
                           const struct holds *holds) {
     json_t *list = json_array();
 
     for (size_t i = 0; list && i < holds->count; i++)
-        if (!is_configured(roster, holds->list[i].service))
+        if (!is_configured(services, holds->list[i].service))
             json_array_append_new(list, hold_json(&holds->list[i]));
     if (json_array_size(list) > 0)
         return list;
@@ -60,15 +60,16 @@ static json_t *idle_holds(const struct roster *roster,
     return NULL;
 }
 
-json_t *status_json(const struct roster *roster, const struct holds *holds) {
-    json_t *services = json_array();
+json_t *status_json(const struct services *services,
+                    const struct holds *holds) {
+    json_t *list = json_array();
     const struct service *s;
 
-    for (size_t i = 0; (s = roster_service(roster, i)); i++)
-        json_array_append_new(services, service_json(s, holds));
+    for (size_t i = 0; (s = services_at(services, i)); i++)
+        json_array_append_new(list, service_json(s, holds));
     return json_pack("{s:s, s:i, s:o, s:o*}", "version", VERSION, "pid",
-                     (int)getpid(), "services", services, "other_holds",
-                     idle_holds(roster, holds));
+                     (int)getpid(), "services", list, "other_holds",
+                     idle_holds(services, holds));
 }
 
 /* What the process has used, and the libraries that it runs on. */
@@ -85,12 +86,13 @@ static json_t *process_json(void) {
         "curl", curl_loop_version(), "jansson", jansson_version_str());
 }
 
-json_t *status_dump(const struct roster *roster, const struct holds *holds) {
+json_t *status_dump(const struct services *services,
+                    const struct holds *holds) {
     json_t *configured = json_array();
     const struct service *s;
 
-    for (size_t i = 0; (s = roster_service(roster, i)); i++)
+    for (size_t i = 0; (s = services_at(services, i)); i++)
         json_array_append_new(configured, config_redacted(s->config));
     return json_pack("{s:o, s:o, s:o}", "process", process_json(), "status",
-                     status_json(roster, holds), "configuration", configured);
+                     status_json(services, holds), "configuration", configured);
 }

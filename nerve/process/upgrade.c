@@ -43,7 +43,7 @@ static int save_service(json_t *all, const struct service *s) {
 
 /* Adds what another process needs to go on with the services to <all>
  * (handover.h). Returns 0, or -1 without memory. */
-static int save_services(const struct roster *r, json_t *all) {
+static int save_services(const struct services *r, json_t *all) {
     struct saved_session session;
     int status = handover_add_holds(all, r->env.holds);
 
@@ -55,16 +55,16 @@ static int save_services(const struct roster *r, json_t *all) {
     return status;
 }
 
-static int restore_session(struct roster *r,
+static int restore_session(struct services *r,
                            const struct saved_session *session) {
     struct ensemble_env env =
-        roster_ensemble_env(r, session->session_timeout_ms);
+        services_ensemble_env(r, session->session_timeout_ms);
 
-    return roster_add_ensemble(r, ensemble_resume(&env, session)) ? 0 : -1;
+    return services_add_ensemble(r, ensemble_resume(&env, session)) ? 0 : -1;
 }
 
-static int restore_service(struct roster *r, struct saved_service *from) {
-    struct ensemble *e = roster_ensemble_of(r, from->config);
+static int restore_service(struct services *r, struct saved_service *from) {
+    struct ensemble *e = services_ensemble_of(r, from->config);
     const struct hold *hold = holds_find(r->env.holds, from->config->name);
     struct service *s = e ? service_restore(from, e, hold, r->env.log) : NULL;
 
@@ -74,7 +74,7 @@ static int restore_service(struct roster *r, struct saved_service *from) {
     return 0;
 }
 
-int upgrade_restore(struct roster *r, struct handover *from) {
+int upgrade_restore(struct services *r, struct handover *from) {
     r->services = calloc(from->service_count + 1, sizeof(*r->services));
     if (!r->services)
         return -1;
@@ -87,13 +87,13 @@ int upgrade_restore(struct roster *r, struct handover *from) {
     return 0;
 }
 
-void roster_pause(struct roster *r) {
+void services_pause(struct services *r) {
     for (size_t i = 0; i < r->count; i++)
         if (r->services[i]->watcher)
             watcher_pause(r->services[i]->watcher);
 }
 
-void roster_resume(struct roster *r) {
+void services_resume(struct services *r) {
     for (size_t i = 0; i < r->count; i++)
         if (r->services[i]->watcher)
             watcher_resume(r->services[i]->watcher);
@@ -125,14 +125,14 @@ static void refuse(struct upgrade *u, const char *what, const char *why) {
 
 /* Writes what is known into a new memfd, which exec leaves open. Returns it, or
  * -1 with errno. */
-static int write_state(const struct roster *roster) {
+static int write_state(const struct services *services) {
     json_t *all = handover_begin();
     char *text = NULL;
     size_t length, done = 0;
     int fd = memfd_create("nerve", 0);
     int reason = fd >= 0 ? ENOMEM : errno;
 
-    if (fd >= 0 && all && save_services(roster, all) == 0)
+    if (fd >= 0 && all && save_services(services, all) == 0)
         text = json_dumps(all, JSON_COMPACT);
     json_decref(all);
     length = text ? strlen(text) : 0;
@@ -156,7 +156,7 @@ static int write_state(const struct roster *roster) {
 
 /* Returns only when it fails. */
 static void execute(struct upgrade *u) {
-    int fd = write_state(u->roster);
+    int fd = write_state(u->services);
     struct rlimit raised;
     char number[16];
     int reason;
@@ -185,7 +185,7 @@ static void execute(struct upgrade *u) {
 static void on_pausing(uv_timer_t *timer) {
     struct upgrade *u = timer->data;
 
-    roster_pause(u->roster);
+    services_pause(u->services);
     if (!u->holds_signals) {
         signals_hold();
         u->holds_signals = true;
@@ -196,7 +196,7 @@ static void on_pausing(uv_timer_t *timer) {
     else if (uv_now(u->loop) >= u->give_up_ms)
         refuse(u, "exec checks", "a program does not end though it is killed");
     if (!u->under_way)
-        roster_resume(u->roster);
+        services_resume(u->services);
 }
 
 static void on_checked(void *arg, const struct child_end *end) {

@@ -21,12 +21,12 @@ struct error;
 struct handover;
 struct log;
 struct rlimit;
-struct roster;
+struct services;
 
 struct upgrade { /* zeroed but for what is borrowed, which comes first */
     uv_loop_t *loop;
     struct log *log;
-    struct roster *roster;
+    struct services *services;
     struct children *children;
     const struct rlimit *descriptors; /* the limit that nerve started with */
     char *const *argv; /* the command line that nerve was started with */
@@ -57,8 +57,8 @@ void upgrade_close(struct upgrade *u);
 struct handover *upgrade_receive(struct error *err);
 
 /* Goes on with the services of another process, out of <from>, which loses what
- * is in it; <r> is empty. The roster_apply() that must follow begins their
+ * is in it; <r> is empty. The services_apply() that must follow begins their
  * checks. Returns 0, or -1 without memory. */
-int upgrade_restore(struct roster *r, struct handover *from);
+int upgrade_restore(struct services *r, struct handover *from);
 
 #endif

@@ -31,7 +31,7 @@ bool drain_allows(struct drain *d, bool registered, bool quiet,
 }
 
 /* Shows the configuration, but for what is owned. */
-static void show(struct wording *w) {
+static void show(struct published *w) {
     w->shown = *w->config;
     if (w->payload)
         w->shown.payload = w->payload;
@@ -39,30 +39,31 @@ static void show(struct wording *w) {
         w->shown.node = w->node;
 }
 
-void wording_open(struct wording *w, const struct service_config *config) {
-    *w = (struct wording){.config = config, .weight = -1};
+void published_open(struct published *w, const struct service_config *config) {
+    *w = (struct published){.config = config, .weight = -1};
     show(w);
 }
 
-void wording_use(struct wording *w, const struct service_config *config) {
+void published_use(struct published *w, const struct service_config *config) {
     w->config = config;
     w->stale = w->stale || w->weight >= 0;
     show(w);
 }
 
-void wording_weigh(struct wording *w, int64_t weight) {
+void published_weigh(struct published *w, int64_t weight) {
     w->stale = w->stale || weight != w->weight;
     w->weight = weight;
 }
 
-static enum wording_change compare(const struct service_config *shown,
-                                   const char *payload, const char *node) {
+static enum published_change compare(const struct service_config *shown,
+                                     const char *payload, const char *node) {
     if (strcmp(shown->node, node) != 0)
-        return WORDING_NAME;
-    return strcmp(shown->payload, payload) == 0 ? WORDING_SAME : WORDING_DATA;
+        return PUBLISHED_NAME;
+    return strcmp(shown->payload, payload) == 0 ? PUBLISHED_SAME
+                                                : PUBLISHED_DATA;
 }
 
-int wording_renew(struct wording *w, enum wording_change *change) {
+int published_renew(struct published *w, enum published_change *change) {
     const struct service_config *config = w->config;
     char *payload = NULL, *node = NULL;
 
@@ -78,7 +79,7 @@ int wording_renew(struct wording *w, enum wording_change *change) {
     }
     *change = compare(&w->shown, payload ? payload : config->payload,
                       node ? node : config->node);
-    wording_close(w);
+    published_close(w);
     w->payload = payload;
     w->node = node;
     w->stale = false;
@@ -86,7 +87,7 @@ int wording_renew(struct wording *w, enum wording_change *change) {
     return 0;
 }
 
-void wording_close(struct wording *w) {
+void published_close(struct published *w) {
     free(w->payload);
     free(w->node);
     w->payload = NULL;

@@ -19,9 +19,9 @@ struct drain {              /* zeroed to start with */
 };
 
 /* What a renewal has changed. */
-enum wording_change { WORDING_SAME = 0, WORDING_DATA, WORDING_NAME };
+enum published_change { PUBLISHED_SAME = 0, PUBLISHED_DATA, PUBLISHED_NAME };
 
-struct wording {
+struct published {
     struct service_config shown; /* what is published; all in it borrowed */
     const struct service_config *config; /* borrowed */
     int64_t weight; /* to be published; -1: the configuration's */
@@ -31,21 +31,21 @@ struct wording {
 };
 
 /* Begins with what <config>, which is kept borrowed, says. */
-void wording_open(struct wording *w, const struct service_config *config);
+void published_open(struct published *w, const struct service_config *config);
 
 /* Uses <config> in the place of the one before, which may then be freed. */
-void wording_use(struct wording *w, const struct service_config *config);
+void published_use(struct published *w, const struct service_config *config);
 
 /* Another weight is to be published; -1: the configuration's. It is shown from
- * wording_renew() on. */
-void wording_weigh(struct wording *w, int64_t weight);
+ * published_renew() on. */
+void published_weigh(struct published *w, int64_t weight);
 
 /* Makes <w> show what is to be published, and tells the <change>: none, the
  * data, or the znode's name too. Returns 0, or -1 without memory. */
-int wording_renew(struct wording *w, enum wording_change *change);
+int published_renew(struct published *w, enum published_change *change);
 
 /* Frees what <w> owns. */
-void wording_close(struct wording *w);
+void published_close(struct published *w);
 
 /* The service is taken out, and drains for <drain_ms> first, or for so long in
  * all if it is draining. */

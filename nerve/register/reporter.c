@@ -29,8 +29,8 @@ struct refusal {
 };
 
 struct reporter {
-    struct wording wording;
-    const struct service_config *service; /* borrowed from <wording> */
+    struct published published;
+    const struct service_config *service; /* borrowed from <published> */
     struct log *log;                      /* borrowed */
     struct session *session;              /* borrowed, or NULL */
     bool up;                              /* what the checks say */
@@ -149,12 +149,12 @@ static int add_candidates(struct reporter *r, const struct event *ev,
 /* What cannot be searched is not: all that matters is registered. */
 static void on_searched(struct reporter *r, const struct event *ev) {
     if (ev->code == SESSION_OK)
-        add_candidates(r, ev, claim_may_be_orphan);
+        add_candidates(r, ev, znode_owner_may_be_orphan);
     registration_search(&r->registration);
 }
 
 static void found(struct reporter *r, const struct event *ev, int64_t now_ms) {
-    if (add_candidates(r, ev, claim_is_candidate) == 0) {
+    if (add_candidates(r, ev, znode_owner_is_candidate) == 0) {
         registration_listed(&r->registration);
         return;
     }
@@ -238,17 +238,19 @@ static void remove_leftover(struct reporter *r, char *path, int32_t version,
 }
 
 /* Decides whose the znode is that <ev> tells of. */
-static enum claim judge(const struct reporter *r, const struct event *ev) {
+static enum znode_owner judge(const struct reporter *r,
+                              const struct event *ev) {
     const char *data = ev->data ? ev->data : "";
     int64_t owner = ev->stat.ephemeral_owner;
 
     if (ev->code != SESSION_OK)
-        return CLAIM_OTHERS; /* it is gone, or not ours to read */
+        return ZNODE_OWNER_OTHERS; /* it is gone, or not ours to read */
     if (!r->registration.searching)
-        return claim_decide(r->service, session_client_id(r->session), owner,
-                            data, ev->length);
-    return claim_is_orphan(r->service, owner, data, ev->length) ? CLAIM_LEFTOVER
-                                                                : CLAIM_OTHERS;
+        return znode_owner_decide(r->service, session_client_id(r->session),
+                                  owner, data, ev->length);
+    return znode_owner_is_orphan(r->service, owner, data, ev->length)
+               ? ZNODE_OWNER_LEFTOVER
+               : ZNODE_OWNER_OTHERS;
 }
 
 /* Tells whether the candidate that <ev> should tell of may be ours still. What
@@ -264,7 +266,7 @@ static bool is_undecided(const struct reporter *r, const struct event *ev) {
 static void on_inspected(struct reporter *r, const struct event *ev,
                          int64_t now_ms) {
     struct registration *known = &r->registration;
-    enum claim claim = judge(r, ev);
+    enum znode_owner owner = judge(r, ev);
     char *path;
 
     if (is_undecided(r, ev)) {
@@ -272,15 +274,15 @@ static void on_inspected(struct reporter *r, const struct event *ev,
         return;
     }
     path = registration_take_candidate(known);
-    if (claim == CLAIM_OURS) {
+    if (owner == ZNODE_OWNER_OURS) {
         adopt(r, path, ev);
         return;
     }
-    if (claim == CLAIM_LEFTOVER) {
+    if (owner == ZNODE_OWNER_LEFTOVER) {
         remove_leftover(r, path, ev->stat.version, now_ms);
         return;
     }
-    if (claim == CLAIM_HELD)
+    if (owner == ZNODE_OWNER_HELD)
         wait_for(r, path, ev, now_ms);
     free(path);
 }
@@ -495,8 +497,8 @@ struct reporter *reporter_new(const struct service_config *service,
 
     if (!r)
         return NULL;
-    wording_open(&r->wording, service);
-    r->service = &r->wording.shown;
+    published_open(&r->published, service);
+    r->service = &r->published.shown;
     r->log = log;
     expect_leftovers(r);
     return r;
@@ -506,7 +508,7 @@ void reporter_free(struct reporter *r) {
     if (!r)
         return;
     registration_close(&r->registration);
-    wording_close(&r->wording);
+    published_close(&r->published);
     free(r);
 }
 
@@ -536,16 +538,16 @@ void reporter_attach(struct reporter *r, struct session *session) {
  * lost answer left behind has the name that it was made with. Returns 0, or -1
  * without memory; then the next event tries again. */
 static int renew_wording(struct reporter *r) {
-    enum wording_change change;
+    enum published_change change;
 
-    if (!r->wording.stale || r->registration.in_flight ||
+    if (!r->published.stale || r->registration.in_flight ||
         r->registration.unsettled)
         return 0;
-    if (wording_renew(&r->wording, &change) != 0)
+    if (published_renew(&r->published, &change) != 0)
         return -1;
-    if (change != WORDING_SAME)
+    if (change != PUBLISHED_SAME)
         registration_outdate(&r->registration);
-    if (change == WORDING_NAME)
+    if (change == PUBLISHED_NAME)
         registration_rename(&r->registration);
     return 0;
 }
@@ -554,7 +556,7 @@ static int renew_wording(struct reporter *r) {
 static bool is_published(const struct reporter *r) {
     const struct registration *known = &r->registration;
 
-    return known->count == 1 && known->znodes[0].current && !r->wording.stale;
+    return known->count == 1 && known->znodes[0].current && !r->published.stale;
 }
 
 /* Tells whether nothing is left to do, or to wait for, before <step>. */
@@ -688,7 +690,7 @@ void reporter_obey(struct reporter *r, const struct reporter_order *order,
 
     if (order)
         weight = order->out ? 0 : order->weight;
-    wording_weigh(&r->wording, weight);
+    published_weigh(&r->published, weight);
     if (order && order->out)
         drain_start(&r->drain, order->drain_ms);
     else
@@ -698,8 +700,8 @@ void reporter_obey(struct reporter *r, const struct reporter_order *order,
 
 void reporter_update(struct reporter *r, const struct service_config *service,
                      bool same) {
-    wording_use(&r->wording, service);
-    if (same || r->wording.stale)
+    published_use(&r->published, service);
+    if (same || r->published.stale)
         return;
     r->outdated = true;
     registration_outdate(&r->registration);
@@ -755,7 +757,7 @@ const char *reporter_trouble(const struct reporter *r) {
 }
 
 bool reporter_is_held(const struct reporter *r) {
-    return r->wording.weight >= 0;
+    return r->published.weight >= 0;
 }
 
 bool reporter_is_connected(const struct reporter *r) {

@@ -18,29 +18,30 @@ static bool is_numbered(const struct service_config *service,
            name[head + strspn(name + head, "-0123456789")] == '\0';
 }
 
-bool claim_is_candidate(const struct service_config *service,
-                        const char *name) {
+bool znode_owner_is_candidate(const struct service_config *service,
+                              const char *name) {
     return config_is_sequential(service) ? is_numbered(service, name)
                                          : strcmp(name, service->node) == 0;
 }
 
-bool claim_may_be_orphan(const struct service_config *service,
-                         const char *name) {
+bool znode_owner_may_be_orphan(const struct service_config *service,
+                               const char *name) {
     return is_numbered(service, name) || strcmp(name, service->node) == 0;
 }
 
-bool claim_is_orphan(const struct service_config *service, int64_t owner,
-                     const char *data, size_t length) {
+bool znode_owner_is_orphan(const struct service_config *service, int64_t owner,
+                           const char *data, size_t length) {
     return owner == 0 && payload_is_of(data, length, service->identity);
 }
 
 /* A sequential znode is in nobody's way: what is not ours is others'. */
-static enum claim decide_sequential(bool ours, bool names_us) {
-    return ours && names_us ? CLAIM_OURS : CLAIM_OTHERS;
+static enum znode_owner decide_sequential(bool ours, bool names_us) {
+    return ours && names_us ? ZNODE_OWNER_OURS : ZNODE_OWNER_OTHERS;
 }
 
-enum claim claim_decide(const struct service_config *service, int64_t session,
-                        int64_t owner, const char *data, size_t length) {
+enum znode_owner znode_owner_decide(const struct service_config *service,
+                                    int64_t session, int64_t owner,
+                                    const char *data, size_t length) {
     bool names_us = payload_is_of(data, length, service->identity);
 
     switch (service->node_type) {
@@ -50,11 +51,11 @@ enum claim claim_decide(const struct service_config *service, int64_t session,
         return decide_sequential(owner == 0, names_us);
     case NODE_PERSISTENT:
         /* Its name is ours alone, and it has outlived whoever made it. */
-        return owner == 0 ? CLAIM_OURS : CLAIM_HELD;
+        return owner == 0 ? ZNODE_OWNER_OURS : ZNODE_OWNER_HELD;
     case NODE_EPHEMERAL:
         if (owner == session)
-            return CLAIM_OURS;
-        return owner == 0 && names_us ? CLAIM_LEFTOVER : CLAIM_HELD;
+            return ZNODE_OWNER_OURS;
+        return owner == 0 && names_us ? ZNODE_OWNER_LEFTOVER : ZNODE_OWNER_HELD;
     }
-    return CLAIM_HELD;
+    return ZNODE_OWNER_HELD;
 }

@@ -32,7 +32,7 @@ struct change {
 };
 
 /* Finds what becomes of each service that runs. */
-static int compare(const struct roster *r, const struct config *config,
+static int compare(const struct services *r, const struct config *config,
                    struct change *change) {
     const struct service_config **running =
         calloc(r->count + 1, sizeof(*running));
@@ -50,7 +50,7 @@ static int compare(const struct roster *r, const struct config *config,
 
 /* Makes what <a> needs: a service, or for one that is kept a watcher, unless
  * its checks go on. */
-static int prepare_one(struct roster *r, struct addition *a) {
+static int prepare_one(struct services *r, struct addition *a) {
     struct service_config *config = a->config;
     struct ensemble *e;
 
@@ -65,7 +65,7 @@ static int prepare_one(struct roster *r, struct addition *a) {
             watcher_restore(a->watcher, a->kept->before);
         return a->watcher ? 0 : -1;
     }
-    e = roster_ensemble_of(r, config);
+    e = services_ensemble_of(r, config);
     if (!e)
         return -1;
     a->config = NULL;
@@ -74,7 +74,7 @@ static int prepare_one(struct roster *r, struct addition *a) {
 }
 
 /* Prepares all that takes memory. Returns 0, or -1 without. */
-static int prepare(struct roster *r, struct config *config,
+static int prepare(struct services *r, struct config *config,
                    struct change *change) {
     struct service **list = realloc(
         r->services, (r->count + config->service_count + 1) * sizeof(*list));
@@ -110,7 +110,7 @@ static void drop(struct change *change) {
     free(change->fates);
 }
 
-static void count_launch(const struct roster *r, const struct addition *a) {
+static void count_launch(const struct services *r, const struct addition *a) {
     statsd_count(r->env.check.statsd, "nerve.watcher.launch", "launch_reason",
                  a->kept ? "update" : "new", "watcher_name",
                  a->kept ? a->kept->config->name : a->added->config->name,
@@ -119,7 +119,7 @@ static void count_launch(const struct roster *r, const struct addition *a) {
 
 /* Checks <s> until its successor is there, though the process that did is
  * gone. */
-static void check_on(const struct roster *r, struct service *s) {
+static void check_on(const struct services *r, struct service *s) {
     struct error err = {0};
 
     if (!s->watcher &&
@@ -129,7 +129,7 @@ static void check_on(const struct roster *r, struct service *s) {
 }
 
 /* A service that runs meets its fate, unless it is kept. */
-static void part_with(struct roster *r, struct service *s,
+static void part_with(struct services *r, struct service *s,
                       const struct config_fate *fate,
                       const struct change *change, bool said) {
     const struct addition *by = &change->additions[fate->by];
@@ -140,7 +140,7 @@ static void part_with(struct roster *r, struct service *s,
         if (said)
             log_line(r->env.log, LEVEL_INFO, "%s: no longer configured",
                      s->config->name);
-        roster_count_reap(r, s, "old");
+        services_count_reap(r, s, "old");
         service_leave(s, (int64_t)uv_now(r->env.check.loop));
         return;
     }
@@ -155,7 +155,7 @@ static void part_with(struct roster *r, struct service *s,
 
 /* Gives <a> what was prepared for it. Returns its watcher, if that is to be
  * started. */
-static struct watcher *carry_out(struct roster *r, struct addition *a,
+static struct watcher *carry_out(struct services *r, struct addition *a,
                                  bool said) {
     struct watcher *watcher = a->watcher;
     const char *change = "added";
@@ -166,12 +166,12 @@ static struct watcher *carry_out(struct roster *r, struct addition *a,
                          ? NULL
                          : "settings changed";
         service_renew(a->kept, a->config, a->watcher);
-        roster_use_hold(r, a->kept);
+        services_use_hold(r, a->kept);
         a->config = NULL;
         a->watcher = NULL;
     } else {
         watcher = a->added->watcher;
-        roster_use_hold(r, a->added);
+        services_use_hold(r, a->added);
         r->services[r->count++] = a->added;
     }
     if (watcher)
@@ -184,7 +184,7 @@ static struct watcher *carry_out(struct roster *r, struct addition *a,
     return watcher;
 }
 
-static void commit(struct roster *r, struct change *change, bool said) {
+static void commit(struct services *r, struct change *change, bool said) {
     size_t before = r->count;
     struct watcher *watcher;
 
@@ -195,12 +195,12 @@ static void commit(struct roster *r, struct change *change, bool said) {
         if (watcher)
             watcher_start(watcher, i, change->count);
     }
-    roster_settle(r);
+    services_settle(r);
 }
 
 /* Has all sessions show the credentials <auth>, which it takes. What they have
  * shown before cannot be taken back. */
-static void use_auth(struct roster *r, char *auth) {
+static void use_auth(struct services *r, char *auth) {
     char *old = r->auth;
 
     if (!auth || (old && strcmp(old, auth) == 0)) {
@@ -213,7 +213,7 @@ static void use_auth(struct roster *r, char *auth) {
     config_secret_free(old);
 }
 
-int roster_apply(struct roster *r, struct config *config, bool said) {
+int services_apply(struct services *r, struct config *config, bool said) {
     struct change change = {0};
     int status = prepare(r, config, &change);
 
@@ -223,6 +223,6 @@ int roster_apply(struct roster *r, struct config *config, bool said) {
         commit(r, &change, said);
     }
     drop(&change);
-    roster_close_unused(r);
+    services_close_unused(r);
     return status;
 }

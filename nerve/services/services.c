@@ -169,8 +169,8 @@ void service_free(struct service *s) {
 
 #define SETTLE_MS 20 /* between looks at services that wait to leave */
 
-struct roster *roster_new(const struct roster_env *env) {
-    struct roster *r = calloc(1, sizeof(*r));
+struct services *services_new(const struct services_env *env) {
+    struct services *r = calloc(1, sizeof(*r));
 
     if (!r)
         return NULL;
@@ -181,8 +181,8 @@ struct roster *roster_new(const struct roster_env *env) {
     return r;
 }
 
-struct ensemble_env roster_ensemble_env(const struct roster *r,
-                                        int session_timeout_ms) {
+struct ensemble_env services_ensemble_env(const struct services *r,
+                                          int session_timeout_ms) {
     return (struct ensemble_env){.loop = r->env.check.loop,
                                  .queue = r->env.queue,
                                  .worker = r->env.worker,
@@ -192,7 +192,7 @@ struct ensemble_env roster_ensemble_env(const struct roster *r,
                                  .auth = r->auth};
 }
 
-struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e) {
+struct ensemble *services_add_ensemble(struct services *r, struct ensemble *e) {
     struct ensemble **list =
         realloc(r->ensembles, (r->ensemble_count + 1) * sizeof(*list));
 
@@ -207,7 +207,7 @@ struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e) {
 }
 
 /* Counts a service that gets a session of its own, or shares one. */
-static void count_client(const struct roster *r, const char *what,
+static void count_client(const struct services *r, const char *what,
                          const struct service_config *service) {
     char cluster[256];
 
@@ -215,10 +215,10 @@ static void count_client(const struct roster *r, const char *what,
     statsd_count(r->env.check.statsd, what, "zk_cluster", cluster, NULL);
 }
 
-struct ensemble *roster_ensemble_of(struct roster *r,
-                                    const struct service_config *service) {
+struct ensemble *services_ensemble_of(struct services *r,
+                                      const struct service_config *service) {
     struct ensemble_env env =
-        roster_ensemble_env(r, service->session_timeout_ms);
+        services_ensemble_env(r, service->session_timeout_ms);
 
     for (size_t i = 0; i < r->ensemble_count; i++)
         if (ensemble_serves(r->ensembles[i], service->ensemble,
@@ -227,10 +227,10 @@ struct ensemble *roster_ensemble_of(struct roster *r,
             return r->ensembles[i];
         }
     count_client(r, "nerve.reporter.zk.client.created", service);
-    return roster_add_ensemble(r, ensemble_new(&env, service->ensemble));
+    return services_add_ensemble(r, ensemble_new(&env, service->ensemble));
 }
 
-void roster_close_unused(struct roster *r) {
+void services_close_unused(struct services *r) {
     size_t kept = 0;
 
     for (size_t i = 0; i < r->ensemble_count; i++) {
@@ -242,26 +242,26 @@ void roster_close_unused(struct roster *r) {
     r->ensemble_count = kept;
 }
 
-void roster_count_reap(const struct roster *r, const struct service *s,
-                       const char *reason) {
+void services_count_reap(const struct services *r, const struct service *s,
+                         const char *reason) {
     statsd_count(r->env.check.statsd, "nerve.watcher.reap", "reap_reason",
                  reason, "watcher_name", s->config->name, NULL);
 }
 
-void roster_use_hold(const struct roster *r, const struct service *s) {
+void services_use_hold(const struct services *r, const struct service *s) {
     use_hold(s, holds_find(r->env.holds, s->config->name),
              (int64_t)uv_now(r->env.check.loop));
 }
 
-void roster_use_holds(struct roster *r) {
+void services_use_holds(struct services *r) {
     for (size_t i = 0; i < r->count; i++)
-        roster_use_hold(r, r->services[i]);
+        services_use_hold(r, r->services[i]);
 }
 
 /* Lets those leave whose successors are registered, and forgets those that
  * have left. */
 static void on_settle(uv_timer_t *timer) {
-    struct roster *r = timer->data;
+    struct services *r = timer->data;
     int64_t now = (int64_t)uv_now(r->env.check.loop);
     size_t kept = 0, waiting = 0;
 
@@ -269,7 +269,7 @@ static void on_settle(uv_timer_t *timer) {
         struct service *s = r->services[i];
 
         if (s->successor && service_may_leave(s)) {
-            roster_count_reap(r, s, "update");
+            services_count_reap(r, s, "update");
             service_leave(s, now);
         }
         waiting += s->successor || !s->watcher;
@@ -281,42 +281,43 @@ static void on_settle(uv_timer_t *timer) {
             r->services[kept++] = r->services[i];
     }
     r->count = kept;
-    roster_close_unused(r);
+    services_close_unused(r);
     if (!waiting)
         uv_timer_stop(timer);
 }
 
-void roster_settle(struct roster *r) {
+void services_settle(struct services *r) {
     uv_timer_start(&r->settle, on_settle, 0, SETTLE_MS);
 }
 
-void roster_absorb(struct roster *r, struct event *ev) {
+void services_absorb(struct services *r, struct event *ev) {
     for (size_t i = 0; i < r->ensemble_count; i++)
         ensemble_absorb(r->ensembles[i], ev);
 }
 
-const struct service *roster_service(const struct roster *r, size_t index) {
+const struct service *services_at(const struct services *r, size_t index) {
     return index < r->count ? r->services[index] : NULL;
 }
 
-const struct ensemble *roster_ensemble(const struct roster *r, size_t index) {
+const struct ensemble *services_ensemble(const struct services *r,
+                                         size_t index) {
     return index < r->ensemble_count ? r->ensembles[index] : NULL;
 }
 
-void roster_leave(struct roster *r) {
+void services_leave(struct services *r) {
     uv_timer_stop(&r->settle);
     for (size_t i = 0; i < r->count; i++)
         service_leave(r->services[i], (int64_t)uv_now(r->env.check.loop));
 }
 
-bool roster_has_left(const struct roster *r) {
+bool services_has_left(const struct services *r) {
     for (size_t i = 0; i < r->ensemble_count; i++)
         if (!ensemble_is_gone(r->ensembles[i]))
             return false;
     return true;
 }
 
-void roster_close(struct roster *r) {
+void services_close(struct services *r) {
     if (!r || !r->open)
         return;
     r->open = false;
@@ -331,9 +332,9 @@ void roster_close(struct roster *r) {
     uv_close((uv_handle_t *)&r->settle, NULL);
 }
 
-bool roster_is_closed(const struct roster *r) { return !r || !r->open; }
+bool services_is_closed(const struct services *r) { return !r || !r->open; }
 
-void roster_free(struct roster *r) {
+void services_free(struct services *r) {
     if (!r)
         return;
     for (size_t i = 0; i < r->count; i++)

@@ -50,7 +50,7 @@ struct service {
 };
 
 /* What services run on; all borrowed. */
-struct roster_env {
+struct services_env {
     struct check_env check;
     struct queue *queue;
     struct worker *worker; /* closes handles */
@@ -60,8 +60,8 @@ struct roster_env {
 
 /* All that runs. Changed by the files of this folder alone; who hands it to
  * another process reads it. */
-struct roster {
-    struct roster_env env;
+struct services {
+    struct services_env env;
     struct service **services; /* owned, with its members */
     size_t count;
     struct ensemble **ensembles; /* owned, with its members */
@@ -71,47 +71,48 @@ struct roster {
     bool open;         /* it is still to be closed */
 };
 
-/* Returns an empty roster, owned by the caller, or NULL without memory. */
-struct roster *roster_new(const struct roster_env *env);
+/* Returns no services yet, owned by the caller, or NULL without memory. */
+struct services *services_new(const struct services_env *env);
 
 /* Runs the services of <config>, and shows its credentials, from now on, and
  * says what changes when <said>; <config> loses both. Returns 0, or -1 without
  * memory; then nothing has changed. */
-int roster_apply(struct roster *r, struct config *config, bool said);
+int services_apply(struct services *r, struct config *config, bool said);
 
 /* Ends all checks that run without a result, and starts none until
- * roster_resume(). */
-void roster_pause(struct roster *r);
-void roster_resume(struct roster *r);
+ * services_resume(). */
+void services_pause(struct services *r);
+void services_resume(struct services *r);
 
 /* Does as the holds say, which have changed. */
-void roster_use_holds(struct roster *r);
+void services_use_holds(struct services *r);
 
 /* Takes note of <ev>. */
-void roster_absorb(struct roster *r, struct event *ev);
+void services_absorb(struct services *r, struct event *ev);
 
 /* Returns the service <index> that runs, or NULL beyond the last one; borrowed
  * until the next turn of the loop. Those that are leaving are among them. */
-const struct service *roster_service(const struct roster *r, size_t index);
+const struct service *services_at(const struct services *r, size_t index);
 
 /* The same for the ensembles. */
-const struct ensemble *roster_ensemble(const struct roster *r, size_t index);
+const struct ensemble *services_ensemble(const struct services *r,
+                                         size_t index);
 
 /* Ends all checks; nothing is to be registered any more. */
-void roster_leave(struct roster *r);
+void services_leave(struct services *r);
 
 /* Tells whether nothing is registered any more, or all is closed. */
-bool roster_has_left(const struct roster *r);
+bool services_has_left(const struct services *r);
 
 /* Closes the sessions; the services are left as they are. */
-void roster_close(struct roster *r);
+void services_close(struct services *r);
 
 /* Tells whether the sessions were closed, or there never was one. */
-bool roster_is_closed(const struct roster *r);
+bool services_is_closed(const struct services *r);
 
 /* Frees <r>, which is closed, when the loop has run out of handles. NULL is
  * allowed. */
-void roster_free(struct roster *r);
+void services_free(struct services *r);
 
 /* Returns a service as <config>, which it takes, says, not started; it uses
  * <ensemble>, which it keeps borrowed as it does what is in <env> and <log>.
@@ -158,30 +159,30 @@ const char *service_trouble(const struct service *s);
 void service_free(struct service *s);
 
 /* Returns what ensembles with this session timeout run on. */
-struct ensemble_env roster_ensemble_env(const struct roster *r,
-                                        int session_timeout_ms);
+struct ensemble_env services_ensemble_env(const struct services *r,
+                                          int session_timeout_ms);
 
 /* Adds <e>, which it takes unless it is NULL. Returns it, or NULL without
  * memory. */
-struct ensemble *roster_add_ensemble(struct roster *r, struct ensemble *e);
+struct ensemble *services_add_ensemble(struct services *r, struct ensemble *e);
 
 /* Returns the ensemble of <service>, a new one if need be, borrowed; or NULL
  * without memory. */
-struct ensemble *roster_ensemble_of(struct roster *r,
-                                    const struct service_config *service);
+struct ensemble *services_ensemble_of(struct services *r,
+                                      const struct service_config *service);
 
 /* Closes the ensembles that no service uses any more. */
-void roster_close_unused(struct roster *r);
+void services_close_unused(struct services *r);
 
 /* Does with <s> as an operator has said. */
-void roster_use_hold(const struct roster *r, const struct service *s);
+void services_use_hold(const struct services *r, const struct service *s);
 
 /* Tells statsd that the checks of <s> end, and why. */
-void roster_count_reap(const struct roster *r, const struct service *s,
-                       const char *reason);
+void services_count_reap(const struct services *r, const struct service *s,
+                         const char *reason);
 
 /* Looks from now on for services whose successors are registered, until none
  * is left. */
-void roster_settle(struct roster *r);
+void services_settle(struct services *r);
 
 #endif

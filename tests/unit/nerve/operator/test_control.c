@@ -42,12 +42,12 @@ static struct service web = {.config = &config};
 static bool settled, connected, registered;
 static int holds_used;
 
-const struct service *roster_service(const struct roster *r, size_t index) {
+const struct service *services_at(const struct services *r, size_t index) {
     (void)r;
     return index == 0 ? &web : NULL;
 }
 
-void roster_use_holds(struct roster *r) {
+void services_use_holds(struct services *r) {
     (void)r;
     holds_used++;
 }
@@ -77,12 +77,12 @@ enum health_state watcher_state(const struct watcher *w) {
     return registered ? HEALTH_UP : HEALTH_DOWN;
 }
 
-json_t *status_json(const struct roster *r, const struct holds *holds) {
+json_t *status_json(const struct services *r, const struct holds *holds) {
     (void)r;
     return json_pack("{s:i}", "holds", (int)holds->count);
 }
 
-json_t *status_dump(const struct roster *r, const struct holds *holds) {
+json_t *status_dump(const struct services *r, const struct holds *holds) {
     (void)r;
     (void)holds;
     return json_string("all of it");
@@ -91,7 +91,7 @@ json_t *status_dump(const struct roster *r, const struct holds *holds) {
 static char directory[] = "/tmp/nerve-control-XXXXXX";
 static char path[60], other_path[60];
 static uv_loop_t loop;
-static struct hold_store store;
+static struct holds_file store;
 static struct control *control;
 
 static int begin(void **state) {
@@ -121,7 +121,7 @@ static int end(void **state) {
     (void)state;
     control_close(control);
     uv_run(&loop, UV_RUN_DEFAULT);
-    hold_store_close(&store);
+    holds_file_close(&store);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(lock, sizeof(lock), "%s.lock", path);
     unlink(lock);

@@ -15,16 +15,16 @@
 /* A disk may be slow, and the next change may need no disk, or may not even
  * come to it: whoever waited for that one then waited for ever. */
 static void a_write_that_ends_late_ends_no_later_one_anew(void **state) {
-    struct hold_store store = {.written = 1};
+    struct holds_file store = {.written = 1};
     struct event slow = {.type = EVENT_JOB, .request = 1, .code = EIO};
-    uint32_t last = hold_store_write(&store);
+    uint32_t last = holds_file_write(&store);
     int error;
 
     (void)state;
-    assert_int_equal(hold_store_kept(&store, last, &error), HOLD_KEPT);
-    hold_store_absorb(&store, &slow);
-    assert_int_equal(hold_store_kept(&store, last, &error), HOLD_KEPT);
-    hold_store_close(&store);
+    assert_int_equal(holds_file_kept(&store, last, &error), HOLD_KEPT);
+    holds_file_absorb(&store, &slow);
+    assert_int_equal(holds_file_kept(&store, last, &error), HOLD_KEPT);
+    holds_file_close(&store);
 }
 
 int main(void) {

@@ -27,77 +27,77 @@ static const struct service_config encoded = {.identity = identity,
                                               .encoded = true,
                                               .instance_id = instance_id};
 
-static enum wording_change renew(struct wording *w) {
-    enum wording_change change;
+static enum published_change renew(struct published *w) {
+    enum published_change change;
 
-    assert_int_equal(wording_renew(w, &change), 0);
+    assert_int_equal(published_renew(w, &change), 0);
     assert_false(w->stale);
     return change;
 }
 
 static void without_a_weight_the_configuration_is_shown(void **state) {
-    struct wording w;
+    struct published w;
 
     (void)state;
-    wording_open(&w, &config);
-    wording_weigh(&w, -1);
+    published_open(&w, &config);
+    published_weigh(&w, -1);
     assert_false(w.stale);
-    wording_use(&w, &other);
+    published_use(&w, &other);
     assert_string_equal(w.shown.payload, other_payload);
     assert_false(w.stale);
-    wording_close(&w);
+    published_close(&w);
 }
 
 static void a_weight_is_shown_from_the_renewal_on(void **state) {
-    struct wording w;
+    struct published w;
 
     (void)state;
-    wording_open(&w, &config);
-    wording_weigh(&w, 0);
+    published_open(&w, &config);
+    published_weigh(&w, 0);
     assert_true(w.stale);
     assert_string_equal(w.shown.payload, payload);
-    assert_int_equal(renew(&w), WORDING_DATA);
+    assert_int_equal(renew(&w), PUBLISHED_DATA);
     assert_string_equal(w.shown.payload, IDENTITY ",\"weight\":0}");
-    wording_weigh(&w, 0);
+    published_weigh(&w, 0);
     assert_false(w.stale);
-    wording_weigh(&w, -1);
-    assert_int_equal(renew(&w), WORDING_DATA);
+    published_weigh(&w, -1);
+    assert_int_equal(renew(&w), PUBLISHED_DATA);
     assert_string_equal(w.shown.payload, payload);
-    wording_close(&w);
+    published_close(&w);
 }
 
 static void another_configuration_gets_the_weight_too(void **state) {
-    struct wording w;
+    struct published w;
 
     (void)state;
-    wording_open(&w, &config);
-    wording_weigh(&w, 3);
+    published_open(&w, &config);
+    published_weigh(&w, 3);
     renew(&w);
-    wording_use(&w, &config);
-    assert_int_equal(renew(&w), WORDING_SAME);
-    wording_use(&w, &other);
+    published_use(&w, &config);
+    assert_int_equal(renew(&w), PUBLISHED_SAME);
+    published_use(&w, &other);
     assert_true(w.stale);
     assert_string_equal(w.shown.payload, IDENTITY ",\"weight\":3}");
-    assert_int_equal(renew(&w), WORDING_DATA);
+    assert_int_equal(renew(&w), PUBLISHED_DATA);
     assert_string_equal(w.shown.payload,
                         IDENTITY ",\"weight\":3,\"labels\":{}}");
-    wording_close(&w);
+    published_close(&w);
 }
 
 static void a_name_that_carries_the_payload_changes_with_it(void **state) {
-    struct wording w;
+    struct published w;
 
     (void)state;
-    wording_open(&w, &encoded);
-    wording_weigh(&w, 3);
-    assert_int_equal(renew(&w), WORDING_NAME);
+    published_open(&w, &encoded);
+    published_weigh(&w, 3);
+    assert_int_equal(renew(&w), PUBLISHED_NAME);
     assert_string_equal(w.shown.node,
                         "base64_60_eyJob3N0IjoiaCIsInBvcnQiOjgwLCJuYW1lIjoiaSIs"
                         "IndlaWdodCI6M30=_");
-    wording_weigh(&w, -1);
-    assert_int_equal(renew(&w), WORDING_NAME);
+    published_weigh(&w, -1);
+    assert_int_equal(renew(&w), PUBLISHED_NAME);
     assert_string_equal(w.shown.node, encoded_node);
-    wording_close(&w);
+    published_close(&w);
 }
 
 static void one_that_is_not_taken_out_may_be_registered(void **state) {

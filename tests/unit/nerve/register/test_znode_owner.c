@@ -30,28 +30,28 @@ static void whose_a_znode_is(void **state) {
         enum node_type type;
         int64_t owner; /* our session is 5 */
         const char *data;
-        enum claim claim;
+        enum znode_owner whose;
     } cases[] = {
-        {NODE_EPHEMERAL_SEQUENTIAL, 5, OURS, CLAIM_OURS},
-        {NODE_EPHEMERAL_SEQUENTIAL, 5, OTHER, CLAIM_OTHERS},
-        {NODE_EPHEMERAL_SEQUENTIAL, 6, OURS, CLAIM_OTHERS},
-        {NODE_EPHEMERAL_SEQUENTIAL, 0, OURS, CLAIM_OTHERS},
-        {NODE_PERSISTENT_SEQUENTIAL, 0, OURS, CLAIM_OURS},
-        {NODE_PERSISTENT_SEQUENTIAL, 0, OTHER, CLAIM_OTHERS},
-        {NODE_PERSISTENT_SEQUENTIAL, 5, OURS, CLAIM_OTHERS},
-        {NODE_PERSISTENT_SEQUENTIAL, 6, OURS, CLAIM_OTHERS},
-        {NODE_PERSISTENT, 0, OURS, CLAIM_OURS},
-        {NODE_PERSISTENT, 0, OTHER, CLAIM_OURS},
-        {NODE_PERSISTENT, 0, "", CLAIM_OURS},
-        {NODE_PERSISTENT, 5, OURS, CLAIM_HELD},
-        {NODE_PERSISTENT, 6, OURS, CLAIM_HELD},
-        {NODE_EPHEMERAL, 5, OURS, CLAIM_OURS},
-        {NODE_EPHEMERAL, 5, OTHER, CLAIM_OURS},
-        {NODE_EPHEMERAL, 6, OURS, CLAIM_HELD},
-        {NODE_EPHEMERAL, 6, OTHER, CLAIM_HELD},
-        {NODE_EPHEMERAL, 0, OURS, CLAIM_LEFTOVER},
-        {NODE_EPHEMERAL, 0, OTHER, CLAIM_HELD},
-        {NODE_EPHEMERAL, 0, "", CLAIM_HELD},
+        {NODE_EPHEMERAL_SEQUENTIAL, 5, OURS, ZNODE_OWNER_OURS},
+        {NODE_EPHEMERAL_SEQUENTIAL, 5, OTHER, ZNODE_OWNER_OTHERS},
+        {NODE_EPHEMERAL_SEQUENTIAL, 6, OURS, ZNODE_OWNER_OTHERS},
+        {NODE_EPHEMERAL_SEQUENTIAL, 0, OURS, ZNODE_OWNER_OTHERS},
+        {NODE_PERSISTENT_SEQUENTIAL, 0, OURS, ZNODE_OWNER_OURS},
+        {NODE_PERSISTENT_SEQUENTIAL, 0, OTHER, ZNODE_OWNER_OTHERS},
+        {NODE_PERSISTENT_SEQUENTIAL, 5, OURS, ZNODE_OWNER_OTHERS},
+        {NODE_PERSISTENT_SEQUENTIAL, 6, OURS, ZNODE_OWNER_OTHERS},
+        {NODE_PERSISTENT, 0, OURS, ZNODE_OWNER_OURS},
+        {NODE_PERSISTENT, 0, OTHER, ZNODE_OWNER_OURS},
+        {NODE_PERSISTENT, 0, "", ZNODE_OWNER_OURS},
+        {NODE_PERSISTENT, 5, OURS, ZNODE_OWNER_HELD},
+        {NODE_PERSISTENT, 6, OURS, ZNODE_OWNER_HELD},
+        {NODE_EPHEMERAL, 5, OURS, ZNODE_OWNER_OURS},
+        {NODE_EPHEMERAL, 5, OTHER, ZNODE_OWNER_OURS},
+        {NODE_EPHEMERAL, 6, OURS, ZNODE_OWNER_HELD},
+        {NODE_EPHEMERAL, 6, OTHER, ZNODE_OWNER_HELD},
+        {NODE_EPHEMERAL, 0, OURS, ZNODE_OWNER_LEFTOVER},
+        {NODE_EPHEMERAL, 0, OTHER, ZNODE_OWNER_HELD},
+        {NODE_EPHEMERAL, 0, "", ZNODE_OWNER_HELD},
     };
 
     (void)state;
@@ -60,9 +60,10 @@ static void whose_a_znode_is(void **state) {
 
         print_message("  type %d, owner %d: %s\n", cases[i].type,
                       (int)cases[i].owner, cases[i].data);
-        assert_int_equal(claim_decide(&service, 5, cases[i].owner,
-                                      cases[i].data, strlen(cases[i].data)),
-                         cases[i].claim);
+        assert_int_equal(znode_owner_decide(&service, 5, cases[i].owner,
+                                            cases[i].data,
+                                            strlen(cases[i].data)),
+                         cases[i].whose);
     }
 }
 
@@ -71,13 +72,13 @@ static void which_names_may_be_ours(void **state) {
     struct service_config single = service_of(NODE_PERSISTENT);
 
     (void)state;
-    assert_true(claim_is_candidate(&sequential, "i_0000000007"));
-    assert_true(claim_is_candidate(&sequential, "i_-2147483648"));
-    assert_false(claim_is_candidate(&sequential, "i_"));
-    assert_false(claim_is_candidate(&sequential, "i_7_0000000001"));
-    assert_false(claim_is_candidate(&sequential, "j_0000000007"));
-    assert_true(claim_is_candidate(&single, "i_"));
-    assert_false(claim_is_candidate(&single, "i_0000000007"));
+    assert_true(znode_owner_is_candidate(&sequential, "i_0000000007"));
+    assert_true(znode_owner_is_candidate(&sequential, "i_-2147483648"));
+    assert_false(znode_owner_is_candidate(&sequential, "i_"));
+    assert_false(znode_owner_is_candidate(&sequential, "i_7_0000000001"));
+    assert_false(znode_owner_is_candidate(&sequential, "j_0000000007"));
+    assert_true(znode_owner_is_candidate(&single, "i_"));
+    assert_false(znode_owner_is_candidate(&single, "i_0000000007"));
 }
 
 static void a_write_is_due_every_ttl(void **state) {

@@ -170,13 +170,13 @@ const char *ensemble_trouble(const struct ensemble *e) {
 }
 
 static uv_loop_t loop;
-static struct roster *roster;
+static struct services *services;
 static struct holds holds;
 
 static int begin(void **state) {
     static struct lateness late;
-    struct roster_env env = {.check = {.loop = &loop, .late = &late},
-                             .holds = &holds};
+    struct services_env env = {.check = {.loop = &loop, .late = &late},
+                               .holds = &holds};
 
     (void)state;
     /* The line of the minute was told already. */
@@ -187,15 +187,15 @@ static int begin(void **state) {
     fake_log_clear();
     if (uv_loop_init(&loop) != 0)
         return -1;
-    roster = roster_new(&env);
-    return roster ? 0 : -1;
+    services = services_new(&env);
+    return services ? 0 : -1;
 }
 
 static int end(void **state) {
     (void)state;
-    roster_close(roster);
+    services_close(services);
     uv_run(&loop, UV_RUN_DEFAULT);
-    roster_free(roster);
+    services_free(services);
     holds_close(&holds);
     return uv_loop_close(&loop);
 }
@@ -209,37 +209,37 @@ static int end(void **state) {
 #define WEB SERVICE("web", "/web", "zk1:2181", "")
 #define API SERVICE("api", "/api", "zk1:2181", "")
 
-static void apply_as(const char *services, const char *auth) {
+static void apply_as(const char *members, const char *auth) {
     struct error err = {0};
     struct config *config;
     char text[2000];
 
     snprintf(text, sizeof(text), "{\"instance_id\": \"i\", \"services\": {%s}}",
-             services);
+             members);
     config = config_parse(text, strlen(text), NULL, NULL, &err);
     assert_string_equal(err.text, "");
     assert_non_null(config);
     if (auth)
         config->auth = strdup(auth);
-    assert_int_equal(roster_apply(roster, config, true), 0);
+    assert_int_equal(services_apply(services, config, true), 0);
     config_free(config);
 }
 
-static void apply(const char *services) { apply_as(services, NULL); }
+static void apply(const char *members) { apply_as(members, NULL); }
 
 static struct reporter *reporter_of(size_t index) {
-    return roster_service(roster, index)->reporter;
+    return services_at(services, index)->reporter;
 }
 
-/* Lets the roster see what has become of the registrations. */
+/* Lets the services see what has become of the registrations. */
 static void settle(void) {
-    roster_settle(roster);
+    services_settle(services);
     uv_run(&loop, UV_RUN_NOWAIT);
 }
 
 /* The check of the service <index> passes, which no other one does. */
 static void pass_check(size_t index) {
-    const struct service *s = roster_service(roster, index);
+    const struct service *s = services_at(services, index);
 
     while (!fake_running || fake_running->config != &s->config->checks[0]) {
         fake_running = NULL;
@@ -251,13 +251,13 @@ static void pass_check(size_t index) {
 static void runs_the_services_of_one_ensemble_in_one_session(void **state) {
     (void)state;
     apply(WEB ", " API);
-    assert_non_null(roster_service(roster, 1));
-    assert_null(roster_service(roster, 2));
-    assert_non_null(roster_ensemble(roster, 0));
-    assert_null(roster_ensemble(roster, 1));
+    assert_non_null(services_at(services, 1));
+    assert_null(services_at(services, 2));
+    assert_non_null(services_ensemble(services, 0));
+    assert_null(services_ensemble(services, 1));
     assert_story("open zk1:2181\n");
     assert_true(fake_log_is("info web: added\ninfo api: added\n"));
-    assert_true(service_is_current(roster_service(roster, 0)));
+    assert_true(service_is_current(services_at(services, 0)));
 }
 
 static void the_same_configuration_changes_nothing(void **state) {
@@ -266,14 +266,14 @@ static void the_same_configuration_changes_nothing(void **state) {
 
     (void)state;
     apply(WEB);
-    web = roster_service(roster, 0);
+    web = services_at(services, 0);
     watcher = web->watcher;
     fake_log_clear();
     story[0] = '\0';
     apply(WEB);
-    assert_ptr_equal(roster_service(roster, 0), web);
+    assert_ptr_equal(services_at(services, 0), web);
     assert_ptr_equal(web->watcher, watcher);
-    assert_null(roster_service(roster, 1));
+    assert_null(services_at(services, 1));
     assert_story("same data web\n");
     assert_true(fake_log_is(""));
 }
@@ -283,11 +283,11 @@ static void other_data_are_published_while_the_checks_go_on(void **state) {
 
     (void)state;
     apply(WEB);
-    watcher = roster_service(roster, 0)->watcher;
+    watcher = services_at(services, 0)->watcher;
     fake_log_clear();
     story[0] = '\0';
     apply(SERVICE("web", "/web", "zk1:2181", ", \"weight\": 7"));
-    assert_ptr_equal(roster_service(roster, 0)->watcher, watcher);
+    assert_ptr_equal(services_at(services, 0)->watcher, watcher);
     assert_non_null(strstr(reporter_of(0)->config->payload, "\"weight\":7"));
     assert_story("other data web\n");
     assert_true(fake_log_is("info web: settings changed\n"));
@@ -299,17 +299,17 @@ static void other_checks_begin_anew_under_the_same_registration(void **state) {
 
     (void)state;
     apply(WEB);
-    watcher = roster_service(roster, 0)->watcher;
+    watcher = services_at(services, 0)->watcher;
     reporter = reporter_of(0);
     fake_log_clear();
     story[0] = '\0';
     apply("\"web\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": "
           "\"/web\", \"zk_hosts\": [\"zk1:2181\"], \"checks\": []}");
-    assert_ptr_not_equal(roster_service(roster, 0)->watcher, watcher);
+    assert_ptr_not_equal(services_at(services, 0)->watcher, watcher);
     assert_ptr_equal(reporter_of(0), reporter);
     /* It has no checks any more, so it is up. */
     assert_story("same data web\nwant /web\n");
-    assert_true(service_is_current(roster_service(roster, 0)));
+    assert_true(service_is_current(services_at(services, 0)));
 }
 
 static void a_service_under_another_name_stays_registered(void **state) {
@@ -322,7 +322,7 @@ static void a_service_under_another_name_stays_registered(void **state) {
     story[0] = '\0';
     apply(SERVICE("site", "/web", "zk1:2181", ""));
     assert_ptr_equal(reporter_of(0), reporter);
-    assert_null(roster_service(roster, 1));
+    assert_null(services_at(services, 1));
     assert_string_equal(reporter->config->name, "site");
     assert_true(fake_log_is("info site: settings changed\n"));
 }
@@ -336,14 +336,14 @@ static void a_removed_service_is_there_until_it_is_deregistered(void **state) {
     apply(API);
     assert_true(fake_log_is("info web: no longer configured\n"));
     settle();
-    assert_true(service_is_leaving(roster_service(roster, 0)));
-    assert_false(service_is_current(roster_service(roster, 0)));
-    assert_false(service_is_leaving(roster_service(roster, 1)));
+    assert_true(service_is_leaving(services_at(services, 0)));
+    assert_false(service_is_current(services_at(services, 0)));
+    assert_false(service_is_leaving(services_at(services, 1)));
     assert_story("drop /web\nsame data api\n");
     reporter_of(0)->registered = false;
     settle();
-    assert_string_equal(roster_service(roster, 0)->config->name, "api");
-    assert_null(roster_service(roster, 1));
+    assert_string_equal(services_at(services, 0)->config->name, "api");
+    assert_null(services_at(services, 1));
     assert_story("");
 }
 
@@ -352,13 +352,13 @@ static void one_that_comes_back_in_time_is_kept(void **state) {
 
     (void)state;
     apply(WEB ", " API);
-    web = roster_service(roster, 0);
+    web = services_at(services, 0);
     reporter_of(0)->registered = true;
     apply(API);
     fake_log_clear();
     apply(WEB ", " API);
     settle();
-    assert_ptr_equal(roster_service(roster, 0), web);
+    assert_ptr_equal(services_at(services, 0), web);
     assert_true(service_is_current(web));
     assert_true(fake_log_is("info web: added\n"));
 }
@@ -375,9 +375,9 @@ static void an_old_registration_stays_until_the_new_one_is_there(void **state) {
         fake_log_is("info web: to be registered anew; stays registered as "
                     "before until it is\ninfo web: added\n"));
     settle();
-    assert_false(service_is_leaving(roster_service(roster, 0)));
-    assert_false(service_is_current(roster_service(roster, 0)));
-    assert_true(service_is_current(roster_service(roster, 1)));
+    assert_false(service_is_leaving(services_at(services, 0)));
+    assert_false(service_is_current(services_at(services, 0)));
+    assert_true(service_is_current(services_at(services, 1)));
     pass_check(1);
     assert_story("want /site\n");
     settle();
@@ -387,8 +387,8 @@ static void an_old_registration_stays_until_the_new_one_is_there(void **state) {
     assert_story("drop /web\n");
     reporter_of(0)->registered = false;
     settle();
-    assert_string_equal(roster_service(roster, 0)->config->zk_path, "/site");
-    assert_null(roster_service(roster, 1));
+    assert_string_equal(services_at(services, 0)->config->zk_path, "/site");
+    assert_null(services_at(services, 1));
 }
 
 /* The znode of another session may be that of the old one. */
@@ -398,7 +398,7 @@ static void an_old_registration_in_the_way_of_the_new_one_goes(void **state) {
     reporter_of(0)->registered = reporter_of(0)->wanted = true;
     apply(
         SERVICE("web", "/web", "zk1:2181", ", \"node_type\": \"persistent\""));
-    assert_non_null(roster_service(roster, 1));
+    assert_non_null(services_at(services, 1));
     reporter_of(1)->blocked = true;
     story[0] = '\0';
     settle();
@@ -410,8 +410,8 @@ static void one_that_is_down_waits_for_no_successor(void **state) {
     apply(WEB);
     apply(SERVICE("web", "/site", "zk1:2181", ""));
     settle();
-    assert_string_equal(roster_service(roster, 0)->config->zk_path, "/site");
-    assert_null(roster_service(roster, 1));
+    assert_string_equal(services_at(services, 0)->config->zk_path, "/site");
+    assert_null(services_at(services, 1));
 }
 
 static void a_session_ends_when_nobody_uses_it_any_more(void **state) {
@@ -422,8 +422,8 @@ static void a_session_ends_when_nobody_uses_it_any_more(void **state) {
     assert_story("open zk2:2181\n");
     settle();
     assert_story("drop /web\nclose zk1:2181\n");
-    assert_non_null(roster_ensemble(roster, 0));
-    assert_null(roster_ensemble(roster, 1));
+    assert_non_null(services_ensemble(services, 0));
+    assert_null(services_ensemble(services, 1));
     apply(SERVICE("web", "/web", "zk2:2181", "") ", " API);
     assert_story("open zk1:2181\nsame data web\n");
 }
@@ -452,7 +452,7 @@ static void an_operator_is_obeyed_from_the_start(void **state) {
     apply(WEB ", " API);
     assert_story("open zk1:2181\nhold web\n");
     holds_end(&holds, "web");
-    roster_use_holds(roster);
+    services_use_holds(services);
     assert_story("let go web\n");
 }
 
@@ -462,19 +462,19 @@ static void all_leave_at_the_end(void **state) {
     (void)state;
     apply(WEB ", " SERVICE("api", "/api", "zk2:2181", ""));
     story[0] = '\0';
-    roster_absorb(roster, none);
+    services_absorb(services, none);
     assert_story("event for zk1:2181\nevent for zk2:2181\n");
-    roster_leave(roster);
+    services_leave(services);
     assert_story("drop /web\ndrop /api\n");
-    assert_false(roster_has_left(roster));
+    assert_false(services_has_left(services));
     all_gone = true;
-    assert_true(roster_has_left(roster));
-    assert_false(roster_is_closed(roster));
-    roster_close(roster);
-    roster_close(roster);
+    assert_true(services_has_left(services));
+    assert_false(services_is_closed(services));
+    services_close(services);
+    services_close(services);
     assert_story("close zk1:2181\nclose zk2:2181\n");
-    assert_true(roster_is_closed(roster));
-    assert_true(roster_is_closed(NULL));
+    assert_true(services_is_closed(services));
+    assert_true(services_is_closed(NULL));
 }
 
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
