@@ -216,7 +216,7 @@ unit-c: $(UNIT)
 	$(Q)$(PYTHON) tests/unit/run.py $(UNIT)
 
 # Random input to all that reads what others wrote, for FUZZ_SECONDS together.
-fuzz:
+fuzz: all
 	+$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=clang \
 	  SANITIZE=fuzzer-no-link,address,undefined \
 	  CFLAGS=-fno-sanitize-recover=all fuzz-c

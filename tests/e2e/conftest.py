@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import threading
 
 import pytest
 
@@ -37,8 +38,10 @@ def missing():
 
 
 def pytest_sessionstart():
-    # Ended from outside, a run still ends what it has started.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ended from outside, a run still ends what it has started. A worker of
+    # xdist may run its session outside its main thread, and has no signals then.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     lacks = missing()
     if lacks:
         pytest.exit("the end-to-end tests need what is not here: "

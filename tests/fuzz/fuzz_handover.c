@@ -8,6 +8,8 @@
 
 #include "csrc/base/error.h"
 #include "nerve/process/handover.h"
+#include "nerve/register/ensemble.h"
+#include "nerve/services/services.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

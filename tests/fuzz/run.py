@@ -36,8 +36,8 @@ def in_c(path, share, seed):
 
 def in_lua(name, share, seed):
     """Returns the command for a program in Lua."""
-    return name, [f"lua{os.environ['LUA']}", f"{HERE}/{name}.lua", "--seconds", str(share),
-                  "--seed", str(seed)]
+    return name, [f"lua{os.environ['LUA']}", f"{HERE}/{name}.lua",
+                  "--seconds", str(share), "--seed", str(seed)]
 
 
 def summary(output):
@@ -52,7 +52,8 @@ def summary(output):
 
 def run(share, name, command):
     """Runs one fuzz; returns whether it found nothing."""
-    env = dict(os.environ, LUA_PATH="lua/?.lua;;")
+    env = dict(os.environ, LUA_PATH="lua/?.lua;;",
+               LUA_CPATH=f"build/lua{os.environ['LUA']}/?.so;;")
     try:
         done = subprocess.run(command, env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True,
