@@ -12,6 +12,7 @@
 --             / "set server " place " health down"
 --             / "set maxconn server " place " " 0..1000000
 --             / "show servers state " backend
+--             / "show stat " 1..65535 " 4 " 1..65535
 --             / "add server " backend "/" new " 127.0.0.1:1 id " 1..65535
 --               " pool-max-conn -1 pool-purge-delay 5s" options [" backup"]
 --             / "enable health " place / "enable agent " place
@@ -148,6 +149,12 @@ local function parse_show(text, known)
   return known.backends[backend] and {kind = "show", backend = backend}
 end
 
+local function parse_stat(text)
+  local backend, server = text:match("^show stat (%d+) 4 (%d+)$")
+  return backend and is_number(backend, 1, 65535) and
+    is_number(server, 1, 65535) and {kind = "stat"}
+end
+
 local function parse_set(text, known)
   local backend, slot, kind, words =
     text:match("^set server ([^ /]+)/([^ /]+) (%l+) (.+)$")
@@ -161,7 +168,7 @@ end
 
 local function parse_command(text, known)
   return parse_set(text, known) or parse_maxconn(text, known) or
-    parse_show(text, known) or parse_add(text, known) or
+    parse_show(text, known) or parse_stat(text) or parse_add(text, known) or
     parse_enable(text, known) or
     error(string.format("no such command: %q", text))
 end

@@ -83,6 +83,15 @@ local function show(self, backend)
   return table.concat(rows)
 end
 
+-- The name of a server, and its errors without a connection.
+local STAT = "# pxname,svname\nweb,%s" .. (","):rep(12) .. "%s" ..
+  (","):rep(60) .. "\n"
+
+local function stat()
+  return mutate.pick({STAT:format("s1", math.random(0, 9)),
+    STAT:format("s1", "-1e9"), STAT:format("\n", ""), ""})
+end
+
 local DO = {
   enable = function()
     return ""
@@ -152,6 +161,8 @@ end
 local function execute(self, command, missing)
   if command.kind == "show" then
     return show(self, command.backend)
+  elseif command.kind == "stat" then
+    return stat()
   elseif is_refused(self, command, missing) then
     return mutate.pick({"No such server.\n", "Invalid.\x1b[31m\nor so\n",
       "\0\n"})
@@ -215,6 +226,8 @@ function haproxy:runtime()
     end,
     sessions = function() return math.random(0, 1) end,
     wall = os.time,
+    id = function() return 3 end,
+    is_at = function() return nil end,
     active = function() return self.stormy and math.random(0, 3) or 0, 0 end,
     empty = function() end,
     can = function() return {} end,
