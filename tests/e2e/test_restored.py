@@ -22,11 +22,12 @@ def failing(proxy):
                   if row["status"].startswith("DOWN"))
 
 
-@pytest.mark.parametrize("slot", [
-    pytest.param(SLOT, id="named"),
-    pytest.param(PLAIN_SLOT, id="plain", marks=pytest.mark.skipif(
-        version() >= (2, 9), reason="HAProxy sets their addresses too late")),
-])
+# From 2.9 on HAProxy sets the addresses of plain slots too late for a reload.
+KINDS = {"named": SLOT} if version() >= (2, 9) else \
+    {"named": SLOT, "plain": PLAIN_SLOT}
+
+
+@pytest.mark.parametrize("slot", KINDS.values(), ids=KINDS.keys())
 @pytest.mark.parametrize("ensemble", ["up", "down"])
 def test_a_server_that_was_down_gets_no_request_after_a_reload(
         ensemble, slot, sandbox, healthy, path):
