@@ -56,7 +56,7 @@
  * that, and then what looks at each possible descriptor takes minutes. */
 #define DESCRIPTORS_MAX 524288
 
-/* Reads the configuration anew, without holding up the loop. */
+/* Reads the configuration again, without holding up the loop. */
 struct reload { /* zeroed but for what is borrowed, which comes first */
     uv_loop_t *loop;
     const char *path;

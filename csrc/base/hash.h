@@ -1,7 +1,7 @@
 /* hash.h - numbers that tell texts apart: FNV-1a
  *
  * Good for spreading what is well meant, and for telling a damaged file.
- * Whoever wants two texts of the same number can make them.
+ * Two texts of the same number can be made on purpose.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_BASE_HASH_H

@@ -646,7 +646,7 @@ function agent:turn()
   return first > 1
 end
 
---- Begins anew after an error of our own: everything is read and compared
+--- Starts again after an error of our own: everything is read and compared
 -- again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY

@@ -1,7 +1,7 @@
 --- Keeps a file for each service with its instances, as airbnb's file_output.
 --
 -- Other programs read `<service>.json`: so it is replaced and never changed,
--- written only once something is known of the service, and not written anew
+-- written only once something is known of the service, and not written again
 -- when it says the same. Which files are ours is in a file of its own, written
 -- before them: no other is ever removed.
 --
@@ -14,7 +14,7 @@ output.__index = output
 
 local COLLECT = 0.1
 local RETRY = 10
-local MODE = 420 -- 0644: whoever wants to may read it
+local MODE = 420 -- 0644: every user may read it
 local MAX_BYTES = 16 * 1024 * 1024
 
 --- The name of the list of our files.

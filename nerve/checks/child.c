@@ -278,7 +278,7 @@ static void on_started(uv_async_t *async) {
     }
 }
 
-/* A signal that whoever started this process has blocked would never come. */
+/* The parent of this process may have blocked the signal. */
 static void allow_sigchld(void) {
     sigset_t set;
 

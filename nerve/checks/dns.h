@@ -1,6 +1,6 @@
 /* dns.h - the addresses of a host, without blocking the loop
  *
- * Addresses are kept and looked up anew now and then while they are used, so
+ * Addresses are kept and looked up again now and then while they are used, so
  * that a name server in trouble fails no check of a host that was known.
  * Loop thread only.
  * SPDX-License-Identifier: MIT

@@ -158,7 +158,7 @@ static curl_socket_t on_socket(void *arg, curlsocktype purpose,
     return fd == -1 ? CURL_SOCKET_BAD : fd;
 }
 
-/* Only an answer proves something, so each one is asked for anew. */
+/* Only an answer proves something, so each one is asked for again. */
 static void set_manners(CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_SIZE);

@@ -40,7 +40,7 @@ struct statsd *metrics_statsd(struct metrics *t);
 void metrics_start(struct metrics *t, const struct services *services,
                    const struct config *config);
 
-/* The configuration was read anew: it is <config> now, or it is refused
+/* The configuration was read again: it is <config> now, or it is refused
  * (NULL). */
 void metrics_reload(struct metrics *t, const struct config *config);
 

@@ -17,7 +17,7 @@ void notify_open(uv_loop_t *loop, uv_timer_t *timer);
 /* All is ready, also after notify_reloading(). */
 void notify_ready(void);
 
-/* The configuration is read anew, or another binary takes over. */
+/* The configuration is read again, or another binary takes over. */
 void notify_reloading(void);
 
 /* The end has begun. */

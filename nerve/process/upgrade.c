@@ -170,7 +170,7 @@ static void execute(struct upgrade *u) {
     log_line(u->log, LEVEL_INFO, "SIGUSR2: %s takes over", u->argv[0]);
     log_flush(u->log, FLUSH_MS);
     getrlimit(RLIMIT_NOFILE, &raised);
-    setrlimit(RLIMIT_NOFILE, u->descriptors); /* to be raised anew */
+    setrlimit(RLIMIT_NOFILE, u->descriptors); /* to be raised again */
     execvp(u->argv[0], u->argv);
     reason = errno;
     setrlimit(RLIMIT_NOFILE, &raised);

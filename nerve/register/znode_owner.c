@@ -50,7 +50,7 @@ enum znode_owner znode_owner_decide(const struct service_config *service,
     case NODE_PERSISTENT_SEQUENTIAL:
         return decide_sequential(owner == 0, names_us);
     case NODE_PERSISTENT:
-        /* Its name is ours alone, and it has outlived whoever made it. */
+        /* Its name is ours alone, and it has outlived its session. */
         return owner == 0 ? ZNODE_OWNER_OURS : ZNODE_OWNER_HELD;
     case NODE_EPHEMERAL:
         if (owner == session)

@@ -53,7 +53,7 @@ void lateness_started(struct lateness *l, uint64_t late_ms);
 void lateness_left_out(struct lateness *l);
 
 /* Returns whether there is something to tell, and the last time was a minute
- * ago. If so <passes> is it, and the counts begin anew. */
+ * ago. If so <passes> is it, and the counts start again. */
 bool lateness_tell(struct lateness *l, uint64_t now_ms,
                    struct late_passes *passes);
 

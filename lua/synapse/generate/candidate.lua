@@ -37,7 +37,7 @@ function candidate.new(path)
   return setmetatable({path = made}, candidate)
 end
 
---- Writes the candidate anew.
+--- Writes the candidate again.
 -- @tparam string text
 function candidate:write(text)
   local file = assert(io.open(self.path, "w"))

@@ -321,7 +321,7 @@ function runtime.log_to_journal(level, line)
   io.stderr:write(string.format("<%d>%s\n", PRIORITIES[level], line))
 end
 
---- Writes a line to stderr, for whoever started HAProxy.
+--- Writes a line to stderr, where the person who starts HAProxy sees it.
 -- @tparam string level see `runtime.log`
 -- @tparam string line
 function runtime.log_to_stderr(level, line)

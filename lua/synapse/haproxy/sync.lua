@@ -244,7 +244,7 @@ function sync:take(event)
   end
 end
 
---- Forgets what was sent and looks at every service anew.
+--- Forgets what was sent and looks at every service again.
 function sync:restart()
   self.request, self.batch = nil, nil
   self.queue, self.queued = {}, {}

@@ -1,6 +1,6 @@
 --- Turns a znode into an instance: the trust boundary.
 --
--- Whoever can write to ZooKeeper writes here, so nothing of a znode is used
+-- Anybody who can write to ZooKeeper writes here, so no part of a znode is used
 -- before this module has checked it. A bad host or port refuses the instance;
 -- a bad weight or name is dropped, reported, and the instance serves. A weight
 -- above HAProxy's greatest is that one.

@@ -10,7 +10,8 @@
 -- The instances that a mass removal takes away are *retained*: they keep their
 -- slots while HAProxy's own check of them passes, until their time is over, or
 -- until enough other instances are registered. An instance that leaves when
--- there is no mass removal is an ordinary departure, whoever is retained then.
+-- there is no mass removal is an ordinary departure, even while others are
+-- retained.
 --
 -- A window may hold thousands of arrivals and departures. So each of them waits
 -- in a queue until the window has passed it, and nothing is looked through

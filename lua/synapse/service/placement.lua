@@ -192,7 +192,7 @@ local function place_kind(self, kind, before)
   table.move(waiting, 1, #waiting, #self.waiting + 1, self.waiting)
 end
 
--- Places all instances anew; each keeps its slot where that still exists.
+-- Places all instances again; each keeps its slot where that still exists.
 local function place_all(self)
   local before = self.placed
   self.placed, self.waiting = {}, {}
@@ -432,7 +432,7 @@ function placement:has(kind)
   return #self.pools[kind] > 0
 end
 
---- Places instances anew, whatever became of them; each keeps its slot.
+--- Places instances again, whatever became of them; each keeps its slot.
 -- @tparam {instance,...} instances
 function placement:restart(instances)
   self.by_key = {}

@@ -316,7 +316,7 @@ local function repairs(self, room)
   }, room)
 end
 
--- Whoever waits gets a slot that is added, where that may be.
+-- Waiting instances get slots that are added, if slots may be added.
 local function add_growth(self, groups)
   local waiting = self.placement:growable()
   if #waiting == 0 then
@@ -478,7 +478,7 @@ function service:lost()
   self.growth:lost()
 end
 
---- Begins anew after an error of our own, which may have come between what was
+--- Starts again after an error of our own, which may have come between what was
 -- chosen and its slots.
 function service:recover()
   self.placement:restart(self.choice.wanted)
@@ -690,7 +690,7 @@ function service:take_touched()
 end
 
 -- Whose check fails, and since when each one is in traffic where that is news:
--- `slowstart` begins with it. Whoever is not in traffic yet is about to be.
+-- `slowstart` begins with it. A slot that is not in traffic yet is about to be.
 local function found_by_haproxy(self)
   local failing, since, deps = {}, {}, self.deps
   for slot, key in pairs(self.placement.placed) do

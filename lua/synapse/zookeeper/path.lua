@@ -2,7 +2,7 @@
 --
 -- Reads come in passes: the list of children where it may have changed, then
 -- the znodes that are not known. A pass takes effect as a whole, once its last
--- read was answered, so that an instance that registers anew under another
+-- read was answered, so that an instance that registers again under another
 -- name is never gone in between. Only a successful read removes an instance:
 -- whatever fails keeps what is known and is tried again, later and later.
 --
@@ -183,7 +183,7 @@ local function has_unread(self)
 end
 
 -- Takes what the pass has read, and forgets what is gone; but only where all
--- was read: an instance that registers anew may be among what was not.
+-- was read: an instance that registers again may be among what was not.
 local function take_in(self, pass)
   local gone = {}
   if not self.is_cut and not has_unread(self) then
@@ -352,7 +352,7 @@ end
 
 -- Waits until the path is made. What was known stays: a path that is missing
 -- says nothing about the instances. But it is to be read again, because a path
--- made anew counts its znodes from zero, and old names come back.
+-- made again counts its znodes from zero, and old names come back.
 local function await_path(self)
   distrust_all(self)
   self.retry_at = nil
@@ -442,7 +442,7 @@ function watched:connected(watches_live)
   self:read()
 end
 
---- Forgets a pass under way, whose replies will not come, and reads anew.
+--- Forgets a pass under way, whose replies will not come, and reads again.
 function watched:restart()
   self.pass, self.gone, self.failed, self.is_cut = nil, {}, {}, false
   self.children = children.new(self.znodes.by_name)

@@ -249,7 +249,7 @@ function session:take(event)
   end
 end
 
---- Forgets what was asked and reads everything anew.
+--- Forgets what was asked and reads everything again.
 function session:restart()
   self.handlers, self.put_off = {}, {}
   for _, path in ipairs(self.paths) do

@@ -276,7 +276,7 @@ function sessions:take_new_claims()
   return claims
 end
 
---- Forgets what was asked and reads everything anew.
+--- Forgets what was asked and reads everything again.
 function sessions:restart()
   for _, through in ipairs(self.list) do
     through:restart()

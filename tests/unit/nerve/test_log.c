@@ -146,7 +146,7 @@ static unsigned long dropped_lines(void) {
 }
 
 /* Each of a thousand services may say more than one thing when a configuration
- * is read anew. Most was dropped, and that the reload was done with it. */
+ * is read again. Most was dropped, and that the reload was done with it. */
 static void a_burst_of_lines_is_written_in_full(void **state) {
     struct log *log = log_new(pipe_ends[1], LEVEL_INFO);
 

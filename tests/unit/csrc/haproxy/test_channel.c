@@ -70,7 +70,7 @@ static void accepts_the_descriptor_that_haproxy_sent(void **state) {
 
 /* HAProxy sends two bytes with a descriptor; the second one was left unread and
  * the next connection refused, so that a wake channel that had been closed
- * could not be made anew. */
+ * could not be made again. */
 static void accepts_one_connection_after_another(void **state) {
     struct channel *c = make();
 

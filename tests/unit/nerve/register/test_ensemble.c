@@ -271,7 +271,7 @@ static void is_told_apart_by_servers_and_timeout(void **state) {
     look_up();
 }
 
-/* After 1 s, 2 s, 4 s, and so on to 30 s; a connection begins that anew. */
+/* After 1 s, 2 s, 4 s, and so on to 30 s; a connection begins that again. */
 static void asks_for_unknown_names_again_ever_more_seldom(void **state) {
     static const unsigned int waits[] = {1, 2, 4, 8, 16, 30, 30};
     char line[200];

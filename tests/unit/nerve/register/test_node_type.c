@@ -93,7 +93,7 @@ static void an_ephemeral_znode_has_the_bare_name(void **state) {
     assert_true(fake_sent("delete " ZNODE));
 }
 
-/* Nerve was killed and has started anew: its old session is not over yet. */
+/* Nerve was killed and has started again: its old session is not over yet. */
 static void the_znode_of_an_earlier_session_is_waited_for(void **state) {
     (void)state;
     open_reporter(NODE_EPHEMERAL);

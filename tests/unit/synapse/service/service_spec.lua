@@ -1096,7 +1096,7 @@ describe("a service", function()
         assert.are.same({nil, "string"}, {slot_of(3), type(slot_of(4))})
       end)
 
-    -- The snapshot was written anew when another service was read, and after
+    -- The snapshot was written again when another service was read, and after
     -- the next reload what was days old passed for what was there just now.
     it("that is old keeps it old until the service was read", function()
       local config = {read_as = "nerve"}

@@ -327,7 +327,7 @@ describe("a path", function()
       assert.are.same({2, 3}, ports())
     end)
 
-  -- After an outage nerves register anew while the list is read again: an old
+  -- After an outage nerves register again while the list is read again: an old
   -- name that was gone by its turn took the instance out until the new one was
   -- read.
   it("lacks no instance that registers anew while everything is read again",
