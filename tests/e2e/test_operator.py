@@ -100,8 +100,10 @@ def test_what_others_changed_is_repaired_within_the_time_of_a_comparison(
     site.proxy.serves([site.one, site.two])
 
 
-def test_a_held_instance_that_leaves_gives_its_slot_back_ready(
+def test_a_slot_that_an_instance_in_maint_left_serves_others_but_not_that_one(
         sandbox, healthy, witness, path):
+    """An operator's maint belongs to the address: another instance in the slot
+    serves, and the one in maint is in maint again when it comes back."""
     site = Site(sandbox, healthy, witness, path)
     site.set("state maint")
     site.proxy.process.says("-> maint by an operator", COMPARE + 10)
@@ -109,5 +111,11 @@ def test_a_held_instance_that_leaves_gives_its_slot_back_ready(
     wait.until(lambda: site.one.address not in site.proxy.weights(), 10,
                "it is gone")
     site.proxy.process.says("web: .*1 instance", 10)
+    three = sandbox.service("three")
+    register(witness, path, three.payload("three", weight=2))
+    site.proxy.serves([site.two, three])
     register(witness, path, site.one.payload("one", weight=2))
-    site.proxy.serves([site.one, site.two])
+    site.proxy.process.says(f"web: 1 instance added .*{site.one.address}", 10)
+    others = sorted([site.two.address, three.address])
+    wait.always(lambda: sorted(site.proxy.serving()) == others, 2,
+                "it stays in maint")

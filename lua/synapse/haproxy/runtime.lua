@@ -168,6 +168,10 @@ function runtime.fill(backend, slot, server)
     target:set_maxconn(tostring(server.maxconn))
   end
   restore_check(target, server)
+  -- HAProxy restores maint, but it brings a draining server back as ready.
+  if is_there and server.admin == "drain" then
+    target:set_drain()
+  end
   return true
 end
 
