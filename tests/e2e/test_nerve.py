@@ -264,7 +264,7 @@ def test_the_configuration_is_checked_without_running(sandbox, healthy, path):
 
 
 @pytest.mark.parametrize("text, place", [
-    ("", "line 1|empty"), ('{"services": {}}', "instance_id"),
+    ("", "line 1|empty"), ('{"instance_id": 7, "services": {}}', "instance_id"),
     ('{"instance_id": "a", "services": {"w": {}}}', r"services\.w\.host"),
     ('{"instance_id": "a",\n "services": }', "line 2")])
 def test_a_wrong_configuration_is_refused_with_its_place(

@@ -235,7 +235,7 @@ def test_a_removed_service_is_deregistered_and_may_come_back(
     ("", "line 1"), ("instance_id: one", "line 1.*YAML"),
     ('{"instance_id": "one", "services": {"web": {}}}',
      r"services\.web\.host: missing"),
-    ('{"services": []}', "services: ")])
+    ('{"services": 7}', "services: ")])
 def test_a_wrong_file_changes_nothing_and_says_why(
         text, place, nerve, witness, path):
     before = state(witness, path)
