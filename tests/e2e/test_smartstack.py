@@ -250,7 +250,7 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(smartstack):
     ("stop leader z", ["zookeeper"]),
     (f"health {B1} o", ["off", "on"]),
     (f"call {B1} service_b", ["service_b"]),
-    ("up --", ["--cluster"]),
+    ("up --", ["--cluster", "--zones"]),
     ("zk s", ["stat", "status"]),
     ("nonsense x ", []),
 ])
