@@ -68,7 +68,8 @@ class Subject:
         self.pages = Pages()
         self.wanted = sorted(it.payload(kind) for it in services)
         checks = [{"type": "tcp", "timeout": 2}, http_check(timeout=2)]
-        if kind != "valgrind":  # it does not know pidfd_open
+        # Neither can follow a child that shares nerve's memory until its exec.
+        if kind not in ("valgrind", "thread"):
             checks.append({"type": "exec", "command": ["/bin/true"],
                            "timeout": 5})
         self._services = {it.name: watched(

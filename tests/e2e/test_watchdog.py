@@ -119,7 +119,7 @@ def test_the_service_manager_is_told_of_each_turn(
     manager.hears_of_a_reload()
     nerve.process.send(signal.SIGUSR2)
     manager.hears_of_a_reload()
-    nerve.write("{}")
+    nerve.write("[]")
     nerve.reload(says="not reloaded")
     manager.hears_of_a_reload()
     nerve.process.send(signal.SIGUSR2)

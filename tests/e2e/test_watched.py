@@ -116,7 +116,8 @@ def test_health_is_bad_as_long_as_zookeeper_refuses_the_registration(
                   metrics_listen=pages.listen)
     refused = f'ensemble="{healthy.hosts}",operation="create"'
     wait.until(lambda: pages.ask("/health") ==
-               (503, "web: up, but not registered\n"), 10, "it is told")
+               (503, "web: up, but not registered (not authenticated)\n"), 10,
+               "it is told with its cause")
     pages.counts("nerve_zk_write_failures_total", refused, 1)
     witness.set_acls(path, OPEN_ACL_UNSAFE)
     wait.until(lambda: is_settled(pages), 10, "it is registered")
