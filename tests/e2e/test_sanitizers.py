@@ -90,9 +90,9 @@ class Subject:
         self.nerve.reload(self._services, **self._more)
 
     def upgrade(self):
-        """Has it go on as a process image of its own, but under valgrind:
-        that does not run what it executes."""
-        if self.kind == "valgrind":
+        """Has it go on as a process image of its own, but not under valgrind
+        and the thread sanitizer, which cannot follow what it executes."""
+        if self.kind in ("valgrind", "thread"):
             return
         before = len(self.nerve.process.lines("session resumed"))
         self.nerve.process.send(signal.SIGUSR2)
