@@ -397,6 +397,7 @@ int luaopen_zookeeper(lua_State *L) {
     lua_zk_type(L, STRING_TYPE, string_methods);
     luaL_newlib(L, module_functions);
     lua_zk_set_string(L, "version", VERSION);
+    lua_zk_set_integer(L, "interface", ZOOKEEPER_INTERFACE);
     set_codes(L);
     return 1;
 }

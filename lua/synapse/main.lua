@@ -19,7 +19,7 @@ local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
 local stat = require("posix.sys.stat")
-local zookeeper = require("zookeeper")
+local zookeeper = require("synapse.c_module")
 
 local main = {}
 

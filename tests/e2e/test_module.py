@@ -82,6 +82,30 @@ def test_an_agent_installed_for_another_lua_says_so_in_one_line(
     assert line.endswith(f"make LUA={program.LUA_VERSION} install")
 
 
+def test_newer_lua_files_beside_an_older_module_are_refused_at_load(sandbox):
+    """HAProxy loaded them, and the agent's task failed for ever at the first
+    function that the module did not have."""
+    make(program.LUA_VERSION, "install", f"DESTDIR={sandbox.path('target')}")
+    prefix = sandbox.path("target/usr/local")
+    with open(f"{prefix}/share/lua/{program.LUA_VERSION}/synapse/c_module.lua",
+              "r+") as file:
+        text = file.read()
+        [number] = re.findall(r"^local INTERFACE = (\d+)$", text, re.M)
+        newer = int(number) + 1
+        file.seek(0)
+        file.write(text.replace(f"INTERFACE = {number}", f"INTERFACE = {newer}"))
+    file = sandbox.write("haproxy.cfg", "global\n  lua-load "
+                         f"{prefix}/share/myelin/synapse.lua\n")
+    done = subprocess.run(["haproxy", "-c", "-f", file], text=True,
+                          capture_output=True, check=False,
+                          timeout=20 * wait.FACTOR)
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if "interface" in line]
+    assert f"zookeeper.so has interface {number} (version " in line
+    assert line.endswith(f"the Lua files have interface {newer}: install both "
+                         "from one release, or run `make && make install`")
+
+
 def test_every_request_is_answered_as_documented(sandbox, healthy, path):
     assert lua.run(sandbox, lua.own("requests.lua"), healthy.hosts,
                    "/module-requests").endswith("done\n")

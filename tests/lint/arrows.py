@@ -26,6 +26,7 @@ lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
 lua/agent -> lua/zookeeper -> lua/instances
 lua/generate -> lua/instances
 lua/config -> lua/log
+lua/main, lua/config, lua/generate -> lua/c_module
 """
 
 # What stands in <...> or is a global of HAProxy's, and who alone may use it.

@@ -13,7 +13,7 @@ local schema = require("synapse.config.schema")
 local services = require("synapse.config.service")
 local utsname = require("posix.sys.utsname")
 local value = require("synapse.config.value")
-local zookeeper = require("zookeeper")
+local zookeeper = require("synapse.c_module")
 
 local config = {}
 

@@ -8,7 +8,7 @@ local configuration = require("synapse.config.init")
 local generate = require("synapse.generate.init")
 local negotiate = require("synapse.generate.negotiate")
 local stdlib = require("posix.stdlib")
-local zookeeper = require("zookeeper")
+local zookeeper = require("synapse.c_module")
 
 local program = {}
 
