@@ -68,6 +68,10 @@ ZK_OBJ    := $(ZK_SRC:%.c=$(B)/obj/%.o)
 LUA_OBJ   := $(patsubst %.c,$(L)/obj/%.o,$(wildcard csrc/lua/*.c))
 NERVE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard nerve/*.c nerve/*/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell find tests/unit -name 'test_*.c'))
+ifeq ($(SANITIZE),thread)
+# It cannot follow a child that shares its parent's memory until exec.
+UNIT      := $(filter-out %/checks/test_child,$(UNIT))
+endif
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
