@@ -56,23 +56,24 @@ local function summary(look)
 end
 
 local function show_all(context)
-  local made = report.status(context.agent, {}, context.visit)
+  local status = report.status(context.agent, {}, context.visit)
   if context.is_json then
-    return made.head:sub(1, -2) .. ',"services":' ..
-      json.list(made.looks, function(look)
+    return status.head:sub(1, -2) .. ',"services":' ..
+      json.list(status.looks, function(look)
         return json.service(look, context.turn)
       end, context.turn) .. "}\n"
   end
   local rows = {{"state", "service", "ready", "slots", "why"}}
-  for i, look in ipairs(made.looks) do
+  for i, look in ipairs(status.looks) do
     rows[i + 1] = summary(look)
   end
   local parts, sessions = {}, {{"session", "ensemble", "id"}}
   for i, trouble in ipairs(report.troubles(context.agent)) do
     parts[i] = trouble .. "\n"
   end
-  for _, one in ipairs(report.sessions(context.agent)) do
-    table.insert(sessions, {one.state, one.hosts, one.session or false})
+  for _, session in ipairs(report.sessions(context.agent)) do
+    table.insert(sessions,
+      {session.state, session.hosts, session.session or false})
   end
   parts[#parts + 1] = cli.table(sessions, context.turn)
   parts[#parts + 1] = cli.table(rows, context.turn)
@@ -81,9 +82,10 @@ end
 
 local INSTANCES = {"state", "instance", "slot", "weight", "name", "why"}
 
-local function instance_row(it)
-  return {it.state, it.key, it.slot or false, it.weight or false,
-    it.name or false, it.why or it.problem or false}
+local function instance_row(instance)
+  return {instance.state, instance.key, instance.slot or false,
+    instance.weight or false, instance.name or false,
+    instance.why or instance.problem or false}
 end
 
 local function show_service(context, name)
@@ -97,12 +99,12 @@ local function show_service(context, name)
       context.turn), context.turn) .. "\n"
   end
   local rows = {INSTANCES}
-  for i, it in ipairs(look.instances) do
-    rows[i + 1] = instance_row(it)
+  for i, instance in ipairs(look.instances) do
+    rows[i + 1] = instance_row(instance)
   end
   local paths = {}
-  for i, it in ipairs(look.paths) do
-    paths[i] = it.path .. " (" .. it.state .. ")"
+  for i, path in ipairs(look.paths) do
+    paths[i] = path.path .. " (" .. path.state .. ")"
   end
   return cli.table({{"service", name}, {"state", look.state},
     {"why", table.concat(look.reasons, "; ")},
@@ -145,9 +147,9 @@ local function in_slot(context, place)
   local backend, slot = (place or ""):match("^([^/]+)/([^/]+)$")
   for _, look in pairs(backend and context.agent.journal.looks or {}) do
     if look.backend == backend then
-      for _, it in ipairs(look.instances) do
-        if it.slot == slot then
-          return it
+      for _, instance in ipairs(look.instances) do
+        if instance.slot == slot then
+          return instance
         end
       end
       return nil, has(look.slot_names, slot) and "is empty" or "is no slot"
@@ -158,13 +160,13 @@ end
 
 local function show_instance(context, place)
   report.refresh(context.agent, context.visit)
-  local it, why = in_slot(context, place)
-  if not it then
+  local instance, why = in_slot(context, place)
+  if not instance then
     return string.format("%s %s\n", place or "instance", why)
   elseif context.is_json then
-    return json.instance(it) .. "\n"
+    return json.instance(instance) .. "\n"
   end
-  return cli.table({INSTANCES, instance_row(it)}, context.turn)
+  return cli.table({INSTANCES, instance_row(instance)}, context.turn)
 end
 
 local function show_dump(context)

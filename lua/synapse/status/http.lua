@@ -73,18 +73,18 @@ local function stream(applet, headers, each)
 end
 
 local function page(deps, applet)
-  local made = deps.page(function(text)
+  local page_file = deps.page(function(text)
     return applet.c:base64(applet.c:sha2(text, 256))
   end)
   -- A browser takes the policy of a 304 for that of the page it has.
   local headers = {
-    etag = made.tag, ["content-security-policy"] = made.policy,
+    etag = page_file.tag, ["content-security-policy"] = page_file.policy,
   }
-  if is_known(applet, made.tag) then
+  if is_known(applet, page_file.tag) then
     return start(applet, 304, headers)
   end
   headers["content-type"] = "text/html; charset=utf-8"
-  answer(applet, 200, headers, made.text)
+  answer(applet, 200, headers, page_file.text)
 end
 
 local function timed(deps, head)
@@ -145,18 +145,18 @@ local function status_json(deps, applet, asked, visit)
       "with limit up to %d", query.MOST))
   end
   local agent, headers = deps.agent(), {["content-type"] = JSON}
-  local made = report.status(agent, asked, visit)
+  local status = report.status(agent, asked, visit)
   if not asked.counters then
     headers.etag = string.format('W/"%s"',
-      deps.checksum(made.head .. applet.qs))
+      deps.checksum(status.head .. applet.qs))
     if is_known(applet, headers.etag) then
       return start(applet, 304, {etag = headers.etag})
     end
   end
-  local encode = encoder(agent, asked, made.looks, visit)
-  local head = timed(deps, made.head)
+  local encode = encoder(agent, asked, status.looks, visit)
+  local head = timed(deps, status.head)
   stream(applet, headers, function(put)
-    send_services(visit, head, made.looks, encode, put)
+    send_services(visit, head, status.looks, encode, put)
   end)
 end
 
@@ -242,13 +242,13 @@ local POLICY = "default-src 'none'; connect-src 'self'; img-src data:; " ..
 function http.page(text)
   local style = text:match("<style>(.-)</style>")
   local script = text:match("<script>(.-)</script>")
-  local made
+  local page_file
   return function(hash)
-    made = made or {
+    page_file = page_file or {
       text = text, tag = '"' .. hash(text) .. '"',
       policy = POLICY:format(hash(style), hash(script)),
     }
-    return made
+    return page_file
   end
 end
 

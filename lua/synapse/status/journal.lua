@@ -155,35 +155,36 @@ function journal.new(deps)
       instances = 0},
     states = {},
   }, journal)
-  for _, one in ipairs(deps.services) do
-    self.shown[one] = {}
-    self.names[#self.names + 1] = one.name
+  for _, service in ipairs(deps.services) do
+    self.shown[service] = {}
+    self.names[#self.names + 1] = service.name
   end
   return self
 end
 
-local function state_of(one, key)
-  if not one.placement.by_key[key] and not one.choice.policy.reasons[key] then
+local function state_of(service, key)
+  if not service.placement.by_key[key] and
+    not service.choice.policy.reasons[key] then
     return ABSENT, "no znode asks for it any more"
   end
-  return view.state(one, key)
+  return view.state(service, key)
 end
 
 --- Takes the services as they are for granted: none of it is an event.
 function journal:begin()
-  for _, one in ipairs(self.services) do
-    for key in pairs(one.placement.by_key) do
-      self.shown[one][key] = state_of(one, key)
+  for _, service in ipairs(self.services) do
+    for key in pairs(service.placement.by_key) do
+      self.shown[service][key] = state_of(service, key)
     end
-    one:take_touched()
+    service:take_touched()
   end
 end
 
 -- Lists what instances are other than they were, by what happened to them.
-local function changes_of(self, one, touched)
-  local shown, groups = self.shown[one], {}
+local function changes_of(self, service, touched)
+  local shown, groups = self.shown[service], {}
   for key in pairs(touched) do
-    local before, now, why = shown[key] or ABSENT, state_of(one, key)
+    local before, now, why = shown[key] or ABSENT, state_of(service, key)
     if now ~= before then
       shown[key] = now ~= ABSENT and now ~= UNUSED and now or nil
       local kind = before .. " " .. now
@@ -201,58 +202,59 @@ local function changes_of(self, one, touched)
   return groups
 end
 
-local function add_many(self, one, group, ms)
+local function add_many(self, service, group, ms)
   self.events:add({
-    service = one.name, count = #group.keys, from = group.from, to = group.to,
-    why = table.concat(group.keys, ", ", 1, NAMED) .. ", ...", ms = ms,
+    service = service.name, count = #group.keys, from = group.from,
+    to = group.to, why = table.concat(group.keys, ", ", 1, NAMED) .. ", ...",
+    ms = ms,
   })
 end
 
-local function add_group(self, one, group, ms)
+local function add_group(self, service, group, ms)
   table.sort(group.keys)
   if #group.keys > FEW then
-    return add_many(self, one, group, ms)
+    return add_many(self, service, group, ms)
   end
   for _, key in ipairs(group.keys) do
     self.events:add({
-      service = one.name, instance = key, from = group.from, to = group.to,
+      service = service.name, instance = key, from = group.from, to = group.to,
       why = group.why[key], ms = ms,
     })
   end
 end
 
 --- Takes note that all is done for a service that can be done now.
--- @tparam service one
-function journal:settle(one)
-  local touched, since = one:take_touched()
-  local groups = changes_of(self, one, touched)
+-- @tparam service service
+function journal:settle(service)
+  local touched, since = service:take_touched()
+  local groups = changes_of(self, service, touched)
   local seconds = since and self.deps.now() - since
   if since then
     self.convergence:add(seconds)
   end
   for _, group in ipairs(groups) do
-    add_group(self, one, group, seconds and seconds * 1000)
+    add_group(self, service, group, seconds and seconds * 1000)
   end
 end
 
 --- Takes note that a znode turned bad, or good again.
--- @tparam service one
+-- @tparam service service
 -- @tparam string znode
 -- @tparam ?string problem
-function journal:report_znode(one, znode, problem)
+function journal:report_znode(service, znode, problem)
   self.events:add({
-    service = one.name, instance = znode,
+    service = service.name, instance = znode,
     from = problem and "znode" or "invalid",
     to = problem and "invalid" or "znode", why = problem,
   })
 end
 
 --- Takes note that a service was frozen or thawed by command.
--- @tparam service one
+-- @tparam service service
 -- @tparam string from
 -- @tparam string to
-function journal:report_frozen(one, from, to)
-  self.events:add({service = one.name, from = from, to = to,
+function journal:report_frozen(service, from, to)
+  self.events:add({service = service.name, from = from, to = to,
     why = "by command"})
 end
 
@@ -266,9 +268,9 @@ function journal:report_session(hosts, from, to)
   })
 end
 
-local function version_of(self, one)
-  local version = one.version
-  for _, source in ipairs(self.deps.sources(one)) do
+local function version_of(self, service)
+  local version = service.version
+  for _, source in ipairs(self.deps.sources(service)) do
     version = version + source.version
   end
   return version
@@ -283,10 +285,10 @@ local function copy_of(fields)
 end
 
 -- Adds a look to the sums, or takes it from them.
-local function sum(totals, states, one, by)
-  totals[one.state] = totals[one.state] + by
-  totals.instances = totals.instances + by * one.number
-  for state, count in pairs(one.counts) do
+local function sum(totals, states, look, by)
+  totals[look.state] = totals[look.state] + by
+  totals.instances = totals.instances + by * look.number
+  for state, count in pairs(look.counts) do
     local left = (states[state] or 0) + by * count
     states[state] = left > 0 and left or nil
   end
@@ -294,41 +296,41 @@ end
 
 -- Whoever interrupts this sees the sums of before or of now. The cursor says so
 -- last, lest a client be told that it knows a look that it was not given.
-local function keep(self, made)
+local function keep(self, look)
   local totals, states = copy_of(self.totals), copy_of(self.states)
-  local before = self.looks[made.name]
+  local before = self.looks[look.name]
   self.made = self.made + 1
-  made.cursor = self.made
+  look.cursor = self.made
   if before then
     sum(totals, states, before, -1)
     self.by_cursor[before.cursor] = nil
   end
-  sum(totals, states, made, 1)
+  sum(totals, states, look, 1)
   self.totals, self.states = totals, states
-  self.looks[made.name] = made
-  self.by_cursor[made.cursor] = made.name
-  self.cursor = math.max(self.cursor, made.cursor)
+  self.looks[look.name] = look
+  self.by_cursor[look.cursor] = look.name
+  self.cursor = math.max(self.cursor, look.cursor)
 end
 
 -- Makes the look of one service if it may have changed. Returns whether that is
 -- done.
-local function look_at(self, one, is_tired)
+local function look_at(self, service, is_tired)
   local building = self.building
   if not building then
-    local version = version_of(self, one)
-    if self.versions[one] == version then
+    local version = version_of(self, service)
+    if self.versions[service] == version then
       return true
     end
-    building = view.begin(one, self.deps.sources(one))
+    building = view.begin(service, self.deps.sources(service))
     building.version = version
   end
-  local made = view.continue(building, is_tired)
-  self.building = not made and building or nil
-  if made then
-    keep(self, made)
-    self.versions[one] = building.version
+  local look = view.continue(building, is_tired)
+  self.building = not look and building or nil
+  if look then
+    keep(self, look)
+    self.versions[service] = building.version
   end
-  return made ~= nil
+  return look ~= nil
 end
 
 --- Asks for looks that are not older than now. They are published once

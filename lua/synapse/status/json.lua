@@ -36,8 +36,8 @@ local function cleaned(value)
     return value
   end
   local copy = {}
-  for key, one in pairs(value) do
-    copy[cleaned(key)] = cleaned(one)
+  for key, element in pairs(value) do
+    copy[cleaned(key)] = cleaned(element)
   end
   return copy
 end
@@ -60,11 +60,11 @@ end
 -- @treturn string
 function json.list(list, encode, turn)
   local parts = {}
-  for i, one in ipairs(list) do
+  for i, element in ipairs(list) do
     if turn then
       turn()
     end
-    parts[i] = (encode or json.object)(one)
+    parts[i] = (encode or json.object)(element)
   end
   return "[" .. table.concat(parts, ",") .. "]"
 end
@@ -82,22 +82,23 @@ function json.with(object, more)
 end
 
 --- Returns an instance as the list shows it.
--- @tparam table it of a look
+-- @tparam table instance of a look
 -- @treturn string
-function json.instance(it)
+function json.instance(instance)
   return json.object({
-    instance = it.key, state = it.state, why = it.why, slot = it.slot,
-    name = it.name, weight = it.weight, problem = it.problem,
+    instance = instance.key, state = instance.state, why = instance.why,
+    slot = instance.slot, name = instance.name, weight = instance.weight,
+    problem = instance.problem,
   })
 end
 
 -- Where somebody looks closely.
-local function instance_in_full(it)
+local function instance_in_full(instance)
   return json.object({
-    instance = it.key, state = it.state, why = it.why, slot = it.slot,
-    name = it.name, weight = it.weight, problem = it.problem,
-    znode = it.znode, data = it.data, labels = it.labels,
-    counters = it.counters,
+    instance = instance.key, state = instance.state, why = instance.why,
+    slot = instance.slot, name = instance.name, weight = instance.weight,
+    problem = instance.problem, znode = instance.znode, data = instance.data,
+    labels = instance.labels, counters = instance.counters,
   })
 end
 
@@ -193,8 +194,9 @@ local function service_without_names(look, alias)
   for i, path in ipairs(look.paths) do
     states[i] = path.state
   end
-  for i, it in ipairs(look.instances) do
-    listed[i] = {state = it.state, instance = alias.instance(it.key)}
+  for i, instance in ipairs(look.instances) do
+    listed[i] = {state = instance.state,
+      instance = alias.instance(instance.key)}
   end
   return json.with({
     service = alias.service(look.name), state = look.state,
@@ -213,11 +215,11 @@ local function event_without_names(event, alias)
   })
 end
 
-local function session_without_names(one, alias)
+local function session_without_names(session, alias)
   return json.object({
-    ensemble = alias.ensemble(one.hosts), state = one.state,
-    since = one.since, timeout = one.timeout, expiries = one.expiries,
-    connections = one.connections,
+    ensemble = alias.ensemble(session.hosts), state = session.state,
+    since = session.since, timeout = session.timeout,
+    expiries = session.expiries, connections = session.connections,
   })
 end
 
@@ -231,8 +233,8 @@ function json.dump(facts, turn)
   local alias = {service = new_alias("service"),
     instance = new_alias("instance"), ensemble = new_alias("ensemble")}
   local function list(all, encode)
-    return json.list(all, function(one)
-      return encode(one, alias)
+    return json.list(all, function(element)
+      return encode(element, alias)
     end, turn)
   end
   return json.with(facts.about, {

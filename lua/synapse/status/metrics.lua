@@ -43,8 +43,8 @@ function metrics.metric(name, kind, help, samples)
     return ""
   end
   local lines = {heading(name, kind, help)}
-  for _, one in ipairs(samples) do
-    lines[#lines + 1] = metrics.sample(name, one[1], one[2])
+  for _, sample in ipairs(samples) do
+    lines[#lines + 1] = metrics.sample(name, sample[1], sample[2])
   end
   return table.concat(lines)
 end
@@ -134,16 +134,16 @@ local function of_sessions(agent, each)
 end
 
 local function field(agent, name)
-  return of_sessions(agent, function(one, hosts, samples)
-    table.insert(samples, {{"ensemble", hosts}, one[name]})
+  return of_sessions(agent, function(session, hosts, samples)
+    table.insert(samples, {{"ensemble", hosts}, session[name]})
   end)
 end
 
 local function session_states(agent)
-  return of_sessions(agent, function(one, hosts, samples)
+  return of_sessions(agent, function(session, hosts, samples)
     for _, state in ipairs(SESSION_STATES) do
       table.insert(samples, {{"ensemble", hosts, "state", state},
-        one.state == state and 1 or 0})
+        session.state == state and 1 or 0})
     end
   end)
 end

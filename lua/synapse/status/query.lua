@@ -54,21 +54,21 @@ query.NONE = {}
 
 local function names_of(allowed)
   local names = {}
-  for one in pairs(allowed) do
-    names[#names + 1] = one
+  for name in pairs(allowed) do
+    names[#names + 1] = name
   end
   table.sort(names)
   return #names > 0 and table.concat(names, ", ") or "none is known here"
 end
 
-local function take(found, key, value, rule)
+local function take(asked, key, value, rule)
   if not rule.most then
-    found[key] = value
+    asked[key] = value
     return true
   end
-  found[key] = found[key] or {}
-  table.insert(found[key], value)
-  return #found[key] <= rule.most
+  asked[key] = asked[key] or {}
+  table.insert(asked[key], value)
+  return #asked[key] <= rule.most
 end
 
 --- Reads a query.
@@ -78,7 +78,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong
 function query.parse(text, allowed)
-  local found = {}
+  local asked = {}
   for part in (text or ""):gmatch("[^&]+") do
     local key, value = part:match("^([^=]*)=?(.*)$")
     key, value = decode(key), decode(value)
@@ -90,11 +90,11 @@ function query.parse(text, allowed)
     local read, right = rule[1](value)
     if read == nil then
       return nil, string.format('%s: "%s" is not %s', key, value, right)
-    elseif not take(found, key, read, rule) then
+    elseif not take(asked, key, read, rule) then
       return nil, string.format("%s: more than %d", key, rule.most)
     end
   end
-  return found
+  return asked
 end
 
 -- A client knows the looks made until its cursor; one of another worker is

@@ -209,10 +209,10 @@ end
 function report.in_full(agent, look, turn)
   local full, rows = copy_of(look), agent:counters_of(look.name, turn)
   full.counters, full.instances = rows.BACKEND, {}
-  for i, it in ipairs(look.instances) do
+  for i, instance in ipairs(look.instances) do
     turn()
-    local more = copy_of(it)
-    more.counters = rows[it.slot]
+    local more = copy_of(instance)
+    more.counters = rows[instance.slot]
     full.instances[i] = more
   end
   return full

@@ -37,61 +37,61 @@ view.STATES = {"failed", "invalid", "waiting", "pending", "retained", "maint",
 
 -- The first that applies is the state.
 local RULES = {
-  {"unused", function(it) return it.unused and it.reason end},
-  {"waiting", function(it)
-    return not it.slot and "no slot is free: " .. (it.obstacle or
+  {"unused", function(facts) return facts.unused and facts.reason end},
+  {"waiting", function(facts)
+    return not facts.slot and "no slot is free: " .. (facts.obstacle or
       "one is being added")
   end},
-  {"maint", function(it)
-    return it.hold == "maint" and "maint by an operator"
+  {"maint", function(facts)
+    return facts.hold == "maint" and "maint by an operator"
   end},
-  {"pending", function(it)
-    return it.refused and "HAProxy refused `" .. it.refused .. "`: " ..
-      it.refusal .. "; it is tried again"
+  {"pending", function(facts)
+    return facts.refused and "HAProxy refused `" .. facts.refused .. "`: " ..
+      facts.refusal .. "; it is tried again"
   end},
-  {"pending", function(it)
-    return not it.settled and "HAProxy has not acknowledged it yet"
+  {"pending", function(facts)
+    return not facts.settled and "HAProxy has not acknowledged it yet"
   end},
-  {"failed", function(it)
-    return it.check == "fails" and "HAProxy's check fails" ..
-      (it.check_why and ": " .. it.check_why or "")
+  {"failed", function(facts)
+    return facts.check == "fails" and "HAProxy's check fails" ..
+      (facts.check_why and ": " .. facts.check_why or "")
   end},
-  {"retained", function(it)
-    return it.retained and
+  {"retained", function(facts)
+    return facts.retained and
       "gone from ZooKeeper with many others; kept while " ..
       "HAProxy's check passes"
   end},
-  {"draining", function(it)
-    return it.hold == "drain" and "drain by an operator"
+  {"draining", function(facts)
+    return facts.hold == "drain" and "drain by an operator"
   end},
-  {"draining", function(it)
-    return it.weight == 0 and "weight 0"
+  {"draining", function(facts)
+    return facts.weight == 0 and "weight 0"
   end},
 }
 
 -- What is to be known of one that is ready, or nil.
-local function remark(it)
-  if it.problem then
-    return "its znode is bad now, kept as it was: " .. it.problem
-  elseif it.objection then
-    return "`backup` is not applied: " .. it.objection
+local function remark(facts)
+  if facts.problem then
+    return "its znode is bad now, kept as it was: " .. facts.problem
+  elseif facts.objection then
+    return "`backup` is not applied: " .. facts.objection
   end
-  return it.is_backup and (it.reason and "a backup: " .. it.reason or
+  return facts.is_backup and (facts.reason and "a backup: " .. facts.reason or
     "a backup: used where no other can be") or nil
 end
 
 --- Returns the state of an instance.
--- @tparam instance_facts it
+-- @tparam instance_facts facts
 -- @treturn string one of `view.STATES`
 -- @treturn ?string why, in words
-function view.instance(it)
+function view.instance(facts)
   for _, rule in ipairs(RULES) do
-    local why = rule[2](it)
+    local why = rule[2](facts)
     if why then
       return rule[1], why
     end
   end
-  return "ready", remark(it)
+  return "ready", remark(facts)
 end
 
 --- What is known of a service.
@@ -119,9 +119,9 @@ local SENTENCES = {
   invalid = function(n)
     return plural(n, "znode") .. (n == 1 and " is" or " are") .. " refused"
   end,
-  waiting = function(n, it)
+  waiting = function(n, facts)
     return plural(n, "instance") .. (n == 1 and " waits" or " wait") ..
-      " for a slot: " .. (it.obstacle or "one is being added")
+      " for a slot: " .. (facts.obstacle or "one is being added")
   end,
   pending = function(n)
     return plural(n, "instance") .. (n == 1 and " is" or " are") ..
@@ -156,110 +156,111 @@ local SOURCES = {
     "the leader",
 }
 
-local function add_sources(it, reasons)
-  for _, one in ipairs(it.paths) do
-    if one.state ~= "read" then
-      reasons[#reasons + 1] = one.path .. " " .. (PATHS[one.state] or
-        "cannot be read from ZooKeeper (" .. one.state .. ")")
+local function add_sources(facts, reasons)
+  for _, path in ipairs(facts.paths) do
+    if path.state ~= "read" then
+      reasons[#reasons + 1] = path.path .. " " .. (PATHS[path.state] or
+        "cannot be read from ZooKeeper (" .. path.state .. ")")
     end
   end
-  if #reasons == 0 and SOURCES[it.source] then
-    reasons[1] = SOURCES[it.source]:format(it.nothing)
+  if #reasons == 0 and SOURCES[facts.source] then
+    reasons[1] = SOURCES[facts.source]:format(facts.nothing)
   end
 end
 
-local function add_counts(it, sentences, reasons)
+local function add_counts(facts, sentences, reasons)
   for _, state in ipairs(view.STATES) do
-    local count = it.counts[state] or 0
+    local count = facts.counts[state] or 0
     if count > 0 and sentences[state] then
-      reasons[#reasons + 1] = sentences[state](count, it)
+      reasons[#reasons + 1] = sentences[state](count, facts)
     end
   end
 end
 
-local function is_down(it)
-  return (it.counts.ready or 0) + (it.counts.retained or 0) == 0
+local function is_down(facts)
+  return (facts.counts.ready or 0) + (facts.counts.retained or 0) == 0
 end
 
-local function why_down(it)
-  if it.instances == 0 then
+local function why_down(facts)
+  if facts.instances == 0 then
     return "no instance"
   end
   return string.format("none of %s can take new requests",
-    plural(it.instances, "instance"))
+    plural(facts.instances, "instance"))
 end
 
 --- Returns the state of a service.
--- @tparam service_facts it
+-- @tparam service_facts facts
 -- @treturn string "down": it can take no new request; "degraded": it can, and
 --   something is not as it should be; "whole"
 -- @treturn {string,...} why, the worst first; a whole one may have some too
-function view.service(it)
+function view.service(facts)
   local reasons = {}
-  add_sources(it, reasons)
-  add_counts(it, SENTENCES, reasons)
-  if it.frozen then
+  add_sources(facts, reasons)
+  add_counts(facts, SENTENCES, reasons)
+  if facts.frozen then
     table.insert(reasons, "frozen by command")
   end
-  reasons[#reasons + 1] = it.unmet
+  reasons[#reasons + 1] = facts.unmet
   local state = #reasons > 0 and "degraded" or "whole"
-  if is_down(it) then
+  if is_down(facts) then
     state = "down"
-    table.insert(reasons, 1, why_down(it))
+    table.insert(reasons, 1, why_down(facts))
   end
-  add_counts(it, NOTES, reasons)
+  add_counts(facts, NOTES, reasons)
   return state, reasons
 end
 
-local function is_settled(one, slot)
-  local wanted, actual = one:target_of(slot), one.actual[slot]
+local function is_settled(service, slot)
+  local wanted, actual = service:target_of(slot), service.actual[slot]
   return wanted ~= nil and wanted.admin == actual.admin and
-    #plan.slot(one.backend, slot, wanted, actual) == 0
+    #plan.slot(service.backend, slot, wanted, actual) == 0
 end
 
 -- What is known of an instance that is wanted.
-local function facts_of(one, key)
-  local slot = one.placement.slot_of[key]
-  local actual = slot and one.actual[slot] or {}
+local function facts_of(service, key)
+  local slot = service.placement.slot_of[key]
+  local actual = slot and service.actual[slot] or {}
   local refused, refusal
   if slot then
-    refused, refusal = one.refusals:command(slot)
+    refused, refusal = service.refusals:command(slot)
   end
   return {
     slot = slot,
-    obstacle = not slot and one:obstacle(key) or nil,
-    hold = one.operator.states[key],
+    obstacle = not slot and service:obstacle(key) or nil,
+    hold = service.operator.states[key],
     refused = refused, refusal = refusal,
-    settled = slot and is_settled(one, slot),
+    settled = slot and is_settled(service, slot),
     check = actual.check,
     check_why = actual.check_why,
-    retained = one.choice:retained()[key],
+    retained = service.choice:retained()[key],
     weight = actual.weight,
-    is_backup = slot and one.placement.kinds[slot] == "backup",
-    reason = one.choice.policy.reasons[key],
-    unused = one.placement.by_key[key] == nil,
-    objection = one.placement.by_key[key] and placement.backup_objection(
-      one.placement.by_key[key], one.placement:has("backup")),
+    is_backup = slot and service.placement.kinds[slot] == "backup",
+    reason = service.choice.policy.reasons[key],
+    unused = service.placement.by_key[key] == nil,
+    objection = service.placement.by_key[key] and placement.backup_objection(
+      service.placement.by_key[key], service.placement:has("backup")),
   }
 end
 
 --- Returns the state of an instance that is wanted.
--- @tparam service one
+-- @tparam service service
 -- @tparam string key of the instance
 -- @treturn string see `view.instance`
 -- @treturn ?string why
-function view.state(one, key)
-  return view.instance(facts_of(one, key))
+function view.state(service, key)
+  return view.instance(facts_of(service, key))
 end
 
-local function of_instance(one, made, problem)
-  local facts = facts_of(one, made.key)
+local function of_instance(service, instance, problem)
+  local facts = facts_of(service, instance.key)
   local state, why = view.instance(facts)
   return {
-    key = made.key, state = state, why = why, slot = facts.slot,
-    name = made.name, weight = facts.weight or made.weight, znode = made.znode,
-    labels = made.labels and next(made.labels) and made.labels or nil,
-    problem = problem,
+    key = instance.key, state = state, why = why, slot = facts.slot,
+    name = instance.name, weight = facts.weight or instance.weight,
+    znode = instance.znode, problem = problem,
+    labels = instance.labels and next(instance.labels) and instance.labels
+      or nil,
   }
 end
 
@@ -293,9 +294,9 @@ local function in_order(by_state)
   return list, counts
 end
 
-local function used_slots(one)
+local function used_slots(service)
   local used = 0
-  for _ in pairs(one.placement.placed) do
+  for _ in pairs(service.placement.placed) do
     used = used + 1
   end
   return used
@@ -321,10 +322,10 @@ end
 -- Neither read nor known not to be there, and without a snapshot.
 local READ = {read = true, missing = true, unmade = true}
 
-local function is_unread(one, paths)
+local function is_unread(service, paths)
   for _, path in ipairs(paths) do
     if not READ[path.state] then
-      return not one.has_record
+      return not service.has_record
     end
   end
   return false
@@ -351,14 +352,14 @@ end
 -- @tfield integer used
 
 --- Begins to look at a service. Main task.
--- @tparam service one
+-- @tparam service service
 -- @tparam {path,...} sources that it is read from
 -- @treturn building for `view.continue`
-function view.begin(one, sources)
+function view.begin(service, sources)
   local problems, refused = read_problems(sources)
   local building = {
-    service = one, sources = sources, problems = problems, by_state = {},
-    all = one.choice.all, at = 1, number = 0,
+    service = service, sources = sources, problems = problems, by_state = {},
+    all = service.choice.all, at = 1, number = 0,
   }
   for _, state in ipairs(view.STATES) do
     building.by_state[state] = {}
@@ -381,37 +382,41 @@ end
 -- All are sorted, so those of each state are. One that is gone since it was its
 -- turn is left out.
 local function add_instance(building)
-  local one = building.service
-  local known, reasons = building.all[building.at], one.choice.policy.reasons
-  local made = one.placement.by_key[known.key] or reasons[known.key] and known
+  local service = building.service
+  local known, reasons = building.all[building.at],
+    service.choice.policy.reasons
+  local instance = service.placement.by_key[known.key] or reasons[known.key] and
+    known
   building.at = building.at + 1
-  if made then
-    local it = of_instance(one, made, building.problems[made.znode])
-    it.data = data_of(building.sources, made.znode)
-    table.insert(building.by_state[it.state], it)
+  if instance then
+    local shown = of_instance(service, instance,
+      building.problems[instance.znode])
+    shown.data = data_of(building.sources, instance.znode)
+    table.insert(building.by_state[shown.state], shown)
     building.number = building.number + 1
   end
 end
 
 local function finish(building)
-  local one, pool = building.service, building.service.placement.pool
+  local service, pool = building.service, building.service.placement.pool
   local list, counts = in_order(building.by_state)
-  local made = {
-    name = one.name, backend = one.backend, drift = one.drift,
-    source = one.choice.source, instances = list, counts = counts,
+  local look = {
+    name = service.name, backend = service.backend, drift = service.drift,
+    source = service.choice.source, instances = list, counts = counts,
     number = building.number, paths = paths_of(building.sources),
     slots = #pool, slot_names = table.move(pool, 1, #pool, 1, {}),
-    used = used_slots(one), is_unread = is_unread(one, building.sources),
-    preference = preference_of(one.choice.policy),
+    used = used_slots(service),
+    is_unread = is_unread(service, building.sources),
+    preference = preference_of(service.choice.policy),
   }
-  made.state, made.reasons = view.service({
-    counts = counts, instances = made.number, source = made.source,
-    nothing = one.choice:nothing(), paths = made.paths,
-    obstacle = one:obstacle(one.placement.waiting[1]),
-    frozen = one.frozen_at ~= nil,
-    unmet = made.preference == "unmet" and one.choice.policy.state or nil,
+  look.state, look.reasons = view.service({
+    counts = counts, instances = look.number, source = look.source,
+    nothing = service.choice:nothing(), paths = look.paths,
+    obstacle = service:obstacle(service.placement.waiting[1]),
+    frozen = service.frozen_at ~= nil,
+    unmet = look.preference == "unmet" and service.choice.policy.state or nil,
   })
-  return made
+  return look
 end
 
 --- Goes on looking at a service, for as long as there is time. Main task. What
