@@ -42,20 +42,20 @@ end
 -- @tparam string address to listen on where the section has none
 -- @treturn ?bind nil where there is no port: no frontend
 function bind.read(report, object, port, place, address)
-  local made = {place = place .. ".port"}
+  local listener = {place = place .. ".port"}
   if port ~= cjson.null and port ~= nil then
-    made.port = read_port(report, port, made.place)
+    listener.port = read_port(report, port, listener.place)
   end
   if object.bind_address ~= nil then
     address = value.string(report, object.bind_address,
       place .. ".bind_address", "^%S+$", "an address to listen on")
   end
   if object.bind_options ~= nil then
-    made.options = value.string(report, object.bind_options,
+    listener.options = value.string(report, object.bind_options,
       place .. ".bind_options", "^[^\r\n]*$", "the words of a `bind` line")
   end
-  made.address = address
-  return port ~= nil and made or nil
+  listener.address = address
+  return port ~= nil and listener or nil
 end
 
 return bind

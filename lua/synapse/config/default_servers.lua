@@ -24,29 +24,29 @@ local function resolve_host(host, resolve)
   return addresses[1]
 end
 
-local function read_one(report, one, place, resolve)
-  local fields = value.is_object(one) and value.without_nulls(one) or one
+local function read_server(report, given, place, resolve)
+  local fields = value.is_object(given) and value.without_nulls(given) or given
   if value.is_object(fields) and is_name(fields.host) then
-    local found = resolve_host(fields.host, resolve)
-    if not found then
+    local address = resolve_host(fields.host, resolve)
+    if not address then
       value.wrong(report, place, "host: %s does not resolve to an address",
         value.shown(fields.host))
       return nil
     end
-    fields.host = found
+    fields.host = address
   end
   if value.is_object(fields) then
     fields.weight = value.as_number(fields.weight) or fields.weight
   end
-  local made, problems = instance.check(fields)
-  if not made then
+  local server, problems = instance.check(fields)
+  if not server then
     value.wrong(report, place, "%s", problems)
     return nil
   end
   for _, problem in ipairs(problems) do
     table.insert(report.warnings, place .. "." .. problem)
   end
-  return made
+  return server
 end
 
 --- Reads the list.
@@ -57,8 +57,8 @@ end
 -- @treturn {instance,...}
 function default_servers.read(report, list, place, resolve)
   local servers = {}
-  for i, one in ipairs(value.list(report, list, place)) do
-    servers[#servers + 1] = read_one(report, one,
+  for i, given in ipairs(value.list(report, list, place)) do
+    servers[#servers + 1] = read_server(report, given,
       string.format("%s[%d]", place, i - 1), resolve)
   end
   return servers

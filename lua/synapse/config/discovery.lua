@@ -41,10 +41,10 @@ local function check_path(report, path, place, what)
   return path
 end
 
-local function read_path(report, one, place, chroot)
+local function read_path(report, given, place, chroot)
   local what = 'a path such as "/services/web"'
   local path = check_path(report,
-    value.string(report, one, place, "^/", what), place, what)
+    value.string(report, given, place, "^/", what), place, what)
   if path == "/" and chroot ~= "" then
     return chroot
   end
@@ -68,7 +68,7 @@ local function is_server(text)
 end
 
 -- All servers have one tree: two chroots cannot both be meant.
-local function add_server(report, text, place, found)
+local function add_server(report, text, place, connect)
   local server, chroot = text:match("^%s*([^/]*)(/?.-)/*%s*$")
   chroot = chroot == "/" and "" or chroot
   if not is_server(server or "") then
@@ -76,44 +76,44 @@ local function add_server(report, text, place, found)
       '"host:port"')
     return
   end
-  found.servers[#found.servers + 1] = server
-  if chroot ~= "" and found.chroot and chroot ~= found.chroot then
+  connect.servers[#connect.servers + 1] = server
+  if chroot ~= "" and connect.chroot and chroot ~= connect.chroot then
     value.wrong(report, place, '"%s" and "%s": one chroot holds for all ' ..
-      "servers", found.chroot, chroot)
+      "servers", connect.chroot, chroot)
   elseif chroot ~= "" then
-    found.chroot = check_path(report, chroot, place, "a chroot")
+    connect.chroot = check_path(report, chroot, place, "a chroot")
   end
 end
 
 -- Returns the servers, sorted, and the chroot, "" for none. An entry may be a
 -- whole connect string.
-local function read_hosts(report, one, place)
+local function read_hosts(report, given, place)
   local what = 'a list of "host:port"'
-  if type(one) ~= "table" or #one == 0 then
-    value.wrong(report, place, one == nil and "is missing; it must be %s" or
+  if type(given) ~= "table" or #given == 0 then
+    value.wrong(report, place, given == nil and "is missing; it must be %s" or
       "is not %s", what)
     return nil, ""
   end
-  local found = {servers = {}}
-  for i, entry in ipairs(one) do
+  local connect = {servers = {}}
+  for i, element in ipairs(given) do
     local where = string.format("%s[%d]", place, i - 1)
-    local text = value.string(report, entry, where, "^[^,]", '"host:port"')
+    local text = value.string(report, element, where, "^[^,]", '"host:port"')
     for part in ((text or "") .. ","):gmatch("([^,]*),") do
       if text then
-        add_server(report, part, where, found)
+        add_server(report, part, where, connect)
       end
     end
   end
-  table.sort(found.servers)
-  return table.concat(found.servers, ","), found.chroot or ""
+  table.sort(connect.servers)
+  return table.concat(connect.servers, ","), connect.chroot or ""
 end
 
 local function read_decode(report, section, place)
   return (value.section(report, section, place, schema.DECODE))
 end
 
-local function read_password_file(report, one, place, read)
-  local path = value.string(report, one, place, ".", "the path of a file")
+local function read_password_file(report, given, place, read)
+  local path = value.string(report, given, place, ".", "the path of a file")
   if not path then
     return nil
   end
@@ -156,8 +156,9 @@ local function read_auth(report, section, place, read)
     {scheme = "digest", secret = user .. ":" .. password}
 end
 
-local function read_filter(report, one, place)
-  local fields, object = value.section(report, one, place, schema.LABEL_FILTER)
+local function read_filter(report, given, place)
+  local fields, object = value.section(report, given, place,
+    schema.LABEL_FILTER)
   if object.value == nil or type(object.value) == "table" then
     value.wrong(report, place .. ".value",
       "must be a string, a number or a boolean")
@@ -175,21 +176,21 @@ local function read_filters(report, object, place)
   end
   local list = value.list(report, object.label_filters,
     place .. ".label_filters")
-  for i, one in ipairs(list) do
-    filters[#filters + 1] = read_filter(report, one,
+  for i, filter in ipairs(list) do
+    filters[#filters + 1] = read_filter(report, filter,
       string.format("%s.label_filters[%d]", place, i - 1))
   end
   return filters
 end
 
 -- airbnb's synapse goes on without a jitter that it cannot use.
-local function read_jitter(report, one, place)
-  local number = value.as_number(one)
+local function read_jitter(report, given, place)
+  local number = value.as_number(given)
   if number and number >= 0 and number <= MOST_JITTER then
     return number
-  elseif one ~= nil then
+  elseif given ~= nil then
     value.warn(report, place, "%s is not a number from 0 to %d, ignored",
-      value.shown(one), MOST_JITTER)
+      value.shown(given), MOST_JITTER)
   end
   return 0
 end
@@ -226,7 +227,7 @@ end
 -- @treturn source
 local function new_source(report, object, fields, place, context)
   local hosts, chroot = read_hosts(report, object.hosts, place .. ".hosts")
-  local made = {
+  local source = {
     hosts = hosts,
     path = read_path(report, object.path, place .. ".path", chroot),
     auth = read_auth(report, object.auth, place .. ".auth", context.read),
@@ -235,14 +236,14 @@ local function new_source(report, object, fields, place, context)
     create_path = fields.create_path,
     filters = read_filters(report, object, place),
   }
-  made.decode.port = context.port
-  made.origin = context.is_several and join(made.hosts, made.path) or nil
-  made.ensemble = join(made.hosts, made.auth and made.auth.secret)
-  made.read_as =
-    join(made.decode.method, made.decode.endpoint_name, context.port)
-  made.place = join(made.ensemble, made.path, made.origin, made.pause,
-    made.create_path, made.read_as)
-  return made
+  source.decode.port = context.port
+  source.origin = context.is_several and join(source.hosts, source.path) or nil
+  source.ensemble = join(source.hosts, source.auth and source.auth.secret)
+  source.read_as =
+    join(source.decode.method, source.decode.endpoint_name, context.port)
+  source.place = join(source.ensemble, source.path, source.origin, source.pause,
+    source.create_path, source.read_as)
+  return source
 end
 
 -- Returns no source for the method `base`.
@@ -314,11 +315,11 @@ local function read_several(report, section, place, primary, context)
     place .. ".resolver", watchers)
   local sources, paths, readings = {}, {}, {}
   for i, name in ipairs(order) do
-    local one = read_source(report, watchers[name],
+    local source = read_source(report, watchers[name],
       name == "primary" and context.place or place .. ".watchers." .. name,
       {read = context.read, port = context.port, is_several = true}) or {}
-    sources[i], paths[i] = one, one.origin or ""
-    readings[i] = one.read_as or ""
+    sources[i], paths[i] = source, source.origin or ""
+    readings[i] = source.read_as or ""
   end
   return {
     sources = sources, resolver = resolver,

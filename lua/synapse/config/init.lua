@@ -27,14 +27,14 @@ end
 
 local function read_service(report, path, read)
   local all, why = read(path)
-  local made
+  local object
   if all then
-    made, why = value.decode(all)
+    object, why = value.decode(all)
   end
-  if made == nil then
+  if object == nil then
     value.wrong(report, path, "%s", why)
   end
-  return made
+  return object
 end
 
 local function add(report, objects, name, path, read)
@@ -87,8 +87,8 @@ end
 
 local function read_sections(report, object, place)
   local sections, titles = {}, {}
-  local found = value.object(report, object, place)
-  for title in pairs(found) do
+  local by_title = value.object(report, object, place)
+  for title in pairs(by_title) do
     titles[#titles + 1] = title
   end
   table.sort(titles)
@@ -99,7 +99,7 @@ local function read_sections(report, object, place)
     end
     sections[i] = {
       title = {text = title, place = where},
-      lines = value.lines(report, found[title], where),
+      lines = value.lines(report, by_title[title], where),
     }
   end
   return sections
@@ -112,15 +112,15 @@ end
 -- @treturn table the fields of a configuration that come from it, and
 --   `use_nerve_weights` and `bind_address` of services that do not say
 local function read_haproxy(report, section, place)
-  local made, object = value.section(report, section, place, schema.HAPROXY)
-  made.lines = {
-    global = made.global, defaults = made.defaults,
-    shared_frontend = object.shared_frontend and made.shared_frontend,
+  local fields, object = value.section(report, section, place, schema.HAPROXY)
+  fields.lines = {
+    global = fields.global, defaults = fields.defaults,
+    shared_frontend = object.shared_frontend and fields.shared_frontend,
   }
-  made.global, made.defaults, made.shared_frontend = nil, nil, nil
-  made.extra_sections = read_sections(report, object.extra_sections,
+  fields.global, fields.defaults, fields.shared_frontend = nil, nil, nil
+  fields.extra_sections = read_sections(report, object.extra_sections,
     place .. ".extra_sections")
-  return made
+  return fields
 end
 
 -- Returns the directory of the services' files; nil if no files are wanted.
@@ -158,7 +158,7 @@ local function ignored_line(report)
     "are ignored: " .. table.concat(places, ", "))
 end
 
-local function read_services(report, top, fields, made, edges)
+local function read_services(report, top, fields, defaults, edges)
   local objects = value.object(report, top.services, "services")
   return services.read(report, objects, {
     files = merge_directory(report, objects, fields.service_conf_dir, edges),
@@ -167,21 +167,21 @@ local function read_services(report, top, fields, made, edges)
     environment = edges.environment,
     machine = edges.machine,
     guard = services.guard(report, top.guard, schema.GUARD, "guard"),
-    use_nerve_weights = made.use_nerve_weights,
-    bind_address = made.bind_address,
+    use_nerve_weights = defaults.use_nerve_weights,
+    bind_address = defaults.bind_address,
   })
 end
 
 local function read_top(report, whole, edges)
   local fields, top = value.section(report, whole, "", schema.TOP)
-  local made = read_haproxy(report, top.haproxy, "haproxy")
-  made.session_timeout = fields.session_timeout
-  made.resync_interval = fields.resync_interval
-  made.lockdown = fields.lockdown
-  made.runtime_changes = fields.runtime_changes
-  made.output_directory = read_output(report, top.file_output)
-  made.services = read_services(report, top, fields, made, edges)
-  return made
+  local settings = read_haproxy(report, top.haproxy, "haproxy")
+  settings.session_timeout = fields.session_timeout
+  settings.resync_interval = fields.resync_interval
+  settings.lockdown = fields.lockdown
+  settings.runtime_changes = fields.runtime_changes
+  settings.output_directory = read_output(report, top.file_output)
+  settings.services = read_services(report, top, fields, settings, edges)
+  return settings
 end
 
 --- Reads a configuration.
@@ -201,12 +201,12 @@ function config.parse(all, edges)
     return nil, {message}
   end
   local report = value.report()
-  local made = read_top(report, whole, edges)
+  local settings = read_top(report, whole, edges)
   if #report.errors > 0 then
     return nil, report.errors
   end
   ignored_line(report)
-  return made, report.warnings
+  return settings, report.warnings
 end
 
 --- Reads all of a file.

@@ -42,26 +42,26 @@ end
 -- @tparam string place
 -- @treturn table `server_text`: the words of a slot; `server_options`: what
 --   slots are added with, or nil, and then `fixed`: why none can be
-function server_options.read(report, one, place)
-  if one == nil then
+function server_options.read(report, given, place)
+  if given == nil then
     return {server_text = "", fixed = "server_options is not set"}
-  elseif type(one) ~= "string" then
-    value.wrong(report, place, "%s is not a string", value.shown(one))
+  elseif type(given) ~= "string" then
+    value.wrong(report, place, "%s is not a string", value.shown(given))
     return {}
   end
-  local text = repair(one)
+  local text = repair(given)
   local unknown = text:gsub("%%%%", ""):match("%%{[^}]*}?")
   if unknown then
     value.wrong(report, place, "`%s` is not known yet when the slots are " ..
       "made; leave it out", unknown)
   end
   text = text:gsub("%%%%", "%%")
-  local made, why = add_server.parse(text)
-  if not made then
+  local options, why = add_server.parse(text)
+  if not options then
     value.warn(report, place, "%s; no slots can be added", why)
     return {server_text = text, fixed = "server_options: " .. why}
   end
-  return {server_text = text, server_options = made}
+  return {server_text = text, server_options = options}
 end
 
 return server_options

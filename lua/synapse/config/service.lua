@@ -12,7 +12,7 @@ local schema = require("synapse.config.schema")
 local server_options = require("synapse.config.server_options")
 local value = require("synapse.config.value")
 
-local service = {}
+local services = {}
 
 --- One service.
 -- @table service
@@ -49,7 +49,7 @@ local service = {}
 -- @tparam string place
 -- @tparam ?settings defaults what holds for keys that are left out
 -- @treturn settings see `synapse.service.guard`
-function service.guard(report, given, of, place, defaults)
+function services.guard(report, given, of, place, defaults)
   return (value.section(report, given, place, of, defaults))
 end
 
@@ -69,8 +69,8 @@ end
 local NAME = "^[%w_.:-]+$"
 
 -- Where there is a frontend it has the name of the service.
-local function check_name(report, made, name, place)
-  if made.bind and not name:find(NAME) then
+local function check_name(report, backend, name, place)
+  if backend.bind and not name:find(NAME) then
     value.wrong(report, place, "%s is not the name of a frontend " ..
       "([A-Za-z0-9_.:-])", value.shown(name))
   end
@@ -95,24 +95,24 @@ local function read_backend(report, section, place, defaults)
   local fields, object = value.section(report, section, place,
     schema.SERVICE_HAPROXY, {backend_name = defaults.name,
       use_nerve_weights = defaults.use_nerve_weights})
-  local made = server_options.read(report, object.server_options,
+  local backend = server_options.read(report, object.server_options,
     place .. ".server_options")
-  made.backend = fields.backend_name
-  made.disabled, made.slots = fields.disabled, fields.slots
-  made.use_nerve_weights = fields.use_nerve_weights
-  made.bind = bind.read(report, object, port_of(section), place,
+  backend.backend = fields.backend_name
+  backend.disabled, backend.slots = fields.disabled, fields.slots
+  backend.use_nerve_weights = fields.use_nerve_weights
+  backend.bind = bind.read(report, object, port_of(section), place,
     defaults.bind_address)
-  made.lines = {
+  backend.lines = {
     frontend = fields.frontend, backend = fields.backend,
     listen = fields.listen, shared_frontend = fields.shared_frontend,
   }
-  check_name(report, made, defaults.name, place:match("^(.*)%."))
-  return made
+  check_name(report, backend, defaults.name, place:match("^(.*)%."))
+  return backend
 end
 
-local function merge(made, part)
-  for field, one in pairs(part) do
-    made[field] = one
+local function merge(service, part)
+  for field, given in pairs(part) do
+    service[field] = given
   end
 end
 
@@ -128,19 +128,19 @@ local function read_port(report, port, haproxy, place)
 end
 
 -- Without a source nothing was ever read: there is nothing to go back to.
-local function without_sources(report, made)
-  made.use_previous_backends = false
-  if #made.default_servers == 0 then
-    value.warn(report, made.place, "has the method \"base\" and no " ..
+local function without_sources(report, service)
+  service.use_previous_backends = false
+  if #service.default_servers == 0 then
+    value.warn(report, service.place, "has the method \"base\" and no " ..
       "`default_servers`, so no instance")
   end
 end
 
-local function read_one(report, name, section, context)
+local function read_service(report, name, section, context)
   local file = context.files[name]
   local place = (file and file .. ": " or "") .. "services." .. name
   local fields, object = value.section(report, section, place, schema.SERVICE)
-  local made = {
+  local service = {
     name = name,
     place = place,
     default_servers = default_servers.read(report, object.default_servers,
@@ -151,37 +151,38 @@ local function read_one(report, name, section, context)
     max_instances = fields.max_instances,
     has_file = wants_file(report, object.file_output,
       place .. ".file_output", name),
-    guard = service.guard(report, object.guard, schema.SERVICE_GUARD,
+    guard = services.guard(report, object.guard, schema.SERVICE_GUARD,
       place .. ".guard", context.guard),
   }
-  merge(made, read_backend(report, object.haproxy, place .. ".haproxy", {
+  merge(service, read_backend(report, object.haproxy, place .. ".haproxy", {
     name = name, use_nerve_weights = context.use_nerve_weights,
     bind_address = context.bind_address,
   }))
-  merge(made, discovery.read(report, object, place, {
+  merge(service, discovery.read(report, object, place, {
     read = context.read,
     port = read_port(report, fields.backend_port_override, object.haproxy,
       place),
   }))
-  if #made.sources == 0 then
-    without_sources(report, made)
+  if #service.sources == 0 then
+    without_sources(report, service)
   end
-  made.prefer = policy.prefer(report, object.prefer, place .. ".prefer",
+  service.prefer = policy.prefer(report, object.prefer, place .. ".prefer",
     context.environment)
-  made.subset = policy.subset(report, object.subset, place .. ".subset",
+  service.subset = policy.subset(report, object.subset, place .. ".subset",
     context)
-  policy.check(report, made)
-  return made
+  policy.check(report, service)
+  return service
 end
 
 -- A backend has one service that fills it.
-local function claim(report, one, by_backend)
-  local other = by_backend[one.backend or false]
+local function claim(report, service, by_backend)
+  local other = by_backend[service.backend or false]
   if other then
-    value.wrong(report, one.place .. ".haproxy.backend_name",
-      "%s is already filled by services.%s", value.shown(one.backend), other)
-  elseif one.backend then
-    by_backend[one.backend] = one.name
+    value.wrong(report, service.place .. ".haproxy.backend_name",
+      "%s is already filled by services.%s", value.shown(service.backend),
+      other)
+  elseif service.backend then
+    by_backend[service.backend] = service.name
   end
 end
 
@@ -194,20 +195,20 @@ end
 --   `use_nerve_weights` and `bind_address` of those that do not say; `files`:
 --   the path of the file by name, for those that have one of their own
 -- @treturn {service,...} those that are not disabled, sorted by name
-function service.read(report, objects, context)
-  local services, by_backend, names = {}, {}, {}
+function services.read(report, objects, context)
+  local list, by_backend, names = {}, {}, {}
   for name in pairs(objects) do
     names[#names + 1] = name
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    local one = read_one(report, name, objects[name], context)
-    if not one.disabled then
-      services[#services + 1] = one
-      claim(report, one, by_backend)
+    local service = read_service(report, name, objects[name], context)
+    if not service.disabled then
+      list[#list + 1] = service
+      claim(report, service, by_backend)
     end
   end
-  return services
+  return list
 end
 
-return service
+return services

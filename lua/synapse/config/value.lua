@@ -38,9 +38,9 @@ function value.decode(all)
     return nil, string.format("line %d: ERB is not expanded; write what " ..
       "`%s` stands for", line_of(all, tag), all:match("[^\n]-%%>", tag) or "<%")
   end
-  local made, message = json.decode(all)
-  if made ~= nil then
-    return made
+  local decoded, message = json.decode(all)
+  if decoded ~= nil then
+    return decoded
   end
   return nil, message .. (is_yaml(all) and
     " (the file must be JSON; YAML is not read)" or "")
@@ -77,23 +77,23 @@ end
 --- Returns a value as an error shows it.
 -- @param one
 -- @treturn string
-function value.shown(one)
-  if type(one) == "table" then
-    return next(one) == nil and "an empty list or object" or
-      #one > 0 and "a list" or "an object"
-  elseif type(one) == "string" then
-    return '"' .. one .. '"'
-  elseif type(one) == "number" then
-    return string.format("%.14g", one)
+function value.shown(given)
+  if type(given) == "table" then
+    return next(given) == nil and "an empty list or object" or
+      #given > 0 and "a list" or "an object"
+  elseif type(given) == "string" then
+    return '"' .. given .. '"'
+  elseif type(given) == "number" then
+    return string.format("%.14g", given)
   end
-  return tostring(one)
+  return tostring(given)
 end
 
 --- Tells whether a value may be an object: JSON's `{}` and `[]` look alike.
 -- @param one
 -- @treturn boolean
-function value.is_object(one)
-  return type(one) == "table" and #one == 0
+function value.is_object(given)
+  return type(given) == "table" and #given == 0
 end
 
 --- Copies an object without nulls: a key set to null is a key left out.
@@ -101,44 +101,44 @@ end
 -- @treturn table
 function value.without_nulls(object)
   local copy = {}
-  for key, one in pairs(object) do
-    if one ~= cjson.null then
-      copy[key] = one
+  for key, given in pairs(object) do
+    if given ~= cjson.null then
+      copy[key] = given
     end
   end
   return copy
 end
 
 --- Returns a value, or another where it is left out; false is a value.
-function value.either(one, other)
-  if one == nil then
-    return other
+function value.either(given, default)
+  if given == nil then
+    return default
   end
-  return one
+  return given
 end
 
 --- Reads an object.
 -- @treturn table without nulls; empty where it is left out
-function value.object(report, one, place)
-  if one == nil then
+function value.object(report, given, place)
+  if given == nil then
     return {}
-  elseif not value.is_object(one) then
-    value.wrong(report, place, "%s is not an object", value.shown(one))
+  elseif not value.is_object(given) then
+    value.wrong(report, place, "%s is not an object", value.shown(given))
     return {}
   end
-  return value.without_nulls(one)
+  return value.without_nulls(given)
 end
 
 --- Reads a list.
 -- @treturn table empty where it is left out
-function value.list(report, one, place)
-  if one == nil then
+function value.list(report, given, place)
+  if given == nil then
     return {}
-  elseif type(one) ~= "table" or next(one) ~= nil and #one == 0 then
-    value.wrong(report, place, "%s is not a list", value.shown(one))
+  elseif type(given) ~= "table" or next(given) ~= nil and #given == 0 then
+    value.wrong(report, place, "%s is not a list", value.shown(given))
     return {}
   end
-  return one
+  return given
 end
 
 --- A line of haproxy.cfg.
@@ -147,8 +147,8 @@ end
 -- @tfield string place in the configuration
 
 local function add_lines(lines, text, place)
-  for one in text:gmatch("[^\r\n]+") do
-    local stripped = one:match("^%s*(.*)$")
+  for given in text:gmatch("[^\r\n]+") do
+    local stripped = given:match("^%s*(.*)$")
     if stripped ~= "" then
       lines[#lines + 1] = {text = stripped, place = place}
     end
@@ -157,9 +157,9 @@ end
 
 --- Reads a list of lines of haproxy.cfg.
 -- @treturn {line,...} empty where it is left out
-function value.lines(report, one, place)
+function value.lines(report, given, place)
   local lines = {}
-  for i, text in ipairs(value.list(report, one, place)) do
+  for i, text in ipairs(value.list(report, given, place)) do
     local where = string.format("%s[%d]", place, i - 1)
     if type(text) == "string" then
       add_lines(lines, text, where)
@@ -201,43 +201,43 @@ end
 
 --- Reads a boolean.
 -- @treturn ?boolean
-function value.boolean(report, one, place, default)
-  if one == nil then
+function value.boolean(report, given, place, default)
+  if given == nil then
     return default
-  elseif type(one) ~= "boolean" then
+  elseif type(given) ~= "boolean" then
     value.wrong(report, place, "%s is neither true nor false",
-      value.shown(one))
+      value.shown(given))
   end
-  return one
+  return given
 end
 
 --- Returns a number, which may stand in a string: Puppet, Chef and Ansible
 -- often write "3" for 3, and airbnb's programs take it.
 -- @param one
 -- @treturn ?number nil if it is none
-function value.as_number(one)
-  if type(one) == "string" and (one:find("^%-?%d+$") or
-    one:find("^%-?%d*%.%d+$"))
+function value.as_number(given)
+  if type(given) == "string" and (given:find("^%-?%d+$") or
+    given:find("^%-?%d*%.%d+$"))
   then
-    return tonumber(one)
+    return tonumber(given)
   end
-  return type(one) == "number" and one or nil
+  return type(given) == "number" and given or nil
 end
 
 --- Reads a number, which may stand in a string.
 -- @tparam table range `low` and `high`; `integer`; `default`
 -- @treturn ?number
-function value.number(report, one, place, range)
-  if one == nil then
+function value.number(report, given, place, range)
+  if given == nil then
     return range.default
   end
-  local number = value.as_number(one)
+  local number = value.as_number(given)
   if number and range.integer then
     number = math.tointeger(number)
   end
   if not number or number < range.low or number > range.high then
     value.wrong(report, place, "%s is not %s from %.14g to %.14g",
-      value.shown(one), range.integer and "an integer" or "a number",
+      value.shown(given), range.integer and "an integer" or "a number",
       range.low, range.high)
   end
   return number
@@ -247,13 +247,13 @@ end
 -- @tparam string pattern that it matches
 -- @tparam string what    it is, for people
 -- @treturn ?string
-function value.string(report, one, place, pattern, what)
-  if type(one) == "string" and one:find(pattern) then
-    return one
-  elseif one == nil then
+function value.string(report, given, place, pattern, what)
+  if type(given) == "string" and given:find(pattern) then
+    return given
+  elseif given == nil then
     value.wrong(report, place, "is missing; it must be %s", what)
   else
-    value.wrong(report, place, "%s is not %s", value.shown(one), what)
+    value.wrong(report, place, "%s is not %s", value.shown(given), what)
   end
   return nil
 end
@@ -262,8 +262,8 @@ end
 -- @tparam function has tells whether a string is one of them
 -- @tparam string what  they are, for people
 -- @treturn ?string
-function value.word(report, one, place, has, what)
-  local word = value.string(report, one, place, "", what)
+function value.word(report, given, place, has, what)
+  local word = value.string(report, given, place, "", what)
   if word and not has(word) then
     value.wrong(report, place, "%s is not %s", value.shown(word), what)
     return nil
@@ -291,35 +291,35 @@ local function list_words(words)
   return table.concat(quoted, ", ") .. " or " .. last
 end
 
-local function read_number(report, one, place, row, default)
-  return value.number(report, one, place, {low = row.low, high = row.high,
+local function read_number(report, given, place, row, default)
+  return value.number(report, given, place, {low = row.low, high = row.high,
     integer = row.type == "integer", default = default})
 end
 
 -- The types of `schema` that are read alike wherever they are.
 local READERS = {
   number = read_number, seconds = read_number, integer = read_number,
-  boolean = function(report, one, place, _, default)
-    return value.boolean(report, one, place, default)
+  boolean = function(report, given, place, _, default)
+    return value.boolean(report, given, place, default)
   end,
-  string = function(report, one, place, row, default)
-    one = value.either(one, default)
-    if one == nil and not row.required then
+  string = function(report, given, place, row, default)
+    given = value.either(given, default)
+    if given == nil and not row.required then
       return nil
     end
-    return value.string(report, one, place, row.pattern, row.what)
+    return value.string(report, given, place, row.pattern, row.what)
   end,
-  word = function(report, one, place, row, default)
-    if row.rejected and row.rejected[one] then
-      value.wrong(report, place, "%s is not supported; %s", value.shown(one),
-        row.rejected[one])
+  word = function(report, given, place, row, default)
+    if row.rejected and row.rejected[given] then
+      value.wrong(report, place, "%s is not supported; %s", value.shown(given),
+        row.rejected[given])
       return nil
     end
-    return value.word(report, value.either(one, default), place,
+    return value.word(report, value.either(given, default), place,
       one_of(row.words), list_words(row.words))
   end,
-  lines = function(report, one, place)
-    return value.lines(report, one, place)
+  lines = function(report, given, place)
+    return value.lines(report, given, place)
   end,
 }
 

@@ -10,8 +10,8 @@
 local hostname = require("synapse.instances.hostname")
 local plan = require("synapse.haproxy.plan")
 
-local ledger = {}
-ledger.__index = ledger
+local actual_slots = {}
+actual_slots.__index = actual_slots
 
 -- Seconds after which an address that HAProxy does not use is told again.
 local LOST_MOVE = 1
@@ -52,8 +52,8 @@ end
 -- @tparam string slot
 -- @tparam ?string field nil: whatever was refused
 function refusals:forget(slot, field)
-  local one = self.by_slot[slot]
-  if one and (not field or one.field == field) then
+  local refusal = self.by_slot[slot]
+  if refusal and (not field or refusal.field == field) then
     self.by_slot[slot] = nil
   end
 end
@@ -62,8 +62,8 @@ end
 -- @tparam string slot
 -- @treturn ?string its field
 function refusals:pending(slot)
-  local one = self.by_slot[slot]
-  return one and self.now() < one.due and one.field or nil
+  local refusal = self.by_slot[slot]
+  return refusal and self.now() < refusal.due and refusal.field or nil
 end
 
 --- Returns the command of a slot that was refused and not done since.
@@ -81,8 +81,8 @@ end
 --- Tells whether a refused command is to be tried again now.
 -- @treturn boolean
 function refusals:is_due()
-  for _, one in pairs(self.by_slot) do
-    if self.now() >= one.due then
+  for _, refusal in pairs(self.by_slot) do
+    if self.now() >= refusal.due then
       return true
     end
   end
@@ -99,12 +99,12 @@ end
 --   into traffic, if that is news); `acknowledged`: the admin state that
 --   HAProxy acknowledged last, or "unknown"; `had`: whether an instance has
 --   left it; and `refusals`
-function ledger.new(pool, declared, now, moves_later)
+function actual_slots.new(pool, declared, now, moves_later)
   local self = setmetatable({
     actual = {}, acknowledged = {}, refusals = refusals.new(now),
     marked = {}, moving = {}, is_keeping = false, had = {},
     now = now, moves_later = moves_later,
-  }, ledger)
+  }, actual_slots)
   for _, slot in ipairs(pool) do
     self:add(slot, declared[slot])
   end
@@ -114,7 +114,7 @@ end
 --- Takes in an empty slot, and marks it.
 -- @tparam string slot
 -- @tparam declaration declared
-function ledger:add(slot, declared)
+function actual_slots:add(slot, declared)
   self.actual[slot] = {
     host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
     port = 1, weight = declared.weight, initial = declared.weight,
@@ -126,7 +126,7 @@ end
 
 --- Notes that a slot may not be as it is to be.
 -- @tparam string slot
-function ledger:mark(slot)
+function actual_slots:mark(slot)
   self.marked[slot] = true
 end
 
@@ -134,7 +134,7 @@ end
 -- refusal, and no acknowledged ready that would make its maint look like an
 -- operator's.
 -- @tparam string slot
-function ledger:vacate(slot)
+function actual_slots:vacate(slot)
   self.refusals:forget(slot)
   self.had[slot] = true
   self.acknowledged[slot] = "unknown"
@@ -143,7 +143,7 @@ end
 
 --- Forgets a slot that HAProxy does not have any more.
 -- @tparam string slot
-function ledger:drop(slot)
+function actual_slots:drop(slot)
   self.refusals:forget(slot)
   self.marked[slot] = nil
   self.moving[slot] = nil
@@ -228,7 +228,7 @@ end
 -- @tparam number room the plan ends once the commands have more bytes
 -- @treturn {{command,...},...} one group for each slot that differs
 -- @treturn boolean whether all marked slots were planned
-function ledger:repairs(backend, slots, room)
+function actual_slots:repairs(backend, slots, room)
   self.is_keeping = false
   if not next(self.marked) then
     return {}, true
@@ -251,7 +251,7 @@ end
 
 --- Notes that a command is on its way: until it is acknowledged, nobody knows.
 -- @tparam command command
-function ledger:sent(command)
+function actual_slots:sent(command)
   if command.field == "admin" then
     self.acknowledged[command.slot] = "unknown"
   elseif command.field == "maxconn" then
@@ -262,7 +262,7 @@ end
 --- Notes that HAProxy did what a command says.
 -- @tparam command command
 -- @treturn boolean whether it makes more commands necessary
-function ledger:done(command)
+function actual_slots:done(command)
   local slot = command.slot
   local actual = self.actual[slot]
   if command.change.admin or command.change.host then
@@ -290,7 +290,7 @@ end
 
 --- Tells whether any slot may not have the address yet that it was given.
 -- @treturn boolean
-function ledger:is_moving()
+function actual_slots:is_moving()
   return next(self.moving) ~= nil
 end
 
@@ -298,7 +298,7 @@ end
 -- @tparam function is_at tells, of a slot, a host and a port; nil where that
 --   cannot be seen
 -- @treturn boolean whether that cannot be seen of one
-function ledger:look_at_moves(is_at)
+function actual_slots:look_at_moves(is_at)
   local is_hidden = false
   for slot, place in pairs(self.moving) do
     local is_there, actual = is_at(slot, place.host, place.port),
@@ -317,14 +317,14 @@ end
 -- @tparam command command
 -- @tparam string answer what it said
 -- @treturn integer seconds until it is tried again
-function ledger:refuse(command, answer)
+function actual_slots:refuse(command, answer)
   return self.refusals:add(command.slot, command.field, command.text, answer)
 end
 
 --- Notes that a slot was filled before HAProxy began to serve.
 -- @tparam string slot
 -- @tparam server server
-function ledger:filled(slot, server)
+function actual_slots:filled(slot, server)
   self.actual[slot] = {
     host = server.host, port = server.port, weight = server.weight,
     initial = server.initial, maxconn = server.maxconn, admin = server.admin,
@@ -356,7 +356,7 @@ end
 -- @tparam server state
 -- @treturn boolean whether its check found something else than before
 -- @treturn boolean whether it is, or should be by now, where it was told to be
-function ledger:take(slot, state)
+function actual_slots:take(slot, state)
   local before = self.actual[slot]
   state.maxconn = before.maxconn
   state.since = state.warming and self.now() - state.warming or nil
@@ -377,4 +377,4 @@ function ledger:take(slot, state)
   return before.check ~= state.check, is_over
 end
 
-return ledger
+return actual_slots

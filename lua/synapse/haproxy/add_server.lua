@@ -60,7 +60,7 @@ end
 
 -- Returns the words by keyword, without `disabled`, which every slot is.
 local function sort(words)
-  local kept, found, i = {}, {}, 1
+  local kept, operands, i = {}, {}, 1
   while words[i] do
     local word, values = words[i], VALUES[words[i]]
     if not values then
@@ -69,11 +69,11 @@ local function sort(words)
       return nil, "`" .. word .. "` has no value"
     elseif word ~= "disabled" then
       table.move(words, i, i + values, #kept + 1, kept)
-      found[word] = words[i + values]
+      operands[word] = words[i + values]
     end
     i = i + 1 + values
   end
-  return kept, found
+  return kept, operands
 end
 
 --- Reads `server_options`. HAProxy 2.6 takes fewer words for a server that is
@@ -92,18 +92,18 @@ function add_server.parse(text)
   elseif #words > MAX_WORDS then
     return nil, string.format("has more than %d words", MAX_WORDS)
   end
-  local kept, found = sort(words)
+  local kept, operands = sort(words)
   if not kept then
-    return nil, found
+    return nil, operands
   end
   return {
     text = table.concat(kept, " "),
-    is_tls = found.ssl ~= nil,
-    verify = found.verify,
-    has_check = found.check ~= nil,
-    has_agent = found["agent-check"] ~= nil,
-    weight = math.tointeger(tonumber(found.weight)) or 1,
-    maxconn = math.tointeger(tonumber(found.maxconn)) or 0,
+    is_tls = operands.ssl ~= nil,
+    verify = operands.verify,
+    has_check = operands.check ~= nil,
+    has_agent = operands["agent-check"] ~= nil,
+    weight = math.tointeger(tonumber(operands.weight)) or 1,
+    maxconn = math.tointeger(tonumber(operands.maxconn)) or 0,
   }
 end
 
@@ -175,14 +175,14 @@ end
 --- Returns why no slot is added, or nil.
 -- @treturn ?string
 function growth:obstacle()
-  local with = self.options
-  if not with then
+  local options = self.options
+  if not options then
     return self.why
   elseif self.slots_use_tls and
-    not (with.is_tls and with.verify == "required")
+    not (options.is_tls and options.verify == "required")
   then
     return "its slots use TLS, and server_options has no `ssl verify required`"
-  elseif with.is_tls and not self.slots_use_tls then
+  elseif options.is_tls and not self.slots_use_tls then
     return "server_options has `ssl`, and its slots do not use TLS"
   elseif is_refused(self) then
     return self.refusal
@@ -225,12 +225,12 @@ end
 local function finish_begun(self, wanted, groups)
   local left, begun = {}, table.move(self.half_made, 1, #self.half_made, 1, {})
   for _, kind in ipairs(wanted) do
-    local found
+    local place
     for i, slot in ipairs(begun) do
-      found = found or self.pending[slot] == kind and i
+      place = place or self.pending[slot] == kind and i
     end
-    if found then
-      groups[#groups + 1] = group_of(self, table.remove(begun, found), kind)
+    if place then
+      groups[#groups + 1] = group_of(self, table.remove(begun, place), kind)
     else
       left[#left + 1] = kind
     end

@@ -189,16 +189,16 @@ local function state_of(line)
     return nil
   end
   local now, is_slot = admin_of(integer(admin)), fqdn == SLOT_NAME
-  local found = check_of(integer(operational), integer(check), now)
+  local health = check_of(integer(operational), integer(check), now)
   return name, {
     id = integer(id), host = host, port = integer(port),
     weight = integer(weight), initial = integer(initial),
     fqdn = fqdn ~= "-" and not is_slot and fqdn:lower() or nil,
     is_slot = is_slot or nil,
     warming = integer(operational) == OP_STARTING and integer(changed) or nil,
-    admin = now, is_tls = tls == "1", check = found,
-    check_why = found == "fails" and CHECK_WHY[integer(status)] or nil,
-    is_rising = found == "fails" and CHECK_PASSED[integer(status)] or nil,
+    admin = now, is_tls = tls == "1", check = health,
+    check_why = health == "fails" and CHECK_WHY[integer(status)] or nil,
+    is_rising = health == "fails" and CHECK_PASSED[integer(status)] or nil,
   }
 end
 

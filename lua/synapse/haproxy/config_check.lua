@@ -43,7 +43,7 @@ end
 
 -- Lists the lines with slots.
 local function slots_of(section)
-  local found, options = {}, inherited(section)
+  local lines, options = {}, inherited(section)
   for _, line in ipairs(section.lines) do
     local keyword = line.words[1]
     local address = ADDRESS_AT[keyword]
@@ -52,11 +52,11 @@ local function slots_of(section)
     elseif address and SLOT[line.words[address]] then
       local all = table.move(options, 1, #options, 1, {})
       append(all, line, address + 1)
-      found[#found + 1] =
+      lines[#lines + 1] =
         {line = line, options = all, address = line.words[address]}
     end
   end
-  return found
+  return lines
 end
 
 -- Returns which of two opposite options holds: the one named last.
@@ -149,15 +149,15 @@ function config_check.backend(sections, name)
   if not section then
     return nil
   end
-  local slots, backups, is_disabled = slots_of(section), 0, true
-  for _, found in ipairs(slots) do
+  local lines, backups, is_disabled = slots_of(section), 0, true
+  for _, line in ipairs(lines) do
     is_disabled = is_disabled and
-      last_of(found.options, "disabled", "enabled") == true
+      last_of(line.options, "disabled", "enabled") == true
     backups = backups +
-      (last_of(found.options, "backup", "no-backup") and 1 or 0)
+      (last_of(line.options, "backup", "no-backup") and 1 or 0)
   end
   return {
-    slots = #slots, backups = backups, is_disabled = is_disabled,
+    slots = #lines, backups = backups, is_disabled = is_disabled,
     all_backups = uses_all_backups(section), section = section,
   }
 end
@@ -239,12 +239,12 @@ local function each_line(sections, kind, visit)
 end
 
 -- Returns the first line of `global` for which a function is true.
-local function find_global(sections, is_it)
-  local found
+local function find_global(sections, matches)
+  local first
   each_line(sections, "global", function(line)
-    found = found or is_it(line.words) and line or nil
+    first = first or matches(line.words) and line or nil
   end)
-  return found
+  return first
 end
 
 local function has_word(words, first, second)
@@ -301,13 +301,13 @@ end
 
 -- Returns the first line that has HAProxy start processes to check servers.
 local function external_check(sections)
-  local found
+  local first
   each_line(sections, nil, function(line)
-    found = found or (line.words[1] == "external-check" or
+    first = first or (line.words[1] == "external-check" or
       line.words[1] == "option" and line.words[2] == "external-check") and
       line or nil
   end)
-  return found
+  return first
 end
 
 local function check_lockdown(sections, settings, verdict, problems)

@@ -49,17 +49,17 @@ end
 
 -- Empty slots, and those that HAProxy restored as we told it.
 local function slots_of(backend, restored)
-  local found = {}
+  local slots = {}
   for name, server in pairs(backend.servers) do
     local place = restored[name]
     if is_placeholder(server) or is_at(server, place) then
-      found[#found + 1] = server
+      slots[#slots + 1] = server
     elseif place then
       refuse_half_restored(backend, server, place)
     end
   end
-  table.sort(found, by_puid)
-  return found
+  table.sort(slots, by_puid)
+  return slots
 end
 
 local function declaration_of(server)

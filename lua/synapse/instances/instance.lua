@@ -97,20 +97,20 @@ end
 -- @treturn znode_options
 -- @treturn ?string the words that are not understood
 function instance.parse_options(text, problems)
-  local found, left, words, i = {}, {}, {}, 1
+  local options, left, words, i = {}, {}, {}, 1
   for word in text:gmatch("%S+") do
     words[#words + 1] = word
   end
   while words[i] do
     local value, taken = read_at(words, i, problems)
     if value then
-      found[words[i]] = value
+      options[words[i]] = value
     else
       left[#left + 1] = words[i]
     end
     i = i + taken
   end
-  return found, #left > 0 and table.concat(left, " ") or nil
+  return options, #left > 0 and table.concat(left, " ") or nil
 end
 
 local DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" ..
@@ -319,12 +319,12 @@ local function from_json(znode, text, decoder, sequence)
   if not fields then
     return fields, why
   end
-  local made, problems = instance.check(fields)
-  if made then
-    made.znode = znode
-    made.sequence = sequence
+  local checked, problems = instance.check(fields)
+  if checked then
+    checked.znode = znode
+    checked.sequence = sequence
   end
-  return made, problems
+  return checked, problems
 end
 
 --- Makes an instance from a znode that was read.
@@ -341,12 +341,12 @@ function instance.from_data(znode, data, stat, decoder)
     return nil, string.format("has %d bytes of data (at most %d)",
       stat.data_length, MAX_BYTES)
   end
-  local made, problems = from_json(znode, data, decoder,
+  local checked, problems = from_json(znode, data, decoder,
     sequence_of(znode:match("_%d+$") or ""))
-  if made then
-    made.czxid = stat.czxid
+  if checked then
+    checked.czxid = stat.czxid
   end
-  return made, problems
+  return checked, problems
 end
 
 --- Makes an instance from a name that carries its data:
@@ -383,9 +383,9 @@ function instance.is_newer(a, b)
   return (a.znode or "") > (b.znode or "")
 end
 
-local function has_labels(one, labels)
+local function has_labels(given, labels)
   for label, value in pairs(labels) do
-    if one[label] ~= value then
+    if given[label] ~= value then
       return false
     end
   end

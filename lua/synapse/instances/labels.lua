@@ -4,7 +4,7 @@
 --
 -- @module synapse.instances.labels
 
-local filter = {}
+local labels = {}
 
 -- A label that is not there is not equal to any value.
 local TESTS = {
@@ -15,14 +15,14 @@ local TESTS = {
 --- Tells whether there is such a condition.
 -- @param condition
 -- @treturn boolean
-function filter.has(condition)
+function labels.has(condition)
   return TESTS[condition] ~= nil
 end
 
-local function passes(one, filters)
-  local labels = one.labels or {}
-  for _, each in ipairs(filters) do
-    if not TESTS[each.condition](labels[each.label], each.value) then
+local function passes(instance, filters)
+  local values = instance.labels or {}
+  for _, filter in ipairs(filters) do
+    if not TESTS[filter.condition](values[filter.label], filter.value) then
       return false
     end
   end
@@ -33,17 +33,17 @@ end
 -- @tparam {instance,...} instances
 -- @tparam {{label,value,condition},...} filters
 -- @treturn {instance,...} in the same order
-function filter.apply(instances, filters)
+function labels.apply(instances, filters)
   if #filters == 0 then
     return instances
   end
   local kept = {}
-  for _, one in ipairs(instances) do
-    if passes(one, filters) then
-      kept[#kept + 1] = one
+  for _, instance in ipairs(instances) do
+    if passes(instance, filters) then
+      kept[#kept + 1] = instance
     end
   end
   return kept
 end
 
-return filter
+return labels

@@ -47,36 +47,36 @@ local function has_key(all, place, key)
   return all[place] ~= nil and all[place].key == key
 end
 
-local function insert(self, one)
-  local place = find(self.all, one.key)
-  if has_key(self.all, place, one.key) then
+local function insert(self, element)
+  local place = find(self.all, element.key)
+  if has_key(self.all, place, element.key) then
     self.doubles = self.doubles + 1
   end
-  table.insert(self.all, place, one)
+  table.insert(self.all, place, element)
 end
 
-local function remove(self, one)
-  local all, first = self.all, find(self.all, one.key)
+local function remove(self, element)
+  local all, first = self.all, find(self.all, element.key)
   local place = first
-  while has_key(all, place, one.key) and all[place] ~= one do
+  while has_key(all, place, element.key) and all[place] ~= element do
     place = place + 1
   end
-  if all[place] ~= one then
+  if all[place] ~= element then
     return
   end
   table.remove(all, place)
-  if has_key(all, first, one.key) then
+  if has_key(all, first, element.key) then
     self.doubles = self.doubles - 1
   end
 end
 
 local function sort_anew(self, gone, come)
   local is_gone, all = {}, {}
-  for _, one in ipairs(gone) do
-    is_gone[one] = true
+  for _, element in ipairs(gone) do
+    is_gone[element] = true
   end
-  for _, one in ipairs(self.all) do
-    all[#all + 1] = not is_gone[one] and one or nil
+  for _, element in ipairs(self.all) do
+    all[#all + 1] = not is_gone[element] and element or nil
   end
   table.move(come, 1, #come, #all + 1, all)
   table.sort(all, by_key)
@@ -90,13 +90,13 @@ end
 
 local function newest_of_each(all)
   local list, last = {}, nil
-  for _, one in ipairs(all) do
-    if not last or last.key ~= one.key then
-      list[#list + 1] = one
-      last = one
-    elseif instance.is_newer(one, last) then
-      list[#list] = one
-      last = one
+  for _, element in ipairs(all) do
+    if not last or last.key ~= element.key then
+      list[#list + 1] = element
+      last = element
+    elseif instance.is_newer(element, last) then
+      list[#list] = element
+      last = element
     end
   end
   return list
@@ -109,11 +109,11 @@ function instance_list:change(gone, come)
   if #gone + #come > FEW then
     sort_anew(self, gone, come)
   else
-    for _, one in ipairs(gone) do
-      remove(self, one)
+    for _, element in ipairs(gone) do
+      remove(self, element)
     end
-    for _, one in ipairs(come) do
-      insert(self, one)
+    for _, element in ipairs(come) do
+      insert(self, element)
     end
   end
   self.unique = self.doubles > 0 and newest_of_each(self.all) or
@@ -141,9 +141,9 @@ end
 -- @tfield {{before,now},...} renewed instances that serve otherwise now
 
 -- Most are the very tables of before, so that is asked first.
-local function renew(found, before, now)
+local function renew(difference, before, now)
   if before ~= now and not instance.is_same(before, now) then
-    table.insert(found.renewed, {before = before, now = now})
+    table.insert(difference.renewed, {before = before, now = now})
   end
 end
 
@@ -174,7 +174,7 @@ end
 -- @tparam {instance,...} now sorted by key
 -- @treturn difference
 function instance_list.difference(before, now)
-  local found = {added = {}, removed = {}, renewed = {}}
+  local difference = {added = {}, removed = {}, renewed = {}}
   local start = same_at_start(before, now)
   local rest = same_at_end(before, now, start)
   local i, j = start + 1, start + 1
@@ -183,24 +183,25 @@ function instance_list.difference(before, now)
     local old = i <= last_i and before[i]
     local new = j <= last_j and now[j]
     if old and new and old.key == new.key then
-      renew(found, old, new)
+      renew(difference, old, new)
       i, j = i + 1, j + 1
     elseif new and (not old or new.key < old.key) then
-      table.insert(found.added, new)
+      table.insert(difference.added, new)
       j = j + 1
     else
-      table.insert(found.removed, old)
+      table.insert(difference.removed, old)
       i = i + 1
     end
   end
-  return found
+  return difference
 end
 
 --- Tells whether two lists do not differ.
--- @tparam difference found
+-- @tparam difference difference
 -- @treturn boolean
-function instance_list.is_unchanged(found)
-  return #found.added == 0 and #found.removed == 0 and #found.renewed == 0
+function instance_list.is_unchanged(difference)
+  return #difference.added == 0 and #difference.removed == 0 and
+    #difference.renewed == 0
 end
 
 --- Makes one list of two: one walk along both, and nothing is sorted.
@@ -210,15 +211,15 @@ end
 function instance_list.merge(first, second)
   local list, i, j = {}, 1, 1
   while first[i] or second[j] do
-    local one, other = first[i], second[j]
-    if one and other and one.key == other.key then
-      list[#list + 1] = instance.is_newer(other, one) and other or one
+    local a, b = first[i], second[j]
+    if a and b and a.key == b.key then
+      list[#list + 1] = instance.is_newer(b, a) and b or a
       i, j = i + 1, j + 1
-    elseif one and (not other or one.key < other.key) then
-      list[#list + 1] = one
+    elseif a and (not b or a.key < b.key) then
+      list[#list + 1] = a
       i = i + 1
     else
-      list[#list + 1] = other
+      list[#list + 1] = b
       j = j + 1
     end
   end

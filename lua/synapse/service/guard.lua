@@ -77,16 +77,17 @@ end
 --   sorted by why and key
 
 --- Tells why an instance may not be retained, from what its slot is.
--- @tparam instance one
+-- @tparam instance instance
 -- @tparam ?server server of the slot that it is in, or was in and is free
 -- @treturn ?string nil: it may
-function guard.objection(one, server)
+function guard.objection(instance, server)
   if not server then
     return "another instance has the slot"
   elseif server.check == "none" then
     return "the slot has no check"
   elseif server.check == "fails" and not server.is_rising and
-    (server.fqdn or server.host) == one.host and server.port == one.port
+    (server.fqdn or server.host) == instance.host and server.port ==
+    instance.port
   then
     return "HAProxy's check fails"
   end
@@ -119,23 +120,24 @@ function guard.new(settings, instances, retained, now)
     candidates = {}, lost = 0, mass = {returned = {}},
     arrivals = new_queue(), departures = new_queue(),
   }, guard)
-  for _, one in ipairs(instances) do
-    local till = settings.hold > 0 and retained[one.key]
+  for _, instance in ipairs(instances) do
+    local till = settings.hold > 0 and retained[instance.key]
     if till then
       till = math.min(till, now + settings.hold)
-      self.gone[one.key] = {one = one, past = true, born = -math.huge}
-      self.retained[one.key] = till
+      self.gone[instance.key] = {instance = instance, past = true,
+        born = -math.huge}
+      self.retained[instance.key] = till
       self.review_at = math.min(self.review_at or till, till)
     else
-      table.insert(self.present, one)
+      table.insert(self.present, instance)
     end
   end
   return self
 end
 
 -- An instance with weight 0 has said itself that it goes.
-local function serves(one)
-  return one.weight ~= 0
+local function serves(instance)
+  return instance.weight ~= 0
 end
 
 local function release(self, key, why, report)
@@ -147,52 +149,52 @@ local function release(self, key, why, report)
 end
 
 -- Where it is older than the window, nobody asks when it was born.
-local function leave(self, one, now, objection)
-  local born = self.born[one.key]
-  self.born[one.key] = nil
-  if not serves(one) then
-    self.gone[one.key] = nil
+local function leave(self, instance, now, objection)
+  local born = self.born[instance.key]
+  self.born[instance.key] = nil
+  if not serves(instance) then
+    self.gone[instance.key] = nil
     return
   end
-  local departure = {one = one, at = now, born = born or -math.huge}
+  local departure = {instance = instance, at = now, born = born or -math.huge}
   if not born then
     lose(self, departure)
   end
-  self.gone[one.key] = departure
-  self.candidates[one.key] = not objection(one) and departure or nil
+  self.gone[instance.key] = departure
+  self.candidates[instance.key] = not objection(instance) and departure or nil
   self.departures:push(departure)
 end
 
 -- One that comes back soon was never away.
-local function come(self, one, now)
-  local before = self.gone[one.key]
-  self.gone[one.key], self.candidates[one.key] = nil, nil
+local function come(self, instance, now)
+  local before = self.gone[instance.key]
+  self.gone[instance.key], self.candidates[instance.key] = nil, nil
   if not before then
-    self.born[one.key] = now
-    self.arrivals:push({key = one.key, at = now})
+    self.born[instance.key] = now
+    self.arrivals:push({key = instance.key, at = now})
     return
   end
   find(self, before)
   if before.born > now - self.settings.window then
-    self.born[one.key] = before.born
+    self.born[instance.key] = before.born
   end
 end
 
 -- Returns whether any instance is gone.
 local function note(self, instances, now, objection, report)
-  local found = instance_list.difference(self.present, instances)
-  for _, one in ipairs(found.removed) do
-    leave(self, one, now, objection)
+  local difference = instance_list.difference(self.present, instances)
+  for _, instance in ipairs(difference.removed) do
+    leave(self, instance, now, objection)
   end
-  for _, one in ipairs(found.added) do
-    come(self, one, now)
-    if self.retained[one.key] then
-      release(self, one.key, "registered again", report)
-      self.mass.returned[one.key] = true
+  for _, instance in ipairs(difference.added) do
+    come(self, instance, now)
+    if self.retained[instance.key] then
+      release(self, instance.key, "registered again", report)
+      self.mass.returned[instance.key] = true
     end
   end
   self.present = instances
-  return #found.removed > 0
+  return #difference.removed > 0
 end
 
 local function grow_old(self, arrival)
@@ -207,7 +209,7 @@ end
 local function forget(self, departure)
   find(self, departure)
   departure.past = true
-  local key = departure.one.key
+  local key = departure.instance.key
   if self.gone[key] == departure and not self.retained[key] then
     self.gone[key], self.candidates[key] = nil, nil
   end
@@ -236,10 +238,10 @@ local function count(self)
     return nil
   end
   local left, were = 0, lost
-  for _, one in ipairs(self.present) do
-    if serves(one) then
+  for _, instance in ipairs(self.present) do
+    if serves(instance) then
       left = left + 1
-      were = were + (self.born[one.key] and 0 or 1)
+      were = were + (self.born[instance.key] and 0 or 1)
     end
   end
   return is_too_little(self, left, were) and
@@ -254,8 +256,9 @@ local function is_made_good(self)
   if not were then
     return false
   end
-  for _, one in ipairs(self.present) do
-    left = left + (serves(one) and not self.mass.returned[one.key] and 1 or 0)
+  for _, instance in ipairs(self.present) do
+    left = left + (serves(instance) and not self.mass.returned[instance.key] and
+      1 or 0)
   end
   return not is_too_little(self, left, were)
 end
@@ -265,7 +268,7 @@ local function review(self, now, objection, report)
   for key, till in pairs(self.retained) do
     local why = now >= till and "the time is over" or
       is_enough and "enough other instances are registered" or
-      objection(self.gone[key].one)
+      objection(self.gone[key].instance)
     if why then
       release(self, key, why, report)
     end
@@ -277,7 +280,7 @@ local function retain(self, now, objection, report)
   for key, departure in pairs(self.candidates) do
     local till = departure.at + self.settings.hold
     self.candidates[key] = nil
-    if now < till and not objection(departure.one) then
+    if now < till and not objection(departure.instance) then
       self.retained[key] = till
       table.insert(report.held, key)
     end
@@ -298,7 +301,7 @@ local function merge(self)
   local list = table.move(self.present, 1, #self.present, 1, {})
   self.review_at = math.huge
   for key, till in pairs(self.retained) do
-    list[#list + 1] = self.gone[key].one
+    list[#list + 1] = self.gone[key].instance
     self.review_at = math.min(self.review_at, till)
   end
   table.sort(list, function(a, b) return a.key < b.key end)

@@ -5,8 +5,8 @@
 
 local hostname = require("synapse.instances.hostname")
 
-local names = {}
-names.__index = names
+local host_names = {}
+host_names.__index = host_names
 
 -- HAProxy tells nobody that it has found an address: it is asked, seldom if a
 -- name does not resolve for long.
@@ -18,12 +18,12 @@ local LONGEST_DELAY = 30
 --   `name` and `backend` of the service; `has_slots`: whether any of its slots
 --   is for names; `addresses`: the last ones, by key; `now()`; `log`
 -- @treturn names with `addresses`
-function names.new(deps)
+function host_names.new(deps)
   return setmetatable({
     deps = deps, addresses = deps.addresses, awaited = {}, look_at = nil,
     delay = FIRST_DELAY,
     refused = nil,
-  }, names)
+  }, host_names)
 end
 
 local function report(self, refused)
@@ -40,16 +40,16 @@ end
 -- said, once.
 -- @tparam {instance,...} instances
 -- @treturn {instance,...} the same table where all can be
-function names:admit(instances)
+function host_names:admit(instances)
   if self.deps.has_slots then
     return instances
   end
   local kept, refused = {}, nil
-  for _, one in ipairs(instances) do
-    if one.is_name then
-      refused = refused or one
+  for _, instance in ipairs(instances) do
+    if instance.is_name then
+      refused = refused or instance
     else
-      kept[#kept + 1] = one
+      kept[#kept + 1] = instance
     end
   end
   report(self, refused)
@@ -60,7 +60,7 @@ end
 -- @tparam string slot
 -- @tparam ?server wanted
 -- @tparam server actual
-function names:plan(slot, wanted, actual)
+function host_names:plan(slot, wanted, actual)
   self.awaited[slot] = hostname.is_awaited(wanted, actual) or nil
   if self.awaited[slot] and actual.fqdn ~= wanted.fqdn then
     self.delay = FIRST_DELAY
@@ -75,7 +75,7 @@ end
 -- @tparam string key of an instance
 -- @tparam server actual
 -- @treturn boolean whether that is another address than before
-function names:learn(key, actual)
+function host_names:learn(key, actual)
   if not actual.fqdn or not hostname.is_resolved(actual) or
     self.addresses[key] == actual.host
   then
@@ -87,19 +87,19 @@ end
 
 --- Forgets an instance.
 -- @tparam string key
-function names:forget(key)
+function host_names:forget(key)
   self.addresses[key] = nil
 end
 
 --- Tells whether HAProxy is to be asked now what it has found.
 -- @treturn boolean
-function names:is_due()
+function host_names:is_due()
   return self.look_at ~= nil and self.deps.now() >= self.look_at
 end
 
 --- Takes note that it is asked.
-function names:asked()
+function host_names:asked()
   self.look_at = nil
 end
 
-return names
+return host_names

@@ -34,36 +34,36 @@ end
 -- @tparam {[string]=declaration} declared by slot
 -- @treturn {[string]=string} "plain", "backup" or "name", by slot
 function placement.kinds_of_slots(declared)
-  local found, has_plain = {}, false
+  local kinds, has_plain = {}, false
   for slot, declaration in pairs(declared) do
-    found[slot] = kind_of_declaration(declaration)
-    has_plain = has_plain or found[slot] == "plain"
+    kinds[slot] = kind_of_declaration(declaration)
+    has_plain = has_plain or kinds[slot] == "plain"
   end
-  for slot, kind in pairs(found) do
-    found[slot] = kind == "backup" and not has_plain and "plain" or kind
+  for slot, kind in pairs(kinds) do
+    kinds[slot] = kind == "backup" and not has_plain and "plain" or kind
   end
-  return found
+  return kinds
 end
 
 --- Tells which kind of slot an instance is to have.
--- @tparam instance one
+-- @tparam instance instance
 -- @tparam boolean has_backups whether there are slots for them
 -- @treturn string
-function placement.kind_of_instance(one, has_backups)
-  if one.is_name then
+function placement.kind_of_instance(instance, has_backups)
+  if instance.is_name then
     return "name"
   end
-  return one.is_backup and has_backups and "backup" or "plain"
+  return instance.is_backup and has_backups and "backup" or "plain"
 end
 
 --- Returns why an instance that asks to be a backup is none, or nil.
--- @tparam instance one
+-- @tparam instance instance
 -- @tparam boolean has_backups
 -- @treturn ?string
-function placement.backup_objection(one, has_backups)
-  if not one.is_backup then
+function placement.backup_objection(instance, has_backups)
+  if not instance.is_backup then
     return nil
-  elseif one.is_name then
+  elseif instance.is_name then
     return "a host name has no slot for that"
   end
   return not has_backups and "no slot is declared `backup`" or nil
@@ -224,8 +224,8 @@ function placement.new(pool, placed, instances, sessions, kinds_by_slot,
     left = {}, misplaced = {}, sessions = sessions, kinds = kinds_by_slot,
     must_rest = must_rest, is_added = {},
   }, placement)
-  for _, one in ipairs(instances) do
-    self.by_key[one.key] = one
+  for _, instance in ipairs(instances) do
+    self.by_key[instance.key] = instance
   end
   place_all(self)
   return self
@@ -241,13 +241,13 @@ local function remember(self, slot, key)
   self.vacated[slot] = true
 end
 
-local function leave(self, one)
-  local slot = self.slot_of[one.key]
-  self.by_key[one.key], self.misplaced[one.key] = nil, nil
+local function leave(self, instance)
+  local slot = self.slot_of[instance.key]
+  self.by_key[instance.key], self.misplaced[instance.key] = nil, nil
   if slot then
-    self.slot_of[one.key] = nil
+    self.slot_of[instance.key] = nil
     self.placed[slot] = nil
-    remember(self, slot, one.key)
+    remember(self, slot, instance.key)
   end
   return slot
 end
@@ -275,9 +275,9 @@ end
 -- Gives slots to those who have none, in sorted order.
 local function enter(self, added, touched)
   local keys, rest_of = {}, rest_test(self)
-  for _, one in ipairs(added) do
-    self.by_key[one.key] = one
-    keys[#keys + 1] = one.key
+  for _, instance in ipairs(added) do
+    self.by_key[instance.key] = instance
+    keys[#keys + 1] = instance.key
   end
   for _, key in ipairs(self.waiting) do
     keys[#keys + 1] = self.by_key[key] and key
@@ -314,8 +314,8 @@ local function new_supply(self, added)
   local free = {}
   local function spare(kind)
     local number = count_free(self, kind)
-    for _, one in ipairs(added) do
-      number = number - (kind_of(self, one.key) == kind and 1 or 0)
+    for _, instance in ipairs(added) do
+      number = number - (kind_of(self, instance.key) == kind and 1 or 0)
     end
     for _, key in ipairs(self.waiting) do
       number = number - (self.by_key[key] and kind_of(self, key) == kind and
@@ -332,25 +332,25 @@ end
 -- One that has become a backup, or is none any more, leaves its slot for one
 -- of the other kind. While none is free it stays where it is: a slot of the
 -- wrong kind is better than none.
-local function move(self, one, left, entering, has_free)
-  local kind = kind_of(self, one.key)
-  local slot = self.slot_of[one.key]
-  self.misplaced[one.key] = nil
+local function move(self, instance, left, entering, has_free)
+  local kind = kind_of(self, instance.key)
+  local slot = self.slot_of[instance.key]
+  self.misplaced[instance.key] = nil
   if not slot or self.kinds[slot] == kind then
     return false
   elseif not has_free(kind) then
-    self.misplaced[one.key] = true
+    self.misplaced[instance.key] = true
     return false
   end
-  left[#left + 1] = leave(self, one)
-  entering[#entering + 1] = one
+  left[#left + 1] = leave(self, instance)
+  entering[#entering + 1] = instance
   return true
 end
 
-local function renew(self, one, left, touched, entering, has_free)
-  self.by_key[one.key] = one
-  if not move(self, one, left, entering, has_free) then
-    touched[#touched + 1] = self.slot_of[one.key]
+local function renew(self, instance, left, touched, entering, has_free)
+  self.by_key[instance.key] = instance
+  if not move(self, instance, left, entering, has_free) then
+    touched[#touched + 1] = self.slot_of[instance.key]
   end
 end
 
@@ -365,23 +365,23 @@ local function misplaced(self)
 end
 
 --- Takes what became of the instances.
--- @tparam difference found
+-- @tparam difference difference
 -- @treturn {string,...} slots that an instance left
 -- @treturn {string,...} slots that have another instance or a renewed one
-function placement:change(found)
+function placement:change(difference)
   local left, touched = {}, {}
-  local entering = table.move(found.added, 1, #found.added, 1, {})
-  for _, one in ipairs(found.removed) do
-    left[#left + 1] = leave(self, one)
+  local entering = table.move(difference.added, 1, #difference.added, 1, {})
+  for _, instance in ipairs(difference.removed) do
+    left[#left + 1] = leave(self, instance)
   end
-  for _, one in ipairs(found.added) do
-    self.by_key[one.key] = one
+  for _, instance in ipairs(difference.added) do
+    self.by_key[instance.key] = instance
   end
-  local has_free = new_supply(self, found.added)
+  local has_free = new_supply(self, difference.added)
   for _, key in ipairs(misplaced(self)) do
     move(self, self.by_key[key], left, entering, has_free)
   end
-  for _, renewed in ipairs(found.renewed) do
+  for _, renewed in ipairs(difference.renewed) do
     renew(self, renewed.now, left, touched, entering, has_free)
   end
   enter(self, entering, touched)
@@ -436,8 +436,8 @@ end
 -- @tparam {instance,...} instances
 function placement:restart(instances)
   self.by_key = {}
-  for _, one in ipairs(instances) do
-    self.by_key[one.key] = one
+  for _, instance in ipairs(instances) do
+    self.by_key[instance.key] = instance
   end
   place_all(self)
 end
@@ -483,9 +483,9 @@ local function resettle(self, slot, kind)
     return nil
   end
   local key = keys[first]
-  local one = self.by_key[key]
-  local left = leave(self, one)
-  self.by_key[key] = one
+  local instance = self.by_key[key]
+  local left = leave(self, instance)
+  self.by_key[key] = instance
   self.placed[slot], self.slot_of[key] = key, slot
   return left
 end

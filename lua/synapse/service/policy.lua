@@ -22,11 +22,11 @@ policy.__index = policy
 --   key. With `prefer` it has `serving`: how many levels serve, 0 if only
 --   backups can; and `state`: the same for people
 function policy.new(config)
-  local is_one = config.leader_election
+  local has_leader = config.leader_election
   return setmetatable({
-    preferences = not is_one and config.prefer or {},
-    subset = not is_one and config.subset and subset.new(config.subset) or nil,
-    backups = {}, copies = setmetatable({}, {__mode = "k"}),
+    preferences = not has_leader and config.prefer or {},
+    subset = not has_leader and config.subset and subset.new(config.subset) or
+    nil, backups = {}, copies = setmetatable({}, {__mode = "k"}),
     reasons = {}, unused = {},
   }, policy)
 end

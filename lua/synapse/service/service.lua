@@ -29,10 +29,11 @@ local NO_RECORD = {instances = {}, placed = {}, held = {}, retained = {},
 local KEEP_STATE = 60
 
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
-local function objection(self, one)
-  local slot = self.placement:home(one.key)
-  return guard.objection(one, slot and self.ledger.actual[slot]) or
-    self.deps.is_claimed(one.key) and "another znode has the address" or nil
+local function objection(self, instance)
+  local slot = self.placement:home(instance.key)
+  return guard.objection(instance, slot and self.ledger.actual[slot]) or
+    self.deps.is_claimed(instance.key) and "another znode has the address" or
+    nil
 end
 
 -- Tells whether an instance can take traffic. What is not known is taken to be
@@ -102,10 +103,10 @@ function service.new(deps)
   local self
   local chosen = wanted.new({
     config = deps.config, record = record, now = deps.now, log = deps.log,
-    objection = function(one) return objection(self, one) end,
-    can_serve = function(one)
-      return self and can_serve(self, one) or not self and
-        record.held[one.key] == nil and one.weight ~= 0
+    objection = function(instance) return objection(self, instance) end,
+    can_serve = function(instance)
+      return self and can_serve(self, instance) or not self and
+        record.held[instance.key] == nil and instance.weight ~= 0
     end,
   })
   local places = placement.new(deps.pool, record.placed, chosen.wanted,
@@ -157,42 +158,43 @@ function service.new(deps)
   return self
 end
 
-local function touch_all(self, found)
-  for _, list in ipairs({found.added, found.removed}) do
-    for _, one in ipairs(list) do
-      touch(self, one.key)
+local function touch_all(self, difference)
+  for _, list in ipairs({difference.added, difference.removed}) do
+    for _, instance in ipairs(list) do
+      touch(self, instance.key)
     end
   end
-  for _, renewed in ipairs(found.renewed) do
+  for _, renewed in ipairs(difference.renewed) do
     touch(self, renewed.now.key)
   end
 end
 
 -- Where one asks to be a backup and cannot be, it serves as any other.
-local function report_objections(self, found)
-  local list = table.move(found.added, 1, #found.added, 1, {})
-  for _, renewed in ipairs(found.renewed) do
+local function report_objections(self, difference)
+  local list = table.move(difference.added, 1, #difference.added, 1, {})
+  for _, renewed in ipairs(difference.renewed) do
     list[#list + 1] = renewed.now
   end
-  for _, one in ipairs(list) do
-    local why = placement.backup_objection(one, self.placement:has("backup"))
+  for _, instance in ipairs(list) do
+    local why = placement.backup_objection(instance,
+      self.placement:has("backup"))
     if why then
       self.deps.log:warning("%s: instance %s: `backup` is not applied: %s",
-        self.name, one.key, why)
+        self.name, instance.key, why)
     end
   end
 end
 
-local function replace(self, found)
-  touch_all(self, found)
-  report_objections(self, found)
-  local left, touched = self.placement:change(found)
-  for _, one in ipairs(found.removed) do
-    self.operator:leave(one.key)
-    self.names:forget(one.key)
+local function replace(self, difference)
+  touch_all(self, difference)
+  report_objections(self, difference)
+  local left, touched = self.placement:change(difference)
+  for _, instance in ipairs(difference.removed) do
+    self.operator:leave(instance.key)
+    self.names:forget(instance.key)
   end
-  for _, one in ipairs(found.added) do
-    self.operator:come(one.key)
+  for _, instance in ipairs(difference.added) do
+    self.operator:come(instance.key)
   end
   for _, slot in ipairs(left) do
     self.ledger:vacate(slot)
@@ -202,12 +204,12 @@ local function replace(self, found)
   end
 end
 
-local function follow(self, found, is_guarded)
-  if instance_list.is_unchanged(found) and not is_guarded then
+local function follow(self, difference, is_guarded)
+  if instance_list.is_unchanged(difference) and not is_guarded then
     return false
   end
-  news.add(self.news, found)
-  replace(self, found)
+  news.add(self.news, difference)
+  replace(self, difference)
   if is_guarded then
     touch_retained(self)
   end
@@ -278,13 +280,13 @@ function service:target_of(slot)
   if not is_filled(self, slot) then
     return nil
   end
-  local one, refused = self.placement:at(slot), self.refusals:pending(slot)
+  local instance, refused = self.placement:at(slot), self.refusals:pending(slot)
   local declared = self.deps.declared[slot]
-  local server = plan.server(one, self.deps.config, {
+  local server = plan.server(instance, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
-    hold = self.operator.states[one.key],
-    is_retained = self.choice:retained()[one.key] ~= nil,
-    address = self.names.addresses[one.key],
+    hold = self.operator.states[instance.key],
+    is_retained = self.choice:retained()[instance.key] ~= nil,
+    address = self.names.addresses[instance.key],
   })
   local field = FIELDS[refused]
   if field then
@@ -621,7 +623,7 @@ function service:observe(states)
   local was_known = self.known
   drop_missing(self, states)
   self.known, self.asking, self.has_news = true, false, true
-  local found, is_checked
+  local is_resolved, is_checked
   local arrived = {}
   self.is_failing = false
   local changes = self.operator:observe(self.placement.placed,
@@ -635,7 +637,7 @@ function service:observe(states)
     end
     self.is_failing = self.is_failing or states[slot].check == "fails" and
       self.placement.placed[slot] ~= nil
-    found = learn_address(self, slot) or found
+    is_resolved = learn_address(self, slot) or is_resolved
   end
   self.growth:learn(states, self.placement.pool)
   report_holds(self, changes)
@@ -644,7 +646,7 @@ function service:observe(states)
   if is_checked or #changes > 0 then
     differs = apply_policy(self) or differs
   end
-  return differs, found or #changes > 0, is_checked
+  return differs, is_resolved or #changes > 0, is_checked
 end
 
 --- Notes that a slot was filled before HAProxy began to serve.
@@ -658,8 +660,8 @@ end
 -- @tparam string key
 -- @treturn ?string
 function service:obstacle(key)
-  local one = self.placement.by_key[key]
-  if one and one.is_name then
+  local instance = self.placement.by_key[key]
+  if instance and instance.is_name then
     return "no slot for host names is free, and none can be added"
   end
   local why = self.growth:obstacle()

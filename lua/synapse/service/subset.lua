@@ -94,9 +94,9 @@ local function forget(self, instances)
 end
 
 local function is_before(self, a, b)
-  local one, other = score_of(self, a.key), score_of(self, b.key)
-  if one ~= other then
-    return one > other
+  local score_a, score_b = score_of(self, a.key), score_of(self, b.key)
+  if score_a ~= score_b then
+    return score_a > score_b
   end
   return a.key < b.key
 end

@@ -4,30 +4,30 @@
 --
 -- @module synapse.service.summary
 
-local news = {}
+local summary = {}
 
 local NAMED = 3
 
 --- Returns news of nothing.
 -- @treturn table `added`, `removed`, `changed`: lists of keys; `done`: how many
 --   commands were acknowledged; `grown`: how many slots were added
-function news.new()
+function summary.new()
   return {added = {}, removed = {}, changed = {}, done = 0, grown = 0}
 end
 
 local function add_keys(keys, instances)
-  for _, one in ipairs(instances) do
-    keys[#keys + 1] = one.key
+  for _, instance in ipairs(instances) do
+    keys[#keys + 1] = instance.key
   end
 end
 
 --- Adds what became of the instances.
 -- @tparam table self
--- @tparam difference found
-function news.add(self, found)
-  add_keys(self.added, found.added)
-  add_keys(self.removed, found.removed)
-  for _, renewed in ipairs(found.renewed) do
+-- @tparam difference difference
+function summary.add(self, difference)
+  add_keys(self.added, difference.added)
+  add_keys(self.removed, difference.removed)
+  for _, renewed in ipairs(difference.renewed) do
     local before, now = renewed.before, renewed.now
     if before.weight ~= now.weight or before.options ~= now.options then
       table.insert(self.changed, now.key)
@@ -55,7 +55,7 @@ end
 --- Names instances.
 -- @tparam {string,...} keys at least one
 -- @treturn string how many, and the first ones
-function news.names(keys)
+function summary.names(keys)
   return string.format("%s (%s)", plural(#keys, "instance"), first(keys))
 end
 
@@ -73,7 +73,7 @@ end
 -- @tparam table placement with `placed`, `pool` and `waiting`
 -- @tparam ?string why those who wait do
 -- @treturn ?string
-function news.line(self, name, placement, why)
+function summary.line(self, name, placement, why)
   local parts = {}
   for _, what in ipairs({"added", "removed", "changed"}) do
     parts[#parts + 1] = part(self[what], what)
@@ -90,4 +90,4 @@ function news.line(self, name, placement, why)
   return name .. ": " .. table.concat(parts, ", ")
 end
 
-return news
+return summary

@@ -8,7 +8,7 @@
 
 local guard = require("synapse.service.guard")
 local instance_list = require("synapse.instances.list")
-local news = require("synapse.service.summary")
+local summary = require("synapse.service.summary")
 local policy = require("synapse.service.policy")
 local subset = require("synapse.service.subset")
 
@@ -35,11 +35,11 @@ end
 -- @treturn {instance,...} the leader alone, or nobody
 function wanted.leader(instances)
   local leader
-  for _, one in ipairs(instances) do
-    if one.sequence and one.weight ~= 0 and
-      (not leader or is_before(one, leader))
+  for _, instance in ipairs(instances) do
+    if instance.sequence and instance.weight ~= 0 and
+      (not leader or is_before(instance, leader))
     then
-      leader = one
+      leader = instance
     end
   end
   return {leader}
@@ -85,8 +85,8 @@ end
 -- reload only the configuration tells of it.
 local function from_znodes(instances)
   local list = {}
-  for _, one in ipairs(instances) do
-    list[#list + 1] = one.znode and one or nil
+  for _, instance in ipairs(instances) do
+    list[#list + 1] = instance.znode and instance or nil
   end
   return list
 end
@@ -149,11 +149,11 @@ end
 -- One line for all that are no longer retained for the same reason.
 local function report_left(self, left)
   local keys = {}
-  for i, one in ipairs(left) do
-    keys[#keys + 1] = one.key
-    if not left[i + 1] or left[i + 1].why ~= one.why then
+  for i, departure in ipairs(left) do
+    keys[#keys + 1] = departure.key
+    if not left[i + 1] or left[i + 1].why ~= departure.why then
       self.deps.log:info("%s: %s no longer retained: %s",
-        self.deps.config.name, news.names(keys), one.why)
+        self.deps.config.name, summary.names(keys), departure.why)
       keys = {}
     end
   end
@@ -167,7 +167,7 @@ local function report_guard(self, report)
       "within %g s, %d left: ", mass.lost, mass.were, settings.window,
       mass.left) or ""
     log:warning("%s: %s%s retained while HAProxy's checks pass, %g s at most",
-      name, event, news.names(report.held), settings.hold)
+      name, event, summary.names(report.held), settings.hold)
   end
   report_left(self, report.left)
 end
@@ -235,7 +235,7 @@ function wanted:take(instances, left_out)
   local all, source = wanted.of(self.deps.config, there)
   source = is_previous and source == "zookeeper" and "previous" or source
   local chosen = self.policy:apply(all, self.deps.can_serve)
-  local found = instance_list.difference(self.wanted, chosen)
+  local difference = instance_list.difference(self.wanted, chosen)
   self.instances, self.all, self.wanted = instances, all, chosen
   self.is_old = false
   if source ~= self.source then
@@ -243,7 +243,7 @@ function wanted:take(instances, left_out)
     report_source(self)
   end
   report_policy(self)
-  return found, is_guarded
+  return difference, is_guarded
 end
 
 --- Looks again at the retained instances and the policy: time passes and checks
