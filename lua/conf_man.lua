@@ -62,13 +62,13 @@ end
 
 -- What stands behind a key in parentheses.
 local function notes(row)
-  local found = {}
+  local parts = {}
   for _, text in ipairs({schema.type_of(row), schema.default_of(row),
     row.ours and "new" or row.fate ~= "supported" and row.fate or ""})
   do
-    found[#found + 1] = text ~= "" and inline(text) or nil
+    parts[#parts + 1] = text ~= "" and inline(text) or nil
   end
-  return table.concat(found, "; ")
+  return table.concat(parts, "; ")
 end
 
 io.write(string.format(HEAD, arg[1]))

@@ -50,12 +50,12 @@ static bool is_port(const char *text) {
 }
 
 /* Cuts "host:port", "[v6]:port" or "v6:port" into two. Returns the host, or
- * NULL; <entry> is changed. */
-static char *split(char *entry, char **port) {
-    char *colon = strrchr(entry, ':');
-    char *host = entry;
+ * NULL; <server> is changed. */
+static char *split(char *server, char **port) {
+    char *colon = strrchr(server, ':');
+    char *host = server;
 
-    if (!colon || colon == entry || !is_port(colon + 1))
+    if (!colon || colon == server || !is_port(colon + 1))
         return NULL;
     *colon = '\0';
     *port = colon + 1;
@@ -66,25 +66,26 @@ static char *split(char *entry, char **port) {
     return host;
 }
 
-static int resolve_one(struct addresses *list, char *entry, struct error *err) {
+static int resolve_server(struct addresses *list, char *server,
+                          struct error *err) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
+    struct addrinfo *infos = NULL;
     char *port;
-    char *host = split(entry, &port);
+    char *host = split(server, &port);
     int rc;
 
     if (!host) {
-        error_set(err, "%s: not host:port with a port of 1 to 65535", entry);
+        error_set(err, "%s: not host:port with a port of 1 to 65535", server);
         return -1;
     }
-    rc = getaddrinfo(host, NULL, &hints, &found);
+    rc = getaddrinfo(host, NULL, &hints, &infos);
     if (rc != 0) {
         error_set(err, "%s: %s", host, gai_strerror(rc));
         return 0;
     }
-    for (const struct addrinfo *info = found; info; info = info->ai_next)
+    for (const struct addrinfo *info = infos; info; info = info->ai_next)
         add(list, info, port);
-    freeaddrinfo(found);
+    freeaddrinfo(infos);
     return 0;
 }
 
@@ -134,9 +135,9 @@ char *hosts_resolve(const char *hosts, struct error *err) {
     }
     if (chroot)
         *chroot = '\0';
-    for (char *entry = strtok_r(copy, ", ", &rest); entry;
-         entry = strtok_r(NULL, ", ", &rest)) {
-        if (resolve_one(&list, entry, &first) != 0)
+    for (char *server = strtok_r(copy, ", ", &rest); server;
+         server = strtok_r(NULL, ", ", &rest)) {
+        if (resolve_server(&list, server, &first) != 0)
             goto done;
     }
     if (list.count == 0)

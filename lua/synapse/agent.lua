@@ -9,7 +9,7 @@
 local counters = require("synapse.haproxy.counters")
 local journal = require("synapse.status.journal")
 local output = require("synapse.file_output")
-local service = require("synapse.service.service")
+local new_service = require("synapse.service.service").new
 local sessions = require("synapse.zookeeper.sessions")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
@@ -54,7 +54,7 @@ local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
     local pool, declared =
       deps.runtime.slots(config.backend, deps.restored[config.backend] or {})
-    local one = service.new({
+    local service = new_service({
       config = config, pool = pool, declared = declared,
       record = snapshot.record_of(deps.records, config),
       sessions = new_sessions(deps, config.backend),
@@ -67,38 +67,39 @@ local function add_services(self, deps)
       retained_by = self.retained_by,
       now = deps.now, wall = deps.runtime.wall, log = deps.log,
     })
-    table.insert(self.services, one)
-    self.by_name[one.name] = one
+    table.insert(self.services, service)
+    self.by_name[service.name] = service
   end
 end
 
-local function changed(self, one, is_changed)
+local function changed(self, service, is_changed)
   if is_changed then
-    self.sync:mark(one)
+    self.sync:mark(service)
     self.keeper:changed()
-    self.output:changed(one)
+    self.output:changed(service)
   end
 end
 
 -- The first time that ZooKeeper tells of a service is news to the files, even
 -- if all is as it was.
-local function heard(self, one, is_changed)
-  if not self.known[one] then
-    self.known[one] = true
+local function heard(self, service, is_changed)
+  if not self.known[service] then
+    self.known[service] = true
     self.keeper:changed()
-    self.output:changed(one)
+    self.output:changed(service)
   end
-  changed(self, one, is_changed)
+  changed(self, service, is_changed)
 end
 
 -- Most services are as they were at the last write.
-local function part_of(self, one)
-  local part = self.parts[one]
-  if not part or part.revision ~= one.revision then
+local function part_of(self, service)
+  local part = self.parts[service]
+  if not part or part.revision ~= service.revision then
     part = {
-      revision = one.revision, text = snapshot.encode_service(one:record()),
+      revision = service.revision,
+      text = snapshot.encode_service(service:record()),
     }
-    self.parts[one] = part
+    self.parts[service] = part
   end
   return part.text
 end
@@ -109,8 +110,8 @@ local function new_keeper(self, deps)
     write = deps.write_snapshot,
     encode = function()
       local parts = {}
-      for i, one in ipairs(self.services) do
-        parts[i] = part_of(self, one)
+      for i, service in ipairs(self.services) do
+        parts[i] = part_of(self, service)
       end
       return snapshot.encode(parts, deps.checksum)
     end,
@@ -121,21 +122,21 @@ end
 -- else tells.
 local function new_output(self, deps)
   local services = {}
-  for _, one in ipairs(self.services) do
-    services[#services + 1] = one.deps.config.has_file and one or nil
+  for _, service in ipairs(self.services) do
+    services[#services + 1] = service.deps.config.has_file and service or nil
   end
   local place = deps.output or {}
-  local made = output.new({
+  local files = output.new({
     directory = place.directory, path = place.path, write = place.write,
     remove = place.remove, services = services, now = deps.now,
     log = deps.log,
   })
-  for _, one in ipairs(services) do
-    if deps.records[one.name] or #one.deps.config.sources == 0 then
-      made:changed(one)
+  for _, service in ipairs(services) do
+    if deps.records[service.name] or #service.deps.config.sources == 0 then
+      files:changed(service)
     end
   end
-  return made
+  return files
 end
 
 --- Returns an agent with its services filled from the snapshot, and no session.
@@ -183,8 +184,8 @@ function agent.new(deps)
     services = self.services, codes = deps.codes, now = deps.now,
     wall = deps.runtime.wall, random = deps.random, log = deps.log,
     resync_interval = deps.config.resync_interval,
-    reported = function(one, znode, problem)
-      self.journal:report_znode(one, znode, problem)
+    reported = function(service, znode, problem)
+      self.journal:report_znode(service, znode, problem)
     end,
     entered = function(hosts, from, to)
       self.journal:report_session(hosts, from, to)
@@ -192,11 +193,11 @@ function agent.new(deps)
   })
   self.journal = journal.new({
     services = self.services, now = deps.now, wall = deps.runtime.wall,
-    sources = function(one) return self.sessions:of(one) end,
+    sources = function(service) return self.sessions:of(service) end,
   })
   self.counters = counters.new({
     now = deps.now, send = function(line) return self.client:command(line) end,
-    id = function(one) return deps.runtime.id(one.backend) end,
+    id = function(service) return deps.runtime.id(service.backend) end,
   })
   self.keeper = new_keeper(self, deps)
   self.output = new_output(self, deps)
@@ -207,8 +208,8 @@ function agent.new(deps)
     is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
     checked = function() self.keeper:changed() end,
-    settled = function(one) self.journal:settle(one) end,
-    applied = function(one) self:count(one) end,
+    settled = function(service) self.journal:settle(service) end,
+    applied = function(service) self:count(service) end,
   })
   return self
 end
@@ -242,14 +243,14 @@ function agent:is_tired()
 end
 
 -- A slot that nobody is to have may be one that HAProxy restored.
-local function fill_service(self, one)
-  local servers, runtime = one:target(), self.deps.runtime
-  for _, slot in ipairs(one.placement.pool) do
+local function fill_service(self, service)
+  local servers, runtime = service:target(), self.deps.runtime
+  for _, slot in ipairs(service.placement.pool) do
     local server = servers[slot]
     if not server then
-      runtime.empty(one.backend, slot)
-    elseif server.host and runtime.fill(one.backend, slot, server) then
-      one:filled(slot, server)
+      runtime.empty(service.backend, slot)
+    elseif server.host and runtime.fill(service.backend, slot, server) then
+      service:filled(slot, server)
     end
   end
 end
@@ -272,13 +273,13 @@ end
 local function sums_of(self)
   local sums = {drift = 0, guarded = 0, compared_at = self.deps.now(),
     unread = {}}
-  for _, one in ipairs(self.services) do
-    sums.drift = sums.drift + one.drift
-    sums.guarded = sums.guarded + (one:has_retained() and 1 or 0)
+  for _, service in ipairs(self.services) do
+    sums.drift = sums.drift + service.drift
+    sums.guarded = sums.guarded + (service:has_retained() and 1 or 0)
     sums.compared_at = math.min(sums.compared_at,
-      self.sync.compared_at[one] or self.began_at)
-    if self.journal.looks[one.name].is_unread then
-      table.insert(sums.unread, one.name)
+      self.sync.compared_at[service] or self.began_at)
+    if self.journal.looks[service.name].is_unread then
+      table.insert(sums.unread, service.name)
     end
   end
   return sums
@@ -286,20 +287,20 @@ end
 
 -- What is known beside the looks, as a table that does not change.
 local function view_of(self)
-  local made = sums_of(self)
-  made.sessions = sessions_of(self)
-  made.has_threads = self.sessions:has_threads()
-  made.rounds, made.commands = self.sync.rounds, self.sync.commands
-  made.refused, made.runtime_failing = self.sync.refused, self.sync.failing
-  made.snapshot_failing = self.keeper.failing
-  made.snapshot_at = self.deps.write_snapshot and self.keeper.written_at
-  return made
+  local view = sums_of(self)
+  view.sessions = sessions_of(self)
+  view.has_threads = self.sessions:has_threads()
+  view.rounds, view.commands = self.sync.rounds, self.sync.commands
+  view.refused, view.runtime_failing = self.sync.refused, self.sync.failing
+  view.snapshot_failing = self.keeper.failing
+  view.snapshot_at = self.deps.write_snapshot and self.keeper.written_at
+  return view
 end
 
 --- Puts the services' instances into HAProxy's slots, before it serves.
 function agent:fill()
-  for _, one in ipairs(self.services) do
-    fill_service(self, one)
+  for _, service in ipairs(self.services) do
+    fill_service(self, service)
   end
   self.journal:begin()
   self.journal:look(function() return false end)
@@ -344,42 +345,42 @@ local function take(self, event)
 end
 
 --- Counts the servers of a service that HAProxy can use.
--- @tparam service one
+-- @tparam service service
 -- @treturn boolean whether there were as many before
-function agent:count(one)
-  local active, backups = self.deps.runtime.active(one.backend)
-  local before = self.active[one] or active + backups
-  self.active[one] = active + backups
+function agent:count(service)
+  local active, backups = self.deps.runtime.active(service.backend)
+  local before = self.active[service] or active + backups
+  self.active[service] = active + backups
   -- What `see` is told of backups is not their number.
-  self.usable[one.name] = (active > 0 or backups == 0) and active or nil
+  self.usable[service.name] = (active > 0 or backups == 0) and active or nil
   return before == active + backups
 end
 
 -- Looks whether HAProxy can use as many servers of a service as before. A
 -- change that is not ours (an operator, a check) is a reason to compare.
 -- Looking is cheap, comparing is not.
-local function look_at(self, one)
-  if not self:count(one) then
-    self.sync:compare(one)
+local function look_at(self, service)
+  if not self:count(service) then
+    self.sync:compare(service)
   end
 end
 
 -- What an operator does to a server that is not used anyway changes no number
 -- of servers: where there are some, the states are asked for each second, and
 -- less often where there are many.
-local function is_due(self, one, idle)
+local function is_due(self, service, idle)
   local now, states = self.deps.now(), self.journal.states
   local all = (states.failed or 0) + (states.maint or 0) +
     (states.draining or 0)
-  return idle > 0 and now - (self.sync.compared_at[one] or now) >
+  return idle > 0 and now - (self.sync.compared_at[service] or now) >
     math.max(FRESH, all / MOST_A_SECOND)
 end
 
-local function is_news(self, one, seen)
-  local before = self.usable[one.name] or seen.usable
-  self.usable[one.name] = seen.usable
-  return before ~= seen.usable and not self:count(one) or
-    is_due(self, one, seen.idle)
+local function is_news(self, service, seen)
+  local before = self.usable[service.name] or seen.usable
+  self.usable[service.name] = seen.usable
+  return before ~= seen.usable and not self:count(service) or
+    is_due(self, service, seen.idle)
 end
 
 --- Takes what somebody saw of services. Those of which HAProxy may have news
@@ -389,11 +390,11 @@ end
 -- @treturn {service,...} those that are asked for
 function agent:see(seen)
   local asked = {}
-  for _, each in ipairs(seen) do
-    local one = self.by_name[each.name]
-    if is_news(self, one, each) then
-      self.sync:compare(one)
-      asked[#asked + 1] = one
+  for _, sight in ipairs(seen) do
+    local service = self.by_name[sight.name]
+    if is_news(self, service, sight) then
+      self.sync:compare(service)
+      asked[#asked + 1] = service
     end
   end
   return asked
@@ -403,8 +404,8 @@ end
 -- @tparam table order
 -- @treturn boolean
 function agent.is_answered(order)
-  for _, one in ipairs(order.said or {}) do
-    if one.asking then
+  for _, service in ipairs(order.said or {}) do
+    if service.asking then
       return false
     end
   end
@@ -445,10 +446,10 @@ function agent:counters_of(name, turn)
 end
 
 -- Notes that a service's retained instances are to be looked at again.
-local function review_soon(self, one)
-  if not self.reviewed[one] then
-    self.reviewed[one] = true
-    table.insert(self.reviews, one)
+local function review_soon(self, service)
+  if not self.reviewed[service] then
+    self.reviewed[service] = true
+    table.insert(self.reviews, service)
   end
 end
 
@@ -460,10 +461,10 @@ local function look(self)
       return
     end
     self.looked_at = self.looked_at % #self.services + 1
-    local one = self.services[self.looked_at]
-    look_at(self, one)
-    if one:is_review_due() then
-      review_soon(self, one)
+    local service = self.services[self.looked_at]
+    look_at(self, service)
+    if service:is_review_due() then
+      review_soon(self, service)
     end
   end
 end
@@ -471,8 +472,8 @@ end
 -- An instance is not retained where another znode has its address by now.
 local function take_claims(self)
   for key in pairs(self.sessions:take_new_claims() or {}) do
-    for one in pairs(self.retained_by[key] or {}) do
-      review_soon(self, one)
+    for service in pairs(self.retained_by[key] or {}) do
+      review_soon(self, service)
     end
   end
 end
@@ -504,9 +505,9 @@ end
 -- When a wipe's hold is over, a thousand services are reviewed at once.
 local function review(self)
   while self.reviews[1] and not self:is_tired() do
-    local one = table.remove(self.reviews)
-    self.reviewed[one] = nil
-    changed(self, one, one:review())
+    local service = table.remove(self.reviews)
+    self.reviewed[service] = nil
+    changed(self, service, service:review())
   end
 end
 
@@ -528,7 +529,7 @@ end
 local function obey(self)
   while self.orders[1] do
     local order = table.remove(self.orders, 1)
-    order.said = self[order.what](self, order.one)
+    order.said = self[order.what](self, order.argument)
   end
 end
 
@@ -536,12 +537,12 @@ end
 -- many events told of it.
 local function update(self)
   while not self:is_tired() do
-    local one, since = self.sessions:next_changed()
-    if not one then
+    local service, since = self.sessions:next_changed()
+    if not service then
       return
     end
-    local instances, left_out = self.sessions:instances(one)
-    heard(self, one, one:update(instances, since, left_out))
+    local instances, left_out = self.sessions:instances(service)
+    heard(self, service, service:update(instances, since, left_out))
   end
 end
 
@@ -563,10 +564,10 @@ local STEPS = {take_all, update, obey, tick, review, round, keep, publish}
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
 -- @tparam string what "resync", "freeze", "thaw", "see" or "count_sessions"
--- @tparam ?any one see there
+-- @tparam ?any argument see there
 -- @treturn table with `said`, once it is done: what was, for people
-function agent:order(what, one)
-  local order = {what = what, one = one}
+function agent:order(what, argument)
+  local order = {what = what, argument = argument}
   table.insert(self.orders, order)
   self.client:wake()
   return order
@@ -582,10 +583,10 @@ function agent:ask()
 end
 
 --- Reads everything from ZooKeeper again, and HAProxy's state.
--- @tparam ?service one nil: of all services
+-- @tparam ?service service nil: of all services
 -- @treturn string what is done, for people
-function agent:resync(one)
-  local services = one and {one} or self.services
+function agent:resync(service)
+  local services = service and {service} or self.services
   for _, each in ipairs(services) do
     for _, source in ipairs(self.sessions:of(each)) do
       source:connected(false)
@@ -597,28 +598,28 @@ function agent:resync(one)
 end
 
 --- Leaves a service as it is, see `service:freeze`.
--- @tparam service one
+-- @tparam service service
 -- @treturn string what is done, for people
-function agent:freeze(one)
-  one:freeze()
-  self.journal:report_frozen(one, "following", "frozen")
-  self.deps.log:warning("%s: frozen by command", one.name)
-  return one.name .. " is frozen until `synapse thaw " .. one.name ..
+function agent:freeze(service)
+  service:freeze()
+  self.journal:report_frozen(service, "following", "frozen")
+  self.deps.log:warning("%s: frozen by command", service.name)
+  return service.name .. " is frozen until `synapse thaw " .. service.name ..
     "` or a reload"
 end
 
 --- Lets a frozen service follow ZooKeeper again.
--- @tparam service one
+-- @tparam service service
 -- @treturn string what is done, for people
-function agent:thaw(one)
-  if not one.frozen_at then
-    return one.name .. " is not frozen"
+function agent:thaw(service)
+  if not service.frozen_at then
+    return service.name .. " is not frozen"
   end
-  changed(self, one, one:thaw())
-  self.journal:report_frozen(one, "frozen", "following")
-  self.sync:mark(one)
-  self.deps.log:warning("%s: thawed by command", one.name)
-  return one.name .. " follows ZooKeeper again"
+  changed(self, service, service:thaw())
+  self.journal:report_frozen(service, "frozen", "following")
+  self.sync:mark(service)
+  self.deps.log:warning("%s: thawed by command", service.name)
+  return service.name .. " follows ZooKeeper again"
 end
 
 --- Takes events and does what they make necessary, for some milliseconds. It
@@ -650,8 +651,8 @@ end
 -- again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
-  for _, one in ipairs(self.services) do
-    one:recover()
+  for _, service in ipairs(self.services) do
+    service:recover()
   end
   self.sync:restart()
   self.sessions:restart()

@@ -36,16 +36,17 @@ local function text_or_null(value)
   return value == nil and "null" or cjson.encode(value)
 end
 
-local function encode_one(one)
+local function encode_instance(instance)
   local text = string.format('{"name":%s,"host":%s,"port":%d',
-    text_or_null(one.name), cjson.encode(one.host), one.port)
-  if not one.znode then
-    return text .. (one.weight and ',"weight":' .. one.weight or "") .. "}"
+    text_or_null(instance.name), cjson.encode(instance.host), instance.port)
+  if not instance.znode then
+    return text .. (instance.weight and ',"weight":' .. instance.weight or
+      "") .. "}"
   end
   return string.format('%s,"id":%s,"weight":%s,"haproxy_server_options":%s,' ..
-    '"labels":%s}', text, text_or_null(one.sequence),
-    text_or_null(one.weight), text_or_null(one.options),
-    one.labels and encode_labels(one.labels) or "null")
+    '"labels":%s}', text, text_or_null(instance.sequence),
+    text_or_null(instance.weight), text_or_null(instance.options),
+    instance.labels and encode_labels(instance.labels) or "null")
 end
 
 --- Returns the content of a service's file. What a default server does not say
@@ -54,8 +55,8 @@ end
 -- @treturn string
 function output.encode(instances)
   local parts = {}
-  for i, one in ipairs(instances) do
-    parts[i] = encode_one(one)
+  for i, instance in ipairs(instances) do
+    parts[i] = encode_instance(instance)
   end
   return "[" .. table.concat(parts, ",") .. "]"
 end
@@ -67,10 +68,10 @@ end
 -- What is in the files already, and which of ours nobody wants any more.
 local function look(self, services)
   local directory, list = self.deps.directory, {}
-  for i, one in ipairs(services) do
-    list[i] = file_of(one.name)
+  for i, service in ipairs(services) do
+    list[i] = file_of(service.name)
     self.known[list[i]] = directory:read(list[i], MAX_BYTES)
-    self.has_file[one.name] = true
+    self.has_file[service.name] = true
   end
   local listed = directory:read(output.LIST, MAX_BYTES) or ""
   for file in listed:gmatch("[^\n]+") do
@@ -103,10 +104,10 @@ function output.new(deps)
 end
 
 --- Notes that the instances of a service are known, or are others than before.
--- @tparam service one
-function output:changed(one)
-  if self.has_file[one.name] and not self.pending[one.name] then
-    self.pending[one.name] = one
+-- @tparam service service
+function output:changed(service)
+  if self.has_file[service.name] and not self.pending[service.name] then
+    self.pending[service.name] = service
     self.due = math.max(self.due, self.deps.now() + COLLECT)
   end
 end
@@ -116,14 +117,14 @@ local function next_job(self)
   if #self.jobs > 0 then
     return table.remove(self.jobs, 1)
   end
-  local name, one = next(self.pending)
+  local name, service = next(self.pending)
   while name do
     self.pending[name] = nil
-    local file, text = file_of(name), output.encode(one.choice.wanted)
+    local file, text = file_of(name), output.encode(service.choice.wanted)
     if text ~= self.known[file] then
-      return {file = file, text = text, service = one}
+      return {file = file, text = text, service = service}
     end
-    name, one = next(self.pending)
+    name, service = next(self.pending)
   end
   return nil
 end

@@ -34,22 +34,22 @@ local function read_config(path)
     error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
       "/etc/haproxy/synapse.conf.json` above lua-load", 0)
   end
-  local made, notes = config.read(path)
-  if not made then
+  local settings, notes = config.read(path)
+  if not settings then
     error("synapse: " .. path .. ": " .. table.concat(notes, "; "), 0)
   end
   for _, note in ipairs(notes) do
     log:warning("%s: %s", path, note)
   end
-  return made
+  return settings
 end
 
 -- Names are resolved here because there is no DNS after chroot.
 local function resolve(addresses, hosts, place)
   if addresses[hosts] == nil then
-    local found, why = zookeeper.resolve(hosts)
-    addresses[hosts] = found or false
-    if not found then
+    local resolved, why = zookeeper.resolve(hosts)
+    addresses[hosts] = resolved or false
+    if not resolved then
       log:error("%s: %s; a reload resolves anew", place, why)
     end
   end

@@ -113,15 +113,15 @@ static bool check_chroots(struct reader *r, const json_t *list) {
     return true;
 }
 
-/* Adds the servers of <entry> to <parts>: it may be a whole connect string, as
- * "zk1:2181,zk2:2181/apps". A "/" at its end means nothing. */
-static void add_servers(struct reader *r, json_t *parts, const json_t *entry,
+/* Adds the servers of <element> to <parts>: it may be a whole connect string,
+ * as "zk1:2181,zk2:2181/apps". A "/" at its end means nothing. */
+static void add_servers(struct reader *r, json_t *parts, const json_t *element,
                         const char *key) {
-    const char *at = json_string_value(entry), *end;
+    const char *at = json_string_value(element), *end;
     json_t *part;
 
     if (!at)
-        value_wrong(r, entry, key, "a server (\"host:port\")");
+        value_wrong(r, element, key, "a server (\"host:port\")");
     for (; at; at = *end ? end + 1 : NULL) {
         size_t length = strcspn(at, ",");
 

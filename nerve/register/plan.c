@@ -90,14 +90,14 @@ static struct registered *find(const struct registration *r, const char *path) {
 }
 
 bool registration_remove(struct registration *r, const char *path) {
-    struct registered *found = find(r, path);
+    struct registered *znode = find(r, path);
     size_t after;
 
-    if (!found)
+    if (!znode)
         return false;
-    after = (size_t)(r->znodes + r->count - found) - 1;
-    free(found->path);
-    memmove(found, found + 1, after * sizeof(*found));
+    after = (size_t)(r->znodes + r->count - znode) - 1;
+    free(znode->path);
+    memmove(znode, znode + 1, after * sizeof(*znode));
     r->count--;
     return true;
 }

@@ -46,15 +46,15 @@ local SECTIONS = {}
 schema.SECTIONS = SECTIONS
 
 local function section(place, rows)
-  local made = {place = place, rows = rows, by_key = {}}
+  local keys = {place = place, rows = rows, by_key = {}}
   for _, row in ipairs(rows) do
     row.fate = row.fate or SUPPORTED
     for key in row.key:gmatch("%S+") do
-      made.by_key[key] = row
+      keys.by_key[key] = row
     end
   end
-  SECTIONS[#SECTIONS + 1] = made
-  return made
+  SECTIONS[#SECTIONS + 1] = keys
+  return keys
 end
 
 schema.TOP = section("", {
@@ -420,7 +420,7 @@ end
 -- @tparam section of
 -- @treturn ?string
 function schema.nearest(word, of)
-  local best, found = math.max(1, #word // 3) + 1, nil
+  local best, nearest = math.max(1, #word // 3) + 1, nil
   for other, row in pairs(of.by_key) do
     local distance = LETTERS_MAX
     if (row.fate == SUPPORTED or row.fate == DIFFERS) and
@@ -428,11 +428,11 @@ function schema.nearest(word, of)
     then
       distance = schema.distance(word, other)
     end
-    if distance < best or distance == best and found and other < found then
-      best, found = distance, other
+    if distance < best or distance == best and nearest and other < nearest then
+      best, nearest = distance, other
     end
   end
-  return found
+  return nearest
 end
 
 local function quoted(words)

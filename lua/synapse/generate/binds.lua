@@ -57,16 +57,16 @@ local function read_address(text)
 end
 
 -- "::" takes IPv4 too, unless it is told not to.
-local function read_line(line, section, found)
+local function read_line(line, section, list)
   local words = line.text:match("^bind%s+(.*)$")
   local addresses, options = (words or ""):match("^(%S+)%s*(.*)$")
   for text in (addresses or ""):gmatch("[^,]+") do
-    local one = read_address(text)
-    if one then
-      one.text, one.line, one.section = text, line, section
-      one.both = one.is_wildcard and one.family == "6" and
+    local listener = read_address(text)
+    if listener then
+      listener.text, listener.line, listener.section = text, line, section
+      listener.both = listener.is_wildcard and listener.family == "6" and
         not (" " .. options .. " "):find("%sv6only%s")
-      found[#found + 1] = one
+      list[#list + 1] = listener
     end
   end
 end
@@ -83,30 +83,30 @@ local function overlap(a, b)
 end
 
 local function find_all(sections)
-  local found = {}
+  local list = {}
   for _, section in ipairs(sections) do
     local kind = section.title.text:match("^%l+")
     for _, line in ipairs(section.lines) do
       if kind == "frontend" or kind == "listen" then
-        read_line(line, section, found)
+        read_line(line, section, list)
       end
     end
   end
-  return found
+  return list
 end
 
 --- Lists the overlaps. Lines of one section are meant to share.
 -- @tparam {section,...} sections as of `synapse.generate.init`
 -- @treturn {string,...}
 function binds.overlaps(sections)
-  local found, overlaps = find_all(sections), {}
-  for i, one in ipairs(found) do
+  local list, overlaps = find_all(sections), {}
+  for i, listener in ipairs(list) do
     for j = 1, i - 1 do
-      local other = found[j]
-      if one.section ~= other.section and overlap(one, other) then
+      local other = list[j]
+      if listener.section ~= other.section and overlap(listener, other) then
         overlaps[#overlaps + 1] = string.format(
-          "%s: `bind %s` overlaps with `bind %s` of %s", one.line.place,
-          one.text, other.text, other.line.place)
+          "%s: `bind %s` overlaps with `bind %s` of %s", listener.line.place,
+          listener.text, other.text, other.line.place)
       end
     end
   end

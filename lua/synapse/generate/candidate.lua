@@ -29,12 +29,12 @@ end
 function candidate.new(path)
   local template = path and place_of(path) .. ".XXXXXX" or
     (os.getenv("TMPDIR") or "/tmp") .. "/synapse-haproxy-cfg.XXXXXX"
-  local descriptor, made = stdlib.mkstemp(template)
+  local descriptor, name = stdlib.mkstemp(template)
   if not descriptor then
-    return nil, (made:gsub("%.XXXXXX", ""))
+    return nil, (name:gsub("%.XXXXXX", ""))
   end
   unistd.close(descriptor)
-  return setmetatable({path = made}, candidate)
+  return setmetatable({path = name}, candidate)
 end
 
 --- Writes the candidate again.
@@ -56,8 +56,8 @@ function candidate:check()
 end
 
 local function mode_of(path)
-  local found = stat.stat(path)
-  return found and found.st_mode & 4095 or tonumber("644", 8)
+  local existing = stat.stat(path)
+  return existing and existing.st_mode & 4095 or tonumber("644", 8)
 end
 
 local function sync(path)

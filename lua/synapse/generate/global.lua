@@ -34,8 +34,8 @@ local function needs(paths)
 end
 
 local function has(lines, pattern)
-  for _, one in ipairs(lines) do
-    if one.text:find(pattern) then
+  for _, line in ipairs(lines) do
+    if line.text:find(pattern) then
       return true
     end
   end

@@ -20,9 +20,9 @@ local generate = {}
 
 local function mark(lines, unless)
   local marked = {}
-  for i, one in ipairs(lines) do
-    marked[i] = {text = one.text, place = one.place, unless = unless,
-      source = unless == "unfit" and one or nil}
+  for i, line in ipairs(lines) do
+    marked[i] = {text = line.text, place = line.place, unless = unless,
+      source = unless == "unfit" and line or nil}
   end
   return marked
 end
@@ -72,9 +72,9 @@ local SLOT_ADDRESSES = {["slot.invalid:1"] = true, ["127.0.0.1:1"] = true}
 
 -- Slots for backups are no slots for other instances.
 local function has_slots(lines, are_backups)
-  for _, one in ipairs(lines) do
-    local is_backup = one.text:find("%sbackup%f[%s%z]") ~= nil
-    if SLOT_ADDRESSES[one.text:match(SLOT)] and is_backup == are_backups then
+  for _, line in ipairs(lines) do
+    local is_backup = line.text:find("%sbackup%f[%s%z]") ~= nil
+    if SLOT_ADDRESSES[line.text:match(SLOT)] and is_backup == are_backups then
       return true
     end
   end
@@ -86,8 +86,8 @@ local LITERAL_SLOT = "^server[%w-]*%s.*%s127%.0%.0%.1:1%s"
 local STATE_FILE = "^load%-server%-state%-from%-file%s"
 
 local function has(lines, pattern)
-  for _, one in ipairs(lines) do
-    if one.text:find(pattern) then
+  for _, line in ipairs(lines) do
+    if line.text:find(pattern) then
       return true
     end
   end
@@ -205,10 +205,10 @@ local function used_tables(config)
 end
 
 local function extra_section(section, used)
-  local made = upgrade.section(
+  local upgraded = upgrade.section(
     {title = section.title, lines = mark(section.lines)})
-  upgrade.used_tables(made, used)
-  return made
+  upgrade.used_tables(upgraded, used)
+  return upgraded
 end
 
 -- The status page, with defaults of its own: others may be for TCP. A browser

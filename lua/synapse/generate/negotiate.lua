@@ -47,20 +47,21 @@ end
 -- @tparam string path of the file that was checked
 -- @treturn {diagnostic,...} in order
 function negotiation.parse(output, path)
-  local found = {}
-  for one in output:gmatch("[^\n]+") do
-    local level, text = one:match("^%[(%u+)%]%s+%(%d+%) : (.*)$")
-    local last = found[#found]
+  local diagnostics = {}
+  for row in output:gmatch("[^\n]+") do
+    local level, text = row:match("^%[(%u+)%]%s+%(%d+%) : (.*)$")
+    local last = diagnostics[#diagnostics]
     if level == "ALERT" or level == "WARNING" then
       local line, rest = split(text, path)
       if not is_summary(rest) then
-        found[#found + 1] = {level = level, line = line, text = rest}
+        diagnostics[#diagnostics + 1] = {level = level, line = line,
+          text = rest}
       end
-    elseif not level and last and one:find("^%s") then
-      last.text = last.text .. " " .. one:match("^[%s|]*(.*)$")
+    elseif not level and last and row:find("^%s") then
+      last.text = last.text .. " " .. row:match("^[%s|]*(.*)$")
     end
   end
-  return found
+  return diagnostics
 end
 
 local function matches(text, patterns)

@@ -84,13 +84,13 @@ local function read_arguments(arguments)
 end
 
 -- Asks HAProxy until it has nothing more to say.
-local function settle(made, candidate)
+local function settle(negotiation, candidate)
   local said, accepted
   repeat
-    candidate:write((made:text()))
+    candidate:write((negotiation:text()))
     said, accepted = candidate:check()
-  until not made:learn(said, candidate.path)
-  return made:verdict(), accepted, said
+  until not negotiation:learn(said, candidate.path)
+  return negotiation:verdict(), accepted, said
 end
 
 -- Where the status page listens unless an address is given.
@@ -129,17 +129,17 @@ local function make(config, path, agent, status)
     ": what is changed here is lost."), notes
 end
 
-local function finish(options, made, candidate)
+local function finish(options, negotiation, candidate)
   if options.output then
     say("%s: %s", options.output, candidate:replace(options.output))
   else
-    io.stdout:write((made:text()))
+    io.stdout:write((negotiation:text()))
   end
   return 0
 end
 
-local function judge(options, path, made, candidate)
-  local verdict, accepted, said = settle(made, candidate)
+local function judge(options, path, negotiation, candidate)
+  local verdict, accepted, said = settle(negotiation, candidate)
   say_all(path, verdict.notes)
   say_all(path, verdict.errors)
   if #verdict.errors > 0 then
@@ -148,17 +148,17 @@ local function judge(options, path, made, candidate)
     say("%s: HAProxy refuses what is made of it: %s", path, said)
     return 1
   end
-  return finish(options, made, candidate)
+  return finish(options, negotiation, candidate)
 end
 
 -- Whatever happens, no candidate is left behind.
-local function try(options, path, made)
+local function try(options, path, negotiation)
   local candidate, why = candidates.new(options.output)
   if not candidate then
     say("%s", why)
     return 1
   end
-  local ok, status = pcall(judge, options, path, made, candidate)
+  local ok, status = pcall(judge, options, path, negotiation, candidate)
   candidate:close()
   if not ok then
     say("%s", status)
@@ -182,9 +182,9 @@ function program.run(arguments, agent)
   if not config then
     return 1
   end
-  local made, more = make(config, path, agent, options.status)
+  local negotiation, more = make(config, path, agent, options.status)
   say_all(path, more)
-  return made and try(options, path, made) or 1
+  return negotiation and try(options, path, negotiation) or 1
 end
 
 return program

@@ -28,11 +28,11 @@ end
 -- its address and a key.
 -- @tparam {line,...} lines of a section; changed
 function upgrade.cookies(lines)
-  for _, one in ipairs(lines) do
-    if one.text:find("^cookie%s") and
-      not (one.text .. " "):find("%sdynamic%s")
+  for _, line in ipairs(lines) do
+    if line.text:find("^cookie%s") and
+      not (line.text .. " "):find("%sdynamic%s")
     then
-      one.text = one.text .. " dynamic"
+      line.text = line.text .. " dynamic"
     end
   end
 end

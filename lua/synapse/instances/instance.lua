@@ -225,12 +225,12 @@ local function check_options(words, problems)
   if not text then
     return nil, NO_OPTIONS
   end
-  local found, left = instance.parse_options(text, problems)
+  local options, left = instance.parse_options(text, problems)
   if left then
     problems[#problems + 1] = string.format("haproxy_server_options: %s is " ..
       "not applied (weight, maxconn and backup are)", quote(left))
   end
-  return text, found
+  return text, options
 end
 
 local function is_label(label, value)

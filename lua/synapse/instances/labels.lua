@@ -8,8 +8,8 @@ local labels = {}
 
 -- A label that is not there is not equal to any value.
 local TESTS = {
-  equals = function(one, value) return one == value end,
-  ["not-equals"] = function(one, value) return one ~= value end,
+  equals = function(label, value) return label == value end,
+  ["not-equals"] = function(label, value) return label ~= value end,
 }
 
 --- Tells whether there is such a condition.

@@ -13,7 +13,7 @@
 
 local address = require("synapse.instances.address")
 local cjson = require("cjson.safe")
-local instance = require("synapse.instances.instance")
+local instances = require("synapse.instances.instance")
 
 local snapshot = {}
 
@@ -41,16 +41,17 @@ function snapshot.encode_service(record)
   for slot, key in pairs(record.placed) do
     slot_of[key] = slot
   end
-  for i, one in ipairs(record.instances) do
+  for i, instance in ipairs(record.instances) do
     list[i] = {
-      host = one.host, port = one.port, weight = one.weight, name = one.name,
-      haproxy_server_options = one.options, labels = one.labels,
-      znode = one.znode, sequence = one.sequence,
-      origin = one.origin, slot = slot_of[one.key],
-      address = record.addresses[one.key],
-      hold = record.held[one.key], retained = record.retained[one.key],
-      check = record.failing[one.key] and "fails" or nil,
-      since = record.since[one.key],
+      host = instance.host, port = instance.port, weight = instance.weight,
+      name = instance.name, haproxy_server_options = instance.options,
+      labels = instance.labels, znode = instance.znode,
+      sequence = instance.sequence, origin = instance.origin,
+      slot = slot_of[instance.key], address = record.addresses[instance.key],
+      hold = record.held[instance.key],
+      retained = record.retained[instance.key],
+      check = record.failing[instance.key] and "fails" or nil,
+      since = record.since[instance.key],
     }
   end
   local departed = {}
@@ -84,23 +85,24 @@ local function finite_or_nil(value)
 end
 
 local function decode_instance(record, fields)
-  local one = instance.check(fields)
-  if not one then
+  local instance = instances.check(fields)
+  if not instance then
     return
   end
   local sequence = fields.sequence
-  one.znode = string_or_nil(fields.znode, 100000)
-  one.origin = string_or_nil(fields.origin, 100000)
-  one.sequence = type(sequence) == "number" and math.tointeger(sequence) or nil
-  table.insert(record.instances, one)
+  instance.znode = string_or_nil(fields.znode, 100000)
+  instance.origin = string_or_nil(fields.origin, 100000)
+  instance.sequence = type(sequence) == "number" and math.tointeger(sequence) or
+    nil
+  table.insert(record.instances, instance)
   if string_or_nil(fields.slot, 255) then
-    record.placed[fields.slot] = one.key
+    record.placed[fields.slot] = instance.key
   end
-  record.held[one.key] = HOLDS[fields.hold] and fields.hold or nil
-  record.retained[one.key] = finite_or_nil(fields.retained)
-  record.failing[one.key] = fields.check == "fails" or nil
-  record.since[one.key] = finite_or_nil(fields.since)
-  record.addresses[one.key] = one.is_name and
+  record.held[instance.key] = HOLDS[fields.hold] and fields.hold or nil
+  record.retained[instance.key] = finite_or_nil(fields.retained)
+  record.failing[instance.key] = fields.check == "fails" or nil
+  record.since[instance.key] = finite_or_nil(fields.since)
+  record.addresses[instance.key] = instance.is_name and
     type(fields.address) == "string" and address.canonical(fields.address) or
     nil
 end
@@ -128,8 +130,8 @@ local function decode_service(fields)
     instances = {}, placed = {}, held = {}, retained = {}, addresses = {},
     departed = {}, failing = {}, since = {},
   }
-  for _, one in ipairs(fields.instances) do
-    decode_instance(record, one)
+  for _, element in ipairs(fields.instances) do
+    decode_instance(record, element)
   end
   decode_departed(record, fields.departed)
   return record
@@ -186,14 +188,14 @@ end
 --   traffic, 0 where that is long ago
 function snapshot.servers(record)
   local servers, by_key = {}, {}
-  for _, one in ipairs(record.instances) do
-    by_key[one.key] = one
+  for _, instance in ipairs(record.instances) do
+    by_key[instance.key] = instance
   end
   for slot, key in pairs(record.placed) do
-    local one = by_key[key]
-    if not one.is_name and slot:find(SERVER_NAME) then
+    local instance = by_key[key]
+    if not instance.is_name and slot:find(SERVER_NAME) then
       servers[#servers + 1] = {
-        slot = slot, key = key, host = one.host, port = one.port,
+        slot = slot, key = key, host = instance.host, port = instance.port,
         admin = record.held[key] or "ready",
         since = math.tointeger(record.since[key] or 0) or 0,
       }

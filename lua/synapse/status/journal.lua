@@ -140,7 +140,7 @@ function journal.new(deps)
     convergence = journal.histogram(BOUNDS),
     boot = string.format("%x", math.floor(deps.wall() * 1000)),
     cursor = 0,
-    made = 0,
+    numbered = 0,
     shown = {},
     names = {},
     looks = {},
@@ -164,7 +164,8 @@ end
 
 local function state_of(service, key)
   if not service.placement.by_key[key] and
-    not service.choice.policy.reasons[key] then
+    not service.choice.policy.reasons[key]
+  then
     return ABSENT, "no znode asks for it any more"
   end
   return view.state(service, key)
@@ -299,8 +300,8 @@ end
 local function keep(self, look)
   local totals, states = copy_of(self.totals), copy_of(self.states)
   local before = self.looks[look.name]
-  self.made = self.made + 1
-  look.cursor = self.made
+  self.numbered = self.numbered + 1
+  look.cursor = self.numbered
   if before then
     sum(totals, states, before, -1)
     self.by_cursor[before.cursor] = nil

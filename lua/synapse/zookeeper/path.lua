@@ -46,13 +46,13 @@ end
 --- Sets a watch that fires when the path is made.
 -- @tparam table deps
 --   `path`; `request(op, path, handler)` as of `path.new`; `codes`;
---   `create`: whether it is to be made; `found()`: called when it is there
+--   `create`: whether it is to be made; `exists()`: called when it is there
 --   already; `failed(event)`: called when it cannot be asked for;
 --   `unmade(event)`: called when it cannot be made
 function watched.await_created(deps)
   deps.request("exists", deps.path, function(event)
     if event.code == deps.codes.ok then
-      deps.found()
+      deps.exists()
     elseif event.code ~= deps.codes.no_node then
       deps.failed(event)
     elseif deps.create then
@@ -363,7 +363,7 @@ local function await_path(self)
   watched.await_created({
     path = self.path, request = self.deps.request, codes = self.deps.codes,
     create = self.deps.create_path,
-    found = function()
+    exists = function()
       self.unlisted = true
       self:read()
     end,

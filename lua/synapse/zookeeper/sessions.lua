@@ -24,22 +24,22 @@ local NAME = 32
 -- How many bytes the watches of a source may take in that packet.
 local function watch_bytes(source, readers)
   local most = 0
-  for _, one in ipairs(readers) do
-    most = math.max(most, #one.placement.pool, #one.choice.instances)
+  for _, service in ipairs(readers) do
+    most = math.max(most, #service.placement.pool, #service.choice.instances)
   end
   return (most + 1) * (#source.path + NAME + 4)
 end
 
 local function new_session(self, source)
   local deps = self.deps
-  local made = session.new({
+  local added = session.new({
     hosts = source.hosts, auth = source.auth, log = deps.log,
     now = deps.now, wall = deps.wall, random = deps.random,
     resync_interval = deps.resync_interval,
     entered = function(from, to) deps.entered(source.hosts, from, to) end,
   })
-  table.insert(self.list, made)
-  return made
+  table.insert(self.list, added)
+  return added
 end
 
 local function session_of(self, source, readers)
@@ -56,10 +56,12 @@ end
 -- A znode's name says nothing in the path of another source.
 local function known_znodes(readers, origin)
   local known = {}
-  for _, one in ipairs(readers) do
-    for _, made in ipairs(one.choice.instances) do
-      if made.znode and (made.origin == nil or made.origin == origin) then
-        known[#known + 1] = made
+  for _, service in ipairs(readers) do
+    for _, instance in ipairs(service.choice.instances) do
+      if instance.znode and
+        (instance.origin == nil or instance.origin == origin)
+      then
+        known[#known + 1] = instance
       end
     end
   end
@@ -68,18 +70,18 @@ end
 
 local function most_instances(readers)
   local most = 0
-  for _, one in ipairs(readers) do
-    most = math.max(most, one.deps.config.max_instances)
+  for _, service in ipairs(readers) do
+    most = math.max(most, service.deps.config.max_instances)
   end
   return most
 end
 
 --- Returns the instances of a service, of all its sources.
--- @tparam service one
+-- @tparam service service
 -- @treturn {instance,...} sorted by key, each host:port once
 -- @treturn integer how many label_filters left out where they left none, else 0
-function sessions:instances(one)
-  local config, lists, number = one.deps.config, {}, 0
+function sessions:instances(service)
+  local config, lists, number = service.deps.config, {}, 0
   for i, source in ipairs(config.sources) do
     local all = self.paths[source.place]:instances()
     lists[i] = labels.apply(all, source.filters)
@@ -92,27 +94,27 @@ end
 -- Counts the znodes that have each host:port.
 local function count_claims(self, gone, come)
   local claims = self.claims
-  for _, one in ipairs(come) do
-    if not claims[one.key] then
+  for _, instance in ipairs(come) do
+    if not claims[instance.key] then
       self.new_claims = self.new_claims or {}
-      self.new_claims[one.key] = true
+      self.new_claims[instance.key] = true
     end
-    claims[one.key] = (claims[one.key] or 0) + 1
+    claims[instance.key] = (claims[instance.key] or 0) + 1
   end
-  for _, one in ipairs(gone) do
-    local left = claims[one.key] - 1
-    claims[one.key] = left > 0 and left or nil
+  for _, instance in ipairs(gone) do
+    local left = claims[instance.key] - 1
+    claims[instance.key] = left > 0 and left or nil
   end
 end
 
 -- The first watch that told of a change is what a service waits for.
-local function note_change(self, one, since)
-  if not self.is_changed[one] then
-    self.is_changed[one] = true
-    table.insert(self.changed, one)
+local function note_change(self, service, since)
+  if not self.is_changed[service] then
+    self.is_changed[service] = true
+    table.insert(self.changed, service)
   end
-  if since and since < (self.since[one] or math.huge) then
-    self.since[one] = since
+  if since and since < (self.since[service] or math.huge) then
+    self.since[service] = since
   end
 end
 
@@ -120,20 +122,20 @@ end
 -- @treturn ?service nil if there is none
 -- @treturn ?number when the first watch fired that told of it, if one did
 function sessions:next_changed()
-  local one = self.changed[self.next]
-  if not one then
+  local service = self.changed[self.next]
+  if not service then
     self.changed, self.next = {}, 1
     return nil
   end
-  local since = self.since[one]
+  local since = self.since[service]
   self.next = self.next + 1
-  self.is_changed[one], self.since[one] = nil, nil
-  return one, since
+  self.is_changed[service], self.since[service] = nil, nil
+  return service, since
 end
 
 local function add_path(self, source, readers)
   local deps, through = self.deps, session_of(self, source, readers)
-  local made = path.new({
+  local watched = path.new({
     hosts = source.hosts, path = source.path,
     decoder = decode.new(source.decode),
     pause = source.pause, create_path = source.create_path,
@@ -143,33 +145,33 @@ local function add_path(self, source, readers)
     give_room = function(bytes) through:give_room(bytes) end,
     codes = deps.codes, now = deps.now, log = deps.log,
     changed = function(since)
-      for _, one in ipairs(readers) do
-        note_change(self, one, since)
+      for _, service in ipairs(readers) do
+        note_change(self, service, since)
       end
     end,
     moved = function(gone, come) count_claims(self, gone, come) end,
     reported = function(znode, problem)
-      for _, one in ipairs(readers) do
-        deps.reported(one, znode, problem)
+      for _, service in ipairs(readers) do
+        deps.reported(service, znode, problem)
       end
     end,
   })
-  self.paths[source.place] = made
-  through:add(made)
+  self.paths[source.place] = watched
+  through:add(watched)
 end
 
 -- Lists the places that are read, in the services' order, and who reads each.
 local function readers_of(services)
   local places, readers = {}, {}
-  for _, one in ipairs(services) do
-    for _, source in ipairs(one.deps.config.sources) do
+  for _, service in ipairs(services) do
+    for _, source in ipairs(service.deps.config.sources) do
       local place = source.place
       if not readers[place] then
         places[#places + 1] = source
         readers[place] = {}
       end
       local list = readers[place]
-      list[#list + 1] = list[#list] ~= one and one or nil
+      list[#list + 1] = list[#list] ~= service and service or nil
     end
   end
   return places, readers
@@ -196,11 +198,11 @@ function sessions.new(deps)
 end
 
 --- Returns what a service is read from.
--- @tparam service one
+-- @tparam service service
 -- @treturn {path,...}
-function sessions:of(one)
+function sessions:of(service)
   local list = {}
-  for i, source in ipairs(one.deps.config.sources) do
+  for i, source in ipairs(service.deps.config.sources) do
     list[i] = self.paths[source.place]
   end
   return list
@@ -235,8 +237,8 @@ function sessions:take(event)
   if through then
     through:take(event)
   elseif event.type == "overflow" then
-    for _, one in ipairs(self.list) do
-      one:take(event)
+    for _, each in ipairs(self.list) do
+      each:take(event)
     end
   end
   return through ~= nil

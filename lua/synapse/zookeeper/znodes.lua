@@ -3,7 +3,7 @@
 --
 -- @module synapse.zookeeper.znodes
 
-local instance = require("synapse.instances.instance")
+local instances = require("synapse.instances.instance")
 local instance_list = require("synapse.instances.list")
 
 local znodes = {}
@@ -18,15 +18,15 @@ znodes.__index = znodes
 
 local SHOWN = 2048
 
-local function new_znode(data, made, problems)
-  local one = {data = #data > SHOWN and data:sub(1, SHOWN) or data}
-  if made then
-    one.instance = made
-    one.problem = #problems > 0 and table.concat(problems, "; ") or nil
-  elseif made == nil then
-    one.problem, one.is_bad = problems .. "; refused", true
+local function new_znode(data, instance, problems)
+  local znode = {data = #data > SHOWN and data:sub(1, SHOWN) or data}
+  if instance then
+    znode.instance = instance
+    znode.problem = #problems > 0 and table.concat(problems, "; ") or nil
+  elseif instance == nil then
+    znode.problem, znode.is_bad = problems .. "; refused", true
   end
-  return one
+  return znode
 end
 
 --- Makes the znode that was read.
@@ -36,7 +36,7 @@ end
 -- @treturn znode
 function znodes.read(name, event, decoder)
   return new_znode(event.data,
-    instance.from_data(name, event.data, event.stat, decoder))
+    instances.from_data(name, event.data, event.stat, decoder))
 end
 
 --- Makes the znode that was not read.
@@ -51,8 +51,8 @@ end
 -- @tparam function decoder as `synapse.zookeeper.decode` makes it
 -- @treturn ?znode nil where it has to be read
 function znodes.named(name, decoder)
-  local made, problems = instance.from_name(name, decoder)
-  return made ~= nil and new_znode(name, made, problems) or nil
+  local instance, problems = instances.from_name(name, decoder)
+  return instance ~= nil and new_znode(name, instance, problems) or nil
 end
 
 -- Returns what is known from now on. Data that turns bad keeps the instance as
@@ -81,10 +81,10 @@ end
 function znodes.new(deps)
   local self = setmetatable({deps = deps, by_name = {}}, znodes)
   local known = {}
-  for _, one in ipairs(deps.known) do
-    if not self.by_name[one.znode] then
-      self.by_name[one.znode] = {instance = one}
-      known[#known + 1] = one
+  for _, instance in ipairs(deps.known) do
+    if not self.by_name[instance.znode] then
+      self.by_name[instance.znode] = {instance = instance}
+      known[#known + 1] = instance
     end
   end
   self.instances = instance_list.new(known)

@@ -829,7 +829,7 @@ describe("a path that is missing", function()
       end
     end
     path.await_created({
-      path = "/a/b/c", codes = CODES, create = create, found = note("found"),
+      path = "/a/b/c", codes = CODES, create = create, exists = note("exists"),
       failed = note("failed"), unmade = note("unmade"),
       request = function(op, place, handler)
         local number = session[op](session, place, op == "exists")
@@ -873,7 +873,7 @@ describe("a path that is missing", function()
   it("may be there by now", function()
     await(true)
     session.reply("/a/b/c", {})
-    assert.are.same({"found"}, told)
+    assert.are.same({"exists"}, told)
     assert.are.same({}, session.open())
   end)
 
