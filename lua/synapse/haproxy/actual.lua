@@ -294,23 +294,30 @@ function actual_slots:is_moving()
   return next(self.moving) ~= nil
 end
 
---- Takes note of which slots have the address that they were given.
+local function is_lost(self, place)
+  return self.now() - place.since > LOST_MOVE
+end
+
+--- Takes note of which slots have the address that they were given. Where
+-- HAProxy resolves a name it may have gone on to another one before that was
+-- seen: only HAProxy can tell then.
 -- @tparam function is_at tells, of a slot, a host and a port; nil where that
 --   cannot be seen
--- @treturn boolean whether that cannot be seen of one
+-- @treturn boolean whether HAProxy has to be asked for the address of one
 function actual_slots:look_at_moves(is_at)
-  local is_hidden = false
+  local is_unknown = false
   for slot, place in pairs(self.moving) do
     local is_there, actual = is_at(slot, place.host, place.port),
       self.actual[slot]
-    is_hidden = is_hidden or is_there == nil
+    is_unknown = is_unknown or is_there == nil or
+      not is_there and is_lost(self, place)
     if is_there then
       actual.host, actual.port = place.host, place.port
       actual.moving, self.moving[slot] = nil, nil
       self:mark(slot)
     end
   end
-  return is_hidden
+  return is_unknown
 end
 
 --- Notes that HAProxy refused a command.
@@ -361,7 +368,7 @@ function actual_slots:take(slot, state)
   state.maxconn = before.maxconn
   state.since = state.warming and self.now() - state.warming or nil
   local place = self.moving[slot]
-  local is_over = place ~= nil and (self.now() - place.since > LOST_MOVE or
+  local is_over = place ~= nil and (is_lost(self, place) or
     place.host == state.host and place.port == state.port)
   if is_over then
     self.moving[slot] = nil

@@ -1011,6 +1011,17 @@ describe("a service", function()
       assert.are.same({"set server www/" .. slot .. " state ready"}, texts())
     end)
 
+    -- A slot for a name is told an address where nothing is. HAProxy had
+    -- resolved the name before that was seen, and the slot stayed in maint for
+    -- half a minute.
+    it("asks where a slot is that was not seen at its address", function()
+      apply()
+      deferred[slot_of(1)] = "10.0.0.9:80"
+      assert.are.same({}, texts())
+      clock.pass(2)
+      assert.are.same({"show servers state www"}, texts())
+    end)
+
     it("tells an address again that HAProxy has not come to", function()
       apply()
       clock.pass(2)
