@@ -22,8 +22,8 @@ local UNKNOWN = 1
 -- Seconds that an answer to somebody may work without a pause.
 local SLICE = 0.0002
 
-local function by_puid(a, b)
-  return tonumber(a.puid) < tonumber(b.puid)
+local function by_id(a, b)
+  return a.id < b.id
 end
 
 local function is_placeholder(server)
@@ -47,26 +47,30 @@ local function refuse_half_restored(backend, server, restored)
   end
 end
 
--- Empty slots, and those that HAProxy restored as we told it.
+-- Empty slots, and those that HAProxy restored as we told it. A server's id
+-- is one of its statistics: 2.6 has no method for it, 3.0 warns of the field.
 local function slots_of(backend, restored)
   local slots = {}
   for name, server in pairs(backend.servers) do
     local place = restored[name]
     if is_placeholder(server) or is_at(server, place) then
-      slots[#slots + 1] = server
+      local stats = server:get_stats()
+      slots[#slots + 1] =
+        {name = name, id = stats.sid, server = server, stats = stats}
     elseif place then
       refuse_half_restored(backend, server, place)
     end
   end
-  table.sort(slots, by_puid)
+  table.sort(slots, by_id)
   return slots
 end
 
-local function declaration_of(server)
+local function declaration_of(slot)
+  local server = slot.server
   return {
     weight = math.tointeger(server:get_weight()),
     maxconn = server:get_maxconn(),
-    is_backup = server:get_stats().bck == 1,
+    is_backup = slot.stats.bck == 1,
     is_for_names = server:get_addr() == FOR_NAMES,
     is_restored = not is_placeholder(server),
   }
@@ -85,9 +89,9 @@ function runtime.slots(name, restored)
     return nil
   end
   local pool, declared = {}, {}
-  for i, server in ipairs(slots_of(backend, restored)) do
-    pool[i] = server.name
-    declared[server.name] = declaration_of(server)
+  for i, slot in ipairs(slots_of(backend, restored)) do
+    pool[i] = slot.name
+    declared[slot.name] = declaration_of(slot)
   end
   return pool, declared
 end
@@ -105,11 +109,10 @@ function runtime.backend(name, restored)
     return nil
   end
   local slots, backups, is_disabled = slots_of(backend, restored), 0, nil
-  for _, server in ipairs(slots) do
-    local stats = server:get_stats()
-    backups = backups + stats.bck
-    if is_disabled == nil and is_placeholder(server) then
-      is_disabled = stats.status:find("^MAINT") ~= nil
+  for _, slot in ipairs(slots) do
+    backups = backups + slot.stats.bck
+    if is_disabled == nil and is_placeholder(slot.server) then
+      is_disabled = slot.stats.status:find("^MAINT") ~= nil
     end
   end
   return {slots = #slots, backups = backups, is_disabled = is_disabled}
