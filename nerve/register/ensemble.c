@@ -452,21 +452,31 @@ static void count_write(struct ensemble *e, const struct event *ev) {
                 cluster, NULL);
 }
 
-void ensemble_absorb(struct ensemble *e, struct event *ev) {
+bool ensemble_has_session(const struct ensemble *e, uint32_t number) {
+    return e->session && session_number(e->session) == number;
+}
+
+/* Gives <ev> to those whom it concerns. */
+static void hand_out(struct ensemble *e, const struct event *ev) {
     int64_t now = (int64_t)uv_now(e->env.loop);
 
+    for (size_t i = 0; i < e->count; i++)
+        if (ev->type != EVENT_REPLY ||
+            reporter_awaits(e->reporters[i], ev->request))
+            reporter_absorb(e->reporters[i], ev, now);
+}
+
+void ensemble_absorb(struct ensemble *e, struct event *ev) {
     if (ev->type == EVENT_LOG || !e->session)
         return;
-    if (ev->session != 0 && ev->session != session_number(e->session))
-        return;
-    if (ev->session != 0 && !session_absorb(e->session, ev))
+    if (ev->session != 0 && (!ensemble_has_session(e, ev->session) ||
+                             !session_absorb(e->session, ev)))
         return;
     if (ev->type == EVENT_SESSION)
         on_session(e, ev);
     note_answer(e, ev);
     count_write(e, ev);
-    for (size_t i = 0; i < e->count; i++)
-        reporter_absorb(e->reporters[i], ev, now);
+    hand_out(e, ev);
 }
 
 bool ensemble_is_gone(const struct ensemble *e) {

@@ -153,7 +153,8 @@ static void on_searched(struct reporter *r, const struct event *ev) {
     registration_search(&r->registration);
 }
 
-static void found(struct reporter *r, const struct event *ev, int64_t now_ms) {
+static void take_candidates(struct reporter *r, const struct event *ev,
+                            int64_t now_ms) {
     if (add_candidates(r, ev, znode_owner_is_candidate) == 0) {
         registration_listed(&r->registration);
         return;
@@ -169,7 +170,7 @@ static void on_listed(struct reporter *r, const struct event *ev,
     else if (ev->code == SESSION_NO_NODE)
         registration_listed(&r->registration);
     else if (!is_refused(r, ev, now_ms))
-        found(r, ev, now_ms);
+        take_candidates(r, ev, now_ms);
 }
 
 /* ---- the first candidate: is it ours? */
@@ -707,11 +708,13 @@ void reporter_update(struct reporter *r, const struct service_config *service,
     registration_outdate(&r->registration);
 }
 
+bool reporter_awaits(const struct reporter *r, uint64_t number) {
+    return r->registration.in_flight && r->request == number;
+}
+
 void reporter_absorb(struct reporter *r, const struct event *ev,
                      int64_t now_ms) {
-    bool awaited = r->registration.in_flight && ev->request == r->request;
-
-    if (ev->type == EVENT_REPLY && !awaited)
+    if (ev->type == EVENT_REPLY && !reporter_awaits(r, ev->request))
         return;
     if (ev->type == EVENT_REPLY)
         on_reply(r, ev, now_ms);
