@@ -335,6 +335,7 @@ static const luaL_Reg module_functions[] = {
 static const luaL_Reg directory_methods[] = {
     {"read", ldirectory_read},
     {"changed", ldirectory_changed},
+    {"lock", lua_zk_lock},
     {"__gc", directory_gc},
     {NULL, NULL},
 };
@@ -392,6 +393,7 @@ int luaopen_zookeeper(lua_State *L) {
     lua_zk_register_session(L);
     lua_zk_register_event(L);
     lua_zk_register_names(L);
+    lua_zk_register_lock(L);
     lua_zk_type(L, DIRECTORY_TYPE, directory_methods);
     lua_zk_type(L, FILE_TYPE, file_methods);
     lua_zk_type(L, STRING_TYPE, string_methods);

@@ -27,12 +27,13 @@
 /* What Lua files of this tree may call, and how: it grows with each function,
  * argument, field or result that is added, changed or taken away, here and in
  * lua/synapse/c_module.lua. */
-#define ZOOKEEPER_INTERFACE 1
+#define ZOOKEEPER_INTERFACE 2
 
 #define CLIENT_TYPE    "zookeeper.client"
 #define SESSION_TYPE   "zookeeper.session"
 #define DIRECTORY_TYPE "zookeeper.directory"
 #define FILE_TYPE      "zookeeper.file"
+#define LOCK_TYPE      "zookeeper.lock"
 #define EVENT_TYPE     "zookeeper.event"
 #define STRING_TYPE    "zookeeper.string"
 #define NAMES_TYPE     "zookeeper.names"
@@ -90,6 +91,9 @@ void lua_zk_set_names(lua_State *L, struct event *ev);
 /* zookeeper.lockdown() */
 int lua_zk_lockdown(lua_State *L);
 
+/* directory:lock() */
+int lua_zk_lock(lua_State *L);
+
 /* client:poll() */
 int lua_zk_poll(lua_State *L);
 
@@ -98,6 +102,7 @@ void lua_zk_register_client(lua_State *L);
 void lua_zk_register_session(lua_State *L);
 void lua_zk_register_event(lua_State *L);
 void lua_zk_register_names(lua_State *L);
+void lua_zk_register_lock(lua_State *L);
 
 /* Makes the metatable <type> with <methods>, which is its own __index. */
 void lua_zk_type(lua_State *L, const char *type, const luaL_Reg *methods);

@@ -107,7 +107,7 @@ end
 local function new_keeper(self, deps)
   return snapshot_file.keeper({
     path = deps.snapshot_path, now = deps.now, log = deps.log,
-    write = deps.write_snapshot,
+    write = deps.write_snapshot, lock = deps.snapshot_lock,
     encode = function()
       local parts = {}
       for i, service in ipairs(self.services) do
@@ -144,7 +144,8 @@ end
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
 --   `records` of the snapshot, by service; `restored`: the host:port that
 --   HAProxy was told to restore, by backend and slot; `write_snapshot(text)`,
---   see `snapshot_file.keeper`, and `snapshot_path`, both nil without;
+--   `snapshot_lock`, see `snapshot_file.keeper`, and `snapshot_path`, all nil
+--   without;
 --   `output`: the place of the services' files, see `output.new`, nil without;
 --   `runtime`: HAProxy as `synapse.haproxy.runtime` shows it; `now()`;
 --   `thread_time()`: seconds that this thread has worked; `random()`; `log`
@@ -293,7 +294,9 @@ local function view_of(self)
   view.rounds, view.commands = self.sync.rounds, self.sync.commands
   view.refused, view.runtime_failing = self.sync.refused, self.sync.failing
   view.snapshot_failing = self.keeper.failing
-  view.snapshot_at = self.deps.write_snapshot and self.keeper.written_at
+  view.snapshot_holder = self.keeper:holder()
+  view.snapshot_at = self.deps.write_snapshot and not view.snapshot_holder and
+    self.keeper.written_at or nil
   return view
 end
 

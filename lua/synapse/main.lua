@@ -19,6 +19,7 @@ local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
 local stat = require("posix.sys.stat")
+local unistd = require("posix.unistd")
 local zookeeper = require("synapse.c_module")
 
 local main = {}
@@ -215,6 +216,32 @@ local function offer_state(services, records)
   return {restored = restored, close = function() file:close() end}
 end
 
+-- Of all processes at any time, this one: since when it runs is in the 22nd
+-- field of its line, behind its name in parentheses.
+local function process_id()
+  local fields = {}
+  local line = config.read_file("/proc/self/stat") or ""
+  for field in (line:match(".*%) (.*)") or ""):gmatch("%S+") do
+    fields[#fields + 1] = field
+  end
+  return string.format("%d %s", unistd.getpid(), fields[20] or "")
+end
+
+-- Returns what the lock of the snapshot is to know of this process; nil where
+-- HAProxy only checks its configuration.
+local function this_process()
+  local paths, is_check, replaced =
+    config_text.arguments(read_process("cmdline"))
+  if is_check then
+    return nil
+  end
+  local namespace = unistd.readlink("/proc/self/ns/pid") or ""
+  return {
+    namespace = namespace, start = namespace .. " " .. process_id(),
+    replaced = replaced, files = table.concat(paths, " "),
+  }
+end
+
 local function load()
   check_thread()
   local client = zookeeper.new()
@@ -231,8 +258,9 @@ local function load()
     check_haproxy(sections, settings, admin)
   end
   local place =
-    snapshot_file.open({zookeeper = zookeeper, log = log, now = os.time},
-      settings.state_file_path, settings.state_file_ttl)
+    snapshot_file.open({zookeeper = zookeeper, log = log, now = os.time,
+      process = this_process()}, settings.state_file_path,
+      settings.state_file_ttl)
   return {
     config = settings,
     client = client,
@@ -265,7 +293,7 @@ local function new_agent(loaded)
     now = zookeeper.now, thread_time = zookeeper.thread_time,
     random = math.random, records = place.records,
     restored = loaded.state.restored,
-    snapshot_path = place.path,
+    snapshot_path = place.path, snapshot_lock = place.lock,
     output = output_place(loaded),
     version = zookeeper.version,
     write_snapshot = place.directory and function(text)
@@ -346,6 +374,9 @@ local function main_task(self, loaded)
     zookeeper.version, #self.services, loaded.restored)
   if loaded.config.lockdown then
     lock_down()
+  end
+  if loaded.storage.lock then
+    loaded.storage.lock:sign(runtime.about().pid)
   end
   math.randomseed(os.time() ~ math.floor(zookeeper.now() * 1000000))
   self:open(loaded.addresses)

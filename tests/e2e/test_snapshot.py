@@ -36,8 +36,9 @@ def test_the_snapshot_is_readable_by_its_owner_alone(sandbox, path):
     site = Site(sandbox, path)
     mode = os.stat(site.proxy.snapshot).st_mode
     assert stat.S_ISREG(mode) and stat.S_IMODE(mode) == 0o600
-    wait.until(lambda: os.listdir(site.proxy.state_directory) ==
-               [os.path.basename(site.proxy.snapshot)], 5,
+    name = os.path.basename(site.proxy.snapshot)
+    wait.until(lambda: sorted(os.listdir(site.proxy.state_directory)) ==
+               [name, f"{name}.lock"], 5,
                "no temporary file is left")
 
 

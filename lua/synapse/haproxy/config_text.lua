@@ -40,12 +40,15 @@ for word in ("-C -S -x -n -m -N -L -p -G"):gmatch("%S+") do
   VALUE[word] = true
 end
 
+local REPLACES = {["-sf"] = true, ["-st"] = true}
+
 --- Reads HAProxy's command line.
 -- @tparam {string,...} arguments the program's name first
 -- @treturn {string,...} paths of the configuration's files and directories
 -- @treturn boolean whether HAProxy only checks them
+-- @treturn {[string]=true} ids of the processes that it replaces
 function config_text.arguments(arguments)
-  local paths, is_check, i = {}, false, 2
+  local paths, is_check, replaced, i = {}, false, {}, 2
   while arguments[i] do
     local argument = arguments[i]
     if argument == "--" then
@@ -56,12 +59,17 @@ function config_text.arguments(arguments)
       paths[#paths + 1] = arguments[i]
     elseif VALUE[argument] then
       i = i + 1
-    elseif argument == "-c" then
+    elseif REPLACES[argument] then
+      while (arguments[i + 1] or ""):find("^%d+$") do
+        i = i + 1
+        replaced[arguments[i]] = true
+      end
+    elseif argument:find("^%-c") and argument ~= "-cc" then
       is_check = true
     end
     i = i + 1
   end
-  return paths, is_check
+  return paths, is_check, replaced
 end
 
 -- Of a directory HAProxy reads the `*.cfg`, sorted by name.

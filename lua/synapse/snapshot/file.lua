@@ -16,6 +16,7 @@
 -- @module synapse.snapshot.file
 
 local snapshot = require("synapse.snapshot.format")
+local snapshot_lock = require("synapse.snapshot.lock")
 
 local snapshot_file = {}
 
@@ -73,13 +74,25 @@ local function judge_age(self, ttl, now)
   end
 end
 
+-- Another HAProxy's instances and states are not for this one.
+local function lock(self, deps)
+  if deps.process then
+    self.lock = snapshot_lock.open({
+      path = self.path, now = deps.zookeeper.now, log = deps.log,
+    }, self.directory, self.name, deps.process)
+    self.records = self.lock.holder and {} or self.records
+  end
+end
+
 --- Opens the place of the snapshot.
 -- @tparam table deps `zookeeper`: the module; `now()`: seconds since 1970;
---   `log`
+--   `log`; `process`: see `synapse.snapshot.lock`, nil where HAProxy only
+--   checks its configuration
 -- @tparam ?string path
 -- @tparam number ttl seconds
 -- @treturn table `directory` and `name` to write to, absent where there is no
---   snapshot; `path`: for people; `records` by service, maybe none
+--   snapshot; `path`: for people; `records` by service, maybe none; `lock`,
+--   absent where nothing is to be locked
 function snapshot_file.open(deps, path, ttl)
   if not path then
     deps.log:warning("no haproxy.state_file_path: HAProxy starts with empty " ..
@@ -98,6 +111,7 @@ function snapshot_file.open(deps, path, ttl)
     checksum = deps.zookeeper.checksum,
   }
   self.records = choose(self)
+  lock(self, deps)
   judge_age(self, ttl, deps.now())
   return self
 end
@@ -106,7 +120,8 @@ end
 -- @tparam table deps
 --   `encode()`: the text to write; `write(text)`: starts to write and returns
 --   a request number, or nil and why, absent where no snapshot is kept;
---   `path`: for people; `now()`; `log`
+--   `lock`: see `synapse.snapshot.lock`, nil: nobody else writes; `path`: for
+--   people; `now()`; `log`
 -- @treturn keeper
 function snapshot_file.keeper(deps)
   return setmetatable({
@@ -146,12 +161,22 @@ local function failed(self, why)
   self.due = self.deps.now() + RETRY
 end
 
+--- Returns who keeps this HAProxy from writing.
+-- @treturn ?string
+function keeper:holder()
+  return self.deps.lock and self.deps.lock.holder
+end
+
+local function may_write(self)
+  return not self.deps.lock or self.deps.lock:may_write()
+end
+
 --- Writes when something changed and it is time.
 function keeper:tick()
   local now = self.deps.now()
   local is_old = self.known ~= nil and now - self.written_at >= RENEW
   if self.stopped or self.request or now < self.due or
-    not (self.wanted or is_old)
+    not (self.wanted or is_old) or not may_write(self)
   then
     return
   end
@@ -188,6 +213,9 @@ end
 --- Writes no more.
 function keeper:stop()
   self.stopped = true
+  if self.deps.lock then
+    self.deps.lock:release()
+  end
 end
 
 return snapshot_file

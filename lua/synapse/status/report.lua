@@ -113,6 +113,11 @@ function report.troubles(agent)
   if view.snapshot_failing then
     list[#list + 1] = "the snapshot cannot be written; the old one stays"
   end
+  if view.snapshot_holder then
+    list[#list + 1] = string.format("%s has this HAProxy's state_file_path: " ..
+      "no snapshot is kept; give each HAProxy a file of its own",
+      view.snapshot_holder)
+  end
   return list
 end
 

@@ -150,6 +150,8 @@ describe("the command line", function()
     {"haproxy -W -f a.cfg", "a.cfg", true},
     {"haproxy -C /etc -c -f a.cfg", "a.cfg"},
     {"haproxy -sf 1 2 -x sockpair@3 -W -f a.cfg", "a.cfg", true},
+    {"haproxy -cV -f a.cfg", "a.cfg"},
+    {"haproxy -cc feature(LUA) -f a.cfg", "a.cfg", true},
   }
   for _, case in ipairs(cases) do
     it(string.format("`%s` %s %s", case[1], case[3] and "runs" or "checks",
@@ -164,6 +166,12 @@ describe("the command line", function()
         assert.are.equal(not case[3], is_check)
       end)
   end
+
+  it("names the processes that are to be replaced", function()
+    local _, _, replaced = config_text.arguments({"haproxy", "-sf", "12", "345",
+      "-W", "-f", "7", "-st", "6", "8.cfg"})
+    assert.are.same({["12"] = true, ["345"] = true, ["6"] = true}, replaced)
+  end)
 end)
 
 describe("the files", function()

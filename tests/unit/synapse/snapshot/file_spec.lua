@@ -50,6 +50,42 @@ describe("the place of the snapshot", function()
       "and state_file_ttl is 3600 s"))
   end)
 
+  -- The second of two HAProxies with one state_file_path is not to serve what
+  -- the first one has.
+  it("has no records where another HAProxy has the lock", function()
+    local asked
+    local function open_as(process, is_free)
+      return snapshot_file.open({
+        log = log, now = function() return changed end, process = process,
+        zookeeper = {
+          checksum = checksum, now = function() return 0 end,
+          open_directory = function()
+            return {
+              read = function() return MINE end,
+              changed = function() return changed end,
+              lock = function(_, name)
+                asked = name
+                return {read = function() return "" end,
+                  take = function() return is_free end}
+              end,
+            }
+          end,
+        },
+      }, "/run/x/state", 3600)
+    end
+    local process = {namespace = "", start = "1", replaced = {}, files = ""}
+    local second = open_as(process, false)
+    assert.are.equal("state.lock", asked)
+    assert.are.same({}, second.records)
+    assert.are.equal("another HAProxy", second.lock.holder)
+    assert.is_table(open_as(process, true).records.web)
+    asked = nil
+    local checks = open_as(nil, false)
+    assert.is_nil(asked)
+    assert.is_nil(checks.lock)
+    assert.is_table(checks.records.web)
+  end)
+
   it("has the records of the last run", function()
     local place = open("/run/x/state", {state = MINE})
     assert.are.equal("10.0.0.1:80", place.records.web.instances[1].key)
@@ -138,6 +174,27 @@ describe("the keeper of the snapshot", function()
     changed("first")
     assert.are.same({"first"}, written)
   end)
+
+  it("writes nothing while another HAProxy has the lock, and then all",
+    function()
+      local may_write, released = false, 0
+      one.deps.lock = {
+        holder = "somebody",
+        may_write = function() return may_write end,
+        release = function() released = released + 1 end,
+      }
+      changed("first")
+      clock.pass(100)
+      one:tick()
+      assert.are.same({}, written)
+      assert.are.equal("somebody", one:holder())
+      may_write = true
+      one:tick()
+      assert.are.same({"first"}, written)
+      one:stop()
+      assert.are.equal(1, released)
+      one:tick()
+    end)
 
   it("writes nothing when nothing changed", function()
     one:tick()

@@ -1,0 +1,31 @@
+/* lock.h - a file that tells processes apart which must not write the same
+ *
+ * The lock is shared by those that give the same number, and by nobody else:
+ * a program and the one that replaces it hold it together for a moment, so
+ * that no third one gets it in between. The kernel ends it with the process.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef CSRC_BASE_LOCK_H
+#define CSRC_BASE_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Opens lock file <name> of <directory>, made where it is missing and given to
+ * the directory's owner, not through a symbolic link. Returns a close-on-exec
+ * descriptor, or -1 with errno: EINVAL when it is not a regular file. */
+int lock_open(int directory, const char *name);
+
+/* Takes the lock of <fd> for <number>. A process that holds it gets it again,
+ * and a child holds what its parent does. Returns 0; -1 with errno, EAGAIN
+ * when another number holds it. Waits some milliseconds at most. */
+int lock_take(int fd, uint64_t number);
+
+/* Tells whether another number than <number> holds the lock. Returns 1 or 0, or
+ * -1 with errno. */
+int lock_is_taken(int fd, uint64_t number);
+
+/* Gives the lock back, also that of a child or a parent. */
+void lock_release(int fd);
+
+#endif

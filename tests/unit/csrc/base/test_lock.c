@@ -1,0 +1,189 @@
+/* test_lock.c - tests of csrc/base/lock.c, in a directory of their own
+ *
+ * Two HAProxies with one state_file_path overwrote each other's states. A lock
+ * that two workers of one HAProxy could not share would have cost a reload its
+ * states, and one that a dead process keeps would have cost the next start.
+ * SPDX-License-Identifier: MIT
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "csrc/base/file.h"
+#include "csrc/base/lock.h"
+
+#define MINE  0x123456789abcdef0
+#define OTHER 0xfedcba9876543210
+
+struct place {
+    char path[64];
+    int directory;
+};
+
+static int make(void **state) {
+    struct place *p = calloc(1, sizeof(*p));
+
+    strcpy(p->path, "/tmp/myelin-test-lock-XXXXXX");
+    if (!mkdtemp(p->path))
+        return -1;
+    p->directory = file_open_directory(p->path);
+    *state = p;
+    return 0;
+}
+
+static int drop(void **state) {
+    struct place *p = *state;
+
+    unlinkat(p->directory, "lock", 0);
+    close(p->directory);
+    rmdir(p->path);
+    free(p);
+    return 0;
+}
+
+static int opened(const struct place *p) {
+    int fd = lock_open(p->directory, "lock");
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void one_number_keeps_another_out_until_it_is_given_back(void **state) {
+    int mine = opened(*state), other = opened(*state);
+
+    assert_int_equal(lock_is_taken(other, OTHER), 0);
+    assert_int_equal(lock_take(mine, MINE), 0);
+    assert_int_equal(lock_is_taken(mine, MINE), 0);
+    assert_int_equal(lock_is_taken(other, OTHER), 1);
+    assert_int_equal(lock_take(other, OTHER), -1);
+    assert_int_equal(errno, EAGAIN);
+    lock_release(mine);
+    assert_int_equal(lock_take(other, OTHER), 0);
+    assert_int_equal(lock_take(mine, MINE), -1);
+    close(mine);
+    close(other);
+}
+
+static void one_number_is_shared(void **state) {
+    int old = opened(*state), new = opened(*state), other = opened(*state);
+
+    assert_int_equal(lock_take(old, MINE), 0);
+    assert_int_equal(lock_take(new, MINE), 0);
+    lock_release(old);
+    assert_int_equal(lock_take(other, OTHER), -1);
+    close(new);
+    assert_int_equal(lock_take(other, OTHER), 0);
+    close(old);
+    close(other);
+}
+
+static void the_first_and_the_last_number_are_numbers(void **state) {
+    static const uint64_t numbers[] = {0, 1, INT64_MAX - 2, UINT64_MAX};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        int mine = opened(*state), other = opened(*state);
+
+        assert_int_equal(lock_take(mine, numbers[i]), 0);
+        assert_int_equal(lock_take(other, MINE), -1);
+        assert_int_equal(errno, EAGAIN);
+        lock_release(mine);
+        assert_int_equal(lock_take(other, MINE), 0);
+        assert_int_equal(lock_take(mine, numbers[i]), -1);
+        close(mine);
+        close(other);
+    }
+}
+
+static void a_child_has_the_lock_until_it_is_killed(void **state) {
+    int mine = opened(*state), other = opened(*state);
+    int status;
+    pid_t child;
+
+    assert_int_equal(lock_take(mine, MINE), 0);
+    child = fork();
+    if (child == 0) {
+        close(other);
+        pause();
+        _exit(0);
+    }
+    close(mine);
+    assert_int_equal(lock_take(other, OTHER), -1);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(lock_take(other, OTHER), 0);
+    close(other);
+}
+
+static void who_is_at_the_gate_is_not_waited_for_for_long(void **state) {
+    struct flock gate = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+    int mine = opened(*state), other = opened(*state);
+
+    assert_int_equal(fcntl(other, F_OFD_SETLK, &gate), 0);
+    assert_int_equal(lock_take(mine, MINE), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(other);
+    assert_int_equal(lock_take(mine, MINE), 0);
+    close(mine);
+}
+
+static void only_a_regular_file_is_a_lock(void **state) {
+    struct place *p = *state;
+
+    assert_int_equal(mkfifoat(p->directory, "lock", 0600), 0);
+    assert_int_equal(lock_open(p->directory, "lock"), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(unlinkat(p->directory, "lock", 0), 0);
+    assert_int_equal(symlinkat("/etc/passwd", p->directory, "lock"), 0);
+    assert_int_equal(lock_open(p->directory, "lock"), -1);
+    assert_int_equal(errno, ELOOP);
+}
+
+static void a_lock_belongs_to_who_has_the_directory(void **state) {
+    struct place *p = *state;
+    struct stat status;
+
+    if (geteuid() == 0)
+        assert_int_equal(fchown(p->directory, 65534, 65534), 0);
+    close(opened(p));
+    assert_int_equal(fstatat(p->directory, "lock", &status, 0), 0);
+    assert_int_equal(status.st_uid, geteuid() == 0 ? 65534 : geteuid());
+    assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static void what_is_no_open_file_cannot_be_locked(void **state) {
+    (void)state;
+    assert_int_equal(lock_take(-1, MINE), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(lock_is_taken(-1, MINE), -1);
+    assert_int_equal(errno, EBADF);
+}
+
+int main(void) {
+#define T(name) cmocka_unit_test_setup_teardown(name, make, drop)
+    const struct CMUnitTest tests[] = {
+        T(one_number_keeps_another_out_until_it_is_given_back),
+        T(one_number_is_shared),
+        T(the_first_and_the_last_number_are_numbers),
+        T(a_child_has_the_lock_until_it_is_killed),
+        T(who_is_at_the_gate_is_not_waited_for_for_long),
+        T(only_a_regular_file_is_a_lock),
+        T(a_lock_belongs_to_who_has_the_directory),
+        T(what_is_no_open_file_cannot_be_locked),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
