@@ -81,6 +81,8 @@ const struct field config_fields_service[] = {
     {OWN("reporter_type")},
     {IGNORED("load_test_concurrency")},
     {IGNORED("max_repeated_report_failures")},
+    {IGNORED("ports")},
+    {IGNORED("zk_cluster_name")},
     {IGNORED("etcd_host")},
     {IGNORED("etcd_port")},
     {IGNORED("etcd_path")},

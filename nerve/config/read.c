@@ -28,26 +28,80 @@
 
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* JSON's first letter is a bracket, in any file that a program writes. */
 static bool is_yaml(const char *text, size_t length) {
-    static const char spaces[] = " \t\r\n";
-
     for (size_t i = 0; i < length; i++)
-        if (!memchr(spaces, text[i], sizeof(spaces) - 1))
+        if (!is_space(text[i]))
             return text[i] != '{' && text[i] != '[';
     return false;
 }
 
+/* Returns what follows the string whose first quote is at <at>. */
+static char *behind_string(char *at, const char *end) {
+    for (at++; at < end && *at != '"'; at++)
+        if (*at == '\\' && at + 1 < end)
+            at++;
+    return at < end ? at + 1 : at;
+}
+
+/* Puts spaces over a byte order mark and a "---" at the start of <text>.
+ * Returns what follows. */
+static char *blank_start(char *text, const char *end) {
+    static const char mark[] = "\xef\xbb\xbf";
+
+    if (end - text >= 3 && memcmp(text, mark, 3) == 0)
+        text = (char *)memset(text, ' ', 3) + 3;
+    if (end - text >= 4 && memcmp(text, "---", 3) == 0 && is_space(text[3]))
+        text = (char *)memset(text, ' ', 3) + 3;
+    return text;
+}
+
+/* Puts spaces over what parsers of YAML take beside JSON, because templates
+ * and people write it: a byte order mark, "---", comments, a comma behind the
+ * last item. Lines and columns stay. Pure. */
+static void blank_yaml(char *text, size_t length) {
+    char *end = text + length, *at = blank_start(text, end), *comma = NULL;
+    char last = '\0';
+
+    while (at < end) {
+        if (*at == '#' && (at == text || is_space(at[-1]))) {
+            while (at < end && *at != '\n')
+                *at++ = ' ';
+        } else if (is_space(*at)) {
+            at++;
+        } else {
+            if (comma && (*at == ']' || *at == '}'))
+                *comma = ' ';
+            comma = *at == ',' && !strchr("[{,:", last) ? at : NULL;
+            last = *at;
+            at = *at == '"' ? behind_string(at, end) : at + 1;
+        }
+    }
+}
+
 json_t *config_text_read(const char *text, size_t length, struct error *err) {
     json_error_t wrong;
-    json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &wrong);
+    char *plain = malloc(length + 1);
+    json_t *json;
 
+    if (!plain) {
+        error_set(err, "out of memory");
+        return NULL;
+    }
+    memcpy(plain, text, length);
+    blank_yaml(plain, length);
+    json = json_loadb(plain, length, JSON_REJECT_DUPLICATES, &wrong);
     if (!json)
         error_set(err, "line %d, column %d: %s%s", wrong.line, wrong.column,
                   wrong.text,
-                  is_yaml(text, length)
+                  is_yaml(plain, length)
                       ? " (the file must be JSON; YAML is not read)"
                       : "");
+    free(plain);
     return json;
 }
 

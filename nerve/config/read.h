@@ -27,8 +27,10 @@ struct config *config_parse(const char *text, size_t length,
                             const char *instance_id, struct notes *notes,
                             struct error *err);
 
-/* Reads <text> of <length> bytes. Returns the document, owned by the caller
- * (json_decref()), or NULL with <err> naming the line. Any thread. */
+/* Reads <text> of <length> bytes: JSON, and what YAML takes beside it (comments
+ * behind a "#", a comma behind the last item, "---" or a byte order mark at the
+ * start). Returns the document, owned by the caller (json_decref()), or NULL
+ * with <err> naming the line. Any thread. */
 json_t *config_text_read(const char *text, size_t length, struct error *err);
 
 /* The same for the file <path>, which <err> does not name. */

@@ -2,6 +2,7 @@
  * znode says, how it is checked
  * SPDX-License-Identifier: MIT
  */
+#include <arpa/inet.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static void refuse_reporters(struct reader *r, const json_t *json) {
     const json_t *value = json_object_get(json, "reporter_type");
     const char *given = json_string_value(value);
 
-    if (value && (!given || strcmp(given, "zookeeper") != 0))
+    if (value && (!given || strcasecmp(given, "zookeeper") != 0))
         value_wrong(r, value, "reporter_type",
                     "supported; leave it out, or say \"zookeeper\"");
 }
@@ -54,15 +55,54 @@ static void read_node_type(struct reader *r, const json_t *json,
                     "has no effect on ephemeral znodes");
 }
 
-static bool is_ensemble_host(const char *host) {
-    const char *colon = host ? strrchr(host, ':') : NULL;
+/* What a ZooKeeper server accepts as a path, and more than the root. */
+static bool is_znode_path(const char *path) {
+    size_t part;
+
+    if (*path != '/')
+        return false;
+    while (*path) {
+        part = strcspn(++path, "/");
+        if (part == 0 || (part == 1 && path[0] == '.') ||
+            (part == 2 && path[0] == '.' && path[1] == '.'))
+            return false;
+        path += part;
+    }
+    return true;
+}
+
+/* What has a colon is an IPv6 address, in brackets or not; "::1" alone cannot
+ * mean a port behind its last colon. */
+static bool is_host(const char *host, size_t length) {
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+
+    if (!memchr(host, ':', length) && *host != '[')
+        return length > 0;
+    if (length > 2 && *host == '[' && host[length - 1] == ']') {
+        host++;
+        length -= 2;
+    }
+    if (length >= sizeof(text))
+        return false;
+    memcpy(text, host, length);
+    text[length] = '\0';
+    return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* Tells whether <server> is "host:port", or that and a chroot. */
+static bool is_server(const char *server) {
+    size_t length = strcspn(server, "/");
+    const char *colon = memrchr(server, ':', length);
     size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
 
-    if (!host || strpbrk(host, " ,\t") || !colon || colon == host)
+    if (!colon || strcspn(server, " ,\t") < length ||
+        !is_host(server, (size_t)(colon - server)))
+        return false;
+    if (server[length] && !is_znode_path(server + length))
         return false;
     return digits > 0 && digits < 6 && atoi(colon + 1) > 0 &&
-           atoi(colon + 1) < 65536 &&
-           (colon[1 + digits] == '\0' || colon[1 + digits] == '/');
+           atoi(colon + 1) < 65536 && colon + 1 + digits == server + length;
 }
 
 static int compare_hosts(const void *a, const void *b) {
@@ -113,29 +153,41 @@ static bool check_chroots(struct reader *r, const json_t *list) {
     return true;
 }
 
-/* Adds the servers of <element> to <parts>: it may be a whole connect string,
- * as "zk1:2181,zk2:2181/apps". A "/" at its end means nothing. */
-static void add_servers(struct reader *r, json_t *parts, const json_t *element,
-                        const char *key) {
-    const char *at = json_string_value(element), *end;
+/* Adds the <length> bytes of <at> to <parts>: one server, or nothing but
+ * spaces. A "/" at its end means nothing. */
+static void add_server(struct reader *r, json_t *parts, const char *at,
+                       size_t length, const char *key) {
     json_t *part;
 
-    if (!at)
-        value_wrong(r, element, key, "a server (\"host:port\")");
-    for (; at; at = *end ? end + 1 : NULL) {
+    for (; length && *at == ' '; length--)
+        at++;
+    while (length && (at[length - 1] == ' ' || at[length - 1] == '/'))
+        length--;
+    if (!length)
+        return;
+    part = json_stringn(at, length);
+    if (part && !is_server(json_string_value(part)))
+        value_wrong(r, part, key, "a server (\"host:port\")");
+    if (json_array_append_new(parts, part) != 0)
+        reader_no_memory(r, key);
+}
+
+/* Adds the servers of <element> to <parts>: it may be a whole connect string,
+ * as "zk1:2181,zk2:2181/apps". What makes such a string in a loop leaves a
+ * comma at its end. */
+static void add_servers(struct reader *r, json_t *parts, const json_t *element,
+                        const char *key) {
+    const char *at = json_string_value(element);
+    size_t before = json_array_size(parts);
+
+    for (; at && *at; at += strspn(at, ",")) {
         size_t length = strcspn(at, ",");
 
-        end = at + length;
-        for (; length && *at == ' '; length--)
-            at++;
-        while (length && (at[length - 1] == ' ' || at[length - 1] == '/'))
-            length--;
-        part = json_stringn(at, length);
-        if (part && !is_ensemble_host(json_string_value(part)))
-            value_wrong(r, part, key, "a server (\"host:port\")");
-        if (json_array_append_new(parts, part) != 0)
-            reader_no_memory(r, key);
+        add_server(r, parts, at, length, key);
+        at += length;
     }
+    if (json_array_size(parts) == before)
+        value_wrong(r, element, key, "a server (\"host:port\")");
 }
 
 static void read_ensemble(struct reader *r, const json_t *json,
@@ -160,22 +212,6 @@ static void read_ensemble(struct reader *r, const json_t *json,
             reader_no_memory(r, NULL);
     }
     json_decref(parts);
-}
-
-/* What a ZooKeeper server accepts as a path, and more than the root. */
-static bool is_znode_path(const char *path) {
-    size_t part;
-
-    if (*path != '/')
-        return false;
-    while (*path) {
-        part = strcspn(++path, "/");
-        if (part == 0 || (part == 1 && path[0] == '.') ||
-            (part == 2 && path[0] == '.' && path[1] == '.'))
-            return false;
-        path += part;
-    }
-    return true;
 }
 
 static void check_path(struct reader *r, const json_t *json,

@@ -219,8 +219,10 @@ void value_check_keys(struct reader *r, const json_t *json,
         else if (!known)
             reader_note(r, LEVEL_WARNING, name, "unknown key, ignored");
         else if (known->kind == FIELD_IGNORED)
-            reader_note(r, LEVEL_INFO, name,
-                        "this key of airbnb's nerve has no effect here");
+            reader_note(
+                r, LEVEL_INFO, name,
+                "this key of airbnb's nerve or of its tools has no effect "
+                "here");
     }
 }
 

@@ -86,7 +86,8 @@ local function add_server(report, text, place, connect)
 end
 
 -- Returns the servers, sorted, and the chroot, "" for none. An entry may be a
--- whole connect string.
+-- whole connect string; what makes such a string in a loop leaves a comma at
+-- its end.
 local function read_hosts(report, given, place)
   local what = 'a list of "host:port"'
   if type(given) ~= "table" or #given == 0 then
@@ -97,9 +98,9 @@ local function read_hosts(report, given, place)
   local connect = {servers = {}}
   for i, element in ipairs(given) do
     local where = string.format("%s[%d]", place, i - 1)
-    local text = value.string(report, element, where, "^[^,]", '"host:port"')
-    for part in ((text or "") .. ","):gmatch("([^,]*),") do
-      if text then
+    local text = value.string(report, element, where, "[^,%s]", '"host:port"')
+    for part in (text or ""):gmatch("[^,]+") do
+      if part:find("%S") then
         add_server(report, part, where, connect)
       end
     end

@@ -1,8 +1,10 @@
 --- Reads the JSON of a configuration.
 --
 -- cjson takes a key twice and counts characters. Here a key that is there twice
--- is a mistake, and a mistake has a line and a column. nerve reads its own file
--- the same way, with the same words.
+-- is a mistake, and a mistake has a line and a column. What parsers of YAML
+-- take beside JSON, because templates and people write it, is taken here too: a
+-- byte order mark, "---", comments, a comma behind the last item. nerve reads
+-- its own file the same way, with the same words.
 --
 -- Pure.
 --
@@ -21,8 +23,24 @@ literals.decode_invalid_numbers(false)
 
 local CONSTANTS = {["true"] = true, ["false"] = false, null = cjson.null}
 
+-- A "#" begins a comment where space is before it.
 local function skip_space(text, at)
-  return text:find("[^ \t\r\n]", at) or #text + 1
+  while true do
+    at = text:find("[^ \t\r\n]", at) or #text + 1
+    local is_comment = text:sub(at, at) == "#" and
+      (at == 1 or text:find("^[ \t\r\n]", at - 1))
+    if not is_comment then
+      return at
+    end
+    at = text:find("\n", at, true) or #text + 1
+  end
+end
+
+-- Puts spaces over what may be before the first bracket or comment.
+local function blank_start(text)
+  local mark = text:match("^\239\187\191") or ""
+  local start = text:match("^%-%-%-%f[ \t\r\n]", #mark + 1) or ""
+  return (" "):rep(#mark + #start) .. text:sub(#mark + #start + 1)
 end
 
 local function near(text, at, what)
@@ -78,6 +96,9 @@ local function read_list(text, at, depth)
       return near(text, at, "']' expected")
     end
     at = skip_space(text, at + 1)
+    if text:sub(at, at) == "]" then
+      return at + 1, list
+    end
   end
 end
 
@@ -123,6 +144,9 @@ local function read_object(text, at, depth)
       return near(text, at, "'}' expected")
     end
     at = skip_space(text, at + 1)
+    if text:sub(at, at) == "}" then
+      return at + 1, object
+    end
   end
 end
 
@@ -158,6 +182,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong, with its line and column
 function json.decode(text)
+  text = blank_start(text)
   local at = skip_space(text, 1)
   if not text:find("^[%[{]", at) then
     local _, message = near(text, at, "'[' or '{' expected")

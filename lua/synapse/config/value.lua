@@ -274,7 +274,7 @@ end
 local function one_of(words)
   return function(word)
     for _, each in ipairs(words) do
-      if each == word then
+      if each == word:lower() then
         return true
       end
     end
@@ -309,14 +309,17 @@ local READERS = {
     end
     return value.string(report, given, place, row.pattern, row.what)
   end,
+  -- airbnb's synapse reads these words in any case.
   word = function(report, given, place, row, default)
-    if row.rejected and row.rejected[given] then
+    local rejected = row.rejected and row.rejected[tostring(given):lower()]
+    if rejected then
       value.wrong(report, place, "%s is not supported; %s", value.shown(given),
-        row.rejected[given])
+        rejected)
       return nil
     end
-    return value.word(report, value.either(given, default), place,
+    local word = value.word(report, value.either(given, default), place,
       one_of(row.words), list_words(row.words))
+    return word and word:lower()
   end,
   lines = function(report, given, place)
     return value.lines(report, given, place)

@@ -55,6 +55,34 @@ static bool has_note(const struct config *config, enum event_level level,
     return false;
 }
 
+/* Ansible's templates begin with a comment, and people leave a comma behind the
+ * last service: airbnb's programs read both, for they read YAML. These files
+ * were refused. The agent's unit tests walk through the same cases. */
+static void what_yaml_takes_beside_json_is_read(void **state) {
+    json_t *cases = json_load_file(DATA "config/beside_json.json", 0, NULL);
+    json_t *each, *read;
+    size_t i;
+
+    (void)state;
+    assert_non_null(cases);
+    json_array_foreach(cases, i, each) {
+        const json_t *text = json_object_get(each, "text");
+        const char *refused =
+            json_string_value(json_object_get(each, "refused"));
+        struct error err = {0};
+
+        read = config_text_read(json_string_value(text),
+                                json_string_length(text), &err);
+        if (!json_equal(json_object_get(each, "reads"), read) && !refused)
+            fail_msg("%s: %s", json_string_value(text), err.text);
+        if (refused && (read || !strstr(err.text, refused)))
+            fail_msg("%s: %s", json_string_value(text), err.text);
+        json_decref(read);
+    }
+    assert_true(i > 10);
+    json_decref(cases);
+}
+
 /* Puppet, Chef and Ansible often write numbers as strings. airbnb's nerve takes
  * them. */
 static void a_number_may_stand_in_a_string(void **state) {
@@ -80,6 +108,7 @@ static void what_generators_write_is_read(void **state) {
         "\"zk1:1,zk2:2/apps\"",
         "\"zk2:2, zk1:1/apps/\"",
         "\"zk2:2/apps\", \"zk1:1/\"",
+        "\",zk1:1/apps,,zk2:2, \"",
     };
     struct error err = {0};
     struct config *config;
@@ -89,19 +118,61 @@ static void what_generators_write_is_read(void **state) {
     for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
         snprintf(text, sizeof(text),
                  "{\"instance_id\": \"i\", \"services\": {\"web\": {\"host\": "
-                 "\"shop_web_1.\", \"port\": \"80\", \"zk_hosts\": [%s], "
+                 "\"shop_web_1.\", \"port\": \"80\", \"ports\": [\"80\"], "
+                 "\"reporter_type\": \"ZooKeeper\", \"zk_hosts\": [%s], "
                  "\"zk_path\": \"/a\", \"labels\": []}}}",
                  hosts[i]);
         config = parse(text, &err);
         assert_non_null(config);
         assert_string_equal(config->services[0].ensemble, "zk1:1,zk2:2/apps");
         assert_non_null(strstr(config->services[0].payload, ",\"labels\":{}}"));
+        assert_true(has_note(config, LEVEL_INFO,
+                             "services.web.ports: this key of airbnb's nerve "
+                             "or of its tools has no effect here"));
         config_free(config);
     }
     config = parse("{\"instance_id\": \"i\", \"services\": []}", &err);
     assert_non_null(config);
     assert_int_equal(config->service_count, 0);
     config_free(config);
+}
+
+/* "zk://zk1:2181" was a server zk with a port that nobody saw, and a chroot. */
+static void what_is_no_server_is_refused(void **state) {
+    static const char *const wrong[] = {
+        "zk://zk1:2181",
+        "zk1:2181//apps",
+        "zk1:2181/a/../b",
+        "zk1:2181x/apps",
+        "zk1/apps:2181",
+        ":2181",
+        "::1",
+        "[::1]",
+        "2001:db8::1",
+        "zk1:0",
+        ", ,",
+    };
+    struct config *config;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct error err = {0};
+        char text[400];
+
+        snprintf(text, sizeof(text),
+                 "{\"instance_id\": \"i\", \"services\": {\"web\": {\"host\": "
+                 "\"h\", \"port\": 80, \"zk_hosts\": [\"%s\"], \"zk_path\": "
+                 "\"/a\"}}}",
+                 wrong[i]);
+        config = parse(text, &err);
+        if (config)
+            fail_msg("%s is accepted", wrong[i]);
+        snprintf(text, sizeof(text),
+                 "services.web.zk_hosts[0]: \"%s\" is not a server "
+                 "(\"host:port\")",
+                 wrong[i]);
+        assert_string_equal(err.text, text);
+    }
 }
 
 /* Of two errors one was told, and of a misspelt key only that it is missing. */
@@ -363,12 +434,13 @@ static void unknown_keys_are_told_with_their_place(void **state) {
     assert_true(has_note(
         config, LEVEL_INFO,
         "services.web.max_repeated_report_failures: this key of airbnb's "
-        "nerve has no effect here"));
+        "nerve or of its tools has no effect here"));
     assert_true(has_note(config, LEVEL_WARNING,
                          "services.web.checks[0].uri: unknown key, ignored"));
     assert_true(has_note(config, LEVEL_INFO,
                          "services.web.checks[0].module: this key of "
-                         "airbnb's nerve has no effect here"));
+                         "airbnb's nerve or of its tools has no effect "
+                         "here"));
     config_free(config);
 }
 
@@ -837,6 +909,8 @@ static void the_same_instance_in_two_files_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_yaml_takes_beside_json_is_read),
+        cmocka_unit_test(what_is_no_server_is_refused),
         cmocka_unit_test(a_number_may_stand_in_a_string),
         cmocka_unit_test(what_generators_write_is_read),
         cmocka_unit_test(all_errors_are_told_with_the_keys_that_may_be_meant),

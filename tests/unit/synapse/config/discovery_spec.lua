@@ -45,6 +45,7 @@ describe("a discovery", function()
     for _, hosts in ipairs({
       {"zk1:2181,zk2:2181/apps"}, {"zk2:2181", "zk1:2181/apps"},
       {"zk1:2181/apps/", "zk2:2181/apps"}, {"zk1:2181, zk2:2181/apps"},
+      {"zk1:2181/apps,zk2:2181,"}, {",zk1:2181,,zk2:2181/apps, "},
     }) do
       local one = only({hosts = hosts})
       assert.are.same({"zk1:2181,zk2:2181", "/apps/web"}, {one.hosts, one.path})
@@ -52,6 +53,14 @@ describe("a discovery", function()
     assert.are.equal("/apps", only({hosts = {"zk1:2181/apps"},
       path = "/"}).path)
     assert.are.equal("/web", only({hosts = {"zk1:2181/"}}).path)
+  end)
+
+  -- airbnb's synapse does not care, and refused here these were.
+  it("has a method in capitals, too", function()
+    local made = read({discovery = zookeeper({method = "ZooKeeper"}),
+      discovery_multi = {watchers = {}, resolver = {method = "Union"}}})
+    assert.are.equal("union", made.resolver)
+    assert.are.equal("zk1:2181,zk2:2181", made.sources[1].hosts)
   end)
 
   it("takes an IPv6 address with a port, in brackets or not", function()

@@ -12,8 +12,8 @@ describe("the JSON of a configuration", function()
   end)
 
   local wrong = {
-    {'{"a": [1,\n 2,]}', "line 2, column 4: unexpected token near ']'"},
-    {'{"a": 1,}', "line 1, column 9: string or '}' expected near '}'"},
+    {'{"a": [1,\n 2,,]}', "line 2, column 4: unexpected token near ','"},
+    {'{"a": 1,,}', "line 1, column 9: string or '}' expected near ','"},
     {'{"a" 1}', "line 1, column 6: ':' expected near '1'"},
     {'{"a": 1 "b": 2}', "line 1, column 9: '}' expected near '\"b\"'"},
     {"[1 2]", "line 1, column 4: ']' expected near '2'"},
@@ -33,6 +33,22 @@ describe("the JSON of a configuration", function()
   for _, case in ipairs(wrong) do
     it("is refused: " .. case[2], function()
       assert.are.same({nil, case[2]}, {json.decode(case[1])})
+    end)
+  end
+
+  -- Ansible's templates begin with a comment, and people leave a comma behind
+  -- the last service: airbnb's programs read both, for they read YAML. These
+  -- files were refused. nerve's unit tests walk through the same cases.
+  local file = assert(io.open("tests/data/config/beside_json.json"))
+  local cases = cjson.decode(file:read("a"))
+  file:close()
+  for _, case in ipairs(cases) do
+    it("may have beside it: " .. cjson.encode(case.text), function()
+      local read, why = json.decode(case.text)
+      assert.are.same(case.reads, read)
+      if case.refused then
+        assert.are.equal(case.refused, why:sub(1, #case.refused))
+      end
     end)
   end
 end)

@@ -18,7 +18,7 @@ describe("the text of a configuration", function()
   end)
 
   it("in YAML is told so", function()
-    for _, yaml in ipairs({"services:\n  web:\n", "---\na: 1\n", "# a: 1\n"})
+    for _, yaml in ipairs({"services:\n  web:\n", "---\na: 1\n", "# a\nb: 1\n"})
     do
       local made, why = value.decode(yaml)
       assert.is_nil(made)
