@@ -153,7 +153,8 @@ void log_line(struct log *l, enum event_level level, const char *format, ...) {
         return;
     }
     if (l->dropped)
-        say_dropped(l, "%lu log lines were dropped", l->dropped);
+        say_dropped(l, "%lu log line%s dropped", l->dropped,
+                    l->dropped == 1 ? "" : "s");
     va_start(args, format);
     if (send_line(l, level, format, args) != 0)
         l->dropped++;

@@ -148,8 +148,8 @@ static void push_line(struct queue *queue, const char *line) {
     ev->has_cause = *cause != '\0';
     lost = atomic_exchange(&dropped, 0);
     if (lost > 0)
-        length = asprintf(&ev->data, "%s%s (%d lines dropped before)", plain,
-                          cause, lost);
+        length = asprintf(&ev->data, "%s%s (%d line%s dropped before)", plain,
+                          cause, lost, lost == 1 ? "" : "s");
     else
         length = asprintf(&ev->data, "%s%s", plain, cause);
     if (length == -1)

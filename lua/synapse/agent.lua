@@ -10,6 +10,7 @@ local counters = require("synapse.haproxy.counters")
 local journal = require("synapse.status.journal")
 local output = require("synapse.file_output")
 local new_service = require("synapse.service.service").new
+local plural = require("synapse.plural")
 local sessions = require("synapse.zookeeper.sessions")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
@@ -596,8 +597,7 @@ function agent:resync(service)
     end
     self.sync:compare(each)
   end
-  return string.format("reading %d service%s again", #services,
-    #services == 1 and "" or "s")
+  return "reading " .. plural(#services, "service") .. " again"
 end
 
 --- Leaves a service as it is, see `service:freeze`.

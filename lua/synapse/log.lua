@@ -5,6 +5,8 @@
 --
 -- @module synapse.log
 
+local plural = require("synapse.plural")
+
 local log = {}
 log.__index = log
 
@@ -56,8 +58,8 @@ local function put(self, level, format, ...)
   self.room = self.room - 1
   if self.dropped > 0 and self.refilled >= self.told_at + 1 then
     self.told_at = self.refilled
-    self.write("warning", string.format("synapse: %d log lines dropped",
-      self.dropped))
+    self.write("warning", "synapse: " .. plural(self.dropped, "log line") ..
+      " dropped")
     self.dropped = 0
   end
   self.write(level, escape("synapse: " .. string.format(format, ...)))

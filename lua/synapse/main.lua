@@ -15,6 +15,7 @@ local config_check = require("synapse.haproxy.config_check")
 local config_text = require("synapse.haproxy.config_text")
 local http = require("synapse.status.http")
 local logger = require("synapse.log")
+local plural = require("synapse.plural")
 local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
@@ -370,8 +371,8 @@ local function lock_down()
 end
 
 local function main_task(self, loaded)
-  log:info("version %s, %d services, %d instances from the snapshot",
-    zookeeper.version, #self.services, loaded.restored)
+  log:info("version %s, %s, %s from the snapshot", zookeeper.version,
+    plural(#self.services, "service"), plural(loaded.restored, "instance"))
   if loaded.config.lockdown then
     lock_down()
   end

@@ -47,7 +47,7 @@ def test_a_name_that_changes_its_address_is_followed_and_no_request_fails(
         proxy.serves([two])
         wait.until(lambda: load.answers["two"] > 99, 10, "the second serves")
     load.assert_none_failed()
-    assert not proxy.process.lines("not as they were set")
+    assert not proxy.process.lines("not as last set")
 
 
 def test_names_and_addresses_serve_side_by_side_and_a_reload_breaks_neither(

@@ -25,7 +25,7 @@ lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
   -> lua/service -> lua/haproxy, lua/instances -> lua/config, lua/log
 lua/agent -> lua/zookeeper -> lua/instances
 lua/generate -> lua/instances
-lua/config -> lua/log
+lua/config -> lua/log -> lua/plural
 lua/main, lua/config, lua/generate -> lua/c_module
 """
 

@@ -7,6 +7,7 @@
 -- @module synapse.haproxy.sync
 
 local commands = require("synapse.haproxy.commands")
+local plural = require("synapse.plural")
 
 local sync = {}
 sync.__index = sync
@@ -217,7 +218,8 @@ local function applied(self, batch, text)
   local answers = commands.answers(text)
   if #answers < #batch then
     return lose(self, batch, string.format(
-      "runtime API: %d answers to %d commands", #answers, #batch))
+      "runtime API: %s to %s", plural(#answers, "answer"),
+      plural(#batch, "command")))
   end
   for i, entry in ipairs(batch) do
     apply(self, entry, answers[i])

@@ -262,8 +262,9 @@ local function check_labels(labels, problems)
     end
   end
   if dropped > 0 then
-    problems[#problems + 1] = string.format("labels: %d not a name with a " ..
-      "number, a boolean or at most %d bytes, dropped", dropped, MAX_NAME)
+    problems[#problems + 1] = string.format("labels: %d dropped; a label " ..
+      "is a name with a number, a boolean or at most %d bytes", dropped,
+      MAX_NAME)
   end
   return kept
 end

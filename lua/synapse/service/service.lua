@@ -16,6 +16,7 @@ local news = require("synapse.service.summary")
 local operator_state = require("synapse.service.operator_state")
 local placement = require("synapse.service.placement")
 local plan = require("synapse.haproxy.plan")
+local plural = require("synapse.plural")
 local wanted = require("synapse.service.wanted")
 
 local service = {}
@@ -581,8 +582,8 @@ local function report_drift(self, was_known, arrived)
   end
   if #drifted > 0 then
     self.drift = self.drift + #drifted
-    self.deps.log:warning("%s: %d slots are not as they were set (first: %s); "
-      .. "setting them again", self.name, #drifted, drifted[1][1].text)
+    self.deps.log:warning("%s: %s not as last set (first: %s), set again",
+      self.name, plural(#drifted, "slot"), drifted[1][1].text)
   end
   return #groups > 0 or #self.placement.waiting > 0
 end

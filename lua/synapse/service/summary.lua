@@ -4,6 +4,8 @@
 --
 -- @module synapse.service.summary
 
+local plural = require("synapse.plural")
+
 local summary = {}
 
 local NAMED = 3
@@ -33,10 +35,6 @@ function summary.add(self, difference)
       table.insert(self.changed, now.key)
     end
   end
-end
-
-local function plural(count, what)
-  return string.format("%d %s%s", count, what, count == 1 and "" or "s")
 end
 
 local function first(keys)
@@ -85,8 +83,8 @@ function summary.line(self, name, placement, why)
   parts[#parts + 1] = self.grown > 0 and plural(self.grown, "slot") .. " added"
     or nil
   parts[#parts + 1] = part(placement.waiting, "without a slot", why)
-  parts[#parts + 1] = string.format("%d of %d slots used",
-    used_slots(placement.placed), #placement.pool)
+  parts[#parts + 1] = string.format("%d of %s used",
+    used_slots(placement.placed), plural(#placement.pool, "slot"))
   return name .. ": " .. table.concat(parts, ", ")
 end
 

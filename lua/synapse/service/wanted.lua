@@ -8,6 +8,7 @@
 
 local guard = require("synapse.service.guard")
 local instance_list = require("synapse.instances.list")
+local plural = require("synapse.plural")
 local summary = require("synapse.service.summary")
 local policy = require("synapse.service.policy")
 local subset = require("synapse.service.subset")
@@ -127,16 +128,15 @@ end
 --- Returns what ZooKeeper has where it has no instance for the service.
 -- @treturn string for people
 function wanted:nothing()
-  return self.left_out > 0 and string.format(
-    "%d instance%s in ZooKeeper, none passes label_filters", self.left_out,
-    self.left_out == 1 and "" or "s") or "no instance in ZooKeeper"
+  return self.left_out > 0 and plural(self.left_out, "instance") ..
+    " in ZooKeeper, none passes label_filters" or "no instance in ZooKeeper"
 end
 
 local function report_source(self)
   local log, name = self.deps.log, self.deps.config.name
   if self.source == "previous" then
-    log:warning("%s: %s, the %d previous ones stay", name,
-      self:nothing(), #self.wanted)
+    log:warning("%s: %s, the %s", name, self:nothing(), #self.wanted == 1 and
+      "previous one stays" or #self.wanted .. " previous ones stay")
   elseif self.source == "default" then
     log:warning("%s: %s, using default_servers", name,
       self:nothing())
@@ -203,10 +203,10 @@ local function report_size(self)
   local settings = self.policy.subset and self.policy.subset.settings
   local better = settings and subset.better_size(settings, #self.all)
   if better and not self.is_uneven then
-    self.deps.log:warning("%s: %d machines that use %d of %d instances each " ..
-      "load them unevenly; a `subset.size` of %d would be even",
-      self.deps.config.name, settings.machines, settings.size, #self.all,
-      better)
+    self.deps.log:warning("%s: with %s a `subset.size` of %d loads the %s " ..
+      "unevenly; %d would be even", self.deps.config.name,
+      plural(settings.machines, "machine"), settings.size,
+      plural(#self.all, "instance"), better)
   end
   self.is_uneven = better ~= nil
 end

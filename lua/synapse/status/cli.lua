@@ -6,6 +6,7 @@
 -- @module synapse.status.cli
 
 local json = require("synapse.status.json")
+local plural = require("synapse.plural")
 local report = require("synapse.status.report")
 
 local cli = {}
@@ -115,7 +116,7 @@ end
 
 -- An event is about an instance, about many, or about all of a service.
 local function what_of(event)
-  return event.instance or event.count and event.count .. " instances" or
+  return event.instance or event.count and plural(event.count, "instance") or
     false
 end
 

@@ -10,6 +10,7 @@
 
 local placement = require("synapse.service.placement")
 local plan = require("synapse.haproxy.plan")
+local plural = require("synapse.plural")
 
 local view = {}
 
@@ -105,10 +106,6 @@ end
 -- @tfield ?string obstacle  why no slot is added
 -- @tfield boolean frozen    it is left as it is, by command
 -- @tfield ?string unmet     why others serve than those that `prefer` names
-
-local function plural(count, what)
-  return string.format("%d %s%s", count, what, count == 1 and "" or "s")
-end
 
 -- What is said of so many instances in a state.
 local SENTENCES = {

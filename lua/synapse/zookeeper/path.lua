@@ -9,6 +9,7 @@
 -- @module synapse.zookeeper.path
 
 local children = require("synapse.zookeeper.children")
+local plural = require("synapse.plural")
 local znodes = require("synapse.zookeeper.znodes")
 
 local watched = {}
@@ -291,8 +292,8 @@ local function compare(self, event)
     return self.children:follow(event)
   end
   if not self.overfull then
-    self.deps.log:error("%s: has %d znodes, of which %d are used " ..
-      "(max_instances)", self.path, number, most)
+    self.deps.log:error("%s: has %s, and max_instances allows %d", self.path,
+      plural(number, "znode"), most)
   end
   self.overfull = true
   return self.children:admit(event, most)
@@ -357,8 +358,10 @@ local function await_path(self)
   distrust_all(self)
   self.retry_at = nil
   if self.state ~= "unmade" then
-    enter(self, "missing", "warning", "no such znode; %d instances are kept",
-      self.znodes:size())
+    local known = self.znodes:size()
+    enter(self, "missing", "warning", "no such znode; %s", known == 0 and
+      "no instance was known" or plural(known, "instance") ..
+      (known == 1 and " is kept" or " are kept"))
   end
   watched.await_created({
     path = self.path, request = self.deps.request, codes = self.deps.codes,

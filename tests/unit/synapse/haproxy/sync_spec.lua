@@ -185,7 +185,7 @@ describe("a round", function()
     one:round()
     answer("\n")
     assert.are.equal("web lost", told[#told])
-    assert.are.equal(1, log.count("1 answers to 2 commands"))
+    assert.are.equal(1, log.count("1 answer to 2 commands"))
   end)
 
   it("that cannot be sent is tried again", function()

@@ -151,7 +151,14 @@ describe("a service", function()
     settle(instance(1))
     one:update({})
     assert.are.same({}, texts())
-    assert.are.equal(1, log.count("no instance in ZooKeeper, the 1 previous"))
+    assert.are.equal(1,
+      log.count("no instance in ZooKeeper, the previous one stays"))
+  end)
+
+  it("says how many previous ones stay", function()
+    settle(instance(1), instance(2))
+    one:update({})
+    assert.are.equal(1, log.count("ZooKeeper, the 2 previous ones stay"))
   end)
 
   -- It said that ZooKeeper had no instance, where label_filters let none pass.
@@ -159,7 +166,7 @@ describe("a service", function()
     settle(instance(1))
     one:update({}, nil, 2)
     assert.are.equal(1, log.count("web: 2 instances in ZooKeeper, none " ..
-      "passes label_filters, the 1 previous ones stay"))
+      "passes label_filters, the previous one stays"))
   end)
 
   it("empties its slots when it is not to keep previous ones", function()
@@ -464,7 +471,7 @@ describe("a service", function()
 
     it("is not said to have drifted because instances wait", function()
       assert.is_true(one:observe(as_told()))
-      assert.are.equal(0, log.count("not as they were set"))
+      assert.are.equal(0, log.count("not as last set"))
     end)
 
     it("says once what HAProxy refused, asks for names, and tries again",
@@ -852,7 +859,7 @@ describe("a service", function()
       assert.is_true(one:observe(states))
       assert.are.same({"set server www/" .. slot_of(1) .. " weight 100%"},
         texts())
-      assert.are.equal(1, log.count("warning: web: 1 slots are not as they"))
+      assert.are.equal(1, log.count("warning: web: 1 slot not as last set ("))
     end)
 
     it("puts a slot into maint that should be empty", function()
@@ -1268,8 +1275,8 @@ describe("a service", function()
       new({subset = {size = 2, least = 1, machine = "m", machines = 10}})
       settle(table.unpack(ALL))
       one:update({ALL[1], ALL[2], ALL[3]})
-      assert.are.equal(1, log.count("10 machines that use 2 of 4 instances " ..
-        "each load them unevenly; a `subset.size` of 4 would be even"))
+      assert.are.equal(1, log.count("web: with 10 machines a `subset.size` " ..
+        "of 2 loads the 4 instances unevenly; 4 would be even"))
     end)
   end)
 end)
