@@ -6,8 +6,7 @@
  * which the loop may not. So each program has a thread until it is loaded.
  *
  *   loop thread  all but
- *   starter      start_program(); it alone touches <error> and <program_fd>
- *                until <started>
+ *   starter      start_program(); it alone touches <program_fd> until <started>
  *   program      become(), in this process's memory while the starter waits
  *
  * A process that ended stays a zombie until it is waited for, and keeps its
@@ -24,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -62,22 +62,27 @@ struct children {
     bool closing;
 };
 
+/* What the program's process says before exec. It lies in memory that a fork
+ * shares too: an emulator (qemu-user) makes one of each vfork. */
+struct program {
+    atomic_int pid;   /* 0: there is no process yet */
+    atomic_int error; /* why the program could not be started, or 0 */
+};
+
 struct child {
     struct children *of; /* borrowed */
     struct child *next;
     struct worker *starter; /* owned; NULL: it has done its part */
     atomic_bool started;    /* so it says */
-    atomic_int pid;         /* the program's own word; 0: there is none yet */
-    int error;              /* why it could not be started, or 0 */
     uv_poll_t output;       /* what it prints */
     int output_fd;
     int program_fd;      /* the end of the pipe that the program writes to */
     child_done_fn *done; /* NULL once it was killed */
     void *arg;           /* borrowed */
     struct last_line last;
-    char *stack; /* owned; for what runs before exec */
-    size_t stack_size;
-    char **argv; /* owned, with its strings, in one piece */
+    struct program *program; /* owned; at the low end of <shared_size> bytes, */
+    size_t shared_size;      /* whose rest is the stack until exec */
+    char **argv;             /* owned, with its strings, in one piece */
 };
 
 /* What becomes of the output after it was read once. */
@@ -109,7 +114,7 @@ static int become(void *data) {
     sigset_t none;
     int input;
 
-    atomic_store(&c->pid, getpid());
+    atomic_store(&c->program->pid, getpid());
     setpgid(0, 0);
     for (int number = 1; number < NSIG; number++)
         sigaction(number, &usual, NULL);
@@ -123,7 +128,7 @@ static int become(void *data) {
         closefrom(STDERR_FILENO + 1);
         execvp(c->argv[0], c->argv);
     }
-    c->error = errno;
+    atomic_store(&c->program->error, errno);
     _exit(127);
 }
 
@@ -132,9 +137,13 @@ static int become(void *data) {
 static void start_program(void *data) {
     struct child *c = data;
 
-    if (clone(become, c->stack + c->stack_size,
-              CLONE_VM | CLONE_VFORK | SIGCHLD, c) == -1)
-        c->error = errno;
+    int pid = clone(become, (char *)c->program + c->shared_size,
+                    CLONE_VM | CLONE_VFORK | SIGCHLD, c);
+
+    if (pid == -1)
+        atomic_store(&c->program->error, errno);
+    else /* if it was a fork, the program may not have told it yet */
+        atomic_store(&c->program->pid, pid);
     close(c->program_fd);
     atomic_store(&c->started, true);
     uv_async_send(&c->of->started);
@@ -144,7 +153,8 @@ static void keep(void *data) { (void)data; }
 
 static void free_child(struct child *c) {
     worker_free(c->starter);
-    free(c->stack);
+    if (c->program)
+        munmap(c->program, c->shared_size);
     free(c->argv);
     free(c);
 }
@@ -193,8 +203,9 @@ static void forget(struct child *c) {
 
 /* Tells the end of <c> and frees it, in a later turn of the loop. */
 static void end(struct child *c, int status) {
-    struct child_end told = {
-        .error = c->error, .status = status, .line = c->last.text};
+    struct child_end told = {.error = atomic_load(&c->program->error),
+                             .status = status,
+                             .line = c->last.text};
 
     for (int i = 0; c->done && i < LAST_READS; i++)
         if (read_output(c) != READING_MORE)
@@ -213,7 +224,7 @@ static void join_starter(struct child *c) {
 }
 
 static void kill_group(const struct child *c) {
-    int pid = atomic_load(&c->pid);
+    int pid = atomic_load(&c->program->pid);
 
     if (pid > 0)
         kill(-pid, SIGKILL);
@@ -227,7 +238,7 @@ static void reap(struct child *c) {
 
     join_starter(c);
     kill_group(c);
-    if (waitid(P_PID, (id_t)atomic_load(&c->pid), &info, WEXITED) == 0)
+    if (waitid(P_PID, (id_t)atomic_load(&c->program->pid), &info, WEXITED) == 0)
         status = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
     end(c, status);
 }
@@ -235,7 +246,7 @@ static void reap(struct child *c) {
 static struct child *find(const struct children *all, pid_t pid) {
     struct child *c = all->first;
 
-    while (c && atomic_load(&c->pid) != pid)
+    while (c && atomic_load(&c->program->pid) != pid)
         c = c->next;
     return c;
 }
@@ -271,7 +282,7 @@ static void on_started(uv_async_t *async) {
         if (!c->starter || !atomic_load(&c->started))
             continue;
         join_starter(c);
-        if (atomic_load(&c->pid) == 0)
+        if (atomic_load(&c->program->pid) == 0)
             end(c, 0);
         else if (!c->done)
             kill_group(c);
@@ -322,14 +333,18 @@ unsigned int children_count(const struct children *all) { return all->count; }
  * its configuration is gone. */
 static int copy_argv(struct child *c, char *const *argv) {
     size_t count = 0, bytes = 0;
+    void *shared;
     char *at;
 
     for (; argv[count]; count++)
         bytes += strlen(argv[count]) + 1;
-    c->stack_size = (STACK_SIZE + 2 * count * sizeof(*argv)) & ~(size_t)63;
+    c->shared_size = (STACK_SIZE + 2 * count * sizeof(*argv)) & ~(size_t)63;
     c->argv = malloc((count + 1) * sizeof(*argv) + bytes);
-    c->stack = malloc(c->stack_size);
-    if (!c->argv || !c->stack)
+    shared = mmap(NULL, c->shared_size, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared != MAP_FAILED)
+        c->program = shared;
+    if (!c->argv || !c->program)
         return ENOMEM;
     at = (char *)(c->argv + count + 1);
     for (size_t i = 0; i < count; i++) {

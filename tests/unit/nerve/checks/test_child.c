@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -225,7 +226,8 @@ static void what_is_inherited_is_waited_for(void **state) {
     uv_timer_t timer;
 
     (void)state;
-    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    if (getpid() != 1) /* qemu-user refuses it */
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
     snprintf(script, sizeof(script),
              "exec 5>%s; setsid sh -c 'echo $$ >&5; sleep 0.2' & exit 0", fifo);
     start_shell(script);
@@ -315,6 +317,20 @@ static int hold_loading(char *program) {
     return fd;
 }
 
+/* Tells whether a vfork is one here: an emulator (qemu-user) makes a fork of
+ * it, and then nobody knows how long a program is being loaded. */
+static bool vfork_shares_memory(void) {
+    volatile bool shared = false;
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        shared = true;
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
+    return shared;
+}
+
 static void on_timer(uv_timer_t *timer) { uv_close((void *)timer, NULL); }
 
 /* The loop waited while a program was loaded. From a file system that hung
@@ -332,8 +348,10 @@ static void nobody_waits_while_it_is_loaded(void **state) {
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(results, 0);
     child_kill(child);
-    assert_null(child_start(children, argv, on_done, NULL, &error));
-    assert_int_equal(error, EINPROGRESS);
+    if (vfork_shares_memory()) {
+        assert_null(child_start(children, argv, on_done, NULL, &error));
+        assert_int_equal(error, EINPROGRESS);
+    }
     close(fd);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(results, 0);
