@@ -15,6 +15,7 @@ local sessions = require("synapse.zookeeper.sessions")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
 local sync = require("synapse.haproxy.sync")
+local usable = require("synapse.haproxy.usable")
 
 local agent = {}
 agent.__index = agent
@@ -30,9 +31,6 @@ local SLICE = 0.003
 -- Seconds that a turn may take, the bounds of a histogram.
 local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
   0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
--- Seconds, and services a second.
-local FRESH = 0.9
-local MOST_A_SECOND = 20
 
 -- To ask HAProxy takes 0.1 ms, and every instance that comes asks of each slot
 -- that rests: that sessions go on holds for a tick. That there are none is not
@@ -157,8 +155,6 @@ function agent.new(deps)
     client = deps.client,
     services = {},
     by_name = {},
-    active = {},
-    usable = {},
     parts = {},
     orders = {},
     reviews = {},
@@ -211,7 +207,13 @@ function agent.new(deps)
     held = function() self.keeper:changed_by_hand() end,
     checked = function() self.keeper:changed() end,
     settled = function(service) self.journal:settle(service) end,
-    applied = function(service) self:count(service) end,
+    applied = function(service) self.usable:count(service) end,
+  })
+  self.usable = usable.new({
+    now = deps.now, active = deps.runtime.active,
+    compare = function(service) self.sync:compare(service) end,
+    compared_at = function(service) return self.sync.compared_at[service] end,
+    idle = function() return journal.idle(self.journal.states) end,
   })
   return self
 end
@@ -348,45 +350,6 @@ local function take(self, event)
   end
 end
 
---- Counts the servers of a service that HAProxy can use.
--- @tparam service service
--- @treturn boolean whether there were as many before
-function agent:count(service)
-  local active, backups = self.deps.runtime.active(service.backend)
-  local before = self.active[service] or active + backups
-  self.active[service] = active + backups
-  -- What `see` is told of backups is not their number.
-  self.usable[service.name] = (active > 0 or backups == 0) and active or nil
-  return before == active + backups
-end
-
--- Looks whether HAProxy can use as many servers of a service as before. A
--- change that is not ours (an operator, a check) is a reason to compare.
--- Looking is cheap, comparing is not.
-local function look_at(self, service)
-  if not self:count(service) then
-    self.sync:compare(service)
-  end
-end
-
--- What an operator does to a server that is not used anyway changes no number
--- of servers: where there are some, the states are asked for each second, and
--- less often where there are many.
-local function is_due(self, service, idle)
-  local now, states = self.deps.now(), self.journal.states
-  local all = (states.failed or 0) + (states.maint or 0) +
-    (states.draining or 0)
-  return idle > 0 and now - (self.sync.compared_at[service] or now) >
-    math.max(FRESH, all / MOST_A_SECOND)
-end
-
-local function is_news(self, service, seen)
-  local before = self.usable[service.name] or seen.usable
-  self.usable[service.name] = seen.usable
-  return before ~= seen.usable and not self:count(service) or
-    is_due(self, service, seen.idle)
-end
-
 --- Takes what somebody saw of services. Those of which HAProxy may have news
 -- are `asking` until it has told their servers' states.
 -- @tparam {{name,usable,idle},...} seen how many servers HAProxy would use (see
@@ -396,10 +359,7 @@ function agent:see(seen)
   local asked = {}
   for _, sight in ipairs(seen) do
     local service = self.by_name[sight.name]
-    if is_news(self, service, sight) then
-      self.sync:compare(service)
-      asked[#asked + 1] = service
-    end
+    asked[#asked + 1] = self.usable:see(service, sight) and service or nil
   end
   return asked
 end
@@ -466,7 +426,7 @@ local function look(self)
     end
     self.looked_at = self.looked_at % #self.services + 1
     local service = self.services[self.looked_at]
-    look_at(self, service)
+    self.usable:look_at(service)
     if service:is_review_due() then
       review_soon(self, service)
     end
@@ -481,7 +441,6 @@ local function take_claims(self)
     end
   end
 end
-
 
 local function tick(self)
   local now = self.deps.now()

@@ -13,10 +13,14 @@ return function(name, told)
         return groups
       end
     end
-    if self.asks then
-      groups[#groups + 1] = {{text = "show " .. name, field = "state"}}
-    end
     return groups
+  end
+
+  function service.look_at_moves()
+  end
+
+  function service.question(self)
+    return self.asks and {text = "show " .. name, field = "state"} or nil
   end
 
   local function note(method)

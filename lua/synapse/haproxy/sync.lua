@@ -77,16 +77,21 @@ local function summarize(self, service)
   self.deps.settled(service)
 end
 
--- Adds what a service needs. Returns whether the batch had room for all of it,
--- and whether it had for a part.
+-- Adds what a service needs, and then what it has to ask. Returns whether the
+-- batch had room for all of it, and whether it had for a part.
 local function add_service(self, batch, service)
+  service:look_at_moves()
   local groups = service:plan(commands.room(batch))
   for i, group in ipairs(groups) do
     if not commands.add(batch, group, service) then
       return false, i > 1
     end
   end
-  if #groups == 0 and not service:is_moving() then
+  local question = service:question()
+  if question and not commands.add(batch, {question}, service) then
+    return false, #groups > 0
+  end
+  if #groups == 0 and not question and not service:is_moving() then
     summarize(self, service)
   end
   return true

@@ -1,13 +1,15 @@
 --- One service: what is wanted of it, and what of that HAProxy has to be told.
 --
--- It decides by other modules (wanted, placement, holds, plan) and keeps their
--- results. It sends nothing: `sync` does, and tells it what was acknowledged.
+-- It decides by other modules (wanted, placement, operator_state, plan) and
+-- keeps their results. It sends nothing: `sync` does, and tells it what was
+-- acknowledged. What others may know of it is in `facts`.
 --
 -- @module synapse.service.service
 
 local add_server = require("synapse.haproxy.add_server")
 local commands = require("synapse.haproxy.commands")
 local counters = require("synapse.haproxy.counters")
+local facts = require("synapse.service.facts")
 local instance_list = require("synapse.instances.list")
 local guard = require("synapse.service.guard")
 local ledger = require("synapse.haproxy.actual")
@@ -339,10 +341,6 @@ local function use_rested(self)
   end
 end
 
-local function query(self)
-  return {commands.query(self.backend, #self.placement.pool)}
-end
-
 -- HAProxy goes on counting the errors of a slot that gets another instance.
 local function count_errors(self, groups)
   for _, group in ipairs(groups) do
@@ -357,37 +355,46 @@ local function count_errors(self, groups)
   end
 end
 
---- Lists the groups of commands to send now.
--- @tparam number room how many bytes of commands can be sent; a plan that has
---   more ends there
--- @treturn {{command,...},...} empty when all is as wanted
-function service:plan(room)
-  if not self.known then
-    return {query(self)}
-  end
-  if self.ledger:is_moving() and self.ledger:look_at_moves(self.deps.is_at)
+--- Takes note of which slots use the address that they were given. Comes
+-- before a plan.
+function service:look_at_moves()
+  if self.known and self.ledger:is_moving() and
+    self.ledger:look_at_moves(self.deps.is_at)
   then
     self.asking = true
   end
-  local groups, is_whole = {}, true
-  if not self.frozen_at then
-    use_rested(self)
-    groups, is_whole = repairs(self, room)
-    count_errors(self, groups)
+end
+
+--- Lists the groups of commands that bring HAProxy's servers to what is
+-- wanted. It decides and asks nothing, see `question`.
+-- @tparam number room how many bytes of commands can be sent; a plan that has
+--   more ends there
+-- @treturn {{command,...},...} empty when all is as wanted, while the service
+--   is frozen, and while the state of the servers is not known
+function service:plan(room)
+  if not self.known or self.frozen_at then
+    return {}
   end
-  if not is_whole then
-    return groups
-  end
-  if not self.frozen_at then
+  use_rested(self)
+  local groups, is_whole = repairs(self, room)
+  count_errors(self, groups)
+  if is_whole then
     add_growth(self, groups)
-  end
-  if self.asking or self.names:is_due() then
-    groups[#groups + 1] = query(self)
   end
   return groups
 end
 
---- Makes the next plan ask HAProxy for the state of the servers.
+--- Returns the command that asks HAProxy for the state of the servers, if it is
+-- to be asked now. Comes after the plan, and only if all of that is sent.
+-- @treturn ?command
+function service:question()
+  if self.known and not self.asking and not self.names:is_due() then
+    return nil
+  end
+  return commands.query(self.backend, #self.placement.pool)
+end
+
+--- Has HAProxy asked for the state of the servers in the next round.
 function service:ask()
   self.asking = true
 end
@@ -674,6 +681,25 @@ function service:obstacle(key)
   return why
 end
 
+--- Returns what is known of the service now, see `facts.of_service`.
+-- @treturn service_facts
+function service:view()
+  return facts.of_service(self)
+end
+
+--- Returns what is known of one of its instances now, see `facts.of_instance`.
+-- @tparam string key
+-- @treturn ?instance_facts
+function service:view_of(key)
+  return facts.of_instance(self, key)
+end
+
+--- Lists its instances, those that the policy leaves out included.
+-- @treturn {instance,...} sorted by key; a table that never changes
+function service:instances()
+  return self.choice.all
+end
+
 --- Returns the line that sums up what was done since the last one, or nil.
 -- @treturn ?string
 function service:summary()
@@ -692,33 +718,10 @@ function service:take_touched()
   return touched, since
 end
 
--- Whose check fails, and since when each one is in traffic where that is news:
--- `slowstart` begins with it. A slot that is not in traffic yet is about to be.
-local function found_by_haproxy(self)
-  local failing, since, deps = {}, {}, self.deps
-  for slot, key in pairs(self.placement.placed) do
-    local actual = self.actual[slot]
-    local began = actual.admin == "ready" and actual.since or
-      actual.admin ~= "ready" and deps.now()
-    failing[key] = actual.check == "fails" or nil
-    since[key] = began and math.floor(deps.wall() - deps.now() + began) or nil
-  end
-  return failing, since
-end
-
 --- Returns what the snapshot keeps of the service. It changes with `revision`.
--- What is old says nothing of how it was read, so that it stays old.
--- @treturn table
+-- @treturn record see `snapshot.encode_service`
 function service:record()
-  local failing, since = found_by_haproxy(self)
-  return {
-    failing = failing, since = since,
-    name = self.name, path = self.deps.config.path,
-    read_as = not self.choice.is_old and self.deps.config.read_as or nil,
-    instances = self.choice.all, placed = self.placement.placed,
-    held = self.operator.states, departed = self.operator:departed(),
-    retained = self.choice:retained(), addresses = self.names.addresses,
-  }
+  return facts.record_of(self)
 end
 
 return service

@@ -163,19 +163,24 @@ function journal.new(deps)
 end
 
 local function state_of(service, key)
-  if not service.placement.by_key[key] and
-    not service.choice.policy.reasons[key]
-  then
+  local state, why = view.state(service, key)
+  if not state then
     return ABSENT, "no znode asks for it any more"
   end
-  return view.state(service, key)
+  return state, why
+end
+
+-- Instances that the policy leaves out are not remembered.
+local function shown_as(state)
+  return state ~= ABSENT and state ~= UNUSED and state or nil
 end
 
 --- Takes the services as they are for granted: none of it is an event.
 function journal:begin()
   for _, service in ipairs(self.services) do
-    for key in pairs(service.placement.by_key) do
-      self.shown[service][key] = state_of(service, key)
+    for _, instance in ipairs(service:instances()) do
+      local key = instance.key
+      self.shown[service][key] = shown_as((state_of(service, key)))
     end
     service:take_touched()
   end
@@ -187,7 +192,7 @@ local function changes_of(self, service, touched)
   for key in pairs(touched) do
     local before, now, why = shown[key] or ABSENT, state_of(service, key)
     if now ~= before then
-      shown[key] = now ~= ABSENT and now ~= UNUSED and now or nil
+      shown[key] = shown_as(now)
       local kind = before .. " " .. now
       if not groups[kind] then
         groups[kind] = {from = before, to = now, keys = {}, why = {}}
@@ -267,6 +272,13 @@ function journal:report_session(hosts, from, to)
   self.events:add({
     instance = hosts, from = from, to = to, why = "session with ZooKeeper",
   })
+end
+
+--- Returns how many instances HAProxy does not use.
+-- @tparam {[string]=integer} states how many are in each state
+-- @treturn integer
+function journal.idle(states)
+  return (states.failed or 0) + (states.maint or 0) + (states.draining or 0)
 end
 
 local function version_of(self, service)

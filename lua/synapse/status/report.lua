@@ -7,6 +7,7 @@
 --
 -- @module synapse.status.report
 
+local idle = require("synapse.status.journal").idle
 local json = require("synapse.status.json")
 local query = require("synapse.status.query")
 
@@ -34,19 +35,15 @@ function report.death(agent)
     or nil
 end
 
--- Instances that HAProxy does not use.
-local function idle(counts)
-  return (counts.failed or 0) + (counts.maint or 0) + (counts.draining or 0)
-end
-
 -- Lists the services of which somebody may have changed something in HAProxy.
 local function seen_now(agent, visit)
   local seen = {}
   for _, name in ipairs(agent.journal.names) do
     visit.turn()
     local look = agent.journal.looks[name]
-    local usable, number = visit.usable(look.backend), idle(look.counts)
-    if usable ~= agent.usable[name] or number > 0 then
+    local usable = visit.usable(look.backend)
+    local number = idle(look.counts)
+    if usable ~= agent.usable:of(name) or number > 0 then
       seen[#seen + 1] = {name = name, usable = usable, idle = number}
     end
   end

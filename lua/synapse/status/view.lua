@@ -1,15 +1,13 @@
 --- What a service looks like: its state, that of each instance, and why.
 --
--- Two halves. What an instance and a service are is decided by pure functions
--- of facts, plain values. The other half collects these facts from the parts
--- of a service, and changes none of it. That is the main task's alone: HAProxy
--- interrupts Lua in the middle of a loop, and whoever answers a request then
--- would walk a table that the main task changes.
+-- Pure functions decide the states from facts, plain values that a service
+-- publishes (see `synapse.service.facts`). `view.begin` and `view.continue`
+-- collect the facts, for the main task only: HAProxy interrupts Lua in the
+-- middle of a loop, so a request must not walk a table that the main task
+-- changes.
 --
 -- @module synapse.status.view
 
-local placement = require("synapse.service.placement")
-local plan = require("synapse.haproxy.plan")
 local plural = require("synapse.plural")
 
 local view = {}
@@ -17,24 +15,6 @@ local view = {}
 --- The states of an instance, the ones that need a look first.
 view.STATES = {"failed", "invalid", "waiting", "pending", "retained", "maint",
   "draining", "ready", "unused"}
-
---- What is known of an instance.
--- @table instance_facts
--- @tfield ?string slot       nil: it has none
--- @tfield ?string obstacle   why no slot is added
--- @tfield ?string hold       "maint" or "drain" by an operator
--- @tfield ?string refused    the command that HAProxy refused
--- @tfield ?string refusal    what it said
--- @tfield boolean settled    HAProxy has acknowledged all that is wanted
--- @tfield ?string check      "fails" where HAProxy's check does
--- @tfield ?string check_why  what the check met
--- @tfield ?number retained    it is gone, and kept until then by the guard
--- @tfield ?integer weight    what HAProxy has; 0 drains
--- @tfield ?string problem    what is wrong with its znode, as it is now
--- @tfield ?string objection  why it is no backup, though it asks to be one
--- @tfield boolean is_backup  its slot is one
--- @tfield ?string reason     why it does not serve, though it could
--- @tfield boolean unused     the policy leaves it out
 
 -- The first that applies is the state.
 local RULES = {
@@ -94,18 +74,6 @@ function view.instance(facts)
   end
   return "ready", remark(facts)
 end
-
---- What is known of a service.
--- @table service_facts
--- @tfield {[string]=integer} counts instances by state
--- @tfield integer instances how many there are, invalid znodes left out
--- @tfield string source     where they are from: "zookeeper", "default",
---   "previous", or "nobody" (see `wanted.of`)
--- @tfield string nothing    what ZooKeeper has where they are from elsewhere
--- @tfield {{path,state},...} paths of ZooKeeper, and how each was last read
--- @tfield ?string obstacle  why no slot is added
--- @tfield boolean frozen    it is left as it is, by command
--- @tfield ?string unmet     why others serve than those that `prefer` names
 
 -- What is said of so many instances in a state.
 local SENTENCES = {
@@ -208,49 +176,20 @@ function view.service(facts)
   return state, reasons
 end
 
-local function is_settled(service, slot)
-  local wanted, actual = service:target_of(slot), service.actual[slot]
-  return wanted ~= nil and wanted.admin == actual.admin and
-    #plan.slot(service.backend, slot, wanted, actual) == 0
-end
-
--- What is known of an instance that is wanted.
-local function facts_of(service, key)
-  local slot = service.placement.slot_of[key]
-  local actual = slot and service.actual[slot] or {}
-  local refused, refusal
-  if slot then
-    refused, refusal = service.refusals:command(slot)
-  end
-  return {
-    slot = slot,
-    obstacle = not slot and service:obstacle(key) or nil,
-    hold = service.operator.states[key],
-    refused = refused, refusal = refusal,
-    settled = slot and is_settled(service, slot),
-    check = actual.check,
-    check_why = actual.check_why,
-    retained = service.choice:retained()[key],
-    weight = actual.weight,
-    is_backup = slot and service.placement.kinds[slot] == "backup",
-    reason = service.choice.policy.reasons[key],
-    unused = service.placement.by_key[key] == nil,
-    objection = service.placement.by_key[key] and placement.backup_objection(
-      service.placement.by_key[key], service.placement:has("backup")),
-  }
-end
-
---- Returns the state of an instance that is wanted.
+--- Returns the state of an instance of a service.
 -- @tparam service service
 -- @tparam string key of the instance
--- @treturn string see `view.instance`
+-- @treturn ?string see `view.instance`; nil if the service does not know it
 -- @treturn ?string why
 function view.state(service, key)
-  return view.instance(facts_of(service, key))
+  local facts = service:view_of(key)
+  if facts then
+    return view.instance(facts)
+  end
+  return nil
 end
 
-local function of_instance(service, instance, problem)
-  local facts = facts_of(service, instance.key)
+local function of_instance(instance, facts, problem)
   local state, why = view.instance(facts)
   return {
     key = instance.key, state = state, why = why, slot = facts.slot,
@@ -291,21 +230,6 @@ local function in_order(by_state)
   return list, counts
 end
 
-local function used_slots(service)
-  local used = 0
-  for _ in pairs(service.placement.placed) do
-    used = used + 1
-  end
-  return used
-end
-
-local function preference_of(policy)
-  if policy.serving then
-    return policy:is_unmet() and "unmet" or "met"
-  end
-  return nil
-end
-
 local function paths_of(sources)
   local paths = {}
   for i, source in ipairs(sources) do
@@ -319,10 +243,10 @@ end
 -- Neither read nor known not to be there, and without a snapshot.
 local READ = {read = true, missing = true, unmade = true}
 
-local function is_unread(service, paths)
+local function is_unread(facts, paths)
   for _, path in ipairs(paths) do
     if not READ[path.state] then
-      return not service.has_record
+      return not facts.has_record
     end
   end
   return false
@@ -356,7 +280,7 @@ function view.begin(service, sources)
   local problems, refused = read_problems(sources)
   local building = {
     service = service, sources = sources, problems = problems, by_state = {},
-    all = service.choice.all, at = 1, number = 0,
+    all = service:instances(), at = 1, number = 0,
   }
   for _, state in ipairs(view.STATES) do
     building.by_state[state] = {}
@@ -376,18 +300,16 @@ local function data_of(sources, znode)
   return nil
 end
 
--- All are sorted, so those of each state are. One that is gone since it was its
--- turn is left out.
+-- All are sorted, so those of each state are. An instance that left the service
+-- in the meantime is left out.
 local function add_instance(building)
-  local service = building.service
-  local known, reasons = building.all[building.at],
-    service.choice.policy.reasons
-  local instance = service.placement.by_key[known.key] or reasons[known.key] and
-    known
+  local known = building.all[building.at]
+  local facts = building.service:view_of(known.key)
   building.at = building.at + 1
-  if instance then
-    local shown = of_instance(service, instance,
-      building.problems[instance.znode])
+  if facts then
+    local instance = facts.instance or known
+    local shown =
+      of_instance(instance, facts, building.problems[instance.znode])
     shown.data = data_of(building.sources, instance.znode)
     table.insert(building.by_state[shown.state], shown)
     building.number = building.number + 1
@@ -395,25 +317,21 @@ local function add_instance(building)
 end
 
 local function finish(building)
-  local service, pool = building.service, building.service.placement.pool
+  local facts, paths = building.service:view(), paths_of(building.sources)
   local list, counts = in_order(building.by_state)
-  local look = {
-    name = service.name, backend = service.backend, drift = service.drift,
-    source = service.choice.source, instances = list, counts = counts,
-    number = building.number, paths = paths_of(building.sources),
-    slots = #pool, slot_names = table.move(pool, 1, #pool, 1, {}),
-    used = used_slots(service),
-    is_unread = is_unread(service, building.sources),
-    preference = preference_of(service.choice.policy),
-  }
-  look.state, look.reasons = view.service({
-    counts = counts, instances = look.number, source = look.source,
-    nothing = service.choice:nothing(), paths = look.paths,
-    obstacle = service:obstacle(service.placement.waiting[1]),
-    frozen = service.frozen_at ~= nil,
-    unmet = look.preference == "unmet" and service.choice.policy.state or nil,
+  local state, reasons = view.service({
+    counts = counts, instances = building.number, source = facts.source,
+    nothing = facts.nothing, paths = paths, obstacle = facts.obstacle,
+    frozen = facts.frozen, unmet = facts.unmet,
   })
-  return look
+  return {
+    name = facts.name, backend = facts.backend, drift = facts.drift,
+    source = facts.source, instances = list, counts = counts,
+    number = building.number, paths = paths, state = state, reasons = reasons,
+    slots = #facts.slot_names, slot_names = facts.slot_names,
+    used = facts.used, is_unread = is_unread(facts, building.sources),
+    preference = facts.preference,
+  }
 end
 
 --- Goes on looking at a service, for as long as there is time. Main task. What

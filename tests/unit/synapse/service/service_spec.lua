@@ -3,6 +3,7 @@ local service = require("synapse.service.service")
 local view = require("synapse.status.view")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
+local planned = dofile("tests/fake/planned.lua")
 
 local function instance(last, weight)
   return {key = "10.0.0." .. last .. ":80", host = "10.0.0." .. last,
@@ -53,7 +54,7 @@ describe("a service", function()
 
   local function texts()
     local list = {}
-    for _, group in ipairs(one:plan(math.huge)) do
+    for _, group in ipairs(planned(one)) do
       for _, command in ipairs(group) do
         list[#list + 1] = command.text
       end
@@ -65,7 +66,7 @@ describe("a service", function()
   -- more necessary.
   local function apply_round()
     local needs_more = false
-    for _, group in ipairs(one:plan(math.huge)) do
+    for _, group in ipairs(planned(one)) do
       for _, command in ipairs(group) do
         if command.field ~= "state" then
           one:sent(command)
@@ -103,7 +104,7 @@ describe("a service", function()
     one:observe(as_told())
     one:update({...})
     apply()
-    assert.are.same({}, one:plan(math.huge))
+    assert.are.same({}, planned(one))
   end
 
   before_each(function()
@@ -302,7 +303,7 @@ describe("a service", function()
     it("sets a maxconn again whose answer was lost", function()
       settle(instance(1))
       one:update({said(1, {maxconn = 5})})
-      one:sent(one:plan(math.huge)[1][1])
+      one:sent(planned(one)[1][1])
       one:lost()
       one:observe(as_told())
       assert.are.same({"set maxconn server www/" .. slot_of(1) .. " 5"},
@@ -359,7 +360,7 @@ describe("a service", function()
       one:update({instance(2)})
       assert.are.same({"show stat 3 4 1", "set server www/s1 state maint",
         "set server www/s1 addr 10.0.0.2 port 80"}, texts())
-      local command = one:plan(math.huge)[1][1]
+      local command = planned(one)[1][1]
       local row = {"web", "s1"}
       for column = 3, 90 do
         row[column] = ({[14] = "4", [15] = "2"})[column] or ""
@@ -441,7 +442,7 @@ describe("a service", function()
     end)
 
     it("says that there is more to do once a slot is added", function()
-      local group = one:plan(math.huge)[1]
+      local group = planned(one)[1]
       assert.is_false(one:done(group[1]))
       assert.is_false(one:done(group[2]))
       assert.is_true(one:done(group[3]))
@@ -476,7 +477,7 @@ describe("a service", function()
 
     it("says once what HAProxy refused, asks for names, and tries again",
       function()
-        for _, group in ipairs(one:plan(math.huge)) do
+        for _, group in ipairs(planned(one)) do
           for _, command in ipairs(group) do
             one:sent(command)
             one:refuse(command, "No.")
@@ -625,7 +626,7 @@ describe("a service", function()
     it("takes one out again whose health HAProxy would not set", function()
       lose_most()
       local slot = slot_of(1)
-      for _, command in ipairs(one:plan(math.huge)[1]) do
+      for _, command in ipairs(planned(one)[1]) do
         one:sent(command)
         if command.field == "health" then
           one:refuse(command, "No.")
@@ -776,7 +777,7 @@ describe("a service", function()
     local function refuse(field)
       settle(instance(1))
       one:update({instance(1), instance(2, 0)})
-      for _, group in ipairs(one:plan(math.huge)) do
+      for _, group in ipairs(planned(one)) do
         for _, command in ipairs(group) do
           one:sent(command)
           if command.field == field then
@@ -827,7 +828,7 @@ describe("a service", function()
       refuse("weight")
       for _, delay in ipairs({2, 4, 8, 16, 32, 60, 60}) do
         clock.pass(60)
-        local command = one:plan(math.huge)[1][1]
+        local command = planned(one)[1][1]
         one:sent(command)
         one:refuse(command, "No.")
         assert.is_truthy(log.lines[#log.lines]:find(
@@ -890,7 +891,7 @@ describe("a service", function()
     it("sends a lost ready again", function()
       settle()
       one:update({instance(1)})
-      for _, group in ipairs(one:plan(math.huge)) do
+      for _, group in ipairs(planned(one)) do
         for _, command in ipairs(group) do
           one:sent(command)
         end
@@ -937,7 +938,7 @@ describe("a service", function()
       settle(instance(1))
       local states, slot = as_told(), slot_of(1)
       one:update({instance(1, 0)})
-      local command = one:plan(math.huge)[1][1]
+      local command = planned(one)[1][1]
       one:sent(command)
       one:refuse(command, "No such server.")
       states[slot] = nil

@@ -1,0 +1,85 @@
+--- Notices what others have changed in HAProxy: operators and its checks.
+--
+-- HAProxy tells nobody of such a change. But it says at once, and cheaply, how
+-- many servers of a backend it can use. If that is another number than before,
+-- the states of all its servers are asked for, which is not cheap.
+--
+-- @module synapse.haproxy.usable
+
+local usable = {}
+usable.__index = usable
+
+-- Seconds, and services a second.
+local FRESH = 0.9
+local MOST_A_SECOND = 20
+
+--- Returns what knows of no number yet.
+-- @tparam table deps
+--   `active(backend)`, see `runtime.active`; `compare(service)`: asks for the
+--   states of its servers; `compared_at(service)`: when they were last told, or
+--   nil; `idle()`: how many instances of all services HAProxy does not use, as
+--   far as is known; `now()`
+-- @treturn usable
+function usable.new(deps)
+  return setmetatable({deps = deps, counted = {}, by_name = {}}, usable)
+end
+
+--- Counts the servers of a service that HAProxy can use.
+-- @tparam service service
+-- @treturn boolean whether there were as many before
+function usable:count(service)
+  local active, backups = self.deps.active(service.backend)
+  local before = self.counted[service] or active + backups
+  self.counted[service] = active + backups
+  -- What `see` is told of backups is not their number.
+  self.by_name[service.name] = (active > 0 or backups == 0) and active or nil
+  return before == active + backups
+end
+
+--- Counts, and compares the service if HAProxy can use another number of its
+-- servers than before.
+-- @tparam service service
+function usable:look_at(service)
+  if not self:count(service) then
+    self.deps.compare(service)
+  end
+end
+
+-- What an operator does to a server that is not used anyway changes no number
+-- of servers. If a service has such servers, their states are asked for each
+-- second, and less often if there are many in all.
+local function is_due(self, service, idle)
+  local now = self.deps.now()
+  return idle > 0 and now - (self.deps.compared_at(service) or now) >
+    math.max(FRESH, self.deps.idle() / MOST_A_SECOND)
+end
+
+local function is_news(self, service, seen)
+  local before = self.by_name[service.name] or seen.usable
+  self.by_name[service.name] = seen.usable
+  return before ~= seen.usable and not self:count(service) or
+    is_due(self, service, seen.idle)
+end
+
+--- Takes what a request saw of a service. If HAProxy may have news of it, the
+-- service is compared, and `asking` until HAProxy has told its servers' states.
+-- @tparam service service
+-- @tparam {usable,idle} seen how many servers HAProxy would use (see
+--   `runtime.visit`), and how many instances are not used
+-- @treturn boolean whether it is compared
+function usable:see(service, seen)
+  local has_news = is_news(self, service, seen)
+  if has_news then
+    self.deps.compare(service)
+  end
+  return has_news
+end
+
+--- Returns how many servers of a service HAProxy would use.
+-- @tparam string name of the service
+-- @treturn ?integer nil: unknown
+function usable:of(name)
+  return self.by_name[name]
+end
+
+return usable

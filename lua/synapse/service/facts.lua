@@ -1,0 +1,152 @@
+--- What a service publishes of itself and of its instances: plain tables.
+--
+-- Reads the parts of a service and changes none of them. The status page, the
+-- metrics and the commands know a service by its facts alone, and the snapshot
+-- keeps its record.
+--
+-- @module synapse.service.facts
+
+local placement = require("synapse.service.placement")
+local plan = require("synapse.haproxy.plan")
+
+local facts = {}
+
+--- What is known of an instance.
+-- @table instance_facts
+-- @tfield ?instance instance nil: the policy leaves it out
+-- @tfield ?string slot       nil: it has none
+-- @tfield ?string obstacle   why no slot is added
+-- @tfield ?string hold       "maint" or "drain" by an operator
+-- @tfield ?string refused    the command that HAProxy refused
+-- @tfield ?string refusal    what it said
+-- @tfield boolean settled    HAProxy has acknowledged all that is wanted
+-- @tfield ?string check      "fails" if HAProxy's check does
+-- @tfield ?string check_why  what the check met
+-- @tfield ?number retained   it is gone, and kept until then by the guard
+-- @tfield ?integer weight    what HAProxy has; 0 drains
+-- @tfield ?string objection  why it is no backup, though it asks to be one
+-- @tfield boolean is_backup  its slot is one
+-- @tfield ?string reason     why it does not serve, though it could
+-- @tfield boolean unused     the policy leaves it out
+
+local function is_settled(service, slot)
+  local wanted, actual = service:target_of(slot), service.actual[slot]
+  return wanted ~= nil and wanted.admin == actual.admin and
+    #plan.slot(service.backend, slot, wanted, actual) == 0
+end
+
+--- Returns what is known of an instance.
+-- @tparam service service
+-- @tparam string key of the instance
+-- @treturn ?instance_facts nil if the service does not know it
+function facts.of_instance(service, key)
+  local instance = service.placement.by_key[key]
+  local reason = service.choice.policy.reasons[key]
+  if not instance and not reason then
+    return nil
+  end
+  local slot = service.placement.slot_of[key]
+  local actual = slot and service.actual[slot] or {}
+  local refused, refusal
+  if slot then
+    refused, refusal = service.refusals:command(slot)
+  end
+  return {
+    instance = instance,
+    slot = slot,
+    obstacle = not slot and service:obstacle(key) or nil,
+    hold = service.operator.states[key],
+    refused = refused, refusal = refusal,
+    settled = slot and is_settled(service, slot),
+    check = actual.check,
+    check_why = actual.check_why,
+    retained = service.choice:retained()[key],
+    weight = actual.weight,
+    is_backup = slot and service.placement.kinds[slot] == "backup",
+    reason = reason,
+    unused = instance == nil,
+    objection = instance and placement.backup_objection(instance,
+      service.placement:has("backup")),
+  }
+end
+
+--- What is known of a service.
+-- @table service_facts
+-- @tfield string name
+-- @tfield string backend
+-- @tfield string source     where the instances are from: "zookeeper",
+--   "default", "previous", or "nobody" (see `wanted.of`)
+-- @tfield string nothing    what ZooKeeper has if they are from elsewhere
+-- @tfield ?string obstacle  why no slot is added for the first that waits
+-- @tfield boolean frozen    it is left as it is, by command
+-- @tfield ?string preference "met" or "unmet" if the service has `prefer`
+-- @tfield ?string unmet     why others serve than those that `prefer` names
+-- @tfield integer drift     how many slots were not as they had been set
+-- @tfield {string,...} slot_names
+-- @tfield integer used      how many of the slots are
+-- @tfield boolean has_record whether the snapshot had it
+
+local function used_slots(service)
+  local used = 0
+  for _ in pairs(service.placement.placed) do
+    used = used + 1
+  end
+  return used
+end
+
+local function preference_of(policy)
+  if policy.serving then
+    return policy:is_unmet() and "unmet" or "met"
+  end
+  return nil
+end
+
+--- Returns what is known of a service.
+-- @tparam service service
+-- @treturn service_facts
+function facts.of_service(service)
+  local pool, policy = service.placement.pool, service.choice.policy
+  local preference = preference_of(policy)
+  return {
+    name = service.name, backend = service.backend, drift = service.drift,
+    source = service.choice.source, nothing = service.choice:nothing(),
+    obstacle = service:obstacle(service.placement.waiting[1]),
+    frozen = service.frozen_at ~= nil, preference = preference,
+    unmet = preference == "unmet" and policy.state or nil,
+    slot_names = table.move(pool, 1, #pool, 1, {}),
+    used = used_slots(service), has_record = service.has_record,
+  }
+end
+
+-- Whose check fails, and since when each instance is in traffic if that is
+-- news: `slowstart` begins with it. A slot that is not in traffic yet is about
+-- to be.
+local function found_by_haproxy(service)
+  local failing, since, deps = {}, {}, service.deps
+  for slot, key in pairs(service.placement.placed) do
+    local actual = service.actual[slot]
+    local began = actual.admin == "ready" and actual.since or
+      actual.admin ~= "ready" and deps.now()
+    failing[key] = actual.check == "fails" or nil
+    since[key] = began and math.floor(deps.wall() - deps.now() + began) or nil
+  end
+  return failing, since
+end
+
+--- Returns what the snapshot keeps of a service. An old record does not say how
+-- it was read, so that it stays old.
+-- @tparam service service
+-- @treturn record see `snapshot.encode_service`
+function facts.record_of(service)
+  local failing, since = found_by_haproxy(service)
+  local choice, config = service.choice, service.deps.config
+  return {
+    failing = failing, since = since, name = service.name, path = config.path,
+    read_as = not choice.is_old and config.read_as or nil,
+    instances = choice.all, placed = service.placement.placed,
+    held = service.operator.states, departed = service.operator:departed(),
+    retained = choice:retained(), addresses = service.names.addresses,
+  }
+end
+
+return facts

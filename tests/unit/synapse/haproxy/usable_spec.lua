@@ -1,0 +1,64 @@
+local usable = require("synapse.haproxy.usable")
+local new_clock = dofile("tests/fake/clock.lua")
+
+describe("the number of usable servers", function()
+  local clock, active, backups, compared, compared_at, idle, numbers
+  local web = {name = "web", backend = "www"}
+
+  before_each(function()
+    clock, active, backups, compared, idle = new_clock(), 2, 0, 0, 0
+    compared_at = nil
+    numbers = usable.new({
+      now = clock.now,
+      active = function(backend)
+        assert.are.equal("www", backend)
+        return active, backups
+      end,
+      compare = function() compared = compared + 1 end,
+      compared_at = function() return compared_at end,
+      idle = function() return idle end,
+    })
+  end)
+
+  it("has its servers' states asked for when it changes", function()
+    numbers:look_at(web)
+    numbers:look_at(web)
+    assert.are.equal(0, compared)
+    active = 1
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+  end)
+
+  it("is not known where only backups serve", function()
+    numbers:count(web)
+    assert.are.equal(2, numbers:of("web"))
+    active, backups = 0, 3
+    numbers:count(web)
+    assert.is_nil(numbers:of("web"))
+  end)
+
+  it("may be told by a request, and is counted before it is believed",
+    function()
+      numbers:count(web)
+      assert.is_false(numbers:see(web, {usable = 1, idle = 0}))
+      active = 1
+      assert.is_true(numbers:see(web, {usable = 1, idle = 0}))
+      assert.are.equal(1, compared)
+    end)
+
+  -- What an operator does to a server that is down changes no number.
+  it("matters not for servers that are unused: they are asked for each second",
+    function()
+      compared_at = clock.now()
+      numbers:count(web)
+      assert.is_false(numbers:see(web, {usable = 2, idle = 1}))
+      clock.pass(1)
+      assert.is_true(numbers:see(web, {usable = 2, idle = 1}))
+      idle = 100
+      assert.is_false(numbers:see(web, {usable = 2, idle = 1}))
+      clock.pass(5)
+      assert.is_true(numbers:see(web, {usable = 2, idle = 1}))
+    end)
+end)
