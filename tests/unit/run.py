@@ -12,9 +12,14 @@ SECONDS = 300
 
 def run(program):
     """Returns how many tests passed and failed, and what was printed."""
-    done = subprocess.run([program], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                          errors="replace", timeout=SECONDS, check=False)
+    try:
+        done = subprocess.run([program], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, errors="replace",
+                              stdin=subprocess.DEVNULL, timeout=SECONDS,
+                              check=False)
+    except subprocess.TimeoutExpired as late:
+        said = (late.stdout or b"").decode(errors="replace")
+        return 0, 1, f"{said}\n{program}: not done within {SECONDS} s"
     passed, failed = (
         sum(map(int, re.findall(rf"^\[  {word}  \] (\d+) test", done.stdout,
                                 re.M))) for word in ("PASSED", "FAILED"))
