@@ -67,38 +67,52 @@ function metrics.histogram(name, help, histogram)
   return table.concat(lines)
 end
 
--- One for each service: `each` returns a label beside its name and a value, nil
--- where the metric says nothing of the service.
+-- One for each service, with a label beside its name: `each` returns the number
+-- for a value of that label, nil where the metric says nothing of the service.
 local SERVICES = {
-  {"synapse_service_state", "Whether the service is in this state.",
-    {"down", "degraded", "whole"},
-    function(look, state) return "state", look.state == state and 1 or 0 end},
-  {"synapse_service_instances", "Instances of the service, by state.",
-    view.STATES,
-    function(look, state) return "state", look.counts[state] or 0 end},
-  {"synapse_service_preference",
-    "Whether the instances that `prefer` names serve alone.",
-    {"met", "unmet"},
-    function(look, state)
-      return "state", look.preference and
-        (look.preference == state and 1 or 0)
+  {name = "synapse_service_state", label = "state",
+    help = "Whether the service is in this state.",
+    values = {"down", "degraded", "whole"},
+    each = function(look, state) return look.state == state and 1 or 0 end},
+  {name = "synapse_service_instances", label = "state",
+    help = "Instances of the service, by state.",
+    values = view.STATES,
+    each = function(look, state) return look.counts[state] or 0 end},
+  {name = "synapse_service_preference", label = "state",
+    help = "Whether the instances that `prefer` names serve alone.",
+    values = {"met", "unmet"},
+    each = function(look, state)
+      return look.preference and (look.preference == state and 1 or 0)
     end},
-  {"synapse_service_slots", "Slots of the service's backend.",
-    {"used", "free"},
-    function(look, kind)
-      return "kind", kind == "used" and look.used or look.slots - look.used
+  {name = "synapse_service_slots", label = "kind",
+    help = "Slots of the service's backend.",
+    values = {"used", "free"},
+    each = function(look, kind)
+      return kind == "used" and look.used or look.slots - look.used
     end},
 }
 
-local function samples_of(metric, look)
-  local name, _, values, each = table.unpack(metric)
-  local lines = {}
-  for i, value in ipairs(values) do
-    local label, number = each(look, value)
-    lines[i] = number and metrics.sample(name,
-      {"service", look.name, label, value}, number) or ""
+-- What stands before and behind the service's name in each line.
+for _, metric in ipairs(SERVICES) do
+  metric.before, metric.behind = metric.name .. '{service="', {}
+  for i, value in ipairs(metric.values) do
+    metric.behind[i] = string.format('",%s="%s"} ', metric.label, value)
   end
-  return table.concat(lines)
+end
+
+-- A thousand services have twenty thousand lines, and HAProxy ends an answer
+-- that takes too long in Lua: no line is made from scratch.
+local function samples_of(metric, look, service)
+  local parts, n = {}, 0
+  for i, value in ipairs(metric.values) do
+    local number = metric.each(look, value)
+    if number then
+      parts[n + 1], parts[n + 2], parts[n + 3] =
+        metric.before, service, metric.behind[i]
+      parts[n + 4], parts[n + 5], n = number, "\n", n + 5
+    end
+  end
+  return table.concat(parts)
 end
 
 --- Puts the metrics of services, which are many. The text of each is kept with
@@ -107,12 +121,12 @@ end
 -- @tparam function put takes a part of the text
 function metrics.services(looks, put)
   for _, metric in ipairs(SERVICES) do
-    local name, help = table.unpack(metric)
-    put(#looks > 0 and heading(name, "gauge", help) or "")
+    put(#looks > 0 and heading(metric.name, "gauge", metric.help) or "")
     for _, look in ipairs(looks) do
       look.samples = look.samples or {}
-      look.samples[name] = look.samples[name] or samples_of(metric, look)
-      put(look.samples[name])
+      look.samples[metric] = look.samples[metric] or
+        samples_of(metric, look, (look.name:gsub('[\\"\n]', ESCAPES)))
+      put(look.samples[metric])
     end
   end
 end
