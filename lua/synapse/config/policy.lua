@@ -10,43 +10,24 @@ local value = require("synapse.config.value")
 
 local policy = {}
 
--- A number or a boolean is what JSON writes for it.
-local function as_text(one)
-  if type(one) == "number" then
-    return string.format("%.14g", one)
-  end
-  return type(one) == "boolean" and tostring(one) or one
-end
-
 -- The same file serves machines of all zones, so a text may have the name of a
 -- variable of the environment in it.
 local function expand(report, text, place, environment)
-  return (text:gsub("%${([%w_]*)}", function(name)
-    local found = environment(name)
-    if not found or found == "" then
+  return text and (text:gsub("%${([%w_]*)}", function(name)
+    local variable = environment(name)
+    if not variable or variable == "" then
       value.wrong(report, place, "${%s} is not set in HAProxy's environment",
         name)
     end
-    return found
+    return variable
   end))
 end
 
-local function read_text(report, one, place, what, environment)
-  local text = value.string(report, as_text(one), place, ".", what)
-  return text and expand(report, text, place, environment)
-end
-
 local function read_preference(report, section, place, environment)
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.PREFER)
-  return {
-    label = value.string(report, object.label, place .. ".label", ".",
-      "the name of a label"),
-    value = read_text(report, object.value, place .. ".value",
-      "the value of the label", environment),
-    least = value.number(report, object.least, place .. ".least",
-      {integer = true, low = 1, high = 100000, default = 1}),
-  }
+  local preference = value.section(report, section, place, schema.PREFER)
+  preference.value =
+    expand(report, preference.value, place .. ".value", environment)
+  return preference
 end
 
 --- Reads `prefer`: one preference, or a list in the order of preference.
@@ -63,9 +44,9 @@ function policy.prefer(report, section, place, environment)
     return {read_preference(report, section, place, environment)}
   end
   local list, places = {}, {}
-  for i, one in ipairs(section) do
+  for i, preference in ipairs(section) do
     local where = string.format("%s[%d]", place, i - 1)
-    list[i] = read_preference(report, one, where, environment)
+    list[i] = read_preference(report, preference, where, environment)
     local name = tostring(list[i].label) .. "\0" .. tostring(list[i].value)
     if places[name] then
       value.wrong(report, where, "is the same preference as %s", places[name])
@@ -87,25 +68,14 @@ function policy.subset(report, section, place, edges)
   if section == nil then
     return nil
   end
-  local object = value.object(report, section, place)
-  value.keys(report, object, place, schema.SUBSET)
-  if object.size == nil then
-    value.wrong(report, place .. ".size", "is missing; it must be how many " ..
-      "instances each machine uses")
-  end
-  local size = value.number(report, object.size, place .. ".size",
-    {integer = true, low = 1, high = 100000, default = 1})
-  return {
-    size = size,
-    least = value.number(report, object.least, place .. ".least",
-      {integer = true, low = 0, high = tonumber(size) or 1,
-        default = ((tonumber(size) or 1) + 1) // 2}),
-    machine = object.machine == nil and edges.machine() or
-      read_text(report, object.machine, place .. ".machine",
-        "a name that no other machine has", edges.environment),
-    machines = value.number(report, object.machines, place .. ".machines",
-      {integer = true, low = 1, high = 1000000}),
-  }
+  local settings, object = value.section(report, section, place,
+    schema.SUBSET, {machine = edges.machine()})
+  local size = tonumber(settings.size) or 1
+  settings.least = value.number(report, object.least, place .. ".least",
+    {integer = true, low = 0, high = size, default = (size + 1) // 2})
+  settings.machine =
+    expand(report, settings.machine, place .. ".machine", edges.environment)
+  return settings
 end
 
 --- Warns of a policy that has nothing to choose.

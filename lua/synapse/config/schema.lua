@@ -22,11 +22,13 @@ local IGNORED, REJECTED = "ignored", "rejected"
 -- @tfield string key      one, or several of the same fate with one text
 -- @tfield ?string fate    "supported" if it is left out
 -- @tfield ?string type    "boolean", "number", "seconds", "integer", "string",
---   "word" and "lines" are read by `value.section`; others by their own code
+--   "text" (a string; a number or a boolean is what JSON writes for it), "word"
+--   and "lines" are read by `value.section`; others by their own code
 -- @tfield ?number low     of a number
 -- @tfield ?number high    of a number
 -- @tfield ?string pattern of a string
--- @tfield ?string what    a string or a word is, for messages
+-- @tfield ?string what    the value is, for messages: of a string, a text or a
+--   word, and of a number that is required
 -- @tfield ?{string,...} words of a word
 -- @tfield ?{[string]=string} rejected what to do instead of other words
 -- @tfield default         what holds when the key is left out
@@ -315,26 +317,30 @@ schema.SERVICE_HAPROXY = section("services.*.haproxy", {
 })
 
 schema.PREFER = section("services.*.prefer", {
-  {key = "label", type = "string", required = true, ours = true,
+  {key = "label", type = "string", pattern = ".",
+    what = "the name of a label", required = true, ours = true,
     text = "the name of a label of the instances"},
-  {key = "value", type = "string, number or boolean", required = true,
-    ours = true, text = "the value of the label. `${NAME}` is a variable " ..
-      "of HAProxy's environment"},
-  {key = "least", type = "integer, 1 to 100000", shown = "`1`", ours = true,
-    text = "while fewer of the matching instances can take traffic, the " ..
-      "next ones serve too"},
+  {key = "value", type = "text", pattern = ".",
+    what = "the value of the label", required = true, ours = true,
+    text = "the value of the label. `${NAME}` is a variable of HAProxy's " ..
+      "environment"},
+  {key = "least", type = "integer", low = 1, high = 100000, default = 1,
+    ours = true, text = "while fewer of the matching instances can take " ..
+      "traffic, the next ones serve too"},
 })
 
 schema.SUBSET = section("services.*.subset", {
-  {key = "size", type = "integer, 1 to 100000", required = true, ours = true,
-    text = "the number of instances that this machine uses"},
+  {key = "size", type = "integer", low = 1, high = 100000,
+    what = "how many instances each machine uses", required = true,
+    ours = true, text = "the number of instances that this machine uses"},
   {key = "least", type = "integer, 0 to `size`", shown = "half of `size`",
     ours = true, text = "while fewer of these can take traffic, the next " ..
       "ones are used too"},
-  {key = "machine", type = "string", shown = "the host's name", ours = true,
-    text = "a name that this machine keeps and no other machine has. " ..
-      "`${NAME}` as above"},
-  {key = "machines", type = "integer, 1 to 1000000", ours = true,
+  {key = "machine", type = "text", pattern = ".",
+    what = "a name that no other machine has", shown = "the host's name",
+    ours = true, text = "a name that this machine keeps and no other " ..
+      "machine has. `${NAME}` as above"},
+  {key = "machines", type = "integer", low = 1, high = 1000000, ours = true,
     text = "how many machines use the service. The log has a warning if " ..
       "`size` is too small for that number"},
 })
@@ -449,6 +455,8 @@ function schema.type_of(row)
     return quoted(table.concat(row.words, " "))
   elseif row.low then
     return string.format("%s, %.14g to %.14g", row.type, row.low, row.high)
+  elseif row.type == "text" then
+    return "string, number or boolean"
   end
   return row.type == "lines" and "list of lines" or row.type
 end

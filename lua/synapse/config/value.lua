@@ -292,8 +292,20 @@ local function list_words(words)
 end
 
 local function read_number(report, given, place, row, default)
+  if given == nil and row.required then
+    value.wrong(report, place, "is missing; it must be %s", row.what)
+    return nil
+  end
   return value.number(report, given, place, {low = row.low, high = row.high,
     integer = row.type == "integer", default = default})
+end
+
+-- A number or a boolean is what JSON writes for it.
+local function as_text(given)
+  if type(given) == "number" then
+    return string.format("%.14g", given)
+  end
+  return type(given) == "boolean" and tostring(given) or given
 end
 
 -- The types of `schema` that are read alike wherever they are.
@@ -308,6 +320,10 @@ local READERS = {
       return nil
     end
     return value.string(report, given, place, row.pattern, row.what)
+  end,
+  text = function(report, given, place, row, default)
+    return value.string(report, as_text(value.either(given, default)), place,
+      row.pattern, row.what)
   end,
   -- airbnb's synapse reads these words in any case.
   word = function(report, given, place, row, default)
