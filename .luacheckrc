@@ -1,8 +1,6 @@
 -- Both Luas judge: make lint sets the variable.
 std = os.getenv("LUACHECK_STD") or "lua53"
 max_line_length = 80
-files["lua/synapse/status/cli.lua"] = {read_globals = {"core"}}
-files["lua/synapse/status/http.lua"] = {read_globals = {"core"}}
 files["lua/synapse/main.lua"] = {read_globals = {"core"}}
 files["lua/synapse/haproxy/runtime.lua"] = {read_globals = {"core"}}
 files["tests"] = {std = "+busted"}

@@ -432,15 +432,17 @@ function main.start(page_path)
   end)
   local function get() return self end
   local function visit(applet) return runtime.visit(applet, zookeeper.now) end
-  cli.register({
+  for _, command in ipairs(cli.commands({
     agent = get, visit = visit, guarded = guarded,
     changes = loaded.config.runtime_changes,
-  })
-  http.register({
+  })) do
+    core.register_cli(command.path, command.usage, command.run)
+  end
+  core.register_service("synapse", "http", http.service({
     agent = get, visit = visit, wall = runtime.wall,
     checksum = zookeeper.checksum, guarded = guarded,
     page = http.page(text),
-  })
+  }))
   core.register_task(function() main_task(self, loaded) end)
   core.register_task(function() supervisor_task(self) end)
 end

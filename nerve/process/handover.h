@@ -10,10 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <jansson.h>
-
 struct error;
 struct holds;
+struct json_t;
 struct saved_service;
 struct saved_session;
 
@@ -24,19 +23,28 @@ struct handover {
     size_t session_count;
     struct saved_service *services;
     size_t service_count;
-    const char *holds; /* borrowed; holds_encode() wrote it */
-    json_t *json;      /* holds the strings of <sessions>, and <holds> */
+    const char *holds;   /* borrowed; holds_encode() wrote it */
+    struct json_t *json; /* holds the strings of <sessions>, and <holds> */
 };
 
 /* Returns the beginning of what is to be handed over, owned by the caller
- * (json_decref()), or NULL without memory. */
-json_t *handover_begin(void);
+ * until handover_end(), or NULL without memory. */
+struct json_t *handover_begin(void);
 
 /* Add to <all>; everything stays the caller's. Return 0, or -1 without memory.
  */
-int handover_add_holds(json_t *all, const struct holds *holds);
-int handover_add_session(json_t *all, const struct saved_session *session);
-int handover_add_service(json_t *all, const struct saved_service *service);
+int handover_add_holds(struct json_t *all, const struct holds *holds);
+int handover_add_session(struct json_t *all,
+                         const struct saved_session *session);
+int handover_add_service(struct json_t *all,
+                         const struct saved_service *service);
+
+/* Returns <all> as a NUL-terminated text, owned by the caller (free()), or NULL
+ * without memory. */
+char *handover_text(const struct json_t *all);
+
+/* Frees <all>. NULL is allowed. */
+void handover_end(struct json_t *all);
 
 /* Reads <bytes>, <length> of them. Returns what they say, owned by the caller,
  * or NULL with <err>: they are of another format, or damaged. */

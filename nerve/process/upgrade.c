@@ -29,7 +29,7 @@
 #include "nerve/services/watcher.h"
 #include "nerve/signals.h"
 
-static int save_service(json_t *all, const struct service *s) {
+static int save_service(struct json_t *all, const struct service *s) {
     struct saved_service saved = {.config = s->config,
                                   .leaving = service_is_leaving(s)};
 
@@ -43,7 +43,7 @@ static int save_service(json_t *all, const struct service *s) {
 
 /* Adds what another process needs to go on with the services to <all>
  * (handover.h). Returns 0, or -1 without memory. */
-static int save_services(const struct services *r, json_t *all) {
+static int save_services(const struct services *r, struct json_t *all) {
     struct saved_session session;
     int status = handover_add_holds(all, r->env.holds);
 
@@ -126,15 +126,15 @@ static void refuse(struct upgrade *u, const char *what, const char *why) {
 /* Writes what is known into a new memfd, which exec leaves open. Returns it, or
  * -1 with errno. */
 static int write_state(const struct services *services) {
-    json_t *all = handover_begin();
+    struct json_t *all = handover_begin();
     char *text = NULL;
     size_t length, done = 0;
     int fd = memfd_create("nerve", 0);
     int reason = fd >= 0 ? ENOMEM : errno;
 
     if (fd >= 0 && all && save_services(services, all) == 0)
-        text = json_dumps(all, JSON_COMPACT);
-    json_decref(all);
+        text = handover_text(all);
+    handover_end(all);
     length = text ? strlen(text) : 0;
     while (done < length) {
         ssize_t count = write(fd, text + done, length - done);

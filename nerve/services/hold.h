@@ -10,9 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <jansson.h>
-
 struct error;
+struct json_t;
 
 #define HOLD_DRAIN_MAX_MS 86400000
 
@@ -61,7 +60,7 @@ const struct hold *holds_expired(struct holds *holds, int64_t wall_ms,
 
 /* Returns <hold> as it is told and kept: a new reference, or NULL without
  * memory. */
-json_t *hold_json(const struct hold *hold);
+struct json_t *hold_json(const struct hold *hold);
 
 /* Returns all holds as JSON text, owned by the caller (free()), or NULL
  * without memory. */

@@ -22,10 +22,9 @@ nerve/daemon -> nerve/options
 nerve/daemon, nerve/process -> nerve/signals
 
 lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
-  -> lua/service -> lua/haproxy, lua/instances -> lua/config, lua/log
+  -> lua/service -> lua/haproxy -> lua/instances -> lua/log -> lua/plural
 lua/agent -> lua/zookeeper -> lua/instances
-lua/generate -> lua/instances
-lua/config -> lua/log -> lua/plural
+lua/main, lua/generate -> lua/config -> lua/instances
 lua/main, lua/config, lua/generate -> lua/c_module
 """
 
@@ -36,25 +35,6 @@ OWNERS = (
     (r'#include <curl/', ("nerve/checks/curl_loop.", "nerve/checks/http.c")),
     (r'#include <jansson\.h>', ("nerve/config/", "nerve/operator/")),
     (r'(?<![\w.])core\.\w', ("lua/synapse/main.lua", "lua/synapse/haproxy/")),
-)
-
-# Today's exceptions, each to be mended: "file: what it uses". One that is not
-# needed any more is an error too, so that nobody leans on it.
-EXCEPTIONS = (
-    # What of a service is handed over or kept is written and read as JSON
-    # beside its struct.
-    "nerve/process/handover.h: jansson",
-    "nerve/services/hold.h: jansson",
-    # A key of the configuration is checked with what uses its value.
-    "lua/synapse/config/default_servers.lua: lua/instances",
-    "lua/synapse/config/discovery.lua: lua/instances",
-    "lua/synapse/config/server_options.lua: lua/haproxy",
-    # The plan writes addresses as an instance reads them.
-    "lua/synapse/haproxy/actual.lua: lua/instances",
-    "lua/synapse/haproxy/plan.lua: lua/instances",
-    # They register themselves with HAProxy.
-    "lua/synapse/status/cli.lua: core",
-    "lua/synapse/status/http.lua: core",
 )
 
 C_USE = re.compile(r'#include "([^"]+)"')
@@ -111,20 +91,20 @@ def used_file(root, path, line):
 
 
 def fault_of(path, line, used, allowed):
-    """Returns (what <line> uses, what is wrong with that), or None."""
+    """Returns what is wrong with what <line> uses, or None."""
     here = folder_of(path)
     if here not in allowed:
-        return here, f"no arrow names {here}"
+        return f"no arrow names {here}"
     if used and folder_of(used) not in allowed[here] | {here}:
         there = folder_of(used)
         may = ", ".join(sorted(allowed[here])) or "nothing"
-        return there, f"{here} may not use {there}; it may use {may}"
+        return f"{here} may not use {there}; it may use {may}"
     code = line.split("--")[0] if path.endswith(".lua") else line
     for pattern, owners in OWNERS:
         match = re.search(pattern, code)
         if match and not path.startswith(owners):
             what = match.group().split("<")[-1].split(".")[0].strip("/>")
-            return what, f"{what} is for {', '.join(owners)} alone"
+            return f"{what} is for {', '.join(owners)} alone"
     return None
 
 
@@ -148,9 +128,9 @@ def rings(graph):
             for start in graph if start in reached[start]}
 
 
-def check(root, allowed, exceptions):
+def check(root, allowed):
     """Returns a line for each fault below <root>."""
-    faults, needed, graph = [], set(), {}
+    faults, graph = [], {}
     for path in sources(root):
         module = os.path.splitext(path)[0]
         graph.setdefault(module, set())
@@ -162,22 +142,16 @@ def check(root, allowed, exceptions):
                 if used and not alone and os.path.splitext(used)[0] != module:
                     graph[module].add(os.path.splitext(used)[0])
                 fault = fault_of(path, line, used, allowed)
-                exception = fault and f"{path}: {fault[0]}"
-                if exception in exceptions:
-                    needed.add(exception)
-                elif fault:
-                    faults.append(f"{path}:{number}: {fault[1]}")
+                if fault:
+                    faults.append(f"{path}:{number}: {fault}")
     faults += [f"{' and '.join(ring)} use each other"
                for ring in sorted(rings(graph))]
-    faults += [f"tests/lint/arrows.py: the exception \"{exception}\" is not "
-               "needed any more; remove it"
-               for exception in exceptions if exception not in needed]
     return faults
 
 
 def main(root):
     """Prints all faults; returns the exit status."""
-    faults = check(root, arrows(ARROWS), EXCEPTIONS)
+    faults = check(root, arrows(ARROWS))
     for fault in faults:
         print(fault)
     return 1 if faults else 0

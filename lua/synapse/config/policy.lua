@@ -69,11 +69,11 @@ function policy.subset(report, section, place, edges)
     return nil
   end
   local settings, object = value.section(report, section, place,
-    schema.SUBSET, {machine = edges.machine()})
+    schema.SUBSET)
   local size = tonumber(settings.size) or 1
   settings.least = value.number(report, object.least, place .. ".least",
     {integer = true, low = 0, high = size, default = (size + 1) // 2})
-  settings.machine =
+  settings.machine = object.machine == nil and edges.machine() or
     expand(report, settings.machine, place .. ".machine", edges.environment)
   return settings
 end

@@ -300,6 +300,14 @@ local function read_number(report, given, place, row, default)
     integer = row.type == "integer", default = default})
 end
 
+local function read_string(report, given, place, row, default)
+  given = value.either(given, default)
+  if given == nil and not row.required then
+    return nil
+  end
+  return value.string(report, given, place, row.pattern, row.what)
+end
+
 -- A number or a boolean is what JSON writes for it.
 local function as_text(given)
   if type(given) == "number" then
@@ -314,16 +322,9 @@ local READERS = {
   boolean = function(report, given, place, _, default)
     return value.boolean(report, given, place, default)
   end,
-  string = function(report, given, place, row, default)
-    given = value.either(given, default)
-    if given == nil and not row.required then
-      return nil
-    end
-    return value.string(report, given, place, row.pattern, row.what)
-  end,
+  string = read_string,
   text = function(report, given, place, row, default)
-    return value.string(report, as_text(value.either(given, default)), place,
-      row.pattern, row.what)
+    return read_string(report, as_text(given), place, row, default)
   end,
   -- airbnb's synapse reads these words in any case.
   word = function(report, given, place, row, default)

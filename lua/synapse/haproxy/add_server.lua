@@ -13,34 +13,7 @@ local add_server = {}
 local growth = {}
 growth.__index = growth
 
--- HAProxy drops the words of a command beyond the 64th without a message.
-local MAX_WORDS = 48
-
--- The keywords of `add server`, by how many values follow. Left out are `id`,
--- `addr` and `proto`, which would be wrong for a slot, or are broken there.
-local VALUES = {}
-
-local function keywords(values, words)
-  for word in words:gmatch("%S+") do
-    VALUES[word] = values
-  end
-end
-
-keywords(0, [[agent-check allow-0rtt backup check check-send-proxy check-ssl
-  check-via-socks4 force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12
-  force-tlsv13 no-backup no-send-proxy no-send-proxy-v2
-  no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl-reuse no-sslv3 no-tfo
-  no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 send-proxy
-  send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn ssl tfo tls-tickets
-  disabled]])
-keywords(1, [[agent-addr agent-inter agent-port agent-send alpn ca-file
-  check-alpn check-proto check-sni ciphers ciphersuites crl-file crt downinter
-  error-limit fall fastinter inter maxconn maxqueue minconn npn observe on-error
-  on-marked-down on-marked-up pool-low-conn pool-max-conn pool-purge-delay port
-  proxy-v2-options rise slowstart sni source ssl-max-ver ssl-min-ver track
-  usesrc verify verifyhost weight ws]])
-
---- What a slot that grows is made with.
+--- What a slot that grows is made with, see `synapse.config.server_options`.
 -- @table options
 -- @tfield string text     as it is sent
 -- @tfield boolean is_tls  whether it speaks TLS
@@ -49,63 +22,6 @@ keywords(1, [[agent-addr agent-inter agent-port agent-send alpn ca-file
 -- @tfield boolean has_agent whether `enable agent` has to follow
 -- @tfield integer weight
 -- @tfield integer maxconn 0: no limit
-
-local function split(text)
-  local words = {}
-  for word in text:gmatch("%S+") do
-    words[#words + 1] = word
-  end
-  return words
-end
-
--- Returns the words by keyword, without `disabled`, which every slot is.
-local function sort(words)
-  local kept, operands, i = {}, {}, 1
-  while words[i] do
-    local word, values = words[i], VALUES[words[i]]
-    if not values then
-      return nil, "`" .. word .. "` is none of `add server`'s keywords"
-    elseif not words[i + values] then
-      return nil, "`" .. word .. "` has no value"
-    elseif word ~= "disabled" then
-      table.move(words, i, i + values, #kept + 1, kept)
-      operands[word] = words[i + values]
-    end
-    i = i + 1 + values
-  end
-  return kept, operands
-end
-
---- Reads `server_options`. HAProxy 2.6 takes fewer words for a server that is
--- added at run time than for one of the configuration, and does not apply
--- `default-server` to it. Words that it would refuse, or take for something
--- else, are found here, before anything is sent. Pure.
--- @tparam string text
--- @treturn options
--- @treturn[2] nil
--- @treturn[2] string why no server can be added with them
-function add_server.parse(text)
-  local odd = text:match("[^%g ]") or text:match("[;\\\"'$#<%z]")
-  local words = split(text)
-  if odd then
-    return nil, string.format("%q has a meaning of its own", odd)
-  elseif #words > MAX_WORDS then
-    return nil, string.format("has more than %d words", MAX_WORDS)
-  end
-  local kept, operands = sort(words)
-  if not kept then
-    return nil, operands
-  end
-  return {
-    text = table.concat(kept, " "),
-    is_tls = operands.ssl ~= nil,
-    verify = operands.verify,
-    has_check = operands.check ~= nil,
-    has_agent = operands["agent-check"] ~= nil,
-    weight = math.tointeger(tonumber(operands.weight)) or 1,
-    maxconn = math.tointeger(tonumber(operands.maxconn)) or 0,
-  }
-end
 
 -- Seconds until it is tried again after a refusal, whatever was refused.
 local FIRST_DELAY = 1
@@ -122,8 +38,8 @@ local KEEPS_NONE = " pool-max-conn 0"
 -- @tparam table deps
 --   `backend`; `pool`: the slots declared, in order; `kinds` of them, see
 --   `synapse.service.placement`; `keeps_idle`: whether they may keep idle
---   connections; `options`: what a slot is made with (see
---   `add_server.parse`), or nil and `why` it is nothing; `now()`
+--   connections; `options`: what a slot is made with, or nil and `why` it is
+--   nothing; `now()`
 -- @treturn growth
 function add_server.new(deps)
   local last = ""

@@ -215,28 +215,29 @@ local function change(deps, what, name, applet)
   return (order.said or "the agent has not done it yet, see its log") .. "\n"
 end
 
-local function register(deps, path, usage, answer)
-  core.register_cli(path, usage, function(applet, ...)
+local function command(deps, path, usage, answer)
+  return {path = path, usage = usage, run = function(applet, ...)
     local words = table.pack(...)
     local ok, said = deps.guarded("a command", answer,
       table.move(words, #path + 1, words.n, 1, {}), applet)
     applet:send(ok and said or "the agent failed, see its log\n")
-  end)
+  end}
 end
 
---- Registers the commands. While HAProxy loads.
+--- Lists the commands, for `core.register_cli`.
 -- @tparam table deps `agent()`; `visit(applet)`, see `runtime.visit`;
 --   `guarded(what, step, ...)`: runs a step that may fail; `changes`: whether
 --   commands may change something
-function cli.register(deps)
-  register(deps, {"show", "synapse"}, USAGE, function(words, applet)
-    return run(deps, words, applet)
-  end)
+-- @treturn {{path,usage,run},...} `path`: the words that name it; `usage`: for
+--   `help`; `run(applet, ...)`: gets the words of `path` and those that follow
+function cli.commands(deps)
+  local commands = {command(deps, {"show", "synapse"}, USAGE,
+    function(words, applet) return run(deps, words, applet) end)}
   for what, usage in pairs(deps.changes and CHANGES or {}) do
-    register(deps, {"synapse", what}, usage, function(words, applet)
-      return change(deps, what, words[1], applet)
-    end)
+    commands[#commands + 1] = command(deps, {"synapse", what}, usage,
+      function(words, applet) return change(deps, what, words[1], applet) end)
   end
+  return commands
 end
 
 return cli

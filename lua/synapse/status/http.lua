@@ -217,15 +217,16 @@ local function serve(deps, applet)
   route[1](deps, applet, asked, deps.visit(applet))
 end
 
---- Registers the service. While HAProxy loads.
+--- Returns the service, for `core.register_service`.
 -- @tparam table deps
 --   `agent()`; `visit(applet)`, see `runtime.visit`; `wall()`;
 --   `checksum(text)`; `page(hash)`, see `http.page`;
 --   `guarded(what, step, ...)`: runs a step that may fail
-function http.register(deps)
-  core.register_service("synapse", "http", function(applet)
+-- @treturn function takes the applet of a request
+function http.service(deps)
+  return function(applet)
     deps.guarded("a request", serve, deps, applet)
-  end)
+  end
 end
 
 local POLICY = "default-src 'none'; connect-src 'self'; img-src data:; " ..
