@@ -14,8 +14,8 @@ def network(sandbox):
 
 
 def test_the_samples_of_nerve_and_haproxy_serve_a_request(network):
-    assert "valid" in network.output(
-        "sh", "-c", "haproxy -c -f haproxy/haproxy.cfg 2>&1")
+    said = network.output("sh", "-c", "haproxy -c -f haproxy/haproxy.cfg 2>&1")
+    assert "[WARNING]" not in said and "deprecated" not in said
     network.zookeeper()
     proxy = network.start("haproxy", "haproxy", "-W", "-f",
                           "haproxy/haproxy.cfg")

@@ -85,13 +85,18 @@ end
 local MISPLACED = {"has no %l+ capability", "is ignored in %l+s%.?$",
   "is not allowed because %l+ .* is not a %l+"}
 
+-- HAProxy says it of a backend, and of none of its lines.
+local IGNORED_CHECKS =
+  "^backend '(.-)' uses http%-check rules without 'option httpchk'"
+
 --- Tells whether a line is of no use where it stands: its keyword is unknown,
--- or belongs in a section of another kind.
+-- or belongs in a section of another kind, or lacks another line.
 -- @tparam diagnostic diagnostic
 -- @treturn boolean
 function negotiation.is_harmless(diagnostic)
   return is_unknown(diagnostic) or
-    matches(diagnostic.text, MISPLACED)
+    matches(diagnostic.text, MISPLACED) or
+    matches(diagnostic.text, {IGNORED_CHECKS})
 end
 
 --- Returns a negotiation.
@@ -134,6 +139,24 @@ local function leaves_out(line, said)
   return line.unless == "unknown" and is_unknown(said)
 end
 
+-- Lists the lines that a message is about, as far as they may be left out.
+local function lines_of(self, said)
+  if said.of then
+    return leaves_out(said.of, said) and {said.of} or {}
+  end
+  local backend, lines = said.text:match(IGNORED_CHECKS), {}
+  for _, section in ipairs(backend and self.sections or {}) do
+    for _, line in ipairs(section.lines) do
+      if section.title.text == "backend " .. backend and line.unless and
+        line.text:find("^http%-check%s")
+      then
+        lines[#lines + 1] = line
+      end
+    end
+  end
+  return lines
+end
+
 --- Learns what HAProxy says of the text.
 -- @tparam string output of `haproxy -c`
 -- @tparam string path   of the file it was asked about
@@ -144,9 +167,9 @@ function negotiation:learn(output, path)
   self.said = negotiation.parse(output, path)
   for _, said in ipairs(self.said) do
     said.of = lines[said.line]
-    if said.of and leaves_out(said.of, said) then
-      self.left_out[said.of] = self.left_out[said.of] or said
-      changed = true
+    for _, line in ipairs(lines_of(self, said)) do
+      changed = changed or not self.left_out[line]
+      self.left_out[line] = self.left_out[line] or said
     end
   end
   return changed

@@ -144,6 +144,24 @@ describe("a draft", function()
       made:verdict())
   end)
 
+  -- HAProxy said it at each start, of the file that was made for it.
+  it("leaves out and names rules of checks that HAProxy ignores", function()
+    local made = negotiate.new({
+      section("backend b", line("http-check expect string OK", "unfit"),
+        line("balance source", "unfit")),
+      section("backend c", line("http-check expect string OK", "unfit"))}, "x")
+    local warning = "[WARNING]  (1) : config : backend 'b' uses http-check " ..
+      "rules without 'option httpchk', so the rules are ignored.\n"
+    assert.is_true(made:learn(warning, "/f"))
+    assert.are.equal("# x\n\nbackend b\n\tbalance source\n\nbackend c\n" ..
+      "\thttp-check expect string OK\n", (made:text()))
+    assert.is_false(made:learn("", "/f"))
+    assert.are.same({errors = {}, notes = {"http-check expect string OK's " ..
+      "place: `http-check expect string OK`: left out: backend 'b' uses " ..
+      "http-check rules without 'option httpchk', so the rules are ignored."}},
+      made:verdict())
+  end)
+
   it("is refused where a line of listen is wrong in both places", function()
     local made, says = copied("timeout server x")
     made:learn(
