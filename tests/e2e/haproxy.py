@@ -180,6 +180,12 @@ class HAProxy:
         self.process = self._sandbox.run(
             self.name, ["haproxy", "-W", "-S", self._master, "-f", self.file],
             limit=self._limit)
+        self._sandbox.at_end(self._warnings_of_lua)
+
+    def _warnings_of_lua(self):
+        """Whether the agent uses what a later HAProxy will not have."""
+        lines = self.process.lines(r"\bhlua: .* deprecated")
+        return f"{self.name}: {lines[0]}" if lines else None
 
     def accepts(self):
         assert self.process.alive(), f"{self.name} has ended"

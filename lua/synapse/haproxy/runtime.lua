@@ -40,7 +40,7 @@ end
 -- restores, and would serve from whatever listens there.
 local function refuse_half_restored(backend, server, restored)
   if server:get_addr() == "127.0.0.1:" .. restored:match("%d+$") then
-    error("synapse: backend " .. backend.name .. ": HAProxy restores only the "
+    error("synapse: backend " .. backend .. ": HAProxy restores only the "
       .. "port of its slots, because their line has an address; it is to be " ..
       "`server-template s 1-16 slot.invalid:1 init-addr last,127.0.0.1 " ..
       "disabled`", 0)
@@ -51,7 +51,7 @@ end
 -- is one of its statistics: 2.6 has no method for it, 3.0 warns of the field.
 local function slots_of(backend, restored)
   local slots = {}
-  for name, server in pairs(backend.servers) do
+  for name, server in pairs(core.backends[backend].servers) do
     local place = restored[name]
     if is_placeholder(server) or is_at(server, place) then
       local stats = server:get_stats()
@@ -84,12 +84,11 @@ end
 -- @treturn {[string]=declaration} by name, see `synapse.service.placement`
 -- @treturn[2] nil when there is no such backend
 function runtime.slots(name, restored)
-  local backend = core.backends[name]
-  if not backend then
+  if not core.backends[name] then
     return nil
   end
   local pool, declared = {}, {}
-  for i, slot in ipairs(slots_of(backend, restored)) do
+  for i, slot in ipairs(slots_of(name, restored)) do
     pool[i] = slot.name
     declared[slot.name] = declaration_of(slot)
   end
@@ -104,11 +103,10 @@ end
 --   traffic, as `disabled` makes them; nil when HAProxy restored them all
 -- @treturn[2] nil when there is no such backend
 function runtime.backend(name, restored)
-  local backend = core.backends[name]
-  if not backend then
+  if not core.backends[name] then
     return nil
   end
-  local slots, backups, is_disabled = slots_of(backend, restored), 0, nil
+  local slots, backups, is_disabled = slots_of(name, restored), 0, nil
   for _, slot in ipairs(slots) do
     backups = backups + slot.stats.bck
     if is_disabled == nil and is_placeholder(slot.server) then
@@ -240,7 +238,7 @@ end
 -- @tparam string backend
 -- @treturn integer
 function runtime.id(backend)
-  return math.tointeger(tonumber(core.backends[backend].uuid))
+  return core.backends[backend]:get_stats().iid
 end
 
 --- Tells whether HAProxy is on its way out.
