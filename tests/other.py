@@ -48,11 +48,12 @@ shift 2
 "$@"
 """
 
+# Its signed list is valid for a week only, and a mirror may be older.
 SID = """
 echo "deb {uri} sid main" >/etc/apt/sources.list.d/sid.list
 printf 'Package: *\\nPin: release n=sid\\nPin-Priority: 100\\n' \\
     >/etc/apt/preferences.d/sid
-apt-get -qq update
+apt-get -qq -o Acquire::Check-Valid-Until=false update
 DEBIAN_FRONTEND=noninteractive apt-get -qq -y install -t sid \\
     --no-install-recommends haproxy
 """

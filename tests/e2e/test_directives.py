@@ -22,7 +22,7 @@ SINCE = {(2, 8): ("shard", "curves", "sigalgs", "client-sigalgs"),
 # With these the service of the test cannot be spoken to, or not checked.
 OTHER_PEER = re.compile(
     r"\b(ssl|socks4|send-proxy\S*|proto h2|check-(ssl|proto|send-proxy|"
-    r"via-socks4|alpn)|check addr|redir|track|external-check|transparent)\b")
+    r"via-socks4|alpn)|check addr|redir|track|external-check)\b")
 # What a directive needs beside it.
 BESIDE = {"check check-proto h2": ["option httpchk GET /health"],
           "http-check expect status 200": ["option httpchk GET /health"],
@@ -225,6 +225,7 @@ REASONS = {
     "resolvers local": "would have HAProxy ask DNS",
     "option external-check": "lockdown: ",
     "dispatch 127.0.0.1:9": "sends everything to its own address",
+    "option transparent": "nothing to a slot",
     "load-server-state-from-file local": "a file that is not the agent's",
     "server-state-file /var/lib/haproxy/state":
         "a file that is not the agent's",

@@ -118,15 +118,19 @@ local function slot_problems(place, section)
   return problems
 end
 
--- Whether HAProxy uses all backups at once.
-local function uses_all_backups(section)
+-- Finds the line by which an option is on: the last of a section that names it,
+-- or of the defaults that it inherits.
+local function find_option(section, option)
   for i = #section.lines, 1, -1 do
-    local text = table.concat(section.lines[i].words, " ")
-    if text == "option allbackups" or text == "no option allbackups" then
-      return text == "option allbackups"
+    local line = section.lines[i]
+    local text = table.concat(line.words, " ")
+    if text == "option " .. option then
+      return line
+    elseif text == "no option " .. option then
+      return nil
     end
   end
-  return section.defaults ~= nil and uses_all_backups(section.defaults)
+  return section.defaults and find_option(section.defaults, option)
 end
 
 local function find_backend(sections, name)
@@ -158,7 +162,8 @@ function config_check.backend(sections, name)
   end
   return {
     slots = #lines, backups = backups, is_disabled = is_disabled,
-    all_backups = uses_all_backups(section), section = section,
+    -- Whether HAProxy uses all backups at once.
+    all_backups = find_option(section, "allbackups") ~= nil, section = section,
   }
 end
 
@@ -395,6 +400,15 @@ local function dispatch_problem(service, section)
     service.backend)
 end
 
+-- Such a backend has no `balance`. A server in it stays down once it was in
+-- maintenance, as every slot was.
+local function transparent_problem(service, section)
+  local transparent = find_option(section, "transparent")
+  return transparent and string.format("%s: backend %s: `option " ..
+    "transparent` sends requests where they were sent before, and nothing " ..
+    "to a slot; remove it", transparent.place, service.backend)
+end
+
 local function check_service(sections, service, verdict, ours)
   local backend = config_check.backend(sections, service.backend)
   local errors, place = verdict.errors, "services." .. service.name
@@ -409,6 +423,7 @@ local function check_service(sections, service, verdict, ours)
   verdict.shares_connections[service.name] =
     config_check.shares_connections(backend.section)
   errors[#errors + 1] = dispatch_problem(service, backend.section)
+  errors[#errors + 1] = transparent_problem(service, backend.section)
   local static = config_check.static_balance(backend.section)
   verdict.fixed_weights[service.name] = static ~= nil
   if static and service.use_nerve_weights then

@@ -172,6 +172,22 @@ describe("dispatch", function()
   end)
 end)
 
+describe("option transparent", function()
+  -- haproxy/README.md said that it works. On 2.6 and 3.0 the slots of such a
+  -- backend were filled, stayed down, and now and then could not be emptied.
+  it("keeps requests from slots and is refused", function()
+    assert.are.same({"a.cfg:6: backend www: `option transparent` sends " ..
+      "requests where they were sent before, and nothing to a slot; remove it"},
+      errors(GLOBAL .. "backend www\n  option transparent\n" .. SLOTS))
+  end)
+
+  it("of the defaults is refused, unless the backend is without it", function()
+    local text = GLOBAL .. "defaults\n  option transparent\nbackend www\n"
+    assert.is_truthy(errors(text .. SLOTS)[1]:find("^a.cfg:6: "))
+    assert.are.same({}, errors(text .. "  no option transparent\n" .. SLOTS))
+  end)
+end)
+
 describe("agent-check", function()
   local why = "`agent-check` takes slots in and out of traffic by itself, " ..
     "also empty ones, and undoes what ZooKeeper says; remove it"
