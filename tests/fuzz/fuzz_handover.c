@@ -15,15 +15,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Returns what <h> says as text, owned by the caller. */
 static char *write_again(const struct handover *h) {
-    json_t *all = handover_begin();
+    struct json_t *all = handover_begin();
     char *text;
 
     for (size_t i = 0; i < h->session_count; i++)
         assert(handover_add_session(all, &h->sessions[i]) == 0);
     for (size_t i = 0; i < h->service_count; i++)
         assert(handover_add_service(all, &h->services[i]) == 0);
-    text = json_dumps(all, JSON_COMPACT);
-    json_decref(all);
+    text = handover_text(all);
+    handover_end(all);
     return text;
 }
 

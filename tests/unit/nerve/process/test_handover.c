@@ -69,14 +69,14 @@ static char *write_all(double tokens, bool leaving) {
                      .limit = {.tokens = tokens, .filled_ms = INT64_MAX},
                      .health = health,
                      .count = 2}};
-    json_t *all = handover_begin();
+    struct json_t *all = handover_begin();
     char *text;
 
     assert_int_equal(handover_add_holds(all, &holds), 0);
     assert_int_equal(handover_add_session(all, &session), 0);
     assert_int_equal(handover_add_service(all, &service), 0);
-    text = json_dumps(all, JSON_COMPACT);
-    json_decref(all);
+    text = handover_text(all);
+    handover_end(all);
     return text;
 }
 
