@@ -19,11 +19,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <zookeeper/zookeeper.h>
+
+#include "tests/bench/connect.h"
 
 #define PROBE "probe_"
 
@@ -44,23 +44,10 @@ static void die(const char *what) {
     exit(1);
 }
 
-static int connect_unix(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        die("the socket's path is too long");
-    strcpy(address.sun_path, path);
-    if (fd < 0 ||
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-        die("no connection to the runtime API");
-    return fd;
-}
-
 /* Sends one command and reads to the end; a good one answers an empty line. */
 static void set_server(const struct floor *f, const char *state) {
     char text[256];
-    int fd = connect_unix(f->socket);
+    int fd = connect_unix(f->socket, die);
     int length = snprintf(text, sizeof(text), "set server %s state %s\n",
                           f->server, state);
     ssize_t got;

@@ -31,8 +31,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -41,6 +39,7 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/hash.h"
 #include "csrc/base/text.h"
+#include "tests/bench/connect.h"
 
 #define LINE_SIZE 12000 /* of the commands in one line */
 #define PROMPT    "\n> "
@@ -334,19 +333,6 @@ static bool read_service(FILE *file) {
     return true;
 }
 
-static int connect_unix(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        die("the socket's path is too long");
-    strcpy(address.sun_path, path);
-    if (fd < 0 ||
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-        die("no connection to the runtime API");
-    return fd;
-}
-
 /* Reads until HAProxy has answered <count> commands: each ends in a prompt. */
 static void read_answers(int fd, int count) {
     static char bytes[65536];
@@ -470,7 +456,7 @@ int main(int argc, char **argv) {
     signals = signalfd(-1, &ours, SFD_CLOEXEC);
     floors.woken = eventfd(0, EFD_CLOEXEC);
     floors.open = 1; /* the session */
-    api = connect_unix(argv[2]);
+    api = connect_unix(argv[2], die);
     write_all(api, "prompt\n", 7);
     read_answers(api, 1);
     if (!zookeeper_init(argv[1], on_session, 10000, NULL, NULL, 0))

@@ -77,29 +77,36 @@ local function read_string(text, at)
   end
 end
 
+-- Reads elements parted by commas up to a bracket; a comma may follow the last.
+-- `read_element(at)` reads one. Returns the place behind the bracket.
+local function read_elements(text, at, bracket, read_element)
+  at = skip_space(text, at + 1)
+  while text:sub(at, at) ~= bracket do
+    local after, why, wrong_at = read_element(at)
+    if not after then
+      return nil, why, wrong_at
+    end
+    at = skip_space(text, after)
+    if text:sub(at, at) == "," then
+      at = skip_space(text, at + 1)
+    elseif text:sub(at, at) ~= bracket then
+      return near(text, at, "'" .. bracket .. "' expected")
+    end
+  end
+  return at + 1
+end
+
 local function read_list(text, at, depth)
   local list = {}
-  at = skip_space(text, at + 1)
-  if text:sub(at, at) == "]" then
-    return at + 1, list
+  local after, why, wrong_at = read_elements(text, at, "]", function(place)
+    local behind, value, wrong_place = read_value(text, place, depth)
+    list[#list + 1] = behind and value
+    return behind, value, wrong_place
+  end)
+  if not after then
+    return nil, why, wrong_at
   end
-  while true do
-    local after, value, wrong_at = read_value(text, at, depth)
-    if not after then
-      return nil, value, wrong_at
-    end
-    list[#list + 1] = value
-    at = skip_space(text, after)
-    if text:sub(at, at) == "]" then
-      return at + 1, list
-    elseif text:sub(at, at) ~= "," then
-      return near(text, at, "']' expected")
-    end
-    at = skip_space(text, at + 1)
-    if text:sub(at, at) == "]" then
-      return at + 1, list
-    end
-  end
+  return after, list
 end
 
 -- Reads `"key": value` into an object.
@@ -128,26 +135,13 @@ end
 
 local function read_object(text, at, depth)
   local object = {}
-  at = skip_space(text, at + 1)
-  if text:sub(at, at) == "}" then
-    return at + 1, object
+  local after, why, wrong_at = read_elements(text, at, "}", function(place)
+    return read_member(text, place, depth, object)
+  end)
+  if not after then
+    return nil, why, wrong_at
   end
-  while true do
-    local after, why, wrong_at = read_member(text, at, depth, object)
-    if not after then
-      return nil, why, wrong_at
-    end
-    at = skip_space(text, after)
-    if text:sub(at, at) == "}" then
-      return at + 1, object
-    elseif text:sub(at, at) ~= "," then
-      return near(text, at, "'}' expected")
-    end
-    at = skip_space(text, at + 1)
-    if text:sub(at, at) == "}" then
-      return at + 1, object
-    end
-  end
+  return after, object
 end
 
 local READERS = {['"'] = read_string, ["["] = read_list, ["{"] = read_object}

@@ -33,7 +33,11 @@ local function needs(paths)
   }
 end
 
-local function has(lines, pattern)
+--- Tells whether a line matches a pattern.
+-- @tparam {line,...} lines
+-- @tparam string pattern
+-- @treturn boolean
+function global.has(lines, pattern)
   for _, line in ipairs(lines) do
     if line.text:find(pattern) then
       return true
@@ -60,7 +64,7 @@ end
 -- @treturn {line,...} lines
 function global.lines(lines, paths)
   for _, need in ipairs(needs(paths)) do
-    if not has(lines, need[1]) then
+    if not global.has(lines, need[1]) then
       lines[#lines + 1] = {text = need[2], place = "haproxy.global"}
     end
   end

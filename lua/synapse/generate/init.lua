@@ -85,15 +85,6 @@ end
 local LITERAL_SLOT = "^server[%w-]*%s.*%s127%.0%.0%.1:1%s"
 local STATE_FILE = "^load%-server%-state%-from%-file%s"
 
-local function has(lines, pattern)
-  for _, line in ipairs(lines) do
-    if line.text:find(pattern) then
-      return true
-    end
-  end
-  return false
-end
-
 -- A subset needs a place for each of its instances, and for those that are used
 -- while they fail.
 local function number_of_slots(service)
@@ -119,7 +110,7 @@ local function add_backups(lines, service)
   if not service.prefer or #service.prefer == 0 then
     return
   end
-  if not has(lines, ALL_BACKUPS) then
+  if not global.has(lines, ALL_BACKUPS) then
     lines[#lines + 1] = {text = "option allbackups",
       place = service.place .. ".prefer"}
   end
@@ -140,7 +131,8 @@ local function backend(service, defaults, restore)
   upgrade.stick_tables(lines)
   local key = upgrade.cookie_key(lines, defaults, service.backend)
   lines[#lines + 1] = key
-  if not has(lines, LITERAL_SLOT) and not has(lines, STATE_FILE) then
+  if not global.has(lines, LITERAL_SLOT) and
+    not global.has(lines, STATE_FILE) then
     for _, text in ipairs(restore) do
       lines[#lines + 1] = {text = text, place = service.place}
     end
@@ -226,7 +218,7 @@ local PAGE = {
 
 local function has_page(sections)
   for _, section in ipairs(sections) do
-    if has(section.lines, "use%-service%s+lua%.synapse%f[%s%z]") then
+    if global.has(section.lines, "use%-service%s+lua%.synapse%f[%s%z]") then
       return true
     end
   end

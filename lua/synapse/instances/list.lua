@@ -204,6 +204,18 @@ function instance_list.is_unchanged(difference)
     #difference.renewed == 0
 end
 
+--- Counts the instances of which something is true.
+-- @tparam {instance,...} instances
+-- @tparam function is_true takes an instance
+-- @treturn integer
+function instance_list.count(instances, is_true)
+  local number = 0
+  for _, element in ipairs(instances) do
+    number = number + (is_true(element) and 1 or 0)
+  end
+  return number
+end
+
 --- Makes one list of two: one walk along both, and nothing is sorted.
 -- @tparam {instance,...} first sorted by key, each key once
 -- @tparam {instance,...} second likewise

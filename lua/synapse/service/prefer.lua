@@ -12,6 +12,8 @@
 --
 -- @module synapse.service.prefer
 
+local instance_list = require("synapse.instances.list")
+
 local prefer = {}
 
 --- What is preferred.
@@ -59,14 +61,6 @@ function prefer.levels(preferences, instances)
   return levels
 end
 
-local function count(level, can_serve)
-  local number = 0
-  for _, instance in ipairs(level) do
-    number = number + (can_serve(instance) and 1 or 0)
-  end
-  return number
-end
-
 --- Tells how many levels serve.
 --
 -- The last level stays a level of backups where none of the others can take
@@ -81,7 +75,7 @@ end
 function prefer.serving(preferences, levels, can_serve)
   local able = 0
   for i, preference in ipairs(preferences) do
-    able = able + count(levels[i], can_serve)
+    able = able + instance_list.count(levels[i], can_serve)
     if able >= preference.least then
       return i, able
     end
@@ -90,7 +84,7 @@ function prefer.serving(preferences, levels, can_serve)
   if able == 0 and last and last.least == 1 then
     return #preferences, 0
   end
-  return #levels, able + count(levels[#levels], can_serve)
+  return #levels, able + instance_list.count(levels[#levels], can_serve)
 end
 
 local function names(preferences, last)

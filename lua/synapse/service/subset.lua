@@ -15,6 +15,8 @@
 --
 -- @module synapse.service.subset
 
+local instance_list = require("synapse.instances.list")
+
 local subset = {}
 subset.__index = subset
 
@@ -118,24 +120,16 @@ local function first(self, instances, size)
   return list
 end
 
-local function count(list, can_serve)
-  local number = 0
-  for _, instance in ipairs(list) do
-    number = number + (can_serve(instance) and 1 or 0)
-  end
-  return number
-end
-
 -- Each missing instance is replaced by the next one in the order, until there
 -- are enough or no more.
 local function enough(self, instances, can_serve)
   local size = self.settings.size
   local list = first(self, instances, size)
-  local missing = self.settings.least - count(list, can_serve)
+  local missing = self.settings.least - instance_list.count(list, can_serve)
   while missing > 0 and size < #instances do
     size = size + missing
     list = first(self, instances, size)
-    missing = self.settings.least - count(list, can_serve)
+    missing = self.settings.least - instance_list.count(list, can_serve)
   end
   return list
 end

@@ -1,5 +1,6 @@
 /* test_node_type.c - tests of nerve/register/reporter.c with the other types of
- * znodes, with ZooKeeper's part played SPDX-License-Identifier: MIT
+ * znodes, with ZooKeeper's part played
+ * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,36 +15,17 @@
 #include "nerve/register/reporter.h"
 #include "tests/fake/fake_log.c"
 #include "tests/fake/fake_session.c"
+#include "tests/fake/played_zookeeper.c"
 
-#define PAYLOAD "{\"host\":\"h\",\"port\":80,\"name\":\"i\",\"weight\":1}"
-#define OLD     "{\"host\":\"h\",\"port\":80,\"name\":\"i\"}"
-#define OTHER   "{\"host\":\"g\",\"port\":80,\"name\":\"i\"}"
-#define ZNODE   "/a/b/i_"
-
-static char name[] = "web", path[] = "/a/b", node[] = "i_";
-static char payload[] = PAYLOAD;
-static char identity[] = "{\"host\":\"h\",\"port\":80,\"name\":\"i\"";
+#define OLD   "{\"host\":\"h\",\"port\":80,\"name\":\"i\"}"
+#define OTHER "{\"host\":\"g\",\"port\":80,\"name\":\"i\"}"
+#define ZNODE "/a/b/i_"
 
 static struct service_config service = {.name = name,
                                         .zk_path = path,
                                         .payload = payload,
                                         .identity = identity,
                                         .node = node};
-static struct reporter *reporter;
-static int64_t now = 100000;
-
-static int close_reporter(void **state) {
-    (void)state;
-    reporter_free(reporter);
-    return 0;
-}
-
-static void tell(enum session_state state, enum session_link link) {
-    struct event ev = {.type = EVENT_SESSION, .state = state, .link = link};
-
-    reporter_absorb(reporter, &ev, now);
-}
-
 /* Makes a reporter of a service of <type> that is up, and connects it. */
 static void open_reporter(enum node_type type) {
     service.node_type = type;
@@ -58,28 +40,11 @@ static void open_reporter(enum node_type type) {
     reporter_want(reporter, true, now);
 }
 
-static void answer_with(struct event ev) {
-    ev.type = EVENT_REPLY;
-    ev.request = (uint64_t)fake_request_number;
-    reporter_absorb(reporter, &ev, now);
-}
-
-static void answer(int code, const char *at) {
-    answer_with((struct event){.code = code, .path = (char *)at});
-}
-
 static void answer_data(int64_t owner, const char *data) {
     answer_with(
         (struct event){.data = (char *)data,
                        .length = strlen(data),
                        .stat = {.ephemeral_owner = owner, .version = -1}});
-}
-
-static void fire(enum event_change change, const char *at) {
-    struct event ev = {
-        .type = EVENT_WATCH, .change = change, .path = (char *)at};
-
-    reporter_absorb(reporter, &ev, now);
 }
 
 static void an_ephemeral_znode_has_the_bare_name(void **state) {

@@ -1,5 +1,6 @@
 /* test_reporter.c - tests of nerve/register/reporter.c, with ZooKeeper's part
- * played SPDX-License-Identifier: MIT
+ * played
+ * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,23 +16,16 @@
 #include "nerve/register/reporter.h"
 #include "tests/fake/fake_log.c"
 #include "tests/fake/fake_session.c"
+#include "tests/fake/played_zookeeper.c"
 
-#define PAYLOAD "{\"host\":\"h\",\"port\":80,\"name\":\"i\",\"weight\":1}"
-#define CREATE  "create-es /a/b/i_ " PAYLOAD
-#define ZNODE   "/a/b/i_0000000007"
-
-static char name[] = "web", path[] = "/a/b", node[] = "i_";
-static char payload[] = PAYLOAD;
-static char identity[] = "{\"host\":\"h\",\"port\":80,\"name\":\"i\"";
+#define CREATE "create-es /a/b/i_ " PAYLOAD
+#define ZNODE  "/a/b/i_0000000007"
 
 static const struct service_config service = {.name = name,
                                               .zk_path = path,
                                               .payload = payload,
                                               .identity = identity,
                                               .node = node};
-static struct reporter *reporter;
-static int64_t now = 100000;
-
 static int open_reporter(void **state) {
     (void)state;
     reporter = reporter_new(&service, NULL);
@@ -43,30 +37,7 @@ static int open_reporter(void **state) {
     return reporter ? 0 : -1;
 }
 
-static int close_reporter(void **state) {
-    (void)state;
-    reporter_free(reporter);
-    return 0;
-}
-
-static void tell(enum session_state state, enum session_link link) {
-    struct event ev = {.type = EVENT_SESSION, .state = state, .link = link};
-
-    reporter_absorb(reporter, &ev, now);
-}
-
 static void connect_new(void) { tell(SESSION_CONNECTED, LINK_NEW_SESSION); }
-
-/* Answers the last request. */
-static void answer_with(struct event ev) {
-    ev.type = EVENT_REPLY;
-    ev.request = (uint64_t)fake_request_number;
-    reporter_absorb(reporter, &ev, now);
-}
-
-static void answer(int code, const char *at) {
-    answer_with((struct event){.code = code, .path = (char *)at});
-}
 
 static void answer_created(const char *at) {
     answer_with((struct event){.data = (char *)at, .length = strlen(at)});
@@ -76,13 +47,6 @@ static void answer_data(int64_t owner, const char *data) {
     answer_with((struct event){.data = (char *)data,
                                .length = strlen(data),
                                .stat = {.ephemeral_owner = owner}});
-}
-
-static void fire(enum event_change change, const char *at) {
-    struct event ev = {
-        .type = EVENT_WATCH, .change = change, .path = (char *)at};
-
-    reporter_absorb(reporter, &ev, now);
 }
 
 /* Registers the service, with its watch set. */
