@@ -285,7 +285,7 @@ install: all
 	$(call put,644,haproxy/etc/haproxy.service.conf,lib/systemd/system/haproxy.service.d/synapse.conf)
 	$(call put,755,$(L)/zookeeper.so,lib/lua/$(LUA)/zookeeper.so)
 	$(foreach file,$(LUA_FILES),$(call put,644,$(file),share/lua/$(LUA)/$(file:lua/%=%)))
-	$(foreach file,synapse.lua haproxy.cfg status.html alerts.yml,$(call put,644,haproxy/$(file),share/myelin/$(file)))
+	$(foreach file,synapse.lua haproxy.cfg status.html alerts.yml grafana.json,$(call put,644,haproxy/$(file),share/myelin/$(file)))
 	$(Q)for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$${file%%/*}/$${file##*/}; \
 	  if test -e $$to; then echo "KEEP $$to"; else echo "INSTALL $$to"; \
 	  $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; fi || exit 1; done

@@ -168,8 +168,8 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
     wanted = {
         "/usr/bin/synapse-haproxy-cfg", f"/usr/lib/lua/{program.LUA_VERSION}/zookeeper.so",
         "/usr/share/myelin/synapse.lua", "/usr/share/myelin/status.html",
-        "/usr/share/myelin/alerts.yml", "/etc/haproxy/synapse.cfg",
-        "/etc/haproxy/synapse.conf.json",
+        "/usr/share/myelin/alerts.yml", "/usr/share/myelin/grafana.json",
+        "/etc/haproxy/synapse.cfg", "/etc/haproxy/synapse.conf.json",
         "/usr/lib/systemd/system/haproxy.service.d/synapse.conf",
         "/usr/lib/tmpfiles.d/haproxy-synapse.conf",
         "/usr/share/bash-completion/completions/synapse-haproxy-cfg",
