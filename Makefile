@@ -75,7 +75,7 @@ endif
 FUZZ      := $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH     := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 
-ZK_LIBS    := -lzookeeper_mt -lpthread
+ZK_LIBS    := -lzookeeper_mt -lresolv -lpthread
 NERVE_LIBS = $(shell pkg-config --libs libuv libcurl jansson libmicrohttpd 2>/dev/null) $(ZK_LIBS) -lm
 
 PYTHON := /usr/bin/python3

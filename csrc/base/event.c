@@ -21,6 +21,7 @@ void event_free(struct event *ev) {
         return;
     free(ev->children);
     free(ev->data);
+    free(ev->missing);
     free(ev->path);
     free(ev);
 }

@@ -19,6 +19,8 @@ enum event_type {
     EVENT_LOG,         /* the client library's line: <level>, <data> */
     EVENT_ANSWER,      /* runtime API: <request>, <code>, <data> */
     EVENT_JOB,         /* a worker's job ended: <request>, <code> (errno) */
+    EVENT_ADDRESSES,   /* names were resolved: <request>, <data>: the addresses,
+                        * or NULL; <missing>: names that have none, and why */
     EVENT_OVERFLOW     /* events were dropped: read everything again */
 };
 
@@ -92,6 +94,7 @@ struct event {
     char *path;        /* owned; of the request or watch, or NULL */
     char *data;        /* owned; NUL-terminated, or NULL */
     size_t length;     /* bytes of <data> */
+    char *missing;     /* owned; or NULL */
     char **children;   /* owned; <count> names, all in this one block */
     size_t count;
     struct znode_stat stat;

@@ -8,10 +8,12 @@
 #include "csrc/base/error.h"
 #include "csrc/base/file.h"
 #include "csrc/base/queue.h"
+#include "csrc/base/resolver.h"
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
 #include "csrc/haproxy/runtime_api.h"
 #include "csrc/lua/module.h"
+#include "csrc/zookeeper/hosts_lookup.h"
 #include "csrc/zookeeper/session.h"
 
 #define TICK_MS             250
@@ -252,6 +254,28 @@ static int lclient_remove(lua_State *L) {
 }
 
 /***
+Resolves the names in a list of servers on a worker; an `addresses` event
+follows. Knows /etc/hosts, and the name servers of the time when the client was
+made.
+@function client:resolve
+@string hosts  "name:port,..."
+@treturn integer the request's number
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int lclient_resolve(lua_State *L) {
+    struct client *c = lua_zk_client(L);
+    const char *hosts = luaL_checkstring(L, 2);
+    uint32_t request = queue_number(c->queue);
+
+    if (hosts_look_up_later(c->asker, c->queue, c->names, hosts, request) != 0)
+        return lua_zk_errno(L, hosts);
+    lua_pushinteger(L, request);
+    return 1;
+}
+
+/***
 Closes the wake channel from this side: the task's socket ends.
 @function client:hang_up
 */
@@ -272,8 +296,12 @@ static int lclient_close(lua_State *L) {
     while (c->boxes)
         lua_zk_close_session(c->boxes);
     session_log_stop(c->queue);
+    if (c->names)
+        resolver_stop(c->names);
     worker_free(c->slow);
     worker_free(c->commander);
+    worker_free(c->asker);
+    resolver_free(c->names);
     detach_wake(c);
     channel_free(c->wake);
     channel_free(c->admin);
@@ -295,6 +323,7 @@ static const luaL_Reg client_methods[] = {
     {"command", lclient_command},
     {"write", lclient_write},
     {"remove", lclient_remove},
+    {"resolve", lclient_resolve},
     {"hang_up", lclient_hang_up},
     {"__gc", lclient_close},
     {NULL, NULL},

@@ -143,6 +143,12 @@ static void fill_answer(lua_State *L, struct event *ev) {
     set_data(L, "data", ev);
 }
 
+static void fill_addresses(lua_State *L, struct event *ev) {
+    lua_zk_set_integer(L, "request", (int64_t)ev->request);
+    set_data(L, "addresses", ev);
+    lua_zk_set_string(L, "missing", ev->missing);
+}
+
 static void fill_overflow(lua_State *L, struct event *ev) {
     (void)L;
     (void)ev;
@@ -158,6 +164,7 @@ static const struct {
     [EVENT_LOG] = {"log", fill_log},
     [EVENT_ANSWER] = {"answer", fill_answer},
     [EVENT_JOB] = {"job", fill_answer},
+    [EVENT_ADDRESSES] = {"addresses", fill_addresses},
     [EVENT_OVERFLOW] = {"overflow", fill_overflow},
 };
 

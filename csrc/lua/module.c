@@ -18,13 +18,22 @@
 #include "csrc/base/file.h"
 #include "csrc/base/hash.h"
 #include "csrc/base/queue.h"
+#include "csrc/base/resolver.h"
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
 #include "csrc/lua/module.h"
 #include "csrc/zookeeper/hosts.h"
+#include "csrc/zookeeper/hosts_lookup.h"
 #include "csrc/zookeeper/session.h"
 
-#define QUEUE_LIMIT 100000
+#define QUEUE_LIMIT  100000
+#define LOOKUPS_TYPE "zookeeper.lookups"
+
+/* Lists of servers that are being resolved. */
+struct lookups {
+    struct hosts_lookup *list; /* owned */
+    size_t count;
+};
 
 int lua_zk_failure(lua_State *L, const char *message, int code) {
     lua_pushnil(L);
@@ -186,9 +195,12 @@ static int lzookeeper_new(lua_State *L) {
         return luaL_error(L, "out of memory");
     c->slow = worker_new();
     c->commander = worker_new();
+    c->asker = worker_new();
+    c->names = resolver_new("/etc");
     c->wake = channel_new(&err);
     c->admin = channel_new(&err);
-    if (!c->slow || !c->commander || !c->wake || !c->admin)
+    if (!c->slow || !c->commander || !c->asker || !c->names || !c->wake ||
+        !c->admin)
         return luaL_error(L, "%s", err.text[0] ? err.text : "out of memory");
     session_log_to(c->queue);
     return 1;
@@ -199,6 +211,7 @@ Turns the names in a list of servers into addresses. Blocks in DNS.
 @function zookeeper.resolve
 @string hosts  "name:port,..."
 @treturn string
+@treturn ?string the names that have no address, and why
 @treturn[2] nil
 @treturn[2] string why
 */
@@ -211,7 +224,73 @@ static int lzookeeper_resolve(lua_State *L) {
     if (!*box)
         return lua_zk_failure(L, err.text, 0);
     lua_pushstring(L, *box);
-    return 1;
+    if (!err.text[0])
+        return 1;
+    lua_pushstring(L, err.text);
+    return 2;
+}
+
+static void free_lookups(struct lookups *l) {
+    for (size_t i = 0; i < l->count; i++)
+        free(l->list[i].numeric);
+    free(l->list);
+    *l = (struct lookups){0};
+}
+
+static int lookups_gc(lua_State *L) {
+    free_lookups(luaL_checkudata(L, 1, LOOKUPS_TYPE));
+    return 0;
+}
+
+/* Returns the lists of servers in the table that is argument 1, on the Lua
+ * stack. */
+static struct lookups *check_lookups(lua_State *L) {
+    struct lookups *l = lua_zk_box(L, sizeof(*l), LOOKUPS_TYPE);
+    size_t count = (size_t)lua_rawlen(L, 1);
+
+    l->list = calloc(count + 1, sizeof(*l->list));
+    if (!l->list)
+        luaL_error(L, "out of memory");
+    for (; l->count < count; l->count++) {
+        lua_rawgeti(L, 1, (lua_Integer)l->count + 1);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1,
+                      "not a list of strings");
+        l->list[l->count].hosts = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    return l;
+}
+
+/***
+Resolves several lists of servers at once, and waits for a limited time. Only
+while this process has one thread.
+@function zookeeper.resolve_all
+@tparam {string,...} hosts
+@number seconds
+@treturn {[string]=string} the addresses of those that have any
+@treturn {[string]=string} which of their names have none, and why
+*/
+static int lzookeeper_resolve_all(lua_State *L) {
+    lua_Number seconds = luaL_checknumber(L, 2);
+    struct lookups *l;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argcheck(L, seconds > 0 && seconds <= 3600, 2, "not 0 to 3600");
+    l = check_lookups(L);
+    hosts_look_up(l->list, l->count, (int)(seconds * 1000));
+    lua_createtable(L, 0, (int)l->count);
+    lua_createtable(L, 0, 0);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct hosts_lookup *lookup = &l->list[i];
+
+        if (lookup->err.text[0])
+            lua_zk_set_string(L, lookup->hosts, lookup->err.text);
+        lua_pushvalue(L, -2);
+        lua_zk_set_string(L, lookup->hosts, lookup->numeric);
+        lua_pop(L, 1);
+    }
+    free_lookups(l);
+    return 2;
 }
 
 /***
@@ -322,6 +401,7 @@ static int lzookeeper_memory_file(lua_State *L) {
 static const luaL_Reg module_functions[] = {
     {"new", lzookeeper_new},
     {"resolve", lzookeeper_resolve},
+    {"resolve_all", lzookeeper_resolve_all},
     {"strerror", lzookeeper_strerror},
     {"now", lzookeeper_now},
     {"thread_time", lzookeeper_thread_time},
@@ -344,6 +424,7 @@ static const luaL_Reg file_methods[] = {
     {"__gc", file_gc},
     {NULL, NULL},
 };
+static const luaL_Reg lookups_methods[] = {{"__gc", lookups_gc}, {NULL, NULL}};
 static const luaL_Reg string_methods[] = {{"__gc", string_gc}, {NULL, NULL}};
 
 static void set_codes(lua_State *L) {
@@ -397,6 +478,7 @@ int luaopen_zookeeper(lua_State *L) {
     lua_zk_type(L, DIRECTORY_TYPE, directory_methods);
     lua_zk_type(L, FILE_TYPE, file_methods);
     lua_zk_type(L, STRING_TYPE, string_methods);
+    lua_zk_type(L, LOOKUPS_TYPE, lookups_methods);
     luaL_newlib(L, module_functions);
     lua_zk_set_string(L, "version", VERSION);
     lua_zk_set_integer(L, "interface", ZOOKEEPER_INTERFACE);

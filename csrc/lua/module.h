@@ -27,7 +27,7 @@
 /* What Lua files of this tree may call, and how: it grows with each function,
  * argument, field or result that is added, changed or taken away, here and in
  * lua/synapse/c_module.lua. */
-#define ZOOKEEPER_INTERFACE 2
+#define ZOOKEEPER_INTERFACE 3
 
 #define CLIENT_TYPE    "zookeeper.client"
 #define SESSION_TYPE   "zookeeper.session"
@@ -41,11 +41,13 @@
 
 struct event;
 
-/* The userdata of a client: one queue, its two workers and its sessions. */
+/* The userdata of a client: one queue, its workers and its sessions. */
 struct client {
     struct queue *queue;      /* owned, NULL once closed */
     struct worker *slow;      /* owned: closes handles, writes files */
     struct worker *commander; /* owned: speaks the runtime API */
+    struct worker *asker;     /* owned: asks name servers, with: */
+    struct resolver *names;   /* owned */
     struct channel *wake;     /* owned */
     struct channel *admin;    /* owned */
     int wake_fd;              /* owned, -1 until attached */

@@ -1,6 +1,6 @@
 /* hosts.c - the list of an ensemble's servers, as the client library wants it
  *
- * Inside a chroot there is no DNS, and every client of the library would pick
+ * Inside a chroot libc finds no DNS, and every client of the library would pick
  * its first server by the process number there (no /dev/urandom): so names
  * are resolved beforehand and the order is shuffled here.
  * SPDX-License-Identifier: MIT
@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "csrc/base/error.h"
+#include "csrc/base/resolver.h"
 #include "csrc/zookeeper/hosts.h"
 
 #define MAX_ADDRESSES 64
@@ -24,16 +25,20 @@ struct addresses {
     size_t count;
 };
 
-static void add(struct addresses *list, const struct addrinfo *info,
-                const char *port) {
-    char host[64];
+/* A server whose addresses are being looked up. */
+struct server {
+    struct addresses *list; /* borrowed; where they go */
+    char *port;             /* borrowed */
+};
+
+/* Adds an address of <arg>, a server. */
+static void add(void *arg, const char *address) {
+    const struct server *server = arg;
+    struct addresses *list = server->list;
     char text[ADDRESS_SIZE];
 
-    if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host), NULL,
-                    0, NI_NUMERICHOST) != 0)
-        return;
-    snprintf(text, sizeof(text),
-             info->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    snprintf(text, sizeof(text), strchr(address, ':') ? "[%s]:%s" : "%s:%s",
+             address, server->port);
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->text[i], text) == 0)
             return;
@@ -66,26 +71,50 @@ static char *split(char *server, char **port) {
     return host;
 }
 
-static int resolve_server(struct addresses *list, char *server,
-                          struct error *err) {
+/* Looks <host> up by libc. Returns NULL, or words for people. */
+static const char *find_by_libc(const char *host, struct server *server) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *infos = NULL;
-    char *port;
-    char *host = split(server, &port);
-    int rc;
+    int rc = getaddrinfo(host, NULL, &hints, &infos);
+
+    if (rc != 0)
+        return gai_strerror(rc);
+    for (const struct addrinfo *info = infos; info; info = info->ai_next) {
+        char address[64];
+
+        if (getnameinfo(info->ai_addr, info->ai_addrlen, address,
+                        sizeof(address), NULL, 0, NI_NUMERICHOST) == 0)
+            add(server, address);
+    }
+    freeaddrinfo(infos);
+    return NULL;
+}
+
+/* Adds a name without an address to those of <missing>. */
+static void add_missing(struct error *missing, const char *host,
+                        const char *why) {
+    struct error before = *missing;
+
+    missing->text[0] = '\0';
+    error_set(missing, "%s%s%s: %s", before.text, before.text[0] ? ", " : "",
+              host, why);
+}
+
+static int resolve_server(struct addresses *list, char *text,
+                          struct resolver *resolver, struct error *err) {
+    struct server server = {.list = list};
+    const char *host = split(text, &server.port);
+    const char *why;
 
     if (!host) {
-        error_set(err, "%s: not host:port with a port of 1 to 65535", server);
+        err->text[0] = '\0';
+        error_set(err, "%s: not host:port with a port of 1 to 65535", text);
         return -1;
     }
-    rc = getaddrinfo(host, NULL, &hints, &infos);
-    if (rc != 0) {
-        error_set(err, "%s: %s", host, gai_strerror(rc));
-        return 0;
-    }
-    for (const struct addrinfo *info = infos; info; info = info->ai_next)
-        add(list, info, port);
-    freeaddrinfo(infos);
+    why = resolver ? resolver_find(resolver, host, add, &server)
+                   : find_by_libc(host, &server);
+    if (why)
+        add_missing(err, host, why);
     return 0;
 }
 
@@ -119,6 +148,11 @@ static char *join(const struct addresses *list, const char *chroot) {
 }
 
 char *hosts_resolve(const char *hosts, struct error *err) {
+    return hosts_resolve_by(NULL, hosts, err);
+}
+
+char *hosts_resolve_by(struct resolver *resolver, const char *hosts,
+                       struct error *err) {
     struct addresses list = {.count = 0};
     struct error first = {.text = ""};
     char *copy = strdup(hosts);
@@ -135,9 +169,9 @@ char *hosts_resolve(const char *hosts, struct error *err) {
     }
     if (chroot)
         *chroot = '\0';
-    for (char *server = strtok_r(copy, ", ", &rest); server;
-         server = strtok_r(NULL, ", ", &rest)) {
-        if (resolve_server(&list, server, &first) != 0)
+    for (char *text = strtok_r(copy, ", ", &rest); text;
+         text = strtok_r(NULL, ", ", &rest)) {
+        if (resolve_server(&list, text, resolver, &first) != 0)
             goto done;
     }
     if (list.count == 0)

@@ -7,13 +7,18 @@
 #include <stdbool.h>
 
 struct error;
+struct resolver;
 
 /* Turns "name:port,..." into numeric addresses in random order, keeping a
  * "/chroot" at the end. May block in DNS: call it at load, or on a worker.
  * Returns the string owned by the caller (free()), or NULL. Hosts that do not
- * resolve are left out while another does. <err> names the first host that does
- * not, in both cases; it stays empty where all do. Any thread. */
+ * resolve are left out while another does. <err> names the hosts that do not,
+ * in both cases; it stays empty where all do. Any thread. */
 char *hosts_resolve(const char *hosts, struct error *err);
+
+/* The same by <resolver>, which works after a chroot. The thread of that. */
+char *hosts_resolve_by(struct resolver *resolver, const char *hosts,
+                       struct error *err);
 
 /* Returns a copy of <hosts> without the brackets of IPv6 addresses and without
  * slashes at the end, owned by the caller (free()), or NULL without memory. Any

@@ -112,7 +112,7 @@ local function new_keeper(self, deps)
       for i, service in ipairs(self.services) do
         parts[i] = part_of(self, service)
       end
-      return snapshot.encode(parts, deps.checksum)
+      return snapshot.encode(parts, deps.checksum, deps.lookup:known())
     end,
   })
 end
@@ -138,13 +138,30 @@ local function new_output(self, deps)
   return files
 end
 
+-- What has another address is in the next snapshot.
+local function begin_lookup(self, deps)
+  deps.lookup:begin({
+    ask = function(hosts) return self.client:resolve(hosts) end,
+    moved = function(hosts)
+      self.sessions:use_addresses(hosts)
+      self.keeper:changed()
+    end,
+    filled = function(config)
+      local service = self.by_name[config.name]
+      changed(self, service, service:review())
+      self.keeper:changed()
+    end,
+    now = deps.now, random = deps.random,
+  })
+end
+
 --- Returns an agent with its services filled from the snapshot, and no session.
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
 --   `records` of the snapshot, by service; `restored`: the host:port that
---   HAProxy was told to restore, by backend and slot; `write_snapshot(text)`,
---   `snapshot_lock`, see `snapshot_file.keeper`, and `snapshot_path`, all nil
---   without;
+--   HAProxy was told to restore, by backend and slot; `lookup` of the names
+--   that the configuration has; `write_snapshot(text)`, `snapshot_lock`, see
+--   `snapshot_file.keeper`, and `snapshot_path`, all nil without;
 --   `output`: the place of the services' files, see `output.new`, nil without;
 --   `runtime`: HAProxy as `synapse.haproxy.runtime` shows it; `now()`;
 --   `thread_time()`: seconds that this thread has worked; `random()`; `log`
@@ -185,8 +202,14 @@ function agent.new(deps)
     reported = function(service, znode, problem)
       self.journal:report_znode(service, znode, problem)
     end,
+    lookup = deps.lookup,
     entered = function(hosts, from, to)
       self.journal:report_session(hosts, from, to)
+      if to == "connected" then
+        deps.lookup:reached(hosts)
+      else
+        deps.lookup:lost(hosts)
+      end
     end,
   })
   self.journal = journal.new({
@@ -197,6 +220,7 @@ function agent.new(deps)
     now = deps.now, send = function(line) return self.client:command(line) end,
     id = function(service) return deps.runtime.id(service.backend) end,
   })
+  begin_lookup(self, deps)
   self.keeper = new_keeper(self, deps)
   self.output = new_output(self, deps)
   deps.records = nil
@@ -267,6 +291,7 @@ local function sessions_of(self)
       since = math.floor(session.since), timeout = session.timeout,
       expiries = session.expiries, connections = session.connections,
       fired = session.fired, refusal = session.refusal,
+      missing = self.deps.lookup:missing(session.hosts),
     }
   end
   table.sort(list, function(a, b) return a.hosts < b.hosts end)
@@ -315,9 +340,8 @@ function agent:fill()
 end
 
 --- Opens the sessions.
--- @tparam {[string]=string} addresses numeric, by the hosts configured
-function agent:open(addresses)
-  self.sessions:open(self.client, addresses, self.deps.config.session_timeout)
+function agent:open()
+  self.sessions:open(self.client, self.deps.config.session_timeout)
 end
 
 -- The client library says the same for every attempt to connect; the session's
@@ -345,6 +369,8 @@ local function take(self, event)
   elseif event.type == "job" then
     self.keeper:take(event)
     self.output:take(event)
+  elseif event.type == "addresses" then
+    self.deps.lookup:take(event)
   elseif event.type == "log" then
     report_library(self, event)
   end
@@ -450,6 +476,7 @@ local function tick(self)
   self.ticked_at = now
   self.client:tick()
   self.sessions:tick()
+  self.deps.lookup:tick()
   take_claims(self)
   look(self)
   self.sync:tick()

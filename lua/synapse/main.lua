@@ -15,6 +15,7 @@ local config_check = require("synapse.haproxy.config_check")
 local config_text = require("synapse.haproxy.config_text")
 local http = require("synapse.status.http")
 local logger = require("synapse.log")
+local lookup = require("synapse.zookeeper.lookup")
 local plural = require("synapse.plural")
 local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
@@ -46,25 +47,12 @@ local function read_config(path)
   return settings
 end
 
--- Names are resolved here because there is no DNS after chroot.
-local function resolve(addresses, hosts, place)
-  if addresses[hosts] == nil then
-    local resolved, why = zookeeper.resolve(hosts)
-    addresses[hosts] = resolved or false
-    if not resolved then
-      log:error("%s: %s; a reload resolves anew", place, why)
-    end
-  end
-end
-
-local function resolve_all(services)
-  local addresses = {}
-  for _, service in ipairs(services) do
-    for _, source in ipairs(service.sources) do
-      resolve(addresses, source.hosts, service.place .. ".discovery.hosts")
-    end
-  end
-  return addresses
+-- Names are looked up here because the worker knows fewer sources of them after
+-- its chroot.
+local function look_up(services, known)
+  local names = lookup.new(services, log)
+  names:at_load(zookeeper, known)
+  return names
 end
 
 local function refuse(problems)
@@ -265,7 +253,7 @@ local function load()
   return {
     config = settings,
     client = client,
-    addresses = resolve_all(settings.services),
+    lookup = look_up(settings.services, place.addresses),
     storage = place,
     state = offer_state(settings.services, place.records),
     output = open_output(settings.output_directory),
@@ -293,7 +281,7 @@ local function new_agent(loaded)
     checksum = zookeeper.checksum, runtime = runtime, log = log,
     now = zookeeper.now, thread_time = zookeeper.thread_time,
     random = math.random, records = place.records,
-    restored = loaded.state.restored,
+    restored = loaded.state.restored, lookup = loaded.lookup,
     snapshot_path = place.path, snapshot_lock = place.lock,
     output = output_place(loaded),
     version = zookeeper.version,
@@ -380,7 +368,7 @@ local function main_task(self, loaded)
     loaded.storage.lock:sign(runtime.about().pid)
   end
   math.randomseed(os.time() ~ math.floor(zookeeper.now() * 1000000))
-  self:open(loaded.addresses)
+  self:open()
   while not self.stopped do
     if not guarded("the wake channel", listen, self) then
       runtime.sleep(1000)

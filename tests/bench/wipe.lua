@@ -9,6 +9,7 @@
 
 local agent = require("synapse.agent")
 local new_log = dofile("tests/fake/log.lua")
+local new_lookup = dofile("tests/fake/lookup.lua")
 local new_names = dofile("tests/fake/names.lua")
 local new_source = dofile("tests/fake/source.lua")
 
@@ -140,6 +141,7 @@ end
 local function config_of(name)
   return {name = name, backend = name, path = "/" .. name,
     sources = {new_source("/" .. name)}, default_servers = {},
+    named_servers = {},
     max_instances = 1000, use_previous_backends = false,
     guard = {window = 10, share = 0.5, hold = HOLD}}
 end
@@ -159,6 +161,7 @@ local one = agent.new({
   codes = CODES, checksum = function() return "0" end, records = {},
   client = client, now = now, thread_time = os.clock, log = log,
   random = function() return 0.5 end,
+  lookup = new_lookup(services, {["zk:2181"] = "10.0.0.5:2181"}),
   runtime = {
     slots = slots, sessions = function() return 0 end, wall = now,
     active = function(backend)
@@ -222,7 +225,7 @@ local function wipe(first, last)
   end
 end
 
-one:open({["zk:2181"] = "10.0.0.5:2181"})
+one:open()
 for _, session in ipairs(sessions) do
   events:add({type = "session", session = session, state = "connected",
     link = "new_session", client_id = "0x1", timeout = 10})

@@ -84,15 +84,18 @@ class HAProxy:
     """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
     out, `snapshot=False` its memory, `threads=False` the directive that it
     needs; `extra` are more lines of `global`, `after` of the end; `jail` is
-    the directory that it goes to by chroot, an empty one unless it is said.
+    the directory that it goes to by chroot, an empty one unless it is said;
+    `binary` what is started as `haproxy`.
     With `status` the agent answers on `status_port`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
-                 synapse=None, status=False, after=(), jail=None):
+                 synapse=None, status=False, after=(), jail=None,
+                 binary="haproxy"):
         self._sandbox = sandbox
         self._after = after
         self._jail = jail
+        self._binary = binary
         self._limit = limit
         self.name = name
         self.host = address.HOST
@@ -178,7 +181,7 @@ class HAProxy:
 
     def begin(self):
         self.process = self._sandbox.run(
-            self.name, ["haproxy", "-W", "-S", self._master, "-f", self.file],
+            self.name, [self._binary, "-W", "-S", self._master, "-f", self.file],
             limit=self._limit)
         self._sandbox.at_end(self._warnings_of_lua)
 
@@ -203,7 +206,7 @@ class HAProxy:
 
     def check(self):
         """Runs `haproxy -c`; returns its status and all it printed."""
-        done = subprocess.run(["haproxy", "-c", "-f", self.file], text=True,
+        done = subprocess.run([self._binary, "-c", "-f", self.file], text=True,
                               stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=60 * wait.FACTOR)
         return done.returncode, done.stdout + done.stderr

@@ -13,10 +13,10 @@ SECTION = "e2e"
 class NameServer:
     """Knows the names that it is told, and no others."""
 
-    def __init__(self, sandbox):
-        self._file = sandbox.path("hosts")
+    def __init__(self, sandbox, port=None):
+        self._file = sandbox.path("known-hosts")
         self._known = {}
-        self.port = address.port()
+        self.port = port or address.port()
         self._write()
         self.process = sandbox.run("dnsmasq", [
             "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",

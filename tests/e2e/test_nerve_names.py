@@ -9,6 +9,7 @@ import pytest
 import program
 import wait
 from address import HOST, OTHER_HOST
+from etc import with_its_own
 from nerve import watched
 from wire import Wire
 from zookeeper import ZooKeeper, births, children, registrations
@@ -16,23 +17,12 @@ from zookeeper import ZooKeeper, births, children, registrations
 NAME = "zk.e2e"
 
 
-def with_its_own(sandbox, file, text):
-    """Returns that file of the sandbox, and a nerve that has it in the place of
-    the one in /etc."""
-    mine = sandbox.write(file, text)
-    binary = sandbox.write(f"nerve-with-{file}", f"""#!/bin/sh
-exec unshare --mount sh -c 'mount --bind {mine} /etc/{file}
-exec {program.NERVE} "$@"' sh "$@"
-""")
-    os.chmod(binary, 0o755)
-    return mine, binary
-
-
 class Names:
     """An /etc/hosts of its own for what is started as `binary`."""
 
     def __init__(self, sandbox):
-        self._file, self.binary = with_its_own(sandbox, "hosts", "")
+        self._file, self.binary = with_its_own(
+            sandbox, program.NERVE, "hosts", "")
 
     def tell(self, host):
         """From now on NAME is `host`; None: nobody knows it."""
@@ -105,7 +95,8 @@ def test_name_servers_that_hang_hold_up_nothing_else(
     """Each ensemble whose servers' name was looked up held a thread, and with
     four of them there was none left for anything else."""
     one, beat = sandbox.service("one"), sandbox.path("beat")
-    _, binary = with_its_own(sandbox, "resolv.conf", f"nameserver {HOST}\n")
+    _, binary = with_its_own(sandbox, program.NERVE, "resolv.conf",
+                             f"nameserver {HOST}\n")
     far = {f"far{n}": watched(one, healthy, f"{path}/far",
                               zk_hosts=[f"zk{n}.e2e:2181"]) for n in range(5)}
     nerve = sandbox.nerve("one", {**far, "web": watched(one, healthy, path)},

@@ -14,6 +14,7 @@ local driver = dofile("tests/fuzz/driver.lua")
 local haproxy = dofile("tests/fuzz/haproxy.lua")
 local mutate = dofile("tests/fuzz/mutate.lua")
 local new_clock = dofile("tests/fake/clock.lua")
+local new_lookup = dofile("tests/fake/lookup.lua")
 local tree = dofile("tests/fuzz/tree.lua")
 local znodes = dofile("tests/fuzz/znodes.lua")
 
@@ -169,7 +170,10 @@ function world:start()
       resync_interval = 600},
     client = new_client(self), codes = CODES, checksum = checksum,
     records = self.text and assert(snapshot.decode(self.text, checksum)) or {},
-    restored = {}, snapshot_path = "/state", runtime = self.haproxy:runtime(),
+    restored = {}, snapshot_path = "/state",
+    lookup = new_lookup(self.services,
+      {[HOSTS] = "10.0.0.5:2181"}),
+    runtime = self.haproxy:runtime(),
     write_snapshot = function(text)
       self.text, self.written = text, self.written + 1
       table.insert(self.events, {type = "job", code = 0,
@@ -180,7 +184,7 @@ function world:start()
     log = self.log,
   })
   self.agent:fill()
-  self.agent:open({[HOSTS] = "10.0.0.5:2181"})
+  self.agent:open()
   self:connect("new_session")
 end
 

@@ -2,9 +2,9 @@
 -- the agent and for the program that makes a haproxy.cfg of it.
 --
 -- All mistakes are found in one run; each names its place and what would be
--- right. `config.parse` is pure but for its edges, the functions that resolve
--- the names of default servers and read `service_conf_dir`. The edges block, so
--- they are for HAProxy's load.
+-- right. `config.parse` is pure but for its edges, the functions that read
+-- `service_conf_dir` and the environment. The edges block, so they are for
+-- HAProxy's load.
 --
 -- @module synapse.config.init
 
@@ -13,7 +13,6 @@ local schema = require("synapse.config.schema")
 local services = require("synapse.config.service")
 local utsname = require("posix.sys.utsname")
 local value = require("synapse.config.value")
-local zookeeper = require("synapse.c_module")
 
 local config = {}
 
@@ -162,7 +161,6 @@ local function read_services(report, top, fields, defaults, edges)
   local objects = value.object(report, top.services, "services")
   return services.read(report, objects, {
     files = merge_directory(report, objects, fields.service_conf_dir, edges),
-    resolve = edges.resolve,
     read = edges.read,
     environment = edges.environment,
     machine = edges.machine,
@@ -186,11 +184,10 @@ end
 
 --- Reads a configuration.
 -- @tparam string all JSON
--- @tparam table edges `resolve(hosts)`: turns "name:port" into
---   "address:port,..." or nil; `list(directory)`: returns the names in it,
---   sorted, or nil and why not; `read(path)`: a file's text, or nil and why
---   not; `environment(name)`: a variable's value, or nil; `machine()`: the name
---   of this machine
+-- @tparam table edges `list(directory)`: returns the names in it, sorted, or
+--   nil and why not; `read(path)`: a file's text, or nil and why not;
+--   `environment(name)`: a variable's value, or nil; `machine()`: the name of
+--   this machine
 -- @treturn config
 -- @treturn {string,...} warnings
 -- @treturn[2] nil
@@ -243,7 +240,7 @@ end
 
 local EDGES = {
   list = config.list_directory, read = config.read_file,
-  resolve = zookeeper.resolve, environment = os.getenv,
+  environment = os.getenv,
   machine = function() return utsname.uname().nodename end,
 }
 

@@ -156,8 +156,8 @@ schema.SERVICE = section("services.*", {
   {key = "file_output", type = "object", text = "below"},
   {key = "default_servers", type = "list", shown = "`[]`",
     text = "`{host, port, name, weight, haproxy_server_options}`, used " ..
-      "while ZooKeeper has no instance. Names such as `localhost` are " ..
-      "resolved at load"},
+      "while ZooKeeper has no instance. A [name](#names-of-zookeepers-" ..
+      "servers) without an address is left out until it has one"},
   {key = "keep_default_servers", type = "boolean", default = false,
     text = "true: the default servers also serve beside the instances of " ..
       "ZooKeeper"},

@@ -1,6 +1,6 @@
 --- Reads `services`.
 --
--- Pure, but for the function that resolves the names of default servers.
+-- Pure, but for what reads files and the environment.
 --
 -- @module synapse.config.service
 
@@ -24,7 +24,8 @@ local services = {}
 -- @tfield ?string resolver "union" or "sequential", where there are several
 -- @tfield string path    what tells one set of sources from another
 -- @tfield string read_as what makes instances of the znodes there
--- @tfield {instance,...} default_servers
+-- @tfield {instance,...} default_servers those whose address is known
+-- @tfield {named_server,...} named_servers the others
 -- @tfield boolean keep_default_servers
 -- @tfield boolean use_previous_backends
 -- @tfield boolean leader_election
@@ -130,7 +131,7 @@ end
 -- Without a source nothing was ever read: there is nothing to go back to.
 local function without_sources(report, service)
   service.use_previous_backends = false
-  if #service.default_servers == 0 then
+  if #service.default_servers + #service.named_servers == 0 then
     value.warn(report, service.place, "has the method \"base\" and no " ..
       "`default_servers`, so no instance")
   end
@@ -143,8 +144,6 @@ local function read_service(report, name, section, context)
   local service = {
     name = name,
     place = place,
-    default_servers = default_servers.read(report, object.default_servers,
-      place .. ".default_servers", context.resolve),
     keep_default_servers = fields.keep_default_servers,
     use_previous_backends = fields.use_previous_backends,
     leader_election = fields.leader_election,
@@ -154,6 +153,8 @@ local function read_service(report, name, section, context)
     guard = services.guard(report, object.guard, schema.SERVICE_GUARD,
       place .. ".guard", context.guard),
   }
+  service.default_servers, service.named_servers = default_servers.read(report,
+    object.default_servers, place .. ".default_servers")
   merge(service, read_backend(report, object.haproxy, place .. ".haproxy", {
     name = name, use_nerve_weights = context.use_nerve_weights,
     bind_address = context.bind_address,
@@ -189,8 +190,7 @@ end
 --- Reads all services.
 -- @tparam report report
 -- @tparam table objects the value of each by its name
--- @tparam table context `resolve`: turns "name:port" into "address:port,..."
---   or nil; `read(path)`: a file's text, or nil and why not;
+-- @tparam table context `read(path)`: a file's text, or nil and why not;
 --   `environment(name)` and `machine()`, see `config.policy`; `guard`,
 --   `use_nerve_weights` and `bind_address` of those that do not say; `files`:
 --   the path of the file by name, for those that have one of their own

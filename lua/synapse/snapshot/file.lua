@@ -47,18 +47,18 @@ local REASONS = {
 
 -- A state file of the Ruby synapse, or whatever else is there, is left alone.
 local function choose(self)
-  local records, why = read(self, self.name)
+  local records, why, addresses = read(self, self.name)
   if why == "foreign" then
     local other = self.name .. ".myelin"
     self.log:warning("%s: is another program's, left alone; using %s.myelin",
       self.path, self.path)
     self.name, self.path = other, self.path .. ".myelin"
-    records, why = read(self, other)
+    records, why, addresses = read(self, other)
   end
   if why then
     self.log:warning("%s: %s", self.path, REASONS[why] or why)
   end
-  return records or {}
+  return records or {}, addresses or {}
 end
 
 -- What is older than it may be serves until ZooKeeper has answered, and then no
@@ -91,26 +91,27 @@ end
 -- @tparam ?string path
 -- @tparam number ttl seconds
 -- @treturn table `directory` and `name` to write to, absent where there is no
---   snapshot; `path`: for people; `records` by service, maybe none; `lock`,
---   absent where nothing is to be locked
+--   snapshot; `path`: for people; `records` by service, maybe none;
+--   `addresses`, see `snapshot.encode`; `lock`, absent where nothing is to be
+--   locked
 function snapshot_file.open(deps, path, ttl)
   if not path then
     deps.log:warning("no haproxy.state_file_path: HAProxy starts with empty " ..
       "backends until ZooKeeper answers")
-    return {records = {}}
+    return {records = {}, addresses = {}}
   end
   local place, name = path:match("^(.-)([^/]+)$")
   local directory, why =
     deps.zookeeper.open_directory(place == "" and "." or place)
   if not directory then
     deps.log:error("haproxy.state_file_path: %s; no snapshot is kept", why)
-    return {records = {}}
+    return {records = {}, addresses = {}}
   end
   local self = {
     directory = directory, name = name, path = path, log = deps.log,
     checksum = deps.zookeeper.checksum,
   }
-  self.records = choose(self)
+  self.records, self.addresses = choose(self)
   lock(self, deps)
   judge_age(self, ttl, deps.now())
   return self

@@ -26,6 +26,9 @@ snapshot.MAX_BYTES = 64 * 1024 * 1024
 -- What HAProxy takes for the name of a server.
 local SERVER_NAME = "^[%w_.:-]+$"
 
+-- Bytes of the addresses of one ensemble.
+local MOST_ADDRESSES = 8192
+
 local HOLDS = {maint = true, drain = true}
 
 --- Returns one service's part of a snapshot, as text.
@@ -65,12 +68,28 @@ function snapshot.encode_service(record)
   })
 end
 
+-- In one order, so that the same addresses are the same text.
+local function encode_addresses(addresses)
+  local names = {}
+  for hosts in pairs(addresses or {}) do
+    names[#names + 1] = hosts
+  end
+  table.sort(names)
+  for i, hosts in ipairs(names) do
+    names[i] = cjson.encode(hosts) .. ":" .. cjson.encode(addresses[hosts])
+  end
+  return "{" .. table.concat(names, ",") .. "}"
+end
+
 --- Returns the text of a snapshot.
 -- @tparam {string,...} parts one for each service
 -- @tparam function checksum
+-- @tparam ?{[string]=string} addresses the last known ones of the hosts that
+--   the configuration names, by these
 -- @treturn string
-function snapshot.encode(parts, checksum)
-  local body = '{"services":[' .. table.concat(parts, ",\n") .. "]}\n"
+function snapshot.encode(parts, checksum, addresses)
+  local body = '{"addresses":' .. encode_addresses(addresses) ..
+    ',\n"services":[' .. table.concat(parts, ",\n") .. "]}\n"
   return string.format("myelin-snapshot %d %s %d\n%s", VERSION,
     checksum(body), #body, body)
 end
@@ -137,10 +156,36 @@ local function decode_service(fields)
   return record
 end
 
+-- Tells whether a text is "address:port,...".
+local function are_addresses(text)
+  if type(text) ~= "string" or #text > MOST_ADDRESSES then
+    return false
+  end
+  for server in (text .. ","):gmatch("([^,]*),") do
+    local host, port = server:match("^%[?(.-)%]?:(%d%d?%d?%d?%d?)$")
+    if not host or not address.canonical(host) or tonumber(port) > 65535 then
+      return false
+    end
+  end
+  return true
+end
+
+local function decode_addresses(value)
+  local addresses = {}
+  for hosts, text in pairs(type(value) == "table" and value or {}) do
+    if type(hosts) == "string" and are_addresses(text) then
+      addresses[hosts] = text
+    end
+  end
+  return addresses
+end
+
 --- Reads a snapshot.
 -- @tparam string text
 -- @tparam function checksum
 -- @treturn {[string]=record} by the service's name
+-- @treturn nil
+-- @treturn {[string]=string} addresses, as they were written
 -- @treturn[2] nil
 -- @treturn[2] string "foreign": not ours, to be left alone; "version": of
 --   another version; "damaged"
@@ -164,7 +209,7 @@ function snapshot.decode(text, checksum)
       records[record.name] = record
     end
   end
-  return records
+  return records, nil, decode_addresses(value.addresses)
 end
 
 --- Returns what a snapshot knows of a service as it is configured now. What it

@@ -88,8 +88,8 @@ local function trouble_of(session, now)
   local is_brief = (state == "new" or state == "connecting") and
     now - session.since < BRIEF
   return SESSIONS[state] and not is_brief and string.format(
-    "%s (%s): the servers stay as they are", SESSIONS[state], session.hosts)
-    or nil
+    "%s (%s%s): the servers stay as they are", SESSIONS[state], session.hosts,
+    session.missing and "; " .. session.missing or "") or nil
 end
 
 --- Lists what is wrong with the agent itself, the worst first.

@@ -181,8 +181,8 @@ end
 -- @tparam table deps
 --   `services`; `reported(service, znode, problem)`: called when a znode turns
 --   bad, or good again (nil); `entered(hosts, from, to)`: called when the state
---   of a session changes; `codes`; `log`; `now()`, `wall()`, `random()` and
---   `resync_interval`, see `session.new`
+--   of a session changes; `lookup`: where ensembles are; `codes`; `log`;
+--   `now()`, `wall()`, `random()` and `resync_interval`, see `session.new`
 -- @treturn sessions
 function sessions.new(deps)
   local self = setmetatable({
@@ -208,23 +208,42 @@ function sessions:of(service)
   return list
 end
 
+-- The session that has no address yet is opened when it has one.
+local function open(self, through)
+  local hosts = through.hosts
+  local addresses = self.deps.lookup:addresses(hosts)
+  if not addresses then
+    return
+  end
+  local opened, why =
+    self.client:open({hosts = addresses, timeout = self.timeout})
+  if opened then
+    through:open(opened)
+    self.by_session[opened] = through
+  else
+    self.deps.log:error("no session with %s: %s; its servers stay as they " ..
+      "are", hosts, why)
+  end
+end
+
 --- Opens the sessions.
 -- @tparam client client of the zookeeper module
--- @tparam {[string]=string} addresses numeric, by the hosts configured
 -- @tparam number timeout seconds
-function sessions:open(client, addresses, timeout)
+function sessions:open(client, timeout)
+  self.client, self.timeout = client, timeout
   for _, through in ipairs(self.list) do
-    local hosts, opened, why = through.hosts, nil, "its names do not resolve"
-    if addresses[hosts] then
-      opened, why =
-        client:open({hosts = addresses[hosts], timeout = timeout})
-    end
-    if opened then
-      through:open(opened)
-      self.by_session[opened] = through
-    else
-      self.deps.log:error("no session with %s: %s; its servers stay as they " ..
-        "are", hosts, why)
+    open(self, through)
+  end
+end
+
+--- Uses the addresses that an ensemble has now.
+-- @tparam string hosts
+function sessions:use_addresses(hosts)
+  for _, through in ipairs(self.list) do
+    if through.hosts == hosts and through.session then
+      through.session:set_hosts(self.deps.lookup:addresses(hosts))
+    elseif through.hosts == hosts then
+      open(self, through)
     end
   end
 end

@@ -1,9 +1,12 @@
 local agent = require("synapse.agent")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
+local new_lookup = dofile("tests/fake/lookup.lua")
 local new_session = dofile("tests/fake/session.lua")
 local new_source = dofile("tests/fake/source.lua")
 
+local ADDRESSES =
+  {["zk:2181"] = "10.0.0.5:2181", ["other:2181"] = "10.0.0.6:2181"}
 local CODES = {ok = 0, connection_loss = -4, no_node = -101}
 
 local function checksum(text)
@@ -12,12 +15,13 @@ end
 
 describe("the agent", function()
   local clock, log, events, sent, written, opened, sessions, one, active
-  local worked, wall
+  local worked, wall, looked_up
 
   local function config_of(name, path, hosts)
     path = path or "/" .. name
     return {name = name, backend = name, path = path,
       sources = {new_source(path, hosts)}, default_servers = {},
+      named_servers = {},
       max_instances = 1000,
       use_previous_backends = true, use_nerve_weights = false,
       guard = {window = 10, share = 0.5, hold = 60}}
@@ -43,12 +47,13 @@ describe("the agent", function()
     }
   end
 
-  local function new(services, records)
+  local function new(services, records, addresses)
     one = agent.new({
       config = {services = services, session_timeout = 10,
         resync_interval = 600}, codes = CODES,
       checksum = checksum, records = records or {},
       restored = {}, snapshot_path = "/state",
+      lookup = new_lookup(services, addresses or ADDRESSES),
       write_snapshot = function(text)
         table.insert(written, text)
         return 900 + #written
@@ -65,6 +70,10 @@ describe("the agent", function()
         end,
         poll = function() return table.remove(events, 1) end,
         tick = function() end,
+        resolve = function(_, hosts)
+          table.insert(looked_up, hosts)
+          return 500 + #looked_up
+        end,
         wake = function() end,
         command = function(_, line)
           table.insert(sent, line)
@@ -80,7 +89,7 @@ describe("the agent", function()
   before_each(function()
     clock, log, events, sent = new_clock(), new_log(), {}, {}
     written, opened, sessions, active = {}, {}, {}, 0
-    worked, wall = 0, nil
+    worked, wall, looked_up = 0, nil, {}
   end)
 
   local function happen(event)
@@ -89,7 +98,7 @@ describe("the agent", function()
   end
 
   local function connect()
-    one:open({["zk:2181"] = "10.0.0.5:2181", ["other:2181"] = "10.0.0.6:2181"})
+    one:open()
     for _, session in ipairs(sessions) do
       happen({type = "session", session = session, state = "connected",
         link = "new_session", client_id = "0x1", timeout = 10})
@@ -176,16 +185,52 @@ describe("the agent", function()
     assert.are.same({}, sent)
   end)
 
-  it("says so when the names of an ensemble do not resolve", function()
+  -- The names of an ensemble were looked up at load and never again.
+  it("opens a session once the names of its ensemble have addresses",
+    function()
+      new({config_of("web")}, nil, {})
+      one:open()
+      assert.are.same({}, opened)
+      clock.pass(1)
+      one:turn()
+      assert.are.same({"zk:2181"}, looked_up)
+      happen({type = "addresses", request = 501, addresses = "10.0.0.7:2181"})
+      assert.are.same({"10.0.0.7:2181"}, opened)
+      clock.pass(1)
+      one:turn()
+      assert.is_truthy(written[#written]:find(
+        '"addresses":{"zk:2181":"10.0.0.7:2181"}', 1, true))
+    end)
+
+  it("gives a session the addresses that its ensemble has now", function()
     new({config_of("web")})
-    one:open({["zk:2181"] = false})
-    assert.are.equal(1, log.count(
-      "error: no session with zk:2181: its names do not resolve"))
+    connect()
+    local hosts
+    sessions[1].set_hosts = function(_, text) hosts = text end
+    happen({type = "session", session = sessions[1], state = "connecting"})
+    clock.pass(1)
+    one:turn()
+    happen({type = "addresses", request = 501, addresses = "10.0.0.7:2181"})
+    assert.are.equal("10.0.0.7:2181", hosts)
+  end)
+
+  it("uses a default server once its name has an address", function()
+    local config = config_of("web")
+    config.named_servers = {{hosts = "spare:1", place = "web",
+      fields = {host = "127.0.0.1", port = 80}}}
+    new({config})
+    connect()
+    answer_empty_slots()
+    clock.pass(1)
+    one:turn()
+    assert.are.same({"spare:1"}, looked_up)
+    happen({type = "addresses", request = 501, addresses = "10.0.0.9:1"})
+    assert.is_truthy(sent[#sent]:find("addr 10.0.0.9 port 80", 1, true))
   end)
 
   it("sends nothing while no thread can be started", function()
     new({config_of("web")})
-    one:open({["zk:2181"] = "10.0.0.5:2181"})
+    one:open()
     happen({type = "session", session = sessions[1], state = "no_threads"})
     assert.are.same({}, sent)
     assert.are.equal(1, log.count("alert: "))

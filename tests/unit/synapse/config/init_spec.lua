@@ -8,13 +8,8 @@ local function read_file(path)
   return text
 end
 
-local function resolve(hosts)
-  return hosts == "localhost:1" and "[::1]:1,127.0.0.1:1" or nil
-end
-
 local function parse(value, files)
   return config.parse(cjson.encode(value), {
-    resolve = resolve,
     list = function(directory)
       if not files then
         return nil, "No such file or directory"
@@ -60,7 +55,7 @@ describe("a configuration", function()
         prefer = {},
         sources = made.services[1].sources, path = "/web",
         read_as = "nerve\nnil\nnil",
-        default_servers = {}, keep_default_servers = false,
+        default_servers = {}, named_servers = {}, keep_default_servers = false,
         use_previous_backends = true, leader_election = false,
         guard = {window = 10, share = 0.5, hold = 60}, has_file = true,
         use_nerve_weights = false, max_instances = 1000,
@@ -220,10 +215,20 @@ describe("a configuration", function()
     assert.are.equal(1000, made.services[1].max_instances)
   end)
 
-  it("resolves the names of default servers, IPv4 first", function()
-    local made = parse(service({
-      default_servers = {{name = "d", host = "localhost", port = 8422}}}))
-    assert.are.equal("127.0.0.1:8422", made.services[1].default_servers[1].key)
+  -- A name without an address stopped HAProxy from starting.
+  it("leaves the names of default servers to be looked up", function()
+    local made = parse(service({default_servers = {
+      {name = "d", host = "localhost", port = 8422, weight = "5"},
+      {host = "10.0.0.1", port = 80}}}))
+    local web = made.services[1]
+    assert.are.equal("10.0.0.1:80", web.default_servers[1].key)
+    assert.are.equal(1, #web.default_servers)
+    assert.are.same({"localhost:1", "services.web.default_servers[0]", 8422, 5},
+      {web.named_servers[1].hosts, web.named_servers[1].place,
+        web.named_servers[1].fields.port, web.named_servers[1].fields.weight})
+    local _, errors = parse(service({
+      default_servers = {{host = "localhost", port = 0}}}))
+    assert.is_truthy(errors[1]:find("^services%.web%.default_servers%[0%]: "))
   end)
 
   -- Puppet, Chef and Ansible often write numbers as strings. airbnb's synapse
@@ -356,7 +361,7 @@ describe("a configuration", function()
   it("of the sample is right, without a warning", function()
     local made, warnings =
       config.parse(read_file("haproxy/synapse.conf.json"),
-        {resolve = resolve})
+        {})
     assert.are.same({}, warnings)
     assert.are.equal("web", made.services[1].backend)
   end)

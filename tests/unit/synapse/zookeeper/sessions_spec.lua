@@ -1,6 +1,7 @@
 local sessions = require("synapse.zookeeper.sessions")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
+local new_lookup = dofile("tests/fake/lookup.lua")
 local new_session = dofile("tests/fake/session.lua")
 local new_source = dofile("tests/fake/source.lua")
 
@@ -14,23 +15,30 @@ local function origin_of(one)
 end
 
 describe("the sources of services", function()
-  local log, opened, by_hosts, seen, one
+  local log, opened, by_hosts, seen, one, refused
 
   local function service(name, config)
-    config.max_instances = 1000
+    config.max_instances, config.named_servers = 1000, {}
     return {name = name, choice = {instances = config.known or {}},
       placement = {pool = {}}, deps = {config = config}}
   end
 
   local function new(services)
+    local configs = {}
+    for i, each in ipairs(services) do
+      configs[i] = each.deps.config
+    end
     one = sessions.new({
       services = services, codes = CODES, now = new_clock().now,
       wall = new_clock().now,
       resync_interval = 600, reported = function() end,
-      entered = function() end,
+      entered = function() end, lookup = new_lookup(configs, ADDRESSES),
       random = function() return 0 end, log = log,
     })
     one:open({open = function(_, options)
+      if refused then
+        return nil, refused
+      end
       local session = new_session(function(event) one:take(event) end)
       session.add_auth = function(_, _, secret)
         table.insert(opened, options.hosts .. " " .. secret)
@@ -38,7 +46,7 @@ describe("the sources of services", function()
       by_hosts[options.hosts] = session
       table.insert(opened, options.hosts)
       return session
-    end}, ADDRESSES, 10)
+    end}, 10)
     for _, session in pairs(by_hosts) do
       one:take({type = "session", session = session, state = "connected",
         link = "new_session", client_id = "0x1", timeout = 10})
@@ -75,6 +83,7 @@ describe("the sources of services", function()
 
   before_each(function()
     log, opened, by_hosts, seen = new_log(), {}, {}, {}
+    refused = nil
   end)
 
   -- Twenty thousand watches were more than a server takes in one packet, and
@@ -170,8 +179,15 @@ describe("the sources of services", function()
   end)
 
   it("say so when a session cannot be had", function()
+    refused = "out of memory"
+    new({service("x", {sources = {new_source("/a", "a:2181")}})})
+    assert.are.equal(1, log.count(
+      "error: no session with a:2181: out of memory; its servers stay"))
+  end)
+
+  it("have no session before their ensemble has an address", function()
     new({service("x", {sources = {new_source("/a", "c:2181")}})})
-    assert.are.equal(1, log.count("error: no session with c:2181"))
+    assert.are.same({}, opened)
   end)
 
   it("are read anew after an overflow", function()
