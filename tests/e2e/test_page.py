@@ -162,6 +162,24 @@ def test_a_reload_is_followed_and_a_new_worker_told_of(page):
     wait.until(lambda: page.cells("users") == ["ready"], 10, "ready again")
 
 
+NOT_CHANGED = """return performance.getEntriesByType("resource").filter((it) =>
+  it.name.includes("status.json?since=") && it.responseStatus === 304).length"""
+
+
+def test_while_nothing_changes_the_page_is_sent_nothing(page):
+    """Answers had a tag, and the page never said which one it had."""
+    one = page.add("users", "users-1")
+    page.add("users", "users-2")
+    page.opens()
+    wait.until(lambda: page.cells("users") == ["ready", "ready"], 20, "ready")
+    before = page.browser.run(NOT_CHANGED)
+    wait.until(lambda: page.browser.run(NOT_CHANGED) > before + 1, 20,
+               "304 is the answer")
+    assert page.browser.text("#live") == "live"
+    one.process.kill()
+    wait.until(lambda: page.cells("users") == ["failed", "ready"], 10, "failed")
+
+
 def test_a_hidden_page_asks_for_nothing(page):
     page.opens()
     page.browser.run(
