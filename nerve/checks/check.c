@@ -34,9 +34,8 @@ const struct check_type check_noop = {
 #define LATE_MS 5 /* less is the timer's grain */
 
 static const struct check_type *const types[] = {
-    [CHECK_TCP] = &check_tcp,
-    [CHECK_HTTP] = &check_http,
-    [CHECK_EXEC] = &check_exec,
+    [CHECK_TCP] = &check_tcp,   [CHECK_HTTP] = &check_http,
+    [CHECK_GRPC] = &check_grpc, [CHECK_EXEC] = &check_exec,
     [CHECK_NOOP] = &check_noop,
 };
 

@@ -41,6 +41,7 @@ struct check {
 
 extern const struct check_type check_tcp;
 extern const struct check_type check_http;
+extern const struct check_type check_grpc;
 extern const struct check_type check_exec;
 extern const struct check_type check_noop;
 

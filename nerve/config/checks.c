@@ -188,6 +188,17 @@ static void read_http(struct reader *r, const json_t *json,
     read_headers(r, json, check);
 }
 
+static void read_grpc(struct reader *r, const json_t *json,
+                      struct check_config *check) {
+    char right[60];
+
+    check_tls(r, json, check);
+    snprintf(right, sizeof(right), "a name of at most %d bytes",
+             GRPC_SERVICE_MAX);
+    if (check->service && strlen(check->service) > GRPC_SERVICE_MAX)
+        value_wrong(r, json_object_get(json, "service"), "service", right);
+}
+
 #define DEFAULT_TIMEOUT_MS 100
 
 /* What is said to redis. QUIT ends the connection, so that an answer other
@@ -266,11 +277,12 @@ static const struct type types[] = {
     {"tcp", CHECK_TCP, OF_TCP, NULL},
     {"http", CHECK_HTTP, OF_HTTP, read_http},
     {"redis", CHECK_TCP, OF_REDIS, read_redis},
+    {"grpc", CHECK_GRPC, OF_GRPC, read_grpc},
     {"exec", CHECK_EXEC, OF_EXEC, read_exec},
     {"noop", CHECK_NOOP, OF_NOOP, NULL},
 };
 
-#define TYPES "\"tcp\", \"http\", \"redis\", \"exec\" or \"noop\""
+#define TYPES "\"tcp\", \"http\", \"redis\", \"grpc\", \"exec\" or \"noop\""
 
 /* Returns the type of the check <json>, or NULL after an error. */
 static const struct type *find_type(struct reader *r, const json_t *json) {

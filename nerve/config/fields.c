@@ -114,7 +114,8 @@ const struct field config_fields_rate[] = {
     .key = KEY, .kind = FIELD_##KIND,                                          \
     .offset = offsetof(struct check_config, MEMBER)
 
-#define ADDRESSED (OF_TCP | OF_HTTP | OF_REDIS)
+#define OVER_TLS  (OF_HTTP | OF_GRPC)
+#define ADDRESSED (OF_TCP | OF_REDIS | OVER_TLS)
 #define TIMED     (ADDRESSED | OF_EXEC)
 
 const struct field config_fields_check[] = {
@@ -139,10 +140,11 @@ const struct field config_fields_check[] = {
     {CHECK("method", STRING, method), .types = OF_HTTP},
     {OWN("expect_status"), .types = OF_HTTP},
     {OWN("headers"), .types = OF_HTTP},
-    {CHECK("ssl", BOOLEAN, tls), .types = OF_HTTP, .shown = "ssl"},
-    {CHECK("verify", BOOLEAN, verify), .types = OF_HTTP, .shown = "verify"},
-    {CHECK("ca_file", STRING, ca_file), .types = OF_HTTP},
-    {CHECK("sni", STRING, sni), .types = OF_HTTP},
+    {CHECK("ssl", BOOLEAN, tls), .types = OVER_TLS, .shown = "ssl"},
+    {CHECK("verify", BOOLEAN, verify), .types = OVER_TLS, .shown = "verify"},
+    {CHECK("ca_file", STRING, ca_file), .types = OVER_TLS},
+    {CHECK("sni", STRING, sni), .types = OVER_TLS},
+    {CHECK("service", STRING, service), .types = OF_GRPC, .shown = "service"},
     {OWN("command"), .types = OF_EXEC},
     {IGNORED("module")},
     {IGNORED("host"), .types = OF_NOOP},

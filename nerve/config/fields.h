@@ -51,6 +51,7 @@ enum field_types {
     OF_REDIS = 4,
     OF_EXEC = 8,
     OF_NOOP = 16,
+    OF_GRPC = 32,
 };
 
 struct field {

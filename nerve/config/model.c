@@ -24,6 +24,7 @@ void check_config_close(struct check_config *check) {
     free(check->command);
     free(check->headers);
     free(check->statuses);
+    free(check->service);
     free(check->sni);
     free(check->ca_file);
     free(check->method);

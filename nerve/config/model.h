@@ -11,13 +11,21 @@
 
 #include "csrc/base/event.h"
 
-enum check_kind { CHECK_TCP = 0, CHECK_HTTP, CHECK_EXEC, CHECK_NOOP };
+enum check_kind {
+    CHECK_TCP = 0,
+    CHECK_HTTP,
+    CHECK_GRPC,
+    CHECK_EXEC,
+    CHECK_NOOP
+};
 
 /* Statuses of HTTP, both ends included. */
 struct status_range {
     int first;
     int last;
 };
+
+#define GRPC_SERVICE_MAX 255 /* bytes of a service's name */
 
 /* One way to test an instance. */
 struct check_config {
@@ -38,7 +46,8 @@ struct check_config {
     size_t header_count;
     struct status_range *statuses; /* owned; http: those that pass */
     size_t status_count;
-    bool tls;      /* http */
+    char *service; /* owned; grpc: one of the server's, or NULL: all of it */
+    bool tls;      /* http, grpc */
     bool verify;   /* tls: who answers must prove its name */
     char *ca_file; /* owned; tls: who is trusted, or NULL: the system's */
     char *sni;     /* owned; tls: the name that is asked for, or NULL */

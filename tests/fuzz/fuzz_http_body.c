@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "nerve/checks/http.c"
 

@@ -19,6 +19,7 @@ static const char text[] =
     "\"zk_path\": \"/a/b\", \"use_path_encoding\": true, \"weight\": 7,"
     "\"haproxy_server_options\": \"backup\", \"labels\": {\"a\": [1, 0.1]},"
     "\"checks\": [{\"type\": \"redis\"},"
+    "{\"type\": \"grpc\", \"service\": \"shop.Cart\"},"
     "{\"type\": \"exec\", \"command\": [\"a\", \"b\"]}, {\"type\": \"http\", "
     "\"uri\": \"/\","
     "\"method\": \"GET\", \"ssl\": true, \"ca_file\": \"/dev/null\","
@@ -33,9 +34,9 @@ static void assert_complete(const struct config *config) {
                                       "\"name\":\"i-1\",\"weight\":7,"
                                       "\"haproxy_server_options\":\"backup\","
                                       "\"labels\":{\"a\":[1,0.1]}}");
-    assert_int_equal(web->check_count, 3);
-    assert_int_equal(web->checks[2].header_count, 2);
-    assert_string_equal(web->checks[2].headers[1], "C;");
+    assert_int_equal(web->check_count, 4);
+    assert_int_equal(web->checks[3].header_count, 2);
+    assert_string_equal(web->checks[3].headers[1], "C;");
 }
 
 /* Every allocation is refused in turn: each time there is either an error

@@ -336,6 +336,28 @@ static void redis_is_a_tcp_check_by_name(void **state) {
     config_free(config);
 }
 
+static void a_grpc_check_may_name_a_service_and_use_tls(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"grpc\"}, {\"type\": \"grpc\","
+        "\"port\": 50051, \"service\": \"shop.Cart\", \"ssl\": true,"
+        "\"ca_file\": \"/dev/null\", \"sni\": \"shop.example\"}]");
+    const struct check_config *check = config->services[0].checks;
+
+    (void)state;
+    assert_int_equal(check[0].kind, CHECK_GRPC);
+    assert_string_equal(check[0].name, "grpc");
+    assert_int_equal(check[0].port, 8080);
+    assert_null(check[0].service);
+    assert_false(check[0].tls);
+    assert_int_equal(check[1].port, 50051);
+    assert_string_equal(check[1].service, "shop.Cart");
+    assert_true(check[1].tls);
+    assert_true(check[1].verify);
+    assert_string_equal(check[1].sni, "shop.example");
+    assert_int_equal(config->notes.count, 0);
+    config_free(config);
+}
+
 static void a_command_is_kept_word_by_word(void **state) {
     struct config *config =
         parse_service(", \"checks\": [{\"type\": \"exec\","
@@ -633,8 +655,9 @@ static void every_error_is_told_and_every_key_that_is_not_known(void **state) {
          "services.web.zk_hosts[2]: 3 is not a server (\"host:port\")"},
         {LEVEL_ERROR,
          "services.web.weight: -1 is not a weight (a whole number from 0)"},
-        {LEVEL_ERROR, "services.web.checks[0].type: missing; it must be "
-                      "\"tcp\", \"http\", \"redis\", \"exec\" or \"noop\""},
+        {LEVEL_ERROR,
+         "services.web.checks[0].type: missing; it must be "
+         "\"tcp\", \"http\", \"redis\", \"grpc\", \"exec\" or \"noop\""},
         {LEVEL_ERROR, "services.web.checks[1].fall: 0 is not a whole number "
                       "from 1 to 1000000"},
         {LEVEL_ERROR, "services.web.checks[1].uri: \"a\" is not a path (begins "
@@ -921,6 +944,7 @@ int main(void) {
         cmocka_unit_test(statuses_are_what_is_said_or_airbnbs),
         cmocka_unit_test(tls_proves_nothing_unless_told_to),
         cmocka_unit_test(redis_is_a_tcp_check_by_name),
+        cmocka_unit_test(a_grpc_check_may_name_a_service_and_use_tls),
         cmocka_unit_test(a_command_is_kept_word_by_word),
         cmocka_unit_test(a_rate_is_limited_where_one_is_set),
         cmocka_unit_test(a_null_is_as_good_as_nothing),

@@ -1,0 +1,103 @@
+"""A server that answers in frames of HTTP/2, right or wrong.
+
+The frames are written by hand, and headers as literals that no table keeps, so
+that a test can send what no library would.
+"""
+
+import socket
+import threading
+
+import address
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
+END_STREAM, END_HEADERS, ACK = 1, 4, 1
+
+
+def frame(kind, flags, stream, payload=b""):
+    return (len(payload).to_bytes(3, "big") + bytes([kind, flags]) +
+            stream.to_bytes(4, "big") + payload)
+
+
+def headers(lines, end=False):
+    """A frame of headers, or of trailers: [(name, value)]."""
+    return frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), 1,
+                 b"".join(b"\0" + _string(name) + _string(value)
+                          for name, value in lines))
+
+
+def data(body, end=False):
+    return frame(DATA, END_STREAM if end else 0, 1, body)
+
+
+def _string(text):
+    """A string of HPACK, not Huffman-coded."""
+    raw = text.encode()
+    if len(raw) < 127:
+        return bytes([len(raw)]) + raw
+    rest, length = len(raw) - 127, b"\x7f"
+    while rest >= 128:
+        length += bytes([rest % 128 + 128])
+        rest //= 128
+    return length + bytes([rest]) + raw
+
+
+class Http2:
+    """Answers the first request of every connection with `frames`, and then
+    waits for its end, or ends it itself with `close`."""
+
+    def __init__(self, sandbox, frames, close=False):
+        self.host = address.HOST
+        self.port = address.port(self.host)
+        self._frames = frames
+        self._close = close
+        self._listener = socket.create_server((self.host, self.port),
+                                              backlog=100)
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        sandbox.at_last(self.close)
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,),
+                             daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, connection.makefile("rb") as file:
+            connection.settimeout(30)
+            try:
+                assert file.read(len(PREFACE)) == PREFACE
+                connection.sendall(frame(SETTINGS, 0, 0))
+                self._wait_for_request(connection, file)
+                for part in self._frames:
+                    connection.sendall(part)
+                while not self._close and file.read(1):
+                    pass
+            except OSError:
+                pass
+
+    @staticmethod
+    def _wait_for_request(connection, file):
+        """Reads up to the end of the request, and acknowledges settings."""
+        flags = 0
+        stream = 0
+        while stream == 0 or not flags & END_STREAM:
+            head = file.read(9)
+            if len(head) < 9:
+                raise OSError("no request")
+            length, kind, flags = (int.from_bytes(head[:3], "big"), head[3],
+                                   head[4])
+            stream = int.from_bytes(head[5:], "big")
+            file.read(length)
+            if kind == SETTINGS and not flags & ACK:
+                connection.sendall(frame(SETTINGS, ACK, 0))
+
+    def close(self):
+        """Nothing listens any more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
