@@ -64,7 +64,8 @@ local function add_services(self, deps)
       end,
       is_claimed = function(key) return self.sessions:has(key) end,
       retained_by = self.retained_by,
-      now = deps.now, wall = deps.runtime.wall, log = deps.log,
+      now = deps.now, wall = deps.runtime.wall, boot = deps.boot,
+      log = deps.log,
     })
     table.insert(self.services, service)
     self.by_name[service.name] = service
@@ -164,7 +165,8 @@ end
 --   `snapshot_file.keeper`, and `snapshot_path`, all nil without;
 --   `output`: the place of the services' files, see `output.new`, nil without;
 --   `runtime`: HAProxy as `synapse.haproxy.runtime` shows it; `now()`;
---   `thread_time()`: seconds that this thread has worked; `random()`; `log`
+--   `thread_time()`: seconds that this thread has worked; `random()`; `boot`:
+--   a name of this run of the machine; `log`
 -- @treturn agent
 function agent.new(deps)
   local self = setmetatable({
@@ -301,13 +303,18 @@ end
 -- Sums over all services, and those that nothing is known of.
 local function sums_of(self)
   local sums = {drift = 0, guarded = 0, compared_at = self.deps.now(),
-    unread = {}}
+    unread = {},
+    operated = {maint = 0, maint_until = 0, drain = 0, drain_until = 0}}
   for _, service in ipairs(self.services) do
+    local shown = self.journal.looks[service.name]
+    for kind, count in pairs(shown.operated or {}) do
+      sums.operated[kind] = sums.operated[kind] + count
+    end
     sums.drift = sums.drift + service.drift
     sums.guarded = sums.guarded + (service:has_retained() and 1 or 0)
     sums.compared_at = math.min(sums.compared_at,
       self.sync.compared_at[service] or self.began_at)
-    if self.journal.looks[service.name].is_unread then
+    if shown.is_unread then
       table.insert(sums.unread, service.name)
     end
   end
@@ -459,6 +466,13 @@ local function look(self)
   end
 end
 
+-- What an operator ordered for some time ends.
+local function end_orders(self)
+  for _, service in ipairs(self.services) do
+    changed(self, service, service:end_orders())
+  end
+end
+
 -- An instance is not retained where another znode has its address by now.
 local function take_claims(self)
   for key in pairs(self.sessions:take_new_claims() or {}) do
@@ -478,6 +492,7 @@ local function tick(self)
   self.sessions:tick()
   self.deps.lookup:tick()
   take_claims(self)
+  end_orders(self)
   look(self)
   self.sync:tick()
 end
@@ -553,7 +568,8 @@ local STEPS = {take_all, update, obey, tick, review, round, keep, publish}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
--- @tparam string what "resync", "freeze", "thaw", "see" or "count_sessions"
+-- @tparam string what "resync", "freeze", "thaw", "operate", "see" or
+--   "count_sessions"
 -- @tparam ?any argument see there
 -- @treturn table with `said`, once it is done: what was, for people
 function agent:order(what, argument)
@@ -609,6 +625,24 @@ function agent:thaw(service)
   self.sync:mark(service)
   self.deps.log:warning("%s: thawed by command", service.name)
   return service.name .. " follows ZooKeeper again"
+end
+
+--- Does what an operator ordered of an instance, in each service that has it.
+-- @tparam table order `key` of the instance; `state`: "maint", "drain" or
+--   "ready"; `reason`; `seconds`, see `service:operate`
+-- @treturn {service,...} the services that have it
+function agent:operate(order)
+  local services = {}
+  for _, service in ipairs(self.services) do
+    if service:operate(order.key, order.state, order.reason, order.seconds)
+    then
+      services[#services + 1] = service
+      self.sync:mark(service)
+      self.output:changed(service)
+    end
+  end
+  self.keeper:changed_by_hand()
+  return services
 end
 
 --- Takes events and does what they make necessary, for some milliseconds. It

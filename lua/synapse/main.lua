@@ -21,6 +21,7 @@ local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
 local stat = require("posix.sys.stat")
+local stats_sockets = require("synapse.haproxy.stats_sockets")
 local unistd = require("posix.unistd")
 local zookeeper = require("synapse.c_module")
 
@@ -258,6 +259,8 @@ local function load()
     state = offer_state(settings.services, place.records),
     output = open_output(settings.output_directory),
     log_later = log_later,
+    levels = stats_sockets.levels(sections or {}),
+    boot = config.read_file("/proc/sys/kernel/random/boot_id") or "",
   }
 end
 
@@ -283,7 +286,7 @@ local function new_agent(loaded)
     random = math.random, records = place.records,
     restored = loaded.state.restored, lookup = loaded.lookup,
     snapshot_path = place.path, snapshot_lock = place.lock,
-    output = output_place(loaded),
+    output = output_place(loaded), boot = loaded.boot,
     version = zookeeper.version,
     write_snapshot = place.directory and function(text)
       return client:write(place.directory, place.name, text)
@@ -422,7 +425,7 @@ function main.start(page_path)
   local function visit(applet) return runtime.visit(applet, zookeeper.now) end
   for _, command in ipairs(cli.commands({
     agent = get, visit = visit, guarded = guarded,
-    changes = loaded.config.runtime_changes,
+    may_all_change = loaded.config.runtime_changes, levels = loaded.levels,
   })) do
     core.register_cli(command.path, command.usage, command.run)
   end

@@ -81,11 +81,46 @@ def test_what_does_not_exist_is_named(sandbox, healthy, asked, said):
     assert proxy.ask(f"show synapse {asked}").startswith(said)
 
 
-def test_without_runtime_changes_no_command_changes_anything(
+COMMANDS = ["resync", "freeze web", "thaw web", "maint 127.0.0.1:1",
+            "drain 127.0.0.1:1", "ready 127.0.0.1:1"]
+
+
+def test_without_runtime_changes_a_socket_without_a_name_changes_nothing(
         sandbox, healthy, path):
+    """HAProxy tells a command neither its level nor its user, but the name of
+    its socket: a socket without one may have any level."""
     proxy = start(sandbox, healthy, path)
-    for command in ("resync", "freeze web", "thaw web"):
-        assert "Unknown command" in proxy.ask(f"synapse {command}")
+    for command in COMMANDS:
+        assert "cannot tell the level of this stats socket" in proxy.ask(
+            f"synapse {command}")
+
+
+def over(proxy, socket, command):
+    """The answer to a command over another stats socket."""
+    proxy.socket = socket
+    return proxy.ask(command)
+
+
+def test_a_socket_with_a_name_changes_something_from_level_operator_on(
+        sandbox, healthy, path):
+    """`show synapse` is for every level."""
+    sockets = {level: sandbox.path(f"{level}.sock")
+               for level in ("user", "operator", "admin")}
+    proxy = sandbox.haproxy([web(healthy, path)], extra=[
+        f"stats socket {file} level {level} name {level}"
+        for level, file in sockets.items()])
+    for command in COMMANDS:
+        assert over(proxy, sockets["user"], f"synapse {command}") == (
+            "the stats socket user has level user; this needs level operator "
+            "or admin\n\n")
+    assert "web" in over(proxy, sockets["user"], "show synapse")
+    for level in ("operator", "admin"):
+        for command, said in zip(COMMANDS, [
+                "reading 1 service again", "web is frozen until",
+                "web follows ZooKeeper again"] +
+                ["127.0.0.1:1: no service has such an instance"] * 3):
+            assert over(proxy, sockets[level],
+                        f"synapse {command}").startswith(said)
 
 
 def test_a_frozen_service_stays_as_it_is_until_it_is_thawed(

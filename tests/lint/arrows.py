@@ -26,6 +26,7 @@ lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
 lua/agent -> lua/zookeeper -> lua/instances
 lua/main, lua/generate -> lua/config -> lua/instances
 lua/main, lua/config, lua/generate -> lua/c_module
+lua/status -> lua/duration
 """
 
 # What stands in <...> or is a global of HAProxy's, and who alone may use it.

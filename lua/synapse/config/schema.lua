@@ -86,8 +86,8 @@ schema.TOP = section("", {
   {key = "runtime_changes", type = "boolean", default = false, ours = true,
     text = "enables the " ..
       "[commands](../haproxy/STATUS.md#on-the-stats-socket) that change " ..
-      "what the agent does. HAProxy 2.6 does not tell the level of a stats " ..
-      "socket, so every stats socket can use them"},
+      "what the agent does, on every stats socket. Otherwise they need a " ..
+      "stats socket with a `name` and `level operator` or `admin`"},
   {key = "statsd", fate = IGNORED, text = "the agent sends none"},
 })
 

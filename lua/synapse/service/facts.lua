@@ -17,6 +17,7 @@ local facts = {}
 -- @tfield ?string slot       nil: it has none
 -- @tfield ?string obstacle   why no slot is added
 -- @tfield ?string hold       "maint" or "drain" by an operator
+-- @tfield ?order order       its reason and end, if it has one
 -- @tfield ?string refused    the command that HAProxy refused
 -- @tfield ?string refusal    what it said
 -- @tfield boolean settled    HAProxy has acknowledged all that is wanted
@@ -56,6 +57,7 @@ function facts.of_instance(service, key)
     slot = slot,
     obstacle = not slot and service:obstacle(key) or nil,
     hold = service.operator.states[key],
+    order = service.operator.orders[key],
     refused = refused, refusal = refusal,
     settled = slot and is_settled(service, slot),
     check = actual.check,
@@ -85,6 +87,9 @@ end
 -- @tfield {string,...} slot_names
 -- @tfield integer used      how many of the slots are
 -- @tfield boolean has_record whether the snapshot had it
+-- @tfield ?{[string]=integer} operated how many instances are in "maint" or
+--   "drain" by an operator until a hand ends it, and in "maint_until" or
+--   "drain_until", which end by themselves; nil: no instance is
 
 local function used_slots(service)
   local used = 0
@@ -101,6 +106,19 @@ local function preference_of(policy)
   return nil
 end
 
+local function count_operated(operator)
+  if not next(operator.states) then
+    return nil
+  end
+  local counts = {maint = 0, maint_until = 0, drain = 0, drain_until = 0}
+  for key, state in pairs(operator.states) do
+    local order = operator.orders[key]
+    local kind = order and order.ends and state .. "_until" or state
+    counts[kind] = counts[kind] + 1
+  end
+  return counts
+end
+
 --- Returns what is known of a service.
 -- @tparam service service
 -- @treturn service_facts
@@ -115,6 +133,7 @@ function facts.of_service(service)
     unmet = preference == "unmet" and policy.state or nil,
     slot_names = table.move(pool, 1, #pool, 1, {}),
     used = used_slots(service), has_record = service.has_record,
+    operated = count_operated(service.operator),
   }
 end
 
@@ -146,6 +165,7 @@ function facts.record_of(service)
     instances = choice.all, placed = service.placement.placed,
     held = service.operator.states, departed = service.operator:departed(),
     retained = choice:retained(), addresses = service.names.addresses,
+    orders = service.operator.orders, boot = service.deps.boot,
   }
 end
 

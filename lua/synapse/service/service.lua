@@ -15,6 +15,7 @@ local guard = require("synapse.service.guard")
 local ledger = require("synapse.haproxy.actual")
 local names = require("synapse.service.host_names")
 local news = require("synapse.service.summary")
+local operator_order = require("synapse.service.operator_order")
 local operator_state = require("synapse.service.operator_state")
 local placement = require("synapse.service.placement")
 local plan = require("synapse.haproxy.plan")
@@ -25,7 +26,7 @@ local service = {}
 service.__index = service
 
 local NO_RECORD = {instances = {}, placed = {}, held = {}, retained = {},
-  addresses = {}, departed = {}, failing = {}, since = {}}
+  addresses = {}, departed = {}, failing = {}, since = {}, orders = {}}
 
 -- For so many seconds at least the state that an operator gave an instance
 -- survives the instance.
@@ -98,7 +99,8 @@ end
 --   port)`: whether HAProxy uses that address by now;
 --   `is_claimed(key)`: whether any znode has the host:port; `retained_by`:
 --   which services retain an instance, by its host:port, kept by all of them;
---   `now()`; `wall()`: seconds since 1970; `log`
+--   `now()`; `wall()`: seconds since 1970; `boot`: a name of this run of the
+--   machine; `log`
 -- @treturn service
 function service.new(deps)
   local record = deps.record or NO_RECORD
@@ -137,7 +139,9 @@ function service.new(deps)
     actual = known.actual,
     refusals = known.refusals,
     operator = operator_state.new({
-      states = record.held, departed = record.departed or {}, now = deps.now,
+      states = record.held, departed = record.departed or {},
+      orders = record.orders, same_boot = record.boot == deps.boot,
+      now = deps.now, wall = deps.wall,
       keep = math.max(deps.config.guard.hold, KEEP_STATE),
     }),
     has_record = deps.record ~= nil,
@@ -584,8 +588,10 @@ local function report_drift(self, was_known, arrived)
   local groups = repairs(self, math.huge)
   for _, group in ipairs(groups) do
     local slot = group[1].slot
-    drifted[#drifted + 1] = not awaited[slot] and not arrived[slot] and group
-      or nil
+    local is_ordered =
+      self.operator:is_awaited(self.placement.placed[slot] or "")
+    drifted[#drifted + 1] = not awaited[slot] and not arrived[slot] and
+      not is_ordered and group or nil
   end
   if #drifted > 0 then
     self.drift = self.drift + #drifted
@@ -619,6 +625,71 @@ end
 -- What HAProxy's checks and operators say may make other instances serve.
 local function apply_policy(self)
   return self.choice.policy:is_needed() and self:review()
+end
+
+-- Has an operator's order done. What HAProxy has acknowledged so far says
+-- nothing of it, and HAProxy is asked, lest a hand that nobody has noticed yet
+-- undo it.
+local function carry_out(self, key)
+  local slot = self.placement.slot_of[key]
+  touch(self, key)
+  self.revision = self.revision + 1
+  if slot then
+    self.ledger.acknowledged[slot] = "unknown"
+    self.ledger:mark(slot)
+    self:ask()
+  end
+end
+
+--- Takes an operator's order.
+-- @tparam string key of the instance
+-- @tparam string state "maint", "drain" or "ready"
+-- @tparam ?string reason
+-- @tparam ?number seconds after which it ends; nil: never by itself
+-- @treturn boolean false: the service has no such instance
+function service:operate(key, state, reason, seconds)
+  local known = facts.of_instance(self, key)
+  if not known then
+    return false
+  end
+  self.operator:order(key, state, reason, seconds)
+  carry_out(self, key)
+  apply_policy(self)
+  self.deps.log:warning("%s: instance %s %s -> %s by an operator%s", self.name,
+    key, known.hold or "ready", state,
+    operator_order.words(self.operator.orders[key]))
+  return true
+end
+
+--- Tells whether HAProxy has done an operator's order, as far as it is asked
+-- to: an instance without a slot has it as soon as it gets one.
+-- @tparam string key of the instance
+-- @treturn boolean
+function service:is_operated(key)
+  local slot = self.placement.slot_of[key]
+  return not slot or not self.operator:is_awaited(key) or
+    self.ledger.acknowledged[slot] == (self.operator.states[key] or "ready")
+end
+
+--- Ends the orders of operators whose time is over.
+-- @treturn boolean whether anything is to be done
+function service:end_orders()
+  local over = self.operator:expire()
+  for _, ended in ipairs(over) do
+    if not ended.is_gone then
+      carry_out(self, ended.key)
+      self.deps.log:warning("%s: instance %s %s -> ready: the operator's " ..
+        "time is over", self.name, ended.key, ended.from)
+    end
+  end
+  for _, key in ipairs(self.operator:follow_clock()) do
+    touch(self, key)
+    self.revision = self.revision + 1
+  end
+  if #over > 0 then
+    apply_policy(self)
+  end
+  return #over > 0
 end
 
 --- Takes what HAProxy says of the backend's servers.

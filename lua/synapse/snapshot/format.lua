@@ -14,6 +14,7 @@
 local address = require("synapse.instances.address")
 local cjson = require("cjson.safe")
 local instances = require("synapse.instances.instance")
+local operator_order = require("synapse.service.operator_order")
 
 local snapshot = {}
 
@@ -35,7 +36,8 @@ local HOLDS = {maint = true, drain = true}
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
 --   `instances`, `placed` (key by slot) and `held` (by key), `retained`, until
 --   when each stays (by key), `addresses`, the last one of each host name
---   (by key), `departed`, see `synapse.service.operator_state`, `failing`,
+--   (by key), `orders` of operators (by key), and the `boot` that they are of,
+--   `departed`, see `synapse.service.operator_state`, `failing`,
 --   whose check fails, and `since`, when HAProxy last took each in or out of
 --   traffic, in seconds since 1970 (by key)
 -- @treturn string
@@ -51,7 +53,7 @@ function snapshot.encode_service(record)
       labels = instance.labels, znode = instance.znode,
       sequence = instance.sequence, origin = instance.origin,
       slot = slot_of[instance.key], address = record.addresses[instance.key],
-      hold = record.held[instance.key],
+      hold = record.held[instance.key], order = record.orders[instance.key],
       retained = record.retained[instance.key],
       check = record.failing[instance.key] and "fails" or nil,
       since = record.since[instance.key],
@@ -60,11 +62,13 @@ function snapshot.encode_service(record)
   local departed = {}
   for key, state in pairs(record.departed) do
     table.insert(departed,
-      {instance = key, state = state.state, till = state.till})
+      {instance = key, state = state.state, till = state.till,
+        order = state.order})
   end
   return cjson.encode({
     name = record.name, path = record.path, read_as = record.read_as,
     instances = list, departed = #departed > 0 and departed or nil,
+    boot = record.boot,
   })
 end
 
@@ -103,6 +107,20 @@ local function finite_or_nil(value)
   return type(value) == "number" and value - value == 0 and value or nil
 end
 
+-- Returns an operator's order, nil if it is none.
+local function decode_order(fields)
+  local since = type(fields) == "table" and finite_or_nil(fields.since)
+  local reason = since and string_or_nil(fields.reason,
+    operator_order.MAX_REASON)
+  if not since or reason and operator_order.objection(reason) then
+    return nil
+  end
+  return {
+    reason = reason, since = since, till = finite_or_nil(fields.till),
+    ends = finite_or_nil(fields.ends),
+  }
+end
+
 local function decode_instance(record, fields)
   local instance = instances.check(fields)
   if not instance then
@@ -118,6 +136,7 @@ local function decode_instance(record, fields)
     record.placed[fields.slot] = instance.key
   end
   record.held[instance.key] = HOLDS[fields.hold] and fields.hold or nil
+  record.orders[instance.key] = decode_order(fields.order)
   record.retained[instance.key] = finite_or_nil(fields.retained)
   record.failing[instance.key] = fields.check == "fails" or nil
   record.since[instance.key] = finite_or_nil(fields.since)
@@ -132,7 +151,8 @@ local function decode_departed(record, list)
       HOLDS[fields.state] and finite_or_nil(fields.till)
     then
       record.departed[fields.instance] =
-        {state = fields.state, till = fields.till}
+        {state = fields.state, till = fields.till,
+          order = decode_order(fields.order)}
     end
   end
 end
@@ -147,7 +167,8 @@ local function decode_service(fields)
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
     instances = {}, placed = {}, held = {}, retained = {}, addresses = {},
-    departed = {}, failing = {}, since = {},
+    departed = {}, failing = {}, since = {}, orders = {},
+    boot = string_or_nil(fields.boot, 100),
   }
   for _, element in ipairs(fields.instances) do
     decode_instance(record, element)

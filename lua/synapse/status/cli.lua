@@ -1,10 +1,10 @@
 --- The agent on the stats socket: `show synapse ...` and `synapse ...`.
 --
--- HAProxy 2.6 tells a Lua command nothing of the level of who gives it, so
--- what changes something is there only where the configuration says so.
+-- The latter change something, see `synapse.status.change`.
 --
 -- @module synapse.status.cli
 
+local change = require("synapse.status.change")
 local json = require("synapse.status.json")
 local plural = require("synapse.plural")
 local report = require("synapse.status.report")
@@ -41,9 +41,6 @@ function cli.table(rows, turn)
   end
   return table.concat(lines)
 end
-
--- Seconds that a command waits for the agent's next turn.
-local PATIENCE = 5
 
 local function time_of(seconds)
   return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds))
@@ -159,8 +156,46 @@ local function in_slot(context, place)
   return nil, "is not BACKEND/SLOT of a service"
 end
 
+-- Lists an instance of each service that has it, and these services.
+local function at_address(context, address)
+  local instances, looks = {}, {}
+  for _, name in ipairs(context.agent.journal.names) do
+    context.turn()
+    local look = context.agent.journal.looks[name]
+    for _, instance in ipairs(look.instances) do
+      if instance.key == address and instance.state ~= "invalid" then
+        instances[#instances + 1], looks[#looks + 1] = instance, look
+      end
+    end
+  end
+  return instances, looks
+end
+
+local function show_address(context, address)
+  local instances, looks = at_address(context, address)
+  if #instances == 0 then
+    return address .. ": no service has such an instance\n"
+  elseif context.is_json then
+    local parts = {}
+    for i, instance in ipairs(instances) do
+      parts[i] = json.with({service = looks[i].name,
+        backend = looks[i].backend}, {{"at", json.instance(instance)}})
+    end
+    return json.with({instance = address},
+      {{"services", "[" .. table.concat(parts, ",") .. "]"}}) .. "\n"
+  end
+  local rows = {{"service", table.unpack(INSTANCES)}}
+  for i, instance in ipairs(instances) do
+    rows[i + 1] = {looks[i].name, table.unpack(instance_row(instance))}
+  end
+  return cli.table(rows, context.turn)
+end
+
 local function show_instance(context, place)
   report.refresh(context.agent, context.visit)
+  if place and place:find(":", 1, true) and not place:find("/", 1, true) then
+    return show_address(context, place)
+  end
   local instance, why = in_slot(context, place)
   if not instance then
     return string.format("%s %s\n", place or "instance", why)
@@ -179,8 +214,8 @@ local SHOW = {
   dump = show_dump,
 }
 
-local USAGE = "show synapse [service NAME|events|instance BACKEND/SLOT|dump]" ..
-  " [json] : what the agent in HAProxy knows"
+local USAGE = "show synapse [service NAME|events|instance ADDRESS|" ..
+  "instance BACKEND/SLOT|dump] [json] : what the agent knows"
 
 local function run(deps, words, applet)
   local visit = deps.visit(applet)
@@ -197,24 +232,6 @@ local function run(deps, words, applet)
   return SHOW[words[1]](context, words[2])
 end
 
-local CHANGES = {
-  resync = "synapse resync [NAME] : read everything from ZooKeeper again",
-  freeze = "synapse freeze NAME : leave a service as it is now",
-  thaw = "synapse thaw NAME : let it follow ZooKeeper again",
-}
-
-local function change(deps, what, name, applet)
-  local agent = deps.agent()
-  if name and not agent.by_name[name] then
-    return name .. ": no such service\n"
-  elseif not name and what ~= "resync" then
-    return CHANGES[what] .. "\n"
-  end
-  local order = agent:order(what, name and agent.by_name[name])
-  deps.visit(applet).await(function() return order.said end, PATIENCE)
-  return (order.said or "the agent has not done it yet, see its log") .. "\n"
-end
-
 local function command(deps, path, usage, answer)
   return {path = path, usage = usage, run = function(applet, ...)
     local words = table.pack(...)
@@ -226,16 +243,17 @@ end
 
 --- Lists the commands, for `core.register_cli`.
 -- @tparam table deps `agent()`; `visit(applet)`, see `runtime.visit`;
---   `guarded(what, step, ...)`: runs a step that may fail; `changes`: whether
---   commands may change something
+--   `guarded(what, step, ...)`: runs a step that may fail; `levels` of the
+--   stats sockets that have a name; `may_all_change`: whether commands may
+--   change something over every socket
 -- @treturn {{path,usage,run},...} `path`: the words that name it; `usage`: for
 --   `help`; `run(applet, ...)`: gets the words of `path` and those that follow
 function cli.commands(deps)
   local commands = {command(deps, {"show", "synapse"}, USAGE,
     function(words, applet) return run(deps, words, applet) end)}
-  for what, usage in pairs(deps.changes and CHANGES or {}) do
+  for what, usage in pairs(change.USAGES) do
     commands[#commands + 1] = command(deps, {"synapse", what}, usage,
-      function(words, applet) return change(deps, what, words[1], applet) end)
+      function(words, applet) return change.run(deps, what, words, applet) end)
   end
   return commands
 end

@@ -88,7 +88,7 @@ function json.instance(instance)
   return json.object({
     instance = instance.key, state = instance.state, why = instance.why,
     slot = instance.slot, name = instance.name, weight = instance.weight,
-    problem = instance.problem,
+    problem = instance.problem, operator = instance.operator,
   })
 end
 
@@ -99,6 +99,7 @@ local function instance_in_full(instance)
     slot = instance.slot, name = instance.name, weight = instance.weight,
     problem = instance.problem, znode = instance.znode, data = instance.data,
     labels = instance.labels, counters = instance.counters,
+    operator = instance.operator,
   })
 end
 

@@ -162,6 +162,8 @@ local function session_states(agent)
   end)
 end
 
+local OPERATOR_STATES = {"maint", "maint_until", "drain", "drain_until"}
+
 local function single(value)
   return value and {{{}, value}} or {}
 end
@@ -204,6 +206,16 @@ local METRICS = {
     "Since the state of the least recently compared service was read back.",
     function(agent)
       return single(agent.deps.now() - agent.view.compared_at)
+    end},
+  {"synapse_operator_states", "gauge",
+    "Instances that an operator has put into this state; until: for a time.",
+    function(agent)
+      local samples = {}
+      for _, state in ipairs(OPERATOR_STATES) do
+        samples[#samples + 1] =
+          {{"state", state}, agent.view.operated[state]}
+      end
+      return samples
     end},
   {"synapse_guarded_services", "gauge",
     "Services of which the guard keeps instances that are gone.",

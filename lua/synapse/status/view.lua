@@ -8,6 +8,7 @@
 --
 -- @module synapse.status.view
 
+local operator_order = require("synapse.service.operator_order")
 local plural = require("synapse.plural")
 
 local view = {}
@@ -24,7 +25,8 @@ local RULES = {
       "one is being added")
   end},
   {"maint", function(facts)
-    return facts.hold == "maint" and "maint by an operator"
+    return facts.hold == "maint" and "maint by an operator" ..
+      operator_order.words(facts.order)
   end},
   {"pending", function(facts)
     return facts.refused and "HAProxy refused `" .. facts.refused .. "`: " ..
@@ -43,7 +45,8 @@ local RULES = {
       "HAProxy's check passes"
   end},
   {"draining", function(facts)
-    return facts.hold == "drain" and "drain by an operator"
+    return facts.hold == "drain" and "drain by an operator" ..
+      operator_order.words(facts.order)
   end},
   {"draining", function(facts)
     return facts.weight == 0 and "weight 0"
@@ -189,12 +192,22 @@ function view.state(service, key)
   return nil
 end
 
+-- Where no instance has an order, none has this.
+local function operator_of(facts)
+  local order = facts.hold and facts.order
+  return order and {
+    state = facts.hold, reason = order.reason, since = order.since,
+    till = order.till and math.floor(order.till),
+  } or nil
+end
+
 local function of_instance(instance, facts, problem)
   local state, why = view.instance(facts)
   return {
     key = instance.key, state = state, why = why, slot = facts.slot,
     name = instance.name, weight = facts.weight or instance.weight,
     znode = instance.znode, problem = problem,
+    operator = operator_of(facts),
     labels = instance.labels and next(instance.labels) and instance.labels
       or nil,
   }
@@ -259,12 +272,14 @@ end
 -- @tfield string backend
 -- @tfield string state    see `view.service`
 -- @tfield {string,...} reasons
--- @tfield {{key,state,why,slot,name,weight,znode,data,labels,problem},...}
---   instances the ones that need a look first; refused znodes are among them
+-- @tfield {{key,state,why,slot,name,weight,znode,data,labels,problem,
+--   operator},...} instances the ones that need a look first; refused znodes
+--   are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
 -- @tfield {{hosts,path,state},...} paths
 -- @tfield ?string preference "met" or "unmet", where the service has `prefer`
+-- @tfield ?{[string]=integer} operated see `service_facts`
 -- @tfield string source   where the instances are from, see `wanted.of`
 -- @tfield boolean is_unread nothing was read, and no snapshot has it
 -- @tfield integer drift   how many slots were not as they had been set
@@ -330,7 +345,7 @@ local function finish(building)
     number = building.number, paths = paths, state = state, reasons = reasons,
     slots = #facts.slot_names, slot_names = facts.slot_names,
     used = facts.used, is_unread = is_unread(facts, building.sources),
-    preference = facts.preference,
+    preference = facts.preference, operated = facts.operated,
   }
 end
 

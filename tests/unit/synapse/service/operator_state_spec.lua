@@ -7,6 +7,8 @@ local function new(given, now)
   return operator_state.new({
     states = {[KEY] = given.state}, departed = given.departed or {},
     keep = 60, now = now or function() return 0 end,
+    orders = given.orders, same_boot = true,
+    wall = now or function() return 0 end,
   })
 end
 
@@ -110,5 +112,78 @@ describe("the state of an instance that is gone", function()
     clock.pass(60)
     operator:come(KEY)
     assert.is_nil(operator.states[KEY])
+  end)
+end)
+
+-- A state that is ordered of the agent is on its way for a while. What HAProxy
+-- says until then may be older: it must not take an order of `maint` back.
+describe("an order", function()
+  local clock, operator
+
+  local function see(acknowledged, admin)
+    return operator:observe({s1 = KEY}, {s1 = acknowledged},
+      {s1 = {admin = admin}})
+  end
+
+  before_each(function()
+    clock = new_clock()
+    operator = new({}, clock.now)
+  end)
+
+  it("is not taken back by what HAProxy had before", function()
+    operator:order(KEY, "maint", "disk", nil)
+    assert.are.same({}, see("unknown", "ready"))
+    assert.are.equal("maint", operator.states[KEY])
+    assert.is_true(operator:is_awaited(KEY))
+    assert.are.same({}, see("maint", "maint"))
+    assert.is_false(operator:is_awaited(KEY))
+  end)
+
+  it("to be ready ends a maint by hand that nobody has noticed yet", function()
+    operator:order(KEY, "ready")
+    assert.are.same({}, see("unknown", "maint"))
+    assert.is_nil(operator.states[KEY])
+    assert.is_true(operator:is_awaited(KEY))
+  end)
+
+  it("gives way to the operator's hand once it is done", function()
+    operator:order(KEY, "maint", "disk", 60)
+    see("maint", "maint")
+    assert.are.same({{key = KEY, from = "maint", to = "ready"}},
+      see("ready", "ready"))
+    assert.is_nil(operator.orders[KEY])
+  end)
+
+  it("ends by itself", function()
+    operator:order(KEY, "drain", nil, 60)
+    clock.pass(59.9)
+    assert.are.same({}, operator:expire())
+    clock.pass(0.1)
+    assert.are.same({{key = KEY, from = "drain", is_gone = false}},
+      operator:expire())
+    assert.is_nil(operator.states[KEY])
+    assert.are.same({}, operator:expire())
+  end)
+
+  it("with an end is kept until then, though its instance is gone",
+    function()
+      operator:order(KEY, "maint", "deploy", 600)
+      operator:leave(KEY)
+      clock.pass(500)
+      operator:come(KEY)
+      assert.are.equal("maint", operator.states[KEY])
+      operator:leave(KEY)
+      clock.pass(100)
+      assert.is_true(operator:expire()[1].is_gone)
+      assert.are.same({}, operator:departed())
+      assert.is_false(operator:is_awaited(KEY))
+    end)
+
+  it("is there again in the next run", function()
+    operator:order(KEY, "maint", "deploy", 600)
+    local kept = operator.orders
+    operator = new({state = "maint", orders = {[KEY] = kept[KEY]}}, clock.now)
+    clock.pass(600)
+    assert.are.equal(KEY, operator:expire()[1].key)
   end)
 end)

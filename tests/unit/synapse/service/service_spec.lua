@@ -530,6 +530,65 @@ describe("a service", function()
     assert.are.equal(slot, slot_of(1))
   end)
 
+  describe("that an operator gives an order", function()
+    before_each(function()
+      settle(instance(1), instance(2))
+    end)
+
+    it("does it, and asks HAProxy", function()
+      assert.is_true(one:operate("10.0.0.1:80", "maint", "disk", 60))
+      assert.is_false(one:is_operated("10.0.0.1:80"))
+      assert.are.same({"set server www/" .. slot_of(1) .. " state maint",
+        "show servers state www"}, texts())
+      apply()
+      assert.is_true(one:is_operated("10.0.0.1:80"))
+      one:observe(as_told())
+      assert.are.same({"maint", "maint by an operator until " ..
+        "1970-01-01T00:17:40Z: disk"}, {view.state(one, "10.0.0.1:80")})
+      assert.are.equal(0, one.drift)
+      assert.are.equal(1, log.count("10.0.0.1:80 ready -> maint by an " ..
+        "operator until 1970-01-01T00:17:40Z: disk"))
+    end)
+
+    it("ends it in time", function()
+      one:operate("10.0.0.1:80", "drain", nil, 60)
+      apply()
+      one:observe(as_told())
+      assert.is_false(one:end_orders())
+      clock.pass(60)
+      assert.is_true(one:end_orders())
+      assert.are.equal("set server www/" .. slot_of(1) .. " state ready",
+        texts()[1])
+      apply()
+      one:observe(as_told())
+      assert.are.equal("ready", (view.state(one, "10.0.0.1:80")))
+    end)
+
+    it("keeps it over a reload, with its reason", function()
+      one:operate("10.0.0.1:80", "maint", "disk", 60)
+      apply()
+      new({}, one:record())
+      assert.are.equal("disk", one.operator.orders["10.0.0.1:80"].reason)
+      assert.are.same({maint = 0, maint_until = 1, drain = 0, drain_until = 0},
+        one:view().operated)
+    end)
+
+    it("puts it off while the service is frozen", function()
+      one:freeze()
+      assert.is_true(one:operate("10.0.0.1:80", "maint"))
+      for _, text in ipairs(texts()) do
+        assert.is_nil(text:find("set server"))
+      end
+      one:thaw()
+      assert.are.equal("set server www/" .. slot_of(1) .. " state maint",
+        texts()[1])
+    end)
+
+    it("does not do it for an instance that it has not", function()
+      assert.is_false(one:operate("10.0.0.9:80", "maint"))
+    end)
+  end)
+
   -- A znode that went and came back took an operator's maint with it.
   describe("whose instance an operator has put into maint", function()
     before_each(function()

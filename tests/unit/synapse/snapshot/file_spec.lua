@@ -8,7 +8,7 @@ local function checksum(text)
 end
 
 local MINE = snapshot.encode({snapshot.encode_service({
-  name = "web", path = "/web", placed = {}, held = {},
+  name = "web", path = "/web", placed = {}, held = {}, orders = {},
   retained = {}, addresses = {}, departed = {}, failing = {}, since = {},
   instances = {{key = "10.0.0.1:80", host = "10.0.0.1", port = 80}},
 })}, checksum)
