@@ -17,9 +17,18 @@ REDRAW_SECONDS = 1
 CLEAR = "\033[H\033[2J"
 
 
+def _through(stack):
+    """The machine whose HAProxy is asked: if another runs, not the one that
+    demo/run asks. Both would share its round robin, and each would see
+    instances come and go."""
+    return next((node for node in reversed(stack.offering(TO))
+                 if HAProxy(stack, node).process.runs()), machine(FROM))
+
+
 def show(stack):
     """Draws until somebody asks to stop."""
-    traffic = Traffic(stack.frontend(machine(FROM), TO))
+    through = _through(stack)
+    traffic = Traffic(stack.frontend(through, TO))
     ending = threading.Event()
     sender = threading.Thread(target=_send, args=(traffic, ending))
     sender.start()
@@ -27,7 +36,7 @@ def show(stack):
     try:
         while True:
             total = traffic.total()
-            _draw(stack, traffic, total - before)
+            _draw(stack, through, traffic, total - before)
             before = total
             wait.pause(REDRAW_SECONDS)
     finally:
@@ -40,22 +49,22 @@ def _send(traffic, ending):
         traffic.ask()
 
 
-def _draw(stack, traffic, sent):
+def _draw(stack, through, traffic, sent):
     clear = CLEAR if sys.stdout.isatty() else ""
-    print(clear + "\n".join(_view(stack, traffic, sent)), flush=True)
+    print(clear + "\n".join(_view(stack, through, traffic, sent)), flush=True)
 
 
-def _view(stack, traffic, sent):
+def _view(stack, through, traffic, sent):
     yield from table.status(stack)
     yield ""
     known = serves(stack)
     for service in stack.services():
         names = registered(stack, service) if known else ["ZooKeeper is away"]
         yield f"{service} znodes   {'  '.join(names) or 'none'}"
-        servers = HAProxy(stack, machine(FROM)).serving(service)
+        servers = HAProxy(stack, through).serving(service)
         yield f"{service} servers  {'  '.join(servers) or 'none'}"
     yield ""
-    yield (f"{TO} through {FROM}: {sent} requests since the last view, "
+    yield (f"{TO} through {through.name}: {sent} requests since the last view, "
            f"{traffic.failed} of {traffic.total()} failed")
     yield from traffic.table()
     yield "Ctrl-C ends this view."

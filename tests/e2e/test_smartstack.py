@@ -221,6 +221,16 @@ def test_the_log_is_followed_and_the_view_redraws_itself(smartstack):
     assert view.ended(10) == 130
 
 
+def test_the_view_takes_no_turn_of_what_the_demo_asks(smartstack):
+    """Both asked one HAProxy, which answered each in turn: beside the view,
+    the demo told of traffic that moved though nothing had happened."""
+    smartstack(f"up zookeeper1 {A1} {A2} {B1}")
+    view = smartstack.begin("watch")
+    view.says(f"service_a through {A2}: [1-9]", 20)
+    os.kill(view.pid, signal.SIGINT)
+    assert view.ended(10) == 130
+
+
 NONSENSE = {
     "crash zookeeper2 zookeeper": "zookeeper2 is not there",
     "crash follower zookeeper": "no ZooKeeper is follower",
