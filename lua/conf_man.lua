@@ -64,7 +64,7 @@ end
 local function notes(row)
   local parts = {}
   for _, text in ipairs({schema.type_of(row), schema.default_of(row),
-    row.ours and "new" or row.fate ~= "supported" and row.fate or ""})
+    row.ours and "new" or row.support ~= "supported" and row.support or ""})
   do
     parts[#parts + 1] = text ~= "" and inline(text) or nil
   end

@@ -40,7 +40,7 @@ static int check(const struct options *options, const struct config *config) {
 static void say_start(struct log *log, const struct config *config,
                       const struct handover *from, const struct error *err) {
     if (err->text[0] != '\0')
-        log_line(log, LEVEL_WARNING, "upgraded, but %s: registering anew",
+        log_line(log, LEVEL_WARNING, "upgraded, but %s: registering again",
                  err->text);
     log_line(log, LEVEL_INFO, "nerve " VERSION " %s as %s, %zu service%s",
              from ? "goes on" : "starts", config->instance_id,

@@ -20,7 +20,7 @@ static const char help[] =
     "  -h, --help              this text\n"
     "      --version           the version\n"
     "\n"
-    "With DEBUG set in the environment each check is logged too.\n";
+    "If DEBUG is set in the environment, each check is logged too.\n";
 
 /* One argument, and the value that may follow it or a "=". */
 struct cursor {

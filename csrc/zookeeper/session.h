@@ -76,8 +76,8 @@ enum session_state session_state(const struct session *s);
 int64_t session_client_id(const struct session *s);
 
 /* Returns what resumes the session; its id is 0 before the first connection.
- * Whoever resumes it elsewhere must not session_close() it here, but end the
- * process: a close would end the session for both. */
+ * A process that hands it to another must not call session_close(), but exit:
+ * a close would end the session for both. */
 struct session_identity session_identity(const struct session *s);
 
 /* Returns the numeric addresses in use, IPv6 without brackets; borrowed until

@@ -32,9 +32,9 @@ local SLICE = 0.003
 local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
   0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
 
--- To ask HAProxy takes 0.1 ms, and every instance that comes asks of each slot
--- that rests: that sessions go on holds for a tick. That there are none is not
--- asked again.
+-- Asking HAProxy takes 0.1 ms, and every new instance asks about each resting
+-- slot. So "the slot has sessions" is remembered for a tick; once it has none,
+-- the slot is not asked about again.
 local function new_sessions(deps, backend)
   local asked_at = {}
   return function(slot)
@@ -80,8 +80,7 @@ local function changed(self, service, is_changed)
   end
 end
 
--- The first time that ZooKeeper tells of a service is news to the files, even
--- if all is as it was.
+-- The first read of a service is news for the files, even if nothing changed.
 local function heard(self, service, is_changed)
   if not self.known[service] then
     self.known[service] = true
@@ -118,8 +117,8 @@ local function new_keeper(self, deps)
   })
 end
 
--- What the snapshot tells of a service is known of it, and so is what nobody
--- else tells.
+-- A service counts as known if the snapshot has it, or if no source can tell of
+-- it.
 local function new_output(self, deps)
   local services = {}
   for _, service in ipairs(self.services) do
@@ -245,9 +244,8 @@ function agent.new(deps)
 end
 
 -- HAProxy interrupts Lua after so many instructions and does other work, which
--- is not to be counted. Its clock stands still until then. So the time since
--- the last look counts where the clock is the same, and where it is not another
--- run begins.
+-- must not count. Its clock does not move until then: while the clock is the
+-- same the time counts, and when it has moved another run begins.
 local function look_at_clock(self)
   local now, clock = self.deps.thread_time(), self.deps.runtime.wall()
   if clock ~= self.run.clock then
@@ -272,7 +270,7 @@ function agent:is_tired()
   return self.deps.now() - self.turned_at > SLICE
 end
 
--- A slot that nobody is to have may be one that HAProxy restored.
+-- HAProxy may have restored a slot that is to be empty.
 local function fill_service(self, service)
   local servers, runtime = service:target(), self.deps.runtime
   for _, slot in ipairs(service.placement.pool) do
@@ -300,7 +298,7 @@ local function sessions_of(self)
   return list
 end
 
--- Sums over all services, and those that nothing is known of.
+-- Returns sums over all services, and the services that nothing is known of.
 local function sums_of(self)
   local sums = {drift = 0, guarded = 0, compared_at = self.deps.now(),
     unread = {},
@@ -351,8 +349,9 @@ function agent:open()
   self.sessions:open(self.client, self.deps.config.session_timeout)
 end
 
--- The client library says the same for every attempt to connect; the session's
--- own lines say what it means. Once in a while is enough.
+-- The client library logs the same line for every attempt to connect; the
+-- session's own lines say what it means. So each kind of line is logged once a
+-- minute.
 local function report_library(self, event)
   local now = self.deps.now()
   local kind = event.message:gsub("%d+", "N")
@@ -383,7 +382,7 @@ local function take(self, event)
   end
 end
 
---- Takes what somebody saw of services. Those of which HAProxy may have news
+--- Takes what a request saw of services. Those of which HAProxy may have news
 -- are `asking` until it has told their servers' states.
 -- @tparam {{name,usable,idle},...} seen how many servers HAProxy would use (see
 --   `runtime.visit`), and how many instances are not used
@@ -507,7 +506,7 @@ local function take_all(self)
   end
 end
 
--- When a wipe's hold is over, a thousand services are reviewed at once.
+-- When the retention after a wipe ends, a thousand services are due at once.
 local function review(self)
   while self.reviews[1] and not self:is_tired() do
     local service = table.remove(self.reviews)
@@ -551,7 +550,7 @@ local function update(self)
   end
 end
 
--- Publishes what is known, for those who asked.
+-- Publishes what is known, for the requests that wait.
 local function publish(self)
   if self.journal:is_wanted() and
     self.journal:look(function() return self:is_tired() end)
@@ -562,8 +561,9 @@ local function publish(self)
   end
 end
 
--- What a turn does, in this order. One that grows tired leaves the rest to the
--- next, so that it lasts as long as its longest step and not as all of them.
+-- What a turn does, in this order. A turn that has lasted long enough leaves
+-- the rest to the next one, so it takes as long as its longest step, not as
+-- all.
 local STEPS = {take_all, update, obey, tick, review, round, keep, publish}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after

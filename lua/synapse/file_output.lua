@@ -1,9 +1,9 @@
 --- Keeps a file for each service with its instances, as airbnb's file_output.
 --
--- Other programs read `<service>.json`: so it is replaced and never changed,
--- written only once something is known of the service, and not written again
--- when it says the same. Which files are ours is in a file of its own, written
--- before them: no other is ever removed.
+-- Other programs read `<service>.json`. So it is replaced and never changed in
+-- place, written only once something is known of the service, and not written
+-- again with the same content. A list of our files is written before them, and
+-- only files in that list are ever removed.
 --
 -- @module synapse.file_output
 

@@ -14,9 +14,9 @@ local BURST = 200
 local PER_SECOND = 20
 local MAX_BYTES = 900
 
--- Instance names and data come from ZooKeeper: no control character of theirs
--- reaches a terminal or parts a line. They can be a megabyte long, of which no
--- more is looked at than is shown.
+-- Instance names and data come from ZooKeeper: their control characters must
+-- not reach a terminal or split a line. They can be a megabyte long; only the
+-- part that is shown is looked at.
 local function escape(text)
   text = text:sub(1, MAX_BYTES + 1):gsub("[^\32-\126]", function(byte)
     return string.format("\\x%02x", byte:byte())
@@ -65,19 +65,19 @@ local function put(self, level, format, ...)
   self.write(level, escape("synapse: " .. string.format(format, ...)))
 end
 
---- Logs what HAProxy's operator must know at once. Never dropped.
+--- Logs what the operator must know at once. Never dropped.
 -- @tparam string format as string.format
 function log:alert(format, ...)
   self.write("alert", escape("synapse: " .. string.format(format, ...)))
 end
 
---- Logs what someone must act upon.
+--- Logs what needs action.
 -- @tparam string format as string.format
 function log:error(format, ...)
   put(self, "error", format, ...)
 end
 
---- Logs what the system copes with.
+--- Logs a problem that the agent handles by itself.
 -- @tparam string format as string.format
 function log:warning(format, ...)
   put(self, "warning", format, ...)

@@ -307,14 +307,13 @@ end
 local function guarded(what, step, ...)
   local ok, result = xpcall(step, debug.traceback, ...)
   if not ok then
-    log:error("error in %s, beginning anew: %s", what, result)
+    log:error("error in %s: %s", what, result)
   end
   return ok, result
 end
 
--- Connects the socket that is our alarm clock: one byte for each time the
--- queue turns from empty to not empty, and one from the supervisor for what
--- time brings.
+-- Connects the socket that wakes us: it gets one byte each time the queue is no
+-- longer empty, and one from the supervisor at intervals.
 local function connect(self)
   local socket = core.tcp()
   if socket:connect(self.client:wake_address()) and self.client:wake_attach()
@@ -335,8 +334,8 @@ local function measured_turn(self)
   return more
 end
 
--- Waiting for a byte is what gives other work its turn, also when a turn left
--- something to do and wakes itself.
+-- Other work runs while this waits for a byte, also when a turn left something
+-- to do and wakes itself.
 local function listen(self)
   local socket = connect(self)
   repeat
@@ -388,7 +387,7 @@ local function supervise(self)
   elseif zookeeper.now() - math.max(self.turned_at, self.nudged_at) >
     STUCK_AFTER
   then
-    log:error("no round for %d s, beginning anew", STUCK_AFTER)
+    log:error("agent stalled for %d s; restarting its loop", STUCK_AFTER)
     self.nudged_at = zookeeper.now()
     self.client:hang_up()
   else

@@ -37,23 +37,23 @@ static bool is_same_registration(const struct service_config *a,
            (!config_is_sequential(a) || strcmp(a->identity, b->identity) == 0);
 }
 
-static struct config_fate find_fate(const struct service_config *service,
-                                    const struct service_config *next,
-                                    size_t next_count) {
+static struct config_outcome find_outcome(const struct service_config *service,
+                                          const struct service_config *next,
+                                          size_t next_count) {
     for (size_t i = 0; i < next_count; i++)
         if (is_same_registration(service, &next[i]))
-            return (struct config_fate){.kind = FATE_KEPT, .by = i};
+            return (struct config_outcome){.kind = OUTCOME_KEPT, .by = i};
     for (size_t i = 0; i < next_count; i++)
         if (strcmp(service->name, next[i].name) == 0)
-            return (struct config_fate){.kind = FATE_REPLACED, .by = i};
-    return (struct config_fate){.kind = FATE_REMOVED};
+            return (struct config_outcome){.kind = OUTCOME_REPLACED, .by = i};
+    return (struct config_outcome){.kind = OUTCOME_REMOVED};
 }
 
 void config_compare(const struct service_config *const *running, size_t count,
                     const struct service_config *next, size_t next_count,
-                    struct config_fate *fates) {
+                    struct config_outcome *outcomes) {
     for (size_t i = 0; i < count; i++)
-        fates[i] = find_fate(running[i], next, next_count);
+        outcomes[i] = find_outcome(running[i], next, next_count);
 }
 
 bool config_same_checks(const struct service_config *a,

@@ -12,21 +12,22 @@
 
 struct service_config;
 
-/* What becomes of one that runs. */
-struct config_fate {
+/* What becomes of a service that runs. */
+struct config_outcome {
     enum {
-        FATE_REMOVED = 0,
-        FATE_KEPT,    /* service <by> of the new ones is registered the same */
-        FATE_REPLACED /* service <by> has its name, but not its registration */
+        OUTCOME_REMOVED = 0,
+        OUTCOME_KEPT,    /* the new service <by> has its registration */
+        OUTCOME_REPLACED /* the new service <by> has only its name */
     } kind;
     size_t by;
 };
 
-/* Finds the fate of each of <running>, <count> of them, where <next>, of
- * <next_count>, are to run; the new ones that keep none are to be added. */
+/* Finds what becomes of each of the <count> services in <running> when the
+ * <next_count> services in <next> are to run. A service in <next> that keeps
+ * none of <running> is to be added. */
 void config_compare(const struct service_config *const *running, size_t count,
                     const struct service_config *next, size_t next_count,
-                    struct config_fate *fates);
+                    struct config_outcome *outcomes);
 
 /* Tells whether <a> and <b> are checked alike. */
 bool config_same_checks(const struct service_config *a,

@@ -81,7 +81,7 @@ struct service_config {
     bool encoded;      /* <node> carries the payload, if that is not too long */
     char *instance_id; /* owned */
     enum node_type node_type;
-    bool creator_acl;    /* only whoever has its credentials may change it */
+    bool creator_acl;    /* only its own credentials may change it */
     unsigned int ttl_ms; /* between writes to a persistent znode; 0: none */
     char *checking; /* owned; all about its checks as it was written, JSON */
     int session_timeout_ms;

@@ -334,7 +334,7 @@ static void add_process(struct text *t, const struct shown *m) {
     exposition_family(t, "nerve_build_info", "gauge", "The version.");
     exposition_sample(t, "nerve_build_info", &version, 1, 1);
     exposition_family(t, "nerve_config_reloads_total", "counter",
-                      "Configurations that were read anew.");
+                      "Configurations that were read again.");
     exposition_sample(t, "nerve_config_reloads_total", &result, 1, m->reloads);
     result.value = "refused";
     exposition_sample(t, "nerve_config_reloads_total", &result, 1,

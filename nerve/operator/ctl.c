@@ -33,25 +33,25 @@
 static const char help[] =
     "usage: nerve ctl [-s SOCKET | -c FILE] COMMAND\n"
     "\n"
-    "Asks the nerve that listens on SOCKET, or on the control_socket of the\n"
-    "configuration FILE (or NERVE_CONFIG), or on " CTL_SOCKET ".\n"
+    "Sends a command to the nerve that listens on SOCKET, or on the\n"
+    "control_socket of the configuration FILE (or NERVE_CONFIG), or on\n"
+    "" CTL_SOCKET ".\n"
     "\n"
-    "  status [--json]         the services, and what holds them\n"
+    "  status [--json]         shows the services and what operators did\n"
     "  disable SERVICE --reason TEXT [--for TIME] [--drain TIME]\n"
-    "                          takes it out: weight 0 for the drain time "
-    "(20s),\n"
-    "                          then its registration is removed; for so long,\n"
-    "                          or until it is enabled\n"
-    "  enable SERVICE          as it is configured again\n"
+    "                          publishes weight 0 for the drain time (20s),\n"
+    "                          then removes the registration; ends after the\n"
+    "                          time of --for, or with `enable`\n"
+    "  enable SERVICE          returns to the configuration\n"
     "  weight SERVICE N [--reason TEXT] [--for TIME]\n"
     "                          publishes another weight\n"
     "  wait SERVICE --up|--down [--timeout TIME]\n"
     "                          waits (60s) until it is registered, or is not\n"
-    "  dump                    all for a report of trouble, no secret in it\n"
+    "  dump                    prints what a bug report needs, no secrets\n"
     "\n"
     "TIME: 90, 500ms, 20s, 30m, 2h, 7d. Exit status: 0 done, and confirmed by\n"
-    "ZooKeeper; 1 failed; 2 the command line is wrong; 3 noted, ZooKeeper is\n"
-    "told when it is back.\n";
+    "ZooKeeper; 1 failed; 2 the command line is wrong; 3 accepted, but not\n"
+    "confirmed yet: nerve carries it out later.\n";
 
 enum kind { KIND_TEXT = 0, KIND_TIME, KIND_YES, KIND_NO, KIND_JSON };
 

@@ -1,7 +1,7 @@
 /* handover.c - what nerve knows, as bytes for the process that takes its place
  *
  * Written and read by the same few descriptions: jansson's formats, and the
- * table of a configuration's fields. Whoever changes one changes FORMAT.
+ * table of a configuration's fields. If you change one, change FORMAT too.
  * SPDX-License-Identifier: MIT
  */
 #include <math.h>

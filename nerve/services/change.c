@@ -26,8 +26,8 @@ struct addition {
 
 /* A change that is prepared. */
 struct change {
-    struct config_fate *fates;  /* owned; of those that run */
-    struct addition *additions; /* owned, with their members */
+    struct config_outcome *outcomes; /* owned; of those that run */
+    struct addition *additions;      /* owned, with their members */
     size_t count;
 };
 
@@ -37,15 +37,15 @@ static int compare(const struct services *r, const struct config *config,
     const struct service_config **running =
         calloc(r->count + 1, sizeof(*running));
 
-    change->fates = calloc(r->count + 1, sizeof(*change->fates));
-    if (running && change->fates) {
+    change->outcomes = calloc(r->count + 1, sizeof(*change->outcomes));
+    if (running && change->outcomes) {
         for (size_t i = 0; i < r->count; i++)
             running[i] = r->services[i]->config;
         config_compare(running, r->count, config->services,
-                       config->service_count, change->fates);
+                       config->service_count, change->outcomes);
     }
     free(running);
-    return running && change->fates ? 0 : -1;
+    return running && change->outcomes ? 0 : -1;
 }
 
 /* Makes what <a> needs: a service, or for one that is kept a watcher, unless
@@ -86,8 +86,8 @@ static int prepare(struct services *r, struct config *config,
     if (!list || !change->additions || compare(r, config, change) != 0)
         return -1;
     for (size_t i = 0; i < r->count; i++)
-        if (change->fates[i].kind == FATE_KEPT)
-            change->additions[change->fates[i].by].kept = list[i];
+        if (change->outcomes[i].kind == OUTCOME_KEPT)
+            change->additions[change->outcomes[i].by].kept = list[i];
     change->count = config->service_count;
     for (size_t i = 0; i < change->count; i++) {
         struct addition *a = &change->additions[i];
@@ -107,7 +107,7 @@ static void drop(struct change *change) {
         service_config_free(change->additions[i].config);
     }
     free(change->additions);
-    free(change->fates);
+    free(change->outcomes);
 }
 
 static void count_launch(const struct services *r, const struct addition *a) {
@@ -128,15 +128,15 @@ static void check_on(const struct services *r, struct service *s) {
                  s->config->name, err.text);
 }
 
-/* A service that runs meets its fate, unless it is kept. */
+/* Removes or replaces a service that runs, as <outcome> says. */
 static void part_with(struct services *r, struct service *s,
-                      const struct config_fate *fate,
+                      const struct config_outcome *outcome,
                       const struct change *change, bool said) {
-    const struct addition *by = &change->additions[fate->by];
+    const struct addition *by = &change->additions[outcome->by];
 
-    if (fate->kind == FATE_KEPT || service_is_leaving(s))
+    if (outcome->kind == OUTCOME_KEPT || service_is_leaving(s))
         return;
-    if (fate->kind == FATE_REMOVED) {
+    if (outcome->kind == OUTCOME_REMOVED) {
         if (said)
             log_line(r->env.log, LEVEL_INFO, "%s: no longer configured",
                      s->config->name);
@@ -146,8 +146,8 @@ static void part_with(struct services *r, struct service *s,
     }
     if (said)
         log_line(r->env.log, LEVEL_INFO,
-                 "%s: to be registered anew; stays registered as before until "
-                 "it is",
+                 "%s: registering it again; stays registered as before until "
+                 "then",
                  s->config->name);
     check_on(r, s);
     s->successor = by->kept ? by->kept : by->added;
@@ -189,7 +189,7 @@ static void commit(struct services *r, struct change *change, bool said) {
     struct watcher *watcher;
 
     for (size_t i = 0; i < before; i++)
-        part_with(r, r->services[i], &change->fates[i], change, said);
+        part_with(r, r->services[i], &change->outcomes[i], change, said);
     for (size_t i = 0; i < change->count; i++) {
         watcher = carry_out(r, &change->additions[i], said);
         if (watcher)

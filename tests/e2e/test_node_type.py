@@ -44,7 +44,7 @@ def test_an_ephemeral_znode_is_taken_over_when_the_old_session_ends(
     nerve.process.says("is held by session")
     assert births(witness, path) == before
     wait.until(lambda: is_another(births(witness, path), before),
-               SESSION_TIMEOUT + 10, "it is registered anew")
+               SESSION_TIMEOUT + 10, "it is registered again")
     wait.always(lambda: registrations(witness, path) == [one.payload("one")],
                 SESSION_TIMEOUT, "it stays")
 

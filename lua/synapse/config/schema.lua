@@ -19,8 +19,8 @@ local IGNORED, REJECTED = "ignored", "rejected"
 
 --- A key.
 -- @table row
--- @tfield string key      one, or several of the same fate with one text
--- @tfield ?string fate    "supported" if it is left out
+-- @tfield string key      one key, or several with the same support and text
+-- @tfield ?string support    "supported" if it is left out
 -- @tfield ?string type    "boolean", "number", "seconds", "integer", "string",
 --   "text" (a string; a number or a boolean is what JSON writes for it), "word"
 --   and "lines" are read by `value.section`; others by their own code
@@ -50,7 +50,7 @@ schema.SECTIONS = SECTIONS
 local function section(place, rows)
   local keys = {place = place, rows = rows, by_key = {}}
   for _, row in ipairs(rows) do
-    row.fate = row.fate or SUPPORTED
+    row.support = row.support or SUPPORTED
     for key in row.key:gmatch("%S+") do
       keys.by_key[key] = row
     end
@@ -88,16 +88,17 @@ schema.TOP = section("", {
       "[commands](../haproxy/STATUS.md#on-the-stats-socket) that change " ..
       "what the agent does, on every stats socket. Otherwise they need a " ..
       "stats socket with a `name` and `level operator` or `admin`"},
-  {key = "statsd", fate = IGNORED, text = "the agent sends none"},
+  {key = "statsd", support = IGNORED, text = "the agent sends none"},
 })
 
 schema.HAPROXY = section("haproxy", {
-  {key = "state_file_path", fate = DIFFERS, type = "string", pattern = "[^/]$",
+  {key = "state_file_path", support = DIFFERS, type = "string",
+    pattern = "[^/]$",
     what = "the path of a file",
     text = "the [snapshot](#the-snapshot), in a format of its own. " ..
       "HAProxy's user must be able to write to its directory. Without it " ..
       "HAProxy starts with empty backends"},
-  {key = "state_file_ttl", fate = DIFFERS, type = "seconds", low = 1,
+  {key = "state_file_ttl", support = DIFFERS, type = "seconds", low = 1,
     high = 1e9, default = 86400,
     text = "an older snapshot is used, with a warning, until ZooKeeper has " ..
       "answered. Then instances that only the snapshot has are removed"},
@@ -116,11 +117,11 @@ schema.HAPROXY = section("haproxy", {
     text = "for services that do not set it themselves"},
   {key = "do_writes do_socket do_reloads do_checks config_file_path " ..
       "candidate_config_file_path check_command reload_command " ..
-      "restart_interval restart_jitter", fate = IGNORED,
+      "restart_interval restart_jitter", support = IGNORED,
     text = "the agent writes no haproxy.cfg and reloads nothing"},
-  {key = "socket_file_path", fate = IGNORED,
+  {key = "socket_file_path", support = IGNORED,
     text = "the agent has a private socket"},
-  {key = "server_order_seed max_server_id", fate = IGNORED,
+  {key = "server_order_seed max_server_id", support = IGNORED,
     text = "slots keep their order and ids"},
 })
 
@@ -164,7 +165,8 @@ schema.SERVICE = section("services.*", {
   {key = "use_previous_backends", type = "boolean", default = true,
     text = "without default servers, keep the last instances [while " ..
       "ZooKeeper has none](#no-instance-in-zookeeper)"},
-  {key = "leader_election", fate = DIFFERS, type = "boolean", default = false,
+  {key = "leader_election", support = DIFFERS, type = "boolean",
+    default = false,
     text = "only the registered instance with the smallest sequence number " ..
       "serves. An instance without a sequence number or with weight 0 is " ..
       "never elected (airbnb's then uses no instance, or all)"},
@@ -176,11 +178,11 @@ schema.SERVICE = section("services.*", {
     default = 1000, ours = true,
     text = "the limit for one path. Beyond it the serving instances stay " ..
       "and new ones are refused"},
-  {key = "backend_port_override", fate = DIFFERS, type = "integer",
+  {key = "backend_port_override", support = DIFFERS, type = "integer",
     low = 1, high = 65535,
     text = "the port of every instance in ZooKeeper. Default servers keep " ..
       "theirs"},
-  {key = "load_test_concurrency", fate = IGNORED, text = "has no use here"},
+  {key = "load_test_concurrency", support = IGNORED, text = "has no use here"},
 })
 
 -- The methods of airbnb's synapse that are rejected, and what to do instead.
@@ -216,22 +218,22 @@ schema.DISCOVERY = section("services.*.discovery", {
       "does. Otherwise it waits for the path with a watch"},
   {key = "auth", type = "object", ours = true,
     text = "[credentials](#credentials)"},
-  {key = "discovery_jitter", fate = DIFFERS, type = "0 to 120 seconds",
+  {key = "discovery_jitter", support = DIFFERS, type = "0 to 120 seconds",
     shown = "0", text = "the agent reads changes at most once in this time"},
-  {key = "polling_interval_sec", fate = DIFFERS,
+  {key = "polling_interval_sec", support = DIFFERS,
     type = "0 to 86,400 seconds", shown = "60",
     text = "for `zookeeper_poll`. The path is watched all the same, and " ..
       "the agent reads changes at most once in this time"},
-  {key = "use_path_encoding", fate = IGNORED,
+  {key = "use_path_encoding", support = IGNORED,
     text = "the agent recognizes a name that carries the data"},
-  {key = "retry_policy", fate = IGNORED,
+  {key = "retry_policy", support = IGNORED,
     text = "with all its keys: a session tries again by itself"},
-  {key = "generator_config_path", fate = IGNORED,
+  {key = "generator_config_path", support = IGNORED,
     text = "the agent reads no configuration from znodes"},
   {key = "servers nameserver check_interval image_name container_port " ..
       "tag_name tag_value aws_access_key_id aws_secret_access_key " ..
       "aws_region marathon_api_url marathon_api_path application_name " ..
-      "port_index", fate = IGNORED, text = "for methods that are rejected"},
+      "port_index", support = IGNORED, text = "for methods that are rejected"},
 })
 
 schema.LABEL_FILTER = section("services.*.discovery.label_filters[]", {
@@ -273,10 +275,10 @@ schema.RESOLVER = section("services.*.discovery_multi.resolver", {
     required = true, text = "see [several sources](#several-sources)"},
   {key = "sequential_order", type = "list",
     text = "for `sequential`: the name of every watcher, once"},
-  {key = "s3_url", fate = REJECTED,
+  {key = "s3_url", support = REJECTED,
     text = "is not supported; the order of a `sequential` resolver says " ..
       "which watcher is used"},
-  {key = "s3_polling_interval_seconds", fate = IGNORED,
+  {key = "s3_polling_interval_seconds", support = IGNORED,
     text = "for a method that is rejected"},
 })
 
@@ -287,7 +289,7 @@ schema.SERVICE_HAPROXY = section("services.*.haproxy", {
     text = "the backend to fill. No two services may share one"},
   {key = "slots", type = "integer", low = 1, high = 10000, default = 16,
     ours = true, text = "the number of slots in the generated backend"},
-  {key = "server_options", fate = DIFFERS, type = "words of a `server` line",
+  {key = "server_options", support = DIFFERS, type = "words of a `server` line",
     text = "if it is set, even to `\"\"`, [slots are " ..
       "added](#more-instances-than-slots) when all are used. `port " ..
       "%{port}`, `addr %{host}` and `cookie` are dropped: HAProxy does the " ..
@@ -305,14 +307,14 @@ schema.SERVICE_HAPROXY = section("services.*.haproxy", {
     text = "the address and options of the frontend's `bind` line"},
   {key = "frontend backend shared_frontend", type = "lines",
     text = "lines of these generated sections"},
-  {key = "listen", fate = DIFFERS, type = "lines",
+  {key = "listen", support = DIFFERS, type = "lines",
     text = "lines for the frontend and the backend. HAProxy itself decides " ..
       "which section accepts a line, not a list of keywords"},
-  {key = "cookie_value_method", fate = DIFFERS,
+  {key = "cookie_value_method", support = DIFFERS,
     text = "cookies are HAProxy's dynamic cookies"},
-  {key = "server_port_override", fate = DIFFERS,
+  {key = "server_port_override", support = DIFFERS,
     text = "an old name of `backend_port_override`"},
-  {key = "backend_order", fate = IGNORED,
+  {key = "backend_order", support = IGNORED,
     text = "the address of an instance chooses its slot"},
 })
 
@@ -357,7 +359,7 @@ local function asks_for_nothing(value)
   return value == false or type(value) == "table" and next(value) == nil
 end
 
---- Sorts the keys of one object by their fate.
+--- Sorts the keys of one object by how they are supported.
 -- @tparam table object without nulls
 -- @tparam section of   one of the sections above
 -- @treturn table `ignored` and `unknown`: sorted lists of keys; `rejected`:
@@ -373,9 +375,9 @@ function schema.sort(object, of)
     local row = of.by_key[name]
     if not row then
       table.insert(sorted.unknown, name)
-    elseif row.fate == REJECTED and not asks_for_nothing(object[name]) then
+    elseif row.support == REJECTED and not asks_for_nothing(object[name]) then
       table.insert(sorted.rejected, {name, row.text})
-    elseif row.fate == REJECTED or row.fate == IGNORED then
+    elseif row.support == REJECTED or row.support == IGNORED then
       table.insert(sorted.ignored, name)
     end
   end
@@ -429,7 +431,7 @@ function schema.nearest(word, of)
   local best, nearest = math.max(1, #word // 3) + 1, nil
   for other, row in pairs(of.by_key) do
     local distance = LETTERS_MAX
-    if (row.fate == SUPPORTED or row.fate == DIFFERS) and
+    if (row.support == SUPPORTED or row.support == DIFFERS) and
       math.abs(#word - #other) <= best
     then
       distance = schema.distance(word, other)
@@ -449,7 +451,7 @@ end
 -- @tparam row row
 -- @treturn string empty where it does not matter
 function schema.type_of(row)
-  if row.fate == IGNORED or row.fate == REJECTED or not row.type then
+  if row.support == IGNORED or row.support == REJECTED or not row.type then
     return ""
   elseif row.words then
     return quoted(table.concat(row.words, " "))
@@ -486,7 +488,7 @@ function schema.markdown()
     for _, row in ipairs(of.rows) do
       lines[#lines + 1] = string.format("| %s | %s | %s | %s | %s |",
         quoted(row.key), schema.type_of(row), schema.default_of(row),
-        row.ours and "new" or row.fate, row.text)
+        row.ours and "new" or row.support, row.text)
     end
     lines[#lines + 1] = ""
   end

@@ -4,8 +4,8 @@
 -- its place, such as "services.web.max_instances". What it returns after a
 -- mistake is of no use: the configuration is refused.
 --
--- Synapse expanded ERB and then read YAML. Here a file is JSON; what is one of
--- the others is told so, and not what a parser of JSON makes of it.
+-- airbnb's synapse expanded ERB and then read YAML. Here a file is JSON, and
+-- ERB or YAML gets an error that says so, not what a JSON parser makes of it.
 --
 -- Pure.
 --

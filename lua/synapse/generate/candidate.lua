@@ -13,7 +13,7 @@ local unistd = require("posix.unistd")
 local candidate = {}
 candidate.__index = candidate
 
--- In a shell that has no /usr/sbin HAProxy is there nevertheless.
+-- The PATH of a user may lack /usr/sbin.
 local CHECK = "PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -c -f '%s' 2>&1"
 
 -- Where a link leads to, so that the link stays.

@@ -1,4 +1,4 @@
---- Mends what was right when old configurations were written.
+--- Translates what was correct when old configurations were written.
 --
 -- Pure, but that it changes the lines that it is given.
 --
@@ -6,7 +6,7 @@
 
 local upgrade = {}
 
---- Mends a section: `listen stats :3212` became two lines in HAProxy 1.6.
+--- Translates a section: `listen stats :3212` became two lines in HAProxy 1.6.
 -- @tparam section section of the configuration
 -- @treturn section
 function upgrade.section(section)
@@ -54,7 +54,8 @@ function upgrade.stick_tables(lines)
   end
 end
 
---- The same for a section with tables of which services make use.
+--- Makes those stick tables of a section follow the instances that services
+-- use.
 -- @tparam section section changed
 -- @tparam {[string]=boolean} used names of tables: "backend" or "peers/table"
 function upgrade.used_tables(section, used)
@@ -71,7 +72,7 @@ function upgrade.used_tables(section, used)
   end
 end
 
--- Finds the last line of a kind, the one that HAProxy goes by.
+-- Finds the last line of a kind, which HAProxy uses.
 local function find(lines, defaults, pattern)
   for _, list in ipairs({lines, defaults}) do
     for i = #list, 1, -1 do

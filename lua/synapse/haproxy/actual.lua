@@ -1,9 +1,9 @@
 --- What HAProxy is known to have in the slots of one service, and what it
 -- refused.
 --
--- A backend of a thousand servers must not make the change of one slow: what a
--- plan looks at is the slots that are marked, those that may not be as they are
--- to be.
+-- A change of one server must be fast also in a backend of a thousand. So a
+-- plan looks only at the marked slots: those that may differ from what is
+-- wanted.
 --
 -- @module synapse.haproxy.actual
 
@@ -13,7 +13,7 @@ local plan = require("synapse.haproxy.plan")
 local actual_slots = {}
 actual_slots.__index = actual_slots
 
--- Seconds after which an address that HAProxy does not use is told again.
+-- Seconds after which an address that HAProxy does not use is sent again.
 local LOST_MOVE = 1
 
 -- The commands that HAProxy refused, and when each is tried again: one for each
@@ -124,14 +124,14 @@ function actual_slots:add(slot, declared)
   self:mark(slot)
 end
 
---- Notes that a slot may not be as it is to be.
+--- Notes that a slot may differ from what is wanted.
 -- @tparam string slot
 function actual_slots:mark(slot)
   self.marked[slot] = true
 end
 
---- Notes that an instance left a slot. What it had to do with it is over: no
--- refusal, and no acknowledged ready that would make its maint look like an
+--- Notes that an instance left a slot. Forgets its refusal, and forgets that
+-- ready was acknowledged: otherwise the slot's maint would look like an
 -- operator's.
 -- @tparam string slot
 function actual_slots:vacate(slot)
@@ -149,8 +149,8 @@ function actual_slots:drop(slot)
   self.moving[slot] = nil
 end
 
--- Adds the commands that one marked slot needs. A slot that needs nothing is as
--- it is to be, and a refusal of its is over. Returns how many bytes they have.
+-- Adds the commands that a marked slot needs. A slot that needs none is as
+-- wanted, and its refusal is over. Returns the number of bytes of the commands.
 local function repair(self, backend, slot, slots, groups)
   local wanted, actual = slots.target_of(slot), self.actual[slot]
   slots.planned(slot, wanted, actual)
@@ -183,8 +183,8 @@ local function repair_all(self, backend, slots, is_filled, room)
   return groups, room
 end
 
--- Whether any slot is about to serve: it is told its address, or may not use it
--- yet.
+-- Tells whether any slot is about to serve: its address is sent now, or is not
+-- in use yet.
 local function is_any_coming(self, groups, target_of)
   if next(self.moving) then
     return true
@@ -202,7 +202,7 @@ local function is_any_coming(self, groups, target_of)
   return false
 end
 
--- Whether any slot serves that is to go on serving.
+-- Tells whether any slot serves and will keep serving.
 local function has_lasting(self, is_filled)
   for slot, actual in pairs(self.actual) do
     if actual.admin == "ready" and actual.check ~= "fails" and
@@ -249,7 +249,7 @@ function actual_slots:repairs(backend, slots, room)
   return groups, left >= 0
 end
 
---- Notes that a command is on its way: until it is acknowledged, nobody knows.
+--- Notes that a command was sent: its outcome is unknown until the answer.
 -- @tparam command command
 function actual_slots:sent(command)
   if command.field == "admin" then
@@ -340,7 +340,7 @@ function actual_slots:filled(slot, server)
   self.acknowledged[slot] = server.admin
 end
 
--- What a plan goes by, of what HAProxy tells.
+-- The fields of a server that a plan depends on.
 local PLANNED = {"host", "port", "fqdn", "weight", "initial", "admin"}
 
 -- Tells whether a slot may need another plan. Where HAProxy resolves a name,

@@ -1,10 +1,10 @@
 --- Slots beyond those that HAProxy's configuration declares.
 --
--- A slot that was added is a slot like the others: it is filled, emptied and
--- used again, and never deleted, because HAProxy 2.6 can crash of that. It is
--- made by a group of commands and counts once the last of them was
--- acknowledged. When an answer is lost, the state that HAProxy tells next shows
--- which were added; these are only brought to their end.
+-- An added slot is a slot like the others: it is filled, emptied and used
+-- again. It is never deleted, because HAProxy 2.6 can crash then. A group of
+-- commands makes it, and it counts once the last of them was acknowledged. If
+-- an answer is lost, the next state of HAProxy shows which slots were added;
+-- only the rest of their commands is sent then.
 --
 -- @module synapse.haproxy.add_server
 
@@ -136,8 +136,8 @@ local function new_group(self, slot, kind, id)
     add, id)
 end
 
--- Slots that were begun are brought to their end first. Returns the kinds of
--- which there is none.
+-- Completes slots that were begun first. Returns the kinds that are still
+-- missing.
 local function finish_begun(self, wanted, groups)
   local left, begun = {}, table.move(self.half_made, 1, #self.half_made, 1, {})
   for _, kind in ipairs(wanted) do

@@ -45,7 +45,7 @@ local function weight_of(instance, config, initial)
   return instance.server_weight or initial
 end
 
--- A name is for HAProxy to resolve; until it has, the last address will do.
+-- HAProxy resolves a name; until then the last known address serves.
 local function host_of(instance, address)
   if instance.is_name then
     return address

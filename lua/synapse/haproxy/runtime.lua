@@ -19,7 +19,7 @@ local FOR_NAMES = "240.0.0.1:1"
 
 local UNKNOWN = 1
 
--- Seconds that an answer to somebody may work without a pause.
+-- Seconds that an answer may work without a pause.
 local SLICE = 0.0002
 
 local function by_id(a, b)
@@ -129,8 +129,8 @@ local function set_place(target, server)
   return true
 end
 
--- Out of maintenance one failed check would be enough to take a server out, and
--- one that was out would be in until then.
+-- After maintenance HAProxy counts a server as up, and one failed check takes
+-- it out. A server that was down would serve until then.
 local function restore_check(target, server)
   if server.admin == "maint" then
     return
@@ -241,7 +241,7 @@ function runtime.id(backend)
   return core.backends[backend]:get_stats().iid
 end
 
---- Tells whether HAProxy is on its way out.
+--- Tells whether HAProxy is stopping.
 -- @treturn boolean
 function runtime.is_stopping()
   return tonumber(core.get_info().Stopping) == 1
@@ -277,7 +277,7 @@ local function new_turn(now)
   end
 end
 
---- Returns what an answer to somebody needs of HAProxy.
+--- Returns what an answer needs of HAProxy.
 -- @tparam table applet the one that answers
 -- @tparam function now returns seconds
 -- @treturn table `turn()`: gives other work its turn once it is time;

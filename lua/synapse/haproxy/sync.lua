@@ -13,15 +13,16 @@ local sync = {}
 sync.__index = sync
 
 local COMPARE_EVERY = 30
--- Where instances are retained, a check that fails is an end to that. What an
--- operator does to a server that is down changes no number of usable servers,
--- and a reload may follow at once. So many services are compared for that in
--- each tick, of so many that are looked at.
+-- A failed check ends the retention of an instance. And when an operator
+-- changes a server that is down, the number of usable servers stays the same,
+-- and a reload may follow at once. So services with retained or failing
+-- instances are compared more often: in each tick so many, out of so many that
+-- are looked at.
 local COMPARE_RETAINED_EVERY = 1
 local COMPARED_RETAINED_AT = 2
 local SEEN_RETAINED_AT = 40
--- So many services are compared in each tick for being due, or so many as it
--- takes to have compared all of them after so many ticks.
+-- The least number of due services that are compared in each tick, and the
+-- number of ticks after which all services were compared.
 local COMPARED_AT = 10
 local COMPARE_TICKS = 100
 local FIRST_DELAY = 0.5
@@ -98,7 +99,7 @@ local function add_service(self, batch, service)
 end
 
 -- A service for which there is no room, or no time, stays at the front of the
--- queue. One for which there is room in part goes to the end: small services do
+-- queue. A service that fits in part goes to the end, so that small services do
 -- not wait until a large one is done.
 local function collect(self)
   local batch, queue, first = commands.batch(), self.queue, 1
@@ -138,7 +139,7 @@ local function finish_services(self, batch)
   end
 end
 
--- Nobody knows what was done: ask, and plan from the answer.
+-- The outcome is unknown: ask, and plan from the answer.
 local function lose(self, batch, why)
   if not self.failing then
     self.deps.log:error("%s: nothing changes until it answers; is `stats " ..
@@ -269,7 +270,7 @@ function sync:compare(service)
   self:mark(service)
 end
 
--- A thousand comparisons in one go would hold up what changes meanwhile.
+-- A thousand comparisons at once would delay changes.
 local function compare_due(self)
   local now, number = self.deps.now(), #self.deps.services
   local left = math.max(COMPARED_AT, math.ceil(number / COMPARE_TICKS))
@@ -282,7 +283,7 @@ local function compare_due(self)
   end
 end
 
--- Where all services are such ones each has its turn.
+-- Takes the services in turn, for all of them may have such instances.
 local function compare_retained(self)
   local services, left = self.deps.services, COMPARED_RETAINED_AT
   local due = self.deps.now() + COMPARE_EVERY - COMPARE_RETAINED_EVERY
@@ -301,7 +302,7 @@ local function compare_retained(self)
   end
 end
 
---- Does what time brings: comparisons and commands refused before.
+--- Marks what is due by now: comparisons, and commands that were refused.
 function sync:tick()
   compare_due(self)
   compare_retained(self)

@@ -3,7 +3,7 @@
 -- Anybody who can write to ZooKeeper writes here, so no part of a znode is used
 -- before this module has checked it. A bad host or port refuses the instance;
 -- a bad weight or name is dropped, reported, and the instance serves. A weight
--- above HAProxy's greatest is that one.
+-- above HAProxy's maximum counts as the maximum.
 --
 -- Pure.
 --

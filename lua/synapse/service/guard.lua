@@ -135,7 +135,7 @@ function guard.new(settings, instances, retained, now)
   return self
 end
 
--- An instance with weight 0 has said itself that it goes.
+-- An instance with weight 0 announced that it leaves.
 local function serves(instance)
   return instance.weight ~= 0
 end
@@ -148,7 +148,7 @@ local function release(self, key, why, report)
   table.insert(report.left, {why = why, key = key})
 end
 
--- Where it is older than the window, nobody asks when it was born.
+-- The birth of an instance that is older than the window does not matter.
 local function leave(self, instance, now, objection)
   local born = self.born[instance.key]
   self.born[instance.key] = nil
@@ -165,7 +165,7 @@ local function leave(self, instance, now, objection)
   self.departures:push(departure)
 end
 
--- One that comes back soon was never away.
+-- An instance that comes back soon was never away.
 local function come(self, instance, now)
   local before = self.gone[instance.key]
   self.gone[instance.key], self.candidates[instance.key] = nil, nil
@@ -226,7 +226,7 @@ local function pass_time(self, now)
   end
 end
 
--- Tells whether so few instances are too few for a service that had so many.
+-- Tells whether `left` instances are too few for a service that had `were`.
 local function is_too_little(self, left, were)
   return were - left > self.settings.share * were + ROUNDING
 end
@@ -248,9 +248,9 @@ local function count(self)
     {lost = lost, were = were, left = left} or nil
 end
 
--- Tells whether the service does without those that are retained. Who was
--- retained and registers again does not count: the others are to have the same
--- time for that. Nobody knows how many there were before a reload.
+-- Tells whether the service can do without the retained instances. An instance
+-- that was retained and registers again does not count: the others get the same
+-- time to do so. After a reload the number of before is unknown.
 local function is_made_good(self)
   local were, left = self.mass.were, 0
   if not were then
@@ -275,7 +275,8 @@ local function review(self, now, objection, report)
   end
 end
 
--- Retains those that went within the window, each until its own time is over.
+-- Retains the instances that left within the window, each until its own time is
+-- over.
 local function retain(self, now, objection, report)
   for key, departure in pairs(self.candidates) do
     local till = departure.at + self.settings.hold
@@ -296,7 +297,7 @@ local function protect(self, mass, now, objection, report)
   retain(self, now, objection, report)
 end
 
--- Returns those that are there and those that are retained, sorted by key.
+-- Returns the present and the retained instances, sorted by key.
 local function merge(self)
   local list = table.move(self.present, 1, #self.present, 1, {})
   self.review_at = math.huge

@@ -8,8 +8,8 @@ local hostname = require("synapse.instances.hostname")
 local host_names = {}
 host_names.__index = host_names
 
--- HAProxy tells nobody that it has found an address: it is asked, seldom if a
--- name does not resolve for long.
+-- HAProxy does not report that it has found an address, so it is asked: less
+-- often the longer a name does not resolve.
 local FIRST_DELAY = 0.5
 local LONGEST_DELAY = 30
 
@@ -36,8 +36,8 @@ local function report(self, refused)
   self.refused = refused
 end
 
---- Lists the instances that HAProxy can serve. Where some are left out, that is
--- said, once.
+--- Lists the instances that HAProxy can serve. Logs once that others are left
+-- out.
 -- @tparam {instance,...} instances
 -- @treturn {instance,...} the same table where all can be
 function host_names:admit(instances)

@@ -1,6 +1,6 @@
---- Which instance is in which slot, and who waits for one.
+--- Which instance is in which slot, and which instances wait for one.
 --
--- A slot is of a kind: for host names, for backups, or for anybody else. The
+-- A slot is of a kind: for host names, for backups, or plain. The
 -- first choice of a slot comes from a hash of the instance's identity, so that
 -- HAProxies which never spoke to one another mostly agree; a taken slot makes
 -- it the next one (open addressing). Instances are placed in sorted order:
@@ -83,7 +83,7 @@ local function hash(text)
   return value ~ value >> 13
 end
 
--- What stays: every slot of the pool whose instance is still wanted.
+-- Returns the slots that keep their instance: those whose instance is wanted.
 local function keep(pool, placed, wanted)
   local kept, has_slot = {}, {}
   for _, slot in ipairs(pool) do
@@ -231,7 +231,7 @@ function placement.new(pool, placed, instances, sessions, kinds_by_slot,
   return self
 end
 
--- Remembers who was in a slot last, and nobody else.
+-- Remembers only the last instance of a slot.
 local function remember(self, slot, key)
   local before = self.last[slot]
   if before and self.left[before] == slot then
@@ -257,8 +257,8 @@ local function put(self, key, slot, touched)
   touched[#touched + 1] = slot
 end
 
--- Whoever finds the slot free that it had goes back there: the sessions that
--- make it rest are its own. Returns the others.
+-- An instance whose last slot is free goes back there: the sessions that make
+-- the slot rest are its own. Returns the other instances.
 local function go_home(self, keys, touched)
   local others = {}
   for _, key in ipairs(keys) do
@@ -272,7 +272,7 @@ local function go_home(self, keys, touched)
   return others
 end
 
--- Gives slots to those who have none, in sorted order.
+-- Gives slots to the instances without one, in sorted order.
 local function enter(self, added, touched)
   local keys, rest_of = {}, rest_test(self)
   for _, instance in ipairs(added) do
@@ -329,9 +329,9 @@ local function new_supply(self, added)
   end
 end
 
--- One that has become a backup, or is none any more, leaves its slot for one
--- of the other kind. While none is free it stays where it is: a slot of the
--- wrong kind is better than none.
+-- An instance that has become a backup, or is no longer one, moves to a slot of
+-- the other kind. While no such slot is free it stays where it is: a slot of
+-- the wrong kind is better than none.
 local function move(self, instance, left, entering, has_free)
   local kind = kind_of(self, instance.key)
   local slot = self.slot_of[instance.key]
@@ -354,7 +354,7 @@ local function renew(self, instance, left, touched, entering, has_free)
   end
 end
 
--- Lists who is in a slot of the wrong kind, sorted.
+-- Lists the instances in a slot of the wrong kind, sorted.
 local function misplaced(self)
   local keys = {}
   for key in pairs(self.misplaced) do
@@ -364,7 +364,7 @@ local function misplaced(self)
   return keys
 end
 
---- Takes what became of the instances.
+--- Applies a change of the instances.
 -- @tparam difference difference
 -- @treturn {string,...} slots that an instance left
 -- @treturn {string,...} slots that have another instance or a renewed one
@@ -442,7 +442,7 @@ function placement:restart(instances)
   place_all(self)
 end
 
---- Goes on with fewer slots.
+--- Continues with fewer slots.
 -- @tparam {string,...} pool
 function placement:shrink(pool)
   self.pool = pool
@@ -450,8 +450,8 @@ function placement:shrink(pool)
   place_all(self)
 end
 
---- Lists what kind of slot each instance needs that has none or one of the
--- wrong kind. A slot for a host name cannot be added.
+--- Lists which kinds of slots are missing: one kind for each instance that has
+-- no slot or a slot of the wrong kind. A slot for a host name cannot be added.
 -- @treturn {string,...} "plain" and "backup"
 function placement:growable()
   local list = {}
@@ -490,8 +490,8 @@ local function resettle(self, slot, kind)
   return left
 end
 
---- Goes on with one more slot, for the first instance that waits for it, or is
--- in a slot of the wrong kind.
+--- Adds a slot and gives it to the first instance that waits for one, or to the
+-- first in a slot of the wrong kind.
 -- @tparam string slot
 -- @tparam string kind of it
 -- @treturn ?string the slot that the instance left

@@ -37,7 +37,7 @@ function policy:is_needed()
   return self.subset ~= nil or #self.preferences > 0
 end
 
--- The same table each time, so that nothing looks changed that is not.
+-- Returns the same table each time: another one would look like a change.
 local function as_backup(self, instance)
   if instance.is_backup then
     return instance
@@ -52,8 +52,8 @@ local function as_backup(self, instance)
   return self.copies[instance]
 end
 
--- Where an instance was and cannot take traffic it stays: another slot would
--- take it for a good one until its first check.
+-- An instance that cannot take traffic keeps its kind of slot: HAProxy would
+-- take it for up in another slot until its first check.
 local function is_backup(self, instance, level, serving, can_serve)
   local before = self.backups[instance.key]
   if before ~= nil and not can_serve(instance) then

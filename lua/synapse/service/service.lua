@@ -40,8 +40,8 @@ local function objection(self, instance)
     nil
 end
 
--- Tells whether an instance can take traffic. What is not known is taken to be
--- well, as HAProxy does until its first check.
+-- Tells whether an instance can take traffic. An instance without a check
+-- result counts as up, as it does for HAProxy.
 local function can_serve(self, instance)
   if instance.weight == 0 or self.operator.states[instance.key] then
     return false
@@ -53,7 +53,7 @@ local function can_serve(self, instance)
     server.port == instance.port)
 end
 
--- Notes that what is told of an instance may be something else now.
+-- Notes that the state of an instance may have changed.
 local function touch(self, key)
   if key then
     self.touched[key] = true
@@ -73,7 +73,7 @@ local function release(self, key)
   by[key] = next(by[key]) and by[key] or nil
 end
 
--- Those who were retained, and those who are.
+-- Touches the instances that were retained, and those that are now.
 local function touch_retained(self)
   for key in pairs(self.retained) do
     release(self, key)
@@ -176,7 +176,7 @@ local function touch_all(self, difference)
   end
 end
 
--- Where one asks to be a backup and cannot be, it serves as any other.
+-- An instance that asks to be a backup and cannot be one serves as the others.
 local function report_objections(self, difference)
   local list = table.move(difference.added, 1, #difference.added, 1, {})
   for _, renewed in ipairs(difference.renewed) do
@@ -279,8 +279,7 @@ local function is_filled(self, slot)
     not MISPLACED[self.refusals:pending(slot)]
 end
 
---- Returns what a slot is to be. Where HAProxy refused a field that stays as it
--- is.
+--- Returns what a slot is to be. A field that HAProxy refused stays as it is.
 -- @tparam string slot
 -- @treturn ?server nil: it is to be empty
 function service:target_of(slot)
@@ -335,7 +334,7 @@ local function add_growth(self, groups)
   table.move(more, 1, #more, #groups + 1, groups)
 end
 
--- Where slots must rest an instance waits until one has.
+-- If slots must rest, an instance waits until one has rested.
 local function use_rested(self)
   local _, has_rested = self.placement:resting()
   for _, slot in ipairs(has_rested and self.placement:enter_rested() or {}) do
@@ -345,7 +344,7 @@ local function use_rested(self)
   end
 end
 
--- HAProxy goes on counting the errors of a slot that gets another instance.
+-- HAProxy keeps counting the errors of a slot when it gets another instance.
 local function count_errors(self, groups)
   for _, group in ipairs(groups) do
     local slot, takes_over = group[1].slot, false
@@ -415,7 +414,7 @@ function service:sent(command)
   end
 end
 
--- The slot is what its options say.
+-- Adds a slot of HAProxy that was made with our options.
 local function adopt(self, slot, kind)
   local options = self.growth.options
   local declared = {weight = options.weight, maxconn = options.maxconn}
@@ -458,7 +457,7 @@ function service:done(command, answer)
   return self.ledger:done(command)
 end
 
--- The names that are taken may have been the reason: they are asked for again.
+-- A name that is taken may be the reason, so all names are asked for again.
 local function refuse_growth(self, command, answer)
   self.version = self.version + 1
   local delay = self.growth:refuse(string.format(
@@ -485,15 +484,15 @@ function service:refuse(command, answer)
     command.text, answer, delay)
 end
 
---- Notes that nobody knows what became of commands that were sent.
+--- Notes that the outcome of commands that were sent is unknown.
 function service:lost()
   self.known = false
   self.version = self.version + 1
   self.growth:lost()
 end
 
---- Starts again after an error of our own, which may have come between what was
--- chosen and its slots.
+--- Starts again after an error of our own, which may have left the instances
+-- without their slots.
 function service:recover()
   self.placement:restart(self.choice.wanted)
   for _, slot in ipairs(self.placement.pool) do
@@ -529,8 +528,8 @@ function service:is_due()
     self.growth:is_due() and #self.placement:growable() > 0
 end
 
--- Where HAProxy has the address that it was to restore it may also have it from
--- the line of a server that was a slot before.
+-- A slot with the address that HAProxy was to restore may have it from its line
+-- instead: then it is no slot any more.
 local function loss(self, slot, state)
   if not state then
     return "is gone from HAProxy"
@@ -558,15 +557,15 @@ local function drop_missing(self, states)
   end
 end
 
---- Leaves the service as it is until `thaw`, whatever ZooKeeper says. What
--- HAProxy does not have by now stays undone too.
+--- Leaves the service as it is until `thaw`, whatever ZooKeeper says. Changes
+-- that HAProxy does not have yet wait too.
 function service:freeze()
   self.frozen_at = self.frozen_at or self.deps.now()
   self.version = self.version + 1
 end
 
---- Ends that: what was missed is to be done now.
--- @treturn boolean whether that is anything
+--- Ends `freeze` and does what was missed.
+-- @treturn boolean whether anything is to be done
 function service:thaw()
   local missed = self.put_off
   self.frozen_at, self.put_off = nil, nil
@@ -574,9 +573,8 @@ function service:thaw()
   return missed ~= nil and self:update(missed[1], nil, missed[2])
 end
 
--- A name that HAProxy has resolved is no drift, nor is an address that it has
--- come to use, and neither is what nobody knew before: the next plan looks at
--- it.
+-- Not a drift: a name that HAProxy has resolved, an address that it has come to
+-- use, and anything while the states were unknown (the next plan looks at it).
 local function report_drift(self, was_known, arrived)
   local awaited, drifted = self.names.awaited, {}
   self.names.awaited = {}
@@ -622,7 +620,7 @@ local function learn_address(self, slot)
   return is_new
 end
 
--- What HAProxy's checks and operators say may make other instances serve.
+-- Results of HAProxy's checks and operators may change which instances serve.
 local function apply_policy(self)
   return self.choice.policy:is_needed() and self:review()
 end

@@ -10,7 +10,7 @@ local summary = {}
 
 local NAMED = 3
 
---- Returns news of nothing.
+--- Returns an empty summary.
 -- @treturn table `added`, `removed`, `changed`: lists of keys; `done`: how many
 --   commands were acknowledged; `grown`: how many slots were added
 function summary.new()
@@ -69,7 +69,7 @@ end
 -- @tparam table self
 -- @tparam string name of the service
 -- @tparam table placement with `placed`, `pool` and `waiting`
--- @tparam ?string why those who wait do
+-- @tparam ?string why instances wait for a slot
 -- @treturn ?string
 function summary.line(self, name, placement, why)
   local parts = {}

@@ -16,8 +16,8 @@ local subset = require("synapse.service.subset")
 local wanted = {}
 wanted.__index = wanted
 
--- Only a registered instance may lead, so there is nothing to retain where one
--- leads.
+-- Only a registered instance may lead, so a service with a leader has nothing
+-- to retain.
 local NO_GUARD = {window = 1, share = 1, hold = 0}
 
 local function is_before(a, b)
@@ -29,9 +29,9 @@ end
 
 --- Elects the leader, the same in every HAProxy.
 --
--- It is the one with the smallest sequence, so the one that has been registered
--- longest. An instance without a sequence cannot be compared and is never
--- elected, and neither is one with weight 0: it gets no traffic.
+-- The instance with the smallest sequence leads, which has been registered
+-- longest. An instance without a sequence cannot be compared, and an instance
+-- with weight 0 gets no traffic: neither is ever elected.
 -- @tparam {instance,...} instances
 -- @treturn {instance,...} the leader alone, or nobody
 function wanted.leader(instances)
@@ -46,7 +46,7 @@ function wanted.leader(instances)
   return {leader}
 end
 
--- The znode of an instance speaks for it, also where it is a default server.
+-- If a default server has a znode too, the znode counts.
 local function with_defaults(service, instances)
   if not service.keep_default_servers or #service.default_servers == 0 then
     return instances
@@ -82,8 +82,8 @@ function wanted.of(service, instances)
   return leader, #leader > 0 and source or "nobody"
 end
 
--- A default server was in no znode: it cannot be missed there, and after a
--- reload only the configuration tells of it.
+-- A default server has no znode: ZooKeeper cannot lose it, and after a reload
+-- only the configuration names it.
 local function from_znodes(instances)
   local list = {}
   for _, instance in ipairs(instances) do
@@ -92,7 +92,7 @@ local function from_znodes(instances)
   return list
 end
 
---- Begins with what the last run left, else with the default servers.
+--- Starts with the instances of the last run, or with the default servers.
 -- @tparam table deps
 --   `config`: the service's configuration; `record`: its part of the snapshot;
 --   `objection(instance)`: why one may not be retained, or nil;
@@ -173,9 +173,9 @@ local function report_guard(self, report)
 end
 
 -- Returns the instances that count as registered, and whether these are the
--- previous ones. An empty list says that the service is gone or that the
--- ensemble lost it, and nobody can tell which. The first instance that
--- registers again is then one of many and not the only one.
+-- previous ones. An empty list means that the service is gone or that the
+-- ensemble lost it: these look the same. The first instance that registers
+-- again then joins the previous ones and does not replace them.
 local function registered(self, instances)
   local config = self.deps.config
   if #instances > 0 or #config.default_servers > 0 or

@@ -61,8 +61,7 @@ local function choose(self)
   return records or {}, addresses or {}
 end
 
--- What is older than it may be serves until ZooKeeper has answered, and then no
--- more.
+-- Instances of a snapshot that is too old serve only until ZooKeeper answers.
 local function judge_age(self, ttl, now)
   local changed = next(self.records) and self.directory:changed(self.name)
   if changed and now - changed > ttl then

@@ -1,4 +1,4 @@
---- The last known instances, as text that tells when it is damaged.
+--- The last known instances, as text with a checksum.
 --
 -- One line of heading, then JSON:
 --
@@ -102,7 +102,7 @@ local function string_or_nil(value, max)
   return type(value) == "string" and #value <= max and value or nil
 end
 
--- What is no number at all is never reached by a clock.
+-- No clock ever reaches a NaN.
 local function finite_or_nil(value)
   return type(value) == "number" and value - value == 0 and value or nil
 end

@@ -1,7 +1,7 @@
 --- The agent over HTTP, for `http-request use-service lua.synapse`.
 --
--- Lua has one lock, so a long answer is made in slices of 0.2 ms, between which
--- other work has its turn. Only GET and HEAD, and nothing that is asked changes
+-- Lua has one lock, so a long answer is made in slices of 0.2 ms, and other
+-- work runs in between. Only GET and HEAD are allowed, and no request changes
 -- anything.
 --
 -- @module synapse.status.http
@@ -101,8 +101,8 @@ local function send_services(visit, head, looks, encode, put)
   put("]}\n")
 end
 
--- HAProxy's counters are asked for first; without an answer soon, what was
--- known before is told.
+-- Asks for HAProxy's counters first. If the answer takes too long, the counters
+-- of before are used.
 local function fetch(agent, looks, visit)
   local names = {}
   for i, look in ipairs(looks) do

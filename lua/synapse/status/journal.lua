@@ -1,12 +1,12 @@
---- What can be told of the services: their views, and what has changed.
+--- What is published about the services: how they look, and what has changed.
 --
 -- Reads what the agent's parts know and changes none of it. An event is the
 -- difference between what an instance was when its service last settled and
 -- what it is now.
 --
--- Views are made by the main task when somebody asks, and only of services that
--- may have changed: nobody looking costs nothing. Others read what is
--- published: tables that are replaced as a whole and do not change.
+-- The main task looks at a service when a request asks, and only if the service
+-- may have changed: without requests it costs nothing. Requests read what is
+-- published: tables that are replaced as a whole and never change.
 --
 -- @module synapse.status.journal
 
@@ -109,7 +109,7 @@ function histogram:quantile(share)
 end
 
 local EVENTS = 1000
--- Where more instances do the same at once, one event tells it.
+-- If more instances than this do the same at once, they are one event.
 local FEW = 20
 local NAMED = 5
 -- So many looks back, one may as well go through all services.
@@ -117,13 +117,13 @@ local MANY = 50
 local BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
   2.5, 5, 10, 30}
 
--- What an instance was that was not there.
+-- The state of an instance that does not exist.
 local ABSENT = "absent"
--- Those that the policy leaves out are many and come and go: they are not
--- remembered, and one that comes to be used was absent.
+-- The instances that the policy leaves out are many, and come and go. They are
+-- not remembered: an instance that gets used was absent before.
 local UNUSED = "unused"
 
---- Returns a journal of services that has nothing to tell.
+--- Returns an empty journal.
 -- @tparam table deps
 --   `services`; `sources(service)`: lists the paths that it is read from;
 --   `now()`; `wall()`: seconds since the epoch
@@ -148,9 +148,9 @@ function journal.new(deps)
     versions = {},
     at = 1,           -- the service whose look is next
     building = nil,   -- its look, so far
-    wanted = 0,       -- how many have asked
-    served = 0,       -- of these, for whom the walk under way is
-    published = 0,    -- for whom all looks were made
+    wanted = 0,       -- the number of the last request
+    served = 0,       -- the last request that the walk under way answers
+    published = 0,    -- the last request that is answered
     totals = {services = #deps.services, whole = 0, degraded = 0, down = 0,
       instances = 0},
     states = {},
@@ -175,7 +175,7 @@ local function shown_as(state)
   return state ~= ABSENT and state ~= UNUSED and state or nil
 end
 
---- Takes the services as they are for granted: none of it is an event.
+--- Remembers the services as they are now, without an event.
 function journal:begin()
   for _, service in ipairs(self.services) do
     for _, instance in ipairs(service:instances()) do
@@ -186,7 +186,7 @@ function journal:begin()
   end
 end
 
--- Lists what instances are other than they were, by what happened to them.
+-- Lists the instances whose state has changed, grouped by the change.
 local function changes_of(self, service, touched)
   local shown, groups = self.shown[service], {}
   for key in pairs(touched) do
@@ -229,7 +229,7 @@ local function add_group(self, service, group, ms)
   end
 end
 
---- Takes note that all is done for a service that can be done now.
+--- Notes that everything was done for a service that can be done now.
 -- @tparam service service
 function journal:settle(service)
   local touched, since = service:take_touched()
@@ -307,8 +307,9 @@ local function sum(totals, states, look, by)
   end
 end
 
--- Whoever interrupts this sees the sums of before or of now. The cursor says so
--- last, lest a client be told that it knows a look that it was not given.
+-- A request that interrupts this sees either the old sums or the new ones. The
+-- cursor is changed last: otherwise a client could be told that it knows a look
+-- that it never got.
 local function keep(self, look)
   local totals, states = copy_of(self.totals), copy_of(self.states)
   local before = self.looks[look.name]
@@ -354,7 +355,7 @@ function journal:ask()
   return self.wanted
 end
 
---- Tells whether somebody has asked.
+--- Tells whether a request waits for looks.
 -- @treturn boolean
 function journal:is_wanted()
   return self.published < self.wanted
@@ -381,7 +382,7 @@ function journal:look(is_tired)
   return true
 end
 
---- Tells those who asked that what they asked for is there.
+--- Lets the requests of the last walk have their answers.
 function journal:publish()
   self.published = self.served
 end

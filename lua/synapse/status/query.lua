@@ -1,5 +1,5 @@
 --- What a request asks for: the parameters of its URL, and the services that
--- they choose.
+-- they select.
 --
 -- @module synapse.status.query
 
@@ -40,7 +40,7 @@ local function any(text)
   return text
 end
 
---- So many services are told of with all that is known of them.
+--- At most so many services are shown in full.
 query.MOST = 50
 
 -- What each route may be asked.
@@ -97,8 +97,8 @@ function query.parse(text, allowed)
   return asked
 end
 
--- A client knows the looks made until its cursor; one of another worker is
--- none.
+-- A client knows the looks made until its cursor. The cursor of another worker
+-- does not count.
 local function known_until(journal, since)
   local boot, number = (since or ""):match("^(%x+)%.(%d+)$")
   return boot == journal.boot and math.tointeger(tonumber(number)) or nil
@@ -116,8 +116,8 @@ local function named(journal, names)
   return list
 end
 
--- The fewer there are to look through the better: a page that is open asks each
--- second, and next to nothing has changed.
+-- Looks through as few services as possible: an open page asks each second, and
+-- almost nothing has changed.
 local function candidates(journal, asked, known)
   if asked.service then
     return named(journal, asked.service)

@@ -1,9 +1,9 @@
---- What is asked of the agent, put together from what its main task published.
+--- Answers requests from what the main task has published.
 --
--- An answer first lets the main task know what HAProxy's checks and operators
--- have done, as far as it can be seen, then asks for new looks, and waits a
--- little for both. It reads nothing else. A `visit` is what an answer needs of
--- HAProxy, see `runtime.visit`.
+-- A request first tells the main task what HAProxy's checks and operators seem
+-- to have done, then asks for new looks, and waits a little for both. It reads
+-- nothing else. A `visit` is what a request needs of HAProxy, see
+-- `runtime.visit`.
 --
 -- @module synapse.status.report
 
@@ -18,7 +18,7 @@ local report = {}
 local CHECKS_PATIENCE = 0.3
 local LOOKS_PATIENCE = 2
 
--- Seconds for which a session may be without a connection and nobody is told.
+-- Seconds that a session may be without a connection before that is reported.
 local BRIEF = 5
 
 -- Seconds without a turn after which the agent is called dead. Its supervisor
@@ -35,7 +35,7 @@ function report.death(agent)
     or nil
 end
 
--- Lists the services of which somebody may have changed something in HAProxy.
+-- Lists the services that may have been changed in HAProxy by others.
 local function seen_now(agent, visit)
   local seen = {}
   for _, name in ipairs(agent.journal.names) do
@@ -77,8 +77,8 @@ local SESSIONS = {
   auth_failed = "ZooKeeper refuses the credentials",
 }
 
--- A connection that is made again at once is none. No text changes with time:
--- whoever has it read aloud is told once.
+-- A connection that is back at once is no trouble. No text changes with time,
+-- so that a screen reader reads it once.
 local function trouble_of(session, now)
   local state = session.state
   if session.refusal then
@@ -152,8 +152,8 @@ function report.looks(agent, visit)
   return looks
 end
 
--- Where the journal is now. A client that comes back with the cursor is told
--- what changes from here on, be it while this answer is made.
+-- Where the journal is now. A client that comes back with the cursor gets every
+-- later change, also one that happens while this answer is made.
 local function place_of(journal)
   return {
     schema = json.SCHEMA, cursor = journal.boot .. "." .. journal.cursor,

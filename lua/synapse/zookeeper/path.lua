@@ -26,8 +26,8 @@ local function lineage(path)
   return list
 end
 
--- Only the last answer counts: those above may be there, and closed to us. That
--- the path is made the watch tells that waits for it.
+-- Only the last answer counts: a path above may exist and be closed to us. The
+-- watch tells that the path was made.
 local function make(deps)
   local paths = lineage(deps.path)
   for i, path in ipairs(paths) do
@@ -150,8 +150,8 @@ local function read_at(self, time)
   self.retry_at = math.min(self.retry_at or time, time)
 end
 
--- Reads what a watch told, once its pause is over: a great change costs a few
--- reads then and not one for each part of it.
+-- Reads after a watch fired, once the pause is over: a large change then costs
+-- a few reads, not one for each of its parts.
 local function read_paced(self)
   if self.deps.now() < self.paused_until then
     read_at(self, self.paused_until)
@@ -183,8 +183,8 @@ local function has_unread(self)
   return false
 end
 
--- Takes what the pass has read, and forgets what is gone; but only where all
--- was read: an instance that registers again may be among what was not.
+-- Takes what the pass has read. Forgets what is gone only if everything was
+-- read: an instance that registers again may be among the unread znodes.
 local function take_in(self, pass)
   local gone = {}
   if not self.is_cut and not has_unread(self) then
@@ -255,7 +255,7 @@ local function fetched(self, name, event)
     unwatch(self, name)
     self.children:forget(name)
   else
-    -- It says nothing of the others: they are used, and it is tried again.
+    -- The others are used, and this one is tried again.
     self.failed[name] = event.code
     if event.code ~= codes.connection_loss then
       pass.read[name] = znodes.refused("cannot be read: " .. event.error)
@@ -343,7 +343,7 @@ local function distrust_all(self)
   retry_failed(self)
 end
 
--- Once is enough: that it is missing is no news then.
+-- Logged once: that the path is missing is known by then.
 local function unmade(self, event)
   if event.code ~= self.deps.codes.connection_loss then
     enter(self, "unmade", "error", "cannot be made: %s", event.error)

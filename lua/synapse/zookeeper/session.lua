@@ -1,7 +1,7 @@
 --- One session with an ensemble, and the paths that read through it.
 --
--- Passes each event to whom it is for: replies by the request's number, fired
--- watches by path, a new connection to all.
+-- Dispatches events: replies by the request's number, fired watches by path, a
+-- new connection to all paths.
 --
 -- @module synapse.zookeeper.session
 
@@ -56,7 +56,7 @@ function session:open(opened)
   end
 end
 
--- Reads set a watch; what is made is an empty znode that stays.
+-- Reads set a watch; `create` makes an empty persistent znode.
 local ARGUMENT = {get = true, get_children = true, exists = true, create = ""}
 
 --- Returns the function by which a path asks. See `path.new`.
@@ -107,7 +107,7 @@ local function read_all(self)
   end
 end
 
--- What is put off reads everything soon.
+-- A path whose read is put off reads everything soon.
 local function read_lists(self)
   for _, path in ipairs(self.paths) do
     if not self.put_off[path] then
@@ -116,7 +116,7 @@ local function read_lists(self)
   end
 end
 
--- Where nothing is known yet traffic waits for the read: it is not put off.
+-- A path that knows nothing yet is read at once: traffic waits for it.
 local function read_soon(self)
   self.read_at = self.deps.now() + self.deps.random() * SPREAD
   self.put_off = {}
@@ -277,7 +277,7 @@ local function resync(self, path, now)
   end
 end
 
---- Does what time brings: delayed reads, retries, and reads against lost
+--- Does what is due by now: delayed reads, retries, and reads against lost
 -- watches.
 function session:tick()
   local now = self.deps.now()

@@ -160,7 +160,8 @@ local function add_path(self, source, readers)
   through:add(watched)
 end
 
--- Lists the places that are read, in the services' order, and who reads each.
+-- Lists the places that are read, in the services' order, and the services that
+-- read each.
 local function readers_of(services)
   local places, readers = {}, {}
   for _, service in ipairs(services) do
@@ -263,7 +264,7 @@ function sessions:take(event)
   return through ~= nil
 end
 
---- Does what time brings: delayed reads and retries.
+--- Does what is due by now: delayed reads and retries.
 function sessions:tick()
   for _, through in ipairs(self.list) do
     through:tick()

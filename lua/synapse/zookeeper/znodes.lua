@@ -70,7 +70,7 @@ local function merge(before, now)
   return now
 end
 
---- Returns the znodes of what the last run left.
+--- Returns the znodes that the last run left.
 -- @tparam table deps
 --   `known`: instances, each with its `znode`, a znode maybe twice;
 --   `origin`: what each instance that is read is to carry, or nil;
@@ -106,7 +106,7 @@ local function replace(self, name, znode, gone, come)
   end
 end
 
--- The reason is told when it is new, not at every read.
+-- Reports a problem when it is new, not at every read.
 local function report_problem(self, name, problem)
   local before = self.by_name[name]
   if problem ~= (before and before.problem) then

@@ -34,15 +34,16 @@ static struct config *parse(const char *top, const char *services) {
     return config;
 }
 
-/* Compares two configurations; the fates of the <old> ones go to <fates>. */
+/* Compares two configurations; the outcomes of the <old> ones go to <outcomes>.
+ */
 static void compare(const struct config *old, const struct config *next,
-                    struct config_fate *fates) {
+                    struct config_outcome *outcomes) {
     const struct service_config *running[8];
 
     for (size_t i = 0; i < old->service_count; i++)
         running[i] = &old->services[i];
     config_compare(running, old->service_count, next->services,
-                   next->service_count, fates);
+                   next->service_count, outcomes);
 }
 
 static void a_service_is_kept_where_its_znode_can_be(void **state) {
@@ -51,53 +52,53 @@ static void a_service_is_kept_where_its_znode_can_be(void **state) {
         int kind;
         bool same;
     } cases[] = {
-        {"nothing", NULL, "\"web\": {" WEB ZK "}", FATE_KEPT, true},
+        {"nothing", NULL, "\"web\": {" WEB ZK "}", OUTCOME_KEPT, true},
         {"a key of no meaning", NULL, "\"web\": {" WEB ZK ", \"x\": 1}",
-         FATE_KEPT, true},
-        {"the name", NULL, "\"site\": {" WEB ZK "}", FATE_KEPT, false},
-        {"the weight", NULL, "\"web\": {" WEB ZK ", \"weight\": 1}", FATE_KEPT,
-         false},
-        {"the labels", NULL, "\"web\": {" WEB ZK ", \"labels\": {}}", FATE_KEPT,
-         false},
+         OUTCOME_KEPT, true},
+        {"the name", NULL, "\"site\": {" WEB ZK "}", OUTCOME_KEPT, false},
+        {"the weight", NULL, "\"web\": {" WEB ZK ", \"weight\": 1}",
+         OUTCOME_KEPT, false},
+        {"the labels", NULL, "\"web\": {" WEB ZK ", \"labels\": {}}",
+         OUTCOME_KEPT, false},
         {"the interval", NULL, "\"web\": {" WEB ZK ", \"check_interval\": 1}",
-         FATE_KEPT, false},
+         OUTCOME_KEPT, false},
         {"the rate limit", NULL,
          "\"web\": {" WEB ZK ", \"rate_limiting\": {\"average_rate\": 1}}",
-         FATE_KEPT, false},
+         OUTCOME_KEPT, false},
         {"a check", NULL,
-         "\"web\": {" WEB ZK ", \"checks\": [{\"type\": \"tcp\"}]}", FATE_KEPT,
-         false},
+         "\"web\": {" WEB ZK ", \"checks\": [{\"type\": \"tcp\"}]}",
+         OUTCOME_KEPT, false},
         {"the rate limit", NULL,
          "\"web\": {" WEB ZK ", \"rate_limiting\": {\"max_burst\": 1}}",
-         FATE_KEPT, false},
+         OUTCOME_KEPT, false},
         {"the path", NULL,
          "\"web\": {\"host\": \"h\", \"port\": 80, \"zk_path\": \"/b\"" ZK "}",
-         FATE_REPLACED, false},
+         OUTCOME_REPLACED, false},
         {"the host", NULL,
          "\"web\": {\"host\": \"i\", \"port\": 80, \"zk_path\": \"/a\"" ZK "}",
-         FATE_REPLACED, false},
+         OUTCOME_REPLACED, false},
         {"the port", NULL,
          "\"web\": {\"host\": \"h\", \"port\": 81, \"zk_path\": \"/a\"" ZK "}",
-         FATE_REPLACED, false},
+         OUTCOME_REPLACED, false},
         {"the port's type", NULL,
          "\"web\": {\"host\": \"h\", \"port\": \"80\", \"zk_path\": \"/a\"" ZK
          "}",
-         FATE_REPLACED, false},
+         OUTCOME_REPLACED, false},
         {"the servers", NULL,
          "\"web\": {" WEB ", \"zk_hosts\": [\"zk:1\", \"zk:2\"]}",
-         FATE_REPLACED, false},
+         OUTCOME_REPLACED, false},
         {"the znode's name", NULL,
-         "\"web\": {" WEB ZK ", \"use_path_encoding\": true}", FATE_REPLACED,
+         "\"web\": {" WEB ZK ", \"use_path_encoding\": true}", OUTCOME_REPLACED,
          false},
         {"the instance_id", "\"instance_id\": \"j\"", "\"web\": {" WEB ZK "}",
-         FATE_REPLACED, false},
+         OUTCOME_REPLACED, false},
         {"the session timeout",
          "\"instance_id\": \"i\", \"session_timeout\": 5",
-         "\"web\": {" WEB ZK "}", FATE_REPLACED, false},
+         "\"web\": {" WEB ZK "}", OUTCOME_REPLACED, false},
         {"the name and the path", NULL,
          "\"site\": {\"host\": \"h\", \"port\": 80, \"zk_path\": \"/b\"" ZK "}",
-         FATE_REMOVED, false},
-        {"all", NULL, "", FATE_REMOVED, false},
+         OUTCOME_REMOVED, false},
+        {"all", NULL, "", OUTCOME_REMOVED, false},
     };
     struct config *old =
         parse("\"instance_id\": \"i\"", "\"web\": {" WEB ZK "}");
@@ -107,14 +108,14 @@ static void a_service_is_kept_where_its_znode_can_be(void **state) {
         const char *top = cases[i].top;
         struct config *next =
             parse(top ? top : "\"instance_id\": \"i\"", cases[i].service);
-        struct config_fate fate;
+        struct config_outcome outcome;
 
         print_message("  changed: %s\n", cases[i].what);
-        compare(old, next, &fate);
-        assert_int_equal(fate.kind, cases[i].kind);
-        if (fate.kind != FATE_REMOVED)
-            assert_int_equal(fate.by, 0);
-        if (fate.kind == FATE_KEPT)
+        compare(old, next, &outcome);
+        assert_int_equal(outcome.kind, cases[i].kind);
+        if (outcome.kind != OUTCOME_REMOVED)
+            assert_int_equal(outcome.by, 0);
+        if (outcome.kind == OUTCOME_KEPT)
             assert_int_equal(
                 config_same_service(&old->services[0], &next->services[0]),
                 cases[i].same);
@@ -132,14 +133,14 @@ static void names_that_are_exchanged_exchange_no_znodes(void **state) {
         parse("\"instance_id\": \"i\"",
               "\"b\": {" WEB ZK "}, \"a\": {\"host\": \"h\", \"port\": 81,"
               "\"zk_path\": \"/b\"" ZK "}");
-    struct config_fate fates[2];
+    struct config_outcome outcomes[2];
 
     (void)state;
-    compare(old, next, fates);
-    assert_int_equal(fates[0].kind, FATE_KEPT);
-    assert_int_equal(fates[0].by, 0);
-    assert_int_equal(fates[1].kind, FATE_KEPT);
-    assert_int_equal(fates[1].by, 1);
+    compare(old, next, outcomes);
+    assert_int_equal(outcomes[0].kind, OUTCOME_KEPT);
+    assert_int_equal(outcomes[0].by, 0);
+    assert_int_equal(outcomes[1].kind, OUTCOME_KEPT);
+    assert_int_equal(outcomes[1].by, 1);
     config_free(next);
     config_free(old);
 }

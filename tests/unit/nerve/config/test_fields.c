@@ -17,7 +17,7 @@
 #define ROWS_MAX 200
 
 struct row {
-    char place[40], key[40], fate[40];
+    char place[40], key[40], support[40];
 };
 
 static struct row rows[ROWS_MAX];
@@ -43,7 +43,7 @@ static int read_rows(void **state) {
     (void)state;
     while (file && fgets(line, sizeof(line), file))
         if (sscanf(line, "| %39[^|] | `%39[^`]` | %39[^|] |", row.place,
-                   row.key, row.fate) == 3 &&
+                   row.key, row.support) == 3 &&
             row_count < ROWS_MAX) {
             row.place[strcspn(row.place, "|")] = '\0';
             rows[row_count++] = row;
@@ -70,15 +70,15 @@ enum { UNKNOWN, IGNORED, USED };
 
 /* Tells what the code makes of <key>: used by any row of the <place>, ignored
  * (by all that have it), or unknown. */
-static int find_fate(const char *place, const char *key) {
-    int fate = UNKNOWN;
+static int find_support(const char *place, const char *key) {
+    int support = UNKNOWN;
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
         for (const struct field *f = tables[i].fields; f->key; f++)
             if (is_cell(place, tables[i].place) && strcmp(f->key, key) == 0 &&
-                field_is_key(f) && fate != USED)
-                fate = f->kind == FIELD_IGNORED ? IGNORED : USED;
-    return fate;
+                field_is_key(f) && support != USED)
+                support = f->kind == FIELD_IGNORED ? IGNORED : USED;
+    return support;
 }
 
 static void every_key_of_the_code_is_in_the_table(void **state) {
@@ -95,20 +95,21 @@ static void every_key_of_the_table_has_its_fate_in_the_code(void **state) {
     (void)state;
     for (size_t i = 0; i < row_count; i++) {
         const struct row *row = &rows[i];
-        int fate = find_fate(row->place, row->key);
+        int support = find_support(row->place, row->key);
         int wanted = USED;
 
-        if (is_cell(row->fate, "rejected") || is_cell(row->fate, "ignored"))
+        if (is_cell(row->support, "rejected") ||
+            is_cell(row->support, "ignored"))
             wanted = IGNORED;
-        else if (!is_cell(row->fate, "supported") &&
-                 !is_cell(row->fate, "new") &&
-                 !is_cell(row->fate, "supported differently"))
+        else if (!is_cell(row->support, "supported") &&
+                 !is_cell(row->support, "new") &&
+                 !is_cell(row->support, "supported differently"))
             continue; /* another table */
         seen++;
-        if (fate != wanted &&
-            !(fate == UNKNOWN && is_cell(row->fate, "rejected")))
+        if (support != wanted &&
+            !(support == UNKNOWN && is_cell(row->support, "rejected")))
             fail_msg("%s: %s: the table says %s", row->place, row->key,
-                     row->fate);
+                     row->support);
     }
     assert_true(seen > 50);
 }

@@ -377,8 +377,8 @@ static void an_old_registration_stays_until_the_new_one_is_there(void **state) {
     story[0] = '\0';
     apply(SERVICE("web", "/site", "zk1:2181", ""));
     assert_true(
-        fake_log_is("info web: to be registered anew; stays registered as "
-                    "before until it is\ninfo web: added\n"));
+        fake_log_is("info web: registering it again; stays registered as "
+                    "before until then\ninfo web: added\n"));
     settle();
     assert_false(service_is_leaving(services_at(services, 0)));
     assert_false(service_is_current(services_at(services, 0)));

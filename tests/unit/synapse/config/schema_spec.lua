@@ -79,7 +79,7 @@ describe("the word that was meant", function()
 
   it("is the first by name where two are as near", function()
     assert.are.equal("path", schema.nearest("pat", {by_key = {
-      pats = {fate = "supported"}, path = {fate = "supported"}}}))
+      pats = {support = "supported"}, path = {support = "supported"}}}))
   end)
 
   it("is a key that does something", function()
