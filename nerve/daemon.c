@@ -1,6 +1,6 @@
 /* daemon.c - all parts of nerve, wired: runs until a signal ends it
  *
- * The end has three steps, each with a deadline, because whoever sent the
+ * The end has three steps, each with a deadline, because the sender of the
  * signal waits:
  *
  *   leaving   the checks stop and the registrations are removed
@@ -266,7 +266,7 @@ static void use_heartbeat(struct daemon *d, struct config *config) {
     config->heartbeat_path = NULL;
 }
 
-/* An upgrade goes on without what it cannot have: its registrations are worth
+/* An upgrade continues without what it cannot get: its registrations are worth
  * more. */
 static int open_control(struct daemon *d, const struct config *config,
                         const struct handover *from, struct error *err) {

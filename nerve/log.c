@@ -68,7 +68,7 @@ static bool may_write_again(int fd) {
     return errno == EAGAIN && (poll(&room, 1, -1) == 1 || errno == EINTR);
 }
 
-/* Worker thread. A line that cannot be written has no better place to go. */
+/* Worker thread. A line that cannot be written is lost. */
 static void write_line(void *job) {
     struct line *line = job;
     size_t done = 0;
@@ -172,7 +172,7 @@ int log_flush(struct log *l, int timeout_ms) {
     return 0;
 }
 
-/* A line is no longer than what a pipe that takes anything takes at once. */
+/* A line is shorter than PIPE_BUF, so one write is atomic. */
 int log_last_words(const struct log *l, const char *format, ...) {
     struct pollfd ready = {.fd = l->fd, .events = POLLOUT};
     struct line line = {.fd = l->fd};

@@ -11,16 +11,16 @@
 int64_t clock_us(void);
 int64_t clock_ms(void);
 
-/* Returns the milliseconds since the epoch, by a clock that may be set. Any
- * thread. */
+/* Returns the milliseconds since the epoch, by the wall clock, which may be
+ * set. Any thread. */
 int64_t clock_wall_ms(void);
 
-/* Returns the milliseconds since the system started, those that it slept too.
- * Any thread. */
+/* Returns the milliseconds since the system started, including sleep. Any
+ * thread. */
 int64_t clock_boot_ms(void);
 
-/* Returns the microseconds that the calling thread has worked, sleep and the
- * turns of others left out. */
+/* Returns the microseconds of processor time that the calling thread has used.
+ */
 int64_t clock_thread_us(void);
 
 #endif

@@ -28,7 +28,7 @@
 /* Of the random number in the name of a temporary file. */
 #define DIGITS 16
 
-/* Seconds after which a temporary file is nobody's any more. */
+/* Seconds after which a temporary file is taken for abandoned. */
 #define OLD 60
 
 struct writing {
@@ -132,7 +132,7 @@ static int replace(const struct writing *w) {
     return reason;
 }
 
-/* One that is gone already is as removed as it can be. */
+/* A file that is already gone counts as removed. */
 static int remove_file(const struct writing *w) {
     if (unlinkat(w->directory, w->name, 0) == -1 && errno != ENOENT)
         return errno;
@@ -155,8 +155,8 @@ static bool is_old(int directory, const char *entry) {
            S_ISREG(status.st_mode) && time(NULL) - status.st_mtime > OLD;
 }
 
-/* Removes what a crash has left beside file <name>. What is young may be
- * another worker's that is just writing it. */
+/* Removes what a crash has left beside file <name>. A young file may be one
+ * that another worker is writing now. */
 static void sweep(const struct writing *w) {
     int fd = openat(w->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd == -1 ? NULL : fdopendir(fd);

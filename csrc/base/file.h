@@ -24,9 +24,9 @@ char *file_read(int directory, const char *name, size_t max, size_t *length);
 /* Replaces file <name> of <directory> by <data> on <worker>: a new temporary
  * file of mode <mode>, written, fsynced, renamed; the old file stays when any
  * step fails. Temporary files of <name> that a crash left a minute ago or
- * longer are removed. An EVENT_JOB with <request> tells the end, errno as
- * <code>. Copies all it is given but <queue>, kept borrowed until then. Returns
- * 0, or -1 with errno and no event. Loop thread. */
+ * longer are removed. An EVENT_JOB with <request> reports the end, with errno
+ * as <code>. Copies its arguments, except <queue>, which it keeps borrowed
+ * until then. Returns 0, or -1 with errno and no event. Loop thread. */
 int file_write(struct worker *worker, struct queue *queue, int directory,
                const char *name, const char *data, size_t length, mode_t mode,
                uint32_t request);

@@ -1,7 +1,7 @@
 /* hash.h - numbers that tell texts apart: FNV-1a
  *
- * Good for spreading what is well meant, and for telling a damaged file.
- * Two texts of the same number can be made on purpose.
+ * Good for spreading harmless texts and for detecting a damaged file. Anyone
+ * can construct two texts with the same number.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_BASE_HASH_H
@@ -13,8 +13,8 @@
 /* Returns the number of <text>, in 32 bits. Pure. */
 uint32_t hash_text(const char *text);
 
-/* Returns a number of <text> that nobody can foresee who does not know <seed>:
- * for tables of texts that others choose. Pure. */
+/* Returns a number of <text> that cannot be predicted without <seed>: for
+ * tables of texts that others choose. Pure. */
 uint32_t hash_seeded(const char *text, uint64_t seed);
 
 /* Returns the number of the <length> bytes at <bytes>, in 64 bits. Pure. */

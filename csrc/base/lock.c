@@ -1,10 +1,10 @@
 /* lock.c - a file that tells processes apart which must not write the same
  *
- * Each number is a byte of a file that has none so far away. Who has the lock
- * has a read lock on its byte, which others of the same number may have too.
- * Who wants it looks whether any other byte is locked; meanwhile the first
- * byte, the gate, is its own. Locks of the open file and not of the process
- * (F_OFD_SETLK) come along over a fork.
+ * Each number stands for one byte offset of the file, far beyond its end. A
+ * holder of the lock has a read lock on its byte, which other holders of the
+ * same number share. To take the lock a process locks the first byte, the gate,
+ * and then looks whether any other byte is locked. Locks of the open file and
+ * not of the process (F_OFD_SETLK) survive a fork.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -19,8 +19,8 @@
 /* What offsets have, without the gate. */
 #define NUMBERS (INT64_MAX - 1)
 
-/* Milliseconds to wait at the gate, which is nobody's for longer than two
- * system calls. */
+/* Milliseconds to wait at the gate, which is held for two system calls at most.
+ */
 #define PATIENCE 10
 
 int lock_open(int directory, const char *name) {
@@ -36,8 +36,8 @@ int lock_open(int directory, const char *name) {
         errno = EINVAL;
         return -1;
     }
-    /* Who may write there is to open it another time, too. Nobody depends on
-     * it. */
+    /* Lets everybody with the right to write there open it again. Nothing
+     * depends on it. */
     if (file.st_uid == geteuid() && fstat(directory, &place) == 0 &&
         place.st_uid != file.st_uid &&
         fchown(fd, place.st_uid, place.st_gid) == -1)

@@ -1,8 +1,8 @@
 /* lock.h - a file that tells processes apart which must not write the same
  *
- * The lock is shared by those that give the same number, and by nobody else:
- * a program and the one that replaces it hold it together for a moment, so
- * that no third one gets it in between. The kernel ends it with the process.
+ * Processes that give the same number share the lock: a program and its
+ * successor hold it together for a moment, so that no third program gets it in
+ * between. The kernel ends it with the process.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_BASE_LOCK_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Opens lock file <name> of <directory>, made where it is missing and given to
+/* Opens lock file <name> of <directory>, created if it is missing and given to
  * the directory's owner, not through a symbolic link. Returns a close-on-exec
  * descriptor, or -1 with errno: EINVAL when it is not a regular file. */
 int lock_open(int directory, const char *name);

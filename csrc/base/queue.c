@@ -32,7 +32,7 @@ struct queue {
     size_t limit;
     struct event *overflow; /* owned; spare */
     bool overflow_waits;    /* one is in the list */
-    bool overflow_owed;     /* there was no spare to put there */
+    bool overflow_owed;     /* no spare event was left for the overflow */
     uint32_t last_number;   /* reader thread only */
     queue_wake_fn *wake;
     void *arg; /* borrowed */

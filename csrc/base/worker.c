@@ -1,9 +1,9 @@
 /* worker.c - one thread for what may block: closing handles, writing files
  *
- * A job crosses to the thread as an owned copy and is forgotten by whoever
- * gave it. The thread starts with the first job, which is after any fork, and
- * with all signals blocked: a signal is meant for the program's own threads
- * (HAProxy's would not wake for one that a foreign thread took).
+ * A job crosses to the thread as an owned copy and the caller forgets it. The
+ * thread starts with the first job, which is after any fork, and with all
+ * signals blocked: a signal is meant for the program's own threads (HAProxy's
+ * would not wake for one that a foreign thread took).
  *
  *   loop thread    worker_run(), worker_free()
  *   worker thread  main loop below

@@ -25,8 +25,8 @@
 #define LINES_AT_ONCE    20
 #define LINE_MAX_BYTES   1024
 
-/* So many connections that a server ended before it answered, each within so
- * many seconds of the last, are no server that was just stopped. */
+/* A server that ends this many connections before it answers, each within this
+ * many seconds of the last, was not just stopped. */
 #define HANG_UPS        3
 #define HANG_UP_SECONDS 5
 #define HANG_UP_CAUSE                                                          \
@@ -82,15 +82,15 @@ static const char *text_of(const char *line) {
 }
 
 /* Tells whether a server accepted a connection and ended it, as the library
- * says it (check_events() in its zookeeper.c). A port where nobody listens is
- * "Connection refused". */
+ * says it (check_events() in its zookeeper.c). A closed port is "Connection
+ * refused". */
 static bool is_hang_up(const char *text) {
     return strstr(text, "failed while receiving a server response") ||
            (strstr(text, "server refused to accept the client") &&
             !strstr(text, "(Connection refused)"));
 }
 
-/* Returns what is to be said of the cause of <text>: often nothing. */
+/* Returns a hint about the cause of <text>; usually empty. */
 static const char *cause_of(const char *text) {
     long now = (long)(clock_ms() / 1000);
 

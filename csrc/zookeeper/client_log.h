@@ -15,9 +15,9 @@ void log_lines_to(struct queue *queue);
 /* Drops lines from now on if they went to <queue>, which may then be freed. */
 void log_lines_stop(struct queue *queue);
 
-/* Takes one line of the library: the log callback of every handle. Lines
- * above the rate are counted, and the next one that passes tells of them. Any
- * thread. */
+/* Takes one line of the library: the log callback of every handle. Lines above
+ * the rate are counted, and the next line that passes says how many there were.
+ * Any thread. */
 void log_lines_take(const char *line);
 
 /* A server has said why it ends connections: no other cause is guessed for the

@@ -34,8 +34,8 @@
  * that it expired. */
 #define NO_SESSION INT64_C(0x7fffffffffffffff)
 
-/* What stands before every path on the server. The library could do it too, but
- * not make the chroot where there is none. */
+/* The prefix of every path on the server. The library supports it too, but it
+ * cannot create a missing chroot. */
 struct chroot {
     char *path; /* owned; "" for none */
     size_t length;
@@ -116,7 +116,7 @@ static enum event_change change_of(int type) {
 }
 
 /* Session events reach every watch of a handle as well; on_session() has
- * told of them already. */
+ * reported them already. */
 static void on_watch(zhandle_t *zh, int type, int zk_state, const char *path,
                      void *context) {
     struct event *ev;
@@ -164,7 +164,8 @@ static void copy_data(struct event *ev, const char *data, size_t length) {
     ev->length = length;
 }
 
-/* One block for all: a list of thousands is made and freed as fast as one. */
+/* One block for all names: a list of thousands is allocated and freed as fast
+ * as one name. */
 static void copy_children(struct event *ev, const struct String_vector *names) {
     size_t pointers = (size_t)names->count * sizeof(*ev->children);
     size_t bytes = 1;
@@ -185,8 +186,8 @@ static void copy_children(struct event *ev, const struct String_vector *names) {
     ev->count = (size_t)names->count;
 }
 
-/* The library's ways to say that it gave the connection up: one answer for
- * the reader, who cannot tell what the server did. */
+/* The codes with which the library gives the connection up become one: in all
+ * cases it is unknown what the server did. */
 static int code_of(int rc) {
     if (rc == ZOPERATIONTIMEOUT || rc == ZCLOSING)
         return SESSION_LOST;
@@ -488,8 +489,9 @@ void handle_close(struct handle *h, struct worker *w) {
     worker_run(w, close_job, keep_open, h);
 }
 
-/* What servers of some release answer and zerror() has no words for, or none
- * that say what is the matter. It goes through errno for ZSYSTEMERROR. */
+/* Codes that servers of some release answer and for which zerror() has no
+ * words, or none that explain the problem. It goes through errno for
+ * ZSYSTEMERROR. */
 static const struct {
     int code;
     const char *words;

@@ -30,7 +30,7 @@ enum create_mode { /* may be or-ed */
                    CREATE_PERSISTENT = 0,
                    CREATE_EPHEMERAL = 1,
                    CREATE_SEQUENTIAL = 2,
-                   /* Whoever shows the same credentials may do all with the
+                   /* Holders of the same credentials may do all with the
                     * znode, others read it; without this it is open to all. */
                    CREATE_CREATOR = 4,
                    /* The path is the server's own, not one below the chroot:

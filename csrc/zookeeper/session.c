@@ -60,7 +60,7 @@ struct session {
     struct credentials *credentials; /* owned */
 };
 
-/* Pushes the answer that <r> gets when there is no server's: <code>. */
+/* Pushes <code> as the answer of <r>, which no server answers. */
 static void answer(struct session *s, struct request *r, int code) {
     struct event *ev = r->lost;
 
@@ -71,7 +71,7 @@ static void answer(struct session *s, struct request *r, int code) {
     queue_push(s->queue, ev);
 }
 
-/* Answers what waits as lost. */
+/* Answers waiting requests as lost. */
 static void fail_waiting(struct session *s) {
     while (s->waiting.head) {
         struct request *r = s->waiting.head;
@@ -94,7 +94,7 @@ static int send(struct session *s, struct request *r) {
     return code;
 }
 
-/* Sends what waits, as far as the handle may have it in flight. */
+/* Sends waiting requests, up to the limit in flight. */
 static void pump(struct session *s) {
     while (s->waiting.head && s->state == SESSION_CONNECTED &&
            handle_in_flight(s->handle) < s->max_in_flight) {
@@ -105,7 +105,8 @@ static void pump(struct session *s) {
     }
 }
 
-/* Sends what nobody waits for. Returns whether the library took it. */
+/* Sends a request whose reply nobody waits for. Returns whether the library
+ * took it. */
 static bool send_internal(struct session *s, enum event_op op, const char *path,
                           const char *data, size_t length) {
     struct request *r = request_new(op, 0, path, data, length);
@@ -116,7 +117,7 @@ static bool send_internal(struct session *s, enum event_op op, const char *path,
     return sent;
 }
 
-/* Sends what goes before the first request of a connection. Loop thread.
+/* Sends what must precede the first request of a connection. Loop thread.
  *
  * Credentials that this handle was not given yet (the library repeats the
  * others), and a sync, because this server may be behind what the session has
@@ -292,8 +293,8 @@ static int64_t next_pace(struct session *s) {
     return wait;
 }
 
-/* Takes note of what a server answered. Credentials are taken by servers that
- * then refuse all requests. */
+/* Notes a server's answer. Some servers accept credentials and then refuse all
+ * requests. */
 static void note_answer(struct session *s, const struct event *ev) {
     if (ev->code == SESSION_WANTS_AUTH || ev->code == SESSION_AUTH_REFUSED) {
         s->refusal = ev->code;
@@ -318,8 +319,8 @@ static void use_new_hosts(struct session *s) {
     s->silent_since_ms = silent_since_ms;
 }
 
-/* The library connects again at once, and as often as it is let in. Where that
- * leads to nothing, the next handle waits. */
+/* The library connects again at once, and as often as it is let in. If that
+ * does not help, the next handle waits. */
 static bool is_in_vain(const struct session *s) {
     return s->refusal != 0 || s->fruitless > LOSSES_IN_A_TIMEOUT;
 }
@@ -347,8 +348,8 @@ static void on_loss(struct session *s, struct event *ev) {
     }
 }
 
-/* A handle that is connected by now has said so. Where that is not read within
- * another timeout there was no memory for the event: it is said again. */
+/* A connected handle has pushed an event. If that event is not read within
+ * another timeout, there was no memory for it: push it again. */
 static void on_silence(struct session *s) {
     s->silent_since_ms = clock_ms();
     if (!handle_abandon(s->handle)) {

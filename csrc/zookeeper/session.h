@@ -1,13 +1,13 @@
 /* session.h - ZooKeeper sessions: open, close, and every asynchronous request
  *
- * A session is one identity with an ensemble. It outlives handles of the
- * client library: it is dead only when a server answers that it expired or
- * that its credentials are wrong. After one session timeout of silence the
- * handle alone is replaced and the new one resumes the same session.
+ * A session is one identity with an ensemble. It outlives handles of the client
+ * library: it is dead only when a server answers that it expired or that its
+ * credentials are wrong. After one session timeout of silence the handle alone
+ * is replaced and the new one resumes the same session.
  *
- * Everything a session has to say arrives as events in one queue. The reader
- * pops an event and gives it to session_absorb() of the session that it
- * names; what session_absorb() returns true for is news for the reader.
+ * A session reports everything as events in one queue. The reader pops an event
+ * and gives it to session_absorb() of the session that it names; what
+ * session_absorb() returns true for is news for the reader.
  *
  * All functions: loop thread (the one that reads the queue), unless said.
  * Request functions return the request's number (above 0), or a negative code

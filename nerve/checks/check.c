@@ -40,7 +40,7 @@ static const struct check_type *const types[] = {
 };
 
 enum check_result check_result_of(int error) {
-    /* The last one: no port of this machine is left to connect from. */
+    /* EADDRNOTAVAIL: no local port is left to connect from. */
     static const int lacks[] = {EMFILE, ENFILE, ENOBUFS,
                                 ENOMEM, EAGAIN, EADDRNOTAVAIL};
 
@@ -81,8 +81,8 @@ void check_attempt_refused(struct check *c, int error, const char *reason) {
         finish(c, result, reason);
 }
 
-/* Tells what a query for a name has come to that ended with libuv's <status>:
- * without an answer of a name server nothing is known of the host. */
+/* Returns the result of a name query that ended with libuv's <status>: without
+ * an answer from a name server nothing is known about the host. */
 static enum check_result result_of_lookup(int status) {
     if (status == UV_EAI_AGAIN || status == UV_EAI_MEMORY)
         return CHECK_NOT_TRIED;

@@ -1,8 +1,8 @@
 /* check.h - one way of testing an instance: a result and a reason, no policy
  *
- * A check that overruns its timeout has failed. What this process lacks itself
- * (descriptors, memory, processes, a name server that answers) says nothing
- * about the instance: then it was not tried. Loop thread only.
+ * A check that overruns its timeout has failed. If this process lacks something
+ * (descriptors, memory, processes, a name server that answers), that says
+ * nothing about the instance: the result is "not tried". Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_CHECK_H

@@ -2,8 +2,8 @@
  *
  * libuv's own uv_spawn() is not used: it leaves open what was opened without
  * close-on-exec, and the client library opens its socket so. posix_spawn()
- * cannot set limits, and whoever calls it waits until the program is loaded,
- * which the loop may not. So each program has a thread until it is loaded.
+ * cannot set limits, and its caller waits until the program is loaded, which
+ * the loop must not do. So each program has a thread until it is loaded.
  *
  *   loop thread  all but
  *   starter      start_program(); it alone touches <program_fd> until <started>
@@ -180,7 +180,7 @@ static void close_when_empty(struct children *all) {
     uv_close((uv_handle_t *)&all->started, on_closed);
 }
 
-/* The loop goes on as long as a program does, but not for nothing. */
+/* The loop stays alive while a program runs, and only then. */
 static void count_one(struct children *all, int more) {
     all->count += (unsigned int)more;
     if (all->count == 0) {
@@ -217,7 +217,7 @@ static void end(struct child *c, int status) {
     close_when_empty(c->of);
 }
 
-/* Its starter has done its part, or does so at once: it no longer waits. */
+/* Its starter thread has ended, or ends at once. */
 static void join_starter(struct child *c) {
     worker_free(c->starter);
     c->starter = NULL;

@@ -150,8 +150,8 @@ json_t *config_file_read(const char *path, struct error *err) {
     return read_file(fopen(path, "re"), err);
 }
 
-/* Reads the file of a service. Whoever opens a FIFO waits for its writer,
- * maybe for ever. */
+/* Reads the file of a service. Opening a FIFO would wait for its writer,
+ * perhaps forever. */
 static json_t *read_service_file(const char *path, struct error *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat about;

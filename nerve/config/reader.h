@@ -1,8 +1,8 @@
 /* reader.h - how far the reading of a configuration is: the place, and what was
  * found to say so far
  *
- * A reader does not stop at the first error: whoever has to correct a file
- * wants to see all of them at once. So the functions that read return nothing;
+ * A reader does not stop at the first error: a person who corrects a file wants
+ * to see all errors at once. So the functions that read return nothing;
  * reader_failed_since() tells whether the values that were read can be used.
  * SPDX-License-Identifier: MIT
  */

@@ -141,7 +141,7 @@ static void on_written(uv_write_t *request, int status) {
         c->env.gone(c->env.arg);
 }
 
-/* Sends <line>, which it takes. Without memory the client is told nothing. */
+/* Sends <line>, which it takes. Without memory nothing is sent. */
 static void control_client_send(struct control_client *c, json_t *line) {
     struct writing *w = calloc(1, sizeof(*w));
     char *json = line ? json_dumps(line, JSON_COMPACT) : NULL;
@@ -507,8 +507,8 @@ struct control *control_new(const struct control_env *env) {
     return c;
 }
 
-/* Ends the oldest request: those that only wait may not keep others from asking
- * for something. */
+/* Ends the oldest waiting request, so that waiting clients cannot lock others
+ * out. */
 static void make_room(struct control *c) {
     struct control_request *oldest = c->requests[0];
     char text[120];
@@ -590,8 +590,8 @@ static bool is_same(const char *a, const char *b) {
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* A socket that somebody has removed leads nobody here any more. It is closed
- * before another is opened there, for that would end the lock of the other. */
+/* A socket file that was removed is useless. It is closed before a new one is
+ * opened, because closing it later would drop the new one's lock. */
 static void drop_lost_listener(struct control *c) {
     if (!c->listener || access(c->listener->path, F_OK) == 0)
         return;

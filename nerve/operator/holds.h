@@ -16,7 +16,7 @@ struct event;
 struct queue;
 struct worker;
 
-/* How a change fares on its way into the file. */
+/* How far a change is on its way into the file. */
 enum hold_kept { HOLD_BEING_KEPT = 0, HOLD_KEPT, HOLD_NOT_KEPT };
 
 struct holds_file { /* zeroed but for what is borrowed, which comes first */

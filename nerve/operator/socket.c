@@ -1,8 +1,8 @@
 /* socket.c - the Unix socket that one nerve alone listens on
  *
- * Beside it lies a file that the nerve has locked which listens: a lock goes
- * with its process, so that a socket whose lock is free belongs to a dead one.
- * The file stays, for a lock on a file that is removed locks nobody out.
+ * The listening nerve locks <path>.lock. The kernel drops the lock when the
+ * process exits, so an unlocked socket is stale. The lock file is never
+ * removed: a lock on a removed file keeps nobody out.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -107,7 +107,7 @@ static int clear(const struct sockaddr_un *address, struct error *err) {
     return unlink(path) == 0 ? 0 : refuse(err, path, strerror(errno));
 }
 
-/* From the first moment nobody else can connect, whatever the umask is. */
+/* The socket is closed to others from the start, whatever the umask is. */
 static int bind_to(int fd, const struct sockaddr_un *address) {
     if (fchmod(fd, SOCKET_MODE) != 0 ||
         bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0)

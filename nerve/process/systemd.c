@@ -1,4 +1,5 @@
-/* systemd.c - tells the service manager how nerve fares, as sd_notify(3) does
+/* systemd.c - tells the service manager the state of nerve, as sd_notify(3)
+ * does
  *
  * Not by libsystemd, which would be a library for one datagram.
  * SPDX-License-Identifier: MIT

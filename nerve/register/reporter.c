@@ -146,7 +146,7 @@ static int add_candidates(struct reporter *r, const struct event *ev,
     return status;
 }
 
-/* What cannot be searched is not: all that matters is registered. */
+/* A search that fails is skipped: the registration itself is done. */
 static void on_searched(struct reporter *r, const struct event *ev) {
     if (ev->code == SESSION_OK)
         add_candidates(r, ev, znode_owner_may_be_orphan);
@@ -175,7 +175,7 @@ static void on_listed(struct reporter *r, const struct event *ev,
 
 /* ---- the first candidate: is it ours? */
 
-/* One that is in the way is waited for. */
+/* Watches a znode that is in the way. */
 static int64_t send_inspect(const struct reporter *r) {
     return session_get(r->session, r->registration.candidates[0],
                        !config_is_sequential(r->service));
@@ -606,9 +606,9 @@ static bool is_outcome_unknown(int code) {
            code == SESSION_SESSION_EXPIRED;
 }
 
-/* Without an outcome the next connection begins with finding out; the wait
- * that is set here ends with it. A loss is said of the connection; what a
- * server answered is said here. */
+/* The outcome is unknown: the next connection first lists our znodes and ends
+ * the wait that is set here. The loss of a connection is logged elsewhere; a
+ * server's answer is logged here. */
 static void forget_step(struct reporter *r, int code, int64_t now_ms) {
     if (code == SESSION_LOST || code == SESSION_SESSION_EXPIRED)
         registration_failed(&r->registration, now_ms);
