@@ -257,7 +257,7 @@ static void start_resolving(struct ensemble *e) {
 }
 
 /* A server that is lost may have moved. */
-static void resolve_anew(struct ensemble *e) {
+static void resolve_again(struct ensemble *e) {
     uint64_t now = uv_now(e->env.loop);
 
     if (e->query)
@@ -430,7 +430,7 @@ static void on_session(struct ensemble *e, const struct event *ev) {
             set_away(e, "");
     }
     if (ev->state == SESSION_UNKNOWN || ev->state == SESSION_CONNECTING)
-        resolve_anew(e);
+        resolve_again(e);
 }
 
 /* Counts the answer to a write. */

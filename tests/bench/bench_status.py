@@ -2,7 +2,7 @@
 
 One client asks a frontend of its own, one request at a time, 500 a second, in
 turns while nobody looks and while somebody does: at the page, at the metrics,
-at all of status.json without a pause. Whoever looks is another process. `cpu`
+at all of status.json without a pause. The reader is another process. `cpu`
 is the worker's processor time while there is no other traffic. The floor of all
 of status.json is HAProxy's own list of its servers, `show stat`.
 """

@@ -74,7 +74,7 @@ class BrokenLine:
 
 
 def _end(connection):
-    """Wakes whoever reads it, and closes it."""
+    """Wakes its reader, and closes it."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -31,7 +31,7 @@ BOOT = ("systemd-nspawn", "--quiet", "--boot", "--register=no",
 SETTINGS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 # As systemd and a login have it, wherever the tests are run from.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What no package owns: made anew at each start of a machine, the kernel's, or
+# What no package owns: made again at each start of a machine, the kernel's, or
 # what systemd writes while it runs.
 PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp",
            "/var/lib/systemd", "/var/log/journal")

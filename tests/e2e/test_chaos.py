@@ -87,7 +87,7 @@ class Stack:
         }
 
     def _running(self, who):
-        """A ZooKeeper, which is started anew if it has ended by itself: it
+        """A ZooKeeper, which is started again if it has ended by itself: it
         does when its own address is cut off while it starts."""
         member = self.ensemble.members[who]
         if not member.process.alive():

@@ -277,7 +277,7 @@ def test_a_program_that_cannot_be_loaded_holds_up_nothing_else(
         sandbox, healthy, witness, path):
     """The loop waited while a program was loaded. From a file system that
     hung that took so long that the watchdog ended nerve, again and again. A
-    lease makes whoever opens the program wait."""
+    lease makes the opener of the program wait."""
     server = Scripted(sandbox, [answer()])
     program = sandbox.write("program", "#!/bin/sh\nexit 0\n")
     os.chmod(program, 0o700)

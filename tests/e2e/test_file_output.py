@@ -64,7 +64,7 @@ def test_a_file_has_the_instances_as_airbnbs_synapse_writes_them(
     assert sorted(os.listdir(directory)) == [".myelin", "web.json"]
 
 
-# Whoever served alike was taken for the same, so that new labels of a znode
+# Instances that served alike were taken for the same, so new labels of a znode
 # reached neither the file nor the status.
 def test_a_file_follows_labels_alone(
         sandbox, healthy, witness, path, directory):

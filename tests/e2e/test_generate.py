@@ -211,7 +211,7 @@ def test_wrong_arguments_are_told_how_to_be_right():
 
 
 def test_the_status_page_is_where_it_is_wanted(files, sandbox):
-    """There was none: whoever made haproxy.cfg this way had no page."""
+    """There was none: a haproxy.cfg that was made this way had no page."""
     port = address.port()
     files.write(configuration())
     status, out, said = run(f"--config={files.config}", "--output", files.cfg,

@@ -1,4 +1,4 @@
-"""Whoever can write to ZooKeeper writes what he likes: none of it reaches
+"""Anyone with write access to ZooKeeper writes anything: none of it reaches
 HAProxy, each znode is reported, and the instances beside it stay.
 
 HAProxy tells of no command that it does. But each one that the agent sends is

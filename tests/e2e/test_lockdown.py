@@ -1,4 +1,4 @@
-"""A worker that starts no process any more, whoever asks it to."""
+"""A locked-down worker starts no process, for no request."""
 
 import os
 

@@ -43,7 +43,7 @@ def names(sandbox):
 @pytest.mark.parametrize("known", ["nowhere", "where it was"])
 def test_a_server_that_moves_while_it_is_away_is_found_by_its_name(
         known, sandbox, names, path):
-    """The name was looked up anew once in an outage. Where the name servers
+    """The name was looked up again once in an outage. Where the name servers
     were away too, or told the old address still, nerve never learnt more."""
     server, one = sandbox.zookeeper(), sandbox.service("one")
     names.tell(server.host)
@@ -57,7 +57,7 @@ def test_a_server_that_moves_while_it_is_away_is_found_by_its_name(
     server.close()
     server.stop()
     wait.until(lambda: len(nerve.process.lines("looked up: ")) >= 2, 20,
-               "its name is looked up anew")
+               "its name is looked up again")
     other = ZooKeeper(sandbox, "other", host=OTHER_HOST, port=server.port)
     sandbox.at_end(other.close)
     other.start()

@@ -1,4 +1,4 @@
-"""SIGHUP: nerve reads its configuration anew, and touches only what changed."""
+"""SIGHUP: nerve reads its configuration again, and touches only what changed."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_a_reload_that_comes_at_once_is_done_after_the_start(
 
 
 def test_its_checks_go_on_where_they_were(nerve, web, one, witness, path):
-    """Checks that began anew would decide with their first result."""
+    """Checks that began again would decide with their first result."""
     slow = dict(web, checks=[http_check(fall=3)], check_interval=0.5)
     nerve.reload({"web": slow})
     wait.until(lambda: len(nerve.process.lines("unknown -> up")) == 2, 10,

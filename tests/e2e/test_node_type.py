@@ -34,7 +34,7 @@ def test_a_znode_without_a_number_is_made_and_removed(
 
 def test_an_ephemeral_znode_is_taken_over_when_the_old_session_ends(
         sandbox, one, healthy, witness, path):
-    """nerve is killed and started anew before its session has ended."""
+    """nerve is killed and started again before its session has ended."""
     nerve = sandbox.nerve("one", {"web": watched(one, healthy, path,
                                                  node_type="ephemeral")})
     wait.until(lambda: children(witness, path), 10, "it is registered")

@@ -24,7 +24,7 @@ def content(proxy):
 
 
 def restarted_without_zookeeper(site, text):
-    """Starts HAProxy anew with another content at the snapshot's path."""
+    """Starts HAProxy again with another content at the snapshot's path."""
     site.server.stop()
     site.proxy.stop()
     with open(site.proxy.snapshot, "w") as file:

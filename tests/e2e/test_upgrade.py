@@ -145,7 +145,7 @@ def test_no_descriptor_is_left_open(nerve):
 
 
 def test_failures_in_a_row_are_counted_on(nerve, web, one, witness, path):
-    """Checks that began anew would decide with their first result."""
+    """Checks that began again would decide with their first result."""
     nerve.reload({"web": dict(web, checks=[http_check(fall=3)],
                               check_interval=0.5)})
     nerve.process.says("settings changed")
@@ -171,7 +171,7 @@ def test_no_program_of_a_check_is_left(nerve, web, witness, path):
 
 
 def test_a_reload_that_ends_in_between_holds_no_upgrade_up(nerve, web):
-    """What was read anew began its checks, though all had been stopped: the
+    """What was read again began its checks, though all had been stopped: the
     program of one was waited for, and the upgrade was given up. Here the file
     is a pipe, until the new binary has checked it."""
     nerve.configure({"web": dict(web, checks=[

@@ -346,7 +346,8 @@ local function check_server(self, one, made, slot)
     "a backup is none, or another is one")
 end
 
--- Whoever is good serves or has a reason why not, and whoever serves is wanted.
+-- A good instance serves or has a reason why not, and one that serves is
+-- wanted.
 local function check_servers(self)
   for _, one in ipairs(self.agent.services) do
     local ready, wanted = self.haproxy:ready(one.backend), {}

@@ -70,7 +70,7 @@ local function remove(self, element)
   end
 end
 
-local function sort_anew(self, gone, come)
+local function sort_all(self, gone, come)
   local is_gone, all = {}, {}
   for _, element in ipairs(gone) do
     is_gone[element] = true
@@ -107,7 +107,7 @@ end
 -- @tparam {instance,...} come
 function instance_list:change(gone, come)
   if #gone + #come > FEW then
-    sort_anew(self, gone, come)
+    sort_all(self, gone, come)
   else
     for _, element in ipairs(gone) do
       remove(self, element)

@@ -2,7 +2,7 @@
 --
 -- It ends by itself. What counts is the clock that nobody sets: HAProxy's
 -- worker and the next one after a reload both know it. Another boot of the
--- machine begins it anew; there the time of day decides. The end that people
+-- machine begins it again; there the time of day decides. The end that people
 -- are told is a time of day, and goes with a clock that is set.
 --
 -- Pure.

@@ -397,7 +397,7 @@ describe("the agent", function()
     assert.is_nil(age())
   end)
 
-  -- HAProxy interrupts a long turn, and whoever gave a command in that moment
+  -- HAProxy interrupts a long turn, and a command that came in that moment
   -- changed what the turn was in the middle of.
   it("does in its next turn what a command asks for", function()
     new({config_of("web")})
@@ -448,7 +448,7 @@ describe("the agent", function()
     assert.is_true(one.is_ready)
   end)
 
-  it("begins anew, after a pause, when it broke", function()
+  it("starts again, after a pause, when it broke", function()
     new({config_of("web")})
     connect()
     answer_empty_slots()

@@ -1,6 +1,6 @@
 -- A zookeeper.so that was older than the Lua files loaded well. Then the
 -- agent's task failed at the first function that the module lacked, began
--- anew, and failed, for ever.
+-- again, and failed, for ever.
 local zookeeper = require("zookeeper")
 
 local function load_with(module)

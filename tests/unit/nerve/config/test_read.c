@@ -794,7 +794,7 @@ static void each_json_file_is_a_service_named_like_it(void **state) {
     config_free(config);
 }
 
-/* Whoever opens a FIFO waits for its writer: a reload did so for ever. */
+/* Opening a FIFO waits for its writer: a reload did so forever. */
 static void what_is_no_regular_file_is_refused(void **state) {
     (void)state;
     write_file("web.json", "");

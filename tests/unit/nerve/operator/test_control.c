@@ -243,7 +243,7 @@ static void a_request_that_is_too_long_is_refused(void **state) {
     assert_string_equal(told(ask(text)), wanted);
 }
 
-/* Whoever drains a machine may end its service once this is answered. */
+/* An operator who drains a machine may end its service after the answer. */
 static void disable_is_answered_when_zookeeper_has_confirmed_it(void **state) {
     const struct hold *hold;
     char line[200];

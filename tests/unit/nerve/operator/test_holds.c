@@ -13,7 +13,7 @@
 #include "nerve/operator/holds.h"
 
 /* A disk may be slow, and the next change may need no disk, or may not even
- * come to it: whoever waited for that one then waited for ever. */
+ * come to it: a request that waited for the write waited forever. */
 static void a_write_that_ends_late_ends_no_later_one_anew(void **state) {
     struct holds_file store = {.written = 1};
     struct event slow = {.type = EVENT_JOB, .request = 1, .code = EIO};

@@ -171,7 +171,7 @@ static void a_chroot_that_is_not_there_is_made(void **state) {
 }
 
 /* A server numbers sequential znodes by a counter of the parent, which a
- * restored tree, or whoever may write there, can set back. It was asked again
+ * restored tree, or any writer there, can set back. It was asked again
  * at once, for ever, and without a line. */
 static void a_number_given_twice_is_no_busy_loop(void **state) {
     (void)state;

@@ -229,7 +229,8 @@ describe("a haproxy.cfg", function()
   end)
 end)
 
--- A table remembers slots, and whoever had a slot next inherited its clients.
+-- A table remembers slots, and the next instance of a slot inherited its
+-- clients.
 describe("the stick tables of a haproxy.cfg", function()
   local function first_of(text, title)
     return lines_of(text, title)[1]

@@ -308,7 +308,7 @@ describe("a round", function()
     end)
   end)
 
-  it("begins anew with every service, whatever was under way", function()
+  it("starts again with every service, whatever was under way", function()
     web.groups = {"a"}
     one:round()
     one:restart()

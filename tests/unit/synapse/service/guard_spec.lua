@@ -143,7 +143,7 @@ describe("a guard", function()
     assert.are.equal(6, #take({}))
   end)
 
-  it("lets go whoever had weight 0, and does not count it", function()
+  it("lets an instance with weight 0 go, and does not count it", function()
     settled({instance(1), instance(2), instance(3, 0), instance(4, 0),
       instance(5, 0), instance(6, 0), instance(7, 0)})
     assert.are.same({1, 2}, numbers(take({instance(1), instance(2)})))

@@ -413,7 +413,7 @@ describe("a service", function()
         1, true))
     end)
 
-    it("gives the next free slot to whoever waits", function()
+    it("gives the next free slot to an instance that waits", function()
       local slot = slot_of(1)
       one:update({instance(2), instance(3)})
       assert.are.equal(slot, slot_of(3))

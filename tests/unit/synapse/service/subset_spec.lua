@@ -70,7 +70,7 @@ describe("a subset", function()
     end)
   end)
 
-  it("is the same whoever asks for a machine's", function()
+  it("is the same on every machine that computes it", function()
     for_all(function(list, size, machine)
       assert.are.same(chooser(machine, size):choose(list, always),
         chooser(machine, size):choose(list, always))

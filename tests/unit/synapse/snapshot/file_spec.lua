@@ -117,14 +117,14 @@ describe("the place of the snapshot", function()
     assert.is_table(place.records.web)
   end)
 
-  it("starts anew from a damaged file", function()
+  it("starts empty if the file is damaged", function()
     local place = open("/run/x/state", {state = MINE .. "x"})
     assert.are.same({}, place.records)
     assert.are.equal("state", place.name)
     assert.are.same({"warning: /run/x/state: is damaged, ignored"}, log.lines)
   end)
 
-  it("starts anew from another version", function()
+  it("starts empty if the file is of another version", function()
     local other = MINE:gsub("snapshot 1", "snapshot 9")
     open("/run/x/state", {state = other})
     assert.are.same({"warning: /run/x/state: is of another version, ignored"},

@@ -99,7 +99,7 @@ describe("a path", function()
     assert.are.equal(1, changes)
   end)
 
-  it("lists its instances sorted, whoever came last", function()
+  it("lists its instances sorted, in whatever order they came", function()
     settle()
     one:path_changed()
     read({"b_2", "c_3", "a_1"})
@@ -135,7 +135,7 @@ describe("a path", function()
     assert.are.equal(1, changes)
   end)
 
-  it("never lacks an instance that registers anew under another name",
+  it("never lacks an instance that registers again under another name",
     function()
       settle()
       one:path_changed()
@@ -166,7 +166,7 @@ describe("a path", function()
     assert.are.same({2, 8}, ports())
   end)
 
-  it("reads a name again whose znode was deleted and made anew", function()
+  it("reads a name again whose znode was deleted and made again", function()
     settle()
     one:znode_deleted("a_1")
     assert.are.same({}, session.open())
@@ -190,7 +190,7 @@ describe("a path", function()
     assert.are.same({2, 7}, ports())
   end)
 
-  it("reads again what was made anew after its read, in the same pass",
+  it("reads again what was made again after its read, in the same pass",
     function()
       one:connected(false)
       read({"a_1", "b_2"})
@@ -330,7 +330,7 @@ describe("a path", function()
   -- After an outage nerves register again while the list is read again: an old
   -- name that was gone by its turn took the instance out until the new one was
   -- read.
-  it("lacks no instance that registers anew while everything is read again",
+  it("lacks no instance that registers again while everything is read again",
     function()
       settle()
       one:connected(false)
@@ -426,7 +426,7 @@ describe("a path", function()
       assert.are.equal(1, log.count("info: /web: can be read again"))
     end)
 
-    it("one znode keeps that one as it was, and takes the others", function()
+    it("one znode keeps it as it was, and takes the others", function()
       settle()
       one:connected(false)
       read({"a_1", "b_2"})
@@ -721,7 +721,7 @@ describe("a path", function()
     end)
   end)
 
-  it("begins anew after an error of ours", function()
+  it("begins again after an error of ours", function()
     settle()
     one:path_changed()
     one:restart()
@@ -733,7 +733,7 @@ describe("a path", function()
     assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
   end)
 
-  it("reads anew what an error of ours left unread", function()
+  it("reads again what an error of ours left unread", function()
     settle()
     one:path_changed()
     read({"a_1", "b_2", "c_3"})

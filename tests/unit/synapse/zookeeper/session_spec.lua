@@ -124,7 +124,7 @@ describe("an ensemble", function()
       assert.are.equal("/web connected false", told[2])
     end)
 
-  it("hands each reply to whoever asked, once", function()
+  it("hands each reply once, to the request that it answers", function()
     local answers = {}
     local request = one:requester()
     assert.is_true(request("get", "/web/a", function(event)
@@ -252,7 +252,7 @@ describe("an ensemble", function()
     assert.are.equal(1, log.count("`insecure-fork-wanted`"))
   end)
 
-  it("forgets what was asked when it begins anew", function()
+  it("forgets what was asked when it starts again", function()
     one:requester()("get", "/web/a", error)
     one:restart()
     one.session.reply("/web/a", {data = "x"})

@@ -190,7 +190,7 @@ describe("the sources of services", function()
     assert.are.same({}, opened)
   end)
 
-  it("are read anew after an overflow", function()
+  it("are read again after an overflow", function()
     new({service("x", {sources = {new_source("/a", "a:2181")}})})
     read("a:2181", "/a", {})
     assert.is_false(one:take({type = "overflow"}))
