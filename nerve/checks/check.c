@@ -8,9 +8,10 @@
 #include "nerve/checks/check.h"
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/dns.h"
+#include "nerve/checks/push.h"
 #include "nerve/config/model.h"
 
-static int open_noop(struct check *c) {
+static int open_nothing(struct check *c) {
     (void)c;
     return 0;
 }
@@ -25,8 +26,28 @@ static void do_nothing(struct check *c) { (void)c; }
 const struct check_type check_noop = {
     .size = sizeof(struct check),
     .no_host = true,
-    .open = open_noop,
+    .open = open_nothing,
     .attempt = attempt_noop,
+    .cancel = do_nothing,
+    .close = do_nothing,
+};
+
+/* What the service has said is there already. */
+static void attempt_push(struct check *c, const struct addrinfo *address) {
+    char why[PUSH_REASON_MAX + 40];
+    bool well = push_is_well(c->env.report, c->config->ttl_ms,
+                             uv_now(c->env.loop), why, sizeof(why));
+
+    (void)address;
+    check_attempt_ended(c, well ? CHECK_PASSED : CHECK_FAILED,
+                        well ? NULL : why);
+}
+
+const struct check_type check_push = {
+    .size = sizeof(struct check),
+    .no_host = true,
+    .open = open_nothing,
+    .attempt = attempt_push,
     .cancel = do_nothing,
     .close = do_nothing,
 };
@@ -36,7 +57,7 @@ const struct check_type check_noop = {
 static const struct check_type *const types[] = {
     [CHECK_TCP] = &check_tcp,   [CHECK_HTTP] = &check_http,
     [CHECK_GRPC] = &check_grpc, [CHECK_EXEC] = &check_exec,
-    [CHECK_NOOP] = &check_noop,
+    [CHECK_NOOP] = &check_noop, [CHECK_PUSH] = &check_push,
 };
 
 enum check_result check_result_of(int error) {

@@ -15,6 +15,7 @@ struct check_config;
 struct children;
 struct curl_loop;
 struct lateness;
+struct push_report;
 struct statsd;
 struct untried;
 
@@ -22,12 +23,13 @@ enum check_result { CHECK_PASSED = 0, CHECK_FAILED, CHECK_NOT_TRIED };
 
 /* What checks run on. */
 struct check_env {
-    uv_loop_t *loop;           /* borrowed */
-    struct curl_loop *curl;    /* borrowed */
-    struct children *children; /* borrowed; programs */
-    struct lateness *late;     /* borrowed; of all checks */
-    struct untried *untried;   /* borrowed; of all checks */
-    struct statsd *statsd;     /* borrowed, or NULL */
+    uv_loop_t *loop;                  /* borrowed */
+    struct curl_loop *curl;           /* borrowed */
+    struct children *children;        /* borrowed; programs */
+    struct lateness *late;            /* borrowed; of all checks */
+    struct untried *untried;          /* borrowed; of all checks */
+    struct statsd *statsd;            /* borrowed, or NULL */
+    const struct push_report *report; /* borrowed; of a push check's service */
 };
 
 /* Called with the result; <reason> says why it did not pass, borrowed during

@@ -44,6 +44,7 @@ extern const struct check_type check_http;
 extern const struct check_type check_grpc;
 extern const struct check_type check_exec;
 extern const struct check_type check_noop;
+extern const struct check_type check_push;
 
 /* Tells what an attempt has come to that ended with <error>, a number of the
  * system's: it failed, or it was not tried, for this process lacks something.

@@ -179,7 +179,9 @@ static void check_uri(struct reader *r, const json_t *json,
 }
 
 static void read_http(struct reader *r, const json_t *json,
-                      struct check_config *check) {
+                      struct check_config *check,
+                      const struct service_config *service) {
+    (void)service;
     check_tls(r, json, check);
     check_uri(r, json, check);
     check_method(r, json, check);
@@ -189,7 +191,9 @@ static void read_http(struct reader *r, const json_t *json,
 }
 
 static void read_grpc(struct reader *r, const json_t *json,
-                      struct check_config *check) {
+                      struct check_config *check,
+                      const struct service_config *service) {
+    (void)service;
     char right[60];
 
     check_tls(r, json, check);
@@ -197,6 +201,25 @@ static void read_grpc(struct reader *r, const json_t *json,
              GRPC_SERVICE_MAX);
     if (check->service && strlen(check->service) > GRPC_SERVICE_MAX)
         value_wrong(r, json_object_get(json, "service"), "service", right);
+}
+
+/* nerve looks at what was said once in an interval: a shorter silence is none
+ * that it could see. */
+static void read_push(struct reader *r, const json_t *json,
+                      struct check_config *check,
+                      const struct service_config *service) {
+    const json_t *ttl = json_object_get(json, "ttl");
+    char right[120];
+
+    snprintf(right, sizeof(right),
+             "long enough; the check_interval of the service is %g seconds",
+             service->check_interval_ms / 1000.0);
+    if (!ttl)
+        reader_fail(r, "ttl",
+                    "missing; it must be the seconds for which the service may "
+                    "be silent");
+    else if (check->ttl_ms && check->ttl_ms < service->check_interval_ms)
+        value_wrong(r, ttl, "ttl", right);
 }
 
 #define DEFAULT_TIMEOUT_MS 100
@@ -218,7 +241,8 @@ static void read_grpc(struct reader *r, const json_t *json,
 
 /* Reads what the table of fields cannot of one type of check. */
 typedef void read_fn(struct reader *r, const json_t *json,
-                     struct check_config *check);
+                     struct check_config *check,
+                     const struct service_config *service);
 
 /* A word of "type". */
 struct type {
@@ -237,7 +261,9 @@ static void default_string(struct reader *r, char **out, const char *from) {
 }
 
 static void read_redis(struct reader *r, const json_t *json,
-                       struct check_config *check) {
+                       struct check_config *check,
+                       const struct service_config *service) {
+    (void)service;
     (void)json;
     default_string(r, &check->send, REDIS_SEND);
     default_string(r, &check->expect, REDIS_EXPECT);
@@ -251,7 +277,9 @@ static bool is_command(const json_t *list) {
 }
 
 static void read_exec(struct reader *r, const json_t *json,
-                      struct check_config *check) {
+                      struct check_config *check,
+                      const struct service_config *service) {
+    (void)service;
     const json_t *list = json_object_get(json, "command");
     size_t count = json_array_size(list);
 
@@ -280,9 +308,12 @@ static const struct type types[] = {
     {"grpc", CHECK_GRPC, OF_GRPC, read_grpc},
     {"exec", CHECK_EXEC, OF_EXEC, read_exec},
     {"noop", CHECK_NOOP, OF_NOOP, NULL},
+    {"push", CHECK_PUSH, OF_PUSH, read_push},
 };
 
-#define TYPES "\"tcp\", \"http\", \"redis\", \"grpc\", \"exec\" or \"noop\""
+#define TYPES                                                                  \
+    "\"tcp\", \"http\", \"redis\", \"grpc\", \"exec\", "                       \
+    "\"noop\" or \"push\""
 
 /* Returns the type of the check <json>, or NULL after an error. */
 static const struct type *find_type(struct reader *r, const json_t *json) {
@@ -321,6 +352,6 @@ void check_config_read(struct reader *r, const json_t *json,
     default_string(r, &check->name, type->name);
     default_string(r, &check->host, service->host);
     if (type->read)
-        type->read(r, json, check);
+        type->read(r, json, check, service);
     value_check_keys(r, json, config_fields_check, type->types);
 }

@@ -145,6 +145,7 @@ const struct field config_fields_check[] = {
     {CHECK("ca_file", STRING, ca_file), .types = OVER_TLS},
     {CHECK("sni", STRING, sni), .types = OVER_TLS},
     {CHECK("service", STRING, service), .types = OF_GRPC, .shown = "service"},
+    {CHECK("ttl", SECONDS, ttl_ms), .types = OF_PUSH, .shown = "ttl_ms"},
     {OWN("command"), .types = OF_EXEC},
     {IGNORED("module")},
     {IGNORED("host"), .types = OF_NOOP},

@@ -52,6 +52,7 @@ enum field_types {
     OF_EXEC = 8,
     OF_NOOP = 16,
     OF_GRPC = 32,
+    OF_PUSH = 64,
 };
 
 struct field {

@@ -16,6 +16,14 @@ bool config_is_sequential(const struct service_config *service) {
            service->node_type == NODE_PERSISTENT_SEQUENTIAL;
 }
 
+const struct check_config *
+config_push_check(const struct service_config *service) {
+    for (size_t i = 0; i < service->check_count; i++)
+        if (service->checks[i].kind == CHECK_PUSH)
+            return &service->checks[i];
+    return NULL;
+}
+
 void check_config_close(struct check_config *check) {
     for (size_t i = 0; i < check->header_count; i++)
         free(check->headers[i]);

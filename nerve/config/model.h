@@ -16,7 +16,8 @@ enum check_kind {
     CHECK_HTTP,
     CHECK_GRPC,
     CHECK_EXEC,
-    CHECK_NOOP
+    CHECK_NOOP,
+    CHECK_PUSH
 };
 
 /* Statuses of HTTP, both ends included. */
@@ -46,6 +47,7 @@ struct check_config {
     size_t header_count;
     struct status_range *statuses; /* owned; http: those that pass */
     size_t status_count;
+    unsigned int ttl_ms; /* push: how long the service may be silent */
     char *service; /* owned; grpc: one of the server's, or NULL: all of it */
     bool tls;      /* http, grpc */
     bool verify;   /* tls: who answers must prove its name */
@@ -131,6 +133,11 @@ struct config {
 bool config_is_persistent(const struct service_config *service);
 
 bool config_is_sequential(const struct service_config *service);
+
+/* Returns the push check of <service>, of which there is one at most, borrowed;
+ * or NULL. Pure. */
+const struct check_config *
+config_push_check(const struct service_config *service);
 
 /* Frees what <check> holds. */
 void check_config_close(struct check_config *check);

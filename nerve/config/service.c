@@ -354,6 +354,24 @@ static void keep_checking(struct reader *r, const json_t *json,
         reader_no_memory(r, NULL);
 }
 
+/* A report is one of a service, so that it is for one check. */
+static void refuse_second_push(struct reader *r,
+                               const struct service_config *service) {
+    const struct check_config *first = config_push_check(service);
+
+    for (size_t i = 0; i < service->check_count; i++) {
+        size_t entered = reader_enter(r, "checks[%zu]", i);
+
+        if (service->checks[i].kind == CHECK_PUSH &&
+            &service->checks[i] != first)
+            reader_fail(r, "type",
+                        "a service has one push check at most; checks[%zu] is "
+                        "one",
+                        (size_t)(first - service->checks));
+        reader_leave(r, entered);
+    }
+}
+
 static void read_checks(struct reader *r, const json_t *json,
                         struct service_config *service) {
     size_t errors = r->errors, entered;
@@ -379,6 +397,7 @@ static void read_checks(struct reader *r, const json_t *json,
                           &service->checks[service->check_count++]);
         reader_leave(r, entered);
     }
+    refuse_second_push(r, service);
 }
 
 static void read_service(struct reader *r, const json_t *json,

@@ -8,7 +8,8 @@
 #include "nerve/config/fields.h"
 #include "nerve/config/model.h"
 
-static const char *const kinds[] = {"tcp", "http", "grpc", "exec", "noop"};
+static const char *const kinds[] = {"tcp",  "http", "grpc",
+                                    "exec", "noop", "push"};
 
 /* Returns the value at <member> as JSON, a new reference, or NULL. */
 static json_t *value_json(const struct field *field, const void *member) {

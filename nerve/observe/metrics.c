@@ -249,6 +249,20 @@ static void add_writes(struct text *t, const char *name,
     }
 }
 
+static void add_reports(struct text *t, const char *name,
+                        const struct service *s) {
+    struct label labels[] = {{"service", s->config->name},
+                             {"result", "passed"}};
+
+    if (!config_push_check(s->config))
+        return;
+    exposition_sample(t, name, labels, 2,
+                      watcher_reports(s->watcher, PUSH_PASS));
+    labels[1].value = "failed";
+    exposition_sample(t, name, labels, 2,
+                      watcher_reports(s->watcher, PUSH_FAIL));
+}
+
 static const struct {
     const char *name, *type, *help;
     service_fn *add;
@@ -262,6 +276,8 @@ static const struct {
     {"nerve_service_held_back_total", "counter",
      "Changes that rate_limiting has held back.", add_held_back},
     {"nerve_checks_total", "counter", "Checks that ended.", add_checks},
+    {"nerve_push_reports_total", "counter",
+     "Reports of the service itself, for its push check.", add_reports},
     {"nerve_check_duration_seconds", "histogram", "How long checks took.",
      add_durations},
 };

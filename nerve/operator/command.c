@@ -131,6 +131,8 @@ static const struct {
     [CONTROL_WEIGHT] = {"weight",
                         {"service", "weight", "reason", "for_ms", NULL}},
     [CONTROL_WAIT] = {"wait", {"service", "up", "timeout_ms", NULL}},
+    [CONTROL_PASS] = {"pass", {"service", NULL}},
+    [CONTROL_FAIL] = {"fail", {"service", "reason", NULL}},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -154,7 +156,7 @@ static int read_kind(enum control_kind *kind, const json_t *json,
     if (name && i < COMMANDS)
         return 0;
     error_set(err, "command: must be one of status, dump, disable, enable, "
-                   "weight, wait");
+                   "weight, wait, pass, fail");
     return -1;
 }
 

@@ -53,7 +53,9 @@ enum control_kind {
     CONTROL_DISABLE,
     CONTROL_ENABLE,
     CONTROL_WEIGHT,
-    CONTROL_WAIT
+    CONTROL_WAIT,
+    CONTROL_PASS,
+    CONTROL_FAIL
 };
 
 struct control_command {

@@ -23,6 +23,7 @@
 #include "nerve/log.h"
 #include "nerve/operator/command.h"
 #include "nerve/operator/control.h"
+#include "nerve/operator/duration.h"
 #include "nerve/operator/holds.h"
 #include "nerve/operator/socket.h"
 #include "nerve/operator/status.h"
@@ -340,6 +341,40 @@ static void refuse_unknown(struct control_request *r) {
     refuse(r, text);
 }
 
+/* Takes a report of the service's: at once, for all that has its name. */
+static void take_report(struct control_request *r) {
+    bool passes = r->command.kind == CONTROL_PASS;
+    const char *reason = r->command.reason;
+    const struct check_config *check = NULL, *found;
+    const struct service *s;
+    char text[120], ttl[40];
+
+    for (size_t i = 0; (s = services_at(r->env.services, i)); i++) {
+        if (!s->watcher || strcmp(s->config->name, r->command.service) != 0)
+            continue;
+        found = config_push_check(s->config);
+        if (!found)
+            continue;
+        check = found;
+        watcher_hear(s->watcher, passes ? PUSH_PASS : PUSH_FAIL, reason);
+    }
+    if (!check) {
+        refuse(r, "it has no push check; add {\"type\": \"push\", \"ttl\": "
+                  "30} to its checks");
+        return;
+    }
+    log_line(r->env.log, LEVEL_DEBUG, "%s: says that it %s, by %s%s%s",
+             r->command.service, passes ? "is well" : "fails",
+             control_client_user(r->client), reason ? ": " : "",
+             reason ? reason : "");
+    duration_write(check->ttl_ms, ttl, sizeof(ttl));
+    snprintf(text, sizeof(text),
+             passes ? "passed; the next report is due within %s"
+                    : "failed, until it is passed",
+             ttl);
+    answer(r, CONTROL_DONE, text, NULL);
+}
+
 static void carry_out(struct control_request *r) {
     const struct holds *holds = &r->env.store->holds;
     const struct services *services = r->env.services;
@@ -368,6 +403,10 @@ static void carry_out(struct control_request *r) {
         break;
     case CONTROL_WAIT:
         r->waits = true;
+        break;
+    case CONTROL_PASS:
+    case CONTROL_FAIL:
+        take_report(r);
         break;
     }
 }

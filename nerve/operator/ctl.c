@@ -47,6 +47,9 @@ static const char help[] =
     "                          publishes another weight\n"
     "  wait SERVICE --up|--down [--timeout TIME]\n"
     "                          waits (60s) until it is registered, or is not\n"
+    "  pass SERVICE            reports that it is well, for its push check\n"
+    "  fail SERVICE [--reason TEXT]\n"
+    "                          reports that it is not, until it is passed\n"
     "  dump                    prints what a bug report needs, no secrets\n"
     "\n"
     "TIME: 90, 500ms, 20s, 30m, 2h, 7d. Exit status: 0 done, and confirmed by\n"
@@ -82,6 +85,8 @@ static const struct command {
     {"enable", 1, {NULL}, NULL, NULL},
     {"weight", 2, {&reason, &for_time}, NULL, NULL},
     {"wait", 1, {&up, &down, &timeout}, "up", "--up or --down"},
+    {"pass", 1, {NULL}, NULL, NULL},
+    {"fail", 1, {&reason}, NULL, NULL},
     {"dump", 0, {NULL}, NULL, NULL},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

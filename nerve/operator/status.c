@@ -22,19 +22,35 @@ static const char *state_of(const struct service *s) {
     return s->watcher ? health_name(watcher_state(s->watcher)) : "leaving";
 }
 
+/* Returns what <s> has said of itself, or NULL: it has no push check. */
+static json_t *report_json(const struct service *s) {
+    const struct check_config *check = config_push_check(s->config);
+    const struct push_report *report;
+
+    if (!check || !s->watcher)
+        return NULL;
+    report = watcher_heard(s->watcher);
+    if (report->word == PUSH_NOTHING)
+        return json_pack("{s:n, s:i}", "passed", "ttl_ms", (int)check->ttl_ms);
+    return json_pack("{s:b, s:i, s:I, s:s*}", "passed",
+                     report->word == PUSH_PASS, "ttl_ms", (int)check->ttl_ms,
+                     "silent_ms", (json_int_t)watcher_silence(s->watcher),
+                     "reason", report->reason[0] ? report->reason : NULL);
+}
+
 static json_t *service_json(const struct service *s,
                             const struct holds *holds) {
     const struct service_config *config = s->config;
     const struct hold *hold = holds_find(holds, config->name);
 
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s*, s:s?, s:o*, s:o*}", "name",
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s*, s:s?, s:o*, s:o*, s:o*}", "name",
         config->name, "host", config->host, "port", config->port, "state",
         state_of(s), "connected", reporter_is_connected(s->reporter), "settled",
         reporter_is_settled(s->reporter), "trouble", service_trouble(s),
         "registered", reporter_path(s->reporter), "published",
         json_loads(reporter_payload(s->reporter), 0, NULL), "hold",
-        hold ? hold_json(hold) : NULL);
+        hold ? hold_json(hold) : NULL, "report", report_json(s));
 }
 
 static bool is_configured(const struct services *services, const char *name) {

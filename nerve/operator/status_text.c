@@ -95,10 +95,32 @@ static void add_hold(struct text *t, const json_t *hold, int64_t now_ms) {
     text_puts(t, "\n");
 }
 
+/* "  passed 12s ago, the next is due within 18s" */
+static void add_report(struct text *t, const json_t *report) {
+    json_int_t silent =
+        json_integer_value(json_object_get(report, "silent_ms"));
+    json_int_t ttl = json_integer_value(json_object_get(report, "ttl_ms"));
+    const json_t *passed = json_object_get(report, "passed");
+    char ago[DURATION_MAX], left[DURATION_MAX];
+
+    duration_write(silent, ago, sizeof(ago));
+    duration_write(silent < ttl ? ttl - silent : ttl, left, sizeof(left));
+    if (json_is_null(passed))
+        text_puts(t, "  has not reported yet\n");
+    else if (json_is_false(passed))
+        text_printf(t, "  reported as failed %s ago: %s\n", ago,
+                    text_at(report, "reason"));
+    else if (silent > ttl)
+        text_printf(t, "  silent for %s, more than its ttl of %s\n", ago, left);
+    else
+        text_printf(t, "  passed %s ago, the next report is due within %s\n",
+                    ago, left);
+}
+
 static void add_services(struct text *t, const json_t *services,
                          int64_t now_ms) {
     int widths[COLUMNS] = {0};
-    const json_t *hold;
+    const json_t *hold, *report;
     struct row row;
 
     measure(&head, widths);
@@ -113,6 +135,9 @@ static void add_services(struct text *t, const json_t *services,
         hold = json_object_get(json_array_get(services, i), "hold");
         if (hold)
             add_hold(t, hold, now_ms);
+        report = json_object_get(json_array_get(services, i), "report");
+        if (report)
+            add_report(t, report);
     }
 }
 

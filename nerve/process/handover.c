@@ -17,14 +17,14 @@
 #include "nerve/services/hold.h"
 #include "nerve/services/services.h"
 
-#define FORMAT 3
+#define FORMAT 4
 
 #define WHOLE    "{s:i, s:o, s:o}"
 #define HOLDS    "{s:s}"
 #define SESSION  "{s:s, s:i, s:s, s:I, s:[I, I]}"
 #define SERVICE  "{s:o, s:i, s:i, s:b, s:b, s:b, s:b, s:b, s:o, s:o}"
 #define ZNODE    "{s:s, s:b, s:b}"
-#define STANDING "{s:i, s:b, s:f, s:I, s:o}"
+#define STANDING "{s:i, s:b, s:f, s:I, s:o, s:[i, I, s]}"
 #define HEALTH   "[i, i]"
 
 /* A password as two numbers. */
@@ -102,6 +102,7 @@ static json_t *pack_znodes(const struct registration *known) {
 /* Where there is no limit there may be no number of tokens either. */
 static json_t *pack_standing(const struct standing *standing) {
     const struct rate_limit *limit = &standing->limit;
+    const struct push_report *report = &standing->report;
     json_t *list = json_array();
 
     for (size_t i = 0; i < standing->count; i++)
@@ -110,7 +111,9 @@ static json_t *pack_standing(const struct standing *standing) {
     return json_pack(STANDING, "state", (int)standing->state, "held_back",
                      standing->held_back, "tokens",
                      isfinite(limit->tokens) ? limit->tokens : 0.0, "filled_ms",
-                     (json_int_t)limit->filled_ms, "checks", list);
+                     (json_int_t)limit->filled_ms, "checks", list, "report",
+                     (int)report->word, (json_int_t)report->since_ms,
+                     report->reason);
 }
 
 int handover_add_service(json_t *all, const struct saved_service *service) {
@@ -204,15 +207,20 @@ static int read_checks(struct standing *standing, const json_t *list) {
 }
 
 static int read_standing(struct standing *standing, json_t *json) {
-    json_int_t filled_ms;
+    json_int_t filled_ms, silence_ms;
+    const char *reason;
     json_t *checks;
-    int state, held_back;
+    int state, held_back, word;
 
     if (json_unpack(json, STANDING, "state", &state, "held_back", &held_back,
                     "tokens", &standing->limit.tokens, "filled_ms", &filled_ms,
-                    "checks", &checks) != 0 ||
-        !is_state(state))
+                    "checks", &checks, "report", &word, &silence_ms,
+                    &reason) != 0 ||
+        !is_state(state) || word < PUSH_NOTHING || word > PUSH_FAIL ||
+        silence_ms < 0 || strlen(reason) > PUSH_REASON_MAX)
         return -1;
+    push_say(&standing->report, (enum push_word)word, reason,
+             (uint64_t)silence_ms);
     standing->state = (enum health_state)state;
     standing->held_back = held_back;
     standing->limit.filled_ms = filled_ms;

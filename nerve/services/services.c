@@ -106,7 +106,14 @@ void service_renew(struct service *s, struct service_config *config,
                    struct watcher *watcher) {
     bool same = config_same_payload(s->config, config);
     struct service_config *old = config;
+    struct standing standing;
 
+    if (watcher && s->watcher) {
+        watcher_save(s->watcher, &standing);
+        watcher_hear_again(watcher, &standing);
+    } else if (watcher && s->before) {
+        watcher_hear_again(watcher, s->before);
+    }
     s->successor = NULL;
     forget_before(s);
     if (watcher) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "nerve/checks/push.h"
 #include "nerve/services/health.h"
 #include "nerve/services/rate_limit.h"
 
@@ -14,6 +15,7 @@ struct standing {
     enum health_state state; /* of the service, as reported */
     bool held_back;          /* what came after it was not reported */
     struct rate_limit limit;
+    struct push_report report; /* <since_ms>: how long the silence was */
     struct health *health; /* of its checks; who owns it is said elsewhere */
     size_t count;
 };

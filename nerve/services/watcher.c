@@ -8,6 +8,7 @@
 
 #include "csrc/base/text.h"
 #include "nerve/checks/check.h"
+#include "nerve/checks/push.h"
 #include "nerve/config/model.h"
 #include "nerve/log.h"
 #include "nerve/measure/statsd.h"
@@ -38,6 +39,9 @@ struct watcher {
     bool held_back;          /* what came after it was not reported */
     uint64_t held_back_count;
     struct rate_limit limit;
+    struct push_report report;       /* what the service has said of itself */
+    uint64_t reports[PUSH_FAIL + 1]; /* how many there were, of each word */
+    bool hurried; /* a pass was started since the last one that was due */
 };
 
 /* The pass ends: the service is in <state>, another than before; <why> is the
@@ -233,10 +237,21 @@ static void tell_connection(struct watcher *w) {
                  w->service->name, "nerve_version", VERSION, NULL);
 }
 
+static void start_pass(struct watcher *w) {
+    w->running = 0;
+    start_check(w);
+}
+
+/* A pass that is late is so because this process did not run, and heard
+ * nothing. */
 static void on_due(uv_timer_t *timer) {
     struct watcher *w = timer->data;
+    uint64_t now = uv_now(w->loop);
+    uint64_t late_ms = schedule_pass(&w->schedule, now);
 
-    lateness_started(w->late, schedule_pass(&w->schedule, uv_now(w->loop)));
+    lateness_started(w->late, late_ms);
+    push_excuse(&w->report, late_ms, now);
+    w->hurried = false;
     set_timer(w);
     if (w->running < w->service->check_count) {
         lateness_left_out(w->late);
@@ -248,12 +263,42 @@ static void on_due(uv_timer_t *timer) {
     }
     tell_lateness(w);
     tell_connection(w);
-    w->running = 0;
-    start_check(w);
+    start_pass(w);
+}
+
+void watcher_hear(struct watcher *w, enum push_word word, const char *reason) {
+    const struct check_config *check = config_push_check(w->service);
+    uint64_t now = uv_now(w->loop);
+    unsigned int ttl_ms = check ? check->ttl_ms : 0;
+    bool was_well = push_is_well(&w->report, ttl_ms, now, NULL, 0);
+
+    push_say(&w->report, word, reason, now);
+    w->reports[word]++;
+    if (was_well == (word == PUSH_PASS) || w->hurried ||
+        w->running < w->service->check_count ||
+        !uv_is_active((uv_handle_t *)&w->timer))
+        return;
+    w->hurried = true;
+    start_pass(w);
+}
+
+const struct push_report *watcher_heard(const struct watcher *w) {
+    return &w->report;
+}
+
+uint64_t watcher_silence(const struct watcher *w) {
+    return push_silence(&w->report, uv_now(w->loop));
+}
+
+uint64_t watcher_reports(const struct watcher *w, enum push_word word) {
+    return w->reports[word];
 }
 
 static int open_checks(struct watcher *w, const struct check_env *env) {
     const struct service_config *service = w->service;
+    struct check_env own = *env;
+
+    own.report = &w->report;
 
     w->checks = calloc(service->check_count + 1, sizeof(*w->checks));
     w->health = calloc(service->check_count + 1, sizeof(*w->health));
@@ -263,7 +308,7 @@ static int open_checks(struct watcher *w, const struct check_env *env) {
     for (size_t i = 0; i < service->check_count; i++) {
         w->health[i].rise = service->checks[i].rise;
         w->health[i].fall = service->checks[i].fall;
-        w->checks[i] = check_open(env, &service->checks[i], on_result, w);
+        w->checks[i] = check_open(&own, &service->checks[i], on_result, w);
         if (!w->checks[i])
             return -1;
     }
@@ -322,11 +367,21 @@ void watcher_save(const struct watcher *w, struct standing *standing) {
     *standing = (struct standing){.state = w->state,
                                   .held_back = w->held_back,
                                   .limit = w->limit,
+                                  .report = w->report,
                                   .health = w->health,
                                   .count = w->service->check_count};
+    standing->report.since_ms = push_silence(&w->report, uv_now(w->loop));
+}
+
+void watcher_hear_again(struct watcher *w, const struct standing *standing) {
+    uint64_t now = uv_now(w->loop), silence = standing->report.since_ms;
+
+    w->report = standing->report;
+    w->report.since_ms = now > silence ? now - silence : 0;
 }
 
 void watcher_restore(struct watcher *w, const struct standing *standing) {
+    watcher_hear_again(w, standing);
     if (standing->count != w->service->check_count)
         return;
     w->state = standing->state;

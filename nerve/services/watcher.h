@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nerve/checks/push.h"
 #include "nerve/measure/histogram.h"
 #include "nerve/services/health.h"
 
@@ -39,6 +40,23 @@ struct watcher *watcher_open(const struct check_env *env,
 /* Starts the passes. So that not all services are checked in the same instant,
  * this one takes the place <index> of <count> in the interval. */
 void watcher_start(struct watcher *w, size_t index, size_t count);
+
+/* The service has said <word> of itself, and <reason>, NULL: none. If that is
+ * news a pass starts at once, but only one between two that are due. */
+void watcher_hear(struct watcher *w, enum push_word word, const char *reason);
+
+/* Takes over only what the service has said of itself, with the silence that
+ * there was since then: while nobody could hear it, it did not grow. */
+void watcher_hear_again(struct watcher *w, const struct standing *standing);
+
+/* Returns what the service has said last; borrowed from <w>. */
+const struct push_report *watcher_heard(const struct watcher *w);
+
+/* Returns for how many milliseconds it has said nothing. */
+uint64_t watcher_silence(const struct watcher *w);
+
+/* Returns how many reports of <word> there were. */
+uint64_t watcher_reports(const struct watcher *w, enum push_word word);
 
 /* Copies where the checks stand to <standing>, all borrowed until the next turn
  * of the loop, so that another process can go on. */

@@ -20,12 +20,15 @@ struct check {
 static struct check *fake_running;
 static char fake_ran[256];
 
+/* Of the check that was opened last. */
+static const struct push_report *fake_report;
+
 struct check *check_open(const struct check_env *env,
                          const struct check_config *config, check_done_fn *done,
                          void *arg) {
     struct check *c = calloc(1, sizeof(*c));
 
-    (void)env;
+    fake_report = env->report;
     c->config = config;
     c->done = done;
     c->arg = arg;

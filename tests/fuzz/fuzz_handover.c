@@ -18,6 +18,7 @@ static char *write_again(const struct handover *h) {
     struct json_t *all = handover_begin();
     char *text;
 
+    assert(json_object_set_new(all, "holds", json_string(h->holds)) == 0);
     for (size_t i = 0; i < h->session_count; i++)
         assert(handover_add_session(all, &h->sessions[i]) == 0);
     for (size_t i = 0; i < h->service_count; i++)

@@ -358,6 +358,21 @@ static void a_grpc_check_may_name_a_service_and_use_tls(void **state) {
     config_free(config);
 }
 
+static void a_push_check_has_a_ttl(void **state) {
+    struct config *config = parse_service(
+        ", \"checks\": [{\"type\": \"noop\"}, {\"type\": \"push\","
+        "\"ttl\": 30}]");
+    const struct service_config *web = &config->services[0];
+
+    (void)state;
+    assert_int_equal(web->checks[1].kind, CHECK_PUSH);
+    assert_string_equal(web->checks[1].name, "push");
+    assert_int_equal(web->checks[1].ttl_ms, 30000);
+    assert_ptr_equal(config_push_check(web), &web->checks[1]);
+    assert_int_equal(config->notes.count, 0);
+    config_free(config);
+}
+
 static void a_command_is_kept_word_by_word(void **state) {
     struct config *config =
         parse_service(", \"checks\": [{\"type\": \"exec\","
@@ -655,9 +670,9 @@ static void every_error_is_told_and_every_key_that_is_not_known(void **state) {
          "services.web.zk_hosts[2]: 3 is not a server (\"host:port\")"},
         {LEVEL_ERROR,
          "services.web.weight: -1 is not a weight (a whole number from 0)"},
-        {LEVEL_ERROR,
-         "services.web.checks[0].type: missing; it must be "
-         "\"tcp\", \"http\", \"redis\", \"grpc\", \"exec\" or \"noop\""},
+        {LEVEL_ERROR, "services.web.checks[0].type: missing; it must be "
+                      "\"tcp\", \"http\", \"redis\", \"grpc\", \"exec\", "
+                      "\"noop\" or \"push\""},
         {LEVEL_ERROR, "services.web.checks[1].fall: 0 is not a whole number "
                       "from 1 to 1000000"},
         {LEVEL_ERROR, "services.web.checks[1].uri: \"a\" is not a path (begins "
@@ -944,6 +959,7 @@ int main(void) {
         cmocka_unit_test(statuses_are_what_is_said_or_airbnbs),
         cmocka_unit_test(tls_proves_nothing_unless_told_to),
         cmocka_unit_test(redis_is_a_tcp_check_by_name),
+        cmocka_unit_test(a_push_check_has_a_ttl),
         cmocka_unit_test(a_grpc_check_may_name_a_service_and_use_tls),
         cmocka_unit_test(a_command_is_kept_word_by_word),
         cmocka_unit_test(a_rate_is_limited_where_one_is_set),

@@ -57,6 +57,15 @@ static void all_that_is_said_is_read(void **state) {
     assert_false(command.up);
     assert_int_equal(command.timeout_ms, 7);
     control_command_close(&command);
+    command = read_good("{\"command\": \"pass\", \"service\": \"web\"}");
+    assert_int_equal(command.kind, CONTROL_PASS);
+    assert_string_equal(command.service, "web");
+    control_command_close(&command);
+    command = read_good("{\"command\": \"fail\", \"service\": \"web\", "
+                        "\"reason\": \"disk full\"}");
+    assert_int_equal(command.kind, CONTROL_FAIL);
+    assert_string_equal(command.reason, "disk full");
+    control_command_close(&command);
     command = read_good("{\"command\": \"dump\"}");
     assert_int_equal(command.kind, CONTROL_DUMP);
     assert_null(command.service);

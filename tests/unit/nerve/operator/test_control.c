@@ -77,6 +77,15 @@ enum health_state watcher_state(const struct watcher *w) {
     return registered ? HEALTH_UP : HEALTH_DOWN;
 }
 
+/* What the service has said, in a line. */
+static char heard[120];
+
+void watcher_hear(struct watcher *w, enum push_word word, const char *reason) {
+    (void)w;
+    snprintf(heard, sizeof(heard), "%s %s", word == PUSH_PASS ? "pass" : "fail",
+             reason ? reason : "-");
+}
+
 json_t *status_json(const struct services *r, const struct holds *holds) {
     (void)r;
     return json_pack("{s:i}", "holds", (int)holds->count);
@@ -224,6 +233,37 @@ static void an_unknown_service_is_refused(void **state) {
     web.watcher = NULL;
     assert_string_equal(told(ask(DISABLE)), "failed: web: no such service");
     assert_int_equal(store.holds.count, 0);
+}
+
+static void a_report_is_told_to_the_push_check(void **state) {
+    static struct check_config push = {.kind = CHECK_PUSH, .ttl_ms = 30000};
+
+    (void)state;
+    heard[0] = '\0';
+    assert_string_equal(
+        told(ask("{\"command\": \"pass\", \"service\": \"web\"}\n")),
+        "failed: web: it has no push check; add {\"type\": \"push\", \"ttl\": "
+        "30} to its checks");
+    assert_string_equal(heard, "");
+    config.checks = &push;
+    config.check_count = 1;
+    assert_string_equal(
+        told(ask("{\"command\": \"pass\", \"service\": \"web\"}\n")),
+        "done: web: passed; the next report is due within 30s");
+    assert_string_equal(heard, "pass -");
+    assert_string_equal(
+        told(ask("{\"command\": \"fail\", \"service\": \"web\", \"reason\": "
+                 "\"disk full\"}\n")),
+        "done: web: failed, until it is passed");
+    assert_string_equal(heard, "fail disk full");
+    assert_string_equal(
+        told(ask("{\"command\": \"fail\", \"service\": \"web\"}\n")),
+        "done: web: failed, until it is passed");
+    assert_string_equal(heard, "fail -");
+    assert_string_equal(
+        told(ask("{\"command\": \"pass\", \"service\": \"wbe\"}\n")),
+        "failed: wbe: no such service; did you mean \"web\"?");
+    config.check_count = 0;
 }
 
 static void a_request_that_makes_no_sense_is_refused(void **state) {
@@ -426,6 +466,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(status_and_dump_are_answered_at_once),
         TEST(an_unknown_service_is_refused),
+        TEST(a_report_is_told_to_the_push_check),
         TEST(a_request_that_makes_no_sense_is_refused),
         TEST(a_request_that_is_too_long_is_refused),
         TEST(disable_is_answered_when_zookeeper_has_confirmed_it),

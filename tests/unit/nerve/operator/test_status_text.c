@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -37,6 +38,37 @@ static void services_are_a_table_and_holds_are_below(void **state) {
         "web      10.0.0.7:8080  up      7       /web/i_1\n"
         "a        ::1:80         down    -       -\n"
         "  disabled by ann 3m ago, for 27m more: new disk\n");
+}
+
+static void what_a_service_has_said_of_itself_is_below_it(void **state) {
+    static const struct {
+        const char *report, *wanted;
+    } cases[] = {
+        {"\"passed\": null", "has not reported yet"},
+        {"\"passed\": true, \"silent_ms\": 12000",
+         "passed 12s ago, the next report is due within 18s"},
+        {"\"passed\": true, \"silent_ms\": 90000",
+         "silent for 1m30s, more than its ttl of 30s"},
+        {"\"passed\": false, \"silent_ms\": 4000, \"reason\": \"disk full\"",
+         "reported as failed 4s ago: disk full"},
+    };
+    char status[400], wanted[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        snprintf(status, sizeof(status),
+                 "{\"services\": [{\"name\": \"a\", \"host\": \"h\","
+                 " \"port\": \"1\", \"state\": \"up\", \"connected\": true,"
+                 " \"settled\": true, \"registered\": null,"
+                 " \"report\": {\"ttl_ms\": 30000, %s}}]}",
+                 cases[i].report);
+        snprintf(wanted, sizeof(wanted),
+                 "SERVICE  ADDRESS  CHECKS  WEIGHT  REGISTRATION\n"
+                 "a        h:1      up      -       -\n"
+                 "  %s\n",
+                 cases[i].wanted);
+        assert_shown(status, wanted);
+    }
 }
 
 static void what_zookeeper_does_not_have_yet_is_said(void **state) {
@@ -87,6 +119,7 @@ static void holds_of_what_is_not_configured_are_shown_too(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_are_a_table_and_holds_are_below),
+        cmocka_unit_test(what_a_service_has_said_of_itself_is_below_it),
         cmocka_unit_test(what_zookeeper_does_not_have_yet_is_said),
         cmocka_unit_test(the_cause_is_said_where_it_is_known),
         cmocka_unit_test(holds_of_what_is_not_configured_are_shown_too),

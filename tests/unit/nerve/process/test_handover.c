@@ -67,6 +67,9 @@ static char *write_all(double tokens, bool leaving) {
         .standing = {.state = HEALTH_DOWN,
                      .held_back = true,
                      .limit = {.tokens = tokens, .filled_ms = INT64_MAX},
+                     .report = {.word = PUSH_FAIL,
+                                .since_ms = 1234,
+                                .reason = "no \"disk\""},
                      .health = health,
                      .count = 2}};
     struct json_t *all = handover_begin();
@@ -157,6 +160,9 @@ static void what_is_known_of_a_service_arrives_as_it_was(void **state) {
     assert_true(got->standing.held_back);
     assert_true(got->standing.limit.tokens == 0.5);
     assert_int_equal(got->standing.limit.filled_ms, INT64_MAX);
+    assert_int_equal(got->standing.report.word, PUSH_FAIL);
+    assert_int_equal(got->standing.report.since_ms, 1234);
+    assert_string_equal(got->standing.report.reason, "no \"disk\"");
     assert_int_equal(got->standing.count, 2);
     assert_int_equal(got->standing.health[0].state, HEALTH_UP);
     assert_int_equal(got->standing.health[0].streak, 2);
@@ -191,9 +197,9 @@ static void assert_refused(const char *text, const char *why) {
 static void another_format_is_named(void **state) {
     (void)state;
     assert_refused("{\"format\":1,\"sessions\":[],\"services\":[]}",
-                   "what was handed over is of format 1, not 3");
+                   "what was handed over is of format 1, not 4");
     assert_refused("{\"format\":999}",
-                   "what was handed over is of format 999, not 3");
+                   "what was handed over is of format 999, not 4");
 }
 
 static void what_is_no_handover_is_damaged(void **state) {
@@ -203,9 +209,9 @@ static void what_is_no_handover_is_damaged(void **state) {
     assert_refused("", damaged);
     assert_refused("[]", damaged);
     assert_refused("{}", damaged);
-    assert_refused("{\"format\":3}", damaged);
-    assert_refused("{\"format\":3,\"sessions\":[{}],\"services\":[]}", damaged);
-    assert_refused("{\"format\":3,\"sessions\":[],\"services\":[{}]}", damaged);
+    assert_refused("{\"format\":4}", damaged);
+    assert_refused("{\"format\":4,\"sessions\":[{}],\"services\":[]}", damaged);
+    assert_refused("{\"format\":4,\"sessions\":[],\"services\":[{}]}", damaged);
 }
 
 /* Whatever byte is missing: it is refused, or harmless. */
@@ -227,6 +233,8 @@ static void states_that_do_not_exist_are_damaged(void **state) {
         {"[1,2]", "[3,2]"},
         {"[1,2]", "[1,-2]"},
         {"[1,2]", "[1]"},
+        {"[2,1234,", "[3,1234,"},
+        {"[2,1234,", "[2,-123,"},
         {"\"session_timeout_ms\":3000,\"hosts\"",
          "\"session_timeout_ms\":   0,\"hosts\""},
         {"\"session_timeout_ms\":3000,\"node_type\":2",

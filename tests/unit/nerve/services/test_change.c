@@ -21,6 +21,7 @@
 #include "nerve/services/hold.h"
 #include "nerve/services/schedule.h"
 #include "nerve/services/services.h"
+#include "nerve/services/watcher.h"
 #include "tests/fake/fake_check.c"
 #include "tests/fake/fake_log.c"
 
@@ -317,6 +318,24 @@ static void other_checks_begin_anew_under_the_same_registration(void **state) {
     assert_true(service_is_current(services_at(services, 0)));
 }
 
+/* A changed check of the service, or of its interval, is no silence of it. */
+static void what_a_service_said_is_known_when_its_checks_change(void **state) {
+#define PUSHED(MORE)                                                           \
+    "\"web\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": "           \
+    "\"/web\", \"zk_hosts\": [\"zk1:2181\"], \"checks\": [{\"type\": "         \
+    "\"push\", \"ttl\": 30}" MORE "]}"
+    const struct watcher *before;
+
+    (void)state;
+    apply(PUSHED(""));
+    watcher_hear(services_at(services, 0)->watcher, PUSH_FAIL, "disk full");
+    before = services_at(services, 0)->watcher;
+    apply(PUSHED(", {\"type\": \"noop\"}"));
+    assert_ptr_not_equal(services_at(services, 0)->watcher, before);
+    assert_string_equal(
+        watcher_heard(services_at(services, 0)->watcher)->reason, "disk full");
+}
+
 static void a_service_under_another_name_stays_registered(void **state) {
     const struct reporter *reporter;
 
@@ -503,6 +522,7 @@ int main(void) {
         TEST(the_same_configuration_changes_nothing),
         TEST(other_data_are_published_while_the_checks_go_on),
         TEST(other_checks_begin_anew_under_the_same_registration),
+        TEST(what_a_service_said_is_known_when_its_checks_change),
         TEST(a_service_under_another_name_stays_registered),
         TEST(a_removed_service_is_there_until_it_is_deregistered),
         TEST(one_that_comes_back_in_time_is_kept),

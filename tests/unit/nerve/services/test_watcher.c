@@ -430,6 +430,113 @@ static void a_pass_that_is_paused_has_no_result(void **state) {
     assert_string_equal(wanted, "+");
 }
 
+/* A service with one push check; the fake judges it by what was given. */
+static void start_push(unsigned int interval_ms) {
+    checks[0].kind = CHECK_PUSH;
+    checks[0].ttl_ms = 60000;
+    checks[0].rise = checks[0].fall = 1;
+    service.check_count = 1;
+    service.check_interval_ms = interval_ms;
+    start();
+}
+
+static void what_a_service_says_starts_a_pass_at_once(void **state) {
+    (void)state;
+    start_push(3600000);
+    give("-");
+    assert_string_equal(wanted, "-");
+    watcher_hear(watcher, PUSH_PASS, NULL);
+    assert_int_equal(fake_report->word, PUSH_PASS);
+    assert_non_null(fake_running);
+    fake_result(CHECK_PASSED, NULL);
+    assert_string_equal(wanted, "-+");
+    assert_int_equal(watcher_reports(watcher, PUSH_PASS), 1);
+    assert_int_equal(watcher_reports(watcher, PUSH_FAIL), 0);
+}
+
+/* A service that says pass and fail in turns would have nerve run its other
+ * checks, which may be programs, as often. */
+static void only_one_pass_is_started_between_two_that_are_due(void **state) {
+    (void)state;
+    start_push(3600000);
+    give("-");
+    watcher_hear(watcher, PUSH_PASS, NULL);
+    fake_result(CHECK_PASSED, NULL);
+    watcher_hear(watcher, PUSH_FAIL, "disk full");
+    assert_null(fake_running);
+    assert_string_equal(fake_report->reason, "disk full");
+    watcher_hear(watcher, PUSH_PASS, NULL);
+    assert_null(fake_running);
+}
+
+static void what_is_no_news_starts_no_pass(void **state) {
+    (void)state;
+    start_push(3600000);
+    watcher_hear(watcher, PUSH_FAIL, NULL);
+    assert_null(fake_running);
+    give("-");
+    watcher_hear(watcher, PUSH_FAIL, NULL);
+    assert_null(fake_running);
+}
+
+/* While a pass runs, and while none may be started. */
+static void news_waits_for_the_pass_that_is_due(void **state) {
+    (void)state;
+    start_push(1);
+    while (!fake_running)
+        uv_run(&loop, UV_RUN_ONCE);
+    watcher_hear(watcher, PUSH_PASS, NULL);
+    give("-+");
+    assert_string_equal(wanted, "-+");
+    watcher_pause(watcher);
+    watcher_hear(watcher, PUSH_FAIL, NULL);
+    assert_null(fake_running);
+    watcher_resume(watcher);
+    give("-");
+    assert_string_equal(wanted, "-+-");
+}
+
+static void what_was_said_is_known_in_another_process(void **state) {
+    struct standing standing;
+
+    (void)state;
+    start_push(1);
+    watcher_hear(watcher, PUSH_FAIL, "disk full");
+    watcher_save(watcher, &standing);
+    standing.report.since_ms += 1000;
+    hand_over();
+    assert_int_equal(watcher_heard(watcher)->word, PUSH_FAIL);
+    assert_string_equal(watcher_heard(watcher)->reason, "disk full");
+    watcher_hear_again(watcher, &standing);
+    assert_true(watcher_silence(watcher) >= 1000);
+    /* Also where it is checked in another way. */
+    standing.count = 7;
+    standing.report.word = PUSH_PASS;
+    watcher_restore(watcher, &standing);
+    assert_int_equal(watcher_heard(watcher)->word, PUSH_PASS);
+}
+
+/* Time in which nerve was stopped used up the service's ttl. */
+static void a_late_pass_excuses_silence(void **state) {
+    struct standing standing;
+    uint64_t began;
+
+    (void)state;
+    start_push(1);
+    give("-");
+    watcher_hear(watcher, PUSH_PASS, NULL);
+    if (fake_running)
+        fake_result(CHECK_PASSED, NULL);
+    watcher_save(watcher, &standing);
+    standing.report.since_ms = 100;
+    watcher_hear_again(watcher, &standing);
+    /* The loop gets no turn for 20 ms. */
+    for (began = uv_now(&loop); uv_now(&loop) < began + 20;)
+        uv_update_time(&loop);
+    give("+");
+    assert_in_range(watcher_silence(watcher), 100, 110);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_loop, close_loop)
 
 int main(void) {
@@ -456,6 +563,12 @@ int main(void) {
         TEST(a_service_without_checks_is_not_told_up_again),
         TEST(where_other_checks_stood_does_not_matter),
         TEST(a_pass_that_is_paused_has_no_result),
+        TEST(what_a_service_says_starts_a_pass_at_once),
+        TEST(only_one_pass_is_started_between_two_that_are_due),
+        TEST(what_is_no_news_starts_no_pass),
+        TEST(news_waits_for_the_pass_that_is_due),
+        TEST(what_was_said_is_known_in_another_process),
+        TEST(a_late_pass_excuses_silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

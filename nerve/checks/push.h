@@ -1,0 +1,43 @@
+/* push.h - what a service has said of itself, and for how long that counts
+ *
+ * A service reports that it is well, again and again; silent for its ttl it is
+ * down. That it fails counts until it says otherwise. Silence is counted by
+ * this process's monotonic clock: time in which the machine slept or this
+ * process did not run is no silence, for nothing could be heard then. Pure: no
+ * clock, no I/O, no allocation.
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NERVE_CHECKS_PUSH_H
+#define NERVE_CHECKS_PUSH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PUSH_REASON_MAX 256 /* bytes */
+
+enum push_word { PUSH_NOTHING = 0, PUSH_PASS, PUSH_FAIL };
+
+/* The last report; zeroed to start with: there was none. */
+struct push_report {
+    enum push_word word;
+    uint64_t since_ms;                /* when the silence began */
+    char reason[PUSH_REASON_MAX + 1]; /* of a PUSH_FAIL, or empty */
+};
+
+/* The service has said <word>, and <reason>, NULL: none. */
+void push_say(struct push_report *r, enum push_word word, const char *reason,
+              uint64_t now_ms);
+
+/* This process did not run for <ms>, up to <now_ms>. */
+void push_excuse(struct push_report *r, uint64_t ms, uint64_t now_ms);
+
+/* Returns how long the service has been silent. */
+uint64_t push_silence(const struct push_report *r, uint64_t now_ms);
+
+/* Tells whether the service is well. If not, <why> says why, unless it is
+ * NULL. */
+bool push_is_well(const struct push_report *r, unsigned int ttl_ms,
+                  uint64_t now_ms, char *why, size_t size);
+
+#endif
