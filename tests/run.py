@@ -3,13 +3,19 @@
 
     tests/run.py lint unit sanitize e2e
 
-A target that runs no test of its own (lint) counts as one. The last line is
-"N passed, N failed"; the exit status is 0 only when none failed.
+A target that runs no test of its own (lint) counts as one. Each begins with a
+line that says how far this is and how long it took last time, if it is known.
+The last line is "N passed, N failed"; the exit status is 0 only when none
+failed.
 """
+import json
+import os
 import re
 import subprocess
 import sys
 import time
+
+SECONDS = "build/seconds.json"
 
 # What each runner prints at its end: (passed, failed) or either alone.
 COUNTS = (
@@ -60,14 +66,43 @@ def run(target):
     return passed, failed
 
 
+def read_seconds():
+    """How long each target took last time."""
+    try:
+        with open(SECONDS) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+def write_seconds(seconds):
+    os.makedirs(os.path.dirname(SECONDS), exist_ok=True)
+    with open(f"{SECONDS}.new", "w") as file:
+        json.dump(seconds, file)
+    os.rename(f"{SECONDS}.new", SECONDS)
+
+
+def heading(targets, at, seconds):
+    """What is made now, how far that is, and how long the rest took last
+    time."""
+    rest = [seconds.get(target) for target in targets[at:]]
+    known = f", {rest[0]:.0f} s last time" if rest[0] else ""
+    if len(rest) > 1 and all(rest):
+        known += f", {sum(rest) / 60:.0f} min to the end"
+    return f"== {targets[at]} ({at + 1} of {len(targets)}{known})"
+
+
 def main(targets):
     passed = failed = 0
-    for target in targets:
+    seconds = read_seconds()
+    for at, target in enumerate(targets):
         start = time.monotonic()
-        print(f"== {target}", flush=True)
+        print(heading(targets, at, seconds), flush=True)
         good, bad = run(target)
+        seconds[target] = time.monotonic() - start
         print(f"== {target}: {good} passed, {bad} failed, "
-              f"{time.monotonic() - start:.0f} s", flush=True)
+              f"{seconds[target]:.0f} s", flush=True)
+        write_seconds(seconds)
         passed += good
         failed += bad
     print(f"{passed} passed, {failed} failed")

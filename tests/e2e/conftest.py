@@ -120,8 +120,9 @@ def _without_traces(text):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Prints the counts of every load: what 'no request fails' rests on. They
-    come with the reports, for tests may run in several processes."""
+    """Prints the counts of every load, what 'no request fails' rests on: they
+    come with the reports, for tests may run in several processes. Of each test
+    that failed, how it is run alone."""
     counts = [text for reports in terminalreporter.stats.values()
               for report in reports
               for name, text in getattr(report, "user_properties", ())
@@ -130,3 +131,8 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("requests")
     for text in counts:
         terminalreporter.write_line(text)
+    for test in sorted({
+            os.path.basename(report.nodeid.partition("[")[0])
+            for kind in ("failed", "error")
+            for report in terminalreporter.stats.get(kind, [])}):
+        terminalreporter.write_line(f"again: make e2e ONLY={test}")

@@ -36,7 +36,8 @@ def main(programs):
         name = re.sub("^build[^/]*/unit/", "", program)
         if failed:
             print(text)
-        print(f"{name}: {passed} passed, {failed} failed", flush=True)
+        again = f"; again: {program}" if failed else ""
+        print(f"{name}: {passed} passed, {failed} failed{again}", flush=True)
     print(f"{totals[0]} passed, {totals[1]} failed in {len(programs)} programs")
     return 1 if totals[1] else 0
 
