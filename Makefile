@@ -197,7 +197,7 @@ check: lint unit
 lint:
 	@clang-format --dry-run -Werror $(C_FILES)
 	$(Q)for std in lua53 lua54; do LUACHECK_STD=$$std luacheck -q --no-color \
-	  csrc lua haproxy tests haproxy/synapse-haproxy-cfg || exit 1; done
+	  csrc lua haproxy tests haproxy/synapse-haproxy-cfg haproxy/synapsectl || exit 1; done
 	shellcheck $(SHELL_FILES)
 	$(PYTHON) -B tests/lint/arrows.py
 	+$(Q)for lua in $(LUAS); do \
@@ -271,13 +271,17 @@ endef
 install: all
 	$(call put,755,$(B)/nerve,bin/nerve)
 	$(call put,755,haproxy/synapse-haproxy-cfg,bin/synapse-haproxy-cfg)
-	$(Q)sed -i '1s,.*,#!/usr/bin/lua$(LUA),' $(to)/bin/synapse-haproxy-cfg
+	$(call put,755,haproxy/synapsectl,bin/synapsectl)
+	$(Q)sed -i '1s,.*,#!/usr/bin/lua$(LUA),' $(to)/bin/synapse-haproxy-cfg $(to)/bin/synapsectl
 	$(call put,644,nerve/nerve.8,share/man/man8/nerve.8)
 	$(call put,644,$(B)/nerve.conf.5,share/man/man5/nerve.conf.5)
 	$(call put,644,$(B)/synapse.conf.5,share/man/man5/synapse.conf.5)
+	$(call put,644,nerve/nerve-ctl.1,share/man/man1/nerve-ctl.1)
 	$(call put,644,haproxy/synapse-haproxy-cfg.1,share/man/man1/synapse-haproxy-cfg.1)
+	$(call put,644,haproxy/synapsectl.1,share/man/man1/synapsectl.1)
 	$(call put,644,nerve/nerve.bash-completion,share/bash-completion/completions/nerve)
 	$(call put,644,haproxy/synapse-haproxy-cfg.bash-completion,share/bash-completion/completions/synapse-haproxy-cfg)
+	$(call put,644,haproxy/synapsectl.bash-completion,share/bash-completion/completions/synapsectl)
 	$(call put,644,nerve/nerve.sysusers,lib/sysusers.d/nerve.conf)
 	$(call put,644,nerve/nerve.service,lib/systemd/system/nerve.service)
 	$(Q)sed -i 's,/usr/local/bin,$(PREFIX)/bin,' $(to)/lib/systemd/system/nerve.service

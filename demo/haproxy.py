@@ -79,7 +79,7 @@ class HAProxy(Piece):
             'stats socket "${SYNAPSE_ADMIN}" level admin',
             'server-state-file "${SYNAPSE_SERVERS}"',
             f"stats socket unix@{self.file('haproxy.sock')} mode 600 "
-            "level admin expose-fd listeners"])
+            "level admin name synapse expose-fd listeners"])
         yield _section("defaults", DEFAULTS)
         yield _section("frontend stats", [
             f"bind {self.stack.at(self.machine, STATS_PORT)}",

@@ -645,6 +645,13 @@ function agent:operate(order)
   return services
 end
 
+--- Tells whether the snapshot has what an operator ordered, so that a reload
+-- keeps it; or never will have it.
+-- @treturn boolean
+function agent:is_saved()
+  return self.keeper:is_saved()
+end
+
 --- Takes events and does what they make necessary, for some milliseconds. It
 -- never sleeps: HAProxy 2.6 spins on a socket that has data while its task is
 -- elsewhere, and ends itself when that socket was closed as well.

@@ -336,9 +336,11 @@ def test_nerve_conf_5_has_every_key_with_its_type_and_default(installed):
 def test_the_pages_are_found_by_their_names(installed):
     assert shutil.which("man")
     shown = run("man", "-M", f"{installed}/share/man", "-w", "nerve",
-                "nerve.conf", "synapse.conf", "synapse-haproxy-cfg")
+                "nerve.conf", "synapse.conf", "synapse-haproxy-cfg",
+                "synapsectl", "nerve-ctl")
     assert [os.path.basename(line) for line in shown.split()] == [
-        "nerve.8", "nerve.conf.5", "synapse.conf.5", "synapse-haproxy-cfg.1"]
+        "nerve.8", "nerve.conf.5", "synapse.conf.5", "synapse-haproxy-cfg.1",
+        "synapsectl.1", "nerve-ctl.1"]
 
 
 def test_synapse_haproxy_cfg_1_has_the_options_that_help_has(installed):

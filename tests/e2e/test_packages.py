@@ -166,14 +166,17 @@ def test_each_override_of_lintian_has_its_reason():
 def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
     deb = debs["haproxy-synapse"]
     wanted = {
-        "/usr/bin/synapse-haproxy-cfg", f"/usr/lib/lua/{program.LUA_VERSION}/zookeeper.so",
+        "/usr/bin/synapse-haproxy-cfg", "/usr/bin/synapsectl",
+        f"/usr/lib/lua/{program.LUA_VERSION}/zookeeper.so",
         "/usr/share/myelin/synapse.lua", "/usr/share/myelin/status.html",
         "/usr/share/myelin/alerts.yml", "/usr/share/myelin/grafana.json",
         "/etc/haproxy/synapse.cfg", "/etc/haproxy/synapse.conf.json",
         "/usr/lib/systemd/system/haproxy.service.d/synapse.conf",
         "/usr/lib/tmpfiles.d/haproxy-synapse.conf",
         "/usr/share/bash-completion/completions/synapse-haproxy-cfg",
+        "/usr/share/bash-completion/completions/synapsectl",
         "/usr/share/man/man1/synapse-haproxy-cfg.1.gz",
+        "/usr/share/man/man1/synapsectl.1.gz",
         "/usr/share/man/man5/synapse.conf.5.gz", *lua_files()}
     found = files_of(deb)
     assert {name for name in found
@@ -193,7 +196,8 @@ def test_nerve_has_its_unit_its_user_and_its_pages(debs):
         "/usr/bin/nerve", "/etc/nerve/nerve.conf.json",
         f"{UNITS}/nerve.service", "/usr/lib/sysusers.d/nerve.conf",
         "/usr/share/bash-completion/completions/nerve",
-        "/usr/share/man/man8/nerve.8.gz", "/usr/share/man/man5/nerve.conf.5.gz"}
+        "/usr/share/man/man8/nerve.8.gz", "/usr/share/man/man5/nerve.conf.5.gz",
+        "/usr/share/man/man1/nerve-ctl.1.gz"}
     # As Debian 13 names those in which time_t has grown.
     needed = {name.removesuffix("t64") for name in depends(deb)}
     assert {"libjansson4", "libmicrohttpd12", "libuv1", "libzookeeper-mt2",

@@ -25,8 +25,9 @@ lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
   -> lua/service -> lua/haproxy -> lua/instances -> lua/log -> lua/plural
 lua/agent -> lua/zookeeper -> lua/instances
 lua/main, lua/generate -> lua/config -> lua/instances
-lua/main, lua/config, lua/generate -> lua/c_module
-lua/status -> lua/duration
+lua/main, lua/config, lua/generate, lua/control -> lua/c_module
+lua/control -> lua/haproxy, lua/config
+lua/control, lua/status -> lua/duration
 """
 
 # What stands in <...> or is a global of HAProxy's, and who alone may use it.

@@ -113,7 +113,7 @@ local function count_operated(operator)
   local counts = {maint = 0, maint_until = 0, drain = 0, drain_until = 0}
   for key, state in pairs(operator.states) do
     local order = operator.orders[key]
-    local kind = order and order.ends and state .. "_until" or state
+    local kind = order and order.till and state .. "_until" or state
     counts[kind] = counts[kind] + 1
   end
   return counts

@@ -2,8 +2,9 @@
 --
 -- It ends by itself. What counts is the clock that nobody sets: HAProxy's
 -- worker and the next one after a reload both know it. Another boot of the
--- machine begins it again; there the time of day decides. The end that people
--- are told is a time of day, and goes with a clock that is set.
+-- machine begins it again; there the time of day decides, once it has had some
+-- minutes to be set. The end that people are told is a time of day, and goes
+-- with a clock that is set.
 --
 -- Pure.
 --
@@ -14,6 +15,9 @@ local order = {}
 -- Seconds; what a clock differs by less is its grain.
 local STEP = 1
 
+-- So many seconds after a boot the time of day is taken to be right.
+local SETTLED = 300
+
 --- The most bytes that a reason may have.
 order.MAX_REASON = 200
 
@@ -22,7 +26,8 @@ order.MAX_REASON = 200
 -- @tfield ?string reason
 -- @tfield number since  when it was given, in seconds since 1970
 -- @tfield ?number till  when it ends, in seconds since 1970; nil: by hand
--- @tfield ?number ends  the same, in `now`'s time of this boot
+-- @tfield ?number ends  the same, in `now`'s time of this boot; nil also while
+--   that cannot be told yet
 
 --- Returns a new order.
 -- @tparam ?string reason
@@ -51,22 +56,44 @@ function order.objection(reason)
   return nil
 end
 
+-- Of another boot. A clock that is before the moment of the order is wrong.
+local function settle(given, clock)
+  return {
+    reason = given.reason, since = given.since, till = given.till,
+    ends = clock.now +
+      math.max(0, given.till - math.max(clock.wall, given.since)),
+  }
+end
+
+--- Returns an order with its end, and with the one that people are to be told.
+-- @tparam order given
+-- @tparam table clock
+-- @treturn order the same one where there is nothing new
+function order.follow(given, clock)
+  if not given.till then
+    return given
+  elseif not given.ends then
+    return clock.now >= SETTLED and settle(given, clock) or given
+  end
+  local till = clock.wall + given.ends - clock.now
+  if math.abs(till - given.till) <= STEP then
+    return given
+  end
+  return {
+    reason = given.reason, since = given.since, till = till, ends = given.ends,
+  }
+end
+
 --- Returns an order that was kept, as it is now.
 -- @tparam order kept
 -- @tparam boolean same_boot whether the machine has run since
 -- @tparam table clock
 -- @treturn order
 function order.resume(kept, same_boot, clock)
-  local ends = kept.ends
-  if kept.till and not (same_boot and ends) then
-    -- A clock that is before the moment of the order is wrong.
-    ends = clock.now +
-      math.max(0, kept.till - math.max(clock.wall, kept.since))
-  end
-  return {
+  return order.follow({
     reason = kept.reason, since = kept.since, till = kept.till,
-    ends = kept.till and ends,
-  }
+    ends = kept.till and same_boot and kept.ends or nil,
+  }, clock)
 end
 
 --- Tells whether an order has ended by itself.
@@ -75,20 +102,6 @@ end
 -- @treturn boolean
 function order.is_over(given, now)
   return given.ends ~= nil and now >= given.ends
-end
-
---- Returns an order with the end that people are to be told.
--- @tparam order given
--- @tparam table clock
--- @treturn order the same one where the clock was not set
-function order.follow(given, clock)
-  local till = given.ends and clock.wall + given.ends - clock.now
-  if not till or math.abs(till - given.till) <= STEP then
-    return given
-  end
-  return {
-    reason = given.reason, since = given.since, till = till, ends = given.ends,
-  }
 end
 
 --- Says what an order adds to "maint by an operator".

@@ -171,6 +171,13 @@ local function may_write(self)
   return not self.deps.lock or self.deps.lock:may_write()
 end
 
+--- Tells whether the snapshot has all that changed, or never will have it.
+-- @treturn boolean
+function keeper:is_saved()
+  return self.stopped or self.failing or self:holder() ~= nil or
+    not self.wanted and not self.request
+end
+
 --- Writes when something changed and it is time.
 function keeper:tick()
   local now = self.deps.now()

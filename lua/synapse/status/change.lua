@@ -128,7 +128,7 @@ local function operate(context, state, words)
       "synapse service NAME` lists them", order.key)
   end
   context.visit.await(function()
-    return has_all_done(services, order.key)
+    return has_all_done(services, order.key) and context.agent:is_saved()
   end, PATIENCE)
   return said_of(order, services, has_all_done(services, order.key))
 end

@@ -41,19 +41,28 @@ describe("an order", function()
     end)
 
     it("goes by the time of day after another boot", function()
-      local kept = order.resume(given, false, clock(3, 5040.5))
-      assert.are.equal(23, kept.ends)
+      local kept = order.resume(given, false, clock(303, 5040.5))
+      assert.are.equal(323, kept.ends)
     end)
 
     it("is over after another boot that took too long", function()
-      local kept = order.resume(given, false, clock(3, 6000))
-      assert.is_true(order.is_over(kept, 3))
+      local kept = order.resume(given, false, clock(300, 6000))
+      assert.is_true(order.is_over(kept, 300))
     end)
 
     it("lasts no longer than it was to where the clock of another boot is " ..
       "before the order", function()
-        local kept = order.resume(given, false, clock(3, 1000))
-        assert.are.equal(63.5, kept.ends)
+        local kept = order.resume(given, false, clock(300, 1000))
+        assert.are.equal(360.5, kept.ends)
+      end)
+
+    it("does not end while the clock of another boot may not be set yet",
+      function()
+        local kept = order.resume(given, false, clock(3, 6000))
+        assert.is_false(order.is_over(kept, 299))
+        assert.are.equal(kept, order.follow(kept, clock(299, 6000)))
+        kept = order.follow(kept, clock(300, 5030.5))
+        assert.are.equal(330, kept.ends)
       end)
 
     it("of no time has none afterwards", function()

@@ -12,7 +12,8 @@ describe("a changing command", function()
   end
 
   local function run(what, ...)
-    local agent = {by_name = {web = service("web", true)}}
+    local agent = {by_name = {web = service("web", true)},
+      is_saved = function() return true end}
     function agent.order(_, name, argument)
       ordered = {what = name, argument = argument}
       return {said = name == "operate" and services or name .. " done"}
