@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <math.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static bool is_znode_path(const char *path) {
 /* What has a colon is an IPv6 address, in brackets or not; "::1" alone cannot
  * mean a port behind its last colon. */
 static bool is_host(const char *host, size_t length) {
-    char text[INET6_ADDRSTRLEN];
+    char text[INET6_ADDRSTRLEN + IF_NAMESIZE];
     struct in6_addr address;
 
     if (!memchr(host, ':', length) && *host != '[')
@@ -87,6 +88,7 @@ static bool is_host(const char *host, size_t length) {
         return false;
     memcpy(text, host, length);
     text[length] = '\0';
+    text[strcspn(text, "%")] = '\0'; /* a link-local address has a device */
     return inet_pton(AF_INET6, text, &address) == 1;
 }
 

@@ -51,8 +51,9 @@ local function read_path(report, given, place, chroot)
   return path and chroot .. path
 end
 
+-- A link-local address has a device behind it.
 local function is_ipv6(text)
-  local _, why = address.canonical(text)
+  local _, why = address.canonical((text:gsub("%%[%w_.-]+$", "")))
   return text:find(":", 1, true) and why ~= "is not an IP address"
 end
 

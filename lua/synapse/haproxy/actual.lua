@@ -202,24 +202,70 @@ local function is_any_coming(self, groups, target_of)
   return false
 end
 
--- Tells whether any slot serves and will keep serving.
-local function has_lasting(self, is_filled)
+local function append(list, more, number)
+  return table.move(more, 1, number, #list + 1, list)
+end
+
+local function serves(actual)
+  return actual.admin == "ready" and actual.check ~= "fails"
+end
+
+-- Whether a slot serves now, and a group takes it out of traffic.
+local function takes_out(self, group)
+  for _, command in ipairs(group) do
+    if command.change.admin == "maint" then
+      return serves(self.actual[command.slot])
+    end
+  end
+  return false
+end
+
+-- Returns the groups that take a slot out of traffic, and the others.
+local function part(self, groups)
+  local out, others = {}, {}
+  for _, group in ipairs(groups) do
+    table.insert(takes_out(self, group) and out or others, group)
+  end
+  return out, others
+end
+
+-- Whether any slot serves that none of these groups takes out of traffic. What
+-- there is no room to plan now serves on, too.
+local function has_lasting(self, out)
+  local leaving = {}
+  for _, group in ipairs(out) do
+    leaving[group[1].slot] = true
+  end
   for slot, actual in pairs(self.actual) do
-    if actual.admin == "ready" and actual.check ~= "fails" and
-      (not self.marked[slot] or is_filled(slot))
-    then
+    if serves(actual) and not leaving[slot] then
       return true
     end
   end
   return false
 end
 
+-- Returns how many of those that serve may leave now: first those whose slots
+-- get another instance, then those whose slots become empty.
+local function changes_now(self, slots, groups, changing, ending)
+  local is_coming = is_any_coming(self, groups, slots.target_of)
+  local all = #changing + #ending
+  if not is_coming and not is_any_coming(self, changing, slots.target_of) or
+    has_lasting(self, append({table.unpack(changing)}, ending, #ending))
+  then
+    return all
+  elseif #ending > 0 then
+    return #changing
+  end
+  return is_coming and 0 or (all + 1) // 2
+end
+
 --- Lists the commands that the marked slots need now. A slot is ready only
 -- after its address was acknowledged: there is more to do then. Slots that are
 -- to be filled come first: where one instance takes the place of another, a
--- request between two commands finds both and not neither. Where other
--- instances take the place of all that serve, these serve until one of the
--- others does.
+-- request between two commands finds both and not neither. Where others take
+-- the place of all that serve, some of these serve until one of the others
+-- does: those whose slots become empty; if there are none, those whose slots
+-- get another instance, half of them if no other slot is about to serve.
 -- @tparam string backend
 -- @tparam table slots `pool`: the slots, in order; `target_of(slot)`: the
 --   server that it is to be, or nil; `is_filled(slot)`: whether it is to be
@@ -233,20 +279,21 @@ function actual_slots:repairs(backend, slots, room)
   if not next(self.marked) then
     return {}, true
   end
-  local groups, left = repair_all(self, backend, slots, true, room)
+  local filling, left = repair_all(self, backend, slots, true, room)
+  local changing, groups = part(self, filling)
   if left < 0 then
-    return groups, false
+    return append(groups, changing, #changing), false
   end
   local emptying
   emptying, left = repair_all(self, backend, slots, false, left)
-  if #emptying > 0 and is_any_coming(self, groups, slots.target_of) and
-    not has_lasting(self, slots.is_filled)
-  then
-    self.is_keeping = true
-    return groups, true
+  local ending = part(self, emptying)
+  local now = changes_now(self, slots, groups, changing, ending)
+  self.is_keeping = now < #changing + #ending
+  append(groups, changing, math.min(now, #changing))
+  if not self.is_keeping then
+    append(groups, emptying, #emptying)
   end
-  table.move(emptying, 1, #emptying, #groups + 1, groups)
-  return groups, left >= 0
+  return groups, self.is_keeping or left >= 0
 end
 
 --- Notes that a command was sent: its outcome is unknown until the answer.

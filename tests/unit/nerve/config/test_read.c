@@ -131,6 +131,16 @@ static void what_generators_write_is_read(void **state) {
                              "or of its tools has no effect here"));
         config_free(config);
     }
+    snprintf(
+        text, sizeof(text),
+        "{\"instance_id\": \"i\", \"services\": {\"web\": {\"host\": \"h\", "
+        "\"port\": 80, \"zk_hosts\": [\"[fe80::1%%eth0]:2181\", "
+        "\"::1:2181\"], \"zk_path\": \"/a\"}}}");
+    config = parse(text, &err);
+    assert_non_null(config);
+    assert_string_equal(config->services[0].ensemble,
+                        "::1:2181,[fe80::1%eth0]:2181");
+    config_free(config);
     config = parse("{\"instance_id\": \"i\", \"services\": []}", &err);
     assert_non_null(config);
     assert_int_equal(config->service_count, 0);

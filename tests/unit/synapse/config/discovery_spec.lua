@@ -66,6 +66,8 @@ describe("a discovery", function()
   it("takes an IPv6 address with a port, in brackets or not", function()
     assert.are.equal("::1:2181,[2001:db8::1]:2182",
       only({hosts = {"[2001:db8::1]:2182", "::1:2181"}}).hosts)
+    assert.are.equal("[fe80::1%eth0]:2181",
+      only({hosts = {"[fe80::1%eth0]:2181"}}).hosts)
   end)
 
   it("says how its znodes are read", function()

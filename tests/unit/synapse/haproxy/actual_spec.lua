@@ -110,6 +110,59 @@ describe("a ledger", function()
     assert.are.same({}, (apply(targets)))
   end)
 
+  -- Where all instances were replaced at once, and more of them than there were
+  -- free slots, all that served left in the first round.
+  it("keeps who serves while others get slots of those that leave", function()
+    one:filled("s1", wanted())
+    one:filled("s2", wanted({host = "10.0.0.2"}))
+    local targets = {s1 = wanted({host = "10.0.0.9"})}
+    one:mark("s1")
+    one:mark("s2")
+    assert.are.same({"set server web/s1 state maint",
+      "set server web/s1 addr 10.0.0.9 port 80"}, (apply(targets)))
+    assert.are.same({"set server web/s1 state ready",
+      "set server web/s2 state maint"}, (apply(targets)))
+    assert.are.same({}, (apply(targets)))
+  end)
+
+  it("changes half of the slots first where all get another", function()
+    one:filled("s1", wanted())
+    one:filled("s2", wanted({host = "10.0.0.2"}))
+    local targets = {s1 = wanted({host = "10.0.0.8"}),
+      s2 = wanted({host = "10.0.0.9"})}
+    one:mark("s1")
+    one:mark("s2")
+    assert.are.same({"set server web/s1 state maint",
+      "set server web/s1 addr 10.0.0.8 port 80"}, (apply(targets)))
+    assert.are.same({"set server web/s1 state ready",
+      "set server web/s2 state maint",
+      "set server web/s2 addr 10.0.0.9 port 80"}, (apply(targets)))
+    assert.are.same({"set server web/s2 state ready"}, (apply(targets)))
+  end)
+
+  it("fills a free slot before the others change", function()
+    one:add("s3", DECLARED.s1)
+    table.insert(pool, "s3")
+    one:filled("s1", wanted())
+    local targets = {s1 = wanted({host = "10.0.0.8"}),
+      s3 = wanted({host = "10.0.0.9"})}
+    one:mark("s1")
+    assert.are.same({"set server web/s3 addr 10.0.0.9 port 80"},
+      (apply(targets)))
+    assert.are.same({"set server web/s3 state ready",
+      "set server web/s1 state maint",
+      "set server web/s1 addr 10.0.0.8 port 80"}, (apply(targets)))
+    assert.are.same({"set server web/s1 state ready"}, (apply(targets)))
+  end)
+
+  it("changes the only slot at once", function()
+    one:filled("s1", wanted())
+    one:mark("s1")
+    assert.are.same({"set server web/s1 state maint",
+      "set server web/s1 addr 10.0.0.9 port 80"},
+      (apply({s1 = wanted({host = "10.0.0.9"})})))
+  end)
+
   it("empties a slot at once while another goes on serving", function()
     one:add("s3", DECLARED.s1)
     table.insert(pool, "s3")
