@@ -496,7 +496,7 @@ static const struct {
     int code;
     const char *words;
 } refusals[] = {
-    {SESSION_NO_MEMORY, "out of memory"},
+    {SESSION_NO_MEMORY, "an error inside the server, or out of memory here"},
     {ZAUTHFAILED, "the server refuses the credentials"},
     {SESSION_WANTS_AUTH,
      "the server takes no request without credentials that it knows "

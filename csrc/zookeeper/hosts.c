@@ -237,6 +237,10 @@ static bool has_servers(const char *all, size_t all_length, const char *some,
     return true;
 }
 
+bool hosts_have(const char *hosts, const char *server, size_t length) {
+    return has_server(hosts, strcspn(hosts, "/"), server, length);
+}
+
 bool hosts_equal(const char *a, const char *b) {
     size_t a_length = strcspn(a, "/"), b_length = strcspn(b, "/");
 

@@ -25,6 +25,10 @@ char *hosts_resolve_by(struct resolver *resolver, const char *hosts,
  * thread. */
 char *hosts_copy(const char *hosts);
 
+/* Tells whether <server> of <length> bytes, "host:port", is one of <hosts>,
+ * both without brackets. Pure. */
+bool hosts_have(const char *hosts, const char *server, size_t length);
+
 /* Tells whether <a> and <b>, both without brackets, are the same servers in any
  * order, with the same chroot. Pure. */
 bool hosts_equal(const char *a, const char *b);

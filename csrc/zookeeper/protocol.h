@@ -9,7 +9,7 @@
 /* ZooKeeper's codes that callers decide by (zookeeper.h: ZOO_ERRORS). */
 enum session_code {
     SESSION_OK = 0,
-    SESSION_NO_MEMORY = -1, /* ZooKeeper's ZSYSTEMERROR */
+    SESSION_NO_MEMORY = -1, /* ZooKeeper's ZSYSTEMERROR, a server's too */
     SESSION_LOST = -4,      /* connection lost: outcome unknown */
     SESSION_BAD_ARGUMENTS = -8,
     SESSION_INVALID_STATE = -9,

@@ -290,7 +290,7 @@ local function sessions_of(self)
       hosts = session.hosts, state = session.state, session = session.id,
       since = math.floor(session.since), timeout = session.timeout,
       expiries = session.expiries, connections = session.connections,
-      fired = session.fired, refusal = session.refusal,
+      fired = session.fired, refusal = session.refusal, cause = session.cause,
       missing = self.deps.lookup:missing(session.hosts),
     }
   end
@@ -378,6 +378,7 @@ local function take(self, event)
   elseif event.type == "addresses" then
     self.deps.lookup:take(event)
   elseif event.type == "log" then
+    self.sessions:note_line(event.message)
     report_library(self, event)
   end
 end

@@ -466,9 +466,33 @@ static void hand_out(struct ensemble *e, const struct event *ev) {
             reporter_absorb(e->reporters[i], ev, now);
 }
 
-void ensemble_absorb(struct ensemble *e, struct event *ev) {
-    if (ev->type == EVENT_LOG || !e->session)
+/* Takes a line of the client library, "HOST: MESSAGE", for the cause while the
+ * server is one that could let <e> in, without the number of lines that were
+ * dropped before. */
+static void note_line(struct ensemble *e, const char *line) {
+    enum session_state state = session_state(e->session);
+    const char *end = line ? strstr(line, ": ") : NULL;
+    const char *count = line ? strrchr(line, '(') : NULL;
+    size_t length;
+
+    if (!end || e->refusal != SESSION_OK ||
+        (state != SESSION_CONNECTING && state != SESSION_UNKNOWN) ||
+        !hosts_have(session_hosts(e->session), line, (size_t)(end - line)))
         return;
+    length = count && strstr(count, " dropped before)")
+                 ? (size_t)(count - line - 1)
+                 : strlen(line);
+    e->away.text[0] = '\0';
+    error_set(&e->away, "%.*s", (int)length, line);
+}
+
+void ensemble_absorb(struct ensemble *e, struct event *ev) {
+    if (!e->session)
+        return;
+    if (ev->type == EVENT_LOG) {
+        note_line(e, ev->data);
+        return;
+    }
     if (ev->session != 0 && (!ensemble_has_session(e, ev->session) ||
                              !session_absorb(e->session, ev)))
         return;

@@ -1,4 +1,5 @@
-"""A wire to a ZooKeeper that counts the requests on it, and may be slow.
+"""A wire to a ZooKeeper that counts the requests on it, and may be slow, or
+answer for the server.
 
 The frames are those of ZooKeeper's protocol: a length of four bytes, then, but
 for the first of each side, a number (xid), and in requests the operation.
@@ -21,8 +22,10 @@ class Wire:
     """Passes everything on to `server`, `delay` seconds later each way; while
     it is `blocked`, nothing, and who connects is turned away.
 
-    `identity` is what the last session has as its id and password; `counts` has the requests by name, `most` how many of one connection were
-    without an answer at once, pings left out."""
+    `identity` is what the last session has as its id and password; `counts`
+    has the requests by name, `most` how many of one connection were without an
+    answer at once, pings left out. `refused` has the code that requests of a
+    name are answered with in place of what the server says."""
 
     def __init__(self, sandbox, server, delay=0.0):
         self.port = address.port()
@@ -33,6 +36,7 @@ class Wire:
         self.delay = delay
         self.blocked = False
         self.identity = None
+        self.refused = {}
         self._server = server
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -97,9 +101,9 @@ class Wire:
             while True:
                 head = await reader.readexactly(4)
                 body = await reader.readexactly(struct.unpack(">i", head)[0])
-                note(body)
+                body = note(body)
                 frames.put_nowait((self._loop.time() + self.delay,
-                                   head + body))
+                                   struct.pack(">i", len(body)) + body))
         except (asyncio.IncompleteReadError, OSError):
             frames.put_nowait((0, None))
         await sender
@@ -126,25 +130,29 @@ class _Line:
         self._wire = wire
         self._greeted = False
         self._welcomed = False
-        self._open = set()
+        self._open = {}
 
     def asked(self, body):
         if not self._greeted:
             self._greeted = True
             self._wire.counts["connect"] += 1
-            return
+            return body
         number, operation = struct.unpack(">ii", body[:8])
         if operation == PING:
-            return
-        self._wire.counts[OPERATIONS.get(operation, str(operation))] += 1
+            return body
+        name = OPERATIONS.get(operation, str(operation))
+        self._wire.counts[name] += 1
         if number > 0:
-            self._open.add(number)
+            self._open[number] = name
         self._wire.most = max(self._wire.most, len(self._open))
+        return body
 
     def answered(self, body):
         if not self._welcomed:
             self._welcomed = True
             number, length = struct.unpack(">qi", body[8:20])
             self._wire.identity = (number, body[20:20 + length])
-            return
-        self._open.discard(struct.unpack(">i", body[:4])[0])
+            return body
+        number, = struct.unpack(">i", body[:4])
+        code = self._wire.refused.get(self._open.pop(number, None))
+        return body if code is None else body[:12] + struct.pack(">i", code)

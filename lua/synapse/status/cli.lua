@@ -102,7 +102,8 @@ local function show_service(context, name)
   end
   local paths = {}
   for i, path in ipairs(look.paths) do
-    paths[i] = path.path .. " (" .. path.state .. ")"
+    paths[i] = string.format("%s (%s%s)", path.path, path.state,
+      path.why and ": " .. path.why or "")
   end
   return cli.table({{"service", name}, {"state", look.state},
     {"why", table.concat(look.reasons, "; ")},

@@ -77,28 +77,36 @@ local SESSIONS = {
   auth_failed = "ZooKeeper refuses the credentials",
 }
 
+-- What the ensemble is called, and why it is out of reach if that is known: by
+-- the addresses of its servers, or because they have none.
+local function ensemble_of(session)
+  local cause = not session.refusal and (session.missing or session.cause)
+  return string.format(" (%s%s)", session.hosts, cause and "; " .. cause or "")
+end
+
 -- A connection that is back at once is no trouble. No text changes with time,
 -- so that a screen reader reads it once.
 local function trouble_of(session, now)
   local state = session.state
-  if session.refusal then
-    return string.format("ZooKeeper ends each connection: %s (%s): the " ..
-      "servers stay as they are", session.refusal, session.hosts)
-  end
   local is_brief = (state == "new" or state == "connecting") and
     now - session.since < BRIEF
-  return SESSIONS[state] and not is_brief and string.format(
-    "%s (%s%s): the servers stay as they are", SESSIONS[state], session.hosts,
-    session.missing and "; " .. session.missing or "") or nil
+  if session.refusal then
+    return "ZooKeeper ends each connection: " .. session.refusal
+  end
+  return not is_brief and SESSIONS[state] or nil
 end
 
 --- Lists what is wrong with the agent itself, the worst first.
 -- @tparam agent agent
+-- @tparam ?boolean is_nameless whether no name or address may be in it
 -- @treturn {string,...} in words
-function report.troubles(agent)
+function report.troubles(agent, is_nameless)
   local list, view = {report.death(agent)}, agent.view
   for _, session in ipairs(view.sessions) do
-    list[#list + 1] = trouble_of(session, agent.deps.runtime.wall())
+    local trouble = trouble_of(session, agent.deps.runtime.wall())
+    list[#list + 1] = trouble and trouble ..
+      (is_nameless and "" or ensemble_of(session)) ..
+      ": the servers stay as they are"
   end
   if not view.has_threads then
     list[#list + 1] = "HAProxy's worker may not start threads: set " ..
@@ -120,8 +128,8 @@ end
 
 --- Lists the sessions.
 -- @tparam agent agent
--- @treturn {{hosts,state,session,since,timeout,expiries,connections,refusal},
---   ...}
+-- @treturn {{hosts,state,session,since,timeout,expiries,connections,refusal,
+--   cause},...}
 function report.sessions(agent)
   return agent.view.sessions
 end
@@ -251,7 +259,7 @@ function report.dump(agent, visit)
       time = agent.deps.runtime.wall(), rounds = view.rounds,
       commands = view.commands, refused = view.refused,
     },
-    sessions = view.sessions, troubles = report.troubles(agent),
+    sessions = view.sessions, troubles = report.troubles(agent, true),
     convergence = journal.convergence, looks = looks,
     events = journal.events:since(0),
   }, visit.turn)

@@ -127,8 +127,9 @@ local SOURCES = {
 local function add_sources(facts, reasons)
   for _, path in ipairs(facts.paths) do
     if path.state ~= "read" then
-      reasons[#reasons + 1] = path.path .. " " .. (PATHS[path.state] or
-        "cannot be read from ZooKeeper (" .. path.state .. ")")
+      reasons[#reasons + 1] = string.format("%s %s%s", path.path,
+        PATHS[path.state] or "cannot be read from ZooKeeper",
+        path.why and ": " .. path.why or "")
     end
   end
   if #reasons == 0 and SOURCES[facts.source] then
@@ -248,6 +249,7 @@ local function paths_of(sources)
   for i, source in ipairs(sources) do
     paths[i] = {
       hosts = source.hosts, path = source.path, state = source.state,
+      why = source.why,
     }
   end
   return paths
@@ -277,7 +279,7 @@ end
 --   are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
--- @tfield {{hosts,path,state},...} paths
+-- @tfield {{hosts,path,state,why},...} paths
 -- @tfield ?string preference "met" or "unmet", where the service has `prefer`
 -- @tfield ?{[string]=integer} operated see `service_facts`
 -- @tfield string source   where the instances are from, see `wanted.of`

@@ -130,7 +130,7 @@ local function enter(self, state, level, format, ...)
   if self.state == state then
     return
   end
-  self.state = state
+  self.state, self.why = state, nil
   self.version = self.version + 1
   if level then
     local log = self.deps.log
@@ -169,6 +169,7 @@ end
 local function failed_read(self, event, format, ...)
   if event.code ~= self.deps.codes.connection_loss then
     enter(self, "error " .. event.code, "warning", format, ...)
+    self.why = event.error
   end
   retry_later(self)
 end
@@ -347,6 +348,7 @@ end
 local function unmade(self, event)
   if event.code ~= self.deps.codes.connection_loss then
     enter(self, "unmade", "error", "cannot be made: %s", event.error)
+    self.why = event.error
   end
   retry_later(self)
 end

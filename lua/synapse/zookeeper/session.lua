@@ -194,6 +194,7 @@ local function session_changed(self, event)
   self.state = event.state
   self.expiries = self.expiries + (event.state == "expired" and 1 or 0)
   if event.state == "connected" then
+    self.cause, self.culprit = nil, nil
     connected(self, event)
   elseif STATES[event.state] and not again then
     tell(self, event)
@@ -274,6 +275,23 @@ local function resync(self, path, now)
     else
       path:path_changed()
     end
+  end
+end
+
+--- Takes a line of the client library for the cause of a connection that is
+-- not there: "HOST: MESSAGE". Of several servers the first is followed, so that
+-- the words do not change all the time.
+-- @tparam string line
+-- @tparam ?string addresses of its servers, parted by commas
+function session:note_line(line, addresses)
+  local server = line:match("^(%S+): ")
+  local known = "," .. (addresses or ""):gsub("[%[%]]", "") .. ","
+  local is_mine = server and known:find("," .. server .. ",", 1, true)
+  if is_mine and self.state ~= "connected" and
+    (self.culprit or server) == server
+  then
+    self.culprit = server
+    self.cause = line:gsub(" %(%d+ lines? dropped before%)$", "")
   end
 end
 

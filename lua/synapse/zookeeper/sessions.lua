@@ -222,6 +222,7 @@ local function open(self, through)
     through:open(opened)
     self.by_session[opened] = through
   else
+    through.cause = why
     self.deps.log:error("no session with %s: %s; its servers stay as they " ..
       "are", hosts, why)
   end
@@ -262,6 +263,14 @@ function sessions:take(event)
     end
   end
   return through ~= nil
+end
+
+--- Takes a line of the client library.
+-- @tparam string line
+function sessions:note_line(line)
+  for _, through in ipairs(self.list) do
+    through:note_line(line, self.deps.lookup:addresses(through.hosts))
+  end
 end
 
 --- Does what is due by now: delayed reads and retries.

@@ -59,6 +59,15 @@ static void knows_the_same_servers_in_another_order(void **state) {
     assert_false(hosts_equal("a:1,b:2", "a:1,b:22"));
 }
 
+static void knows_its_servers(void **state) {
+    (void)state;
+    assert_true(hosts_have("a:1,b:2/x", "a:1", 3));
+    assert_true(hosts_have("a:1,b:2/x", "b:2: why", 3));
+    assert_false(hosts_have("a:1,b:2/x", "a:1", 2));
+    assert_false(hosts_have("a:1,b:2/c:3", "c:3", 3));
+    assert_false(hosts_have("a:11", "a:1", 3));
+}
+
 static void is_back_after_as_many_turns_as_servers(void **state) {
     char *hosts = hosts_copy("a:1,b:2,c:3,d:4/x");
 
@@ -182,6 +191,7 @@ int main(void) {
         cmocka_unit_test(puts_the_first_server_behind_the_last),
         cmocka_unit_test(leaves_the_chroot_at_the_end),
         cmocka_unit_test(leaves_one_server_where_it_is),
+        cmocka_unit_test(knows_its_servers),
         cmocka_unit_test(is_back_after_as_many_turns_as_servers),
         cmocka_unit_test(knows_the_same_servers_in_another_order),
         cmocka_unit_test(keeps_numeric_addresses),

@@ -52,6 +52,10 @@ char *hosts_resolve(const char *hosts, struct error *err) {
     return NULL;
 }
 
+bool hosts_have(const char *hosts, const char *server, size_t length) {
+    return strlen(hosts) == length && strncmp(hosts, server, length) == 0;
+}
+
 static uint64_t now_ms;
 
 uint64_t uv_now(const uv_loop_t *l) {
@@ -265,6 +269,36 @@ static void a_reporter_that_comes_later_learns_how_it_is(void **state) {
     story[0] = '\0';
     assert_int_equal(ensemble_add(ensemble, &api), 0);
     assert_story("attach api\nstate for api\n");
+}
+
+/* The log had the client library's "Connection refused", and nerve ctl status
+ * and /health only that ZooKeeper is away. */
+static void knows_why_a_server_does_not_let_it_in(void **state) {
+    static char line[] = "10.0.0.1:2181: server refused (Connection refused)";
+    static char counted[] = "10.0.0.1:2181: server refused (Connection "
+                            "refused) (36 lines dropped before)";
+    static char other[] = "10.0.0.9:2181: timed out";
+    struct event of_library = {.type = EVENT_LOG, .data = line};
+
+    (void)state;
+    make(NULL);
+    look_up();
+    enter(SESSION_CONNECTED, LINK_NEW_SESSION);
+    ensemble_absorb(ensemble, &of_library);
+    assert_null(ensemble_trouble(ensemble));
+    enter(SESSION_CONNECTING, LINK_NONE);
+    look_up();
+    assert_null(ensemble_trouble(ensemble));
+    ensemble_absorb(ensemble, &of_library);
+    of_library.data = counted;
+    ensemble_absorb(ensemble, &of_library);
+    of_library.data = other;
+    ensemble_absorb(ensemble, &of_library);
+    of_library.data = NULL;
+    ensemble_absorb(ensemble, &of_library);
+    assert_string_equal(ensemble_trouble(ensemble), line);
+    enter(SESSION_CONNECTED, LINK_SAME_HANDLE);
+    assert_null(ensemble_trouble(ensemble));
 }
 
 static void is_told_apart_by_servers_and_timeout(void **state) {
@@ -602,6 +636,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(opens_its_session_once_the_names_are_known),
         TEST(a_reporter_that_comes_later_learns_how_it_is),
+        TEST(knows_why_a_server_does_not_let_it_in),
         TEST(is_told_apart_by_servers_and_timeout),
         TEST(asks_for_unknown_names_again_ever_more_seldom),
         TEST(a_session_that_cannot_be_opened_is_tried_again),

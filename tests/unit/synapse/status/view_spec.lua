@@ -73,14 +73,18 @@ describe("the state of a service", function()
     assert.are.equal("degraded", judge({retained = 3})[1])
   end)
 
-  it("names the path that is not read", function()
-    for state, said in pairs({
-      new = "/web is not read from ZooKeeper yet",
-      missing = "/web is no znode in ZooKeeper; what was known is kept",
-      ["error -102"] = "/web cannot be read from ZooKeeper (error -102)",
+  -- The log said "not authenticated" and the page "error -102".
+  it("names the path that is not read, and why", function()
+    for _, case in ipairs({
+      {"new", nil, "/web is not read from ZooKeeper yet"},
+      {"missing", nil, "/web is no znode in ZooKeeper; what was known is kept"},
+      {"error -102", "not authenticated",
+        "/web cannot be read from ZooKeeper: not authenticated"},
+      {"unmade", "not authenticated", "/web is no znode in ZooKeeper, and " ..
+        "cannot be made: not authenticated"},
     }) do
-      assert.are.same({"degraded", said}, judge({ready = 1},
-        {paths = {{path = "/web", state = state}}}))
+      assert.are.same({"degraded", case[3]}, judge({ready = 1},
+        {paths = {{path = "/web", state = case[1], why = case[2]}}}))
     end
   end)
 
