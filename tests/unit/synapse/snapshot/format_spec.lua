@@ -42,6 +42,18 @@ describe("a snapshot", function()
     assert.are.same({web = record()}, records)
   end)
 
+  -- HAProxy is upgraded, and its Lua with it: the next worker reads what the
+  -- last one wrote, and the other way where the upgrade is taken back.
+  for _, written_by in ipairs({"haproxy-2.6-lua-5.3", "haproxy-3.0-lua-5.4"}) do
+    it("of " .. written_by .. " is read by this Lua", function()
+      local file = assert(io.open("tests/data/snapshot/" .. written_by))
+      local content = file:read("a")
+      file:close()
+      assert.are.same({web = record()},
+        snapshot.decode(content, require("zookeeper").checksum))
+    end)
+  end
+
   it("without services comes back", function()
     assert.are.same({},
       snapshot.decode(snapshot.encode({}, checksum), checksum))
