@@ -74,10 +74,12 @@ class HAProxy(Piece):
 
     def _sections(self):
         yield _section("global", GLOBAL + self._privileges() + [
+            ".if version_atleast(3.1)",
+            "tune.lua.bool-sample-conversion normal", ".endif",
             f"setenv SYNAPSE_CONFIG {self.file('synapse.conf.json')}",
             "lua-load haproxy/synapse.lua",
             'stats socket "${SYNAPSE_ADMIN}" level admin',
-            'server-state-file "${SYNAPSE_SERVERS}"',
+            'server-state-file "${SYNAPSE_SERVERS-none}"',
             f"stats socket unix@{self.file('haproxy.sock')} mode 600 "
             "level admin name synapse expose-fd listeners"])
         yield _section("defaults", DEFAULTS)

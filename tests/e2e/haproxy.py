@@ -148,10 +148,12 @@ class HAProxy:
         if threads:
             lines.append("  insecure-fork-wanted")
         if agent:
-            lines += [f"  setenv SYNAPSE_CONFIG {self.synapse_file}",
+            lines += ["  .if version_atleast(3.1)",
+                      "  tune.lua.bool-sample-conversion normal", "  .endif",
+                      f"  setenv SYNAPSE_CONFIG {self.synapse_file}",
                       f"  lua-load {program.AGENT}",
                       '  stats socket "${SYNAPSE_ADMIN}" level admin',
-                      '  server-state-file "${SYNAPSE_SERVERS}"']
+                      '  server-state-file "${SYNAPSE_SERVERS-none}"']
         lines += [f"  stats socket {self.socket} mode 600 level admin "
                   "expose-fd listeners", *(f"  {line}" for line in extra), "",
                   "defaults", "  mode http", "  log global",

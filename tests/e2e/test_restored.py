@@ -217,7 +217,7 @@ def test_another_state_file_for_all_is_refused_at_load(
     with open(proxy.file) as file:
         text = file.read()
     with open(proxy.file, "w") as file:
-        file.write(text.replace("${SYNAPSE_SERVERS}", "/var/lib/states"))
+        file.write(text.replace("${SYNAPSE_SERVERS-none}", "/var/lib/states"))
     status, said = proxy.check()
     assert status != 0 and "a file that is not the agent's" in said
 

@@ -28,7 +28,7 @@ local function needs(paths)
     {"^lua%-load%s.*synapse%.lua", "lua-load " .. quote(paths.agent)},
     {"^stats%s+socket%s.*SYNAPSE_ADMIN",
       'stats socket "${SYNAPSE_ADMIN}" level admin'},
-    {STATE_FILE, 'server-state-file "${SYNAPSE_SERVERS}"'},
+    {STATE_FILE, 'server-state-file "${SYNAPSE_SERVERS-none}"'},
     {"^stats%s+maxconn%s", "stats maxconn 100"},
   }
 end
@@ -58,11 +58,22 @@ function global.has_other_state_file(lines)
   return false
 end
 
+-- HAProxy 3.1 and later wants to be told before the first Lua how it is to
+-- convert booleans, and warns at each start. Lua of the operator's is the
+-- operator's to decide about.
+local BOOLEANS = {".if version_atleast(3.1)",
+  "tune.lua.bool-sample-conversion normal", ".endif"}
+
 --- Adds what is not there yet.
 -- @tparam {line,...} lines of the configuration; added to
 -- @tparam table paths as of `generate.sections`
 -- @treturn {line,...} lines
 function global.lines(lines, paths)
+  if not global.has(lines, "^lua%-load") then
+    for _, text in ipairs(BOOLEANS) do
+      lines[#lines + 1] = {text = text, place = "haproxy.global"}
+    end
+  end
   for _, need in ipairs(needs(paths)) do
     if not global.has(lines, need[1]) then
       lines[#lines + 1] = {text = need[2], place = "haproxy.global"}

@@ -203,12 +203,13 @@ local function extra_section(section, used)
   return upgraded
 end
 
--- The status page, with defaults of its own: others may be for TCP. A browser
+-- The status page, with defaults of its own: others may be for TCP. (They are
+-- not of the frontend's name: HAProxy 3.3 refuses that.) A browser
 -- that reads another site must not reach it under a name which that site owns.
 local PAGE = {
-  {title = "defaults synapse-status", "mode http", "timeout client 10s",
+  {title = "defaults synapse-status-page", "mode http", "timeout client 10s",
     "timeout http-request 5s"},
-  {title = "frontend synapse-status from synapse-status", "bind %s",
+  {title = "frontend synapse-status from synapse-status-page", "bind %s",
     "maxconn 100",
     "acl known_host req.hdr(host),field(1,:) -m ip 0.0.0.0/0",
     "acl known_host req.hdr(host),field(1,:) -i localhost",

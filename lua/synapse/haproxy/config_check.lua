@@ -360,8 +360,8 @@ local function how_to_read_ours(sections, ours)
       '`server-state-file-name "${SYNAPSE_SERVERS}"` into the backend, ' ..
       "since the global one is that of " .. other.place
   end
-  return 'write `server-state-file "${SYNAPSE_SERVERS}"` below lua-load and ' ..
-    "`load-server-state-from-file global` into the backend"
+  return 'write `server-state-file "${SYNAPSE_SERVERS-none}"` below ' ..
+    "lua-load and `load-server-state-from-file global` into the backend"
 end
 
 -- Says which state file would fill slots wrongly: from one that the agent

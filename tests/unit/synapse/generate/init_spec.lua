@@ -44,12 +44,15 @@ describe("a haproxy.cfg", function()
       "# heading",
       "",
       "global",
+      "\t.if version_atleast(3.1)",
+      "\ttune.lua.bool-sample-conversion normal",
+      "\t.endif",
       "\tinsecure-fork-wanted",
       "\thard-stop-after 30m",
       "\tsetenv SYNAPSE_CONFIG /etc/synapse.conf.json",
       "\tlua-load /usr/synapse.lua",
       '\tstats socket "${SYNAPSE_ADMIN}" level admin',
-      '\tserver-state-file "${SYNAPSE_SERVERS}"',
+      '\tserver-state-file "${SYNAPSE_SERVERS-none}"',
       "\tstats maxconn 100",
       "",
       "defaults",
@@ -66,10 +69,11 @@ describe("a haproxy.cfg", function()
       "stats  maxconn 20", "insecure-fork-wanted", "daemon"}})
     assert.are.same({"hard-stop-after 1m", "stats  maxconn 20",
       "insecure-fork-wanted", "daemon",
-      "setenv SYNAPSE_CONFIG /etc/synapse.conf.json",
+      ".if version_atleast(3.1)", "tune.lua.bool-sample-conversion normal",
+      ".endif", "setenv SYNAPSE_CONFIG /etc/synapse.conf.json",
       "lua-load /usr/synapse.lua",
       'stats socket "${SYNAPSE_ADMIN}" level admin',
-      'server-state-file "${SYNAPSE_SERVERS}"'},
+      'server-state-file "${SYNAPSE_SERVERS-none}"'},
       lines_of(text, "global"))
   end)
 
@@ -86,8 +90,8 @@ describe("a haproxy.cfg", function()
   it("has the status page at the end, unless there is one", function()
     local paths = {config = "/c", agent = "/a", status = "127.0.0.1:9"}
     local text = make({services = {web = service({})}}, paths)
-    assert.is_truthy(text:find("\n\ndefaults synapse%-status\n.*" ..
-      "\n\nfrontend synapse%-status from synapse%-status\n" ..
+    assert.is_truthy(text:find("\n\ndefaults synapse%-status%-page\n.*" ..
+      "\n\nfrontend synapse%-status from synapse%-status%-page\n" ..
       "\tbind 127.0.0.1:9\n.*\n\thttp%-request use%-service lua.synapse\n$"),
       text)
     text = make({haproxy = {extra_sections = {["frontend mine"] = {

@@ -105,7 +105,7 @@ describe("a slot that has a name", function()
 end)
 
 describe("a state file", function()
-  local FILE = '  server-state-file "${SYNAPSE_SERVERS}"\n'
+  local FILE = '  server-state-file "${SYNAPSE_SERVERS-none}"\n'
   local NAMED = "  server-template s 1-4 slot.invalid:1 init-addr " ..
     "last,127.0.0.1 disabled\n"
   local LOAD = "  load-server-state-from-file global\n"
