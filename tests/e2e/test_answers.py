@@ -12,7 +12,6 @@ from metrics import Pages
 from nerve import watched
 from status import Status
 from wire import Wire
-from zookeeper import register
 
 # What servers answer, and the words that tell somebody what is the matter.
 ANSWERS = {
@@ -75,7 +74,6 @@ def test_a_server_that_lets_nobody_in_is_told_with_its_cause(sandbox, path):
     reason. And the dump for a report of a bug had the servers' addresses."""
     server = sandbox.zookeeper()
     places = Places(sandbox, server, path)
-    register(server.client(), path, b'{"host":"127.0.0.1","port":1}')
     wait.until(lambda: "ok" in places.pages.ask("/health")[1], 20, "all is well")
     server.stop()
     places.all_say("connection refused")
