@@ -18,6 +18,7 @@
 
 #include "csrc/base/clock.h"
 #include "csrc/base/event.h"
+#include "csrc/base/hash.h"
 #include "csrc/base/queue.h"
 #include "csrc/zookeeper/client_log.h"
 
@@ -33,6 +34,13 @@
     "; likely too many connections from this address (maxClientCnxns), or a "  \
     "server without a quorum"
 
+/* What the library says when it has tried all servers (zookeeper_interest() in
+ * its zookeeper.c): it waits a sixtieth of the session timeout and tries again,
+ * and tells nobody else. */
+#define ROUND     "exhaustively trying all servers ["
+#define ROUND_END ']'
+#define COUNTS    256
+
 static _Atomic(struct queue *) receiver; /* borrowed */
 static atomic_int takers;
 static atomic_int tokens = LINES_AT_ONCE;
@@ -40,6 +48,7 @@ static atomic_long filled_at; /* second when tokens were last added */
 static atomic_int dropped;
 static atomic_int hang_ups;        /* unexplained, in a row */
 static atomic_long hang_up_second; /* of the last one */
+static atomic_uint rounds[COUNTS]; /* by the hash of the servers */
 
 static void fill(long now) {
     long before = atomic_load(&filled_at);
@@ -116,6 +125,25 @@ static void copy_plain(const char *text, char *plain, size_t size) {
         snprintf(plain, size, "%s", text);
 }
 
+static atomic_uint *rounds_of(const char *servers, size_t length) {
+    return &rounds[hash_bytes(servers, length) % COUNTS];
+}
+
+/* Counts <line> if it says that all servers were tried. */
+static void count_round(const char *line) {
+    const char *servers = strstr(line, ROUND);
+    const char *end = servers ? strrchr(servers, ROUND_END) : NULL;
+
+    if (!end)
+        return;
+    servers += strlen(ROUND);
+    atomic_fetch_add(rounds_of(servers, (size_t)(end - servers)), 1);
+}
+
+unsigned int log_lines_rounds(const char *servers) {
+    return atomic_load(rounds_of(servers, strlen(servers)));
+}
+
 void log_lines_explain(void) { atomic_store(&hang_ups, -HANG_UPS); }
 
 static void wait_for_takers(void) {
@@ -162,6 +190,7 @@ static void push_line(struct queue *queue, const char *line) {
 void log_lines_take(const char *line) {
     struct queue *queue;
 
+    count_round(line);
     atomic_fetch_add(&takers, 1);
     queue = atomic_load(&receiver);
     if (queue && may_pass())

@@ -20,6 +20,11 @@ void log_lines_stop(struct queue *queue);
  * Any thread. */
 void log_lines_take(const char *line);
 
+/* Returns how often handles with <servers>, as they were opened with, have
+ * tried all of them in vain, in this process. Other servers may share the
+ * count. Any thread. */
+unsigned int log_lines_rounds(const char *servers);
+
 /* A server has said why it ends connections: no other cause is guessed for the
  * next ones. Any thread. */
 void log_lines_explain(void);

@@ -48,6 +48,8 @@ struct handle {
     uint32_t generation;
     size_t max_data;
     struct chroot chroot;
+    char *servers;                 /* owned */
+    unsigned int rounds;           /* of <servers> when it was opened */
     bool abandoned;                /* handle_abandon() was done */
     struct request_list in_flight; /* owned; loop thread only */
 };
@@ -359,28 +361,30 @@ static int begin(struct handle *h, const struct handle_options *options,
 
 static void free_handle(struct handle *h) {
     free(h->chroot.path);
+    free(h->servers);
     free(h);
 }
 
 struct handle *handle_open(const struct handle_options *options) {
     struct handle *h = calloc(1, sizeof(*h));
     size_t length = strcspn(options->hosts, "/");
-    char *servers = strndup(options->hosts, length);
     int reason = ENOMEM;
 
-    if (h)
-        h->chroot.path = strdup(options->hosts + length);
-    if (!servers || !h || !h->chroot.path)
+    if (!h)
         goto done;
+    h->chroot.path = strdup(options->hosts + length);
+    h->servers = strndup(options->hosts, length);
+    if (!h->servers || !h->chroot.path)
+        goto done;
+    h->rounds = log_lines_rounds(h->servers);
     h->chroot.length = strlen(h->chroot.path);
     h->queue = options->queue;
     h->session = options->session;
     h->generation = options->generation;
     h->max_data = options->max_data;
-    reason = begin(h, options, servers);
+    reason = begin(h, options, h->servers);
 
 done:
-    free(servers);
     if (reason != 0 && h) {
         free_handle(h);
         h = NULL;
@@ -426,6 +430,10 @@ struct session_identity handle_identity(const struct handle *h) {
 }
 
 int handle_timeout(const struct handle *h) { return zoo_recv_timeout(h->zh); }
+
+unsigned int handle_rounds(const struct handle *h) {
+    return log_lines_rounds(h->servers) - h->rounds;
+}
 
 /* zookeeper_close() ends the session of a handle that is connected by then,
  * and the handle may connect between our look at it and the close. So the

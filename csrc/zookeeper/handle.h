@@ -46,6 +46,10 @@ struct session_identity handle_identity(const struct handle *h);
 /* Returns the negotiated session timeout in milliseconds. */
 int handle_timeout(const struct handle *h);
 
+/* Returns how often <h> has tried all its servers in vain, at least: handles
+ * with the same servers share the count. Loop thread. */
+unsigned int handle_rounds(const struct handle *h);
+
 /* Makes sure that closing <h> cannot end the session it stands for, so that
  * another handle can resume it. Returns false, and leaves <h> as it was, when
  * it is connected just now. Loop thread. */

@@ -11,7 +11,8 @@
  *   handle lost too often in a timeout    replace it (its watches may not fit
  *                                         the one packet that restores them)
  *   lost more often without an answer,    drop it; open the next one later and
- *   or a server refuses all requests      later
+ *   or a server refuses all requests,     later
+ *   or no server lets it in
  *
  * Requests wait for their turn, credentials do not. Loop thread only.
  * SPDX-License-Identifier: MIT
@@ -46,6 +47,8 @@ struct session {
     struct session_identity identity; /* id 0: none to resume */
     bool handle_is_new;               /* it has not been connected yet */
     bool hosts_are_new;               /* the handle does not know them */
+    bool is_silence_old;              /* the next handle goes on with it */
+    unsigned int rounds;              /* of the handle, when it connected */
     bool connected_unread;            /* it is, and no event said so yet */
     int64_t open_at_ms;               /* when to open a handle next */
     int64_t backoff_ms;               /* after failing to open one */
@@ -56,6 +59,7 @@ struct session {
     int fruitless;                   /* of them, without an answer, in a row */
     int refusal;                     /* code that ends each connection, or 0 */
     int64_t pace_ms;                 /* to wait after the next such loss */
+    bool has_paused;                 /* it has waited so, without an answer */
     struct request_list waiting;     /* owned */
     struct credentials *credentials; /* owned */
 };
@@ -190,8 +194,11 @@ int64_t session_add_auth(struct session *s, const char *scheme,
 #define OPEN_BACKOFF_MAX_MS 60000
 #define AUTH_BACKOFF_MS     60000
 #define DEATH_BACKOFF_MS    1000
-#define PACE_MIN_MS         1000 /* doubles up to a third of a timeout */
+#define PACE_MIN_MS         1000 /* doubles up to a part of a timeout: */
+#define REFUSED_SHARE       3
+#define TURNED_AWAY_SHARE   6 /* a server that starts turns clients away */
 #define LOSSES_IN_A_TIMEOUT 5
+#define ROUNDS_IN_VAIN      3 /* through all servers; then, after a pause, 1 */
 
 /* Says <state> for the handle of <generation>, or for the session itself. */
 static void say(struct session *s, enum session_state state,
@@ -230,18 +237,22 @@ static int open_handle(struct session *s) {
         .max_data = s->max_data,
         .resume = s->identity.id != 0 ? &s->identity : NULL,
     };
+    int64_t now = clock_ms();
     int reason;
 
     s->handle = handle_open(&options);
     reason = s->handle ? 0 : errno;
     s->handle_is_new = true;
     s->hosts_are_new = false;
+    s->rounds = 0;
     s->losses = 0;
-    s->silent_since_ms = clock_ms();
+    if (!s->is_silence_old)
+        s->silent_since_ms = now;
+    s->is_silence_old = false;
     if (reason == 0) {
         s->backoff_ms = OPEN_BACKOFF_MS;
     } else {
-        s->open_at_ms = s->silent_since_ms + s->backoff_ms;
+        s->open_at_ms = now + s->backoff_ms;
         s->backoff_ms = s->backoff_ms * 2 > OPEN_BACKOFF_MAX_MS
                             ? OPEN_BACKOFF_MAX_MS
                             : s->backoff_ms * 2;
@@ -276,6 +287,7 @@ static void on_connected(struct session *s, struct event *ev) {
     ev->timeout_ms = s->negotiated_ms;
     ev->client_id = now.id;
     prepare(s);
+    s->rounds = handle_rounds(s->handle);
     s->handle_is_new = false;
 }
 
@@ -283,13 +295,13 @@ static int patience(const struct session *s) {
     return s->negotiated_ms > 0 ? s->negotiated_ms : s->timeout_ms;
 }
 
-/* Returns how long to wait for the next connection, and doubles that for the
- * one after it; the session is to live on meanwhile. */
-static int64_t next_pace(struct session *s) {
-    int64_t max = patience(s) / 3 > PACE_MIN_MS ? patience(s) / 3 : PACE_MIN_MS;
-    int64_t wait = s->pace_ms;
+/* Returns how long to wait for the next connection, <max> at most, and doubles
+ * that for the one after it; the session is to live on meanwhile. */
+static int64_t next_pace(struct session *s, int64_t max) {
+    int64_t wait = s->pace_ms < max ? s->pace_ms : max;
 
-    s->pace_ms = wait * 2 < max ? wait * 2 : max;
+    s->has_paused = true;
+    s->pace_ms = wait * 2;
     return wait;
 }
 
@@ -304,25 +316,43 @@ static void note_answer(struct session *s, const struct event *ev) {
         s->refusal = 0;
         s->fruitless = 0;
         s->pace_ms = PACE_MIN_MS;
+        s->has_paused = false;
     }
 }
 
 /* Gives the hosts, which are other ones, to a handle that is not connected. It
  * has been silent for as long as the one before. */
 static void use_new_hosts(struct session *s) {
-    int64_t silent_since_ms = s->silent_since_ms;
-
     if (!handle_abandon(s->handle))
         return;
     drop_handle(s);
+    s->is_silence_old = true;
     open_handle(s);
-    s->silent_since_ms = silent_since_ms;
+}
+
+/* Gives up a handle that leads to nothing, and waits for <max> at most before
+ * the next one. */
+static void pause_connecting(struct session *s, int64_t max) {
+    if (!handle_abandon(s->handle))
+        return;
+    drop_handle(s);
+    hosts_rotate(s->hosts);
+    s->open_at_ms = clock_ms() + next_pace(s, max);
+    s->is_silence_old = true;
 }
 
 /* The library connects again at once, and as often as it is let in. If that
  * does not help, the next handle waits. */
 static bool is_in_vain(const struct session *s) {
     return s->refusal != 0 || s->fruitless > LOSSES_IN_A_TIMEOUT;
+}
+
+/* Servers that cannot be reached, or end each connection before there is a
+ * session: the library tells nobody, and tries again many times a second. */
+static bool is_turned_away(const struct session *s) {
+    unsigned int most = s->has_paused ? 1 : ROUNDS_IN_VAIN;
+
+    return handle_rounds(s->handle) - s->rounds >= most;
 }
 
 static void on_loss(struct session *s, struct event *ev) {
@@ -337,10 +367,8 @@ static void on_loss(struct session *s, struct event *ev) {
     }
     s->losses++;
     fail_waiting(s);
-    if (is_in_vain(s) && handle_abandon(s->handle)) {
-        drop_handle(s);
-        hosts_rotate(s->hosts);
-        s->open_at_ms = now + next_pace(s);
+    if (is_in_vain(s)) {
+        pause_connecting(s, patience(s) / REFUSED_SHARE);
     } else if (s->hosts_are_new) {
         use_new_hosts(s);
     } else if (s->losses >= LOSSES_IN_A_TIMEOUT && handle_abandon(s->handle)) {
@@ -362,7 +390,10 @@ static void on_silence(struct session *s) {
         s->state = SESSION_UNKNOWN;
         say(s, SESSION_UNKNOWN, 0);
     }
-    replace_handle(s);
+    if (is_turned_away(s))
+        pause_connecting(s, patience(s) / TURNED_AWAY_SHARE);
+    else
+        replace_handle(s);
 }
 
 /* A server answers again, so the next session is opened at once; but not more
@@ -419,9 +450,12 @@ void session_tick(struct session *s) {
             open_handle(s);
         return;
     }
-    if (s->state != SESSION_CONNECTED &&
-        now - s->silent_since_ms >= patience(s))
+    if (s->state == SESSION_CONNECTED)
+        return;
+    if (now - s->silent_since_ms >= patience(s))
         on_silence(s);
+    else if (is_turned_away(s))
+        pause_connecting(s, patience(s) / TURNED_AWAY_SHARE);
 }
 
 struct session *session_open(struct queue *queue, struct worker *worker,

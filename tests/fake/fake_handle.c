@@ -25,6 +25,7 @@ struct handle {
     int timeout_ms;
     bool connected;
     bool abandoned;
+    unsigned int rounds; /* through all servers, in vain */
     bool closed;
     bool connected_when_closed;
     struct request_list in_flight; /* owned */
@@ -145,6 +146,8 @@ struct session_identity handle_identity(const struct handle *h) {
 }
 
 int handle_timeout(const struct handle *h) { return h->timeout_ms; }
+
+unsigned int handle_rounds(const struct handle *h) { return h->rounds; }
 
 bool handle_abandon(struct handle *h) {
     h->abandoned = !h->connected;

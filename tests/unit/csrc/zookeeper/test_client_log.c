@@ -213,6 +213,22 @@ static void guesses_no_cause_that_a_server_has_told(void **state) {
     }
 }
 
+/* The servers of other handles may be the first part of these. */
+static void counts_how_often_all_servers_were_tried(void **state) {
+    unsigned int mine = log_lines_rounds("10.0.0.1:2181,::1:2181");
+    unsigned int others = log_lines_rounds("10.0.0.1:2181");
+
+    (void)state;
+    log_lines_take(LINE("ZOO_WARN", "Delaying connection after exhaustively "
+                                    "trying all servers "
+                                    "[10.0.0.1:2181,::1:2181]"));
+    log_lines_take(LINE("ZOO_WARN", "Delaying connection after exhaustively "
+                                    "trying all servers [cut off"));
+    log_lines_take(LINE("ZOO_WARN", "[10.0.0.1:2181,::1:2181]"));
+    assert_int_equal(log_lines_rounds("10.0.0.1:2181,::1:2181") - mine, 1);
+    assert_int_equal(log_lines_rounds("10.0.0.1:2181") - others, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WITH_QUEUE(takes_level_and_text_out_of_a_line),
@@ -226,6 +242,7 @@ int main(void) {
         WITH_QUEUE(stops_for_the_queue_that_takes_the_lines_only),
         WITH_QUEUE(lets_go_of_a_queue_that_is_freed_next),
         WITH_QUEUE(guesses_no_cause_that_a_server_has_told),
+        WITH_QUEUE(counts_how_often_all_servers_were_tried),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -432,6 +432,68 @@ static void waits_longer_and_longer_where_requests_are_refused(void **state) {
     assert_int_equal(fake_handles_made, made);
 }
 
+/* A server that ended each connection before there was a session was
+ * connected to 20 times a second for ever: of that the library says nothing to
+ * its user. */
+static void waits_longer_and_longer_where_no_server_lets_it_in(void **state) {
+    static const int waits[] = {1000, 1666, 1666, 1666};
+    int made = 1;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+        fake_handle()->rounds = i == 0 ? 2 : 0;
+        session_tick(s);
+        assert_false(fake_handle()->closed);
+        fake_handle()->rounds++;
+        session_tick(s);
+        assert_true(fake_handle()->closed);
+        fake_clock_pass_ms(waits[i] - 1);
+        session_tick(s);
+        assert_int_equal(fake_handles_made, made);
+        fake_clock_pass_ms(1);
+        session_tick(s);
+        assert_int_equal(fake_handles_made, ++made);
+    }
+    connect_it();
+    fake_handle()->rounds = 9;
+    session_tick(s);
+    assert_false(fake_handle()->closed);
+}
+
+/* Servers that let it in between two outages do not turn it away. */
+static void counts_the_rounds_since_it_was_connected(void **state) {
+    (void)state;
+    fake_handle()->rounds = 2;
+    connect_it();
+    fake_handle()->rounds = 4;
+    fake_lose(fake_handle());
+    ignore_news();
+    session_tick(s);
+    assert_false(fake_handle()->closed);
+    fake_handle()->rounds = 5;
+    session_tick(s);
+    assert_true(fake_handle()->closed);
+}
+
+static void says_unknown_in_time_where_no_server_lets_it_in(void **state) {
+    int64_t began;
+    struct event *ev = NULL;
+
+    (void)state;
+    connect_it();
+    fake_lose(fake_handle());
+    ignore_news();
+    for (began = clock_ms(); !ev && clock_ms() - began < 20000; ev = news()) {
+        fake_clock_pass_ms(100);
+        fake_handle()->rounds = 3;
+        session_tick(s);
+    }
+    assert_non_null(ev);
+    assert_int_equal(ev->state, SESSION_UNKNOWN);
+    assert_in_range(clock_ms() - began, 10000, 12000);
+    event_free(ev);
+}
+
 /* The same of a server that ends each connection without a word. */
 static void waits_where_connections_end_without_an_answer(void **state) {
     int made;
@@ -855,6 +917,9 @@ int main(void) {
         T(replaces_a_handle_that_keeps_losing_its_connection),
         T(keeps_a_handle_that_loses_its_connection_now_and_then),
         T(waits_longer_and_longer_where_requests_are_refused),
+        T(waits_longer_and_longer_where_no_server_lets_it_in),
+        T(counts_the_rounds_since_it_was_connected),
+        T(says_unknown_in_time_where_no_server_lets_it_in),
         T(waits_where_connections_end_without_an_answer),
         T(opens_a_new_session_at_once_when_it_expired),
         T(opens_a_new_session_at_once_also_after_an_outage),
