@@ -20,4 +20,8 @@ uint32_t hash_seeded(const char *text, uint64_t seed);
 /* Returns the number of the <length> bytes at <bytes>, in 64 bits. Pure. */
 uint64_t hash_bytes(const char *bytes, size_t length);
 
+/* Returns the hash of what has the hash <hash> with <length> bytes behind it.
+ * Pure. */
+uint64_t hash_more(uint64_t hash, const char *bytes, size_t length);
+
 #endif

@@ -326,13 +326,17 @@ static int lzookeeper_thread_time(lua_State *L) {
 Returns 16 hex digits that tell a damaged text: FNV-1a of 64 bits.
 @function zookeeper.checksum
 @string text
+@string[opt] before  the checksum of what stands before it
 */
 static int lzookeeper_checksum(lua_State *L) {
     size_t length;
     const char *text = luaL_checklstring(L, 1, &length);
+    const char *before = luaL_optstring(L, 2, NULL);
+    uint64_t hash = before ? hash_more(strtoull(before, NULL, 16), text, length)
+                           : hash_bytes(text, length);
     char digits[17];
 
-    snprintf(digits, sizeof(digits), "%016" PRIx64, hash_bytes(text, length));
+    snprintf(digits, sizeof(digits), "%016" PRIx64, hash);
     lua_pushstring(L, digits);
     return 1;
 }

@@ -90,30 +90,50 @@ local function heard(self, service, is_changed)
   changed(self, service, is_changed)
 end
 
--- Most services are as they were at the last write.
+-- Most services are as they were at the last write. One of thousands of
+-- instances takes several turns. Returns nil before its part is complete.
 local function part_of(self, service)
   local part = self.parts[service]
-  if not part or part.revision ~= service.revision then
-    part = {
-      revision = service.revision,
-      text = snapshot.encode_service(service:record()),
-    }
+  if part and part.text and part.revision == service.revision then
+    return part.text
+  elseif not part or part.text then
+    part = snapshot.begin_service(service:record())
+    part.revision = service.revision
     self.parts[service] = part
   end
-  return part.text
+  local text = snapshot.continue_service(part,
+    function() return self:is_tired() end)
+  if text then
+    self.parts[service] = {revision = part.revision, text = text}
+  end
+  return text
+end
+
+-- Encodes the snapshot, as far as this turn has time. Returns nil before it is
+-- complete; what changes meanwhile is in the next one.
+local function encode_some(self, deps)
+  local whole = self.whole or
+    snapshot.begin(deps.checksum, deps.lookup:known())
+  self.whole = whole
+  while whole.number < #self.services do
+    local part = part_of(self, self.services[whole.number + 1])
+    if not part then
+      return nil
+    end
+    snapshot.add(whole, part)
+    if self:is_tired() then
+      return nil
+    end
+  end
+  self.whole = nil
+  return snapshot.finish(whole)
 end
 
 local function new_keeper(self, deps)
   return snapshot_file.keeper({
     path = deps.snapshot_path, now = deps.now, log = deps.log,
     write = deps.write_snapshot, lock = deps.snapshot_lock,
-    encode = function()
-      local parts = {}
-      for i, service in ipairs(self.services) do
-        parts[i] = part_of(self, service)
-      end
-      return snapshot.encode(parts, deps.checksum, deps.lookup:known())
-    end,
+    encode = function() return encode_some(self, deps) end,
   })
 end
 
@@ -128,6 +148,7 @@ local function new_output(self, deps)
   local files = output.new({
     directory = place.directory, path = place.path, write = place.write,
     remove = place.remove, services = services, now = deps.now,
+    is_tired = function() return self:is_tired() end,
     log = deps.log,
   })
   for _, service in ipairs(services) do

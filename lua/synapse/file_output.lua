@@ -1,9 +1,9 @@
 --- Keeps a file for each service with its instances, as airbnb's file_output.
 --
 -- Other programs read `<service>.json`. So it is replaced and never changed in
--- place, written only once something is known of the service, and not written
--- again with the same content. A list of our files is written before them, and
--- only files in that list are ever removed.
+-- place, written only once something is known of the service, at most once a
+-- second, and not again with the same content. A list of our files is written
+-- before them, and only files in that list are ever removed.
 --
 -- @module synapse.file_output
 
@@ -13,6 +13,8 @@ local output = {}
 output.__index = output
 
 local COLLECT = 0.1
+local INTERVAL = 1
+local STEP = 50 -- instances that are encoded between two looks at the clock
 local RETRY = 10
 local MODE = 420 -- 0644: every user may read it
 local MAX_BYTES = 16 * 1024 * 1024
@@ -49,16 +51,24 @@ local function encode_instance(instance)
     instance.labels and encode_labels(instance.labels) or "null")
 end
 
+-- Appends the texts of more instances to `parts`. Returns the content of the
+-- file, nil before it is complete.
+local function encode_some(instances, parts, is_tired)
+  while #parts < #instances do
+    parts[#parts + 1] = encode_instance(instances[#parts + 1])
+    if #parts % STEP == 0 and is_tired() then
+      return nil
+    end
+  end
+  return "[" .. table.concat(parts, ",") .. "]"
+end
+
 --- Returns the content of a service's file. What a default server does not say
 -- is left out, what a znode does not say is null.
 -- @tparam {instance,...} instances
 -- @treturn string
 function output.encode(instances)
-  local parts = {}
-  for i, instance in ipairs(instances) do
-    parts[i] = encode_instance(instance)
-  end
-  return "[" .. table.concat(parts, ",") .. "]"
+  return encode_some(instances, {}, function() return false end)
 end
 
 local function file_of(name)
@@ -90,12 +100,13 @@ end
 --   `directory`: open, nil where no files are wanted; `path` of it, for people;
 --   `services`: those with a file, sorted by name; `write(name, text, mode)`
 --   and `remove(name)`: start to, and return a request number, or nil and why;
---   `now()`; `log`
+--   `now()`; `is_tired()`: whether this turn has lasted long enough; `log`
 -- @treturn output
 function output.new(deps)
   local self = setmetatable({
     deps = deps, has_file = {}, known = {}, jobs = {}, pending = {},
-    request = nil, job = nil, due = 0, failing = false, stopped = false,
+    written_at = {}, encoding = nil, request = nil, job = nil, due = 0,
+    failing = false, stopped = false,
   }, output)
   if deps.directory then
     look(self, deps.services)
@@ -112,21 +123,43 @@ function output:changed(service)
   end
 end
 
--- The next thing to do; the files come after the list of them.
-local function next_job(self)
-  if #self.jobs > 0 then
-    return table.remove(self.jobs, 1)
-  end
-  local name, service = next(self.pending)
-  while name do
-    self.pending[name] = nil
-    local file, text = file_of(name), output.encode(service.choice.wanted)
-    if text ~= self.known[file] then
-      return {file = file, text = text, service = service}
+-- Takes the next service whose file may be written again by now.
+local function next_service(self)
+  local now = self.deps.now()
+  for name, service in pairs(self.pending) do
+    if now - (self.written_at[name] or -INTERVAL) >= INTERVAL then
+      self.pending[name] = nil
+      return {service = service, instances = service.choice.wanted, parts = {}}
     end
-    name, service = next(self.pending)
   end
   return nil
+end
+
+-- Returns the next file to write, nil where there is none or none is encoded
+-- yet.
+local function next_file(self)
+  self.encoding = self.encoding or next_service(self)
+  while self.encoding do
+    local current = self.encoding
+    local text =
+      encode_some(current.instances, current.parts, self.deps.is_tired)
+    if not text then
+      return nil
+    end
+    self.encoding = nil
+    local file = file_of(current.service.name)
+    if text ~= self.known[file] then
+      self.written_at[current.service.name] = self.deps.now()
+      return {file = file, text = text, service = current.service}
+    end
+    self.encoding = next_service(self)
+  end
+  return nil
+end
+
+-- The next thing to do; the files come after the list of them.
+local function next_job(self)
+  return table.remove(self.jobs, 1) or next_file(self)
 end
 
 local function failed(self, job, why)

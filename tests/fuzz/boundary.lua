@@ -29,8 +29,8 @@ local LEVELS = {alert = true, error = true, warning = true, info = true}
 -- Long enough for whatever is tried again "later and later".
 local CALM_SECONDS = 150
 
-local function checksum(text)
-  return string.format("%016x", #text)
+local function checksum(text, before)
+  return string.format("%016x", #text + tonumber(before or "0", 16))
 end
 
 local function check_line(level, line)

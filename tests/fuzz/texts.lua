@@ -65,8 +65,8 @@ local RICH = [[{
 
 local configs = {RICH, read_file("haproxy/synapse.conf.json")}
 
-local function checksum(text)
-  return string.format("%016x", #text)
+local function checksum(text, before)
+  return string.format("%016x", #text + tonumber(before or "0", 16))
 end
 
 local function check_line(_, line)

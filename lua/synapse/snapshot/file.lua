@@ -118,8 +118,9 @@ end
 
 --- Returns a keeper that has written nothing.
 -- @tparam table deps
---   `encode()`: the text to write; `write(text)`: starts to write and returns
---   a request number, or nil and why, absent where no snapshot is kept;
+--   `encode()`: the text to write, nil: it goes on when it is called again;
+--   `write(text)`: starts to write and returns a request number, or nil and
+--   why, absent where no snapshot is kept;
 --   `lock`: see `synapse.snapshot.lock`, nil: nobody else writes; `path`: for
 --   people; `now()`; `log`
 -- @treturn keeper
@@ -127,6 +128,7 @@ function snapshot_file.keeper(deps)
   return setmetatable({
     deps = deps,
     wanted = false,
+    is_encoding = false,
     known = nil,
     written_at = deps.now(),
     writing = nil,
@@ -182,15 +184,18 @@ end
 function keeper:tick()
   local now = self.deps.now()
   local is_old = self.known ~= nil and now - self.written_at >= RENEW
-  if self.stopped or self.request or now < self.due or
-    not (self.wanted or is_old) or not may_write(self)
-  then
+  if self.stopped or self.request then
     return
+  elseif not self.is_encoding then
+    if now < self.due or not (self.wanted or is_old) or not may_write(self) then
+      return
+    end
+    self.wanted = false
+    self.due = now + INTERVAL
   end
-  self.wanted = false
-  self.due = now + INTERVAL
   local text = self.deps.encode()
-  if text == self.known and not is_old then
+  self.is_encoding = text == nil
+  if not text or text == self.known and not is_old then
     return
   end
   local request, why = self.deps.write(text)

@@ -27,38 +27,30 @@ snapshot.MAX_BYTES = 64 * 1024 * 1024
 -- What HAProxy takes for the name of a server.
 local SERVER_NAME = "^[%w_.:-]+$"
 
+-- Instances that are encoded between two looks at the clock.
+local STEP = 50
+
 -- Bytes of the addresses of one ensemble.
 local MOST_ADDRESSES = 8192
 
 local HOLDS = {maint = true, drain = true}
 
---- Returns one service's part of a snapshot, as text.
--- @tparam record record `name`, `path`, `read_as` (see `config.service`),
---   `instances`, `placed` (key by slot) and `held` (by key), `retained`, until
---   when each stays (by key), `addresses`, the last one of each host name
---   (by key), `orders` of operators (by key), and the `boot` that they are of,
---   `departed`, see `synapse.service.operator_state`, `failing`,
---   whose check fails, and `since`, when HAProxy last took each in or out of
---   traffic, in seconds since 1970 (by key)
--- @treturn string
-function snapshot.encode_service(record)
-  local slot_of, list = {}, {}
-  for slot, key in pairs(record.placed) do
-    slot_of[key] = slot
-  end
-  for i, instance in ipairs(record.instances) do
-    list[i] = {
-      host = instance.host, port = instance.port, weight = instance.weight,
-      name = instance.name, haproxy_server_options = instance.options,
-      labels = instance.labels, znode = instance.znode,
-      sequence = instance.sequence, origin = instance.origin,
-      slot = slot_of[instance.key], address = record.addresses[instance.key],
-      hold = record.held[instance.key], order = record.orders[instance.key],
-      retained = record.retained[instance.key],
-      check = record.failing[instance.key] and "fails" or nil,
-      since = record.since[instance.key],
-    }
-  end
+local function encode_instance(record, instance, slot)
+  return cjson.encode({
+    host = instance.host, port = instance.port, weight = instance.weight,
+    name = instance.name, haproxy_server_options = instance.options,
+    labels = instance.labels, znode = instance.znode,
+    sequence = instance.sequence, origin = instance.origin,
+    slot = slot, address = record.addresses[instance.key],
+    hold = record.held[instance.key], order = record.orders[instance.key],
+    retained = record.retained[instance.key],
+    check = record.failing[instance.key] and "fails" or nil,
+    since = record.since[instance.key],
+  })
+end
+
+-- All of a service but its instances.
+local function encode_rest(record)
   local departed = {}
   for key, state in pairs(record.departed) do
     table.insert(departed,
@@ -67,9 +59,51 @@ function snapshot.encode_service(record)
   end
   return cjson.encode({
     name = record.name, path = record.path, read_as = record.read_as,
-    instances = list, departed = #departed > 0 and departed or nil,
-    boot = record.boot,
+    departed = #departed > 0 and departed or nil, boot = record.boot,
   })
+end
+
+--- Begins one service's part of a snapshot.
+-- @tparam record record `name`, `path`, `read_as` (see `config.service`),
+--   `instances`, `placed` (key by slot) and `held` (by key), `retained`, until
+--   when each stays (by key), `addresses`, the last one of each host name
+--   (by key), `orders` of operators (by key), and the `boot` that they are of,
+--   `departed`, see `synapse.service.operator_state`, `failing`,
+--   whose check fails, and `since`, when HAProxy last took each in or out of
+--   traffic, in seconds since 1970 (by key)
+-- @treturn table for `continue_service`
+function snapshot.begin_service(record)
+  local slot_of = {}
+  for slot, key in pairs(record.placed) do
+    slot_of[key] = slot
+  end
+  return {record = record, slot_of = slot_of, texts = {}}
+end
+
+--- Encodes some of the instances of a service's part.
+-- @tparam table part
+-- @tparam function is_tired asked now and then: whether it is enough for now
+-- @treturn ?string the part, nil before it is complete
+function snapshot.continue_service(part, is_tired)
+  local record, texts = part.record, part.texts
+  while #texts < #record.instances do
+    local instance = record.instances[#texts + 1]
+    texts[#texts + 1] =
+      encode_instance(record, instance, part.slot_of[instance.key])
+    if #texts % STEP == 0 and is_tired() then
+      return nil
+    end
+  end
+  return '{"instances":[' .. table.concat(texts, ",") .. "]," ..
+    encode_rest(record):sub(2)
+end
+
+--- Returns one service's part of a snapshot, as text.
+-- @tparam record record see `begin_service`
+-- @treturn string
+function snapshot.encode_service(record)
+  return snapshot.continue_service(snapshot.begin_service(record),
+    function() return false end)
 end
 
 -- In one order, so that the same addresses are the same text.
@@ -85,17 +119,54 @@ local function encode_addresses(addresses)
   return "{" .. table.concat(names, ",") .. "}"
 end
 
+local function append(whole, text)
+  whole.texts[#whole.texts + 1] = text
+  whole.length = whole.length + #text
+  whole.sum = whole.checksum(text, whole.sum)
+end
+
+--- Begins a snapshot without services.
+-- @tparam function checksum of a text, or of one that follows another
+-- @tparam ?{[string]=string} addresses the last known ones of the hosts that
+--   the configuration names, by these
+-- @treturn table
+function snapshot.begin(checksum, addresses)
+  local whole = {texts = {""}, length = 0, checksum = checksum, number = 0}
+  append(whole, '{"addresses":' .. encode_addresses(addresses) ..
+    ',\n"services":[')
+  return whole
+end
+
+--- Adds a service's part to a snapshot that was begun.
+-- @tparam table whole
+-- @tparam string part
+function snapshot.add(whole, part)
+  append(whole, whole.number > 0 and ",\n" or "")
+  append(whole, part)
+  whole.number = whole.number + 1
+end
+
+--- Ends a snapshot.
+-- @tparam table whole
+-- @treturn string its text
+function snapshot.finish(whole)
+  append(whole, "]}\n")
+  whole.texts[1] = string.format("myelin-snapshot %d %s %d\n", VERSION,
+    whole.sum, whole.length)
+  return table.concat(whole.texts)
+end
+
 --- Returns the text of a snapshot.
 -- @tparam {string,...} parts one for each service
 -- @tparam function checksum
--- @tparam ?{[string]=string} addresses the last known ones of the hosts that
---   the configuration names, by these
+-- @tparam ?{[string]=string} addresses see `begin`
 -- @treturn string
 function snapshot.encode(parts, checksum, addresses)
-  local body = '{"addresses":' .. encode_addresses(addresses) ..
-    ',\n"services":[' .. table.concat(parts, ",\n") .. "]}\n"
-  return string.format("myelin-snapshot %d %s %d\n%s", VERSION,
-    checksum(body), #body, body)
+  local whole = snapshot.begin(checksum, addresses)
+  for _, part in ipairs(parts) do
+    snapshot.add(whole, part)
+  end
+  return snapshot.finish(whole)
 end
 
 local function string_or_nil(value, max)

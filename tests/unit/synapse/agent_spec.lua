@@ -9,8 +9,8 @@ local ADDRESSES =
   {["zk:2181"] = "10.0.0.5:2181", ["other:2181"] = "10.0.0.6:2181"}
 local CODES = {ok = 0, connection_loss = -4, no_node = -101}
 
-local function checksum(text)
-  return string.format("%016x", #text)
+local function checksum(text, before)
+  return string.format("%016x", #text + tonumber(before or "0", 16))
 end
 
 describe("the agent", function()

@@ -34,7 +34,7 @@ describe("the file of a service", function()
 end)
 
 describe("the output", function()
-  local clock, log, done, files, web, one
+  local clock, log, done, files, web, one, tired
 
   local function started(name, text)
     table.insert(done, text and name .. " " .. text or "no " .. name)
@@ -45,6 +45,7 @@ describe("the output", function()
     one = output.new({
       directory = {read = function(_, name) return files[name] end},
       path = "/files", services = {...}, now = clock.now, log = log,
+      is_tired = function() return tired end,
       write = function(name, text, mode)
         assert.are.equal(tonumber("644", 8), mode)
         return started(name, text)
@@ -63,6 +64,7 @@ describe("the output", function()
 
   before_each(function()
     clock, log, done, files = new_clock(), new_log(), {}, {}
+    tired = false
     web = {name = "web", choice = {wanted = {}}}
   end)
 
@@ -82,10 +84,45 @@ describe("the output", function()
     assert.are.same({".myelin web.json\n", "web.json []"}, done)
     web.choice.wanted = {{host = "10.0.0.1", port = 80}}
     one:changed(web)
-    clock.pass(0.1)
+    clock.pass(1)
     run()
     assert.are.equal('web.json [{"name":null,"host":"10.0.0.1","port":80}]',
       done[3])
+  end)
+
+  -- The file of a service of thousands whose instances came one by one was
+  -- written again ten times a second, each time in one go.
+  it("writes a file once a second at most, and the last state of it", function()
+    new(web)
+    run()
+    for i = 1, 30 do
+      web.choice.wanted = {{host = "10.0.0.1", port = i}}
+      one:changed(web)
+      clock.pass(0.1)
+      run()
+    end
+    assert.is_true(#done <= 5)
+    clock.pass(1)
+    run()
+    assert.are.equal('web.json [{"name":null,"host":"10.0.0.1","port":30}]',
+      done[#done])
+  end)
+
+  it("encodes a large file in slices", function()
+    for i = 1, 200 do
+      web.choice.wanted[i] = {host = "10.0.0.1", port = i}
+    end
+    new(web)
+    run()
+    tired = true
+    one:changed(web)
+    clock.pass(0.1)
+    for _ = 1, 4 do
+      one:tick()
+      assert.are.equal(1, #done)
+    end
+    one:tick()
+    assert.are.equal("web.json " .. output.encode(web.choice.wanted), done[2])
   end)
 
   it("leaves a file as it is that says the same already", function()

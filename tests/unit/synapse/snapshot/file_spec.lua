@@ -3,8 +3,8 @@ local snapshot_file = require("synapse.snapshot.file")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 
-local function checksum(text)
-  return string.format("%016x", #text)
+local function checksum(text, before)
+  return string.format("%016x", #text + tonumber(before or "0", 16))
 end
 
 local MINE = snapshot.encode({snapshot.encode_service({
@@ -173,6 +173,28 @@ describe("the keeper of the snapshot", function()
   it("writes what changed", function()
     changed("first")
     assert.are.same({"first"}, written)
+  end)
+
+  it("goes on with a text that was not complete", function()
+    local encoded = 0
+    one.deps.encode = function()
+      encoded = encoded + 1
+      return encoded % 3 == 0 and text .. encoded or nil
+    end
+    changed("first")
+    one:tick()
+    one:changed()
+    assert.are.same({}, written)
+    one:tick()
+    assert.are.same({"first3"}, written)
+    ended(0)
+    one:tick()
+    assert.are.equal(3, encoded)
+    clock.pass(1)
+    for _ = 1, 3 do
+      one:tick()
+    end
+    assert.are.same({"first3", "first6"}, written)
   end)
 
   it("writes nothing while another HAProxy has the lock, and then all",
