@@ -75,7 +75,10 @@ class Http2:
                 self._wait_for_request(connection, file)
                 for part in self._frames:
                     connection.sendall(part)
-                while not self._close and file.read(1):
+                # To close with bytes unread would take back what was sent.
+                if self._close:
+                    connection.shutdown(socket.SHUT_WR)
+                while file.read(1):
                     pass
             except OSError:
                 pass
