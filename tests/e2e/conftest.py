@@ -30,7 +30,7 @@ def missing():
              program.MODULE, program.AGENT]
     lacks = [name for name in tools if not shutil.which(name)]
     lacks += [name for name in files if not os.path.exists(name)]
-    lacks += [name for name in ("kazoo", "selenium")
+    lacks += [name for name in ("grpc", "kazoo", "selenium")
               if importlib.util.find_spec(name) is None]
     if os.geteuid() != 0:
         lacks.append("root's rights (HAProxy's chroot and user, namespaces)")
