@@ -18,7 +18,9 @@ from zookeeper import register
 # Not every HAProxy has every keyword: (first version, words).
 SINCE = {(2, 8): ("shard", "curves", "sigalgs", "client-sigalgs"),
          (3, 0): ("guid", "log-bufsize", "hash-key", "pool-conn-name",
-                  "set-proxy-v2-tlv-fmt")}
+                  "set-proxy-v2-tlv-fmt"),
+         (3, 2): ("idle-ping", "check-reuse-pool", "check-pool-conn-name",
+                  "no-check-reuse-pool", "strict-maxconn", "init-state")}
 # With these the service of the test cannot be spoken to, or not checked.
 OTHER_PEER = re.compile(
     r"\b(ssl|socks4|send-proxy\S*|proto h2|check-(ssl|proto|send-proxy|"
