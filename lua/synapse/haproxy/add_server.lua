@@ -1,10 +1,10 @@
 --- Slots beyond those that HAProxy's configuration declares.
 --
 -- An added slot is a slot like the others: it is filled, emptied and used
--- again. It is never deleted, because HAProxy 2.6 can crash then. A group of
--- commands makes it, and it counts once the last of them was acknowledged. If
--- an answer is lost, the next state of HAProxy shows which slots were added;
--- only the rest of their commands is sent then.
+-- again. It is never deleted, because HAProxy can crash then (2.6, 3.0, and 3.2
+-- before 3.2.22). A group of commands makes it, and it counts once the last of
+-- them was acknowledged. If an answer is lost, the next state of HAProxy shows
+-- which slots were added; only the rest of their commands is sent then.
 --
 -- @module synapse.haproxy.add_server
 
