@@ -18,7 +18,7 @@ static void check_command(const struct control_command *command) {
     bool named =
         command->kind != CONTROL_STATUS && command->kind != CONTROL_DUMP;
 
-    assert(command->kind <= CONTROL_WAIT);
+    assert(command->kind <= CONTROL_FAIL);
     assert(named == (command->service != NULL));
     assert(!named || command->service[0] != '\0');
     assert(command->kind != CONTROL_DISABLE || command->reason);
