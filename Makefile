@@ -2,13 +2,15 @@
 #
 #   make              build/nerve and build/lua5.x/zookeeper.so
 #   make deps         install what is missing to build and run it (Debian, apt);
-#   make deps-demo deps-test   and what the demo, the tests need
+#   make deps-demo deps-test deps-soak   and what the demo, the tests, the long
+#                     forms need
 #   make demo         the sandbox: ZooKeeper, three services, nerve, HAProxy
 #   make tour         every step of demo/README.md, compared with what it says
 #   make test         every test: check + e2e
 #   make check        lint + unit: seconds, what a commit must pass
 #   make lint unit sanitize fuzz e2e   the parts; make e2e ONLY=test_reload.py REPEAT=10
 #   make e2e-other    the tree on the other Debian: lint, unit, the core of e2e
+#   make arm64        the C parts, cross-built, and their unit tests (qemu-user)
 #   make mutate       single faults in the source: do the unit tests notice them?
 #                     make mutate ONLY=nerve/services MUTANTS=500 SEED=2 JOBS=1
 #   make bench        the benchmarks: a table, and build/bench.jsonl
@@ -104,7 +106,7 @@ C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 .PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
-        sanitize fuzz fuzz-c e2e e2e-other mutate bench soak keys install deb clean help
+        sanitize fuzz fuzz-c e2e e2e-other arm64 mutate bench soak keys install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -178,7 +180,7 @@ build/fuzz/fuzz_config: ALL_LDFLAGS += -Wl,--wrap=scandir
 deps:
 	$(Q).ci/deps build
 
-deps-demo deps-test: deps-%:
+deps-demo deps-test deps-soak: deps-%:
 	$(Q).ci/deps $*
 
 demo: deps-demo
@@ -245,6 +247,9 @@ OTHER := service start reload restored slots session names placing guard cli \
 e2e-other:
 	$(Q)ONLY="$(or $(ONLY),$(OTHER:%=test_%.py))" $(PYTHON) tests/other.py lint unit e2e
 
+arm64: deps-soak
+	$(Q)$(PYTHON) tests/arm64.py
+
 mutate:
 	$(Q)BUSTED='$(BUSTED)' LUAC=luac$(LUA) $(PYTHON) -B tests/mutate/mutate.py \
 	  --mutants $(MUTANTS) --seed $(SEED) $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
@@ -253,10 +258,10 @@ bench: all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 # The long forms of tests that have a short one in `make test`.
-soak: all
-	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
+soak: deps-soak
+	$(Q)$(MAKE) --no-print-directory arm64 fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
 	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
-	  RELOADS=200 CHAOS_SECONDS=1200 $(PYTEST) tests/e2e
+	  RELOADS=200 CHAOS_SECONDS=1200 $(MAKE) --no-print-directory e2e E2E_JOBS=0
 	$(Q)$(PYTHON) tests/other.py lint unit e2e
 	$(Q)$(PYTHON) tests/other.py --sid lint unit e2e
 

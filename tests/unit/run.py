@@ -2,21 +2,26 @@
 """Runs unit tests in C, each program a line; of one that fails, all it says.
 
     tests/unit/run.py PROGRAM...
+
+$UNDER is a command that runs each, an emulator for example.
 """
+import os
 import re
+import shlex
 import subprocess
 import sys
 
 SECONDS = 300
+UNDER = shlex.split(os.environ.get("UNDER", ""))
 
 
 def run(program):
     """Returns how many tests passed and failed, and what was printed."""
     try:
-        done = subprocess.run([program], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, errors="replace",
-                              stdin=subprocess.DEVNULL, timeout=SECONDS,
-                              check=False)
+        done = subprocess.run([*UNDER, program], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              errors="replace", stdin=subprocess.DEVNULL,
+                              timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as late:
         said = (late.stdout or b"").decode(errors="replace")
         return 0, 1, f"{said}\n{program}: not done within {SECONDS} s"
