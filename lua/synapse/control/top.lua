@@ -4,6 +4,7 @@
 --
 -- @module synapse.control.top
 
+local plural = require("synapse.plural")
 local show = require("synapse.control.show")
 
 local top = {}
@@ -132,9 +133,9 @@ local function title_of(self)
     return "synapse"
   end
   local agent, totals = self.status.agent, self.status.totals
-  return string.format("synapse %s on %s: %d services, %d whole, " ..
+  return string.format("synapse %s on %s: %s, %d whole, " ..
     "%d degraded, %d down", show.clean(agent.version), show.clean(agent.node),
-    math.floor(totals.services), math.floor(totals.whole),
+    plural(math.floor(totals.services), "service"), math.floor(totals.whole),
     math.floor(totals.degraded), math.floor(totals.down))
 end
 
