@@ -112,6 +112,7 @@ local function new_world()
   local clock = new_clock()
   local self = setmetatable({
     clock = clock, events = {}, good = {}, spoilt = {}, written = 0,
+    lookups = 0,
     log = logger.new({write = check_line, now = clock.now}),
     services = new_services(),
   }, world)
@@ -128,6 +129,13 @@ local function new_client(self)
     open = function() return self.tree:open() end,
     poll = function() return table.remove(self.events, 1) end,
     tick = function() end,
+    resolve = function()
+      self.lookups = self.lookups + 1
+      table.insert(self.events, {type = "addresses", request = self.lookups,
+        addresses = mutate.pick({"10.0.0.5:2181", "10.0.0.6:2181", false})
+          or nil})
+      return self.lookups
+    end,
     command = function(_, line)
       if self.haproxy.stormy and mutate.once_in(20) then
         return nil, "no memory"

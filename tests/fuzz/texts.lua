@@ -217,7 +217,7 @@ end
 local function random_record(name)
   local record = {name = name, path = "/" .. name, instances = {}, placed = {},
     held = {}, retained = {}, addresses = {}, departed = {}, failing = {},
-    since = {}}
+    since = {}, orders = {}}
   for i = 1, math.random(0, 6) do
     local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
       znode = "z_000000000" .. i, sequence = i, origin = "a",
@@ -226,6 +226,8 @@ local function random_record(name)
     record.instances[i] = one
     record.placed["s" .. i] = one.key
     record.held[one.key] = mutate.pick({"drain", "maint", false}) or nil
+    record.orders[one.key] =
+      mutate.pick({{since = i, till = 60 + i, reason = "deploy"}, false}) or nil
     record.retained[one.key] = mutate.pick({i, 1e9 + i, false}) or nil
     record.departed["10.0.1." .. i .. ":80"] =
       mutate.pick({{state = "maint", till = i}, false}) or nil

@@ -113,7 +113,7 @@ end
 
 --- Returns a session with the tree.
 function tree:open()
-  self.session = {close = function() end}
+  self.session = {close = function() end, set_hosts = function() end}
   for op in pairs(READ) do
     self.session[op] = function(_, path) return ask(self, op, path) end
   end
