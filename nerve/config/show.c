@@ -16,7 +16,9 @@ static json_t *value_json(const struct field *field, const void *member) {
     if (field_is_string(field)) {
         const char *string = *(char *const *)member;
 
-        return field->only_whether ? json_boolean(string) : json_string(string);
+        if (field->only_whether)
+            return json_boolean(string);
+        return string ? json_string(string) : json_null();
     }
     switch (field->kind) {
     case FIELD_BOOLEAN:
