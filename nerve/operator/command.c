@@ -50,15 +50,23 @@ const char *control_verdict_name(enum control_verdict verdict) {
     return names[verdict];
 }
 
-/* What keeps ZooKeeper from having what is wanted. */
-static const char *obstacle(const struct control_view *view) {
-    if (view->refusal)
-        return view->refusal;
+#define OBSTACLE_MAX 400
+
+/* Writes what keeps ZooKeeper from having what is wanted. */
+static void say_obstacle(const struct control_view *view, char *text,
+                         size_t size) {
+    const char *cause = view->refusal ? view->refusal : "";
+
     if (!view->connected)
-        return "ZooKeeper is away; it is told when it is back";
-    if (view->state == HEALTH_UNKNOWN)
-        return "it was not checked yet";
-    return "ZooKeeper has not confirmed it yet";
+        snprintf(text, size,
+                 "ZooKeeper is away%s%s; it is told when it is back",
+                 *cause ? ": " : "", cause);
+    else if (*cause)
+        snprintf(text, size, "%s", cause);
+    else if (view->state == HEALTH_UNKNOWN)
+        snprintf(text, size, "it was not checked yet");
+    else
+        snprintf(text, size, "ZooKeeper has not confirmed it yet");
 }
 
 /* What the service is now. */
@@ -78,22 +86,24 @@ static void say_wait(const struct control_command *command,
                      const struct control_view *view,
                      enum control_verdict verdict, char *text, size_t size) {
     const char *wanted = command->up ? "up" : "down";
-    char time[40];
+    char time[40], obstacle[OBSTACLE_MAX];
 
     duration_write(view->waited_ms, time, sizeof(time));
     if (!view->configured)
         snprintf(text, size, "no such service");
     else if (verdict == CONTROL_DONE)
         snprintf(text, size, "%s: %s", wanted, standing(view));
-    else
+    else {
+        say_obstacle(view, obstacle, sizeof(obstacle));
         snprintf(text, size, "not %s within %s: %s", wanted, time,
-                 view->settled ? standing(view) : obstacle(view));
+                 view->settled ? standing(view) : obstacle);
+    }
 }
 
 void control_say(const struct control_command *command,
                  const struct control_view *view, enum control_verdict verdict,
                  char *text, size_t size) {
-    char change[60] = "enabled";
+    char change[60] = "enabled", obstacle[OBSTACLE_MAX];
 
     if (command->kind == CONTROL_WAIT) {
         say_wait(command, view, verdict, text, size);
@@ -104,14 +114,14 @@ void control_say(const struct control_command *command,
     else if (command->kind == CONTROL_WEIGHT)
         snprintf(change, sizeof(change), "weight %lld",
                  (long long)command->weight);
+    say_obstacle(view, obstacle, sizeof(obstacle));
     if (view->kept == HOLD_NOT_KEPT)
         snprintf(text, size,
                  "%s until nerve restarts, for the file of holds cannot be "
                  "written: %s",
                  change, view->kept_error);
     else if (verdict == CONTROL_PENDING)
-        snprintf(text, size, "%s, but not confirmed: %s", change,
-                 obstacle(view));
+        snprintf(text, size, "%s, but not confirmed: %s", change, obstacle);
     else
         snprintf(text, size, "%s: %s", change, standing(view));
 }

@@ -260,7 +260,7 @@ def test_without_zookeeper_all_is_noted_and_applied_on_its_return(
     assert "web: disabled, but not confirmed: ZooKeeper is away" in text
     status, text = ctl.ask(nerve, "weight", "light", "3")
     assert status == 3 and "light: weight 3, but not confirmed" in text
-    assert ctl.done(nerve, "status").count("(ZooKeeper is away)") == 2
+    assert ctl.done(nerve, "status").count("(ZooKeeper is away: ") == 2
     status, text = ctl.ask(nerve, "wait", "web", "--down", "--timeout", "1s")
     assert status == 1 and "ZooKeeper is away" in text
     assert waits.alive()

@@ -188,12 +188,12 @@ static void what_does_not_move_for_a_while_is_pending(void **state) {
     assert_true(control_is_troubled(&view));
     assert_judged(&disable, view, CONTROL_PENDING,
                   "disabled, but not confirmed: no rights");
-    /* The log named the cause, and this said that ZooKeeper is away. */
+    /* The log named the cause, and this only that ZooKeeper is away. */
     view.connected = false;
     view.refusal = "the servers refuse the credentials";
     assert_judged(&enable, view, CONTROL_PENDING,
-                  "enabled, but not confirmed: the servers refuse the "
-                  "credentials");
+                  "enabled, but not confirmed: ZooKeeper is away: the servers "
+                  "refuse the credentials; it is told when it is back");
     view.connected = true;
     view.refusal = NULL;
     view.state = HEALTH_UNKNOWN;
