@@ -66,7 +66,8 @@ def test_a_name_server_that_answers_nothing_says_nothing_of_an_instance(
     """It was taken for a failure: with the name server of a machine all that
     is checked by name went down."""
     server = sandbox.service("web")
-    _, binary = with_its_own(sandbox, "resolv.conf", f"nameserver {HOST}\n")
+    _, binary = with_its_own(sandbox, program.NERVE, "resolv.conf",
+                             f"nameserver {HOST}\n")
     nerve = sandbox.nerve("one", {
         "web": watched(server, healthy, path,
                        checks=[http_check(host="web.e2e", timeout=0.3)])},

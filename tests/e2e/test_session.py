@@ -141,9 +141,11 @@ def test_a_restarted_zookeeper_finds_the_same_session_and_znode(
     kept.process.says(f"^{state}", TIMEOUT * 3)
     server.start()
     wait.until(again, 20, "connected again")
+    # One that all servers have turned away three times is given up, too.
+    _, link, same = kept.connected()[-1]
     silent = "unknown" in [it[0] for it in kept.sessions()]
-    link = "new_handle" if silent else "same_handle"
-    assert kept.connected()[-1] == ("connected", link, identity)
+    assert same == identity
+    assert link == "new_handle" or link == "same_handle" and not silent
     assert kept.birth(server) == kept.births[0]
     assert not [it for it in kept.sessions() if it[0] == "expired"]
     kept.sees_changes(server)

@@ -140,6 +140,8 @@ def test_the_second_takes_over_when_the_first_is_killed(pair):
 
 def test_the_first_has_it_again_when_it_is_started_at_once(pair):
     pair.maint(0)
+    wait.until(lambda: '"maint"' in content(pair.first), 10,
+               "the snapshot has it")
     pair.first.stop()
     pair.first.start()
     wait.always(lambda: pair.first.serving() == [], 2, "it is in maint")
