@@ -378,11 +378,11 @@ function placement:change(difference)
     self.by_key[instance.key] = instance
   end
   local has_free = new_supply(self, difference.added)
-  for _, key in ipairs(misplaced(self)) do
-    move(self, self.by_key[key], left, entering, has_free)
-  end
   for _, renewed in ipairs(difference.renewed) do
     renew(self, renewed.now, left, touched, entering, has_free)
+  end
+  for _, key in ipairs(misplaced(self)) do
+    move(self, self.by_key[key], left, entering, has_free)
   end
   enter(self, entering, touched)
   return left, touched

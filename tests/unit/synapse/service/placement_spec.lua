@@ -447,6 +447,16 @@ describe("a placement of instances that become backups, or none", function()
     assert.are.same({}, one:growable())
   end)
 
+  -- It moved as what it had been, and that was then taken for what it is: a
+  -- backup served beside the preferred instances.
+  it("knows what one is that changes again while it waits to move", function()
+    new(1, 1, instance_of("a"), instance_of("b", true))
+    become("b", false)
+    become("b", true, {removed = {instance_of("a")}})
+    assert.is_true(one.by_key.b.is_backup)
+    assert.are.equal("b1", one.slot_of.b)
+  end)
+
   -- Whatever becomes of them, nobody who had a slot is without one.
   it("never leaves one without a slot that had one", function()
     for seed = 1, 100 do
@@ -472,6 +482,9 @@ describe("a placement of instances that become backups, or none", function()
           assert.is_string(slot)
           assert.is_nil(seen[slot])
           seen[slot] = true
+        end
+        for _, renewed in ipairs(changes) do
+          assert.are.equal(renewed.now, one.by_key[renewed.now.key])
         end
       end
     end
