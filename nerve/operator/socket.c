@@ -37,7 +37,7 @@ static int refuse_second(struct error *err, const char *path, int lock) {
     if (fcntl(lock, F_GETLK, &holder) != 0)
         holder.l_pid = 0;
     snprintf(why, sizeof(why),
-             "another nerve (pid %d) listens there; stop that one, or give "
+             "another nerve (pid %d) listens there; stop it, or give "
              "this one another path",
              (int)holder.l_pid);
     return refuse(err, path, why);

@@ -5,9 +5,8 @@ that a test can send what no library would.
 """
 
 import socket
-import threading
 
-import address
+from scripted import Scripted
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
@@ -42,29 +41,12 @@ def _string(text):
     return length + bytes([rest]) + raw
 
 
-class Http2:
+class Http2(Scripted):
     """Answers the first request of every connection with `frames`, and then
     waits for its end, or ends it itself with `close`."""
 
     def __init__(self, sandbox, frames, close=False):
-        self.host = address.HOST
-        self.port = address.port(self.host)
-        self._frames = frames
-        self._close = close
-        self._listener = socket.create_server((self.host, self.port),
-                                              backlog=100)
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-        self._thread.start()
-        sandbox.at_last(self.close)
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,),
-                             daemon=True).start()
+        super().__init__(sandbox, frames, close=close)
 
     def _serve(self, connection):
         with connection, connection.makefile("rb") as file:
@@ -73,7 +55,7 @@ class Http2:
                 assert file.read(len(PREFACE)) == PREFACE
                 connection.sendall(frame(SETTINGS, 0, 0))
                 self._wait_for_request(connection, file)
-                for part in self._frames:
+                for part in self._answer:
                     connection.sendall(part)
                 # To close with bytes unread would take back what was sent.
                 if self._close:
@@ -98,9 +80,3 @@ class Http2:
             file.read(length)
             if kind == SETTINGS and not flags & ACK:
                 connection.sendall(frame(SETTINGS, ACK, 0))
-
-    def close(self):
-        """Nothing listens any more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()

@@ -283,7 +283,7 @@ def test_a_second_nerve_on_the_same_socket_does_not_start(
     assert second.process.ended(10) == 1
     assert second.process.lines(
         rf"error cannot start: control_socket: .*one.sock: another nerve "
-        rf"\(pid {nerve.process.pid}\) listens there; stop that one")
+        rf"\(pid {nerve.process.pid}\) listens there; stop it")
     nerve.process.freeze()
     second.start()
     assert second.process.ended(10) == 1

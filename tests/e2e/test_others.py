@@ -81,7 +81,7 @@ def test_churn_on_a_connection_that_breaks_leaves_nothing_out_of_step(
 
 def test_a_connection_that_breaks_again_and_again_is_no_new_registration(
         sandbox, healthy, witness, path):
-    """A client registered anew on every reconnect, and the readers of the path
+    """A client registered again on every reconnect, and the readers of the path
     saw the instance go and come each time."""
     one = sandbox.service("one")
     wire = Wire(sandbox, healthy)

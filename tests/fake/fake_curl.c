@@ -8,10 +8,13 @@
 
 /* They check the types of calls, and would be in the way of the fakes. */
 #define CURL_DISABLE_TYPECHECK
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netdb.h>
 
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/curl_loop.h"
+#include "nerve/config/model.h"
 
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
@@ -153,7 +156,45 @@ static void assert_story(const char *wanted) {
     story[0] = '\0';
 }
 
-static void fake_curl_begin(void) {
+/* The check that is tested. */
+static const struct check_type *tested;
+static struct check_config config;
+static struct check *check;
+
+static void open_check(void) {
+    check = calloc(1, tested->size);
+    check->config = &config;
+    assert_int_equal(tested->open(check), 0);
+}
+
+static void attempt(void) {
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)config.port)};
+    const struct addrinfo address = {.ai_family = AF_INET,
+                                     .ai_addr = (struct sockaddr *)&in,
+                                     .ai_addrlen = sizeof(in)};
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    tested->attempt(check, &address);
+}
+
+/* libcurl ends the transfer. */
+static void finish(CURLcode code, long status) {
+    status_told = status;
+    added--;
+    done_fn(done_arg, code);
+}
+
+/* Fails the test unless all transfers were given back. */
+static int fake_curl_end(void **state) {
+    (void)state;
+    tested->close(check);
+    free(check);
+    return taken == 0 && added == 0 ? 0 : -1;
+}
+
+static void fake_curl_begin(const struct check_type *type) {
+    tested = type;
     memset(numbers, 0, sizeof(numbers));
     target[0] = url[0] = method[0] = request_target[0] = headers[0] = '\0';
     ca_file[0] = story[0] = '\0';

@@ -100,7 +100,7 @@ function snapshot_lock.open(deps, directory, name, process)
   if not take(self) then
     self.holder = holder_of(record)
     deps.log:error("haproxy.state_file_path: %s has %s: this HAProxy starts " ..
-      "without a snapshot and keeps none until that one ends; give each " ..
+      "without a snapshot and keeps none until the other ends; give each " ..
       "HAProxy a file of its own", self.holder, deps.path)
   end
   return self

@@ -1,9 +1,7 @@
 /* test_grpc.c - tests of nerve/checks/grpc.c, with what libcurl says given
  * SPDX-License-Identifier: MIT
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,50 +12,17 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/model.h"
 #include "tests/fake/fake_curl.c"
 
 static char host[] = "web.example", service[] = "shop.Cart";
-static struct check_config config;
-static struct check *check;
 
 static int begin(void **state) {
     (void)state;
-    fake_curl_begin();
+    fake_curl_begin(&check_grpc);
     version_told = CURL_HTTP_VERSION_2_0;
     config =
         (struct check_config){.host = host, .port = 50051, .service = service};
     return 0;
-}
-
-static void open_check(void) {
-    check = calloc(1, check_grpc.size);
-    check->config = &config;
-    assert_int_equal(check_grpc.open(check), 0);
-}
-
-static int end(void **state) {
-    (void)state;
-    check_grpc.close(check);
-    free(check);
-    return taken == 0 && added == 0 ? 0 : -1;
-}
-
-static void attempt(void) {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(50051)};
-    const struct addrinfo address = {.ai_family = AF_INET,
-                                     .ai_addr = (struct sockaddr *)&in,
-                                     .ai_addrlen = sizeof(in)};
-
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    check_grpc.attempt(check, &address);
-}
-
-/* libcurl ends the transfer. */
-static void finish(CURLcode code, long status) {
-    status_told = status;
-    added--;
-    done_fn(done_arg, code);
 }
 
 static size_t hear_line(const char *line) {
@@ -215,7 +180,7 @@ static void without_memory_it_is_not_tried(void **state) {
     assert_story("?out of memory");
 }
 
-#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, fake_curl_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,9 +1,7 @@
 /* test_http.c - tests of nerve/checks/http.c, with what libcurl says given
  * SPDX-License-Identifier: MIT
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,17 +12,14 @@
 
 #include <cmocka.h>
 
-#include "nerve/config/model.h"
 #include "tests/fake/fake_curl.c"
 
 static char host[] = "web.example", uri[] = "/health?a=b", pong[] = "pong";
 static struct status_range good[] = {{200, 299}, {401, 401}};
-static struct check_config config;
-static struct check *check;
 
 static int begin(void **state) {
     (void)state;
-    fake_curl_begin();
+    fake_curl_begin(&check_http);
     config = (struct check_config){.host = host,
                                    .port = 8080,
                                    .uri = uri,
@@ -32,36 +27,6 @@ static int begin(void **state) {
                                    .statuses = good,
                                    .status_count = 2};
     return 0;
-}
-
-static void open_check(void) {
-    check = calloc(1, check_http.size);
-    check->config = &config;
-    assert_int_equal(check_http.open(check), 0);
-}
-
-static int end(void **state) {
-    (void)state;
-    check_http.close(check);
-    free(check);
-    return taken == 0 && added == 0 ? 0 : -1;
-}
-
-static void attempt(void) {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(8080)};
-    const struct addrinfo address = {.ai_family = AF_INET,
-                                     .ai_addr = (struct sockaddr *)&in,
-                                     .ai_addrlen = sizeof(in)};
-
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    check_http.attempt(check, &address);
-}
-
-/* libcurl ends the transfer. */
-static void finish(CURLcode code, long status) {
-    status_told = status;
-    added--;
-    done_fn(done_arg, code);
 }
 
 static size_t hear(const char *bytes) {
@@ -330,7 +295,7 @@ static void one_that_is_closed_takes_its_transfer_along(void **state) {
     assert_story("");
 }
 
-#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, fake_curl_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -85,7 +85,7 @@ describe("the lock of the snapshot", function()
     assert.is_false(second:may_write())
     assert.are.same({"error: haproxy.state_file_path: the HAProxy with " ..
       "process id 11 and /etc/a.cfg has /run/state: this HAProxy starts " ..
-      "without a snapshot and keeps none until that one ends; give each " ..
+      "without a snapshot and keeps none until the other ends; give each " ..
       "HAProxy a file of its own"}, log.lines)
   end)
 

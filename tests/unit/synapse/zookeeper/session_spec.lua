@@ -86,8 +86,8 @@ describe("an ensemble", function()
     assert.are.equal(1, log.count("takes requests again"))
   end)
 
-  -- The log had the client library's "Connection refused", and whoever looked
-  -- at the page was told that there is no connection.
+  -- The log had the client library's "Connection refused"; the page only
+  -- said that there is no connection.
   it("knows why a server does not let it in", function()
     local refused = "10.0.0.1:2181: server refused (Connection refused)"
     local function note(line)
