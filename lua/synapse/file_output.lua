@@ -118,8 +118,10 @@ end
 -- @tparam service service
 function output:changed(service)
   if self.has_file[service.name] and not self.pending[service.name] then
+    if not next(self.pending) then
+      self.due = math.max(self.due, self.deps.now() + COLLECT)
+    end
     self.pending[service.name] = service
-    self.due = math.max(self.due, self.deps.now() + COLLECT)
   end
 end
 

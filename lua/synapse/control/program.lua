@@ -221,8 +221,11 @@ end
 
 local function ask_for_all(request)
   local status, why = ask(request, "show synapse json")
-  local happened = status and ask(request, "show synapse events json")
-  return status, happened and happened.events or why or {}
+  if not status then
+    return nil, why
+  end
+  local happened = ask(request, "show synapse events json")
+  return status, happened and happened.events or {}
 end
 
 local function draw(view, screen)

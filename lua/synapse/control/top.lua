@@ -1,6 +1,6 @@
 --- The live view: what it shows, and what its keys do.
 --
--- Pure: the terminal and HAProxy are in `synapse.control.live`.
+-- Pure: the terminal and HAProxy are in `synapse.control.program`.
 --
 -- @module synapse.control.top
 

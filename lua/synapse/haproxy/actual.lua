@@ -145,8 +145,8 @@ end
 -- @tparam string slot
 function actual_slots:drop(slot)
   self.refusals:forget(slot)
-  self.marked[slot] = nil
-  self.moving[slot] = nil
+  self.marked[slot], self.moving[slot] = nil, nil
+  self.actual[slot], self.acknowledged[slot], self.had[slot] = nil, nil, nil
 end
 
 -- Adds the commands that a marked slot needs. A slot that needs none is as

@@ -258,13 +258,6 @@ end
 
 local RESOLVERS = {union = union, sequential = sequential}
 
---- Tells whether there is such a resolver.
--- @param name
--- @treturn boolean
-function instance_list.has_resolver(name)
-  return RESOLVERS[name] ~= nil
-end
-
 --- Returns the instances of a service.
 -- @tparam string resolver
 -- @tparam {{instance,...},...} lists one for each source, in order, each as

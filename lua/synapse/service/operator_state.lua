@@ -131,11 +131,7 @@ end
 -- @treturn {string,...} the keys of the instances of which something else is
 --   to be told
 function operator_state:follow_clock()
-  local changed = {}
-  if not next(self.orders) then
-    return changed
-  end
-  local now = clock(self)
+  local changed, now = {}, clock(self)
   for key, order in pairs(self.orders) do
     local followed = orders.follow(order, now)
     if followed ~= order then

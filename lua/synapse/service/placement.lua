@@ -402,10 +402,10 @@ end
 -- @treturn boolean whether there are any
 -- @treturn boolean whether any has rested by now
 function placement:resting()
-  local is_any, rest_of = false, rest_test(self)
   if not self.must_rest or #self.waiting == 0 then
     return false, false
   end
+  local is_any, rest_of = false, rest_test(self)
   for _, slot in ipairs(self.pool) do
     if not self.placed[slot] and is_awaited(self, slot) then
       if rest_of(slot) == nil then

@@ -25,8 +25,10 @@ local wanted = require("synapse.service.wanted")
 local service = {}
 service.__index = service
 
-local NO_RECORD = {instances = {}, placed = {}, held = {}, retained = {},
-  addresses = {}, departed = {}, failing = {}, since = {}, orders = {}}
+local function empty_record()
+  return {instances = {}, placed = {}, held = {}, retained = {},
+    addresses = {}, departed = {}, failing = {}, since = {}, orders = {}}
+end
 
 -- For so many seconds at least the state that an operator gave an instance
 -- survives the instance.
@@ -103,7 +105,7 @@ end
 --   machine; `log`
 -- @treturn service
 function service.new(deps)
-  local record = deps.record or NO_RECORD
+  local record = deps.record or empty_record()
   local by_slot = placement.kinds_of_slots(deps.declared)
   local self
   local chosen = wanted.new({
@@ -265,7 +267,8 @@ end
 -- @treturn boolean whether anything is to be done
 function service:review()
   self.has_news = false
-  return not self.frozen_at and follow(self, self.choice:review())
+  return not self.frozen_at and not self.choice:awaits_first_read() and
+    follow(self, self.choice:review())
 end
 
 local MISPLACED = {addr = true, fqdn = true, health = true}
@@ -570,7 +573,10 @@ function service:thaw()
   local missed = self.put_off
   self.frozen_at, self.put_off = nil, nil
   self.version = self.version + 1
-  return missed ~= nil and self:update(missed[1], nil, missed[2])
+  if missed then
+    return self:update(missed[1], nil, missed[2])
+  end
+  return self:review()
 end
 
 -- Not a drift: a name that HAProxy has resolved, an address that it has come to
@@ -672,6 +678,9 @@ end
 --- Ends the orders of operators whose time is over.
 -- @treturn boolean whether anything is to be done
 function service:end_orders()
+  if not next(self.operator.orders) then
+    return false
+  end
   local over = self.operator:expire()
   for _, ended in ipairs(over) do
     if not ended.is_gone then

@@ -246,6 +246,13 @@ function wanted:take(instances, left_out)
   return difference, is_guarded
 end
 
+--- Tells whether instances of an old snapshot serve until ZooKeeper answers.
+-- What is there is not known before, so there is nothing to look at again.
+-- @treturn boolean
+function wanted:awaits_first_read()
+  return self.is_old and #self.previous > 0
+end
+
 --- Looks again at the retained instances and the policy: time passes and checks
 -- fail.
 -- @treturn difference

@@ -177,7 +177,7 @@ end
 -- @treturn boolean
 function keeper:is_saved()
   return self.stopped or self.failing or self:holder() ~= nil or
-    not self.wanted and not self.request
+    not self.wanted and not self.is_encoding and not self.request
 end
 
 --- Writes when something changed and it is time.

@@ -207,7 +207,7 @@ function lookup:tick()
   local now = self.deps.now()
   for _, entry in ipairs(self.list) do
     if now >= entry.due then
-      self.requests[entry.request or 0] = nil
+      self.requests[entry.request or 0], entry.request = nil, nil
       ask(self, entry)
     end
   end

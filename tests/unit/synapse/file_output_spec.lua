@@ -108,6 +108,23 @@ describe("the output", function()
       done[#done])
   end)
 
+  -- Each service that changed put all files off.
+  it("writes while one service after the other changes", function()
+    local all = {}
+    for i = 1, 20 do
+      all[i] = {name = "w" .. i, choice = {wanted = {}}}
+    end
+    new(table.unpack(all))
+    run()
+    for _, service in ipairs(all) do
+      one:changed(service)
+      clock.pass(0.04)
+      one:tick()
+      one:take({request = #done, code = 0})
+    end
+    assert.is_true(#done > 3)
+  end)
+
   it("encodes a large file in slices", function()
     for i = 1, 200 do
       web.choice.wanted[i] = {host = "10.0.0.1", port = i}

@@ -262,6 +262,14 @@ describe("a ledger", function()
     assert.is_true(is_whole)
   end)
 
+  -- A server that HAProxy does not have any more was one that goes on serving:
+  -- so all the others could leave at once.
+  it("does not count a slot that is gone among those that serve", function()
+    one.actual.s1.admin = "ready"
+    one:drop("s1")
+    assert.is_nil(one.actual.s1)
+  end)
+
   it("does not look at a slot that is gone, nor at what it refused", function()
     one:refuse({slot = "s1", field = "weight", text = "x"})
     one:drop("s1")

@@ -174,12 +174,6 @@ describe("several sources", function()
     assert.are.same({B}, instance_list.resolve("sequential", {{}, {B}, {C}}))
     assert.are.same({}, instance_list.resolve("sequential", {{}, {}}))
   end)
-
-  it("have two resolvers", function()
-    assert.is_true(instance_list.has_resolver("union"))
-    assert.is_true(instance_list.has_resolver("sequential"))
-    assert.is_false(instance_list.has_resolver("s3_toggle"))
-  end)
 end)
 
 describe("one source", function()

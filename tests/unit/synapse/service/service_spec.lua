@@ -1187,6 +1187,18 @@ describe("a service", function()
       assert.are_not.equal(before, one.revision)
     end)
 
+    -- The first look at HAProxy's checks emptied each service with a policy
+    -- whose snapshot was old, before ZooKeeper had answered.
+    it("that is old serves until ZooKeeper has answered", function()
+      record.is_old = true
+      new(nil, record)
+      one:review()
+      assert.are.same({"string", "string"}, {type(slot_of(1)),
+        type(slot_of(2))})
+      one:update({instance(2)})
+      assert.are.same({nil, "string"}, {slot_of(1), type(slot_of(2))})
+    end)
+
     it("fits into fewer slots as far as they go", function()
       new(nil, record, 1)
       assert.are.equal(1, #one.placement.waiting)
@@ -1208,6 +1220,31 @@ describe("a service", function()
     assert.are.same({nil, "string"}, {slot_of(1), type(slot_of(3))})
     assert.are.same({}, texts())
   end)
+
+  -- All services without a snapshot had one table of addresses: what one had
+  -- learnt was no news to another, and what one forgot all lost.
+  it("shares no address of a host name with another", function()
+    new()
+    local other = one.names.addresses
+    new()
+    assert.are_not.equal(other, one.names.addresses)
+  end)
+
+  it("does what was missed while frozen, not only what ZooKeeper said",
+    function()
+      local config = {default_servers = {}, keep_default_servers = true}
+      new(config)
+      one:observe(as_told())
+      one:update({instance(1)})
+      apply()
+      one:freeze()
+      local found = instance(5)
+      found.znode = nil
+      config.default_servers[1] = found
+      assert.is_falsy(one:review())
+      one:thaw()
+      assert.is_string(slot_of(5))
+    end)
 
   describe("with a policy", function()
     local function zoned(last, zone, weight)

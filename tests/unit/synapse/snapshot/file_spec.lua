@@ -197,6 +197,23 @@ describe("the keeper of the snapshot", function()
     assert.are.same({"first3", "first6"}, written)
   end)
 
+  -- An operator was told that a state survives a reload while the text with it
+  -- was still being put together.
+  it("is not saved while a text is not complete", function()
+    local encoded = 0
+    one.deps.encode = function()
+      encoded = encoded + 1
+      return encoded == 2 and text or nil
+    end
+    one:changed_by_hand()
+    one:tick()
+    assert.is_false(one:is_saved())
+    one:tick()
+    assert.is_false(one:is_saved())
+    ended(0)
+    assert.is_true(one:is_saved())
+  end)
+
   it("writes nothing while another HAProxy has the lock, and then all",
     function()
       local may_write, released = false, 0
