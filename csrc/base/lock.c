@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +30,8 @@ int lock_open(int directory, const char *name) {
 
     if (fd == -1)
         return -1;
-    if (fstat(fd, &file) == -1 || !S_ISREG(file.st_mode)) {
+    if (fstat(fd, &file) == -1 || !S_ISREG(file.st_mode) ||
+        file.st_nlink != 1) {
         close(fd);
         errno = EINVAL;
         return -1;

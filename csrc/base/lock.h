@@ -8,12 +8,12 @@
 #ifndef CSRC_BASE_LOCK_H
 #define CSRC_BASE_LOCK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Opens lock file <name> of <directory>, created if it is missing and given to
  * the directory's owner, not through a symbolic link. Returns a close-on-exec
- * descriptor, or -1 with errno: EINVAL when it is not a regular file. */
+ * descriptor, or -1 with errno: EINVAL when it is not a regular file, or a
+ * hard link to another one. */
 int lock_open(int directory, const char *name);
 
 /* Takes the lock of <fd> for <number>. A process that holds it gets it again,

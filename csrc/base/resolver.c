@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "csrc/base/resolver.h"
@@ -56,20 +57,20 @@ static bool is_address(const char *text) {
            inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* Tells whether <line> of a hosts file, which is changed, names <name>. It
- * begins with the address then. */
-static bool names(char *line, const char *name) {
-    char *rest;
-    char *word;
+/* Returns the address that <line> of a hosts file gives to <name>, or NULL. The
+ * line is changed. */
+static const char *address_for(char *line, const char *name) {
+    const char *address;
+    char *rest, *word;
 
     line[strcspn(line, "#")] = '\0';
-    word = strtok_r(line, SPACES, &rest);
-    if (!word || word != line || !is_address(line))
-        return false;
+    address = strtok_r(line, SPACES, &rest);
+    if (!address || !is_address(address))
+        return NULL;
     while ((word = strtok_r(NULL, SPACES, &rest)))
         if (strcasecmp(word, name) == 0)
-            return true;
-    return false;
+            return address;
+    return NULL;
 }
 
 /* Returns how many addresses the hosts file has for <name>. */
@@ -87,8 +88,10 @@ static int find_in_file(const struct resolver *r, const char *name,
         return 0;
     }
     while (getline(&line, &size, file) != -1) {
-        if (names(line, name)) {
-            found(arg, line);
+        const char *address = address_for(line, name);
+
+        if (address) {
+            found(arg, address);
             count++;
         }
     }

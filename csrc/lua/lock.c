@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "csrc/base/hash.h"
@@ -125,6 +124,7 @@ static int llock_write(lua_State *L) {
     size_t length;
     const char *text = luaL_checklstring(L, 2, &length);
 
+    luaL_argcheck(L, length <= MAX_TEXT, 2, "too long");
     if (ftruncate(*lock, 0) == -1 ||
         pwrite(*lock, text, length, 0) != (ssize_t)length)
         return lua_zk_errno(L, "lock");

@@ -46,8 +46,8 @@ struct session_identity handle_identity(const struct handle *h);
 /* Returns the negotiated session timeout in milliseconds. */
 int handle_timeout(const struct handle *h);
 
-/* Returns how often <h> has tried all its servers in vain, at least: handles
- * with the same servers share the count. Loop thread. */
+/* Returns how often <h> has tried all its servers in vain, at most: handles
+ * with the same servers count together. Loop thread. */
 unsigned int handle_rounds(const struct handle *h);
 
 /* Makes sure that closing <h> cannot end the session it stands for, so that

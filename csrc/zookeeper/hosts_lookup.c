@@ -21,7 +21,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,10 +55,12 @@ struct lookups {
 static void find(const char *hosts, struct answer *answer) {
     char *numeric = hosts_resolve(hosts, &answer->err);
 
-    if (numeric && strlen(numeric) < sizeof(answer->numeric))
+    if (numeric && strlen(numeric) < sizeof(answer->numeric)) {
         strcpy(answer->numeric, numeric);
-    else if (numeric)
+    } else if (numeric) {
+        answer->err.text[0] = '\0';
         error_set(&answer->err, "%s: too many addresses", hosts);
+    }
     free(numeric);
     atomic_store(&answer->is_there, true);
 }
@@ -138,8 +139,13 @@ static void take_answer(struct hosts_lookup *lookup,
         return;
     }
     lookup->err = answer->err;
-    if (answer->numeric[0])
-        lookup->numeric = strdup(answer->numeric);
+    if (!answer->numeric[0])
+        return;
+    lookup->numeric = strdup(answer->numeric);
+    if (!lookup->numeric) {
+        lookup->err.text[0] = '\0';
+        error_set(&lookup->err, "%s: out of memory", lookup->hosts);
+    }
 }
 
 void hosts_look_up(struct hosts_lookup *lookups, size_t count, int timeout_ms) {

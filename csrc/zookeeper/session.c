@@ -248,7 +248,8 @@ static int open_handle(struct session *s) {
     s->losses = 0;
     if (!s->is_silence_old)
         s->silent_since_ms = now;
-    s->is_silence_old = false;
+    if (s->handle)
+        s->is_silence_old = false;
     if (reason == 0) {
         s->backoff_ms = OPEN_BACKOFF_MS;
     } else {
@@ -525,6 +526,8 @@ int session_set_hosts(struct session *s, const char *hosts) {
     s->hosts_are_new = true;
     if (s->handle && s->state != SESSION_CONNECTED)
         use_new_hosts(s);
+    else if (!s->handle && s->is_silence_old && s->refusal == 0)
+        s->open_at_ms = clock_ms(); /* the pause was for the old ones */
     return 0;
 }
 

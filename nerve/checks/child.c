@@ -136,14 +136,15 @@ static int become(void *data) {
  * is loaded, which a file system that hangs makes last. */
 static void start_program(void *data) {
     struct child *c = data;
-
     int pid = clone(become, (char *)c->program + c->shared_size,
                     CLONE_VM | CLONE_VFORK | SIGCHLD, c);
 
     if (pid == -1)
         atomic_store(&c->program->error, errno);
-    else /* if it was a fork, the program may not have told it yet */
+    else { /* if it was a fork, the program may not have come so far */
+        setpgid(pid, pid);
         atomic_store(&c->program->pid, pid);
+    }
     close(c->program_fd);
     atomic_store(&c->started, true);
     uv_async_send(&c->of->started);

@@ -2,9 +2,9 @@
  *
  * A service reports that it is well, again and again; silent for its ttl it is
  * down. That it fails counts until it says otherwise. Silence is counted by
- * this process's monotonic clock: time in which the machine slept or this
- * process did not run is no silence, for nothing could be heard then. Pure: no
- * clock, no I/O, no allocation.
+ * this process's monotonic clock, without the time by which a pass was late:
+ * this process did not run then, and nothing could be heard. Pure: no clock, no
+ * I/O, no allocation.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_PUSH_H

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
+#include "nerve/checks/push.h"
 #include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 #include "nerve/operator/command.h"
@@ -127,7 +128,10 @@ void control_say(const struct control_command *command,
 }
 
 #define REASON_MAX 256
-#define KEYS_MAX   5
+
+_Static_assert(REASON_MAX <= PUSH_REASON_MAX,
+               "a report's reason is kept whole");
+#define KEYS_MAX 5
 
 static const struct {
     const char *name;

@@ -131,11 +131,11 @@ int handover_add_service(json_t *all, const struct saved_service *service) {
                   pack_standing(&service->standing)));
 }
 
-/* Reads a session. Returns 0, or -1 when it is damaged. */
 char *handover_text(const json_t *all) { return json_dumps(all, JSON_COMPACT); }
 
 void handover_end(json_t *all) { json_decref(all); }
 
+/* Reads a session. Returns 0, or -1 when it is damaged. */
 static int read_session(struct saved_session *session, json_t *json) {
     struct halves password = {{0, 0}};
     json_int_t id = 0, halves[2] = {0, 0};

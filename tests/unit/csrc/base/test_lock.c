@@ -152,6 +152,18 @@ static void only_a_regular_file_is_a_lock(void **state) {
     assert_int_equal(errno, ELOOP);
 }
 
+/* Root gives the file to the directory's owner, and a lock is written to: with
+ * a link there that owner could get at any file of the file system. */
+static void a_link_to_another_file_is_no_lock(void **state) {
+    struct place *p = *state;
+
+    close(openat(p->directory, "other", O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(linkat(p->directory, "other", p->directory, "lock", 0), 0);
+    assert_int_equal(lock_open(p->directory, "lock"), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(unlinkat(p->directory, "other", 0), 0);
+}
+
 static void a_lock_belongs_to_who_has_the_directory(void **state) {
     struct place *p = *state;
     struct stat status;
@@ -181,6 +193,7 @@ int main(void) {
         T(a_child_has_the_lock_until_it_is_killed),
         T(who_is_at_the_gate_is_not_waited_for_for_long),
         T(only_a_regular_file_is_a_lock),
+        T(a_link_to_another_file_is_no_lock),
         T(a_lock_belongs_to_who_has_the_directory),
         T(what_is_no_open_file_cannot_be_locked),
     };

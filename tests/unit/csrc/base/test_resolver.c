@@ -125,6 +125,13 @@ static void takes_the_names_of_the_hosts_file_before_dns(void **state) {
     assert_int_equal(dns.count, 0);
 }
 
+/* libc takes them, so names that were known at load were not known later. */
+static void a_line_of_the_hosts_file_may_begin_with_blanks(void **state) {
+    (void)state;
+    assert_null(find("  \t10.0.0.9 zk.e2e\n"));
+    assert_string_equal(found, "10.0.0.9 ");
+}
+
 static void asks_dns_where_the_hosts_file_does_not_know(void **state) {
     static const char *const texts[] = {
         NULL,
@@ -212,6 +219,8 @@ static void asks_nobody_for_an_address_or_once_stopped(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(takes_the_names_of_the_hosts_file_before_dns,
+                               start),
+        cmocka_unit_test_setup(a_line_of_the_hosts_file_may_begin_with_blanks,
                                start),
         cmocka_unit_test_setup(asks_dns_where_the_hosts_file_does_not_know,
                                start),
