@@ -193,10 +193,12 @@ class HAProxy:
         return f"{self.name}: {lines[0]}" if lines else None
 
     def accepts(self):
+        """Whether it takes requests and commands. HAProxy renames its Unix
+        sockets to their names only after the ports are open."""
         assert self.process.alive(), f"{self.name} has ended"
         try:
             socket.create_connection((self.host, self.port), 2).close()
-            return True
+            return os.path.exists(self.socket)
         except OSError:
             return False
 
