@@ -13,6 +13,22 @@ _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
+def freeze(pid):
+    """Stops a process until it gets SIGCONT. Each of its threads stops by
+    itself, after the signal was sent."""
+    os.kill(pid, signal.SIGSTOP)
+    wait.until(lambda: _states(pid) == {"T"}, 10, f"{pid} is stopped")
+
+
+def _states(pid):
+    """The states of a process's threads, as letters."""
+    states = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat") as file:
+            states.add(file.read().rpartition(")")[2].split()[0])
+    return states
+
+
 class Process:
     """One running program. `log` collects its standard output and error."""
 
@@ -43,7 +59,8 @@ class Process:
         os.kill(self.pid, number)
 
     def freeze(self):
-        self.send(signal.SIGSTOP)
+        assert self.alive(), f"{self.name} has ended: {self.status}"
+        freeze(self.pid)
 
     def thaw(self):
         self.send(signal.SIGCONT)

@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+import process
 import program
 import wait
 from demo_network import FOLDER, NETWORK, living
@@ -229,7 +230,7 @@ def test_no_traffic_moves_while_zookeeper_is_away_and_haproxy_reloads(demo):
 def test_what_is_frozen_when_it_ends_is_ended_too(demo):
     demo.runs()
     type_in_other_terminal(demo.idea("ZooKeeper hangs"))
-    os.kill(demo.pid(A2, "service"), signal.SIGSTOP)
+    process.freeze(demo.pid(A2, "service"))
     demo.child.send_signal(signal.SIGTERM)
     assert demo.ends() == 0
     assert not living()

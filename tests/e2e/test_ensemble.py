@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+import process
 import wait
 from chain import Chain
 from haproxy import Backend, web
@@ -148,7 +149,7 @@ def test_a_haproxy_that_slept_beyond_its_session_reads_everything_again(
     proxy.serves([one, two])
     connections = healthy.connections()
     [worker] = proxy.workers()
-    os.kill(worker, signal.SIGSTOP)
+    process.freeze(worker)
     wait.until(lambda: healthy.connections() < connections,
                SESSION_TIMEOUT + 10, "its session has ended")
     witness.delete(node)

@@ -186,7 +186,7 @@ def test_a_nerve_that_was_stopped_blames_no_service(
     nerve = reporting(push(TTL), session_timeout=60)
     done(nerve, "pass", "web")
     registered(witness, path)
-    os.kill(nerve.process.pid, signal.SIGSTOP)
+    nerve.process.freeze()
     stopped = time.monotonic()
     wait.until(lambda: ago(stopped) > 1.5 * TTL, 3 * TTL, "it was stopped")
     os.kill(nerve.process.pid, signal.SIGCONT)
