@@ -69,6 +69,7 @@ local function add_services(self, deps)
     })
     table.insert(self.services, service)
     self.by_name[service.name] = service
+    self.ordered[service] = service:has_orders() or nil
   end
 end
 
@@ -196,6 +197,7 @@ function agent.new(deps)
     by_name = {},
     parts = {},
     orders = {},
+    ordered = {},     -- services in which operators ordered something
     reviews = {},
     reviewed = {},
     retained_by = {},
@@ -489,8 +491,9 @@ end
 
 -- What an operator ordered for some time ends.
 local function end_orders(self)
-  for _, service in ipairs(self.services) do
+  for service in pairs(self.ordered) do
     changed(self, service, service:end_orders())
+    self.ordered[service] = service:has_orders() or nil
   end
 end
 
@@ -661,6 +664,7 @@ function agent:operate(order)
       services[#services + 1] = service
       self.sync:mark(service)
       self.output:changed(service)
+      self.ordered[service] = true
     end
   end
   self.keeper:changed_by_hand()

@@ -54,6 +54,10 @@ return function(name, told)
     return service.due == true
   end
 
+  function service.is_waiting()
+    return service.rests ~= true
+  end
+
   function service.is_moving()
     return false
   end

@@ -78,6 +78,12 @@ function refusals:command(slot)
   return nil
 end
 
+--- Tells whether any command was refused.
+-- @treturn boolean
+function refusals:is_any()
+  return next(self.by_slot) ~= nil
+end
+
 --- Tells whether a refused command is to be tried again now.
 -- @treturn boolean
 function refusals:is_due()

@@ -43,7 +43,10 @@ function sync.new(deps)
     deps = deps,
     queue = {},
     queued = {},
+    watched = {},     -- services that may become due without being told
+    is_watched = {},
     compare_at = {},
+    to_compare = {},  -- {service,at}, the first one first; some are out of date
     batch = nil,
     request = nil,
     delay = FIRST_DELAY,
@@ -55,8 +58,10 @@ function sync.new(deps)
     paused_until = 0,
     failing = false,
   }, sync)
-  for _, service in ipairs(deps.services) do
+  for i, service in ipairs(deps.services) do
     self:mark(service)
+    self.compare_at[service] = deps.now()
+    self.to_compare[i] = {service = service, at = deps.now()}
   end
   return self
 end
@@ -67,6 +72,10 @@ function sync:mark(service)
   if not self.queued[service] then
     self.queued[service] = true
     table.insert(self.queue, service)
+  end
+  if not self.is_watched[service] then
+    self.is_watched[service] = true
+    table.insert(self.watched, service)
   end
 end
 
@@ -179,7 +188,9 @@ function sync:round()
 end
 
 local function compare_later(self, service)
-  self.compare_at[service] = self.deps.now() + COMPARE_EVERY
+  local at = self.deps.now() + COMPARE_EVERY
+  self.compare_at[service] = at
+  table.insert(self.to_compare, {service = service, at = at})
 end
 
 local function compared(self, service, answer)
@@ -270,16 +281,22 @@ function sync:compare(service)
   self:mark(service)
 end
 
--- A thousand comparisons at once would delay changes.
+-- A thousand comparisons at once would delay changes. A service whose servers
+-- are not known is asked for already.
 local function compare_due(self)
-  local now, number = self.deps.now(), #self.deps.services
-  local left = math.max(COMPARED_AT, math.ceil(number / COMPARE_TICKS))
-  for _, service in ipairs(self.deps.services) do
-    local is_due = service.known and now >= (self.compare_at[service] or 0)
-    if is_due and left > 0 then
+  local now, list, first = self.deps.now(), self.to_compare, 1
+  local left = math.max(COMPARED_AT,
+    math.ceil(#self.deps.services / COMPARE_TICKS))
+  while list[first] and list[first].at <= now and left > 0 do
+    local service = list[first].service
+    if service.known and list[first].at == self.compare_at[service] then
       left = left - 1
       self:compare(service)
     end
+    first = first + 1
+  end
+  if first > 1 then
+    self.to_compare = table.move(list, first, #list, 1, {})
   end
 end
 
@@ -302,15 +319,27 @@ local function compare_retained(self)
   end
 end
 
+-- A service may become due only after a round that left something to do.
+local function mark_due(self)
+  local kept = {}
+  for _, service in ipairs(self.watched) do
+    if service:is_due() then
+      self:mark(service)
+    end
+    if self.queued[service] or service:is_waiting() then
+      kept[#kept + 1] = service
+    else
+      self.is_watched[service] = nil
+    end
+  end
+  self.watched = kept
+end
+
 --- Marks what is due by now: comparisons, and commands that were refused.
 function sync:tick()
   compare_due(self)
   compare_retained(self)
-  for _, service in ipairs(self.deps.services) do
-    if service:is_due() then
-      self:mark(service)
-    end
-  end
+  mark_due(self)
 end
 
 return sync

@@ -523,6 +523,14 @@ function service:is_moving()
   return self.ledger:is_moving()
 end
 
+--- Tells whether it may become due although nothing happens.
+-- @treturn boolean
+function service:is_waiting()
+  return self.refusals:is_any() or self.names.look_at ~= nil or
+    self.ledger:is_moving() or #self.placement.waiting > 0 or
+    self.growth.due ~= nil
+end
+
 --- Tells whether a refused command is due again, or it is time to look.
 -- @treturn boolean
 function service:is_due()
@@ -675,12 +683,15 @@ function service:is_operated(key)
     self.ledger.acknowledged[slot] == (self.operator.states[key] or "ready")
 end
 
+--- Tells whether an operator has ordered anything.
+-- @treturn boolean
+function service:has_orders()
+  return next(self.operator.orders) ~= nil
+end
+
 --- Ends the orders of operators whose time is over.
 -- @treturn boolean whether anything is to be done
 function service:end_orders()
-  if not next(self.operator.orders) then
-    return false
-  end
   local over = self.operator:expire()
   for _, ended in ipairs(over) do
     if not ended.is_gone then

@@ -303,8 +303,12 @@ function session:tick()
     read_put_off(self)
   end
   for _, path in ipairs(self.paths) do
-    path:tick()
-    resync(self, path, now)
+    if path.retry_at then
+      path:tick()
+    end
+    if now >= (self.resync_at[path] or 0) then
+      resync(self, path, now)
+    end
   end
 end
 

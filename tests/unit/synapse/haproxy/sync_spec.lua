@@ -290,6 +290,26 @@ describe("a round", function()
       end
     end)
 
+    -- Each of a thousand services was asked whether it is due, five times a
+    -- second.
+    it("asks only those services that wait whether they are due", function()
+      local asked = 0
+      web.is_due = function()
+        asked = asked + 1
+        return false
+      end
+      one:tick()
+      assert.are.equal(1, asked)
+      web.rests = true
+      one:tick()
+      one:tick()
+      assert.are.equal(2, asked)
+      one:mark(web)
+      one:round()
+      one:tick()
+      assert.are.equal(3, asked)
+    end)
+
     it("compares at once when it is asked to", function()
       one:compare(web)
       one:tick()

@@ -5,7 +5,7 @@ local new_session = dofile("tests/fake/session.lua")
 
 -- A path that writes down what it is told.
 local function new_path(path, told)
-  local one = {path = path, is_new = true}
+  local one = {path = path, is_new = true, retry_at = 0}
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
   do
