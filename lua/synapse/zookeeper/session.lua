@@ -10,6 +10,8 @@ session.__index = session
 
 -- Each list is read again in every resync, all data in every sixth.
 local DATA_EVERY = 6
+-- After so many ticks each path was looked at whether its resync is due.
+local RESYNC_TICKS = 10
 
 -- A server refuses a packet above 1,048,575 bytes (jute.maxbuffer), and the
 -- client then reconnects for ever. What is left is for the paths themselves.
@@ -37,6 +39,7 @@ function session.new(deps)
     put_off = {},
     resync_at = {},
     resyncs = {},
+    looked_at = 0,
     state = "new",
     since = deps.wall(),
     watched_bytes = 0,
@@ -306,9 +309,10 @@ function session:tick()
     if path.retry_at then
       path:tick()
     end
-    if now >= (self.resync_at[path] or 0) then
-      resync(self, path, now)
-    end
+  end
+  for _ = 1, math.ceil(#self.paths / RESYNC_TICKS) do
+    self.looked_at = self.looked_at % #self.paths + 1
+    resync(self, self.paths[self.looked_at], now)
   end
 end
 
