@@ -106,7 +106,8 @@ C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 .PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
-        sanitize fuzz fuzz-c e2e e2e-other arm64 mutate bench soak keys install deb clean help
+        sanitize fuzz fuzz-c e2e e2e-other arm64 mutate bench soak soak-fuzz \
+        soak-e2e soak-other soak-sid keys install deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -258,12 +259,19 @@ bench: all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 # The long forms of tests that have a short one in `make test`.
+SOAK := soak-fuzz soak-e2e soak-other soak-sid
 soak: deps-soak
-	$(Q)$(MAKE) --no-print-directory arm64 fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
+	$(Q)$(PYTHON) tests/run.py arm64 $(SOAK)
+
+soak-fuzz:
+	$(Q)$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600 FUZZ_SEED=0
+
+soak-e2e:
 	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
 	  RELOADS=200 CHAOS_SECONDS=1200 $(MAKE) --no-print-directory e2e E2E_JOBS=0
-	$(Q)$(PYTHON) tests/other.py lint unit e2e
-	$(Q)$(PYTHON) tests/other.py --sid lint unit e2e
+
+soak-other soak-sid:
+	$(Q)$(PYTHON) tests/other.py $(if $(@:soak-other=),--sid) lint unit e2e
 
 # $(call put,mode,file,place), a line for each file.
 to = $(DESTDIR)$(PREFIX)

@@ -72,18 +72,30 @@ def measure(name, keep):
         sandbox.remove()
 
 
+def progress(wanted, at):
+    """Tells a terminal what is measured now, and how long it may take."""
+    if not sys.stderr.isatty():
+        return
+    rest = sum(importlib.import_module(PREFIX + name).DEADLINE
+               for name in wanted[at:]) * wait.FACTOR
+    print(f"== {wanted[at]} ({at + 1} of {len(wanted)}, "
+          f"at most {rest / 60:.0f} min to the end)", file=sys.stderr)
+
+
 def main(wanted):
     unknown = set(wanted) - set(names())
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))} "
                  f"(there are: {', '.join(names())})")
+    wanted = wanted or names()
     measured, failed = [], []
     with open(RECORD, "w", buffering=1) as file:
         def keep(figure):
             measured.append(figure)
             figures.write([figure], file)
 
-        for name in wanted or names():
+        for at, name in enumerate(wanted):
+            progress(wanted, at)
             if not measure(name, keep):
                 failed.append(name)
     print(figures.table(measured))
