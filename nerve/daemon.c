@@ -164,7 +164,11 @@ static void log_library(struct daemon *d, const struct event *ev) {
         level = LEVEL_INFO;
         *next = now + LIBRARY_MS;
     }
-    log_line(d->log, level, "zookeeper: %s", text);
+    if (ev->count > 0)
+        log_line(d->log, level, "zookeeper: %s (%zu line%s dropped before)",
+                 text, ev->count, ev->count == 1 ? "" : "s");
+    else
+        log_line(d->log, level, "zookeeper: %s", text);
 }
 
 static void on_wake(uv_async_t *wake) {

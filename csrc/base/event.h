@@ -16,7 +16,8 @@ enum event_type {
                         * what a server said that ended the connection, or 0 */
     EVENT_REPLY,       /* answers request <request>: <op>, <code>, ... */
     EVENT_WATCH,       /* <change> at <path>; the watch is spent */
-    EVENT_LOG,         /* the client library's line: <level>, <data> */
+    EVENT_LOG,         /* the client library's line: <level>, <data>, <count>:
+                        * lines that were dropped before it */
     EVENT_ANSWER,      /* runtime API: <request>, <code>, <data> */
     EVENT_JOB,         /* a worker's job ended: <request>, <code> (errno) */
     EVENT_ADDRESSES,   /* names were resolved: <request>, <data>: the addresses,
@@ -96,7 +97,7 @@ struct event {
     size_t length;     /* bytes of <data> */
     char *missing;     /* owned; or NULL */
     char **children;   /* owned; <count> names, all in this one block */
-    size_t count;
+    size_t count;      /* of children, or of dropped lines */
     struct znode_stat stat;
     int64_t time_us;  /* monotonic clock when the event was made */
     int64_t asked_us; /* EVENT_REPLY: when the request was */

@@ -133,6 +133,8 @@ static void fill_log(lua_State *L, struct event *ev) {
 
     lua_zk_set_string(L, "level", levels[ev->level]);
     set_data(L, "message", ev);
+    if (ev->count > 0)
+        lua_zk_set_integer(L, "dropped", (int64_t)ev->count);
 }
 
 static void fill_answer(lua_State *L, struct event *ev) {

@@ -166,7 +166,6 @@ static void push_line(struct queue *queue, const char *line) {
     const char *text = text_of(line);
     const char *cause = cause_of(text);
     char plain[LINE_MAX_BYTES];
-    int lost;
     int length;
 
     if (!ev)
@@ -174,12 +173,8 @@ static void push_line(struct queue *queue, const char *line) {
     copy_plain(text, plain, sizeof(plain));
     ev->level = level_of(line);
     ev->has_cause = *cause != '\0';
-    lost = atomic_exchange(&dropped, 0);
-    if (lost > 0)
-        length = asprintf(&ev->data, "%s%s (%d line%s dropped before)", plain,
-                          cause, lost, lost == 1 ? "" : "s");
-    else
-        length = asprintf(&ev->data, "%s%s", plain, cause);
+    ev->count = (size_t)atomic_exchange(&dropped, 0);
+    length = asprintf(&ev->data, "%s%s", plain, cause);
     if (length == -1)
         ev->data = NULL;
     else

@@ -386,7 +386,8 @@ local function report_library(self, event)
     self.forget_at = now + QUIET
   end
   self.quiet_until[kind] = now + QUIET
-  self.deps.log:info("zookeeper: %s", event.message)
+  self.deps.log:info("zookeeper: %s%s", event.message, event.dropped and
+    " (" .. plural(event.dropped, "line") .. " dropped before)" or "")
 end
 
 local function take(self, event)

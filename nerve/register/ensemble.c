@@ -467,23 +467,17 @@ static void hand_out(struct ensemble *e, const struct event *ev) {
 }
 
 /* Takes a line of the client library, "HOST: MESSAGE", for the cause while the
- * server is one that could let <e> in, without the number of lines that were
- * dropped before. */
+ * server is one that could let <e> in. */
 static void note_line(struct ensemble *e, const char *line) {
     enum session_state state = session_state(e->session);
     const char *end = line ? strstr(line, ": ") : NULL;
-    const char *count = line ? strrchr(line, '(') : NULL;
-    size_t length;
 
     if (!end || e->refusal != SESSION_OK ||
         (state != SESSION_CONNECTING && state != SESSION_UNKNOWN) ||
         !hosts_have(session_hosts(e->session), line, (size_t)(end - line)))
         return;
-    length = count && strstr(count, " dropped before)")
-                 ? (size_t)(count - line - 1)
-                 : strlen(line);
     e->away.text[0] = '\0';
-    error_set(&e->away, "%.*s", (int)length, line);
+    error_set(&e->away, "%s", line);
 }
 
 void ensemble_absorb(struct ensemble *e, struct event *ev) {

@@ -294,7 +294,7 @@ function session:note_line(line, addresses)
     (self.culprit or server) == server
   then
     self.culprit = server
-    self.cause = line:gsub(" %(%d+ lines? dropped before%)$", "")
+    self.cause = line
   end
 end
 

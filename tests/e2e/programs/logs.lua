@@ -15,8 +15,7 @@ while zookeeper.now() < ends do
     lines = lines + 1
     assert(event.level == "error" or event.level == "warning", event.level)
     assert(not event.message:find("ZOO_"), event.message)
-    dropped = dropped
-      + (tonumber(event.message:match("%((%d+) lines dropped")) or 0)
+    dropped = dropped + (event.dropped or 0)
   end
 end
 client:close()

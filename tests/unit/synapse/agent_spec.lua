@@ -291,8 +291,10 @@ describe("the agent", function()
     end
     assert.are.equal(1, log.count("zookeeper: attempt"))
     clock.pass(61)
-    happen({type = "log", level = "error", message = "attempt 101"})
+    happen({type = "log", level = "error", message = "attempt 101",
+      dropped = 36})
     assert.are.equal(2, log.count("zookeeper: attempt"))
+    assert.are.equal(1, log.count("attempt 101 (36 lines dropped before)"))
   end)
 
   it("reads everything again after an overflow", function()
