@@ -112,7 +112,7 @@ static json_t *pack_standing(const struct standing *standing) {
                      standing->held_back, "tokens",
                      isfinite(limit->tokens) ? limit->tokens : 0.0, "filled_ms",
                      (json_int_t)limit->filled_ms, "checks", list, "report",
-                     (int)report->word, (json_int_t)report->since_ms,
+                     (int)report->word, (json_int_t)standing->silence_ms,
                      report->reason);
 }
 
@@ -219,8 +219,8 @@ static int read_standing(struct standing *standing, json_t *json) {
         !is_state(state) || word < PUSH_NOTHING || word > PUSH_FAIL ||
         silence_ms < 0 || strlen(reason) > PUSH_REASON_MAX)
         return -1;
-    push_say(&standing->report, (enum push_word)word, reason,
-             (uint64_t)silence_ms);
+    push_say(&standing->report, (enum push_word)word, reason, 0);
+    standing->silence_ms = (uint64_t)silence_ms;
     standing->state = (enum health_state)state;
     standing->held_back = held_back;
     standing->limit.filled_ms = filled_ms;

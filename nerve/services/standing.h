@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "nerve/checks/push.h"
 #include "nerve/services/health.h"
@@ -15,7 +16,8 @@ struct standing {
     enum health_state state; /* of the service, as reported */
     bool held_back;          /* what came after it was not reported */
     struct rate_limit limit;
-    struct push_report report; /* <since_ms>: how long the silence was */
+    struct push_report report; /* but for <since_ms> */
+    uint64_t silence_ms;       /* how long the service had been silent */
     struct health *health; /* of its checks; who owns it is said elsewhere */
     size_t count;
 };

@@ -368,13 +368,13 @@ void watcher_save(const struct watcher *w, struct standing *standing) {
                                   .held_back = w->held_back,
                                   .limit = w->limit,
                                   .report = w->report,
+                                  .silence_ms = watcher_silence(w),
                                   .health = w->health,
                                   .count = w->service->check_count};
-    standing->report.since_ms = push_silence(&w->report, uv_now(w->loop));
 }
 
 void watcher_hear_again(struct watcher *w, const struct standing *standing) {
-    uint64_t now = uv_now(w->loop), silence = standing->report.since_ms;
+    uint64_t now = uv_now(w->loop), silence = standing->silence_ms;
 
     w->report = standing->report;
     w->report.since_ms = now > silence ? now - silence : 0;

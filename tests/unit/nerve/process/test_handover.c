@@ -67,9 +67,8 @@ static char *write_all(double tokens, bool leaving) {
         .standing = {.state = HEALTH_DOWN,
                      .held_back = true,
                      .limit = {.tokens = tokens, .filled_ms = INT64_MAX},
-                     .report = {.word = PUSH_FAIL,
-                                .since_ms = 1234,
-                                .reason = "no \"disk\""},
+                     .report = {.word = PUSH_FAIL, .reason = "no \"disk\""},
+                     .silence_ms = 1234,
                      .health = health,
                      .count = 2}};
     struct json_t *all = handover_begin();
@@ -161,7 +160,7 @@ static void what_is_known_of_a_service_arrives_as_it_was(void **state) {
     assert_true(got->standing.limit.tokens == 0.5);
     assert_int_equal(got->standing.limit.filled_ms, INT64_MAX);
     assert_int_equal(got->standing.report.word, PUSH_FAIL);
-    assert_int_equal(got->standing.report.since_ms, 1234);
+    assert_int_equal(got->standing.silence_ms, 1234);
     assert_string_equal(got->standing.report.reason, "no \"disk\"");
     assert_int_equal(got->standing.count, 2);
     assert_int_equal(got->standing.health[0].state, HEALTH_UP);
