@@ -35,8 +35,9 @@ const struct check_type check_noop = {
 /* What the service has said is there already. */
 static void attempt_push(struct check *c, const struct addrinfo *address) {
     char why[PUSH_REASON_MAX + 40];
-    bool well = push_is_well(c->env.report, c->config->ttl_ms,
-                             uv_now(c->env.loop), why, sizeof(why));
+    uint64_t now = hearing_ms(c->env.hearing, uv_now(c->env.loop));
+    bool well =
+        push_is_well(c->env.report, c->config->ttl_ms, now, why, sizeof(why));
 
     (void)address;
     check_attempt_ended(c, well ? CHECK_PASSED : CHECK_FAILED,

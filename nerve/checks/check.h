@@ -14,6 +14,7 @@ struct check;
 struct check_config;
 struct children;
 struct curl_loop;
+struct hearing;
 struct lateness;
 struct push_report;
 struct statsd;
@@ -29,6 +30,7 @@ struct check_env {
     struct lateness *late;            /* borrowed; of all checks */
     struct untried *untried;          /* borrowed; of all checks */
     struct statsd *statsd;            /* borrowed, or NULL */
+    struct hearing *hearing;          /* borrowed; of all push checks */
     const struct push_report *report; /* borrowed; of a push check's service */
 };
 

@@ -5,17 +5,22 @@
 
 #include "nerve/checks/push.h"
 
+#define GRAIN_MS 50 /* a timer may be this late while the process runs */
+
+uint64_t hearing_ms(struct hearing *h, uint64_t now_ms) {
+    uint64_t gap_ms = h->turned_ms ? now_ms - h->turned_ms : 0;
+
+    if (gap_ms > HEARING_TURN_MS + GRAIN_MS)
+        h->deaf_ms += gap_ms - HEARING_TURN_MS;
+    h->turned_ms = now_ms;
+    return now_ms - h->deaf_ms;
+}
+
 void push_say(struct push_report *r, enum push_word word, const char *reason,
               uint64_t now_ms) {
     r->word = word;
     r->since_ms = now_ms;
     snprintf(r->reason, sizeof(r->reason), "%s", reason ? reason : "");
-}
-
-void push_excuse(struct push_report *r, uint64_t ms, uint64_t now_ms) {
-    uint64_t silence = push_silence(r, now_ms);
-
-    r->since_ms += ms < silence ? ms : silence;
 }
 
 uint64_t push_silence(const struct push_report *r, uint64_t now_ms) {

@@ -1,10 +1,8 @@
 /* push.h - what a service has said of itself, and for how long that counts
  *
  * A service reports that it is well, again and again; silent for its ttl it is
- * down. That it fails counts until it says otherwise. Silence is counted by
- * this process's monotonic clock, without the time by which a pass was late:
- * this process did not run then, and nothing could be heard. Pure: no clock, no
- * I/O, no allocation.
+ * down. That it fails counts until it says otherwise. Silence is counted in
+ * the time of `struct hearing`. Pure: no clock, no I/O, no allocation.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_PUSH_H
@@ -16,9 +14,23 @@
 
 #define PUSH_REASON_MAX 256 /* bytes */
 
+/* The time in which this process could hear a report: its monotonic clock
+ * without the times in which its loop did not turn. Zeroed to start with. */
+struct hearing {
+    uint64_t turned_ms; /* by the monotonic clock; 0: not yet */
+    uint64_t deaf_ms;   /* in which it did not turn, in all */
+};
+
+/* hearing_ms() is called at least this often while the loop turns. */
+#define HEARING_TURN_MS 200
+
+/* The loop turns, at <now_ms>. Returns what time it is for hearing. */
+uint64_t hearing_ms(struct hearing *h, uint64_t now_ms);
+
 enum push_word { PUSH_NOTHING = 0, PUSH_PASS, PUSH_FAIL };
 
-/* The last report; zeroed to start with: there was none. */
+/* The last report; zeroed to start with: there was none. All times here are
+ * those of hearing_ms(). */
 struct push_report {
     enum push_word word;
     uint64_t since_ms;                /* when the silence began */
@@ -28,9 +40,6 @@ struct push_report {
 /* The service has said <word>, and <reason>, NULL: none. */
 void push_say(struct push_report *r, enum push_word word, const char *reason,
               uint64_t now_ms);
-
-/* This process did not run for <ms>, up to <now_ms>. */
-void push_excuse(struct push_report *r, uint64_t ms, uint64_t now_ms);
 
 /* Returns how long the service has been silent. */
 uint64_t push_silence(const struct push_report *r, uint64_t now_ms);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "csrc/base/error.h"
+#include "nerve/checks/push.h"
 #include "nerve/config/compare.h"
 #include "nerve/config/model.h"
 #include "nerve/config/service.h"
@@ -176,15 +177,25 @@ void service_free(struct service *s) {
 
 #define SETTLE_MS 20 /* between looks at services that wait to leave */
 
+static void on_pulse(uv_timer_t *timer) {
+    struct services *r = timer->data;
+
+    hearing_ms(&r->hearing, uv_now(r->env.check.loop));
+}
+
 struct services *services_new(const struct services_env *env) {
     struct services *r = calloc(1, sizeof(*r));
 
     if (!r)
         return NULL;
     r->env = *env;
+    r->env.check.hearing = &r->hearing;
     r->open = true;
     uv_timer_init(env->check.loop, &r->settle);
     r->settle.data = r;
+    uv_timer_init(env->check.loop, &r->pulse);
+    r->pulse.data = r;
+    uv_timer_start(&r->pulse, on_pulse, HEARING_TURN_MS, HEARING_TURN_MS);
     return r;
 }
 
@@ -339,6 +350,7 @@ void services_close(struct services *r) {
         ensemble_close(r->ensembles[i]);
     r->ensemble_count = 0;
     uv_close((uv_handle_t *)&r->settle, NULL);
+    uv_close((uv_handle_t *)&r->pulse, NULL);
 }
 
 bool services_is_closed(const struct services *r) { return !r || !r->open; }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "nerve/checks/check.h"
+#include "nerve/checks/push.h"
 #include "nerve/register/plan.h"
 #include "nerve/services/standing.h"
 
@@ -68,7 +69,9 @@ struct services {
     size_t ensemble_count;
     char *auth;        /* owned; what sessions show, or NULL */
     uv_timer_t settle; /* runs while a service waits to leave */
-    bool open;         /* it is still to be closed */
+    struct hearing hearing;
+    uv_timer_t pulse; /* shows <hearing> that the loop turns */
+    bool open;        /* it is still to be closed */
 };
 
 /* Returns no services yet, owned by the caller, or NULL without memory. */

@@ -26,6 +26,7 @@ struct watcher {
     uv_loop_t *loop;                      /* borrowed */
     struct lateness *late;                /* borrowed; of all services */
     struct untried *untried;              /* borrowed; of all services */
+    struct hearing *hearing;              /* borrowed; of all services */
     struct statsd *statsd;                /* borrowed, or NULL */
     uv_timer_t timer;
     struct schedule schedule;
@@ -242,15 +243,10 @@ static void start_pass(struct watcher *w) {
     start_check(w);
 }
 
-/* A pass that is late is so because this process did not run, and heard
- * nothing. */
 static void on_due(uv_timer_t *timer) {
     struct watcher *w = timer->data;
-    uint64_t now = uv_now(w->loop);
-    uint64_t late_ms = schedule_pass(&w->schedule, now);
 
-    lateness_started(w->late, late_ms);
-    push_excuse(&w->report, late_ms, now);
+    lateness_started(w->late, schedule_pass(&w->schedule, uv_now(w->loop)));
     w->hurried = false;
     set_timer(w);
     if (w->running < w->service->check_count) {
@@ -266,9 +262,13 @@ static void on_due(uv_timer_t *timer) {
     start_pass(w);
 }
 
+static uint64_t now_heard(const struct watcher *w) {
+    return hearing_ms(w->hearing, uv_now(w->loop));
+}
+
 void watcher_hear(struct watcher *w, enum push_word word, const char *reason) {
     const struct check_config *check = config_push_check(w->service);
-    uint64_t now = uv_now(w->loop);
+    uint64_t now = now_heard(w);
     unsigned int ttl_ms = check ? check->ttl_ms : 0;
     bool was_well = push_is_well(&w->report, ttl_ms, now, NULL, 0);
 
@@ -287,7 +287,7 @@ const struct push_report *watcher_heard(const struct watcher *w) {
 }
 
 uint64_t watcher_silence(const struct watcher *w) {
-    return push_silence(&w->report, uv_now(w->loop));
+    return push_silence(&w->report, now_heard(w));
 }
 
 uint64_t watcher_reports(const struct watcher *w, enum push_word word) {
@@ -341,6 +341,7 @@ struct watcher *watcher_open(const struct check_env *env,
     w->loop = env->loop;
     w->late = env->late;
     w->untried = env->untried;
+    w->hearing = env->hearing;
     w->statsd = env->statsd;
     w->running = service->check_count;
     rate_limit_start(&w->limit, &service->rate, (int64_t)uv_now(env->loop));
@@ -374,7 +375,7 @@ void watcher_save(const struct watcher *w, struct standing *standing) {
 }
 
 void watcher_hear_again(struct watcher *w, const struct standing *standing) {
-    uint64_t now = uv_now(w->loop), silence = standing->silence_ms;
+    uint64_t now = now_heard(w), silence = standing->silence_ms;
 
     w->report = standing->report;
     w->report.since_ms = now > silence ? now - silence : 0;
