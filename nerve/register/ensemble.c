@@ -452,18 +452,11 @@ static void count_write(struct ensemble *e, const struct event *ev) {
                 cluster, NULL);
 }
 
-bool ensemble_has_session(const struct ensemble *e, uint32_t number) {
-    return e->session && session_number(e->session) == number;
-}
-
-/* Gives <ev> to those whom it concerns. */
 static void hand_out(struct ensemble *e, const struct event *ev) {
     int64_t now = (int64_t)uv_now(e->env.loop);
 
     for (size_t i = 0; i < e->count; i++)
-        if (ev->type != EVENT_REPLY ||
-            reporter_awaits(e->reporters[i], ev->request))
-            reporter_absorb(e->reporters[i], ev, now);
+        reporter_absorb(e->reporters[i], ev, now);
 }
 
 /* Takes a line of the client library, "HOST: MESSAGE", for the cause while the
@@ -487,7 +480,7 @@ void ensemble_absorb(struct ensemble *e, struct event *ev) {
         note_line(e, ev->data);
         return;
     }
-    if (ev->session != 0 && (!ensemble_has_session(e, ev->session) ||
+    if (ev->session != 0 && (ev->session != session_number(e->session) ||
                              !session_absorb(e->session, ev)))
         return;
     if (ev->type == EVENT_SESSION)

@@ -93,11 +93,8 @@ void ensemble_remove(struct ensemble *e, const struct reporter *reporter);
 /* Tells whether it has any reporter. */
 bool ensemble_is_used(const struct ensemble *e);
 
-/* Tells whether <number> is the number of its session. */
-bool ensemble_has_session(const struct ensemble *e, uint32_t number);
-
-/* Takes note of <ev> if it is of this ensemble's session, or of none. An answer
- * goes to the reporter that awaits it, any other event to all of them. */
+/* Takes note of <ev> if it is of this ensemble's session, or of none, and
+ * shows it to the reporters. */
 void ensemble_absorb(struct ensemble *e, struct event *ev);
 
 /* Tells whether there is nothing to wait for before the end: no registration

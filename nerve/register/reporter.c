@@ -708,13 +708,11 @@ void reporter_update(struct reporter *r, const struct service_config *service,
     registration_outdate(&r->registration);
 }
 
-bool reporter_awaits(const struct reporter *r, uint64_t number) {
-    return r->registration.in_flight && r->request == number;
-}
-
 void reporter_absorb(struct reporter *r, const struct event *ev,
                      int64_t now_ms) {
-    if (ev->type == EVENT_REPLY && !reporter_awaits(r, ev->request))
+    bool awaits = r->registration.in_flight && r->request == ev->request;
+
+    if (ev->type == EVENT_REPLY && !awaits)
         return;
     if (ev->type == EVENT_REPLY)
         on_reply(r, ev, now_ms);

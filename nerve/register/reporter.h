@@ -63,9 +63,6 @@ void reporter_obey(struct reporter *r, const struct reporter_order *order,
 void reporter_update(struct reporter *r, const struct service_config *service,
                      bool same);
 
-/* Tells whether <r> has sent the request <number> and waits for its answer. */
-bool reporter_awaits(const struct reporter *r, uint64_t number);
-
 /* Takes note of <ev>, an event of the session; ignores an answer that it does
  * not await. */
 void reporter_absorb(struct reporter *r, const struct event *ev,

@@ -310,9 +310,7 @@ void services_settle(struct services *r) {
 
 void services_absorb(struct services *r, struct event *ev) {
     for (size_t i = 0; i < r->ensemble_count; i++)
-        if (ev->session == 0 ||
-            ensemble_has_session(r->ensembles[i], ev->session))
-            ensemble_absorb(r->ensembles[i], ev);
+        ensemble_absorb(r->ensembles[i], ev);
 }
 
 const struct service *services_at(const struct services *r, size_t index) {

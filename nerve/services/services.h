@@ -90,8 +90,7 @@ void services_resume(struct services *r);
 /* Does as the holds say, which have changed. */
 void services_use_holds(struct services *r);
 
-/* Takes note of <ev>: an event of a session goes to the ensemble that has it,
- * an event of no session to all. */
+/* Shows <ev> to all ensembles; each knows which are its own. */
 void services_absorb(struct services *r, struct event *ev);
 
 /* Returns the service <index> that runs, or NULL beyond the last one; borrowed

@@ -161,16 +161,11 @@ int64_t session_add_auth(struct session *s, const char *scheme,
 struct reporter {
     const char *name;
     bool attached, gone;
-    uint64_t request;
 };
 
 void reporter_attach(struct reporter *r, struct session *session) {
     r->attached = session != NULL;
     tell(session ? "attach" : "detach", r->name);
-}
-
-bool reporter_awaits(const struct reporter *r, uint64_t number) {
-    return r->request == number;
 }
 
 void reporter_absorb(struct reporter *r, const struct event *ev, int64_t now) {
@@ -462,34 +457,6 @@ static void tells_its_reporters_what_concerns_their_session(void **state) {
     assert_false(ensemble_is_used(ensemble));
 }
 
-/* Each answer was offered to every reporter, which looked whether it was its
- * own: a thousand looks for each of a thousand services that register. */
-static void an_answer_goes_to_the_reporter_that_awaits_it(void **state) {
-    (void)state;
-    make(NULL);
-    ensemble_add(ensemble, &web);
-    ensemble_add(ensemble, &api);
-    look_up();
-    web.request = 1;
-    api.request = 2;
-    story[0] = '\0';
-    absorb((struct event){.type = EVENT_REPLY, .request = 2});
-    assert_story("event for api\n");
-    absorb((struct event){.type = EVENT_REPLY, .request = 3});
-    assert_story("");
-    absorb((struct event){.type = EVENT_WATCH});
-    assert_story("event for web\nevent for api\n");
-}
-
-static void knows_the_number_of_its_session(void **state) {
-    (void)state;
-    make(NULL);
-    assert_false(ensemble_has_session(ensemble, 7));
-    look_up();
-    assert_true(ensemble_has_session(ensemble, 7));
-    assert_false(ensemble_has_session(ensemble, 8));
-}
-
 static void counts_sessions_and_expiries(void **state) {
     (void)state;
     make(NULL);
@@ -640,8 +607,6 @@ int main(void) {
         TEST(looks_the_names_up_anew_on_each_loss_and_each_minute),
         TEST(uses_the_names_that_are_known_and_asks_for_the_others),
         TEST(tells_its_reporters_what_concerns_their_session),
-        TEST(an_answer_goes_to_the_reporter_that_awaits_it),
-        TEST(knows_the_number_of_its_session),
         TEST(counts_sessions_and_expiries),
         TEST(tells_once_why_a_server_ends_each_connection),
         TEST(says_when_the_servers_allow_another_timeout),

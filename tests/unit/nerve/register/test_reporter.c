@@ -98,6 +98,29 @@ static void a_service_is_registered_once_and_watched(void **state) {
     assert_false(reporter_is_gone(reporter));
 }
 
+/* A session's answers are shown to all of its reporters. */
+static void an_answer_to_another_reporter_changes_nothing(void **state) {
+    struct event other = {.type = EVENT_REPLY, .data = ZNODE};
+
+    (void)state;
+    connect_new();
+    reporter_want(reporter, true, now);
+    assert_true(fake_sent(CREATE));
+    other.length = strlen(ZNODE);
+    other.request = (uint64_t)fake_request_number + 1;
+    reporter_absorb(reporter, &other, now);
+    assert_false(reporter_is_registered(reporter));
+    answer_created(ZNODE);
+    assert_true(reporter_is_registered(reporter));
+    assert_true(fake_sent("exists " ZNODE " watch"));
+    /* The one that it had, once more. */
+    answer(SESSION_OK, ZNODE);
+    fake_forget();
+    answer(SESSION_NO_NODE, ZNODE);
+    assert_true(fake_sent_nothing());
+    assert_true(reporter_is_registered(reporter));
+}
+
 static void a_service_that_is_down_is_not_registered(void **state) {
     (void)state;
     register_it();
@@ -924,6 +947,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_sent_before_the_session_is_connected),
         TEST(a_service_is_registered_once_and_watched),
+        TEST(an_answer_to_another_reporter_changes_nothing),
         TEST(a_service_that_is_down_is_not_registered),
         TEST(a_service_that_went_down_meanwhile_is_removed_again),
         TEST(parents_are_made_as_needed),

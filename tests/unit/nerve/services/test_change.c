@@ -86,11 +86,6 @@ void ensemble_use_auth(struct ensemble *e, const char *auth) {
     tell("show", auth);
 }
 
-/* That of "zk1:2181" is 1. */
-bool ensemble_has_session(const struct ensemble *e, uint32_t number) {
-    return (uint32_t)(e->hosts[2] - '0') == number;
-}
-
 void ensemble_absorb(struct ensemble *e, struct event *ev) {
     (void)ev;
     tell("event for", e->hosts);
@@ -480,19 +475,6 @@ static void an_operator_is_obeyed_from_the_start(void **state) {
     assert_story("let go web\n");
 }
 
-static void an_event_goes_to_the_ensemble_whose_session_it_names(void **state) {
-    struct event reply = {.type = EVENT_REPLY, .session = 2};
-
-    (void)state;
-    apply(WEB ", " SERVICE("api", "/api", "zk2:2181", ""));
-    story[0] = '\0';
-    services_absorb(services, &reply);
-    assert_story("event for zk2:2181\n");
-    reply.session = 3;
-    services_absorb(services, &reply);
-    assert_story("");
-}
-
 static void all_leave_at_the_end(void **state) {
     struct event overflow = {.type = EVENT_OVERFLOW};
 
@@ -532,7 +514,6 @@ int main(void) {
         TEST(a_session_ends_when_nobody_uses_it_any_more),
         TEST(credentials_are_shown_once_and_by_all_sessions),
         TEST(an_operator_is_obeyed_from_the_start),
-        TEST(an_event_goes_to_the_ensemble_whose_session_it_names),
         TEST(all_leave_at_the_end),
     };
 
