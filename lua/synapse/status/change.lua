@@ -82,13 +82,16 @@ local function read_order(state, words)
   return order
 end
 
-local function has_all_done(services, key)
+-- Tells whether all have done an order, and whether none can do it now: a
+-- frozen service does it when it is thawed.
+local function progress(services, key)
+  local are_done, is_over = true, true
   for _, service in ipairs(services) do
-    if not service:is_operated(key) then
-      return false
-    end
+    local is_done = service:is_operated(key)
+    are_done = are_done and is_done
+    is_over = is_over and (is_done or service.frozen_at ~= nil)
   end
-  return true
+  return are_done, is_over
 end
 
 local function names_of(services)
@@ -128,9 +131,11 @@ local function operate(context, state, words)
       "synapse service NAME` lists them", order.key)
   end
   context.visit.await(function()
-    return has_all_done(services, order.key) and context.agent:is_saved()
+    local _, is_over = progress(services, order.key)
+    return is_over and context.agent:is_saved()
   end, PATIENCE)
-  return said_of(order, services, has_all_done(services, order.key))
+  local are_done = progress(services, order.key)
+  return said_of(order, services, are_done)
 end
 
 local function change_service(context, what, words)

@@ -4,7 +4,7 @@ local change = require("synapse.status.change")
 local KEY = "10.0.0.1:80"
 
 describe("a changing command", function()
-  local ordered, services, socket, levels, may_all_change
+  local ordered, services, socket, levels, may_all_change, has_waited
 
   local function service(name, is_done, frozen_at)
     return {name = name, frozen_at = frozen_at,
@@ -21,7 +21,7 @@ describe("a changing command", function()
     return change.run({
       agent = function() return agent end,
       visit = function()
-        return {await = function(condition) condition() end}
+        return {await = function(condition) has_waited = not condition() end}
       end,
       levels = levels, may_all_change = may_all_change,
     }, what, {...}, {f = {so_name = function() return socket end}})
@@ -50,12 +50,18 @@ describe("a changing command", function()
     assert.are.same({result = "pending", message = KEY .. " is drain in web," ..
       " api as soon as HAProxy has acknowledged it, see `show synapse " ..
       "instance " .. KEY .. "`"}, cjson.decode(run("drain", KEY, "json")))
+    assert.is_true(has_waited)
   end)
 
-  it("says what waits for a thaw", function()
-    services = {service("web", false, 7)}
+  -- It waited for HAProxy for 5 s, in vain.
+  it("says at once what waits for a thaw", function()
+    services = {service("web", false, 7), service("api", true)}
     assert.are.equal("pending", cjson.decode(run("maint", KEY, "json")).result)
     assert.is_truthy(run("maint", KEY):find("frozen (web) is thawed", 1, true))
+    assert.is_false(has_waited)
+    services[2] = service("api", false)
+    run("maint", KEY)
+    assert.is_true(has_waited)
   end)
 
   it("fails for an instance that nobody has", function()
