@@ -24,6 +24,10 @@ return function(take)
   session.exists = ask("exists")
   session.create = ask("create")
 
+  function session:set_hosts(hosts)
+    self.hosts = hosts
+  end
+
   --- Takes the oldest open request for a path and answers it.
   function session.reply(path, fields)
     for i, one in ipairs(session.asked) do

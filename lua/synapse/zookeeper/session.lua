@@ -281,6 +281,22 @@ local function resync(self, path, now)
   end
 end
 
+-- Tells whether a server, "HOST:PORT" as the client library writes it, is one
+-- of some addresses.
+local function is_among(server, addresses)
+  local known = "," .. addresses:gsub("[%[%]]", "") .. ","
+  return known:find("," .. server .. ",", 1, true) ~= nil
+end
+
+--- Connects to these addresses from now on.
+-- @tparam string addresses of its servers, parted by commas
+function session:use_addresses(addresses)
+  self.session:set_hosts(addresses)
+  if self.culprit and not is_among(self.culprit, addresses) then
+    self.cause, self.culprit = nil, nil
+  end
+end
+
 --- Takes a line of the client library for the cause of a connection that is
 -- not there: "HOST: MESSAGE". Of several servers the first is followed, so that
 -- the words do not change all the time.
@@ -288,10 +304,8 @@ end
 -- @tparam ?string addresses of its servers, parted by commas
 function session:note_line(line, addresses)
   local server = line:match("^(%S+): ")
-  local known = "," .. (addresses or ""):gsub("[%[%]]", "") .. ","
-  local is_mine = server and known:find("," .. server .. ",", 1, true)
-  if is_mine and self.state ~= "connected" and
-    (self.culprit or server) == server
+  if server and addresses and is_among(server, addresses) and
+    self.state ~= "connected" and (self.culprit or server) == server
   then
     self.culprit = server
     self.cause = line

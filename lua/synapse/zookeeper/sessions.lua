@@ -243,7 +243,7 @@ end
 function sessions:use_addresses(hosts)
   for _, through in ipairs(self.list) do
     if through.hosts == hosts and through.session then
-      through.session:set_hosts(self.deps.lookup:addresses(hosts))
+      through:use_addresses(self.deps.lookup:addresses(hosts))
     elseif through.hosts == hosts then
       open(self, through)
     end

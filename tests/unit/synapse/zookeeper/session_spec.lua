@@ -115,6 +115,18 @@ describe("an ensemble", function()
     assert.are.equal("::1:2181: connection timed out", one.cause)
   end)
 
+  -- The page named a server that had left the list, and followed no other.
+  it("blames no server that is no longer its own", function()
+    state("connecting")
+    one:note_line("10.0.0.1:2181: refused", "10.0.0.1:2181,10.0.0.2:2181")
+    one:use_addresses("10.0.0.1:2181,10.0.0.3:2181")
+    assert.are.equal("10.0.0.1:2181: refused", one.cause)
+    one:use_addresses("10.0.0.2:2181,10.0.0.3:2181")
+    assert.is_nil(one.cause)
+    one:note_line("10.0.0.2:2181: timed out", "10.0.0.2:2181,10.0.0.3:2181")
+    assert.are.equal("10.0.0.2:2181: timed out", one.cause)
+  end)
+
   it("hands on when a watch fired", function()
     one:take({type = "watch", path = "/web", change = "children", time = 7})
     one:take({type = "watch", path = "/web/a", change = "data", time = 8})
