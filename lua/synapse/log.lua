@@ -5,6 +5,7 @@
 --
 -- @module synapse.log
 
+local escape = require("synapse.escape")
 local plural = require("synapse.plural")
 
 local log = {}
@@ -17,10 +18,8 @@ local MAX_BYTES = 900
 -- Instance names and data come from ZooKeeper: their control characters must
 -- not reach a terminal or split a line. They can be a megabyte long; only the
 -- part that is shown is looked at.
-local function escape(text)
-  text = text:sub(1, MAX_BYTES + 1):gsub("[^\32-\126]", function(byte)
-    return string.format("\\x%02x", byte:byte())
-  end)
+local function shown(text)
+  text = escape(text:sub(1, MAX_BYTES + 1))
   if #text > MAX_BYTES then
     return text:sub(1, MAX_BYTES) .. "..."
   end
@@ -62,13 +61,13 @@ local function put(self, level, format, ...)
       " dropped")
     self.dropped = 0
   end
-  self.write(level, escape("synapse: " .. string.format(format, ...)))
+  self.write(level, shown("synapse: " .. string.format(format, ...)))
 end
 
 --- Logs what the operator must know at once. Never dropped.
 -- @tparam string format as string.format
 function log:alert(format, ...)
-  self.write("alert", escape("synapse: " .. string.format(format, ...)))
+  self.write("alert", shown("synapse: " .. string.format(format, ...)))
 end
 
 --- Logs what needs action.

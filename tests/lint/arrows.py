@@ -22,7 +22,8 @@ nerve/daemon -> nerve/options
 nerve/daemon, nerve/process -> nerve/signals
 
 lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
-  -> lua/service -> lua/haproxy -> lua/instances -> lua/log -> lua/plural
+  -> lua/service -> lua/haproxy -> lua/instances -> lua/log \
+  -> lua/plural, lua/escape
 lua/agent -> lua/zookeeper -> lua/instances
 lua/main, lua/generate -> lua/config -> lua/instances
 lua/main, lua/config, lua/generate, lua/control -> lua/c_module

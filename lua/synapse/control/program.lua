@@ -3,6 +3,7 @@
 -- @module synapse.control.program
 
 local cjson = require("cjson.safe")
+local config = require("synapse.config.init")
 local connection = require("synapse.control.connection")
 local options = require("synapse.control.options")
 local plural = require("synapse.plural")
@@ -13,7 +14,6 @@ local sockets = require("synapse.control.sockets")
 local stat = require("posix.sys.stat")
 local terminal = require("synapse.control.terminal")
 local top = require("synapse.control.top")
-local dirent = require("posix.dirent")
 local zookeeper = require("synapse.c_module")
 
 local program = {}
@@ -30,30 +30,8 @@ local WAIT = 60
 -- How many events the plain form of the live view shows.
 local FEW_EVENTS = 10
 
-local function read_file(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read("a")
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function list_directory(path)
-  local names = {}
-  local information = stat.stat(path)
-  if not information or stat.S_ISDIR(information.st_mode) == 0 then
-    return nil
-  end
-  for name in dirent.files(path) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 local EDGES = {
-  read = read_file, list = list_directory,
+  read = config.read_file, list = config.list_directory,
   exists = function(path) return stat.stat(path) ~= nil end,
 }
 

@@ -4,6 +4,7 @@
 --
 -- @module synapse.control.show
 
+local escape = require("synapse.escape")
 local plural = require("synapse.plural")
 
 local show = {}
@@ -24,8 +25,7 @@ local PLAIN = "\27[0m"
 -- @treturn string
 function show.clean(value)
   local text = tostring(value == nil and "-" or value)
-  return (text:gsub(utf8.len(text) and "%c" or "[^\32-\126]",
-    function(byte) return string.format("\\x%02x", byte:byte()) end))
+  return escape(text, utf8.len(text) and "%c" or nil)
 end
 
 local function width_of(text)

@@ -5,6 +5,7 @@
 -- @module synapse.status.cli
 
 local change = require("synapse.status.change")
+local escape = require("synapse.escape")
 local json = require("synapse.status.json")
 local plural = require("synapse.plural")
 local report = require("synapse.status.report")
@@ -13,8 +14,7 @@ local cli = {}
 
 -- What came from a znode may not move a terminal's cursor.
 local function shown(value)
-  return (tostring(value == nil and "-" or value):gsub("[^\32-\126]",
-    function(byte) return string.format("\\x%02x", byte:byte()) end))
+  return escape(tostring(value == nil and "-" or value))
 end
 
 --- Returns rows as lines, their columns aligned.

@@ -5,6 +5,7 @@
 -- @module synapse.status.json
 
 local cjson = require("cjson.safe")
+local escape = require("synapse.escape")
 
 local json = {}
 
@@ -24,9 +25,7 @@ local function clean(text)
   if not text:find("[\x80-\xFF]") or is_utf8(text) then
     return text
   end
-  return (text:gsub("[\x80-\xFF]", function(byte)
-    return string.format("\\x%02x", byte:byte())
-  end))
+  return escape(text, "[\x80-\xFF]")
 end
 
 local function cleaned(value)
