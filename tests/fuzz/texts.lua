@@ -10,6 +10,7 @@ local logger = require("synapse.log")
 local negotiate = require("synapse.generate.negotiate")
 local service = require("synapse.service.service")
 local snapshot = require("synapse.snapshot.format")
+local encode = dofile("tests/fake/snapshot.lua")
 
 local driver = dofile("tests/fuzz/driver.lua")
 local grammar = dofile("tests/fuzz/grammar.lua")
@@ -236,9 +237,9 @@ local function random_record(name)
 end
 
 local function bent_snapshot()
-  local text = snapshot.encode({
-    snapshot.encode_service(random_record("web")),
-    snapshot.encode_service(random_record("api")),
+  local text = encode.whole({
+    encode.service(random_record("web")),
+    encode.service(random_record("api")),
   }, checksum)
   if mutate.once_in(4) then
     return mutate.text(text)
@@ -282,7 +283,7 @@ local function check_service(name, record)
       grammar.is_port(server.port) and is_integer(server.weight, 0, 256) and
       is_integer(server.maxconn, 0, 1000000))
   end
-  assert(type(snapshot.encode_service(one:record())) == "string")
+  assert(type(encode.service(one:record())) == "string")
 end
 
 local function fuzz_snapshot()

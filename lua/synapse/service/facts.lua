@@ -155,7 +155,7 @@ end
 --- Returns what the snapshot keeps of a service. An old record does not say how
 -- it was read, so that it stays old.
 -- @tparam service service
--- @treturn record see `snapshot.encode_service`
+-- @treturn record see `snapshot.begin_service`
 function facts.record_of(service)
   local failing, since = found_by_haproxy(service)
   local choice, config = service.choice, service.deps.config

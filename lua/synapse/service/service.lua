@@ -808,7 +808,7 @@ function service:take_touched()
 end
 
 --- Returns what the snapshot keeps of the service. It changes with `revision`.
--- @treturn record see `snapshot.encode_service`
+-- @treturn record see `snapshot.begin_service`
 function service:record()
   return facts.record_of(self)
 end

@@ -91,7 +91,7 @@ end
 -- @tparam number ttl seconds
 -- @treturn table `directory` and `name` to write to, absent where there is no
 --   snapshot; `path`: for people; `records` by service, maybe none;
---   `addresses`, see `snapshot.encode`; `lock`, absent where nothing is to be
+--   `addresses`, see `snapshot.begin`; `lock`, absent where nothing is to be
 --   locked
 function snapshot_file.open(deps, path, ttl)
   if not path then

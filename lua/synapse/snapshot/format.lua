@@ -98,14 +98,6 @@ function snapshot.continue_service(part, is_tired)
     encode_rest(record):sub(2)
 end
 
---- Returns one service's part of a snapshot, as text.
--- @tparam record record see `begin_service`
--- @treturn string
-function snapshot.encode_service(record)
-  return snapshot.continue_service(snapshot.begin_service(record),
-    function() return false end)
-end
-
 -- In one order, so that the same addresses are the same text.
 local function encode_addresses(addresses)
   local names = {}
@@ -154,19 +146,6 @@ function snapshot.finish(whole)
   whole.texts[1] = string.format("myelin-snapshot %d %s %d\n", VERSION,
     whole.sum, whole.length)
   return table.concat(whole.texts)
-end
-
---- Returns the text of a snapshot.
--- @tparam {string,...} parts one for each service
--- @tparam function checksum
--- @tparam ?{[string]=string} addresses see `begin`
--- @treturn string
-function snapshot.encode(parts, checksum, addresses)
-  local whole = snapshot.begin(checksum, addresses)
-  for _, part in ipairs(parts) do
-    snapshot.add(whole, part)
-  end
-  return snapshot.finish(whole)
 end
 
 local function string_or_nil(value, max)

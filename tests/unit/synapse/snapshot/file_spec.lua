@@ -1,5 +1,5 @@
-local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
+local encode = dofile("tests/fake/snapshot.lua")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 
@@ -7,7 +7,7 @@ local function checksum(text, before)
   return string.format("%016x", #text + tonumber(before or "0", 16))
 end
 
-local MINE = snapshot.encode({snapshot.encode_service({
+local MINE = encode.whole({encode.service({
   name = "web", path = "/web", placed = {}, held = {}, orders = {},
   retained = {}, addresses = {}, departed = {}, failing = {}, since = {},
   instances = {{key = "10.0.0.1:80", host = "10.0.0.1", port = 80}},

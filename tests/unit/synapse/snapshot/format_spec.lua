@@ -1,4 +1,5 @@
 local snapshot = require("synapse.snapshot.format")
+local encode = dofile("tests/fake/snapshot.lua")
 
 -- Tells any two of our texts apart; the real one is the C module's.
 local function checksum(text, before)
@@ -33,7 +34,7 @@ local function record()
 end
 
 local function text()
-  return snapshot.encode({snapshot.encode_service(record())}, checksum)
+  return encode.whole({encode.service(record())}, checksum)
 end
 
 describe("a snapshot", function()
@@ -56,8 +57,8 @@ describe("a snapshot", function()
       encoded = snapshot.continue_service(part, is_tired)
     end
     assert.is_true(calls >= 10)
-    assert.are.equal(snapshot.encode_service(large), encoded)
-    local records = snapshot.decode(snapshot.encode({encoded}, checksum),
+    assert.are.equal(encode.service(large), encoded)
+    local records = snapshot.decode(encode.whole({encoded}, checksum),
       checksum)
     assert.are.equal(#large.instances, #records.web.instances)
   end)
@@ -66,7 +67,7 @@ describe("a snapshot", function()
     local known = {["zk:1"] = "10.0.0.1:1,[::1]:2", ["a:1"] = "here:1",
       ["b:1"] = "10.0.0.1:99999", ["c:1"] = "10.0.0.1:1,", ["d:1"] = 7}
     local _, _, addresses =
-      snapshot.decode(snapshot.encode({}, checksum, known), checksum)
+      snapshot.decode(encode.whole({}, checksum, known), checksum)
     assert.are.same({["zk:1"] = "10.0.0.1:1,[::1]:2"}, addresses)
   end)
 
@@ -93,7 +94,7 @@ describe("a snapshot", function()
 
   it("without services comes back", function()
     assert.are.same({},
-      snapshot.decode(snapshot.encode({}, checksum), checksum))
+      snapshot.decode(encode.whole({}, checksum), checksum))
   end)
 
   it("cut anywhere is damaged or foreign, never read", function()
@@ -130,7 +131,7 @@ describe("a snapshot", function()
     one.instances[2].weight = -1
     one.addresses["a.b:80"] = "169.254.1.1;"
     local records = snapshot.decode(
-      snapshot.encode({snapshot.encode_service(one)}, checksum), checksum)
+      encode.whole({encode.service(one)}, checksum), checksum)
     assert.are.equal(2, #records.web.instances)
     assert.are.same({}, records.web.addresses)
     assert.is_nil(records.web.instances[1].weight)

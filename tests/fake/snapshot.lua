@@ -1,0 +1,21 @@
+--- Encodes snapshots in one go, for the tests: the agent does it in slices.
+local format = require("synapse.snapshot.format")
+
+local snapshot = {}
+
+--- Returns one service's part, as text.
+function snapshot.service(record)
+  return format.continue_service(format.begin_service(record),
+    function() return false end)
+end
+
+--- Returns a whole snapshot. `addresses`: see `format.begin`.
+function snapshot.whole(parts, checksum, addresses)
+  local whole = format.begin(checksum, addresses)
+  for _, part in ipairs(parts) do
+    format.add(whole, part)
+  end
+  return format.finish(whole)
+end
+
+return snapshot
