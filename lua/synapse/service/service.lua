@@ -494,8 +494,8 @@ function service:lost()
   self.growth:lost()
 end
 
---- Starts again after an error of our own, which may have left the instances
--- without their slots.
+--- Gives the instances their slots again after an error of our own, which may
+-- have left some without. `sync:restart` follows, and says `lost`.
 function service:recover()
   self.placement:restart(self.choice.wanted)
   for _, slot in ipairs(self.placement.pool) do
@@ -508,7 +508,6 @@ function service:recover()
     touch(self, key)
   end
   self.revision = self.revision + 1
-  self:lost()
 end
 
 --- Tells whether HAProxy's check of any instance failed when it was last asked.

@@ -824,6 +824,7 @@ describe("a service", function()
     assert.has_error(function() one:update({instance(2), instance(3)}) end)
     one.placement.change = nil
     one:recover()
+    one:lost()
     one:observe(as_told())
     apply()
     one:update({instance(2), instance(3)})
