@@ -131,7 +131,7 @@ local function next_service(self)
   for name, service in pairs(self.pending) do
     if now - (self.written_at[name] or -INTERVAL) >= INTERVAL then
       self.pending[name] = nil
-      return {service = service, instances = service.choice.wanted, parts = {}}
+      return {service = service, instances = service:serving(), parts = {}}
     end
   end
   return nil

@@ -788,6 +788,12 @@ function service:instances()
   return self.choice.all
 end
 
+--- Lists the instances that are to serve, each in a slot or waiting for one.
+-- @treturn {instance,...} sorted by key; a table that never changes
+function service:serving()
+  return self.choice.wanted
+end
+
 --- Returns the line that sums up what was done since the last one, or nil.
 -- @treturn ?string
 function service:summary()

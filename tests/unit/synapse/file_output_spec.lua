@@ -36,6 +36,14 @@ end)
 describe("the output", function()
   local clock, log, done, files, web, one, tired
 
+  local function new_service(name)
+    local made = {name = name, instances = {}}
+    function made.serving()
+      return made.instances
+    end
+    return made
+  end
+
   local function started(name, text)
     table.insert(done, text and name .. " " .. text or "no " .. name)
     return #done
@@ -65,7 +73,7 @@ describe("the output", function()
   before_each(function()
     clock, log, done, files = new_clock(), new_log(), {}, {}
     tired = false
-    web = {name = "web", choice = {wanted = {}}}
+    web = new_service("web")
   end)
 
   it("writes nothing but its list before anything is known", function()
@@ -82,7 +90,7 @@ describe("the output", function()
       run()
     end
     assert.are.same({".myelin web.json\n", "web.json []"}, done)
-    web.choice.wanted = {{host = "10.0.0.1", port = 80}}
+    web.instances = {{host = "10.0.0.1", port = 80}}
     one:changed(web)
     clock.pass(1)
     run()
@@ -96,7 +104,7 @@ describe("the output", function()
     new(web)
     run()
     for i = 1, 30 do
-      web.choice.wanted = {{host = "10.0.0.1", port = i}}
+      web.instances = {{host = "10.0.0.1", port = i}}
       one:changed(web)
       clock.pass(0.1)
       run()
@@ -112,7 +120,7 @@ describe("the output", function()
   it("writes while one service after the other changes", function()
     local all = {}
     for i = 1, 20 do
-      all[i] = {name = "w" .. i, choice = {wanted = {}}}
+      all[i] = new_service("w" .. i)
     end
     new(table.unpack(all))
     run()
@@ -127,7 +135,7 @@ describe("the output", function()
 
   it("encodes a large file in slices", function()
     for i = 1, 200 do
-      web.choice.wanted[i] = {host = "10.0.0.1", port = i}
+      web.instances[i] = {host = "10.0.0.1", port = i}
     end
     new(web)
     run()
@@ -139,7 +147,7 @@ describe("the output", function()
       assert.are.equal(1, #done)
     end
     one:tick()
-    assert.are.equal("web.json " .. output.encode(web.choice.wanted), done[2])
+    assert.are.equal("web.json " .. output.encode(web.instances), done[2])
   end)
 
   it("leaves a file as it is that says the same already", function()
