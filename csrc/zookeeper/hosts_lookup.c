@@ -45,10 +45,11 @@ struct answer {
 };
 
 /* What parent and child share. */
-struct lookups {
+struct shared {
     struct hosts_lookup *list; /* borrowed; only read by the child */
     size_t count;
     atomic_size_t next; /* which is taken next */
+    bool is_over;       /* the child ended in time; only the parent's */
     struct answer answers[];
 };
 
@@ -66,7 +67,7 @@ static void find(const char *hosts, struct answer *answer) {
 }
 
 static void *find_all(void *arg) {
-    struct lookups *l = arg;
+    struct shared *l = arg;
     size_t i;
 
     while ((i = atomic_fetch_add(&l->next, 1)) < l->count)
@@ -76,7 +77,7 @@ static void *find_all(void *arg) {
 
 /* One name server of several may be silent: the next one is to be asked while
  * there is time. */
-static void run_child(struct lookups *l, int ended) {
+static void run_child(struct shared *l, int ended) {
     pthread_t threads[MOST_THREADS];
     size_t count = l->count < MOST_THREADS ? l->count : MOST_THREADS;
     size_t started = 0;
@@ -93,19 +94,21 @@ static void run_child(struct lookups *l, int ended) {
     _exit(0);
 }
 
-/* Waits until the other end of <fd> is closed, for <timeout_ms> at most. */
-static void wait_for_end(int fd, int timeout_ms) {
+/* Waits until the other end of <fd> is closed, for <timeout_ms> at most. Tells
+ * whether it is. */
+static bool wait_for_end(int fd, int timeout_ms) {
     struct pollfd pipe = {.fd = fd, .events = POLLIN};
     int64_t until = clock_ms() + timeout_ms;
     int64_t left;
 
     while ((left = until - clock_ms()) > 0)
         if (poll(&pipe, 1, (int)left) == 1)
-            return;
+            return true;
+    return false;
 }
 
 /* Returns 0, or errno. */
-static int run(struct lookups *l, int timeout_ms) {
+static int run(struct shared *l, int timeout_ms) {
     int ends[2];
     pid_t child;
 
@@ -123,7 +126,7 @@ static int run(struct lookups *l, int timeout_ms) {
         close(ends[0]);
         return reason;
     }
-    wait_for_end(ends[0], timeout_ms);
+    l->is_over = wait_for_end(ends[0], timeout_ms);
     close(ends[0]);
     kill(child, SIGKILL);
     while (waitpid(child, NULL, 0) == -1 && errno == EINTR)
@@ -132,12 +135,7 @@ static int run(struct lookups *l, int timeout_ms) {
 }
 
 static void take_answer(struct hosts_lookup *lookup,
-                        const struct answer *answer, int timeout_ms) {
-    if (!atomic_load(&answer->is_there)) {
-        error_set(&lookup->err, "%s: no answer within %g s", lookup->hosts,
-                  timeout_ms / 1000.0);
-        return;
-    }
+                        const struct answer *answer) {
     lookup->err = answer->err;
     if (!answer->numeric[0])
         return;
@@ -149,9 +147,9 @@ static void take_answer(struct hosts_lookup *lookup,
 }
 
 void hosts_look_up(struct hosts_lookup *lookups, size_t count, int timeout_ms) {
-    size_t size = sizeof(struct lookups) + count * sizeof(struct answer);
-    struct lookups *l = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    size_t size = sizeof(struct shared) + count * sizeof(struct answer);
+    struct shared *l = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int reason = l == MAP_FAILED ? errno : 0;
 
     if (reason == 0) {
@@ -160,8 +158,15 @@ void hosts_look_up(struct hosts_lookup *lookups, size_t count, int timeout_ms) {
         reason = run(l, timeout_ms);
     }
     for (size_t i = 0; i < count; i++) {
-        if (reason == 0)
-            take_answer(&lookups[i], &l->answers[i], timeout_ms);
+        if (reason == 0 && atomic_load(&l->answers[i].is_there))
+            take_answer(&lookups[i], &l->answers[i]);
+        else if (reason == 0 && l->is_over)
+            error_set(&lookups[i].err,
+                      "%s: the process for the names ended without an answer",
+                      lookups[i].hosts);
+        else if (reason == 0)
+            error_set(&lookups[i].err, "%s: no answer within %g s",
+                      lookups[i].hosts, timeout_ms / 1000.0);
         else
             error_set(&lookups[i].err, "%s: no process for the names: %s",
                       lookups[i].hosts, strerror(reason));

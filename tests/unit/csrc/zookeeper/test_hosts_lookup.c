@@ -1,5 +1,5 @@
 /* test_hosts_lookup.c - tests of csrc/zookeeper/hosts_lookup.c, beside a libc
- * that knows one name and hangs at another
+ * that knows one name, hangs at another, and crashes at a third
  * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
@@ -37,6 +37,8 @@ int getaddrinfo(const char *name, const char *service,
     (void)hints;
     while (strcmp(name, "hangs") == 0)
         pause();
+    if (strcmp(name, "crashes") == 0)
+        _exit(1);
     if (strncmp(name, "known", 5) != 0) {
         free(info);
         return EAI_NONAME;
@@ -109,6 +111,19 @@ static void waits_no_longer_than_it_may_for_what_hangs(void **state) {
     assert_no_child();
 }
 
+/* It said that there was no answer within so many seconds. */
+static void says_so_where_the_process_ended_early(void **state) {
+    struct hosts_lookup lookup = {.hosts = "crashes:1"};
+
+    (void)state;
+    hosts_look_up(&lookup, 1, 60000);
+    assert_null(lookup.numeric);
+    assert_string_equal(
+        lookup.err.text,
+        "crashes:1: the process for the names ended without an answer");
+    assert_no_child();
+}
+
 static void says_so_where_no_descriptor_is_left(void **state) {
     struct hosts_lookup lookup = {.hosts = "known:1"};
     struct rlimit before, none;
@@ -159,6 +174,7 @@ int main(void) {
         cmocka_unit_test(resolves_all_lists_at_once),
         cmocka_unit_test(names_what_has_no_address),
         cmocka_unit_test(waits_no_longer_than_it_may_for_what_hangs),
+        cmocka_unit_test(says_so_where_the_process_ended_early),
         cmocka_unit_test(says_so_where_no_descriptor_is_left),
         cmocka_unit_test(answers_later_with_an_event),
     };
