@@ -107,9 +107,11 @@ static void add_report(struct text *t, const json_t *report) {
     duration_write(silent < ttl ? ttl - silent : ttl, left, sizeof(left));
     if (json_is_null(passed))
         text_puts(t, "  has not reported yet\n");
-    else if (json_is_false(passed))
+    else if (json_is_false(passed) && json_object_get(report, "reason"))
         text_printf(t, "  reported as failed %s ago: %s\n", ago,
                     text_at(report, "reason"));
+    else if (json_is_false(passed))
+        text_printf(t, "  reported as failed %s ago\n", ago);
     else if (silent > ttl)
         text_printf(t, "  silent for %s, more than its ttl of %s\n", ago, left);
     else
