@@ -267,9 +267,8 @@ static uint64_t now_heard(const struct watcher *w) {
 }
 
 void watcher_hear(struct watcher *w, enum push_word word, const char *reason) {
-    const struct check_config *check = config_push_check(w->service);
+    unsigned int ttl_ms = config_push_check(w->service)->ttl_ms;
     uint64_t now = now_heard(w);
-    unsigned int ttl_ms = check ? check->ttl_ms : 0;
     bool was_well = push_is_well(&w->report, ttl_ms, now, NULL, 0);
 
     push_say(&w->report, word, reason, now);

@@ -41,8 +41,9 @@ struct watcher *watcher_open(const struct check_env *env,
  * this one takes the place <index> of <count> in the interval. */
 void watcher_start(struct watcher *w, size_t index, size_t count);
 
-/* The service has said <word> of itself, and <reason>, NULL: none. If that is
- * news a pass starts at once, but only one between two that are due. */
+/* The service, which has a push check, has said <word> of itself, and <reason>,
+ * NULL: none. If that is news a pass starts at once, but only one between two
+ * that are due. */
 void watcher_hear(struct watcher *w, enum push_word word, const char *reason);
 
 /* Takes over only what the service has said of itself, with the silence that

@@ -55,9 +55,7 @@ local RULES = {
 
 -- What is to be known of one that is ready, or nil.
 local function remark(facts)
-  if facts.problem then
-    return "its znode is bad now, kept as it was: " .. facts.problem
-  elseif facts.objection then
+  if facts.objection then
     return "`backup` is not applied: " .. facts.objection
   end
   return facts.is_backup and (facts.reason and "a backup: " .. facts.reason or

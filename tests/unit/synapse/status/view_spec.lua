@@ -3,7 +3,6 @@ local view = require("synapse.status.view")
 describe("the state of an instance", function()
   local cases = {
     {"ready", nil, {}},
-    {"ready", "its znode is bad now, kept as it was: x", {problem = "x"}},
     {"ready", "`backup` is not applied: z", {objection = "z"}},
     {"ready", "a backup: used where no other can be", {is_backup = true}},
     {"waiting", "no slot is free: y", {slot = false, obstacle = "y"}},
