@@ -270,6 +270,8 @@ soak-e2e:
 	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
 	  RELOADS=200 CHAOS_SECONDS=1200 $(MAKE) --no-print-directory e2e E2E_JOBS=0
 
+# HAProxy deletes no server safely before 3.2.
+soak-sid: export DELETIONS := 100000
 soak-other soak-sid:
 	$(Q)$(PYTHON) tests/other.py $(if $(@:soak-other=),--sid) lint unit e2e
 

@@ -19,7 +19,7 @@ OTHER = {"bookworm": "trixie", "trixie": "bookworm"}
 NEWEST = "trixie"
 BUILD = os.path.realpath("build/other")
 # What is handed over of the environment.
-KEPT = ("TEST_TIMEOUT", "ONLY", "REPEAT", "E2E_JOBS", "V")
+KEPT = ("TEST_TIMEOUT", "ONLY", "REPEAT", "E2E_JOBS", "DELETIONS", "V")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 

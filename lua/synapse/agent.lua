@@ -59,6 +59,7 @@ local function add_services(self, deps)
       sessions = new_sessions(deps, config.backend),
       id = function() return deps.runtime.id(config.backend) end,
       address_is_deferred = can.address_is_deferred,
+      deletes_servers = can.deletes_servers,
       is_at = function(slot, host, port)
         return deps.runtime.is_at(config.backend, slot, host, port)
       end,

@@ -31,6 +31,20 @@ def version():
     return tuple(map(int, re.search(r"version (\d+)\.(\d+)", shown).groups()))
 
 
+def can(capability):
+    """Whether this machine's HAProxy can do something, as the agent knows it
+    (lua/synapse/haproxy/version.lua)."""
+    shown = subprocess.run(["haproxy", "-v"], text=True, check=True,
+                           capture_output=True, timeout=30).stdout
+    script = ("local can = require('synapse.haproxy.version').capabilities("
+              "arg[1])[arg[2]] assert(can ~= nil) print(can)")
+    path = os.path.join(program.ROOT, "lua", "?.lua")
+    return subprocess.run(
+        [program.LUA, "-", re.search(r"version (\S+)", shown)[1], capability],
+        input=script, env={**os.environ, "LUA_PATH": path}, text=True,
+        check=True, capture_output=True, timeout=30).stdout == "true\n"
+
+
 @dataclass
 class Backend:
     """A backend, the frontend before it, and the service that fills it."""

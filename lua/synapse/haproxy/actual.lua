@@ -381,6 +381,14 @@ function actual_slots:refuse(command, answer)
   return self.refusals:add(command.slot, command.field, command.text, answer)
 end
 
+--- Tells whether a slot is out of traffic, with nothing more to be done.
+-- @tparam string slot
+-- @treturn boolean
+function actual_slots:is_at_rest(slot)
+  return self.actual[slot].admin == "maint" and not self.marked[slot] and
+    not self.moving[slot]
+end
+
 --- Notes that a slot was filled before HAProxy began to serve.
 -- @tparam string slot
 -- @tparam server server

@@ -1,10 +1,10 @@
 --- Slots beyond those that HAProxy's configuration declares.
 --
 -- An added slot is a slot like the others: it is filled, emptied and used
--- again. It is never deleted, because HAProxy can crash then (2.6, 3.0, and 3.2
--- before 3.2.22). A group of commands makes it, and it counts once the last of
--- them was acknowledged. If an answer is lost, the next state of HAProxy shows
--- which slots were added; only the rest of their commands is sent then.
+-- again, until it is deleted (see `synapse.haproxy.del_server`). A group of
+-- commands makes it, and it counts once the last of them was acknowledged. If
+-- an answer is lost, the next state of HAProxy shows which slots were added;
+-- only the rest of their commands is sent then.
 --
 -- @module synapse.haproxy.add_server
 
@@ -55,6 +55,7 @@ function add_server.new(deps)
     first = (math.tointeger(tonumber(last:match("%d+$"))) or 0) + 1,
     taken = {},
     next_id = 1,
+    ids = {}, -- of the slots that were added, by name
     pending = {},
     half_made = {},
     slots_use_tls = false,
@@ -62,6 +63,17 @@ function add_server.new(deps)
     delay = nil,
     due = nil,
   }, growth)
+end
+
+-- Another server may have got the id of a slot that was deleted.
+local function forget_ids(self, states)
+  local owners = {}
+  for name, state in pairs(states) do
+    owners[state.id] = name
+  end
+  for name, id in pairs(self.ids) do
+    self.ids[name] = (owners[id] or name) == name and id or nil
+  end
 end
 
 --- Learns names and ids from the state that HAProxy tells.
@@ -79,6 +91,7 @@ function growth:learn(states, pool)
     end
   end
   table.sort(self.half_made)
+  forget_ids(self, states)
   for _, slot in ipairs(pool) do
     self.slots_use_tls = self.slots_use_tls or states[slot].is_tls
   end
@@ -168,8 +181,9 @@ function growth:groups(wanted)
     while self.taken[self.prefix .. number] do
       number = number + 1
     end
-    groups[#groups + 1] = new_group(self, self.prefix .. number, kind, id)
-    number, id = number + 1, id + 1
+    local slot = self.prefix .. number
+    groups[#groups + 1] = new_group(self, slot, kind, self.ids[slot] or id)
+    number, id = number + 1, self.ids[slot] and id or id + 1
   end
   return groups
 end
@@ -186,7 +200,7 @@ end
 function growth:done(command)
   local slot = command.slot
   if command.field == "add" then
-    self.taken[slot] = true
+    self.taken[slot], self.ids[slot] = true, command.id
     self.next_id = math.max(self.next_id, command.id + 1)
   elseif command.completes then
     self.pending[slot] = nil
@@ -197,6 +211,13 @@ function growth:done(command)
     end
   end
   return command.completes
+end
+
+--- Notes that a slot was deleted. One that is added under its name again has
+-- its id: consistent hashing goes by ids.
+-- @tparam string slot
+function growth:deleted(slot)
+  self.taken[slot] = nil
 end
 
 --- Notes a refusal.

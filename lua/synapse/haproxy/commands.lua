@@ -111,7 +111,17 @@ function commands.is_addressed(answer)
   return false
 end
 
---- Tells whether HAProxy did what a command says.
+-- A connection may be in use, or idle and not closed yet.
+local NOT_DELETED_YET = "^Server still has connections"
+
+--- Tells whether an answer says that a server was deleted.
+-- @tparam string answer
+-- @treturn boolean
+function commands.is_deleted(answer)
+  return answer:find("^Server deleted") ~= nil
+end
+
+--- Tells whether HAProxy did what a command says, or may do it later.
 -- @tparam command command
 -- @tparam string answer
 -- @treturn boolean
@@ -125,6 +135,8 @@ function commands.is_done(command, answer)
     return true
   elseif command.field == "add" then
     return answer:find("^New server registered") ~= nil
+  elseif command.field == "del" then
+    return commands.is_deleted(answer) or answer:find(NOT_DELETED_YET) ~= nil
   end
   return answer == ""
 end

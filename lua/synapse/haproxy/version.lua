@@ -15,23 +15,38 @@ local ADDRESS_IS_DEFERRED = 2.9
 -- there is one, none goes to stderr.
 local LOGS_NOT_WHILE_LOADING = 2.9
 
+-- Before it, a server that is deleted can crash a worker in which a request or
+-- a `show servers state` still uses it. Other branches may have that mended,
+-- too; nobody has tried them.
+local DELETES_SAFELY = {[3.2] = 22}
+local ALL_DELETE_SAFELY = 3.5
+
+local function deletes_servers(branch, patch)
+  local since = DELETES_SAFELY[branch]
+  return branch >= ALL_DELETE_SAFELY or since ~= nil and patch >= since
+end
+
 --- What a HAProxy can do.
 -- @table capabilities
 -- @tfield boolean address_is_deferred whether an address that was set may not
 --   be in use yet when the command is answered
 -- @tfield boolean logs_while_loading whether a line that is logged while the
 --   configuration is read reaches anybody
+-- @tfield boolean deletes_servers whether a server that was added at run time
+--   can be deleted under traffic
 
 --- Tells what a HAProxy can do.
 -- @tparam string text its version, as `show info` has it: "2.6.12-1+deb12u4"
 -- @treturn capabilities
 function version.capabilities(text)
-  local major, minor = text:match("^(%d+)%.(%d+)")
+  local major, minor, patch = text:match("^(%d+)%.(%d+)[%.-]?(%d*)")
   -- No branch has more than nine minor versions.
   local branch = major and tonumber(major .. "." .. minor) or math.huge
   return {
     address_is_deferred = branch >= ADDRESS_IS_DEFERRED,
     logs_while_loading = branch < LOGS_NOT_WHILE_LOADING,
+    deletes_servers = major ~= nil and
+      deletes_servers(branch, tonumber(patch) or 0),
   }
 end
 

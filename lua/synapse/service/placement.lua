@@ -508,6 +508,31 @@ function placement:grow(slot, kind)
   return nil
 end
 
+-- The slots that were added are the last ones.
+local function take_out(list, slot)
+  for i = #list, 1, -1 do
+    if list[i] == slot then
+      table.remove(list, i)
+      return
+    end
+  end
+end
+
+--- Continues without an empty slot.
+-- @tparam string slot
+-- @treturn string its kind
+function placement:remove(slot)
+  local kind, key = self.kinds[slot], self.last[slot]
+  take_out(self.pool, slot)
+  take_out(self.pools[kind], slot)
+  if key and self.left[key] == slot then
+    self.left[key] = nil
+  end
+  self.last[slot], self.vacated[slot] = nil, nil
+  self.kinds[slot], self.is_added[slot] = nil, nil
+  return kind
+end
+
 --- Returns the slot that an instance has, or had last where it is still free.
 -- @tparam string key
 -- @treturn ?string

@@ -9,6 +9,7 @@
 local add_server = require("synapse.haproxy.add_server")
 local commands = require("synapse.haproxy.commands")
 local counters = require("synapse.haproxy.counters")
+local del_server = require("synapse.haproxy.del_server")
 local facts = require("synapse.service.facts")
 local instance_list = require("synapse.instances.list")
 local guard = require("synapse.service.guard")
@@ -98,7 +99,8 @@ end
 --   `sessions(slot)`: how many sessions the slot has; `id()`: the number of its
 --   backend;
 --   `address_is_deferred`: see `synapse.haproxy.version`; `is_at(slot, host,
---   port)`: whether HAProxy uses that address by now;
+--   port)`: whether HAProxy uses that address by now; `deletes_servers`: see
+--   `synapse.haproxy.version`;
 --   `is_claimed(key)`: whether any znode has the host:port; `retained_by`:
 --   which services retain an instance, by its host:port, kept by all of them;
 --   `now()`; `wall()`: seconds since 1970; `boot`: a name of this run of the
@@ -136,6 +138,10 @@ function service.new(deps)
       kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,
       keeps_idle = not deps.config.shares_connections,
+    }),
+    removal = del_server.new({
+      backend = deps.config.backend, now = deps.now,
+      can = deps.deletes_servers,
     }),
     ledger = known,
     actual = known.actual,
@@ -194,6 +200,14 @@ local function report_objections(self, difference)
   end
 end
 
+-- Notes that an instance left a slot.
+local function vacate(self, slot)
+  self.ledger:vacate(slot)
+  if self.placement.is_added[slot] then
+    self.removal:emptied(slot)
+  end
+end
+
 local function replace(self, difference)
   touch_all(self, difference)
   report_objections(self, difference)
@@ -206,7 +220,7 @@ local function replace(self, difference)
     self.operator:come(instance.key)
   end
   for _, slot in ipairs(left) do
-    self.ledger:vacate(slot)
+    vacate(self, slot)
   end
   for _, slot in ipairs(touched) do
     self.ledger:mark(slot)
@@ -327,13 +341,19 @@ local function repairs(self, room)
   }, room)
 end
 
--- Waiting instances get slots that are added, if slots may be added.
-local function add_growth(self, groups)
+-- Waiting instances get slots that are added, if slots may be added. Only if
+-- none waits are slots deleted.
+local function size_pool(self, groups)
   local waiting = self.placement:growable()
-  if #waiting == 0 then
-    return self.growth:rest()
-  end
   local more = self.growth:groups(waiting)
+  if #waiting == 0 then
+    self.growth:rest()
+    more = self.removal:groups(
+      function(slot) return self.placement.placed[slot] ~= nil end,
+      function(slot)
+        return self.ledger:is_at_rest(slot) and self.deps.sessions(slot) == 0
+      end)
+  end
   table.move(more, 1, #more, #groups + 1, groups)
 end
 
@@ -385,7 +405,7 @@ function service:plan(room)
   local groups, is_whole = repairs(self, room)
   count_errors(self, groups)
   if is_whole then
-    add_growth(self, groups)
+    size_pool(self, groups)
   end
   return groups
 end
@@ -410,6 +430,8 @@ end
 function service:sent(command)
   if command.grows then
     self.growth:sent(command)
+  elseif command.deletes then
+    self.removal:sent(command.slot, self.placement:remove(command.slot))
   elseif command.field == "state" then
     self.names:asked()
   else
@@ -417,19 +439,50 @@ function service:sent(command)
   end
 end
 
+-- Gives an added slot to an instance that needs one, if any does still.
+local function use_added(self, slot, kind)
+  local left = self.placement:grow(slot, kind)
+  if left then
+    vacate(self, left)
+  end
+  if self.placement.placed[slot] then
+    touch(self, self.placement.placed[slot])
+    self.ledger:mark(slot)
+  else
+    self.removal:emptied(slot)
+  end
+  self.version = self.version + 1
+  self.revision = self.revision + 1
+end
+
 -- Adds a slot of HAProxy that was made with our options.
 local function adopt(self, slot, kind)
   local options = self.growth.options
   local declared = {weight = options.weight, maxconn = options.maxconn}
   self.deps.declared[slot] = declared
-  local left = self.placement:grow(slot, kind)
   self.ledger:add(slot, declared)
-  if left then
-    self.ledger:vacate(left)
-  end
-  touch(self, self.placement.placed[slot])
+  use_added(self, slot, kind)
   self.news.grown = self.news.grown + 1
-  self.revision = self.revision + 1
+end
+
+-- Forgets a slot that was deleted.
+local function disown(self, slot)
+  self.growth:deleted(slot)
+  self.ledger:drop(slot)
+  self.deps.declared[slot], self.errors_before[slot] = nil, nil
+  self.news.deleted = self.news.deleted + 1
+  self.version = self.version + 1
+end
+
+-- HAProxy keeps a slot while a connection is left.
+local function take_deletion(self, slot, answer)
+  local kind = self.removal:done(slot, answer)
+  if not kind then
+    disown(self, slot)
+    return false
+  end
+  use_added(self, slot, kind)
+  return self.placement.placed[slot] ~= nil
 end
 
 local function take_errors(self, slot, answer)
@@ -454,6 +507,9 @@ function service:done(command, answer)
       adopt(self, slot, command.kind)
     end
     return is_ready
+  elseif command.deletes then
+    self.news.done = self.news.done + 1
+    return take_deletion(self, slot, answer)
   end
   touch(self, self.placement.placed[slot])
   self.news.done = self.news.done + 1
@@ -472,6 +528,17 @@ local function refuse_growth(self, command, answer)
   end
 end
 
+-- The slot may be gone, so all names are asked for again.
+local function refuse_deletion(self, command, answer)
+  local kind, delay = self.removal:refuse(command.slot)
+  use_added(self, command.slot, kind)
+  if delay then
+    self.deps.log:error("%s: no slot can be deleted: `%s` refused: %s; " ..
+      "again in %d s", self.name, command.text, answer, delay)
+    self:ask()
+  end
+end
+
 --- Notes that HAProxy refused a command. It is tried again, later and later.
 -- @tparam command command
 -- @tparam string answer
@@ -479,6 +546,8 @@ function service:refuse(command, answer)
   local slot = command.slot
   if command.grows then
     return refuse_growth(self, command, answer)
+  elseif command.deletes then
+    return refuse_deletion(self, command, answer)
   end
   touch(self, self.placement.placed[slot])
   local delay = self.ledger:refuse(command, answer)
@@ -501,7 +570,7 @@ function service:recover()
   for _, slot in ipairs(self.placement.pool) do
     self.ledger:mark(slot)
     if not self.placement.placed[slot] then
-      self.ledger:vacate(slot)
+      vacate(self, slot)
     end
   end
   for key in pairs(self.placement.by_key) do
@@ -535,7 +604,8 @@ end
 function service:is_due()
   return self.refusals:is_due() or self.names:is_due() or
     self.ledger:is_moving() or select(2, self.placement:resting()) or
-    self.growth:is_due() and #self.placement:growable() > 0
+    self.growth:is_due() and #self.placement:growable() > 0 or
+    self.removal:is_due() and #self.placement:growable() == 0
 end
 
 -- A slot with the address that HAProxy was to restore may have it from its line
@@ -548,6 +618,17 @@ local function loss(self, slot, state)
     "has an address of its own in HAProxy's configuration" or nil
 end
 
+-- HAProxy tells whether it deleted the slots of which the answer was lost.
+local function settle_lost(self, states)
+  for slot, kind in pairs(self.removal:take_lost()) do
+    if states[slot] then
+      use_added(self, slot, kind)
+    else
+      disown(self, slot)
+    end
+  end
+end
+
 -- A slot that HAProxy does not have any more cannot be filled.
 local function drop_missing(self, states)
   local pool = {}
@@ -557,6 +638,7 @@ local function drop_missing(self, states)
       self.deps.log:error("%s: %s/%s %s, not used any more", self.name,
         self.backend, slot, why)
       self.ledger:drop(slot)
+      self.removal:forget(slot)
     else
       pool[#pool + 1] = slot
     end
@@ -717,6 +799,7 @@ end
 -- @treturn boolean whether a check found something else: it is to have that too
 function service:observe(states)
   local was_known = self.known
+  settle_lost(self, states)
   drop_missing(self, states)
   self.known, self.asking, self.has_news = true, false, true
   local is_resolved, is_checked

@@ -12,9 +12,10 @@ local NAMED = 3
 
 --- Returns an empty summary.
 -- @treturn table `added`, `removed`, `changed`: lists of keys; `done`: how many
---   commands were acknowledged; `grown`: how many slots were added
+--   commands were acknowledged; `grown`, `deleted`: how many slots were
 function summary.new()
-  return {added = {}, removed = {}, changed = {}, done = 0, grown = 0}
+  return {added = {}, removed = {}, changed = {}, done = 0, grown = 0,
+    deleted = 0}
 end
 
 local function add_keys(keys, instances)
@@ -50,6 +51,10 @@ local function part(keys, what, why)
     first(keys), why and "; " .. why or "")
 end
 
+local function slots(number, what)
+  return number > 0 and plural(number, "slot") .. " " .. what or nil
+end
+
 --- Names instances.
 -- @tparam {string,...} keys at least one
 -- @treturn string how many, and the first ones
@@ -80,8 +85,8 @@ function summary.line(self, name, placement, why)
     return nil
   end
   parts[#parts + 1] = plural(self.done, "command") .. " acknowledged"
-  parts[#parts + 1] = self.grown > 0 and plural(self.grown, "slot") .. " added"
-    or nil
+  parts[#parts + 1] = slots(self.grown, "added")
+  parts[#parts + 1] = slots(self.deleted, "deleted")
   parts[#parts + 1] = part(placement.waiting, "without a slot", why)
   parts[#parts + 1] = string.format("%d of %s used",
     used_slots(placement.placed), plural(#placement.pool, "slot"))

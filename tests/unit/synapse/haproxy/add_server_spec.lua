@@ -112,6 +112,27 @@ describe("a growth", function()
     assert.is_truthy(texts(1)[1]:find("^add server web/s4 .* id 4 "))
   end)
 
+  describe("of which a slot was deleted", function()
+    before_each(function()
+      for _, group in ipairs(groups(2)) do
+        one:done(group[1])
+        one:done(group[2])
+      end
+      one:deleted("s3")
+    end)
+
+    it("adds it again with the id that it had", function()
+      local list = texts(2)
+      assert.is_truthy(list[1]:find("^add server web/s3 .* id 3 "))
+      assert.is_truthy(list[3]:find("^add server web/s5 .* id 5 "))
+    end)
+
+    it("adds it with another if a server has that", function()
+      learn({s4 = {id = 4}, spare = {id = 3}})
+      assert.is_truthy(texts(1)[1]:find("^add server web/s3 .* id 5 "))
+    end)
+  end)
+
   describe("whose answer was lost", function()
     before_each(function()
       new(CHECKED)

@@ -15,6 +15,17 @@ describe("a HAProxy", function()
       end)
   end
 
+  it("deletes servers safely since 3.2.22", function()
+    local deletes = {["2.6.12-1+deb12u4"] = false,
+      ["3.0.11-1+deb13u4"] = false, ["3.2.21-1"] = false, ["3.2.22"] = true,
+      ["3.2.26-1"] = true, ["3.2-dev16"] = false, ["3.3.1"] = false,
+      ["3.5.0"] = true, ["unknown"] = false}
+    for text, is_safe in pairs(deletes) do
+      assert.are.equal(is_safe, version.capabilities(text).deletes_servers,
+        text)
+    end
+  end)
+
   -- HAProxy 3.0 lost every warning of the agent at load where it had a `log`.
   it("logs lines of the load up to 2.8 only", function()
     local logs = {["2.6.12-1+deb12u4"] = true, ["2.8.1"] = true,

@@ -11,7 +11,7 @@ local function instance(last, weight)
 end
 
 describe("a service", function()
-  local clock, log, sessions, claimed, deferred, retained_by, one
+  local clock, log, sessions, claimed, deferred, retained_by, deletes, one
 
   local function new(changes, record, size, backups)
     local pool, declared = {}, {}
@@ -34,7 +34,7 @@ describe("a service", function()
       retained_by = retained_by,
       sessions = function(slot) return sessions[slot] or 0 end,
       id = function() return 3 end,
-      address_is_deferred = deferred ~= nil,
+      address_is_deferred = deferred ~= nil, deletes_servers = deletes,
       is_at = function(slot, host, port)
         return deferred[slot] == host .. ":" .. port
       end})
@@ -109,7 +109,7 @@ describe("a service", function()
 
   before_each(function()
     clock, log, sessions, claimed = new_clock(), new_log(), {}, {}
-    retained_by = {}
+    retained_by, deletes = {}, nil
     new()
   end)
 
@@ -507,6 +507,153 @@ describe("a service", function()
       one:observe(as_told())
       assert.are.equal("add server www/s2 127.0.0.1:1 id 2 pool-max-conn -1 " ..
         "pool-purge-delay 5s check", texts()[2])
+    end)
+  end)
+
+  describe("that may delete slots", function()
+    local OPTIONS = {text = "check", has_check = true, weight = 1}
+    local KEPT = "Server still has connections attached to it, cannot " ..
+      "remove it."
+    local slot, command
+
+    -- Sends what deletes the slot.
+    local function send()
+      for _, group in ipairs(planned(one)) do
+        if group[1].deletes then
+          command = group[1]
+          one:sent(command)
+        end
+      end
+    end
+
+    before_each(function()
+      deletes, command = true, nil
+      new({server_options = OPTIONS}, nil, 1)
+      settle(instance(1))
+      one:update({instance(1), instance(2)})
+      apply()
+      apply()
+      slot = slot_of(2)
+      one:update({instance(1)})
+      apply()
+      one:summary()
+    end)
+
+    it("deletes an added slot that has been empty for a while", function()
+      clock.pass(9)
+      assert.is_false(one:is_due())
+      assert.are.same({}, texts())
+      clock.pass(1)
+      assert.is_true(one:is_due())
+      assert.are.same({"del server www/" .. slot}, texts())
+      send()
+      assert.is_false(one:is_due())
+      assert.is_false(one:done(command, "Server deleted."))
+      assert.are.same({}, texts())
+      assert.are.same({"s1"}, one:view().slot_names)
+      assert.are.equal("web: 1 command acknowledged, 1 slot deleted, 1 of 1 " ..
+        "slot used", one:summary())
+    end)
+
+    it("adds it again when it is needed again", function()
+      clock.pass(10)
+      send()
+      one:done(command, "Server deleted.")
+      one:update({instance(1), instance(3)})
+      assert.are.equal("add server www/s2 127.0.0.1:1 id 2 pool-max-conn -1 " ..
+        "pool-purge-delay 5s check", texts()[1])
+      apply()
+      apply()
+      assert.are.equal("s2", slot_of(3))
+    end)
+
+    it("deletes no slot that was declared", function()
+      one:update({})
+      apply()
+      clock.pass(100)
+      assert.are.same({"del server www/s2"}, texts())
+    end)
+
+    it("deletes none with sessions", function()
+      sessions[slot] = 1
+      clock.pass(10)
+      assert.are.same({}, texts())
+    end)
+
+    it("deletes none while the service is frozen", function()
+      clock.pass(10)
+      one:freeze()
+      assert.are.same({}, texts())
+    end)
+
+    it("deletes none that an instance got", function()
+      one:update({instance(1), instance(2)})
+      apply()
+      clock.pass(10)
+      assert.are.same({}, texts())
+    end)
+
+    it("gives it to no instance while it may be deleted", function()
+      clock.pass(10)
+      send()
+      one:update({instance(1), instance(3)})
+      assert.are.same({"10.0.0.3:80"}, one.placement.waiting)
+    end)
+
+    it("uses it again if HAProxy keeps it", function()
+      clock.pass(10)
+      send()
+      one:update({instance(1), instance(3)})
+      assert.is_true(one:done(command, KEPT))
+      assert.are.equal(slot, slot_of(3))
+      assert.are.equal(0, log.count("error: "))
+      assert.are.equal("set server www/s2 addr 10.0.0.3 port 80", texts()[1])
+    end)
+
+    it("tries again later if HAProxy keeps it", function()
+      clock.pass(10)
+      send()
+      assert.is_false(one:done(command, KEPT))
+      assert.is_false(one:is_due())
+      clock.pass(10)
+      assert.are.same({"del server www/" .. slot}, texts())
+    end)
+
+    it("says once what HAProxy refused, and tries again", function()
+      clock.pass(10)
+      send()
+      one:refuse(command, "Permission denied")
+      assert.are.equal(1, log.count("no slot can be deleted: `del server " ..
+        "www/s2` refused: Permission denied; again in 60 s"))
+      assert.are.same({"show servers state www"}, texts())
+      one:observe(as_told())
+      assert.is_false(one:is_due())
+      clock.pass(60)
+      assert.are.same({"del server www/" .. slot}, texts())
+    end)
+
+    it("learns from HAProxy's state what became of it", function()
+      clock.pass(10)
+      send()
+      one:lost()
+      one:observe(as_told())
+      assert.are.same({"s1", "s2"}, one.placement.pool)
+      clock.pass(10)
+      send()
+      one:lost()
+      local states = as_told()
+      states[slot] = nil
+      one:observe(states)
+      assert.are.same({"s1"}, one.placement.pool)
+      assert.are.equal(0, log.count("is gone from HAProxy"))
+    end)
+
+    it("forgets it if somebody else deleted it", function()
+      local states = as_told()
+      states[slot] = nil
+      one:observe(states)
+      clock.pass(10)
+      assert.are.same({}, texts())
     end)
   end)
 

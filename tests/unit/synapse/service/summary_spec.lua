@@ -59,4 +59,11 @@ describe("the summary line", function()
     assert.are.equal("web: 3 commands acknowledged, 2 slots added, 1 of 2 " ..
       "slots used", news.line(one, "web", placement()))
   end)
+
+  it("tells how many slots were deleted", function()
+    local one = news.new()
+    one.done, one.deleted = 1, 1
+    assert.are.equal("web: 1 command acknowledged, 1 slot deleted, 1 of 2 " ..
+      "slots used", news.line(one, "web", placement()))
+  end)
 end)
