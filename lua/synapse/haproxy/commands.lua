@@ -182,9 +182,10 @@ local CHECK_PASSED = {
 -- be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state
 -- srv_uweight srv_iweight srv_time_since_last_change srv_check_status, two
 -- more, srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl:
--- columns 1 to 11, 14, then 18 to 21.
+-- columns 1 to 11, 14, then 18 to 21. The time since the last change is below
+-- zero where HAProxy restored a server: two of its clocks differ.
 local STATE =
-  "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)" ..
+  "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+)" ..
   (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%-?%d)"
 
 -- The name in the line of a slot, see `synapse.haproxy.runtime`.
@@ -207,7 +208,8 @@ local function state_of(line)
     weight = integer(weight), initial = integer(initial),
     fqdn = fqdn ~= "-" and not is_slot and fqdn:lower() or nil,
     is_slot = is_slot or nil,
-    warming = integer(operational) == OP_STARTING and integer(changed) or nil,
+    warming = integer(operational) == OP_STARTING and
+      math.max(0, integer(changed)) or nil,
     admin = now, is_tls = tls == "1", check = health,
     check_why = health == "fails" and CHECK_WHY[integer(status)] or nil,
     is_rising = health == "fails" and CHECK_PASSED[integer(status)] or nil,
@@ -223,16 +225,19 @@ end
 --   many seconds, while `slowstart` lasts; `is_slot`: whether its line has the
 --   name that marks a slot
 -- @treturn[2] nil when it is something else
+-- @treturn[2] string the line that is
 function commands.states(answer)
-  if not answer:find("^1\n# be_id ") then
-    return nil
+  local head, lines = answer:match("^(1\n# be_id [^\n]*)\n?(.*)")
+  if not head then
+    return nil, answer
   end
   local states = {}
-  for line in answer:gmatch("[^\n]+") do
+  for line in lines:gmatch("[^\n]+") do
     local name, state = state_of(line)
-    if name then
-      states[name] = state
+    if not name then
+      return nil, line
     end
+    states[name] = state
   end
   return states
 end

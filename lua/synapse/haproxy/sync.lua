@@ -194,12 +194,12 @@ local function compare_later(self, service)
 end
 
 local function compared(self, service, answer)
-  local states = commands.states(answer)
+  local states, odd = commands.states(answer)
   if not states then
     service:lost()
     self:mark(service)
     self.deps.log:error("%s: `show servers state %s` answered: %s",
-      service.name, service.backend, answer)
+      service.name, service.backend, odd)
     self.paused_until = self.deps.now() + LONGEST_DELAY
     return
   end

@@ -183,8 +183,25 @@ describe("the state of the servers", function()
     end)
   end
 
+  -- HAProxy restores a server by the clock on the wall and tells its age by a
+  -- clock that lags behind that one. The slot was taken for one that is gone.
+  it("is known of a server that changes only in the future", function()
+    local text = line("s1", "10.0.0.1", 0, 7, 80):gsub(" 7 12 6 ", " 7 -1 6 ")
+    assert.are.equal("ready", commands.states(heading .. text).s1.admin)
+    local starting = text:gsub("^(%S+ %S+ %S+ %S+ %S+) 2 ", "%1 1 ")
+    assert.are.equal(0, commands.states(heading .. starting).s1.warming)
+  end)
+
   it("is not read from anything else", function()
-    assert.is_nil(commands.states("Can't find backend."))
+    assert.are.same({nil, "Can't find backend."},
+      {commands.states("Can't find backend.")})
+  end)
+
+  -- What cannot be read says nothing of its server, least of all that it is
+  -- gone.
+  it("is not read from a part of it", function()
+    local text = heading .. line("s1", "10.0.0.1", 0, 7, 80) .. "3 web 2 s2\n"
+    assert.are.same({nil, "3 web 2 s2"}, {commands.states(text)})
   end)
 end)
 
