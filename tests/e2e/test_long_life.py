@@ -25,7 +25,7 @@ AWAY = SESSION_TIMEOUT + 3 * TICK
 SERVICES, EACH = 50, 20
 ROUND = 500          # changes between two looks at the worker
 MEMORY = 12          # MB that the worker may grow after its warm-up
-LINES = 600          # that the agent may print about 10,000 changes
+LINES = 1500         # that the agent may print about 10,000 changes
 
 
 def resident(pid):

@@ -55,7 +55,7 @@ def ago(since):
 def test_it_is_down_before_its_first_report_and_after_its_silence(
         reporting, witness, path):
     nerve = reporting(push(TTL))
-    assert nerve.process.lines(r"unknown -> down \(push: no report yet\)")
+    nerve.process.says(r"unknown -> down \(push: no report yet\)")
     assert "  has not reported yet\n" in done(nerve, "status")
     began = time.monotonic()
     text = done(nerve, "pass", "web")
@@ -64,7 +64,7 @@ def test_it_is_down_before_its_first_report_and_after_its_silence(
     assert "the next report is due within" in done(nerve, "status")
     removed(witness, path)
     assert ago(began) >= TTL
-    assert nerve.process.lines(
+    nerve.process.says(
         rf"web: instance .* up -> down after 1 failure "
         rf"\(push: no report within {round(TTL * 1000)} ms\)")
 
@@ -104,7 +104,7 @@ def test_the_log_has_the_reason_of_a_failure(reporting, witness, path):
     registered(witness, path)
     done(nerve, "fail", "web", "--reason", "lost its disk")
     removed(witness, path)
-    assert nerve.process.lines(
+    nerve.process.says(
         r"up -> down after 1 failure \(push: it says that it fails: "
         r"lost its disk\)")
     text = done(nerve, "status")

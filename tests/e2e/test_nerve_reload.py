@@ -97,7 +97,7 @@ def test_a_renamed_service_stays_registered(nerve, web, witness, path):
     before = state(witness, path)
     nerve.reload({"site": web})
     assert state(witness, path) == before
-    assert nerve.process.lines("site: settings changed")
+    nerve.process.says("site: settings changed")
 
 
 def test_changed_checks_begin_anew_and_leave_the_registration(

@@ -145,8 +145,8 @@ def test_it_ends_by_itself(site):
     site.done("maint", site.one.address, "--for", "2s", "--reason", "x")
     assert site.proxy.serving() == [site.two.address]
     site.serves([site.one, site.two])
-    assert site.proxy.process.lines(f"{site.one.address} maint -> ready: "
-                                    "the operator's time is over")
+    site.proxy.process.says(f"{site.one.address} maint -> ready: "
+                            "the operator's time is over")
     assert "operator" not in site.state()
 
 
