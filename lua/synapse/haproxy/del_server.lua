@@ -51,6 +51,12 @@ function removal:forget(slot)
   self.due[slot] = nil
 end
 
+--- Tells whether any slot is to be deleted in time.
+-- @treturn boolean
+function removal:is_any()
+  return next(self.due) ~= nil
+end
+
 local function is_paused(self)
   return self.now() < self.paused_until
 end

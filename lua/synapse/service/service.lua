@@ -591,12 +591,13 @@ function service:is_moving()
   return self.ledger:is_moving()
 end
 
---- Tells whether it may become due although nothing happens.
+--- Tells whether it may become due although nothing happens: whatever makes it
+-- due has to be here too.
 -- @treturn boolean
 function service:is_waiting()
   return self.refusals:is_any() or self.names.look_at ~= nil or
     self.ledger:is_moving() or #self.placement.waiting > 0 or
-    self.growth.due ~= nil
+    self.growth.due ~= nil or self.removal:is_any()
 end
 
 --- Tells whether a refused command is due again, or it is time to look.

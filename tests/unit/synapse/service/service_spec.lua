@@ -38,6 +38,12 @@ describe("a service", function()
       is_at = function(slot, host, port)
         return deferred[slot] == host .. ":" .. port
       end})
+    -- A service that does not wait is never asked whether it is due.
+    function one.is_due(self)
+      local is_due = service.is_due(self)
+      assert.is_true(self:is_waiting() or not is_due)
+      return is_due
+    end
   end
 
   -- What HAProxy would say if every command of ours had been done.
