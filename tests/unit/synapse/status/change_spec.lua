@@ -4,7 +4,8 @@ local change = require("synapse.status.change")
 local KEY = "10.0.0.1:80"
 
 describe("a changing command", function()
-  local ordered, services, socket, levels, may_all_change, has_waited
+  local ordered, services, socket, levels, may_all_change
+  local waits, has_waited, await, is_saved, answers
 
   local function service(name, is_done, frozen_at)
     return {name = name, frozen_at = frozen_at,
@@ -13,15 +14,23 @@ describe("a changing command", function()
 
   local function run(what, ...)
     local agent = {by_name = {web = service("web", true)},
-      is_saved = function() return true end}
+      is_saved = function() return is_saved end}
     function agent.order(_, name, argument)
       ordered = {what = name, argument = argument}
-      return {said = name == "operate" and services or name .. " done"}
+      ordered.said = answers and
+        (name == "operate" and services or name .. " done") or nil
+      return ordered
     end
     return change.run({
       agent = function() return agent end,
       visit = function()
-        return {await = function(condition) has_waited = not condition() end}
+        return {await = function(condition, seconds)
+          assert.are.equal(5, seconds)
+          waits, has_waited = waits + 1, not condition()
+          while not condition() and await do
+            await()
+          end
+        end}
       end,
       levels = levels, may_all_change = may_all_change,
     }, what, {...}, {f = {so_name = function() return socket end}})
@@ -29,14 +38,15 @@ describe("a changing command", function()
 
   before_each(function()
     ordered, services = nil, {service("web", true), service("api", true)}
+    waits, await, is_saved, answers = 0, nil, true, true
     socket, levels, may_all_change = "s", {s = "operator"}, false
   end)
 
   it("is an order for every service that has the instance", function()
     assert.are.equal(KEY .. " is maint in web, api\n",
       run("maint", KEY, "for", "2h", "reason", "disk errors"))
-    assert.are.same({what = "operate", argument = {state = "maint", key = KEY,
-      seconds = 7200, reason = "disk errors"}}, ordered)
+    assert.are.same({"operate", {state = "maint", key = KEY, seconds = 7200,
+      reason = "disk errors"}}, {ordered.what, ordered.argument})
   end)
 
   it("answers in JSON for programs", function()
@@ -51,6 +61,40 @@ describe("a changing command", function()
       " api as soon as HAProxy has acknowledged it, see `show synapse " ..
       "instance " .. KEY .. "`"}, cjson.decode(run("drain", KEY, "json")))
     assert.is_true(has_waited)
+  end)
+
+  it("waits for the agent, for HAProxy and for the snapshot", function()
+    answers, is_saved, services = false, false, {service("web", false)}
+    local steps = {
+      function() ordered.said = services end,
+      function() services[1] = service("web", true) end,
+      function() is_saved = true end,
+    }
+    function await() table.remove(steps, 1)() end
+    assert.are.equal(KEY .. " is maint in web\n", run("maint", KEY))
+    assert.are.same({0, 2}, {#steps, waits})
+  end)
+
+  it("waits for the agent to change a service", function()
+    answers = false
+    function await() ordered.said = "frozen" end
+    assert.are.equal("frozen\n", run("freeze", "web"))
+  end)
+
+  it("says that the agent has not done it", function()
+    answers = false
+    for _, words in ipairs({{"maint", KEY}, {"freeze", "web"}, {"resync"}}) do
+      local last = {table.unpack(words)}
+      last[#last + 1] = "json"
+      assert.are.same({result = "failed",
+        message = "the agent has not done it yet, see its log"},
+        cjson.decode(run(table.unpack(last))))
+    end
+  end)
+
+  it("reads everything again, where it names no service", function()
+    assert.are.equal("resync done\n", run("resync"))
+    assert.is_nil(ordered.argument)
   end)
 
   -- It waited for HAProxy for 5 s, in vain.

@@ -101,7 +101,39 @@ describe("a journal", function()
     one:update(all)
     apply()
     assert.are.same({"25 absent -> ready"}, events())
-    assert.is_truthy(book.events:since(0)[1].why:find("^10.0.0.11:80, .*%.%.$"))
+    assert.are.equal("10.0.0.11:80, 10.0.0.12:80, 10.0.0.13:80, " ..
+      "10.0.0.14:80, 10.0.0.15:80, ...", book.events:since(0)[1].why)
+  end)
+
+  it("tells of up to twenty one by one, by their addresses", function()
+    local all = {}
+    for i = 1, 20 do
+      all[i] = instance(31 - i)
+    end
+    one:update(all)
+    apply()
+    assert.are.equal(20, #events())
+    assert.are.equal("10.0.0.11:80 absent -> ready", events()[1])
+    assert.are.equal("10.0.0.30:80 absent -> ready", events()[20])
+  end)
+
+  it("tells of znodes, of what is frozen, and of sessions", function()
+    book:report_znode(one, "i_1", "no port")
+    book:report_znode(one, "i_1", nil)
+    book:report_frozen(one, "thawed", "frozen")
+    book:report_session("zk:2181", "connected", "expired")
+    local list = book.events:since(0)
+    for i, event in ipairs({
+      {service = "web", instance = "i_1", from = "znode", to = "invalid",
+        why = "no port"},
+      {service = "web", instance = "i_1", from = "invalid", to = "znode"},
+      {service = "web", from = "thawed", to = "frozen", why = "by command"},
+      {instance = "zk:2181", from = "connected", to = "expired",
+        why = "session with ZooKeeper"},
+    }) do
+      event.number, event.time = i, 1000
+      assert.are.same(event, list[i])
+    end
   end)
 
   it("tells of a check that fails, with the reason", function()
@@ -142,9 +174,10 @@ describe("a journal", function()
   end)
 
   it("takes what the last run left for granted", function()
-    one:update({instance(1)})
+    one:update({instance(1)}, clock.now())
     book:begin()
     apply()
+    assert.are.equal(0, book.convergence.total)
     assert.are.same({"10.0.0.1:80 pending -> ready"}, events())
   end)
 
@@ -152,10 +185,13 @@ describe("a journal", function()
     function()
       local first = look()
       assert.are.equal(first, look())
+      assert.is_true(book:look(never))
+      assert.are.same({"web"}, book.names)
       one:update({instance(1)})
       local pending = look()
       assert.are.equal("pending", pending.instances[1].state)
       apply()
+      assert.are.equal(1, look().number)
       source.bad = {{znode = "bad", problem = "has no host; refused",
         is_refused = true, data = "{}"}}
       source.version = 1
@@ -181,7 +217,10 @@ describe("a journal", function()
         instances = 2}, book.totals)
       assert.are.same({ready = 2}, book.states)
       assert.are.same({"web"}, book:newer(before))
+      assert.are.same({"web"}, book:newer(before - 1))
       assert.are.same({}, book:newer(book.cursor))
+      assert.are.same({"web"}, book:newer(book.cursor - 50))
+      assert.is_nil(book:newer(book.cursor - 51))
       assert.is_nil(book:newer(book.cursor - 1000))
     end)
 
@@ -223,6 +262,28 @@ describe("a journal", function()
     look()
     assert.are.same({1, 1}, {first.number, totals.instances})
     assert.are.same({pending = 1}, states)
+    apply()
+    look()
+    assert.are.same({ready = 2}, book.states)
+  end)
+
+  it("looks at the next service in the next turn when it is tired", function()
+    local services = {}
+    for i, name in ipairs({"a", "b"}) do
+      services[i] = {name = name, version = 0,
+        instances = function() return {} end,
+        view = function()
+          return {name = name, slot_names = {}, source = "zookeeper"}
+        end}
+    end
+    book = journal.new({services = services, now = clock.now, wall = clock.now,
+      sources = function() return {} end})
+    local function tired() return true end
+    assert.is_false(book:look(tired))
+    assert.is_nil(book.looks.b)
+    assert.is_true(book:look(tired))
+    assert.are.equal("b", book.looks.b.name)
+    assert.are.same({"a", "b"}, book.names)
   end)
 
   it("shows what is wrong with the znode of an instance that was kept",
@@ -266,6 +327,7 @@ describe("events", function()
     assert.are.same({3, 4, 5}, numbers(kept:since(0)))
     assert.are.same({5}, numbers(kept:since(4)))
     assert.are.same({}, kept:since(5))
+    assert.is_nil(kept.kept[2])
     assert.are.same({}, kept:since(999))
   end)
 end)

@@ -19,6 +19,18 @@ describe("a document", function()
     end
   end)
 
+  it("escapes a text that is not UTF-8, and no other beside it", function()
+    assert.are.same({good = "\xc3\xa4", bad = "\\xff", list = {"\xc3\xa4", 1}},
+      cjson.decode(json.object({good = "\xc3\xa4", bad = "\xff",
+        list = {"\xc3\xa4", 1}})))
+  end)
+
+  it("gives other work its turn at each element", function()
+    local turns = 0
+    json.list({1, 2, 3}, tostring, function() turns = turns + 1 end)
+    assert.are.equal(3, turns)
+  end)
+
   it("shows a service with its lists and counts", function()
     local text = json.service({
       name = "web", backend = "www", source = "zookeeper",

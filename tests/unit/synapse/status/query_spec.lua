@@ -9,7 +9,21 @@ describe("a query", function()
     assert.are.same({}, query.parse("", query.NONE))
   end)
 
+  it("takes numbers up to their limits, and fifty names", function()
+    for text, limit in pairs({["limit=1"] = 1, ["limit=100000"] = 100000}) do
+      assert.are.equal(limit, query.parse(text, query.STATUS).limit)
+    end
+    assert.are.equal(0, query.parse("offset=0", query.STATUS).offset)
+    assert.are.equal(50,
+      #query.parse(("service=a&"):rep(50), query.STATUS).service)
+    assert.are.equal("1f.5", query.parse("since=1f.5", query.STATUS).since)
+  end)
+
   local wrong = {
+    {"limit=0", 'limit: "0" is not an integer from 1 to 100000'},
+    {"limit=100001", 'limit: "100001" is not an integer from 1 to 100000'},
+    {"since=1f." .. ("1"):rep(37), 'since: "1f.' .. ("1"):rep(37) ..
+      '" is not a `cursor` of an answer before'},
     {"limit=1e3", 'limit: "1e3" is not an integer from 1 to 100000'},
     {"limit=", 'limit: "" is not an integer from 1 to 100000'},
     {"limit=9999999999", 'limit: "9999999999" is not an integer from 1 to ' ..
@@ -69,6 +83,12 @@ describe("a selection", function()
     assert.are.same({"c", 1, true}, names({since = "1f.8"}))
     assert.are.same({"a c", 2, true}, names({since = "1f.2"}))
     assert.are.same({"a b c", 3, false}, names({since = "1e.8"}))
+  end)
+
+  it("gives other work its turn at each service", function()
+    local turns = 0
+    query.of(journal, {}, function() turns = turns + 1 end)
+    assert.are.equal(3, turns)
   end)
 
   it("is a page of what matches", function()

@@ -99,3 +99,190 @@ describe("the state of a service", function()
       judge({ready = 1}, {frozen = true}))
   end)
 end)
+
+describe("the look of a service", function()
+  local published, known, list, sources
+  local function never() return false end
+
+  local function source(hosts, path)
+    local one = {hosts = hosts, path = path, state = "read", bad = {},
+      data_of = {}}
+    function one.problems() return one.bad end
+    function one.data(_, znode) return one.data_of[znode] end
+    return one
+  end
+
+  before_each(function()
+    list, known, sources = {}, {}, {source("zk:2181", "/web")}
+    published = {name = "web", backend = "be", drift = 3,
+      source = "zookeeper", nothing = "no instance in ZooKeeper",
+      slot_names = {"s1", "s2", "s3"}, used = 2, has_record = false}
+  end)
+
+  local function add(key, facts, instance)
+    instance = instance or {}
+    instance.key, instance.znode = key, instance.znode or "i_" .. key
+    facts.instance = not facts.unused and instance or nil
+    list[#list + 1], known[key] = instance, facts
+    return instance
+  end
+
+  local function begin()
+    return view.begin({
+      instances = function() return list end,
+      view = function() return published end,
+      view_of = function(_, key) return known[key] end,
+    }, sources)
+  end
+
+  local function look()
+    return view.continue(begin(), never)
+  end
+
+  it("tells all that is known of an instance", function()
+    add("a", {slot = "s1", settled = true, weight = 7, hold = "drain",
+      order = {reason = "disk", since = 5, till = 9.5}},
+      {name = "one", labels = {zone = "z"}, weight = 3})
+    sources[1].data_of.i_a = "{}"
+    sources[1].bad = {{znode = "i_a", problem = "weight: x, dropped"}}
+    assert.are.same({{key = "a", state = "draining",
+      why = "drain by an operator until 1970-01-01T00:00:09Z: disk",
+      slot = "s1", name = "one", weight = 7, znode = "i_a", data = "{}",
+      problem = "weight: x, dropped", labels = {zone = "z"},
+      operator = {state = "drain", reason = "disk", since = 5, till = 9},
+    }}, look().instances)
+  end)
+
+  it("leaves out what an instance has not", function()
+    add("a", {slot = "s1", settled = true, order = {reason = "old"}},
+      {labels = {}, weight = 3})
+    assert.are.same({{key = "a", state = "ready", slot = "s1", weight = 3,
+      znode = "i_a"}}, look().instances)
+    -- An operator's state by hand has neither a reason nor an end.
+    known.a.hold, known.a.order = "maint", nil
+    assert.are.same({"maint", nil},
+      {look().instances[1].state, look().instances[1].operator})
+    known.a.order = {since = 5}
+    assert.are.same({state = "maint", since = 5}, look().instances[1].operator)
+  end)
+
+  it("names an instance that the policy leaves out as its znode does",
+    function()
+      add("a", {unused = true, reason = "prefer names others"},
+        {name = "one"})
+      assert.are.same({{key = "a", state = "unused", name = "one",
+        why = "prefer names others", znode = "i_a"}}, look().instances)
+      assert.are.equal(1, look().number)
+    end)
+
+  it("lists refused znodes, which are no instances", function()
+    sources[1].bad = {
+      {znode = "x", problem = "no port", is_refused = true, data = "{}"}}
+    local now = look()
+    assert.are.same({{key = "x", state = "invalid", why = "no port",
+      znode = "x", data = "{}"}}, now.instances)
+    assert.are.same({0, {invalid = 1}}, {now.number, now.counts})
+  end)
+
+  it("begins with the instances that need a look, and counts them",
+    function()
+      add("a", {slot = "s1", settled = true})
+      add("b", {slot = "s2", settled = true, check = "fails"})
+      add("c", {slot = "s3", settled = true})
+      local now = look()
+      assert.are.same({"b", "a", "c"}, {now.instances[1].key,
+        now.instances[2].key, now.instances[3].key})
+      assert.are.same({failed = 1, ready = 2}, now.counts)
+      assert.are.same({3, 3, 2, 3}, {now.number, now.slots, now.used,
+        now.drift})
+      assert.are.same({"degraded", {"1 instance fails HAProxy's check"}},
+        {now.state, now.reasons})
+    end)
+
+  it("finds the data of a znode on whichever path has it", function()
+    add("a", {slot = "s1", settled = true})
+    sources[2] = source("zk2:2181", "/old")
+    sources[2].state, sources[2].why = "missing", "gone"
+    sources[2].data_of.i_a = "here"
+    local now = look()
+    assert.are.equal("here", now.instances[1].data)
+    assert.are.same({
+      {hosts = "zk:2181", path = "/web", state = "read"},
+      {hosts = "zk2:2181", path = "/old", state = "missing", why = "gone"},
+    }, now.paths)
+  end)
+
+  it("leaves out an instance that left in the meantime", function()
+    add("a", {slot = "s1", settled = true})
+    add("b", {slot = "s2", settled = true})
+    local building = begin()
+    assert.is_nil(view.continue(building, function() return true end))
+    known.b = nil
+    local now = view.continue(building, never)
+    assert.are.same({1, "a"}, {now.number, now.instances[1].key})
+  end)
+
+  it("says that a service was never read, from a path or a snapshot",
+    function()
+      for state, is_unread in pairs({new = true, ["error -4"] = true,
+        read = false, missing = false, unmade = false}) do
+        sources[1].state = state
+        assert.are.equal(is_unread, look().is_unread, state)
+      end
+      sources[1].state, sources[2] = "read", source("zk:2181", "/b")
+      sources[2].state = "new"
+      assert.is_true(look().is_unread)
+      published.has_record = true
+      assert.is_false(look().is_unread)
+    end)
+
+  it("has what the service publishes of itself", function()
+    published.preference, published.operated = "unmet", {maint = 1}
+    published.unmet, published.frozen = "none in zone a", true
+    published.source = "nobody"
+    local now = look()
+    assert.are.same({"web", "be", "nobody", "unmet", {maint = 1}},
+      {now.name, now.backend, now.source, now.preference, now.operated})
+    assert.are.same({"s1", "s2", "s3"}, now.slot_names)
+    assert.are.same({"no instance", "no instance has a sequence and a weight" ..
+      " above 0, so none can be the leader", "frozen by command",
+      "none in zone a"}, now.reasons)
+    assert.are.equal("down", now.state)
+  end)
+
+  it("counts in words", function()
+    for count, words in pairs({[1] = "1 znode is refused",
+      [2] = "2 znodes are refused"}) do
+      local _, reasons = view.service({counts = {ready = 1, invalid = count},
+        instances = 1, paths = {}})
+      assert.are.same({words}, reasons)
+    end
+    for count, words in pairs({[1] = "1 instance is gone from ZooKeeper at " ..
+      "once, kept by the guard", [2] = "2 instances are gone from ZooKeeper " ..
+      "at once, kept by the guard"}) do
+      local _, reasons = view.service({counts = {retained = count},
+        instances = count, paths = {}})
+      assert.are.same({words}, reasons)
+    end
+    for count, words in pairs({[1] = "1 instance is not yet as wanted in " ..
+      "HAProxy", [2] = "2 instances are not yet as wanted in HAProxy"}) do
+      local _, reasons = view.service({counts = {ready = 1, pending = count},
+        instances = count + 1, paths = {}})
+      assert.are.same({words}, reasons)
+    end
+    local _, reasons = view.service({counts = {ready = 1, waiting = 2},
+      instances = 3, paths = {}})
+    assert.are.same({"2 instances wait for a slot: one is being added"},
+      reasons)
+  end)
+end)
+
+describe("the state of one instance of a service", function()
+  it("is nothing where the service does not know it", function()
+    local service = {view_of = function(_, key)
+      return key == "a" and {slot = "s1", settled = true} or nil
+    end}
+    assert.are.equal("ready", (view.state(service, "a")))
+    assert.is_nil(view.state(service, "b"))
+  end)
+end)
