@@ -66,12 +66,17 @@ local function sync(path)
   unistd.close(descriptor)
 end
 
+local function read(path)
+  local text, why = config.read_file(path)
+  return text or error(path .. ": " .. why, 0)
+end
+
 --- Puts the candidate in the place of a file, unless that is the same.
 -- @tparam string path
 -- @treturn string "written" or "unchanged"
 function candidate:replace(path)
   local place = place_of(path)
-  if config.read_file(place) == config.read_file(self.path) then
+  if read(self.path) == config.read_file(place) then
     return "unchanged"
   end
   stat.chmod(self.path, mode_of(place))
