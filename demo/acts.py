@@ -1,5 +1,5 @@
-"""What was done to the stack, and when: a line for each act, so that what
-comes of it can be measured from the moment of the act itself."""
+"""Records each thing that is done to the stack, with its time, so that its
+effect can be measured from that moment."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Act:
-    """It was done between `begin` and `end`, in seconds of the clock that all
-    processes share."""
+    """Something that was done between `begin` and `end`, in seconds of the
+    monotonic clock, which all processes share."""
     begin: float
     end: float
     text: str
@@ -22,7 +22,7 @@ def now():
 
 @contextlib.contextmanager
 def noted(stack, text):
-    """`with noted(...):` the act, which is remembered once it is done."""
+    """Records an act when the `with` block has ended without an error."""
     begin = now()
     yield
     with open(_file(stack), "a") as file:
@@ -30,7 +30,7 @@ def noted(stack, text):
 
 
 def all_of(stack):
-    """Every act so far, the oldest first."""
+    """Returns all acts so far, the oldest first."""
     if not os.path.exists(_file(stack)):
         return []
     with open(_file(stack)) as file:
@@ -39,7 +39,7 @@ def all_of(stack):
 
 
 def since_last(stack):
-    """Says how long ago the last act was; nothing where there was none."""
+    """Says how long ago the last act was; empty if there was none."""
     acts = all_of(stack)
     if not acts:
         return ""

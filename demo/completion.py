@@ -1,4 +1,4 @@
-"""What may follow on the command line of demo/smartstack."""
+"""Completes the command line of demo/smartstack."""
 
 from deeds import VERBS
 from machines import MACHINES, SERVICES, machine
@@ -10,7 +10,8 @@ WORDS = ["up", "down", "status", *VERBS, "wait", "health", "ctl", "call",
 
 
 def candidates(words):
-    """Completes the last of `words`, which follow the program's name."""
+    """Returns what may stand in place of the last of `words`, which follow the
+    program's name."""
     *before, last = words or [""]
     return sorted(one for one in _follow(before) if one.startswith(last))
 

@@ -1,4 +1,4 @@
-"""What one does to a single piece: start, stop, crash, freeze, thaw, reload,
+"""The commands for a single piece: start, stop, crash, freeze, thaw, reload,
 and the health of a service."""
 
 import signal
@@ -10,7 +10,7 @@ RELOAD = {"haproxy": signal.SIGUSR2, "nerve": signal.SIGHUP}
 
 
 class Refused(Exception):
-    """What was asked for makes no sense as things are."""
+    """The command is not possible in the current state."""
 
 
 def start(piece):
@@ -46,7 +46,7 @@ def thaw(piece):
 
 
 def reload(piece):
-    """Lets it read its configuration again."""
+    """Has the piece read its configuration again."""
     if piece.kind not in RELOAD:
         raise Refused(f"{piece.kind} has no reload: "
                       f"{' and '.join(RELOAD)} have")

@@ -1,4 +1,4 @@
-"""Waiting for what an act comes to, and saying how long it took."""
+"""Waits for the effect of an act and says how long it took."""
 
 import acts
 import wait
@@ -10,9 +10,9 @@ SECONDS = 60
 
 
 def arrives(stack, target, way, watcher):
-    """Waits until `target` is `in` or `out`: a service's machine of what
-    `watcher`'s HAProxy sends requests to, a ZooKeeper's of the servers that
-    serve. Returns a sentence with the time it took."""
+    """Waits until `target` is `in` or `out`. A service's machine is in while
+    `watcher`'s HAProxy sends it requests, a ZooKeeper's while it serves
+    clients. Returns a sentence with the time that it took."""
     if "zookeeper" in target.pieces:
         server = ZooKeeper(stack, target)
         where, inside = "the ensemble", lambda: bool(server.mode())
@@ -28,19 +28,19 @@ def arrives(stack, target, way, watcher):
 
 
 def leader(stack):
-    """The machine whose ZooKeeper leads; None without one."""
+    """Returns the machine of the leading ZooKeeper, or None."""
     leading = ("mode: leader", "mode: standalone")
     return next((one for one in stack.zookeepers()
                  if ZooKeeper(stack, one).mode() in leading), None)
 
 
 def follower(stack):
-    """A machine whose ZooKeeper follows; None without one."""
+    """Returns a machine whose ZooKeeper follows, or None."""
     return next((one for one in stack.zookeepers()
                  if ZooKeeper(stack, one).mode() == "mode: follower"), None)
 
 
 def a_leader(stack):
-    """Waits until one leads."""
+    """Waits until a ZooKeeper leads."""
     found = wait.until(lambda: leader(stack), SECONDS, "a ZooKeeper leads")
     return f"{found.name} leads{acts.since_last(stack)}"

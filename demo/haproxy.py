@@ -1,4 +1,5 @@
-"""The piece that is HAProxy with the agent inside: the way to the services."""
+"""The piece haproxy: HAProxy with the agent inside, through which clients
+reach the services."""
 
 import csv
 import io
@@ -13,13 +14,13 @@ from piece import Piece
 from znodes import owner, registered
 from zookeeper import serves
 
-# Faster than nerve: what dies is seen at once.
+# Faster than nerve's check, so that a dead instance is found at once.
 SERVER_OPTIONS = "check inter 500ms fastinter 100ms rise 3 fall 2"
 LISTEN = ["mode http", "option httpchk GET /health",
           "http-check expect string OK"]
 GLOBAL = ["nbthread 2", "hard-stop-after 5s", "insecure-fork-wanted"]
-# The agent's lines reach standard error by themselves. Of the requests, those
-# that went wrong are logged.
+# The agent writes to standard error by itself. Only failed requests are
+# logged.
 DEFAULTS = ["mode http", "log stderr format iso local0",
             "option dontlog-normal",
             'log-format "%ci:%cp %ft %b/%s %si:%sp %ST %B %Tt ms %ts %HM %HU"',
@@ -45,7 +46,7 @@ class HAProxy(Piece):
         self._make_folders()
 
     def _make_folders(self):
-        """`empty` is what it is locked into, `state` what it may write to."""
+        """Makes `empty`, the chroot, and `state`, where HAProxy may write."""
         for name in ("empty", "state"):
             os.makedirs(self.file(name), mode=0o700)
         if os.geteuid() == 0:
@@ -98,11 +99,12 @@ class HAProxy(Piece):
                 *(self._backups() if self.stack.zones else [])])
 
     def _backups(self):
-        """The slots of the instances in the other zone."""
+        """Returns the lines for the slots of the other zone's instances."""
         return ["option allbackups", _slots("backup_", "backup ")]
 
     def _privileges(self):
-        """Root gives up what it does not need; others have nothing to give."""
+        """Returns the lines by which root gives up its rights; another user
+        has none to give up."""
         if os.geteuid() != 0:
             return []
         return [f"chroot {self.file('empty')}", "user haproxy",
@@ -116,8 +118,8 @@ class HAProxy(Piece):
             for name in self.stack.services())
 
     def ready(self):
-        """It serves all that are registered, and only those, and would after
-        a reload."""
+        """Tells whether it serves exactly the registered instances, and still
+        would after a reload."""
         if not serves(self.stack):
             return bool(self.says())
         return all(self.serving(name) == self._addresses(names) and
@@ -125,7 +127,7 @@ class HAProxy(Piece):
                    for name, names in self._registered().items())
 
     def _registered(self):
-        """The names of the machines that are, for each service."""
+        """Returns the names of the registered machines by service."""
         return {service: {owner(name)
                           for name in registered(self.stack, service)}
                 for service in self.stack.services()}
@@ -135,7 +137,8 @@ class HAProxy(Piece):
                       for name in names)
 
     def _remembers(self, names):
-        """Whether the snapshot, which is written a moment later, has them."""
+        """Tells whether the snapshot, which is written a moment later, names
+        them."""
         if not os.path.exists(self._snapshot):
             return not names
         with open(self._snapshot) as file:
@@ -147,14 +150,16 @@ class HAProxy(Piece):
         return self.file("state", "synapse.state.json")
 
     def serving(self, service):
-        """The sorted address:port of the servers that may get requests."""
+        """Returns the sorted address:port of the servers that may get
+        requests."""
         table = csv.DictReader(io.StringIO(self.ask("show stat -1 4 -1")))
         return sorted(row["addr"] for row in table
                       if row["# pxname"] == service
                       and row["status"].startswith(("UP", "no check")))
 
     def ask(self, command):
-        """The answer of the runtime API; empty without a HAProxy."""
+        """Returns the runtime API's answer; empty if HAProxy does not
+        answer."""
         try:
             with socket.socket(socket.AF_UNIX) as api:
                 api.settimeout(2)

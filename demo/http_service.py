@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_request(self, code="-", size="-"):
-        """Checks and traffic would drown the log."""
+        """Logs nothing: checks and traffic would fill the log."""
 
 
 def main(name, address, port, folder):

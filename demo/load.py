@@ -1,7 +1,7 @@
 """A steady stream of requests, as a strict client sends them.
 
-Each is sent at its time, on a connection of its own and once only, whatever
-the others do. Every one is remembered with its begin and its end.
+Each request is sent when it is due, even if others are still waiting. Each has
+a connection of its own and is sent once. The start and end of each are kept.
 """
 
 import threading
@@ -24,8 +24,8 @@ class Request:
 
 
 class Load:
-    """`with Load(where) as load:` sends to address:port meanwhile; after it
-    all `load.requests` have ended."""
+    """`with Load(where) as load:` sends requests to address:port during the
+    block. After it, all `load.requests` have ended."""
 
     def __init__(self, where):
         self._where = where

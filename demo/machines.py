@@ -1,8 +1,9 @@
-"""Who is where: the machines of the sandbox, as data.
+"""The machines of the sandbox, as data.
 
 A machine is a loopback address with pieces on it (a ZooKeeper; or a service,
-the nerve that checks it and a HAProxy) and a folder of their files. The names,
-the last numbers of the addresses and the ports are the SmartStack tutorial's.
+the nerve that checks it and a HAProxy) and a folder for their files. The
+names, the last numbers of the addresses and the ports are those of the
+SmartStack tutorial.
 """
 
 import os
@@ -14,8 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine: `number` ends its address, `offers` names its service,
-    `zone` is where it stands."""
+    """A machine: `number` ends its address, `offers` names its service, `zone`
+    is its zone."""
     name: str
     number: int
     pieces: tuple
@@ -36,7 +37,7 @@ MACHINES = (
 PIECES = SERVER + NODE
 SERVICES = ("service_a", "service_b")
 
-# What a program listens on, and a HAProxy for each service. Where one is
+# The ports of the programs, and of each service on a HAProxy. If a port is
 # taken, the next free one is used.
 ZOOKEEPER_PORT = 2181
 QUORUM_PORT, ELECTION_PORT = 2888, 3888
@@ -51,17 +52,18 @@ def machine(name):
 
 
 def lua():
-    """The version of the Lua in HAProxy, for which the module is built."""
+    """Returns the version of the Lua in HAProxy, for which the module is
+    built."""
     return os.environ.get("LUA") or subprocess.run(
         [os.path.join(ROOT, ".ci", "lua")], check=True, text=True,
         stdout=subprocess.PIPE).stdout.strip()
 
 
 def module():
-    """The built module, seen from the repository's root."""
+    """Returns the path of the built module below the repository's root."""
     return f"build/lua{lua()}/zookeeper.so"
 
 
 def registrations(service):
-    """The znode whose children are the instances of `service`."""
+    """Returns the znode whose children are the instances of `service`."""
     return f"/nerve/services/{service}/services"

@@ -1,4 +1,4 @@
-"""The piece that is nerve: it checks the service and registers it."""
+"""The piece nerve: it checks the service and registers it."""
 
 import json
 import subprocess
@@ -43,8 +43,7 @@ class Nerve(Piece):
         return ["build/nerve", "-c", self.file("nerve.conf.json")]
 
     def ctl(self, words):
-        """What an operator types: one command of `nerve ctl`. Returns its
-        exit status."""
+        """Runs `nerve ctl` as an operator would. Returns its exit status."""
         return subprocess.run(
             ["build/nerve", "ctl", "-c", self.file("nerve.conf.json"), *words],
             check=False).returncode
@@ -62,7 +61,7 @@ class Nerve(Piece):
                 or not Service(self.stack, self.machine).healthy())
 
     def znodes(self):
-        """The names of its registrations."""
+        """Returns the names of its registrations."""
         if not serves(self.stack):
             return []
         return [name for name in registered(self.stack, self.machine.offers)

@@ -1,4 +1,4 @@
-"""One piece of the sandbox: a program on a machine, its files and its end."""
+"""A piece of the sandbox: a program on a machine, and its files."""
 
 import os
 
@@ -8,8 +8,8 @@ STOP_SECONDS = 8
 
 
 class Piece:
-    """A program: what differs is in the kinds (zookeeper, service, nerve,
-    haproxy), each of which says these five things."""
+    """A program. Each kind (zookeeper, service, nerve, haproxy) has its own
+    version of these five methods."""
 
     kind = ""
 
@@ -17,19 +17,19 @@ class Piece:
         """Writes its files."""
 
     def command(self):
-        """What starts it."""
+        """Returns the command that starts it."""
         raise NotImplementedError
 
     def where(self):
-        """The address that it answers on, or what it watches."""
+        """Returns the address that it listens on, or what it watches."""
         raise NotImplementedError
 
     def says(self):
-        """What it says of itself; empty where it says nothing."""
+        """Returns what it reports; empty if it reports nothing."""
         raise NotImplementedError
 
     def ready(self):
-        """Whether it does all that it can, as things are."""
+        """Tells whether it does all that it can do in the current state."""
         return bool(self.says())
 
     def __init__(self, stack, machine):
@@ -42,7 +42,8 @@ class Piece:
         return f"{self.machine.name} {self.kind}"
 
     def file(self, *names):
-        """One of the machine's files, relative to the repository's root."""
+        """Returns the path of one of the machine's files below the
+        repository's root."""
         return self.stack.path(self.machine, *names)
 
     @property
@@ -50,7 +51,7 @@ class Piece:
         return self.file(f"{self.kind}.log")
 
     def last_words(self, count=20):
-        """The end of its log."""
+        """Returns the end of its log."""
         if not os.path.exists(self.log):
             return ""
         with open(self.log, errors="replace") as log:
@@ -65,7 +66,8 @@ class Piece:
         self.process.start(self.command(), self.log, tied)
 
     def finish(self):
-        """Waits for its end. Returns what was wrong with that, or nothing."""
+        """Waits until it has ended. Returns a sentence if it had to be
+        killed."""
         if self.process.end(STOP_SECONDS):
             return f"{self.name} did not end on SIGTERM"
         return ""

@@ -1,4 +1,4 @@
-"""All pieces of a stack: made, started and ended in the right order."""
+"""Makes, starts and ends all pieces of a stack in the right order."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from nerve import Nerve
 from service import Service
 from zookeeper import ZooKeeper
 
-# In the order of their start: each needs those before it.
+# In the order of their start: each kind needs those before it.
 KINDS = {kind.kind: kind for kind in (ZooKeeper, Service, Nerve, HAProxy)}
 START_SECONDS = 40
 
 
 class Broken(Exception):
-    """A piece does not do its work."""
+    """A piece does not work."""
 
 
 def piece_of(stack, machine, kind):
@@ -24,16 +24,15 @@ def piece_of(stack, machine, kind):
 
 
 def pieces_of(stack, machines=None):
-    """One object for each piece on each machine, in the order of their start.
-    """
+    """Returns the pieces of each machine, in the order of their start."""
     return [kind(stack, machine) for name, kind in KINDS.items()
             for machine in machines or stack.machines
             if name in machine.pieces]
 
 
 def make(stack):
-    """Writes the files of all pieces and remembers what was decided. Call it
-    with the stack locked."""
+    """Writes the files of all pieces and saves the choices of the stack. The
+    caller holds the stack's lock."""
     for name in os.listdir(stack.folder):
         shutil.rmtree(os.path.join(stack.folder, name))
     for piece in pieces_of(stack):
@@ -42,9 +41,9 @@ def make(stack):
 
 
 def start(stack, pieces, tied=False):
-    """Starts those that do not run, one kind after the other and all of a
-    kind at once. Yields each when it does its work; raises Broken with the
-    last words of one that does not."""
+    """Starts the pieces that do not run, one kind after the other and all of a
+    kind at once. Yields each piece when it works; raises Broken with the end
+    of the log of a piece that does not."""
     for kind in KINDS:
         some = [piece for piece in pieces if piece.kind == kind]
         with stack.locked():
@@ -67,9 +66,9 @@ def _wait_for(piece):
 
 
 def stop(stack):
-    """Ends all that was ever started: ZooKeeper last, so that nerve can take
-    its znodes away. Removes the folder. Returns a sentence for each that had
-    to be forced."""
+    """Ends everything that was ever started: ZooKeeper last, so that nerve can
+    remove its znodes. Removes the folder. Returns a sentence for each piece
+    that had to be killed."""
     troubles = []
     with stack.locked():
         pieces = pieces_of(stack, MACHINES)
@@ -84,6 +83,6 @@ def stop(stack):
 
 
 def running(stack):
-    """The pieces that run, of all machines that there may be."""
+    """Returns the running pieces of every possible machine."""
     return [piece for piece in pieces_of(stack, MACHINES)
             if piece.process.runs()]

@@ -1,12 +1,12 @@
-"""A program that every later command finds again, by a file.
+"""A program that every later command finds again by a file.
 
-The file holds the program's number and the moment of its start, so a number
-that the kernel has given away since is never taken for it. The program writes
-the file itself before it becomes what it is: there is no moment in which it
-runs and is not on file, whatever happens to the one who started it.
+The file has the process id and the time of the start, so another process that
+gets the same id later is never mistaken for the program. The new process
+writes the file before it runs the program, so no program ever runs without a
+file, even if its starter was killed.
 
-It leads a session of its own, and what it starts belongs to that; the kernel
-gives a session's number to nobody else while a member of it lives.
+The program leads a session, and what it starts is in the same session. The
+kernel does not reuse the session's id while any process of it lives.
 """
 
 import os
@@ -20,14 +20,14 @@ KILL_SECONDS = 10
 
 
 class Process:
-    """At most one running program, known by the file `file`."""
+    """At most one running program, found by the file `file`."""
 
     def __init__(self, file):
         self._file = file
 
     def start(self, command, log, tied=False):
-        """Starts it, its output added to `log`. One that is `tied` is told by
-        the kernel to end when the caller does."""
+        """Starts it; its output is appended to `log`. If `tied`, the kernel
+        ends it when the caller ends."""
         tie = ["setpriv", "--pdeathsig", "TERM"] if tied else []
         with open(log, "ab") as output:
             subprocess.Popen([*tie, *command], stdin=subprocess.DEVNULL,
@@ -35,20 +35,21 @@ class Process:
                              start_new_session=True, preexec_fn=self._record)
 
     def _record(self):
-        """In the new process, before its program."""
+        """Writes the file. Runs in the new process, before the program."""
         pid = os.getpid()
         with open(f"{self._file}.new", "w") as file:
             file.write(f"{pid} {_look(pid).start}\n")
         os.rename(f"{self._file}.new", self._file)
 
     def forget(self):
-        """Removes the file: it is not meant to run."""
+        """Removes the file: the program is not meant to run."""
         if os.path.exists(self._file):
             os.unlink(self._file)
 
     @property
     def pid(self):
-        """The number of the last one started, dead or not; 0 without one."""
+        """Returns the id of the last process, alive or not; 0 if there was
+        none."""
         return self._identity()[0]
 
     def _identity(self):
@@ -60,7 +61,7 @@ class Process:
             return 0, 0
 
     def state(self):
-        """running, frozen, dead (nobody stopped it), or stopped."""
+        """Returns running, frozen, dead (nobody stopped it) or stopped."""
         pid, start = self._identity()
         if not pid:
             return "stopped"
@@ -73,7 +74,7 @@ class Process:
         return self.state() in ("running", "frozen")
 
     def members(self):
-        """The numbers of the living processes that are it or come from it."""
+        """Returns the ids of the living processes of its session."""
         pid, start = self._identity()
         leader = _look(pid) if pid else None
         if not pid or leader and leader.start != start:
@@ -89,12 +90,13 @@ class Process:
             _kill(self.pid, number)
 
     def send_all(self, number):
-        """Sends a signal to it and to all that comes from it."""
+        """Sends a signal to the program and to all processes of its
+        session."""
         for pid in self.members():
             _kill(pid, number)
 
     def kill(self):
-        """Ends it without a word, and waits until it is gone."""
+        """Kills it and waits until it is gone."""
         end = time.monotonic() + KILL_SECONDS
         while self.members():
             self.send_all(signal.SIGKILL)
@@ -103,13 +105,13 @@ class Process:
             time.sleep(PAUSE)
 
     def ask(self):
-        """Asks it to end, also when somebody froze it."""
+        """Asks it to end, even if it is frozen."""
         self.send(signal.SIGTERM)
         self.send_all(signal.SIGCONT)
 
     def end(self, seconds):
-        """Waits for it to end, by force after `seconds`. Returns whether that
-        was needed."""
+        """Waits until it has ended, and kills it after `seconds`. Returns
+        whether that was necessary."""
         end = time.monotonic() + seconds
         while self.members() and time.monotonic() < end:
             time.sleep(PAUSE)
@@ -120,7 +122,7 @@ class Process:
 
 
 class _Found:
-    """What the kernel says of a process."""
+    """What the kernel knows of a process."""
 
     def __init__(self, text):
         fields = text.rpartition(")")[2].split()

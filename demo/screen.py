@@ -1,4 +1,5 @@
-"""A view of the whole stack that redraws itself, with traffic of its own."""
+"""A view of the whole stack that redraws itself and sends requests of its
+own."""
 
 import sys
 import threading
@@ -18,15 +19,15 @@ CLEAR = "\033[H\033[2J"
 
 
 def _through(stack):
-    """The machine whose HAProxy is asked: if another runs, not the one that
-    demo/run asks. Both would share its round robin, and each would see
-    instances come and go."""
+    """Chooses the machine whose HAProxy gets the requests: not the one that
+    demo/run uses, if another one runs. The two programs would take turns in
+    one round robin, and each would see instances come and go."""
     return next((node for node in reversed(stack.offering(TO))
                  if HAProxy(stack, node).process.runs()), machine(FROM))
 
 
 def show(stack):
-    """Draws until somebody asks to stop."""
+    """Draws until Ctrl-C."""
     through = _through(stack)
     traffic = Traffic(stack.frontend(through, TO))
     ending = threading.Event()

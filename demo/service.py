@@ -1,4 +1,4 @@
-"""The piece that is a service: what the others are there for."""
+"""The piece service: the program that the others check, register and call."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ class Service(Piece):
         self.set_health(True)
 
     def set_health(self, well):
-        """The tutorial's `touch health`, and `rm health`."""
+        """Does the tutorial's `touch health` or `rm health`."""
         if well:
             self.write("health", "")
         elif os.path.exists(self.file("health")):

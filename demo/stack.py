@@ -1,7 +1,7 @@
-"""A stack: the machines that are there, their addresses, ports and folder.
+"""A stack: its machines, addresses, ports and folder.
 
-What was decided when it was made (one ZooKeeper or three, zones, ports) is
-kept in a file of the folder, so that every later command sees the same.
+A file in the folder keeps what was chosen at the start (one ZooKeeper or
+three, zones, ports), so that every later command sees the same stack.
 """
 
 import contextlib
@@ -45,8 +45,9 @@ class Stack:
 
     @contextlib.contextmanager
     def locked(self):
-        """Makes the folder, and lets one command at a time change what is in
-        it. What is being started holds the lock until it is on file."""
+        """Makes the folder and takes its lock, so that one command at a time
+        changes what is in it. A piece that is being started keeps the lock
+        until its file is written."""
         held = self._lock()
         try:
             yield
@@ -62,12 +63,13 @@ class Stack:
                 if os.path.samestat(os.fstat(held), os.stat(self.folder)):
                     return held
             except FileNotFoundError:
-                pass  # removed by the one who had the lock
+                pass  # its last owner has removed it
             os.close(held)
 
     @property
     def machines(self):
-        """Those that there are; of the ZooKeepers, one or all three."""
+        """Returns the machines of this stack, with one ZooKeeper or all
+        three."""
         return [one for one in MACHINES
                 if self.cluster or one.name not in ("zookeeper2",
                                                     "zookeeper3")]
@@ -76,7 +78,7 @@ class Stack:
         return [one for one in self.machines if "zookeeper" in one.pieces]
 
     def offering(self, service):
-        """The machines that offer `service`."""
+        """Returns the machines that offer `service`."""
         return [one for one in self.machines if one.offers == service]
 
     def services(self):
@@ -86,8 +88,8 @@ class Stack:
         return f"{self.network}.{machine.number}"
 
     def port(self, machine, wished):
-        """The port used on `machine` for `wished`: itself where it is free,
-        and the same one every time."""
+        """Returns the port that `machine` uses in place of `wished`: the same
+        one if it is free, and the same answer each time."""
         ports = self._ports.setdefault(machine.name, {})
         key = str(wished)
         if key not in ports:
@@ -101,29 +103,31 @@ class Stack:
         raise OSError(f"{self.address(machine)}: no free port from {wished}")
 
     def at(self, machine, wished):
-        """address:port"""
+        """Returns address:port."""
         return f"{self.address(machine)}:{self.port(machine, wished)}"
 
     def frontend(self, machine, service):
-        """Where `machine`'s HAProxy offers `service`."""
+        """Returns the address of `service` on `machine`'s HAProxy."""
         return self.at(machine, FRONTEND_PORTS[service])
 
     def ensemble(self):
-        """The connect strings of the ZooKeeper servers."""
+        """Returns the connect strings of the ZooKeeper servers."""
         return [self.at(one, ZOOKEEPER_PORT) for one in self.zookeepers()]
 
     def quorum(self, machine):
-        """address:port:port, where a ZooKeeper server meets the others."""
+        """Returns address:port:port, on which a ZooKeeper server talks to the
+        others."""
         return (f"{self.at(machine, QUORUM_PORT)}:"
                 f"{self.port(machine, ELECTION_PORT)}")
 
     def path(self, machine, *names):
-        """A file of `machine`, as one types it in the repository's root."""
+        """Returns the path of a file of `machine` below the repository's
+        root."""
         return os.path.join(self.folder, machine.name, *names)
 
 
 def network_of(environment):
-    """Reads the network from what is set; raises ValueError."""
+    """Returns the network that DEMO_NETWORK names; raises ValueError."""
     network = environment.get("DEMO_NETWORK") or "127.0.1"
     parts = network.split(".")
     if len(parts) != 3 or parts[0] != "127" or not all(
@@ -134,8 +138,8 @@ def network_of(environment):
 
 
 def go_to_root():
-    """All paths are those that one types in the repository's root. Raises
-    OSError when what is built is not there."""
+    """Changes to the repository's root, because all paths begin there. Raises
+    OSError if nothing is built."""
     os.chdir(ROOT)
     for name in ("build/nerve", module()):
         if not os.path.exists(name):

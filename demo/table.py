@@ -1,4 +1,4 @@
-"""What all pieces are and say, as a table."""
+"""The state and the report of every piece, as a table."""
 
 from pieces import pieces_of
 
@@ -6,7 +6,7 @@ HEADS = ("MACHINE", "PIECE", "PID", "STATE", "SAYS")
 
 
 def status(stack):
-    """The table of all pieces, as lines."""
+    """Returns the table of all pieces, as lines."""
     return lines([HEADS, *map(_row, pieces_of(stack))])
 
 
@@ -19,7 +19,7 @@ def _row(piece):
 
 
 def lines(rows):
-    """Lines up the columns of `rows`, which are tuples of strings."""
+    """Aligns the columns of `rows`, which are tuples of strings."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width
                       in zip(row, widths)).rstrip() for row in rows]

@@ -1,15 +1,15 @@
-"""Who answers: requests to one service, and a line when that changes."""
+"""Sends requests to one service, and notices when other instances answer."""
 
 import http.client
 from collections import Counter, deque
 
-# As many requests in a row without an instance, and it is out.
+# An instance that has answered none of the last WINDOW requests is out.
 WINDOW = 10
 
 
 def get(where, path="/"):
-    """The status and the body of one request to address:port, on a
-    connection of its own; status 0 where there is no answer."""
+    """Sends one request to address:port on a connection of its own. Returns
+    the status and the body; status 0 if there is no answer."""
     connection = http.client.HTTPConnection(where, timeout=2)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
@@ -22,18 +22,18 @@ def get(where, path="/"):
 
 
 class Traffic:
-    """Requests through one frontend and what became of them."""
+    """Requests through one frontend, and their results."""
 
     def __init__(self, where):
         self.where = where
         self.answers = Counter()
         self.failures = Counter()  # by the status of the answer
         self._failed_in_a_row = 0
-        self._recent = deque(maxlen=WINDOW)  # who gave the last answers
+        self._recent = deque(maxlen=WINDOW)  # instances of the last answers
         self._answering = ()
 
     def ask(self):
-        """Sends one request. Returns what was answered."""
+        """Sends one request. Returns the answer."""
         status, text = get(self.where)
         if status == 200:
             who = text.split()[0]
@@ -50,7 +50,8 @@ class Traffic:
         return sum(self.failures.values())
 
     def table(self):
-        """Who answered how many, and how many failed, as lines."""
+        """Returns how many requests each instance answered, and how many
+        failed, as lines."""
         why = ", ".join(f"{count} with status {status}" if status else
                         f"{count} without an answer"
                         for status, count in sorted(self.failures.items()))
@@ -63,8 +64,8 @@ class Traffic:
         return self.failed + sum(self.answers.values())
 
     def moved(self):
-        """Returns who answered before and who answers now, each as a tuple
-        of names, when that has changed; else None."""
+        """Returns the instances that answered before and those that answer
+        now, each as a tuple of names, if they differ; else None."""
         before, now = self._answering, self._now()
         if now == before:
             return None
@@ -72,8 +73,10 @@ class Traffic:
         return before, now
 
     def _now(self):
-        """An answer counts at once, silence after a whole window. A failure
-        says nothing of who would have answered."""
+        """Returns the instances that answer now. One answer is enough to be
+        in; an instance without an answer in a whole window is out. After as
+        many failures in a row all are out. One failure alone does not say
+        which instance would have answered."""
         if self._failed_in_a_row >= WINDOW:
             self._recent.clear()
             return ()

@@ -1,7 +1,7 @@
-"""The tutorial as data: its steps, their commands and what these print.
+"""The tutorial as data: its steps, their commands, and the expected output.
 
-It is read from the text itself, so that what a reader types and what the tour
-runs are the same lines. Pure.
+It is read from the text itself, so a reader types and the tour runs the same
+lines. Pure.
 """
 
 import re
@@ -14,14 +14,14 @@ _COMMAND = "    $ "
 
 @dataclass
 class Command:
-    """What is typed, and the lines that the text shows after it."""
+    """A command, and the lines that the text shows below it."""
     words: str
     shown: list = field(default_factory=list)
 
 
 @dataclass
 class Step:
-    """`load` says what becomes of requests; empty where the text does not."""
+    """A step. `load` is what the text says about requests, or empty."""
     number: int
     title: str
     commands: list = field(default_factory=list)
@@ -29,7 +29,8 @@ class Step:
 
 
 def steps_of(text):
-    """The steps that `text` has, in its order; each ends with a heading."""
+    """Returns the steps of `text`, in order. A step ends at the next
+    heading."""
     steps, inside = [], False
     for line in text.splitlines():
         heading, load = _STEP.fullmatch(line), _LOAD.fullmatch(line)

@@ -1,4 +1,4 @@
-"""Whether what happened is what the tutorial says. Pure."""
+"""Compares what happened with what the tutorial says. Pure."""
 
 import re
 
@@ -6,9 +6,9 @@ ANYTHING, NOTHING = "...", "(nothing)"
 
 
 def missing(shown, output):
-    """The first line of `shown` that `output` does not have, in its order;
-    empty when all are there. `...` stands for anything, one blank for any
-    number of them."""
+    """Returns the first line of `shown` that `output` does not have in this
+    order; empty if it has all. `...` matches anything, and one blank matches
+    any number of blanks."""
     if shown == [NOTHING]:
         return NOTHING if output.strip() else ""
     lines = iter(output.splitlines())
@@ -28,8 +28,8 @@ def _pattern(line):
 
 
 def felt(load, requests, crashes):
-    """Judges what requests have felt, by the words of the text. `crashes` are
-    the acts by which something was killed. Returns what is wrong."""
+    """Compares the results of the requests with what the text says about them.
+    `crashes` are the acts that killed something. Returns what is wrong."""
     failed = [one for one in requests if not one.good]
     if not load:
         return ""
@@ -46,7 +46,8 @@ def felt(load, requests, crashes):
 
 
 def times(output):
-    """The milliseconds that `wait` has printed, with their direction."""
+    """Returns the milliseconds that `wait` printed, each with `in` or
+    `out`."""
     found = re.findall(r"is (in|out) .*?, (\d+) ms after|(leads), (\d+) ms",
                        output)
     return [f"{way or word} {number or other} ms"

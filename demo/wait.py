@@ -1,4 +1,4 @@
-"""Waiting that has a deadline and ends early when somebody asks to stop."""
+"""Waits that have a deadline and end early on Ctrl-C."""
 
 import signal
 import time
@@ -9,22 +9,22 @@ _asked = []
 
 
 class Stopped(Exception):
-    """Somebody pressed Ctrl-C, closed the terminal or sent SIGTERM."""
+    """The user pressed Ctrl-C, closed the terminal or sent SIGTERM."""
 
 
 class Late(Exception):
-    """What was waited for has not come."""
+    """A condition did not come true in time."""
 
 
 def listen():
-    """Takes the signals that ask to stop; a wait then raises Stopped. They do
-    no more than that, so nothing is ever cut in the middle of a step."""
+    """Handles the signals that end the program: a wait then raises Stopped.
+    The handler does nothing else, so no step is cut in the middle."""
     for number in SIGNALS:
         signal.signal(number, lambda asked, _frame: _asked.append(asked))
 
 
 def pause(seconds=PAUSE):
-    """Sleeps; raises Stopped when asked to stop."""
+    """Sleeps a moment; raises Stopped after one of these signals."""
     end = time.monotonic() + seconds
     while True:
         if _asked:

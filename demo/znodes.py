@@ -1,4 +1,4 @@
-"""What is in ZooKeeper, read by Myelin's own module in plain Lua."""
+"""Reads ZooKeeper with Myelin's own module in plain Lua."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ SECONDS = 20
 
 
 def look(stack, verb, path):
-    """Does `ls`, `get` or `stat` of a znode; returns the status, what was
-    printed, and what was said of trouble."""
+    """Runs `ls`, `get` or `stat` on a znode. Returns the exit status, the
+    output and the errors."""
     program, more = ("ls", []) if verb == "ls" else (
         "get", ["stat"] if verb == "stat" else [])
     command = ["timeout", str(SECONDS), f"lua{lua()}",
@@ -24,10 +24,10 @@ def look(stack, verb, path):
 
 
 def registered(stack, service):
-    """The names of the znodes of a service; none where nobody answers."""
+    """Returns the names of a service's znodes; none if no server answers."""
     return look(stack, "ls", registrations(service))[1].split()
 
 
 def owner(name):
-    """The machine that a znode's name speaks of."""
+    """Returns the machine that a znode's name begins with."""
     return name.rpartition("_")[0]

@@ -1,4 +1,4 @@
-"""The piece that is a ZooKeeper server, and a word with it."""
+"""The piece zookeeper: a ZooKeeper server, and its four-letter words."""
 
 import socket
 
@@ -32,7 +32,7 @@ admin.enableServer=false
             self.write("data/myid", f"{servers.index(self.machine) + 1}\n")
 
     def _others(self):
-        """The lines by which three servers make one ensemble."""
+        """Returns the lines that make three servers one ensemble."""
         if not self.stack.cluster:
             return ""
         servers = enumerate(self.stack.zookeepers(), 1)
@@ -56,13 +56,15 @@ admin.enableServer=false
         return bool(self.mode())
 
     def mode(self):
-        """`mode: leader` or the like; empty where it serves nobody."""
+        """Returns `mode: leader` or the like; empty while it does not
+        serve."""
         modes = [line for line in self.word("srvr").splitlines()
                  if line.startswith("Mode: ")]
         return modes[0].lower() if modes else ""
 
     def word(self, word):
-        """The answer to a four-letter word; empty without a server."""
+        """Returns the answer to a four-letter word; empty if the server is
+        down."""
         address, _, port = self.where().rpartition(":")
         try:
             with socket.create_connection((address, int(port)),
@@ -74,5 +76,5 @@ admin.enableServer=false
 
 
 def serves(stack):
-    """Whether some server of the ensemble serves clients."""
+    """Tells whether any server of the ensemble serves clients."""
     return any(ZooKeeper(stack, one).mode() for one in stack.zookeepers())

@@ -188,7 +188,7 @@ def test_the_page_tells_within_two_seconds_what_is_broken_and_why(demo):
 
 def test_traffic_moves_with_the_health_of_a_service(demo):
     demo.runs()
-    command = demo.idea("it is unwell")
+    command = demo.idea("its check fails")
     type_in_other_terminal(command)
     demo.moves([A1, A2], [A2])
     type_in_other_terminal(command.replace(" off", " on"))
