@@ -1,10 +1,10 @@
 """Addresses for what a test starts.
 
-Each run has a loopback address of its own, made from its process id. Ports on
-it are counted up, so two runs on one machine never meet, and no outgoing
+Each run has a loopback address of its own, made from its process id, and
+counts its ports up. So two runs on one machine never meet, and no outgoing
 connection (these leave from 127.0.0.1) can take a port that is free now. Where
-a test needs an address that others have too, such as ::1, runs at the same time
-are likely to be at other ports.
+a test needs an address that other runs also have, such as ::1, simultaneous
+runs probably use different ports.
 """
 
 import errno
@@ -25,7 +25,7 @@ OTHER_HOST = _text(_BASE | 1)
 
 
 def port(host=HOST):
-    """Returns a port that nothing listens on, and that is given out once."""
+    """Returns a port that nothing listens on. Each port is given out once."""
     while True:
         number = next(_ports)
         if _is_free(host, number):

@@ -1,4 +1,4 @@
-"""A line to a server that breaks just when an answer is on its way."""
+"""A connection to a server that breaks while an answer is on its way."""
 
 import socket
 import threading
@@ -8,10 +8,10 @@ import wait
 
 
 class BrokenLine:
-    """Passes everything on, until a client sends `trigger`: that is passed on
-    too, but the server's answer is not; both connections are closed as soon as
-    `happened()` says that the server did what it was asked. Then the line
-    works. `broken` is set once it was not."""
+    """Forwards everything until a client sends `trigger`. Forwards that too,
+    but not the server's answer, and closes both connections as soon as
+    `happened()` says that the server has done its work. After that it forwards
+    everything again. `broken` is set once it has closed them."""
 
     def __init__(self, sandbox, server, trigger, happened):
         self.host = address.HOST
@@ -49,7 +49,7 @@ class BrokenLine:
         _end(server)
 
     def _pass_on(self, client, server, silent):
-        """Passes one part of the client's requests on."""
+        """Forwards a part of the client's requests."""
         try:
             part = client.recv(65536)
             if self._trigger in part and not self.broken.is_set():
@@ -74,7 +74,7 @@ class BrokenLine:
 
 
 def _end(connection):
-    """Wakes its reader, and closes it."""
+    """Wakes the reader of a socket and closes it."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium without a window, driven by Selenium."""
+"""A real browser (Debian's Chromium, headless), driven by Selenium."""
 
 import os
 import shutil
@@ -20,8 +20,8 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--disable-dev-shm-usage", "--hide-scrollbars",
          "--remote-debugging-pipe"]
 
-# What axe-core is to judge: the levels that a law or a norm may ask for, and
-# its own good practices.
+# The rules that axe-core checks: the levels that a law or a standard may
+# require, and its own best practices.
 JUDGE = """
 const done = arguments[arguments.length - 1];
 axe.run(document, {resultTypes: ["violations"]}).then((found) =>
@@ -31,8 +31,8 @@ axe.run(document, {resultTypes: ["violations"]}).then((found) =>
 
 
 def _axe():
-    """The program axe-core, downloaded when it is first wanted: without a
-    network the tests that judge fail, and only those."""
+    """Returns the program axe-core, which is downloaded on first use. Without
+    a network only the tests that use it fail."""
     done = subprocess.run(["make", "-s", AXE], cwd=program.ROOT, text=True,
                           capture_output=True, check=False,
                           timeout=120 * wait.FACTOR)
@@ -57,13 +57,13 @@ class Browser:
         self.look()
 
     def clear(self):
-        """Leaves the page, and forgets its size and its complaints."""
+        """Leaves the page and resets its size and its error messages."""
         self.open("about:blank")
         self.complaints()
         self.look()
 
     def look(self, width=1280, height=900, scheme="light"):
-        """Gives the page a size, and the reader a taste."""
+        """Sets the page's size and the reader's preferences."""
         self._devtools("Emulation.setDeviceMetricsOverride", width=width,
                        height=height, deviceScaleFactor=1, mobile=False)
         self._devtools("Emulation.setEmulatedMedia", features=[
@@ -76,26 +76,26 @@ class Browser:
         self.driver.get(url)
 
     def run(self, script, *arguments):
-        """What a script returns."""
+        """Returns the result of a script."""
         return self.driver.execute_script(script, *arguments)
 
     def text(self, selector="main"):
-        """What is to be read in the first element of a kind."""
+        """Returns the text of the first element of a kind."""
         return self.run("const it = document.querySelector(arguments[0]);"
                         "return it ? it.innerText : ''", selector)
 
     def shows(self, text, selector="main", seconds=10):
-        """Waits until an element says `text`."""
+        """Waits until an element shows `text`."""
         wait.until(lambda: text in self.text(selector), seconds,
                    f"{selector} says {text!r}")
 
     def count(self, selector):
-        """How many elements of a kind are seen."""
+        """Returns how many elements of a kind are visible."""
         return self.run("return [...document.querySelectorAll(arguments[0])]"
                         ".filter((it) => it.offsetParent).length", selector)
 
     def press(self, *keys):
-        """Types, wherever the focus is."""
+        """Types a key into whatever has the focus."""
         for key in keys:
             self.driver.switch_to.active_element.send_keys(key)
 
@@ -103,16 +103,16 @@ class Browser:
         self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
 
     def judge(self):
-        """What axe-core has to complain about."""
+        """Returns what axe-core finds wrong."""
         self.run(_axe())
         return self.driver.execute_async_script(JUDGE)
 
     def complaints(self):
-        """What the browser itself had to complain about."""
+        """Returns the browser's own error messages."""
         return [line["message"] for line in self.driver.get_log("browser")]
 
     def picture(self, name):
-        """Writes what is seen to build/screens."""
+        """Writes a picture of the page to build/screens."""
         os.makedirs(SCREENS, exist_ok=True)
         self.driver.save_screenshot(os.path.join(SCREENS, f"{name}.png"))
 

@@ -1,11 +1,12 @@
-"""Certificates for servers of a test, made by openssl in its directory."""
+"""Certificates for a test's servers, made by openssl in the test's
+directory."""
 
 import ssl
 import subprocess
 
 
 class Authority:
-    """Signs certificates; `file` is what a client needs to trust it."""
+    """Signs certificates. A client trusts it by `file`."""
 
     def __init__(self, sandbox, name):
         self._sandbox = sandbox
@@ -16,7 +17,7 @@ class Authority:
                  "-days", "1", "-subj", f"/CN={name}")
 
     def certificate(self, host):
-        """The file of a certificate for `host`, with its key."""
+        """Returns the file of a certificate for `host`, with its key."""
         base = self._sandbox.path(f"{self._name}-{host}")
         _openssl("req", *_new_key(f"{base}.key"), "-out", f"{base}.csr",
                  "-subj", f"/CN={host}")
@@ -30,7 +31,7 @@ class Authority:
         return f"{base}.pem"
 
     def context(self, host):
-        """A server's side of TLS, with a certificate for `host`."""
+        """Returns a server's TLS context with a certificate for `host`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate(host))
         return context

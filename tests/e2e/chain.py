@@ -1,4 +1,4 @@
-"""Whole paths of two services, ready made."""
+"""Complete chains with two services."""
 
 import os
 
@@ -11,8 +11,8 @@ from zookeeper import children, register
 
 
 class Site:
-    """Two registered services behind one HAProxy, over a ZooKeeper that may
-    be stopped."""
+    """Two registered services behind one HAProxy, over a ZooKeeper that may be
+    stopped."""
 
     def __init__(self, sandbox, path, server=CHECKED, **options):
         self.path = path
@@ -48,7 +48,7 @@ class Chain:
             [web(self.server, path, service=service)],
             synapse={"session_timeout": timeout})
         self.proxy.serves(self.services)
-        # Of an ensemble HAProxy's server may know more than kazoo's.
+        # HAProxy's server of an ensemble may know more than kazoo's.
         self.client.sync(path)
         self.state = self.look()
         self.workers = self.proxy.workers()
@@ -57,18 +57,19 @@ class Chain:
         return sorted(it.payload(it.name) for it in self.services)
 
     def look(self):
-        """What an operator sees of the backend's servers."""
+        """Returns what an operator sees of the backend's servers."""
         return {name: (row["addr"], row["status"].split()[0], row["weight"])
                 for name, row in self.proxy.servers().items()}
 
     def lives_on(self):
-        """Nothing has exited, no server has changed."""
+        """Asserts that no program has ended and no server has changed."""
         assert self.look() == self.state
         assert self.proxy.workers() == self.workers
         return all(it.process.alive() for it in (*self.nerves, self.proxy))
 
     def watch(self):
-        """A list that every event on the registrations is added to."""
+        """Returns a list to which every event on the registrations is
+        appended."""
         seen = []
         ChildrenWatch(self.client, self.path, send_event=True,
                       func=lambda _, event: note(seen, event))

@@ -1,6 +1,6 @@
-"""Faults at random: what is broken when, and for how long.
+"""Random faults: what breaks when, and for how long.
 
-A plan follows from its seed alone, so that a failing run can be had again.
+A plan follows from its seed alone, so a failing run can be repeated.
 """
 
 import random
@@ -14,8 +14,8 @@ GRACE = 2.0                   # until what was mended counts as whole
 
 @dataclass(order=True)
 class Fault:
-    """One fault: `kind` happens to the `who`th of the things that it can
-    happen to."""
+    """One fault: `kind` happens to thing number `who` of those to which it can
+    happen."""
     start: float
     kind: str
     who: int
@@ -23,11 +23,12 @@ class Fault:
 
 
 def plan(seed, seconds, counts, limits):
-    """The faults of so many seconds, in the order of their start.
+    """Returns the faults of so many seconds, in the order of their start.
 
-    `counts` tells how many things each kind of fault can happen to. `limits`
-    tells for a name that kinds begin with how many of these things may be
-    broken at once: {"service": 2}."""
+    `counts` has the number of things to which each kind of fault can happen.
+    `limits` says how many things may be broken at once by the kinds whose
+    names begin with a word: {"service": 2}.
+    """
     rng = random.Random(seed)
     faults, now = [], 0.0
     while now < seconds - LONGEST:
@@ -45,8 +46,8 @@ def _thing(fault):
 
 
 def _fits(fault, faults, limits):
-    """Whether nothing happens to that thing now, and not to too many of its
-    kind."""
+    """Tells whether nothing else happens to that thing now, and whether not
+    too many of its kind would be broken."""
     active = {_thing(it) for it in faults if it.end + GRACE > fault.start}
     same = [it for it in active if it[0] == _thing(fault)[0]]
     limit = limits.get(_thing(fault)[0], len(same) + 1)
@@ -54,8 +55,8 @@ def _fits(fault, faults, limits):
 
 
 def run(faults, actions):
-    """Lets the faults happen. `actions[kind]` is a pair of functions of
-    `who`: what breaks it, and what mends it."""
+    """Runs the faults. `actions[kind]` is a pair of functions of `who`: the
+    first breaks it, the second mends it."""
     steps = sorted([(it.start, 0, it) for it in faults] +
                    [(it.end, 1, it) for it in faults])
     start = time.monotonic()

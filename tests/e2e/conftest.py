@@ -1,4 +1,4 @@
-"""What every end-to-end test is given, and what is shown when it fails."""
+"""What every end-to-end test gets, and what is shown when it fails."""
 
 import importlib.util
 import os
@@ -13,15 +13,15 @@ import program
 import zookeeper as zookeeper_module
 from sandbox import Sandbox, living
 
-# Of each log, the end: enough to see what a program did last.
+# The end of each log: enough to see what a program did last.
 LOG_LIMIT = 15000
 
-# The name under which a report carries the counts of a load.
+# The name under which a report has the counts of a load.
 COUNTS = "requests"
 
 
 def missing():
-    """Names what the tests need and this machine does not have."""
+    """Returns the names of what the tests need and this machine lacks."""
     tools = ["chromedriver", "chromium", "curl", "dnsmasq", "gdb", "haproxy",
              "ip", "java", "lintian", program.LUA, "man", "mmdebstrap", "mount",
              "nm", "nsenter", "prlimit", "promtool", "socat", "ss", "strace",
@@ -50,13 +50,13 @@ def pytest_sessionstart():
 
 @pytest.fixture(scope="session")
 def shared():
-    """A sandbox for what no test may hurt."""
+    """A sandbox for what all tests share and none may break."""
     yield from _sandbox()
 
 
 @pytest.fixture
 def sandbox():
-    """Starts programs for one test and ends them with it."""
+    """Starts programs for one test and ends them after it."""
     yield from _sandbox()
 
 
@@ -83,22 +83,22 @@ def witness(healthy):
 
 @pytest.fixture(scope="session")
 def browser(shared):
-    """One for all tests: it takes longer to start than most of them. Those
-    without it need no Selenium."""
+    """One browser for all tests, because it starts more slowly than most of
+    them run. Tests without it need no Selenium."""
     from browser import Browser
     return Browser(shared)
 
 
 @pytest.fixture
 def path(request):
-    """Where this test's instances are registered: a path of its own."""
+    """The path of this test's instances."""
     return f"/e2e/{os.getpid()}/{abs(hash(request.node.nodeid))}/services"
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Gives the report the counts of the loads that have ended, and that of a
-    failing test the logs of every process."""
+    """Adds to the report the counts of the loads that have ended, and to that
+    of a failed test the logs of every process."""
     item.user_properties[:] = [(COUNTS, str(one)) for one in load.finished]
     load.finished.clear()
     outcome = yield
@@ -114,15 +114,15 @@ def _text(sandbox):
 
 
 def _without_traces(text):
-    """Java's lines of where it was say nothing here."""
+    """Leaves out Java's stack traces, which say nothing here."""
     return "\n".join(line for line in text.splitlines()
                      if not line.startswith("\tat "))
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Prints the counts of every load, what 'no request fails' rests on: they
-    come with the reports, for tests may run in several processes. Of each test
-    that failed, how it is run alone."""
+    """Prints the counts of every load, which prove that no request failed.
+    They come with the reports, because the tests may run in several processes.
+    Prints for each failed test how to run it alone."""
     counts = [text for reports in terminalreporter.stats.values()
               for report in reports
               for name, text in getattr(report, "user_properties", ())

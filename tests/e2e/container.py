@@ -1,7 +1,7 @@
-"""A container as far as a program notices one: it is the first process, its
-root can only be read, /etc/resolv.conf is not there, some system calls are
-refused as an old seccomp profile does, and the limit of descriptors is what
-some runtimes give: 1,024, but as many as are allowed to who asks for them."""
+"""What a program notices of a container. It is the first process; its root is
+read-only; there is no /etc/resolv.conf; some system calls are refused, as by
+an old seccomp profile; and the limit of descriptors is what some runtimes
+give: 1,024, which a program may raise as far as it likes."""
 
 import ctypes
 import errno
@@ -14,7 +14,7 @@ import wait
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
-# One volume, the sandbox, can be written to.
+# The sandbox is the one volume that can be written to.
 PREPARE = """
 set -e
 mount --make-rprivate /
@@ -28,7 +28,7 @@ shift
 exec "$@"
 """
 
-# Numbers of the calls, the same on all architectures since 5.3.
+# Numbers of the calls; since 5.3 they are the same on all architectures.
 PIDFD_OPEN = 434
 CLOSE_RANGE = 436
 
@@ -38,7 +38,8 @@ _ERRNO, _ALLOW = 0x00050000, 0x7fff0000
 
 
 class Container:
-    """`argv` runs in it; `reason` is the errno of the `refused` calls."""
+    """Runs `argv` in the container. `reason` is the errno of the `refused`
+    calls."""
 
     def __init__(self, sandbox, name, argv, refused=(), reason=errno.EPERM):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -57,18 +58,18 @@ class Container:
         return children[0] if children else None
 
     def zombies(self):
-        """How many ended processes nobody has waited for."""
+        """Returns how many ended processes nobody has waited for."""
         return sum(_state(pid) == "Z" for pid in _children(self.pid))
 
     def stop(self, seconds=10):
-        """As `docker stop`: returns the exit status."""
+        """Stops it as `docker stop` does. Returns the exit status."""
         if self.process.alive():
             os.kill(self.pid, signal.SIGTERM)
         return self.process.ended(seconds)
 
 
 def _refuse(calls, reason):
-    """No process from here on can make these system calls."""
+    """Forbids these system calls to this process and its children."""
     if not calls:
         return
     code = [(_LOAD, 0, 0, 0)]

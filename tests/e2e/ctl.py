@@ -1,4 +1,4 @@
-"""nerve ctl, as an operator or a supervisor runs it."""
+"""nerve ctl, as an operator or a supervisor uses it."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ import wait
 
 
 def controlled(sandbox, name):
-    """What a nerve's configuration needs so that it can be asked."""
+    """Returns the keys of a nerve's configuration that `nerve ctl` needs."""
     return {"control_socket": sandbox.path(f"{name}.sock"),
             "holds_path": sandbox.path(f"{name}.holds.json")}
 
@@ -31,13 +31,13 @@ def begin(sandbox, name, nerve, *words):
 
 
 def done(nerve, *words):
-    """The same as `ask`, and it must be done; returns what it printed."""
+    """Runs `nerve ctl WORDS`, which must succeed; returns what it printed."""
     status, text = ask(nerve, *words)
     assert status == 0, f"nerve ctl {' '.join(words)}: {status}: {text}"
     return text
 
 
 def status(nerve, name="web"):
-    """The status of one service, as programs read it."""
+    """Returns the status of one service from the JSON output."""
     services = json.loads(done(nerve, "status", "--json"))["services"]
     return next(it for it in services if it["name"] == name)

@@ -1,6 +1,6 @@
-"""A minimal Debian with systemd, in which packages are installed: its root is
-made once for each list of packages and kept as build/debian-*.tar. It is booted
-by systemd-nspawn, in a network of its own, on the kernel of this machine."""
+"""A minimal Debian with systemd in which packages can be installed. Its root
+is made once for each list of packages and kept as build/debian-*.tar.
+systemd-nspawn boots it in a network of its own, on this machine's kernel."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ import program
 import wait
 from packages import run
 
-# Debian's repositories as apt has them on this machine, and its release.
+# This machine's sources of apt, and its release.
 SOURCES = ("apt-get", "indextargets", "--format",
            "deb $(REPO_URI) $(RELEASE) $(COMPONENT)",
            "Created-By: Packages", "Origin: Debian")
@@ -21,18 +21,18 @@ MAKE = ("mmdebstrap", "--variant=essential", "--format=tar",
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*"
           for name in ("doc", "man", "locale")))
-# A machine that nobody knows of: no bus, no scope, no file of this one.
+# The machine has no connection to this one: no bus, no scope, no files.
 BOOT = ("systemd-nspawn", "--quiet", "--boot", "--register=no",
         "--keep-unit",
         "--private-network", "--link-journal=no", "--settings=no",
         "--resolv-conf=off", "--timezone=off", "--console=pipe")
-# Asked of systemd-nspawn, and of the systemd in the machine: the one hierarchy
-# of control groups, or the old one where this machine has no other.
+# For systemd-nspawn and the systemd in the machine: use the unified hierarchy
+# of control groups, or the old one if this machine has no other.
 SETTINGS = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-# As systemd and a login have it, wherever the tests are run from.
+# As systemd and a login set it, whatever the tests' environment is.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What no package owns: made again at each start of a machine, the kernel's, or
-# what systemd writes while it runs.
+# Files of no package: made at each boot, the kernel's, or written by systemd
+# while it runs.
 PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp",
            "/var/lib/systemd", "/var/log/journal")
 BOOT_SECONDS = 90
@@ -41,7 +41,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def base(packages):
-    """The archive of a root with `packages` and all that they depend on."""
+    """Returns the archive of a root with `packages` and their dependencies."""
     packages = sorted({*packages, "systemd-sysv"})
     key = hashlib.sha256(repr((MAKE, packages)).encode()).hexdigest()
     archive = f"{program.BUILD}/debian-{key[:12]}.tar"
@@ -53,7 +53,7 @@ def base(packages):
 
 
 def _sources():
-    """The repositories of apt, which knows them once it has read them."""
+    """Returns apt's sources as apt itself reads them."""
     if not _known():
         run("apt-get", "-qq", "update")
     return "\n".join(_known())
@@ -64,14 +64,14 @@ def _known():
 
 
 def release():
-    """The name of this machine's Debian, such as bookworm."""
+    """Returns the name of this machine's Debian, such as bookworm."""
     with open("/etc/os-release") as file:
         lines = dict(line.strip().split("=", 1) for line in file if "=" in line)
     return lines["VERSION_CODENAME"]
 
 
 class Debian:
-    """A running one. `root` is its / as this machine sees it."""
+    """A booted Debian. `root` is its / as this machine sees it."""
 
     def __init__(self, sandbox, archive):
         place = sandbox.path("debian")
@@ -90,7 +90,7 @@ class Debian:
         wait.until(self._is_up, BOOT_SECONDS, "systemd has started all")
 
     def _init(self):
-        """The id of the first process in the machine, once there is one."""
+        """Returns the id of the machine's first process once it runs."""
         assert self._nspawn.alive(), self._nspawn.text()
         pid = self._nspawn.pid
         with open(f"/proc/{pid}/task/{pid}/children") as file:
@@ -105,7 +105,7 @@ class Debian:
         return done.stdout.strip() in ("running", "degraded")
 
     def _power_off(self):
-        """Ends the machine in the order that systemd has for it."""
+        """Shuts it down in systemd's own order."""
         if self._nspawn.alive():
             self._run("systemctl", "--no-block", "poweroff")
             assert self._nspawn.ended(BOOT_SECONDS) == 0
@@ -116,30 +116,31 @@ class Debian:
                               timeout=COMMAND_SECONDS * wait.FACTOR, **options)
 
     def output(self, *argv, **options):
-        """What a command in it prints, which must succeed."""
+        """Runs a command in it, which must succeed. Returns what it
+        printed."""
         done = self._run(*argv, **options)
         assert done.returncode == 0, f"{argv}: {done.stdout}"
         return done.stdout
 
     def show(self, unit, name):
-        """A property of a unit, as systemd has it."""
+        """Returns a property of a unit."""
         return self.output("systemctl", "show", f"--property={name}",
                            "--value", unit).strip()
 
     def journal(self, unit):
-        """The lines of a unit in the journal, without time and name."""
+        """Returns a unit's lines in the journal, without time and name."""
         return self.output("journalctl", "--quiet", "--output=cat",
                            f"--unit={unit}").splitlines()
 
     def says(self, unit, text, seconds=20):
-        """Waits until a line of a unit has `text`."""
+        """Waits until a line of a unit contains `text`."""
         wait.until(lambda: any(text in line for line in self.journal(unit)),
                    seconds, f"the journal of {unit} has {text!r}")
 
     @contextlib.contextmanager
     def network(self):
-        """In the block, this thread and those that it starts are in its
-        network: there its loopback addresses are."""
+        """During the block, this thread and what it starts are in the
+        machine's network, with its loopback addresses."""
         with open("/proc/thread-self/ns/net") as home, \
                 open(f"/proc/{self._pid}/ns/net") as there:
             _enter_network(there)
@@ -149,7 +150,7 @@ class Debian:
                 _enter_network(home)
 
     def files(self):
-        """What each file is that stays: its mode, owner and content."""
+        """Returns the mode, owner and content of each file that stays."""
         found = {}
         for folder, folders, names in os.walk(self.root + "/"):
             folders[:] = [name for name in folders
@@ -164,7 +165,7 @@ class Debian:
 
 
 def _looks(file):
-    """All of a file that a package could have changed."""
+    """Returns everything about a file that a package could have changed."""
     info = os.lstat(file)
     content = ""
     if stat.S_ISLNK(info.st_mode):

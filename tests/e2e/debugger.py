@@ -1,4 +1,4 @@
-"""gdb, holding one thread of a process while the others go on."""
+"""Uses gdb to stop one thread of a process while the others run."""
 
 import contextlib
 import subprocess
@@ -18,7 +18,7 @@ def _state(pid, thread):
 
 @contextlib.contextmanager
 def held(process):
-    """Holds the first thread of a process as long as the block runs."""
+    """Stops the first thread of a process during the block."""
     pid = process.pid
     gdb = subprocess.Popen(
         [*GDB, "-ex", f"attach {pid} &", "-ex", "thread 1", "-ex",

@@ -1,6 +1,6 @@
-"""The sandbox's network of loopback addresses, one for each test run: below
-those of address.py, so that neither another run's sandbox nor its other
-programs are on it."""
+"""The sandbox's network of loopback addresses, one for each test run. They are
+below those of address.py, so that neither another run's sandbox nor its other
+programs use them."""
 
 import os
 import re
@@ -12,7 +12,7 @@ FOLDER = os.path.join(program.ROOT, "build", "demo", NETWORK)
 
 
 def living():
-    """The ids of the sandbox's programs: the command of each names its
+    """Returns the ids of the sandbox's processes: each command line has its
     address or its folder."""
     return [int(pid) for pid in filter(str.isdigit, os.listdir("/proc"))
             if re.search(rf"{re.escape(NETWORK)}[./]", _arguments(pid))]

@@ -1,11 +1,11 @@
-"""Programs with an /etc/hosts or an /etc/resolv.conf of their own."""
+"""Programs that see an /etc/hosts or an /etc/resolv.conf of their own."""
 
 import os
 
 
 def with_its_own(sandbox, program, name, text):
-    """Returns that file of the sandbox, and what starts `program` with it in
-    the place of /etc/NAME."""
+    """Returns that file in the sandbox, and the command that starts `program`
+    with it in place of /etc/NAME."""
     mine = sandbox.write(name, text)
     os.chmod(mine, 0o644)
     binary = sandbox.write(f"with-{name}", f"""#!/bin/sh

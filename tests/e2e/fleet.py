@@ -1,4 +1,4 @@
-"""Many services and their instances: in ZooKeeper, and as HAProxy has them."""
+"""Many services and their instances, in ZooKeeper and in HAProxy."""
 
 import json
 import random
@@ -10,8 +10,8 @@ BATCH = 500  # changes of one transaction
 
 
 class Fleet:
-    """Services and their instances, as they are in ZooKeeper. `sizes` has how
-    many instances each service begins with, by name."""
+    """Services and their instances in ZooKeeper. `sizes` is the number of
+    instances that each service begins with."""
 
     def __init__(self, client, path, sizes):
         self._client = client
@@ -28,7 +28,7 @@ class Fleet:
         self.commit()
 
     def add(self, name):
-        """One more instance of a service."""
+        """Adds an instance to a service."""
         self._next += 1
         number = self._next
         host = f"127.1.{number // 250 % 250}.{number % 250 + 1}"
@@ -40,13 +40,13 @@ class Fleet:
         self._flush()
 
     def drop(self, name):
-        """One less."""
+        """Removes an instance of a service."""
         znode, _ = self.services[name].popitem()
         self._transaction.delete(znode)
         self._flush()
 
     def move(self, name):
-        """One of a service's instances gets another address in place."""
+        """Gives an instance of a service another address."""
         znode = random.choice(list(self.services[name]))
         self._next += 1
         new = f"127.2.{self._next // 250 % 250}.{self._next % 250 + 1}:2000"
@@ -57,7 +57,7 @@ class Fleet:
         self._flush()
 
     def weight(self, name):
-        """One of a service's instances gets another weight."""
+        """Gives an instance of a service another weight."""
         znode, address = random.choice(list(self.services[name].items()))
         host, port = address.split(":")
         self._next += 1
@@ -67,8 +67,8 @@ class Fleet:
         self._flush()
 
     def change(self, count):
-        """Random changes of all kinds. A service keeps between one instance
-        and SPARE more than it began with."""
+        """Makes random changes of all kinds. A service keeps between one
+        instance and SPARE more than it began with."""
         names = list(self.services)
         for _ in range(count):
             name = random.choice(names)
@@ -97,8 +97,8 @@ class Fleet:
         return sum(map(len, self.services.values()))
 
     def backends(self, hosts, **service):
-        """Backends for all, unchecked: nobody listens there. `service` are
-        more keys of each."""
+        """Returns backends for all services, without checks, because nothing
+        listens there. `service` are more keys of each."""
         return [Backend(name=name, hosts=hosts, path=f"{self.path}/{name}",
                         server="", slots=size + SPARE,
                         service={"max_instances": 10000, **service})
@@ -106,7 +106,7 @@ class Fleet:
 
 
 def state(proxy, names=("",)):
-    """The addresses that each backend serves from; of `names` only, if they
+    """Returns the addresses that each backend uses; of `names` only, if they
     are given."""
     found = {}
     question = ";".join(f"show servers state {name}" for name in names)

@@ -39,7 +39,7 @@ class GrpcService:
         os.rename(self._names + ".new", self._names)
 
     def asked(self, text):
-        """Waits until it was asked for the service `text`."""
+        """Waits until it has been asked for the service `text`."""
         wait.until(lambda: self.process.lines(f"asked for {text!r}"), 10,
                    f"the server is asked for {text!r}")
 

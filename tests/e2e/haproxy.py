@@ -1,5 +1,5 @@
-"""A real HAProxy as an operator runs it: master and worker, chroot, its own
-user, two threads; with the agent or without."""
+"""A real HAProxy as an operator runs it: master and worker, chroot, a user of
+its own, two threads; with or without the agent."""
 
 import contextlib
 import csv
@@ -19,13 +19,13 @@ import wait
 from nerve import SESSION_TIMEOUT
 
 SLOT = "slot.invalid:1 init-addr last,127.0.0.1"
-# HAProxy restores nothing of these.
+# HAProxy restores none of these.
 PLAIN_SLOT = "127.0.0.1:1"
 CHECKED = "check inter 200ms fastinter 100ms rise 1 fall 2"
 
 
 def version():
-    """The branch of this machine's HAProxy, such as (2, 6)."""
+    """Returns the branch of this machine's HAProxy, such as (2, 6)."""
     shown = subprocess.run(["haproxy", "-v"], text=True, check=True,
                            capture_output=True, timeout=30).stdout
     return tuple(map(int, re.search(r"version (\d+)\.(\d+)", shown).groups()))
@@ -47,7 +47,7 @@ def can(capability):
 
 @dataclass
 class Backend:
-    """A backend, the frontend before it, and the service that fills it."""
+    """A backend, its frontend, and the service that fills it."""
     name: str = "web"
     hosts: list = field(default_factory=list)   # empty: no agent for it
     path: str = ""
@@ -77,7 +77,7 @@ class Backend:
                    f"{self.server} disabled")
 
     def configuration(self):
-        """Its entry in synapse.conf.json."""
+        """Returns its entry in synapse.conf.json."""
         return {"discovery": {"method": "zookeeper", "hosts": self.hosts,
                               "path": self.path},
                 "haproxy": {"server_options": self.server, **self.haproxy},
@@ -85,22 +85,21 @@ class Backend:
 
 
 def web(zookeeper, path, **more):
-    """A backend filled from `path`."""
+    """Returns a backend that is filled from `path`."""
     return Backend(hosts=zookeeper.addresses, path=path, **more)
 
 
 def weighted(zookeeper, path):
-    """The same, and it goes by the weights of the znodes."""
+    """Returns a backend that also uses the znodes' weights."""
     return web(zookeeper, path, haproxy={"use_nerve_weights": True})
 
 
 class HAProxy:
-    """One HAProxy. `backends` are Backend; `agent=False` leaves the agent
-    out, `snapshot=False` its memory, `threads=False` the directive that it
-    needs; `extra` are more lines of `global`, `after` of the end; `jail` is
-    the directory that it goes to by chroot, an empty one unless it is said;
-    `binary` what is started as `haproxy`.
-    With `status` the agent answers on `status_port`."""
+    """A HAProxy with `backends`. `agent=False` leaves out the agent,
+    `snapshot=False` the snapshot, `threads=False` the directive that threads
+    need. `extra` are more lines of `global`, `after` lines at the end. `jail`
+    is the directory of the chroot, by default an empty one. `binary` is
+    started as `haproxy`. With `status` the agent answers on `status_port`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
@@ -135,14 +134,14 @@ class HAProxy:
         return os.path.join(self.directory, name)
 
     def _state_directory(self):
-        """A directory that HAProxy's user may write to."""
+        """Makes a directory in which HAProxy's user may write."""
         made = self._path("state")
         os.mkdir(made, 0o700)
         shutil.chown(made, "haproxy", "haproxy")
         return made
 
     def configure(self, snapshot=True, more=None):
-        """Writes synapse.conf.json, again for the next start or reload."""
+        """Writes synapse.conf.json, for the next start or reload."""
         haproxy = {"do_writes": False, "do_reloads": False,
                    "do_socket": False, "global": [], "defaults": []}
         if snapshot:
@@ -156,7 +155,7 @@ class HAProxy:
                       indent=2)
 
     def write(self, agent=True, threads=True, extra=()):
-        """Writes haproxy.cfg, again for the next start or reload."""
+        """Writes haproxy.cfg, for the next start or reload."""
         lines = ["global", "  log stderr format raw local0", "  nbthread 2",
                  "  hard-stop-after 30s", *self._privileges()]
         if threads:
@@ -202,13 +201,14 @@ class HAProxy:
         self._sandbox.at_end(self._warnings_of_lua)
 
     def _warnings_of_lua(self):
-        """Whether the agent uses what a later HAProxy will not have."""
+        """Tells whether the agent uses something that a later HAProxy
+        lacks."""
         lines = self.process.lines(r"\bhlua: .* deprecated")
         return f"{self.name}: {lines[0]}" if lines else None
 
     def accepts(self):
-        """Whether it takes requests and commands. HAProxy renames its Unix
-        sockets to their names only after the ports are open."""
+        """Tells whether it takes requests and commands. HAProxy gives its Unix
+        sockets their names only after its ports are open."""
         assert self.process.alive(), f"{self.name} has ended"
         try:
             socket.create_connection((self.host, self.port), 2).close()
@@ -230,14 +230,14 @@ class HAProxy:
         return done.returncode, done.stdout + done.stderr
 
     def stop(self):
-        """Stops it at once. Open connections are cut. A master that has only
+        """Stops it at once and cuts open connections. A master that has only
         just started would die of the signal and leave its worker."""
         wait.until(self._masters, 20, f"{self.name} is up")
         self.process.stop(signal.SIGTERM)
         wait.until(lambda: not self.process.group(), 10, "its worker is gone")
 
     def workers(self):
-        """The ids of its workers, the oldest last."""
+        """Returns the ids of its workers, the oldest last."""
         answer = _exchange(self._master, "show proc;quit")
         return [int(line.split()[0]) for line in answer.splitlines()
                 if line.split()[1:2] == ["worker"]]
@@ -260,7 +260,7 @@ class HAProxy:
         return found.pop() if serving else None
 
     def ask(self, command):
-        """The answer of the runtime API to one line of commands."""
+        """Returns the runtime API's answer to one line of commands."""
         return _exchange(self.socket, command)
 
     def info(self):
@@ -268,26 +268,26 @@ class HAProxy:
                     in self.ask("show info").splitlines() if ": " in line)
 
     def servers(self, backend="web"):
-        """Its servers as the runtime API shows them: a dict of the columns
-        of `show stat` by server name. All backends are asked for: a name is
-        looked up among frontends too, and the first of that name is taken."""
+        """Returns the rows of `show stat` by server name. It asks for all
+        backends: HAProxy also looks for a name among the frontends, and takes
+        the first match."""
         text = self.ask("show stat -1 4 -1").lstrip("# ")
         return {row["svname"]: row for row in csv.DictReader(io.StringIO(text))
                 if row["pxname"] == backend}
 
     def serving(self, backend="web"):
-        """The sorted host:port of the servers that may get traffic."""
+        """Returns the sorted host:port of the servers that may get traffic."""
         return sorted(row["addr"] for row in self.servers(backend).values()
                       if row["status"].startswith(("UP", "no check")))
 
     def weights(self, backend="web"):
-        """The weight of every server in use, by its host:port."""
+        """Returns the weight of every server in use, by its host:port."""
         return {row["addr"]: int(row["weight"])
                 for row in self.servers(backend).values()
                 if not row["status"].startswith("MAINT")}
 
     def slots(self, backend="web"):
-        """The slot of every instance in use, by its host:port."""
+        """Returns the slot of every instance in use, by its host:port."""
         return {row["addr"]: name
                 for name, row in self.servers(backend).items()
                 if not row["status"].startswith("MAINT")}
@@ -312,7 +312,7 @@ class HAProxy:
             return set()
 
     def get(self, path="/", port=None):
-        """The status and the body of one request through it."""
+        """Sends one request through it. Returns the status and the body."""
         request = f"GET {path} HTTP/1.0\r\n\r\n".encode()
         with socket.create_connection((self.host, port or self.port),
                                       5 * wait.FACTOR) as connection:
@@ -324,7 +324,7 @@ class HAProxy:
 
     @contextlib.contextmanager
     def hold(self, path):
-        """Keeps a request open whose answer does not end; gives a function
+        """Keeps a request open whose answer does not end. Returns a function
         that waits for more of the answer."""
         with socket.create_connection((self.host, self.port),
                                       5 * wait.FACTOR) as connection:

@@ -19,7 +19,7 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def headers(lines, end=False):
-    """A frame of headers, or of trailers: [(name, value)]."""
+    """Returns a frame of headers or trailers: [(name, value)]."""
     return frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), 1,
                  b"".join(b"\0" + _string(name) + _string(value)
                           for name, value in lines))
@@ -30,7 +30,7 @@ def data(body, end=False):
 
 
 def _string(text):
-    """A string of HPACK, not Huffman-coded."""
+    """Returns an HPACK string without Huffman coding."""
     raw = text.encode()
     if len(raw) < 127:
         return bytes([len(raw)]) + raw
@@ -42,8 +42,8 @@ def _string(text):
 
 
 class Http2(Scripted):
-    """Answers the first request of every connection with `frames`, and then
-    waits for its end, or ends it itself with `close`."""
+    """Answers the first request of every connection with `frames`. Then it
+    waits until the connection ends, or with `close` ends it."""
 
     def __init__(self, sandbox, frames, close=False):
         super().__init__(sandbox, frames, close=close)
@@ -57,7 +57,7 @@ class Http2(Scripted):
                 self._wait_for_request(connection, file)
                 for part in self._answer:
                     connection.sendall(part)
-                # To close with bytes unread would take back what was sent.
+                # Closing with unread bytes would discard what was sent.
                 if self._close:
                     connection.shutdown(socket.SHUT_WR)
                 while file.read(1):
@@ -67,7 +67,7 @@ class Http2(Scripted):
 
     @staticmethod
     def _wait_for_request(connection, file):
-        """Reads up to the end of the request, and acknowledges settings."""
+        """Reads to the end of the request, and acknowledges the settings."""
         flags = 0
         stream = 0
         while stream == 0 or not flags & END_STREAM:

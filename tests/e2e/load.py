@@ -1,9 +1,9 @@
 """A steady stream of requests, as a strict client sends them.
 
-At least 100 a second, each on a connection of its own, none sent twice; an
-answer that takes 2 s is a failure. The stream is open: a slow answer delays
-no later request. Counted are the outcomes, and who answered; each request has
-a number in its path, and those that failed are kept.
+It sends at least 100 a second, each on a connection of its own and none twice.
+An answer that takes 2 s is a failure. The stream is open: a slow answer delays
+no later request. It counts the results and who answered. Each request has a
+number in its path, and the failed ones are kept.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ finished = []  # the loads that have ended, until a report takes them
 
 
 class Load:
-    """`with Load(port) as load:` sends requests as long as the block runs."""
+    """`with Load(port) as load:` sends requests during the block."""
 
     def __init__(self, host, port, name="requests"):
         self.name = name
@@ -108,7 +108,7 @@ class Load:
         return "ok"
 
     def settle(self, more=0):
-        """Waits until all requests sent by now, and `more`, have ended."""
+        """Waits until all requests so far, and `more`, have ended."""
         last = self.sent + more
         wait.until(lambda: self.sent >= last and
                    min(list(self._waiting), default=last + 1) > last,
@@ -116,7 +116,7 @@ class Load:
 
     @property
     def failed(self):
-        """How many requests have failed so far."""
+        """Returns how many requests have failed so far."""
         return sum(count for outcome, count in self.outcomes.items()
                    if outcome != "ok")
 
@@ -124,13 +124,15 @@ class Load:
         return self.sent / self.seconds
 
     def assert_none_failed(self):
-        """After the block: all were answered well, at the promised rate."""
+        """Asserts, after the block, that no request failed and that the rate
+        was the promised one."""
         assert self.failed == 0, str(self)
         assert self.sent == self.outcomes["ok"] > 0, str(self)
         assert self.rate() >= MINIMUM, f"too slow to tell: {self}"
 
     def assert_some_failed(self):
-        """After the block, for a control: the fault is one that is felt."""
+        """Asserts, after the block of a control, that the fault makes requests
+        fail."""
         assert self.failed > 0, f"the fault was not felt: {self}"
 
     def __str__(self):

@@ -11,7 +11,8 @@ PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 
 def environment():
-    """Finds the module in the build, and the tests' own helper."""
+    """Returns the environment in which Lua finds the built module and the
+    tests' own helper."""
     return {**os.environ,
             "LUA_CPATH": os.path.join(os.path.dirname(program.MODULE),
                                       "?.so"),
@@ -34,7 +35,7 @@ def example(name):
 
 
 def run(sandbox, file, *arguments, seconds=60, tool=()):
-    """Runs a program to its end, which must be good; returns its output."""
+    """Runs a program, which must succeed. Returns what it printed."""
     process = start(sandbox, file, *arguments, tool=tool)
     status = process.ended(seconds)
     assert status == 0, process.text()
@@ -42,7 +43,7 @@ def run(sandbox, file, *arguments, seconds=60, tool=()):
 
 
 def says_in_order(process, wanted, seconds=20):
-    """Waits until its lines contain `wanted` (starts of lines) in order."""
+    """Waits until its lines begin with `wanted`, in this order."""
     def seen():
         lines = iter(process.text().splitlines())
         return all(any(line.startswith(start) for line in lines)

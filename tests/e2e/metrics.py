@@ -1,4 +1,4 @@
-"""What nerve tells about itself: its pages, and what it sends to statsd."""
+"""What nerve reports: its HTTP pages, and what it sends to statsd."""
 
 import http.client
 import re
@@ -39,7 +39,7 @@ class Pages:
         return text
 
     def samples(self):
-        """All samples, by name and labels as they are written."""
+        """Returns all samples by name and labels, as they are written."""
         found = [_SAMPLE.match(line).groups()
                  for line in self.text().splitlines() if line[0] != "#"]
         return {(name, labels or ""): float(value)
@@ -55,7 +55,7 @@ class Pages:
 
 
 def lint(text):
-    """What promtool finds wrong with metrics; it must be nothing."""
+    """Asserts that promtool finds nothing wrong with the metrics."""
     done = subprocess.run(["promtool", "check", "metrics"], input=text,
                           text=True, capture_output=True, timeout=30,
                           check=False)
@@ -63,7 +63,7 @@ def lint(text):
 
 
 class Statsd:
-    """A socket that dogstatsd's lines arrive at."""
+    """A socket that receives dogstatsd's lines."""
 
     def __init__(self, sandbox, host="127.0.0.1"):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -73,13 +73,13 @@ class Statsd:
         sandbox.at_end(self._socket.close)
 
     def lines(self):
-        """All lines so far."""
+        """Returns all lines so far."""
         while select.select([self._socket], [], [], 0)[0]:
             self._lines.append(self._socket.recv(2048).decode())
         return self._lines
 
     def gets(self, pattern):
-        """Waits for a line that is `pattern`."""
+        """Waits for a line that matches `pattern`."""
         wait.until(lambda: any(re.fullmatch(pattern, line)
                                for line in self.lines()), 10,
                    f"statsd gets {pattern!r}: {self._lines}")

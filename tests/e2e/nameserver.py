@@ -11,7 +11,7 @@ SECTION = "e2e"
 
 
 class NameServer:
-    """Knows the names that it is told, and no others."""
+    """Knows the names that `tell` gives it, and no others."""
 
     def __init__(self, sandbox, port=None):
         self._file = sandbox.path("known-hosts")
@@ -37,7 +37,7 @@ class NameServer:
         os.rename(f"{self._file}.new", self._file)
 
     def tell(self, name, host):
-        """From now on `name` has the address `host`; None: it has none."""
+        """Gives `name` the address `host`, or none if `host` is None."""
         self._known[name] = host
         if host is None:
             del self._known[name]
@@ -47,8 +47,8 @@ class NameServer:
         wait.until(lambda: self._loads() > before, 20, "it has read the names")
 
     def section(self):
-        """Lines of haproxy.cfg. What it held it holds no longer than a
-        second, so that a test need not wait."""
+        """Returns HAProxy's section for it. HAProxy keeps an answer for one
+        second at most, so a test need not wait."""
         return [f"resolvers {SECTION}",
                 f"  nameserver one {address.HOST}:{self.port}",
                 "  resolve_retries 2", "  timeout resolve 200ms",

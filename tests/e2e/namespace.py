@@ -1,5 +1,5 @@
-"""A network of its own, with private /run and /var/lib: there the samples run
-as they are printed, fixed ports, fixed paths and all."""
+"""A network of its own, with private /run and /var/lib. The samples run in it
+unchanged, with their fixed ports and paths."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ admin.enableServer=false
 
 
 class Namespace:
-    """Programs run in it see only each other."""
+    """Programs in it see only each other."""
 
     def __init__(self, sandbox):
         self._sandbox = sandbox
@@ -45,20 +45,20 @@ class Namespace:
         return self._sandbox.run(name, [*self._enter, *argv], **options)
 
     def output(self, *argv, **options):
-        """What a command prints; nothing when it fails."""
+        """Returns what a command prints; empty if it fails."""
         done = subprocess.run([*self._enter, *argv], text=True, timeout=30,
                               capture_output=True, check=False, **options)
         return done.stdout if done.returncode == 0 else ""
 
     def zookeeper(self):
-        """ZooKeeper where the samples look for it."""
+        """Starts a ZooKeeper where the samples expect it."""
         file = self._sandbox.write("zoo.cfg", ZOO_CFG.format(
             self._sandbox.path("zookeeper-data")))
         self.start("zookeeper", *JAVA, file)
         wait.until(lambda: self.children("/"), 60, "ZooKeeper answers")
 
     def children(self, path):
-        """The children of a znode, by the module's own example."""
+        """Returns the children of a znode, by the module's own example."""
         return self.output(
             "env", f"LUA_CPATH={os.path.dirname(program.MODULE)}/?.so",
             program.LUA,

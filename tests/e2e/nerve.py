@@ -1,4 +1,4 @@
-"""The built nerve, with a configuration as airbnb's nerve takes it."""
+"""The built nerve, with a configuration in airbnb's format."""
 
 import json
 import os
@@ -8,19 +8,19 @@ import subprocess
 import program
 import wait
 
-# Short, so that faults longer than three of them fit in a test.
+# Short, so that a fault longer than three timeouts fits in a test.
 SESSION_TIMEOUT = 3
 CHECK_INTERVAL = 0.1
 
 
 def http_check(**more):
-    """A check of /health that is quick and patient at once."""
+    """Returns a check of /health that runs often but waits long enough."""
     return {"type": "http", "uri": "/health", "timeout": 1, "rise": 1,
             "fall": 2, **more}
 
 
 def watched(service, zookeeper, path, **more):
-    """The entry of `services` for a running service."""
+    """Returns the entry in `services` for a running service."""
     return {"host": service.host, "port": service.port,
             "zk_hosts": zookeeper.addresses, "zk_path": path,
             "check_interval": CHECK_INTERVAL, "checks": [http_check()],
@@ -28,7 +28,7 @@ def watched(service, zookeeper, path, **more):
 
 
 class Nerve:
-    """One nerve, which may end and be started again."""
+    """A nerve, which may end and be started again."""
 
     def __init__(self, sandbox, instance_id, services, start=True, **more):
         self.instance_id = instance_id
@@ -39,8 +39,7 @@ class Nerve:
             self.start()
 
     def configure(self, services, **more):
-        """Writes the configuration; nerve reads it when it starts or is told
-        to."""
+        """Writes the configuration. nerve reads it at its start or reload."""
         self.write(json.dumps(
             {"instance_id": self.instance_id,
              "session_timeout": SESSION_TIMEOUT, "services": services,
@@ -51,8 +50,8 @@ class Nerve:
                                         text)
 
     def reload(self, services=None, says="reloaded as", **more):
-        """Has it read its configuration again, with these services; waits
-        for what it says to that."""
+        """Reloads it with these services, and waits for the log line about
+        that."""
         if services is not None:
             self.configure(services, **more)
         before = len(self.process.lines(says))

@@ -1,4 +1,4 @@
-"""A network for one test alone, in which addresses can be cut off."""
+"""A network of one test in which addresses can be made unreachable."""
 
 import ctypes
 import os
@@ -24,8 +24,8 @@ class Network:
 
     @staticmethod
     def cut(host):
-        """Nothing reaches `host` any more, on open connections neither, and
-        nobody is told."""
+        """Drops all packets to `host` from now on, without an error to anyone;
+        open connections hang as well."""
         _ip("route", "add", "blackhole", f"{host}/32", "table", "local")
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The Debian packages: `make deb`, and what can be read of them."""
+"""The Debian packages: `make deb`, and their contents."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def version_here():
 
 
 def build(folder, version):
-    """Has both packages built in `folder`; returns their files by name."""
+    """Builds both packages in `folder`. Returns their files by name."""
     run("make", "deb", f"DEB_DIR={folder}", f"DEB_VERSION={version}",
         cwd=program.ROOT)
     machine = run("dpkg", "--print-architecture").strip()
@@ -33,13 +33,14 @@ def build(folder, version):
 
 
 def depends(deb):
-    """What a package depends on, without versions; alternatives are one."""
+    """Returns what a package depends on, without versions. Alternatives count
+    as one."""
     field = run("dpkg-deb", "-f", deb, "Depends").strip()
     return {re.sub(r" *\([^)]*\)", "", one).strip()
             for one in field.split(",")}
 
 
 def files_of(deb):
-    """The files of a package, links and directories left out."""
+    """Returns the files of a package, without links and directories."""
     return {line.split()[5][1:] for line in
             run("dpkg-deb", "-c", deb).splitlines() if line[0] == "-"}

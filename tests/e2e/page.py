@@ -5,7 +5,7 @@ from zookeeper import register
 
 
 class Page:
-    """A HAProxy with its page open in a browser, over services that one may
+    """A HAProxy whose page is open in a browser, with services that a test may
     kill."""
 
     def __init__(self, sandbox, client, path, backends, browser):
@@ -18,7 +18,7 @@ class Page:
         browser.clear()
 
     def add(self, backend, name, **more):
-        """One more instance of a service."""
+        """Adds an instance to a service."""
         made = self.sandbox.service(name)
         register(self.client, f"{self.path}/{backend}",
                  made.payload(name, **more))
@@ -30,7 +30,7 @@ class Page:
                    "the page is live")
 
     def cells(self, name):
-        """The states of a service's instances, as its cells show them."""
+        """Returns the states that the cells of a service's instances show."""
         return self.browser.run(
             "return [...document.querySelectorAll('#list .row')]"
             ".filter((it) => it.dataset.name === arguments[0])"
@@ -38,7 +38,7 @@ class Page:
             ".map((cell) => cell.className))", name)
 
     def rows(self):
-        """The names of the services that are seen, in order."""
+        """Returns the names of the visible services, in order."""
         return self.browser.run(
             "return [...document.querySelectorAll('#list .row')]"
             ".filter((it) => it.offsetParent).map((it) => it.dataset.name)")

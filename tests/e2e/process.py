@@ -1,5 +1,5 @@
-"""A program under test: started in a process group of its own, its output in
-a file, and stopped by its id."""
+"""A program under test: it has a process group of its own, writes to a file,
+and is stopped by its id."""
 
 import ctypes
 import os
@@ -14,14 +14,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def freeze(pid):
-    """Stops a process until it gets SIGCONT. Each of its threads stops by
-    itself, after the signal was sent."""
+    """Stops a process until SIGCONT. Each thread stops by itself, a little
+    after the signal."""
     os.kill(pid, signal.SIGSTOP)
     wait.until(lambda: _states(pid) == {"T"}, 10, f"{pid} is stopped")
 
 
 def _states(pid):
-    """The states of a process's threads, as letters."""
+    """Returns the states of a process's threads, as letters."""
     states = set()
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/stat") as file:
@@ -30,12 +30,12 @@ def _states(pid):
 
 
 class Process:
-    """One running program. `log` collects its standard output and error."""
+    """A running program. `log` has its standard output and error."""
 
     def __init__(self, name, argv, log, env=None, limit=None, errors=None):
-        """Starts `argv`. `limit()` runs in the child before the program: for
-        resource limits. `errors` is a descriptor for its standard error in
-        place of the log."""
+        """Starts `argv`. `limit()` runs in the child before the program and
+        sets resource limits. With `errors`, a descriptor, standard error goes
+        there and not to the log."""
         self.name = name
         self.log = log
         with open(log, "ab") as output:
@@ -51,7 +51,8 @@ class Process:
 
     @property
     def status(self):
-        """The exit status, as subprocess gives it, or None while it runs."""
+        """Returns the exit status as subprocess gives it, or None while it
+        runs."""
         return self._child.poll()
 
     def send(self, number):
@@ -74,7 +75,7 @@ class Process:
                             f"{seconds * wait.FACTOR:g} s") from None
 
     def stop(self, number=signal.SIGTERM, seconds=10):
-        """Asks it to end by a signal; returns its status."""
+        """Sends it a signal, waits for its end, and returns the status."""
         self.send(number)
         return self.ended(seconds)
 
@@ -82,14 +83,14 @@ class Process:
         return self.stop(signal.SIGKILL)
 
     def group(self):
-        """The ids of all living processes of its group."""
+        """Returns the ids of all living processes of its group."""
         return [pid for pid in map(int, filter(str.isdigit,
                                                os.listdir("/proc")))
                 if _group_of(pid) == self.pid]
 
     def close(self):
-        """Leaves nothing behind. Returns what had to be killed: a sentence,
-        or None when it ended as asked."""
+        """Ends all its processes. Returns a sentence about what had to be
+        killed, or None if it ended when asked."""
         trouble = None
         if self.alive():
             os.killpg(self.pid, signal.SIGCONT)
@@ -111,30 +112,30 @@ class Process:
             return f"{self.name} left processes behind: {left}"
 
     def text(self):
-        """All that it has printed."""
+        """Returns all that it has printed."""
         with open(self.log, errors="replace") as log:
             return log.read()
 
     def lines(self, pattern):
-        """The printed lines in which `pattern` is found."""
+        """Returns the printed lines that match `pattern`."""
         return [line for line in self.text().splitlines()
                 if re.search(pattern, line)]
 
     def says(self, pattern, seconds=10):
-        """Waits for a line with `pattern` and returns it."""
+        """Waits for a line that matches `pattern` and returns it."""
         return wait.until(lambda: self.lines(pattern), seconds,
                           f"{self.name} prints {pattern!r}")[-1]
 
 
 def _prepare(limit):
-    """In the child: ends with the test run, however that ends."""
+    """Runs in the child: it ends when the test run ends, however that ends."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if limit:
         limit()
 
 
 def _group_of(pid):
-    """The process group of a living process, else None."""
+    """Returns the process group of a living process, else None."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
             state, _, group = stat.read().rpartition(")")[2].split()[:3]

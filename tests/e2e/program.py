@@ -1,4 +1,4 @@
-"""Where the programs under test are."""
+"""The paths of the programs under test."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ BUILD = os.path.join(ROOT, "build")
 NERVE = os.path.join(BUILD, "nerve")
 
 def _lua():
-    """The version of the Lua in the HAProxy that is found."""
+    """Returns the version of the Lua in the HAProxy in PATH."""
     return subprocess.run([os.path.join(ROOT, ".ci", "lua")], check=True,
                           text=True, stdout=subprocess.PIPE).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""A TCP proxy between a client and its server, to cut what passes."""
+"""A TCP proxy between a client and its server that can cut connections."""
 
 import socket
 import threading
@@ -7,8 +7,8 @@ import address
 
 
 class Proxy:
-    """Forwards connections to `port`. After `cut_after` answered bytes one
-    connection is cut, in the middle of whatever it carries."""
+    """Forwards connections to `port`. With `cut_after` it cuts one connection
+    after so many bytes of answers, in the middle of whatever it carries."""
 
     def __init__(self, host, port, cut_after):
         self._server = (host, port)
@@ -56,7 +56,7 @@ class Proxy:
         return before > 0 >= self._left
 
     def cut(self):
-        """Cuts all connections; new ones are forwarded."""
+        """Cuts all connections; forwards new ones."""
         self._end(*self._sockets)
 
     def close(self):

@@ -1,4 +1,4 @@
-"""An ensemble of three real ZooKeepers, of which any may be lost."""
+"""An ensemble of three real ZooKeepers, any of which may fail."""
 
 import os
 
@@ -11,7 +11,7 @@ COUNT = 3
 
 
 class Member(ZooKeeper):
-    """One of them, the `number`th."""
+    """Member `number` of the ensemble."""
 
     def __init__(self, sandbox, number, lines, host):
         super().__init__(sandbox, f"zookeeper{number}", lines, host)
@@ -31,8 +31,8 @@ class Member(ZooKeeper):
 
 
 class Ensemble(Clients):
-    """All of them. What a test does with one ZooKeeper it does with these.
-    `hosts` are their addresses, where these are not the test's own."""
+    """The whole ensemble, with the methods of one ZooKeeper. `hosts` are the
+    members' addresses if they are not the test's own."""
 
     def __init__(self, sandbox, hosts=COUNT * [address.HOST]):
         ports = [f"{host}:{address.port(host)}:{address.port(host)}"
@@ -53,7 +53,7 @@ class Ensemble(Clients):
                    "all of the ensemble serve")
 
     def leader(self):
-        """The member that leads, once there is one."""
+        """Returns the leading member, once there is one."""
         return wait.until(
             lambda: next((it for it in self.members
                           if it.mode() == "leader"), None),
@@ -64,6 +64,6 @@ class Ensemble(Clients):
         return [it for it in self.members if it is not leader]
 
     def connections(self):
-        """How many clients are connected to them together."""
+        """Returns how many clients are connected to all members together."""
         return sum(it.connections() for it in self.members
                    if it.process.alive())

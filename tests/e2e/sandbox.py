@@ -1,4 +1,4 @@
-"""Everything that one test starts, in one directory, and its end."""
+"""Starts everything that one test needs, in one directory, and ends it."""
 
 import os
 import shutil
@@ -77,15 +77,16 @@ class Sandbox:
         return Load(proxy.host, proxy.port, name)
 
     def logs(self):
-        """What all programs have printed: (name, text), oldest first."""
+        """Returns what all programs have printed: (name, text), oldest
+        first."""
         for name in sorted(os.listdir(self.directory)):
             if name.endswith(".log"):
                 with open(self.path(name), errors="replace") as log:
                     yield name, log.read()
 
     def close(self):
-        """Ends everything; returns a sentence for whatever did not end as
-        asked or left something behind."""
+        """Ends everything. Returns a sentence for each program that did not
+        end when asked or left something behind."""
         steps = [*self._closers,
                  *(process.close for process in reversed(self.processes)),
                  *self._last]
@@ -97,8 +98,8 @@ class Sandbox:
 
 
 def _trouble(step):
-    """Does one step of the end; whatever comes of it, the next one follows.
-    """
+    """Does one step of the end; the next one follows even if this one
+    fails."""
     try:
         result = step()
     except Exception as error:  # one that fails must not keep the others

@@ -1,6 +1,6 @@
-"""A server that gives any answer, right or wrong, and keeps what it was sent.
+"""A server that gives any answer, right or wrong, and keeps what it received.
 
-It runs in the test's own process: `answer` is a list of bytes to send and of
+It runs in the test's own process. `answer` is a list of bytes to send and of
 numbers of seconds to pause between them.
 """
 
@@ -11,11 +11,12 @@ import address
 
 
 class Scripted:
-    """Answers every connection with `answer` once it was sent what ends in
-    `end`; `requests` holds what that was.
+    """Answers every connection with `answer` once it has received something
+    that ends in `end`; `requests` has what it received.
 
-    With `tls` (a context of ssl's) it does so over TLS, and `names` holds what
-    it was asked for by."""
+    With `tls`, an SSL context, it does so over TLS, and `names` has the server
+    names that clients asked for.
+    """
 
     def __init__(self, sandbox, answer, host=address.HOST, close=True,
                  tls=None, end=b"\r\n\r\n"):
@@ -65,7 +66,7 @@ class Scripted:
         return self._tls.wrap_socket(connection, server_side=True)
 
     def close(self):
-        """Nothing listens any more, not even a thread in accept()."""
+        """Stops listening; no thread stays in accept()."""
         if self._over.is_set():
             return
         self._over.set()
@@ -85,6 +86,6 @@ def _head(connection, end):
 
 
 def answer(body=b"", status=200, *headers):
-    """One whole answer, as bytes."""
+    """Returns one whole answer, as bytes."""
     lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -29,7 +29,7 @@ import wait
 
 
 class Application:
-    """The service itself, one coroutine a connection."""
+    """The service itself, with one coroutine for each connection."""
 
     def __init__(self, name):
         self.name = name
@@ -102,7 +102,7 @@ def _write(writer, status, body, connection="close"):
 
 
 class Service:
-    """A running service of a test."""
+    """A test's running service."""
 
     def __init__(self, sandbox, name, health="up", host=address.HOST):
         self.name = name
@@ -113,13 +113,13 @@ class Service:
         self.set_health(health)
 
     def begin(self):
-        """Starts it, again on the same port after an end."""
+        """Starts it; after an end on the same port as before."""
         self.process = self._sandbox.run(
             f"service-{self.name}",
             [sys.executable, __file__, self.name, self.host, str(self.port)])
 
     def start(self):
-        """The same, and waits until it answers."""
+        """Starts it and waits until it answers."""
         self.begin()
         wait.until(self._answers, 20, f"service {self.name} answers")
 
@@ -130,7 +130,7 @@ class Service:
             return False
 
     def ask(self, method, path):
-        """The body of the answer to one request, sent to it directly."""
+        """Sends it one request directly. Returns the body of the answer."""
         connection = http.client.HTTPConnection(self.host, self.port,
                                                 timeout=5 * wait.FACTOR)
         try:
@@ -140,33 +140,34 @@ class Service:
             connection.close()
 
     def set_health(self, state):
-        """Makes /health say so: "up", "down", "slow" or "hang"."""
+        """Sets the answer of /health: "up", "down", "slow" or "hang"."""
         assert self.ask("POST", f"/health/{state}") == state
 
     def checks(self):
-        """How many times it has been asked for its health."""
+        """Returns how many times its health has been checked."""
         return int(self.ask("GET", "/checks"))
 
     @property
     def address(self):
-        """As HAProxy writes it."""
+        """Returns its address as HAProxy writes it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     def payload(self, instance_id, **more):
-        """What nerve writes for it, byte for byte, before `more`."""
+        """Returns the data that nerve writes for it, byte for byte, before
+        `more`."""
         return compact({"host": self.host, "port": self.port,
                         "name": instance_id, **more})
 
 
 def compact(value):
-    """JSON as nerve writes it: no spaces, the order of `value`."""
+    """Returns JSON as nerve writes it: no spaces, in the order of `value`."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 @dataclass
 class Member:
-    """One of the instances of a crowd."""
+    """An instance of a crowd."""
     name: str
     host: str
     port: int
@@ -176,7 +177,7 @@ class Member:
 
 
 class Crowd:
-    """Many instances in one process: they live, and end, together."""
+    """Many instances in one process; they all live and end together."""
 
     def __init__(self, sandbox, name, count):
         self.members = [Member(f"{name}{number}", address.HOST, address.port())

@@ -1,4 +1,4 @@
-"""A client of what the agent tells over HTTP."""
+"""A client of the agent's HTTP service."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ class Status:
         self._proxy = proxy
 
     def ask(self, path, method="GET", **headers):
-        """The answer, read to its end, and its body."""
+        """Returns the answer, read to its end, and its body."""
         connection = http.client.HTTPConnection(
             self._proxy.host, self._proxy.status_port,
             timeout=10 * wait.FACTOR)
@@ -34,7 +34,7 @@ class Status:
         return found
 
     def states(self, name="web"):
-        """The state of each instance by its host:port."""
+        """Returns the state of each instance by its host:port."""
         return {it["instance"]: it["state"]
                 for it in self.service(name)["instances"]}
 

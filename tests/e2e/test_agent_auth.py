@@ -1,4 +1,5 @@
-"""ZooKeeper's digest credentials: znodes that only their owner may read."""
+"""The agent's digest credentials for ZooKeeper: znodes that only their owner
+may read."""
 
 import os
 
@@ -13,7 +14,8 @@ USER, PASSWORD = "synapse", "a-long-s3cret"
 
 
 def closed(sandbox, server, path, name="one"):
-    """An instance in a path that only the user may read; its client owns it."""
+    """Registers an instance in a path that only the user may read. Returns its
+    client."""
     client = server.client()
     client.add_auth("digest", f"{USER}:{PASSWORD}")
     acl = [make_digest_acl(USER, PASSWORD, all=True)]
@@ -33,7 +35,7 @@ def proxy_with(sandbox, server, path, auth, **options):
 
 
 def secret_file(sandbox, password):
-    """A file as an operator keeps it: root's alone."""
+    """Returns a file that only root may read, as an operator keeps it."""
     file = sandbox.write("secret", password + "\n")
     os.chmod(file, 0o600)
     return file
@@ -89,8 +91,8 @@ def test_a_wrong_password_is_told_and_what_is_known_stays(
     assert "not-the-secret" not in proxy.process.text()
 
 
-# ZooKeeper takes whatever `digest` it is shown. One that has no such scheme
-# refuses, and ends the session.
+# ZooKeeper accepts any `digest` credentials. A server without that scheme
+# refuses them and ends the session.
 def test_refused_credentials_are_a_state_of_their_own_and_no_storm(
         sandbox, path):
     server = sandbox.zookeeper(

@@ -1,4 +1,4 @@
-"""The names that the agent's configuration has: of ZooKeeper's servers, and of
+"""Host names in the agent's configuration: of ZooKeeper's servers, and of
 default servers."""
 
 import socket
@@ -19,7 +19,7 @@ DNS = 53
 
 @pytest.fixture
 def binary(sandbox):
-    """HAProxy, whose one name server is at HOST."""
+    """Returns a HAProxy whose only name server is at HOST."""
     return with_its_own(sandbox, "haproxy", "resolv.conf",
                         f"nameserver {HOST}\n")[1]
 
@@ -34,9 +34,10 @@ def mute():
 
 def test_a_server_whose_name_is_known_late_takes_the_session_over(
         sandbox, binary, healthy, witness, path):
-    """The names were looked up at load and never again, and a partial answer
-    was final: zk1 alone was known at the start; when it went the session
-    expired, beside zk2 and zk3 that were known by then. No line named them."""
+    """The agent looked its servers' names up at load and never again. If only
+    zk1 had an address then, zk2 and zk3 were never used: when zk1 failed, the
+    session expired, although both could be reached by then. No log line named
+    them."""
     names = NameServer(sandbox, DNS)
     names.tell("zk1.e2e", HOST)
     first, *others = [Wire(sandbox, healthy) for _ in range(3)]
@@ -78,9 +79,9 @@ def test_an_ensemble_whose_names_nobody_knew_at_load_is_found_without_a_reload(
 
 def test_name_servers_that_hang_at_load_cost_five_seconds_and_no_server(
         sandbox, binary, mute, healthy, witness, path):
-    """A name that nobody answered blocked `haproxy -c`, the start and each
-    reload for half a minute; a default server that did not resolve stopped
-    HAProxy from starting."""
+    """A name server without an answer blocked `haproxy -c`, the start and each
+    reload for half a minute. A default server whose name had no address
+    stopped HAProxy from starting."""
     one, spare = sandbox.service("one"), sandbox.service("spare")
     names = [f"zk{n}.e2e:{healthy.hosts.rpartition(':')[2]}" for n in (1, 2)]
     backends = [

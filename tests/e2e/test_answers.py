@@ -1,5 +1,6 @@
-"""Whatever a ZooKeeper server answers shows, with its cause, wherever somebody
-looks: nerve ctl status, nerve's /health, show synapse, the page and the log."""
+"""Every answer of a ZooKeeper server is shown with its cause in each place
+where an operator looks: nerve ctl status, nerve's /health, show synapse, the
+page and the log."""
 
 import json
 
@@ -13,7 +14,7 @@ from nerve import watched
 from status import Status
 from wire import Wire
 
-# What servers answer, and the words that tell somebody what is the matter.
+# What servers answer, and the words that explain it to an operator.
 ANSWERS = {
     -1: "an error inside the server", -6: "unimplemented", -102: "not authenticated",
     -114: "invalid acl", -118: "session moved", -119: "read-only server",
@@ -29,7 +30,8 @@ def wire(sandbox, healthy):
 
 
 class Places:
-    """Both programs over one wire, and where somebody looks."""
+    """Both programs on one connection to ZooKeeper, and the places where an
+    operator looks."""
 
     def __init__(self, sandbox, wire, path):
         self.pages = Pages()
@@ -41,7 +43,7 @@ class Places:
         self.status = Status(self.proxy)
 
     def of_nerve(self):
-        """What each of the places says."""
+        """Returns the text of each of nerve's places."""
         return {"ctl": done(self.nerve, "status"),
                 "health": self.pages.ask("/health")[1]}
 
@@ -59,8 +61,8 @@ class Places:
 @pytest.mark.parametrize("code", ANSWERS)
 def test_a_refusal_is_told_with_its_cause_everywhere(
         code, sandbox, healthy, witness, wire, path):
-    """An operator saw "being changed" or "being read" where the log knew that
-    ZooKeeper had refused, and what it had said."""
+    """ZooKeeper had refused a request, and the log had its reason. The other
+    places said only "being changed" or "being read"."""
     witness.ensure_path(path)
     wire.refused = {"create": code, "list": code}
     places = Places(sandbox, wire, path)
@@ -70,8 +72,9 @@ def test_a_refusal_is_told_with_its_cause_everywhere(
 
 
 def test_a_server_that_lets_nobody_in_is_told_with_its_cause(sandbox, path):
-    """"No connection" was all that there was to see, where the log had the
-    reason. And the dump for a report of a bug had the servers' addresses."""
+    """The log had the reason why a server accepted no session. The other
+    places said only "no connection". The dump for a bug report had the
+    servers' addresses."""
     server = sandbox.zookeeper()
     places = Places(sandbox, server, path)
     wait.until(lambda: "ok" in places.pages.ask("/health")[1], 20, "all is well")

@@ -1,4 +1,5 @@
-"""What nerve shows to ZooKeeper, and who may change what it makes."""
+"""The credentials that nerve shows to ZooKeeper, and who may change its
+znodes."""
 
 import os
 import signal
@@ -36,8 +37,8 @@ def web(one, healthy, path):
 
 @pytest.fixture
 def nerve(sandbox, web, secret, witness, path):
-    """A nerve that shows credentials, keeps its znodes to itself, and says
-    all that it does."""
+    """A nerve that shows credentials, gives its znodes an ACL, and logs
+    everything."""
     started = sandbox.nerve("one", {"web": web}, start=False,
                             auth=auth(secret), acl=ACL)
     started.start(env={**os.environ, "DEBUG": "1"})
@@ -59,13 +60,13 @@ def acls(client, path):
     return sorted(map(str, client.get_acls(path)[0]))
 
 
-# To others the servers do not tell the hash of a password.
+# The servers do not show other clients the hash of a password.
 OF_CREATOR = sorted(map(str, [make_acl("digest", "nerve:x", all=True),
                               make_acl("world", "anyone", read=True)]))
 
 
 def may_write(server, found, password):
-    """Whether who shows this password may write to a znode."""
+    """Tells whether a client with this password may write to a znode."""
     client = server.client()
     client.add_auth("digest", f"nerve:{password}")
     try:
@@ -191,7 +192,7 @@ def test_a_server_that_refuses_credentials_is_not_stormed(
 def test_a_server_that_refuses_all_requests_is_asked_less_and_less(
         sandbox, one, path):
     """With enforce.auth a server ends each connection at its first request.
-    nerve connected 20 times a second, wrote 40 lines a second, and blamed
+    nerve connected 20 times a second, logged 40 lines a second, and blamed
     maxClientCnxns."""
     server = ZooKeeper(sandbox, lines=["enforce.auth.enabled=true",
                                        "enforce.auth.schemes=digest"])

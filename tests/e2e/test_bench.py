@@ -1,4 +1,5 @@
-"""The benchmarks' floors: what they count is what was done."""
+"""The minimum results of the benchmarks: they count only what was really
+done."""
 
 import os
 import socket
@@ -31,9 +32,9 @@ def _floor(sandbox):
     return bench_nerve.Floor(sandbox, port)
 
 
-# The floor of nerve's checks slept until the next request was due. When that
-# moment passed between two looks at the clock, the difference was negative, and
-# as an unsigned number 71 minutes.
+# The benchmark's minimum of nerve's checks slept until the next request was
+# due. If that moment passed between two readings of the clock, the difference
+# was negative, and as an unsigned number it was 71 minutes.
 def test_a_floor_that_cannot_keep_up_ends_and_says_how_late_it_was(floor):
     look = []
     took = wait.elapsed(lambda: look.append(floor.look(10_000_000)))

@@ -1,5 +1,5 @@
-"""The cells of the status page: what becomes of an instance is a state there,
-and each state has a colour and a shape of its own."""
+"""The cells of the status page: every event in an instance's life leads to a
+state there, and each state has a colour and a shape of its own."""
 
 import itertools
 
@@ -32,7 +32,7 @@ image.onload = () => {
 };
 image.src = "data:image/png;base64," + arguments[0];"""
 
-# Where the first mark of a state is.
+# The position of the first mark of a state.
 PLACE = """
 const it = document.querySelector(`.cells i.${arguments[0]}`) ||
   document.querySelector(`#legend i.${arguments[0]}`);
@@ -42,13 +42,13 @@ return [box.x + scrollX, box.y + scrollY, box.width, box.height];"""
 
 
 def far(one, other):
-    """How far apart two colours are."""
+    """Returns the distance between two colours."""
     return sum((a - b) ** 2 for a, b in zip(one, other)) ** 0.5
 
 
 class Mark:
-    """What is to be seen of a state: where its picture is not background, and
-    the colour that most of that has."""
+    """The picture of a state: the pixels that are not background, and their
+    most frequent colour."""
 
     def __init__(self, browser, state):
         x, y, width, height = browser.run(PLACE, state)
@@ -63,7 +63,8 @@ class Mark:
         self.colour = max(set(inked), key=inked.count)
 
     def differs(self, other):
-        """The share of the pixels that are ink in one of both only."""
+        """Returns the share of the ink pixels that only one of the two marks
+        has."""
         return sum(a != b for a, b in zip(self.shape, other.shape)) / len(
             self.shape)
 
@@ -81,7 +82,8 @@ def page(sandbox, healthy, witness, path, browser):
 
 
 def retain(page):
-    """Most instances of a service leave ZooKeeper at once, and live on."""
+    """Removes most instances of a service from ZooKeeper at once while they
+    keep running."""
     crowd = page.sandbox.crowd("crowd", 4).members
     nodes = join(page.client, f"{page.path}/search", crowd)
     wait.until(lambda: page.cells("search") == ["ready"] * 4, 10, "ready")
@@ -93,7 +95,7 @@ def retain(page):
 
 
 def operate(page, one, state):
-    """An operator's command."""
+    """Gives an operator's command."""
     [slot] = [name for name, row in page.proxy.servers("users").items()
               if row["addr"] == one.address]
     page.proxy.ask(f"set server users/{slot} state {state}")

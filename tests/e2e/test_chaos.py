@@ -1,4 +1,5 @@
-"""Everything breaks at random, under load; then all is as it should be.
+"""Random faults in everything, under load; in the end everything is right
+again.
 
 CHAOS_SECONDS says for how long, SEED which faults.
 """
@@ -18,21 +19,21 @@ SECONDS = float(os.environ.get("CHAOS_SECONDS") or 30)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(10**6))
 SESSION_TIMEOUT = 4
 SERVICES = 5
-# What may be broken at once: the others carry the traffic.
+# How many things may be broken at once: the others carry the traffic.
 LIMITS = {"service": 2}
-# Three are of the zone that is preferred. While one of them is broken
-# the others help, so that instances change their roles all the time.
+# Three are in the preferred zone. While one of them is broken, the others
+# help, so instances change their roles all the time.
 ZONES = "aaabb"
 PREFER = {"label": "zone", "value": "a", "least": 3}
-# How long all may take to be right after the last fault: what is asked for.
+# The time after the last fault in which everything must be right.
 PATIENCE = 5 + SESSION_TIMEOUT
-# Of each request its path, and the instance it was with.
+# The path of each request, and the instance that got it.
 LOG = ["no option dontlog-normal", 'log-format "%HU with %si:%sp"']
 
 
 class Stack:
-    """Three ZooKeepers, services with a nerve each, and HAProxy, each where it
-    can be cut off."""
+    """Three ZooKeepers, services with a nerve each, and HAProxy; each can be
+    cut off from the others."""
 
     def __init__(self, sandbox, network, path):
         self.network = network
@@ -62,7 +63,8 @@ class Stack:
         self.touched.add(self.services[who].address)
 
     def actions(self):
-        """What breaks each thing, and what mends it."""
+        """Returns for each kind of fault what breaks a thing and what mends
+        it."""
         members, nerves = self.ensemble.members, self.nerves
         services, network = self.services, self.network
         return {
@@ -87,8 +89,8 @@ class Stack:
         }
 
     def _running(self, who):
-        """A ZooKeeper, which is started again if it has ended by itself: it
-        does when its own address is cut off while it starts."""
+        """Starts a ZooKeeper again if it has ended by itself: it does so if
+        its own address is cut off while it starts."""
         member = self.ensemble.members[who]
         if not member.process.alive():
             member.begin()
@@ -110,21 +112,22 @@ class Stack:
                       for it, zone in zip(self.services, ZONES))
 
     def roles(self):
-        """The zone of each server that serves, and whether it is a backup."""
+        """Returns for each server that gets traffic its zone, and whether it
+        is a backup."""
         zones = {it.address: zone for it, zone in zip(self.services, ZONES)}
         return sorted((zones[row["addr"]], row["bck"] == "1")
                       for row in self.proxy.servers().values()
                       if row["status"].startswith("UP"))
 
     def instances(self):
-        """The instance of every request by its number, as HAProxy logged it.
-        """
+        """Returns the instance of every request by its number, from HAProxy's
+        log."""
         return {int(number): instance for number, instance in re.findall(
             r"/(\d+) with (\S+)$", self.proxy.process.text(), re.M)}
 
 
 def assert_no_other_failed(stack, load):
-    """Every request that failed was with an instance that was broken."""
+    """Asserts that every failed request was sent to a broken instance."""
     instances = stack.instances()
     unexplained = {
         number: (outcome, instances.get(number))

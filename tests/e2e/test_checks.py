@@ -1,4 +1,4 @@
-"""What nerve's checks make of answers of all kinds, and how they ask."""
+"""nerve's checks: how they ask, and what they make of all kinds of answers."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from network import Network
 from scripted import Scripted, answer
 from zookeeper import children, registrations
 
-# The first result is what counts here: it is worth being waited for.
+# These tests look at the first result only, so they may wait for it.
 HTTP = {"type": "http", "uri": "/health", "timeout": 5}
 
 
@@ -28,7 +28,8 @@ def check(sandbox, zookeeper, path, services, **options):
 
 
 def verdict(nerve, name):
-    """The first thing nerve says of a service: "up", or "down (why)"."""
+    """Returns the first result that nerve logs for a service: "up", or "down
+    (why)"."""
     line = nerve.process.says(rf" {name}: instance .* unknown -> ")
     return line.partition("unknown -> ")[2]
 
@@ -127,7 +128,7 @@ def test_the_certificate_may_bear_the_hosts_own_name(
 
 
 def test_a_tls_handshake_that_hangs_is_an_overrun(sandbox, healthy, path):
-    """The connection is made, and nothing is ever said on it."""
+    """The server accepts the connection and never sends anything."""
     mute = Scripted(sandbox, [60])
     nerve = check(sandbox, healthy, path, {
         "whole": (mute, {**HTTP, "ssl": True, "timeout": 0.3}),
@@ -176,7 +177,7 @@ def test_a_request_is_sent_as_it_was_configured(sandbox, healthy, path):
 
 def test_every_check_makes_a_connection_of_its_own(
         sandbox, healthy, witness, path):
-    """One request is read from each connection, and it stays open."""
+    """The server reads one request from each connection and keeps it open."""
     server = Scripted(sandbox, [answer()], close=False)
     check(sandbox, healthy, path, {"web": (server, HTTP)})
     wait.until(lambda: len(server.requests) > 5, 10, "it is asked again")
@@ -275,9 +276,9 @@ def test_a_program_decides(sandbox, healthy, path):
 
 def test_a_program_that_cannot_be_loaded_holds_up_nothing_else(
         sandbox, healthy, witness, path):
-    """The loop waited while a program was loaded. From a file system that
-    hung that took so long that the watchdog ended nerve, again and again. A
-    lease makes the opener of the program wait."""
+    """nerve's loop waited while a program was loaded. On a file system that
+    hung, this took so long that the watchdog ended nerve, again and again.
+    Here a lease on the file makes the program's start wait."""
     server = Scripted(sandbox, [answer()])
     program = sandbox.write("program", "#!/bin/sh\nexit 0\n")
     os.chmod(program, 0o700)
@@ -298,8 +299,8 @@ def test_a_program_that_cannot_be_loaded_holds_up_nothing_else(
 
 
 def test_a_program_that_is_not_found_is_told_so(sandbox, healthy, path):
-    """A directory in PATH that may not be searched made this "Permission
-    denied"."""
+    """With a directory in PATH that nerve may not search, the reason was
+    "Permission denied"."""
     server = Scripted(sandbox, [answer()])
     nerve = check(sandbox, healthy, path, {"web": (server, {
         "type": "exec", "command": ["nosuchprogram"]})},
@@ -311,8 +312,9 @@ def test_a_program_that_is_not_found_is_told_so(sandbox, healthy, path):
 
 def test_a_program_has_the_limits_that_nerve_was_started_with(
         sandbox, healthy, path):
-    """nerve raises its own limit of descriptors. A program that inherits that
-    and closes all of them one by one overruns its timeout."""
+    """nerve raises its own limit of descriptors. A program that inherits this
+    limit and closes all possible descriptors one by one exceeds its
+    timeout."""
     server = Scripted(sandbox, [answer()])
     nerve = check(sandbox, healthy, path, {"web": (server, {
         "type": "exec", "command": ["sh", "-c", "ulimit -n; exit 1"]})})
@@ -321,9 +323,9 @@ def test_a_program_has_the_limits_that_nerve_was_started_with(
     assert verdict(nerve, "web") == wanted
 
 
-# Fails when it holds more than its own input and output: the session's socket,
-# say, which the client library does not close for programs that are started.
-# Each run leaves a byte in a file.
+# Fails if it has more descriptors than its own input and output. For example,
+# the client library does not close the session's socket for programs that are
+# started. Each run writes a byte to a file.
 HOLDS_NOTHING = """
 import os, sys
 open(sys.argv[1], "a").write("x")
@@ -347,8 +349,8 @@ def test_a_program_holds_nothing_of_nerves(
 
 
 def test_programs_end_with_nerve(sandbox, healthy, path):
-    """The shell holds the writing end of a FIFO, and so does what it
-    started."""
+    """The shell and the processes that it starts hold the writing end of a
+    FIFO."""
     server = Scripted(sandbox, [answer()])
     fifo = sandbox.path("fifo")
     os.mkfifo(fifo)
@@ -363,7 +365,8 @@ def test_programs_end_with_nerve(sandbox, healthy, path):
 
 
 def readable(reader):
-    """What can be read now; b"" when nobody writes, None when nothing came."""
+    """Returns what can be read now: b"" if nobody writes, None if nothing
+    came."""
     try:
         return os.read(reader, 100)
     except BlockingIOError:
@@ -409,8 +412,9 @@ def test_nothing_listening_is_told_in_the_systems_words(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_connection_with_itself_is_no_service(host, sandbox):
-    """A port that nobody listens on may be the one that a check connects from:
-    it then met itself, and the service was up. Here there is no other port."""
+    """The kernel can choose the checked port itself as the port to connect
+    from, if nothing listens on it. The check then connected to itself, and the
+    service was up. Here no other port is free."""
     with Network():
         with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
             file.write("50000 50001")
@@ -425,8 +429,8 @@ def test_a_connection_with_itself_is_no_service(host, sandbox):
     {"type": "tcp"}, {"type": "http", "uri": "/"},
     {"type": "http", "uri": "/", "ssl": True, "ssl_verify": False}])
 def test_a_connection_with_itself_leaves_the_port_free(more, sandbox):
-    """What was left of such a connection kept the service from binding its
-    own port for a minute."""
+    """The remains of such a connection kept the service from binding its own
+    port for a minute."""
     with Network():
         with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
             file.write("50000 50001")
@@ -462,7 +466,7 @@ def test_the_payload_can_be_in_the_name_too(
 
 def test_a_service_over_its_rate_is_held_back_unless_in_shadow_mode(
         sandbox, healthy, witness, path):
-    """No change is allowed at all: not even the first registration."""
+    """The limit allows no change at all, not even the first registration."""
     server = Scripted(sandbox, [answer()])
     never = {"average_rate": 0, "max_burst": 1}
     nerve = sandbox.nerve("one", {
@@ -479,8 +483,8 @@ def test_a_service_over_its_rate_is_held_back_unless_in_shadow_mode(
 
 
 def test_late_passes_are_counted(sandbox, healthy, witness, path):
-    """Nerve itself is stopped for a while: every service is late, and told of
-    in one line."""
+    """nerve itself is stopped for a while: every check is late, and one log
+    line says so."""
     server = Scripted(sandbox, [answer()])
     nerve = sandbox.nerve("one", {
         f"s{number}": watched(server, healthy, f"{path}/{number}")
@@ -491,7 +495,7 @@ def test_late_passes_are_counted(sandbox, healthy, witness, path):
     wait.always(lambda: True, 0.5, "nerve is stopped")
     nerve.process.thaw()
     line = nerve.process.says("warning checks: ")
-    # On a busy machine one may be left out before any is late.
+    # On a busy machine a check may be left out before any is late.
     assert re.search(r"checks: (\d+ started late, by \d+ ms at most)?(; )?"
                      r"(\d+ left out, for the run before had not ended)?$",
                      line)

@@ -20,7 +20,7 @@ def start(sandbox, healthy, path, **synapse):
 
 
 def instances(proxy):
-    """What `show synapse service web` tells of each instance."""
+    """Returns what `show synapse service web` says about each instance."""
     told = json.loads(proxy.ask("show synapse service web json"))
     return {it["instance"]: it["state"] for it in told["instances"]}
 
@@ -58,7 +58,7 @@ def test_a_dump_has_no_name_address_or_data(
         sandbox, healthy, witness, path, one):
     proxy = start(sandbox, healthy, path)
     register(witness, path, one.payload("a-name", labels={"secret": "x"}))
-    # HAProxy serves from it a moment before the agent knows.
+    # HAProxy uses an instance a moment before the agent knows it.
     wait.until(lambda: instances(proxy) == {one.address: "ready"}, 10, "ready")
     text = proxy.ask("show synapse dump")
     for word in (one.address, "a-name", "secret", '"web"', path, healthy.hosts):
@@ -87,8 +87,9 @@ COMMANDS = ["resync", "freeze web", "thaw web", "maint 127.0.0.1:1",
 
 def test_without_runtime_changes_a_socket_without_a_name_changes_nothing(
         sandbox, healthy, path):
-    """HAProxy tells a command neither its level nor its user, but the name of
-    its socket: a socket without one may have any level."""
+    """HAProxy tells a Lua command neither the level nor the user of its
+    socket, only the socket's name. A socket without a name may have any
+    level."""
     proxy = start(sandbox, healthy, path)
     for command in COMMANDS:
         assert "cannot tell the level of this stats socket" in proxy.ask(
@@ -96,14 +97,14 @@ def test_without_runtime_changes_a_socket_without_a_name_changes_nothing(
 
 
 def over(proxy, socket, command):
-    """The answer to a command over another stats socket."""
+    """Returns the answer to a command on another stats socket."""
     proxy.socket = socket
     return proxy.ask(command)
 
 
 def test_a_socket_with_a_name_changes_something_from_level_operator_on(
         sandbox, healthy, path):
-    """`show synapse` is for every level."""
+    """`show synapse` works at every level."""
     sockets = {level: sandbox.path(f"{level}.sock")
                for level in ("user", "operator", "admin")}
     proxy = sandbox.haproxy([web(healthy, path)], extra=[
@@ -132,7 +133,7 @@ def test_a_frozen_service_stays_as_it_is_until_it_is_thawed(
     assert "synapse freeze NAME" in proxy.ask("synapse freeze")
     assert "web is not frozen" in proxy.ask("synapse thaw web")
     assert "frozen until" in proxy.ask("synapse freeze web")
-    # This event has neither an instance nor a number of them.
+    # This event has neither an instance nor a number of instances.
     assert re.search(r"web +- +following +frozen", proxy.ask(
         "show synapse events"))
     two = sandbox.service("two")
@@ -150,7 +151,8 @@ def test_a_resync_reads_everything_again(
     register(witness, path, one.payload("one"))
     proxy.serves([one])
     [slot] = proxy.slots().values()
-    # As many servers as before are usable, so that nobody looks by himself.
+    # The number of usable servers has not changed, so the agent does not look
+    # by itself.
     assert proxy.ask(f"set server web/{slot} weight 2") == "\n"
     assert "reading 1 service again" in proxy.ask("synapse resync")
     wait.until(lambda: proxy.weights() == {one.address: 1}, 5, "repaired")

@@ -1,4 +1,4 @@
-"""An ensemble of three loses servers and gets them back: nobody notices.
+"""An ensemble of three loses servers and gets them back without any effect.
 
 HOLD_SECONDS says how long the majority is away.
 """
@@ -12,7 +12,7 @@ from chain import Chain
 from nerve import SESSION_TIMEOUT
 from zookeeper import TICK, births, register, registrations
 
-# Elections on a busy machine take a good part of a session timeout.
+# On a busy machine an election takes a good part of a session timeout.
 KEPT = 3 * SESSION_TIMEOUT
 
 HOLD = float(os.environ.get("HOLD_SECONDS") or KEPT + 1)
@@ -31,7 +31,8 @@ def lose(chain, members):
 
 
 def assert_exact(chain, before, seen):
-    """Every registration is the one it was, once, and nobody was told."""
+    """Asserts that every registration is the same, exists once, and that no
+    watch has fired."""
     chain.server.start()
     wait.until(lambda: chain.client.connected, 30, "kazoo is connected")
     wait.always(lambda: births(chain.client, chain.path) == before and
@@ -56,7 +57,7 @@ def test_the_loss_of_the_leader_changes_nothing(chain, sandbox):
         [lost] = lose(chain, [chain.server.leader()])
         assert chain.server.leader() is not lost
         assert_changes_arrive(chain, sandbox)
-        # Only now: HAProxy may know of these changes before kazoo does.
+        # Only now, because HAProxy may see these changes before kazoo does.
         assert_exact(chain, before, chain.watch())
     load.assert_none_failed()
 

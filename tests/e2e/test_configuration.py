@@ -1,4 +1,4 @@
-"""`haproxy -c`, and configurations that are wrong."""
+"""`haproxy -c`, and wrong configurations."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from haproxy import Backend, web
 
 
 def silent_ensemble(sandbox):
-    """A port that accepts connections: it tells whether anybody came."""
+    """A port that accepts connections and records whether a client came."""
     listener = socket.create_server((address.HOST, address.port()))
     listener.setblocking(False)
     sandbox.at_end(listener.close)
@@ -46,12 +46,12 @@ def test_a_check_of_the_configuration_starts_no_thread(sandbox, path):
     plain = sandbox.haproxy([Backend()], name="plain", agent=False,
                             start=False)
     proxy = sandbox.haproxy([Backend(hosts=[hosts], path=path)], start=False)
-    # HAProxy itself may start one, to look at the machine.
+    # HAProxy itself may start one to examine the machine.
     assert threads_of_check(proxy) == threads_of_check(plain)
 
 
 def threads_of_check(proxy):
-    """How many threads and processes `haproxy -c` starts."""
+    """Returns how many threads and processes `haproxy -c` starts."""
     trace = f"{proxy.file}.trace"
     done = subprocess.run(
         ["strace", "-f", "-o", trace, "-e", "trace=clone,clone3,fork,vfork",
@@ -74,7 +74,7 @@ def test_a_check_of_the_configuration_leaves_the_snapshot_alone(
 
 
 def service(**changes):
-    """A synapse.conf.json with one service, changed."""
+    """Returns a synapse.conf.json with one service and these changes."""
     discovery = {"method": "zookeeper", "hosts": ["127.0.0.1:2181"],
                  "path": "/a"}
     discovery.update(changes.pop("discovery", {}))

@@ -1,4 +1,4 @@
-"""nerve and HAProxy where containers run them, and a clock that is set."""
+"""nerve and HAProxy in containers, and with a clock that is set."""
 
 import errno
 import fcntl
@@ -17,7 +17,7 @@ from haproxy import web
 from nerve import watched
 from zookeeper import children, register
 
-# Leaves a process behind that ends a little later, outside of its group.
+# Leaves a process behind, outside of its group, that ends a little later.
 LEAVES_ONE = ["sh", "-c", "setsid sleep 0.1 & echo x >>{}; exit 0"]
 
 
@@ -28,10 +28,10 @@ def exec_check(*command):
 @pytest.mark.parametrize("reason", [errno.ENOSYS, errno.EPERM])
 def test_nerve_runs_as_the_first_process_of_a_container(
         reason, sandbox, healthy, witness, path):
-    """Where pidfd_open was refused, each exec check failed. What programs had
-    left behind became zombies, two or three a second, for as process 1 nerve
-    inherits it. And the limit of descriptors, raised to a thousand million,
-    was the programs' as well."""
+    """If pidfd_open was refused, every exec check failed. Processes that
+    checked programs left behind became zombies, two or three a second, because
+    nerve as process 1 inherits them. nerve raised its limit of descriptors to
+    a thousand million, and the programs inherited that."""
     server = sandbox.service("web")
     runs = sandbox.write("runs", "")
     leaves_one = [word.format(runs) for word in LEAVES_ONE]
@@ -75,13 +75,13 @@ def test_haproxy_runs_with_the_agent_as_the_first_process_of_a_container(
     wait.until(lambda: len(living(container.pid)) == 1, 40,
                "the old worker is gone, and waited for")
     assert proxy.get("/")[0] == 200
-    # HAProxy ends as a program does that the signal ended.
+    # HAProxy ends like a program that the signal has killed.
     assert container.stop() in (0, 128 + signal.SIGTERM)
 
 
 def master_answers(proxy):
-    """Until then the master handles no signal, and as process 1 it loses what
-    it does not handle."""
+    """Waits until the master answers. Before that it handles no signal, and
+    process 1 loses a signal that it does not handle."""
     try:
         return proxy.workers()
     except OSError:
@@ -89,16 +89,16 @@ def master_answers(proxy):
 
 
 def living(pid):
-    """The processes that process 1 has started and not waited for."""
+    """Returns the processes that process 1 has started and not waited for."""
     with open(f"/proc/{pid}/task/{pid}/children") as children_of:
         return children_of.read().split()
 
 
 def test_sigterm_while_nerve_starts_is_obeyed_once_it_has(
         sandbox, healthy, witness, path):
-    """The first process of a container has no default action for a signal: one
-    that comes before its handler is lost. A lease holds the start up where
-    the configuration is read."""
+    """Process 1 of a container has no default action for a signal, so a signal
+    that comes before nerve's handler is lost. Here a lease on the
+    configuration stops nerve's start at that point."""
     server = sandbox.service("web")
     nerve = sandbox.nerve("one", {"web": watched(server, healthy, path)},
                           start=False)
@@ -117,15 +117,14 @@ def test_sigterm_while_nerve_starts_is_obeyed_once_it_has(
 
 
 def blocks(pid, number):
-    """Whether a process, which is nerve, holds a signal back."""
+    """Tells whether a process that runs nerve blocks a signal."""
     with open(f"/proc/{pid}/status") as status:
         text = status.read()
     blocked = int(re.search(r"^SigBlk:\s*(\S+)$", text, re.M)[1], 16)
     return text.startswith("Name:\tnerve") and blocked >> (number - 1) & 1
 
 
-# What a program is told of the system's time is off by so many seconds as the
-# file says.
+# Changes the time that a program sees by the number of seconds in a file.
 CLOCK = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -154,9 +153,9 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 
 def test_a_clock_that_is_set_ends_nothing_that_an_operator_said(
         sandbox, healthy, witness, path):
-    """A machine whose clock was three hours ahead, and right again five seconds
-    later, took an instance back into traffic that was disabled for an hour:
-    for good, since the file had that as well."""
+    """A machine's clock was three hours ahead for five seconds. An instance
+    that was disabled for an hour got traffic again, and stayed so, because the
+    file had been changed as well."""
     source = sandbox.write("clock.c", CLOCK)
     step = sandbox.write("step", "0")
     library = sandbox.path("clock.so")

@@ -1,8 +1,8 @@
-"""A path with a hundred thousand children costs the service of that path,
-and nobody else.
+"""A path with a hundred thousand children costs only the service of that path.
 
-Run as a program, test_crowd.py HOSTS PATH, it makes the children: a process of
-its own, so that the requests that are counted meanwhile are sent in time.
+Run as a program, test_crowd.py HOSTS PATH makes the children. This is a
+process of its own, so that the requests that are counted meanwhile are sent in
+time.
 """
 
 import sys
@@ -16,12 +16,12 @@ from zookeeper import register
 
 CHILDREN = 100_000
 BATCH = 2000
-# What the worker may need more than before, in MB.
+# How much more memory the worker may need than before, in MB.
 MEMORY = 100
 
 
 def fill(client, path):
-    """Creates the children, as fast as transactions do."""
+    """Creates the children as fast as transactions allow."""
     for start in range(0, CHILDREN, BATCH):
         transaction = client.transaction()
         for number in range(start, start + BATCH):
@@ -30,7 +30,7 @@ def fill(client, path):
 
 
 def resident(pid):
-    """Its memory, in MB."""
+    """Returns a process's memory, in MB."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         words = next(line for line in file if line.startswith("VmRSS")).split()
     return int(words[1]) // 1024

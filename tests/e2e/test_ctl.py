@@ -1,5 +1,5 @@
-"""nerve ctl: an operator takes an instance out and in, sees what is, and
-waits for what is to be."""
+"""nerve ctl: an operator takes an instance out and puts it back, sees the
+state, and waits for the state that should follow."""
 
 import json
 import os
@@ -37,14 +37,14 @@ def web(one, healthy, path):
 
 @pytest.fixture
 def nerve(sandbox, web, witness, path):
-    """A nerve that can be asked, and has it registered."""
+    """A nerve with a control socket that has registered the service."""
     started = sandbox.nerve("one", {"web": web}, **controlled(sandbox, "one"))
     wait.until(lambda: children(witness, path), 10, "it is registered")
     return started
 
 
 class Diary(Watching):
-    """What a reader sees of one registration, and when."""
+    """Records what a reader sees of one registration, and when."""
 
     def __init__(self, client, path):
         self.seen = []
@@ -57,7 +57,8 @@ class Diary(Watching):
 
 
 def weight_of(client, path):
-    """The weight of the only registration, or None: there is none."""
+    """Returns the weight of the only registration, or None if there is
+    none."""
     found = registrations(client, path)
     return json.loads(found[0]).get("weight") if found else None
 
@@ -150,14 +151,14 @@ def test_a_name_that_carries_the_data_is_made_anew_before_the_old_one_goes(
 
 
 def controlled_again(nerve):
-    """The keys of its configuration that `controlled` gave it."""
+    """Returns the keys of its configuration that `controlled` gave it."""
     with open(nerve.file) as file:
         read = json.load(file)
     return {key: read[key] for key in ("control_socket", "holds_path")}
 
 
 def answers(nerve):
-    """Waits until a nerve that has just started can be asked."""
+    """Waits until a nerve that has just started answers."""
     wait.until(lambda: ctl.ask(nerve, "status")[0] == 0, 10, "it answers")
 
 
@@ -208,7 +209,7 @@ def test_a_hold_survives_an_upgrade_and_no_znode_is_touched(
 
 
 def kept(nerve):
-    """The text of its file of holds."""
+    """Returns the text of its file of holds."""
     with open(controlled_again(nerve)["holds_path"]) as file:
         return file.read()
 
@@ -307,7 +308,8 @@ def test_the_socket_of_a_dead_nerve_is_replaced_and_only_for_the_group(
 
 
 def listens(path):
-    """Whether anybody accepts connections there: that is after the name."""
+    """Tells whether a process accepts connections there. The socket has its
+    name before that."""
     with open("/proc/net/unix") as file:
         return any(line.split()[3] == "00010000" and line.endswith(f" {path}\n")
                    for line in file)
@@ -363,7 +365,8 @@ def test_a_hold_that_cannot_be_kept_says_so(nerve, witness, path):
 
 def test_a_directory_of_holds_that_was_made_anew_is_used(
         nerve, web, sandbox):
-    """It was opened once, so that nothing was kept once it was another one."""
+    """nerve opened the directory once, so it kept nothing after the directory
+    was replaced."""
     directory = sandbox.path("kept")
     os.mkdir(directory)
     holds = os.path.join(directory, "holds.json")
@@ -379,8 +382,8 @@ def test_a_directory_of_holds_that_was_made_anew_is_used(
 
 def test_a_socket_that_was_removed_is_made_again_by_a_reload(
         nerve, web, sandbox):
-    """Its path was the same, so it was taken for the same. And only one nerve
-    has it as before."""
+    """The path had not changed, so a reload kept the old socket. Still only
+    one nerve may have it."""
     files = controlled_again(nerve)
     os.remove(files["control_socket"])
     assert ctl.ask(nerve, "status")[0] == 1
@@ -463,8 +466,9 @@ def test_garbage_on_the_socket_is_answered_and_hurts_nobody(nerve):
 
 
 def test_clients_that_come_and_go_all_the_time_hold_nobody_up(nerve):
-    """Each one put off the look at those before it. While they came more often
-    than that, no hold ended, and sixty-four were all that were answered."""
+    """Each new client delayed the next look at those before it. While clients
+    came faster than that, no hold ended, and only sixty-four clients got an
+    answer."""
     path = controlled_again(nerve)["control_socket"]
 
     def is_over():
@@ -518,7 +522,7 @@ def test_a_dump_has_what_helps_and_no_secret(
 
 
 class Site:
-    """A service of three, a nerve for each, behind one HAProxy."""
+    """A service with three instances, a nerve for each, behind one HAProxy."""
 
     def __init__(self, sandbox, server, path):
         self.services = [sandbox.service(name)

@@ -1,5 +1,5 @@
-"""The Grafana dashboard and the alerts, asked of a real Prometheus that reads
-a real agent and a real nerve."""
+"""The Grafana dashboard and the alerts, evaluated by a real Prometheus that
+reads a real agent and a real nerve."""
 
 import json
 import os
@@ -19,19 +19,20 @@ from nerve import Nerve, watched
 # What Grafana puts in place of its variables.
 VARIABLES = {"$__rate_interval": "10s", "$service": "web", "$haproxy": ".*",
              "$nerve": ".*"}
-# An alert's condition: without it, what it looks at is there all the time.
+# An alert's condition. Without it the expression must have a value all the
+# time.
 CONDITION = re.compile(r"\s*(?:==|!=|[<>]=?)\s*[\d.]+$")
 METRIC = re.compile(r"\b(?:synapse|nerve)_\w+")
 
 
 def shipped(name):
-    """The place of a file that is installed."""
+    """Returns the path of an installed file."""
     return os.path.join(program.ROOT, "haproxy", name)
 
 
 class Prometheus:
-    """A server that reads the targets, each a job's name and its host:port,
-    every second."""
+    """A server that reads the targets every second. A target is a job's name
+    and its host:port."""
 
     def __init__(self, sandbox, targets):
         host = f"{address.HOST}:{address.port()}"
@@ -53,11 +54,11 @@ class Prometheus:
             return json.load(answer)["data"]
 
     def ask(self, expression):
-        """The samples that it answers with: labels and value."""
+        """Returns the samples of its answer: labels and value."""
         return self._get("query", query=expression)["result"]
 
     def alerts(self):
-        """The expression of each alert by its name."""
+        """Returns the expression of each alert by its name."""
         return {rule["name"]: rule["query"]
                 for group in self._get("rules")["groups"]
                 for rule in group["rules"]}
@@ -77,8 +78,8 @@ def prometheus(sandbox, healthy, path):
 
 
 def answers(prometheus, expressions):
-    """Waits until each is answered by something, and each metric in it, for an
-    expression may answer without one."""
+    """Waits until each expression has a value, and each metric in it, because
+    an expression may have a value without one of them."""
     for name, expression in expressions.items():
         for text in (expression, *METRIC.findall(expression)):
             wait.until(lambda: prometheus.ask(text), 15,
@@ -86,8 +87,8 @@ def answers(prometheus, expressions):
 
 
 def test_each_panel_of_the_dashboard_shows_something(prometheus):
-    """A panel whose metric had another name than the program's would stay
-    empty, and nobody would wonder."""
+    """A panel stays empty, and nobody notices, if its metric has another name
+    than the program's."""
     with open(shipped("grafana.json")) as file:
         dashboard = json.load(file)
     expressions = {}

@@ -1,4 +1,4 @@
-"""The sandbox: what a newcomer sees who types `make demo`."""
+"""The sandbox: what a newcomer sees after `make demo`."""
 
 import collections
 import itertools
@@ -24,14 +24,14 @@ PIECES = collections.Counter(
     {"zookeeper": 1, "service": 3, "nerve": 3, "haproxy": 3})
 
 
-# How often the page asks for news.
+# How often the page asks for updates.
 PAGE_SECONDS = 1
 
 numbers = itertools.count(1)
 
 
 class Demo:
-    """A running demo/run, its terminal, and who sits there."""
+    """A running demo/run on a terminal, with a user."""
 
     def __init__(self, sandbox, **environment):
         self.log = sandbox.path(f"demo-{next(numbers)}.log")
@@ -42,7 +42,7 @@ class Demo:
         sandbox.at_end(self.close)
 
     def close(self):
-        """Ends it. Its programs follow, whatever it has come to."""
+        """Ends it. Its programs end with it, whatever state it is in."""
         if self.child.poll() is None:
             self.child.kill()
         self.child.wait()
@@ -51,7 +51,7 @@ class Demo:
         shutil.rmtree(FOLDER, ignore_errors=True)
 
     def says(self, pattern, seconds=20):
-        """Waits for a printed `pattern` and returns the match."""
+        """Waits for output that matches `pattern`. Returns the match."""
         def found():
             assert self.child.poll() is None or re.search(pattern, self.text())
             return re.search(pattern, self.text())
@@ -61,7 +61,7 @@ class Demo:
         return read(self.log)
 
     def runs(self):
-        """Waits until it is up: it then says what to try next."""
+        """Waits until it is up: it then prints what to try next."""
         self.says(r"Ctrl-C ends all", 60)
 
     def moves(self, before, after, seconds=20, failed="0"):
@@ -74,7 +74,7 @@ class Demo:
         return int(self.says(rf"{machine} +{kind} +pid (\d+)")[1])
 
     def idea(self, comment):
-        """The printed command with this comment."""
+        """Returns the printed command with this comment."""
         return self.says(rf"(?m)^  (\S.*?) +# {comment}")[1]
 
     def press_enter(self):
@@ -126,14 +126,14 @@ def test_it_shows_every_piece_and_who_answers_and_leaves_nothing(sandbox):
 
 
 def registered(demo):
-    """The instances that the demo's own command lists."""
+    """Returns the instances that the demo's own command lists."""
     names = output_of(demo.idea("who is registered")).split()
     return {name.rpartition("_")[0] for name in names}
 
 
 def test_traffic_moves_when_a_service_is_killed_and_when_it_is_back(demo):
-    """The demo has one request at a time on its way; one that the killed
-    service has already may fail, and no other."""
+    """The demo sends one request at a time. A request that the killed service
+    already has may fail, and no other."""
     demo.runs()
     type_in_other_terminal(demo.idea("its service dies"))
     demo.says(f"{A1} service is dead")
@@ -147,13 +147,13 @@ def test_traffic_moves_when_a_service_is_killed_and_when_it_is_back(demo):
 
 
 class Page:
-    """The status page, as the demo names it before all else."""
+    """The status page, at the address that the demo prints first."""
 
     def __init__(self, demo):
         self.url = re.match(r"The status page: (http://\S+)", demo.text())[1]
 
     def events_after(self, number):
-        """What it shows as new since then, in one line each."""
+        """Returns the newer events of the page, in one line each."""
         shown = json.loads(output_of(
             f"curl -s {self.url}events.json?since={number}"))
         return shown["last"], [
@@ -161,7 +161,7 @@ class Page:
             for one in shown["events"]]
 
 
-# What one breaks, with what the page says of it.
+# What a user breaks, and what the page says about it.
 BREAKS = (
     (f"stop {A1} nerve", f"{NETWORK}.102:8000 ready -> absent: no znode asks "
      "for it any more"),
@@ -217,8 +217,8 @@ def test_no_traffic_moves_while_zookeeper_is_away_and_haproxy_reloads(demo):
     wait.until(lambda: "3 instances from the snapshot" in read(log), 10,
                "the new worker has read its snapshot")
     assert output_of(demo.idea("requests of your own"))
-    # No more requests of ours: they would take every other turn of the two
-    # instances, and the demo would see only one of them.
+    # The test sends no more requests of its own. They would take every other
+    # turn of the two instances, and the demo would see only one instance.
     wait.always(lambda: "is answered by" not in demo.text(), 2,
                 "no traffic moves")
     demo.child.send_signal(signal.SIGINT)

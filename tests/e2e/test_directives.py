@@ -1,5 +1,6 @@
-"""Every directive of HAProxy that touches servers, on slots: haproxy/README.md
-has a verdict on each, and each is tried here on the HAProxy of this machine."""
+"""Every directive of HAProxy that affects servers, used with slots.
+haproxy/README.md has a verdict on each; each is tried here on this machine's
+HAProxy."""
 
 import csv
 import io
@@ -15,17 +16,17 @@ from certificates import Authority
 from haproxy import CHECKED, Backend, version
 from zookeeper import register
 
-# Not every HAProxy has every keyword: (first version, words).
+# Keywords that not every HAProxy has: (first version, words).
 SINCE = {(2, 8): ("shard", "curves", "sigalgs", "client-sigalgs"),
          (3, 0): ("guid", "log-bufsize", "hash-key", "pool-conn-name",
                   "set-proxy-v2-tlv-fmt"),
          (3, 2): ("idle-ping", "check-reuse-pool", "check-pool-conn-name",
                   "no-check-reuse-pool", "strict-maxconn", "init-state")}
-# With these the service of the test cannot be spoken to, or not checked.
+# With these the test's service cannot be reached, or not be checked.
 OTHER_PEER = re.compile(
     r"\b(ssl|socks4|send-proxy\S*|proto h2|check-(ssl|proto|send-proxy|"
     r"via-socks4|alpn)|check addr|redir|track|external-check)\b")
-# What a directive needs beside it.
+# What else a directive needs.
 BESIDE = {"check check-proto h2": ["option httpchk GET /health"],
           "http-check expect status 200": ["option httpchk GET /health"],
           "dynamic-cookie-key secret": ["cookie SRV insert dynamic"],
@@ -56,7 +57,7 @@ def readme():
 
 
 def rows(place):
-    """The directives of one table, each with its verdict."""
+    """Returns the directives of one table, each with its verdict."""
     table = readme().split(f"| {place} | verdict |")[1].split("\n\n")[0]
     for cells in re.findall(r"^\| (`.*?) \| ([a-z ]+) \|", table, re.M):
         for directive in re.findall(r"`([^`]+)`", cells[0]):
@@ -69,7 +70,7 @@ def of(place, *verdicts):
 
 
 def is_known(directive):
-    """Whether the HAProxy of this machine knows it."""
+    """Tells whether this machine's HAProxy knows it."""
     later = [word for first, words in SINCE.items() if first > version()
              for word in words]
     return not any(re.search(rf"(^|\s){word}(\s|\(|$)", directive)
@@ -77,7 +78,7 @@ def is_known(directive):
 
 
 def keywords(sandbox):
-    """Those of a server, as HAProxy itself lists them."""
+    """Returns a server's keywords, as HAProxy itself lists them."""
     file = sandbox.write("empty.cfg", "defaults\n")
     shown = subprocess.run(["haproxy", "-dKcfg", "-q", "-c", "-f", file],
                            text=True, capture_output=True, check=False,
@@ -96,7 +97,8 @@ def test_each_row_has_a_verdict_and_no_directive_has_two():
 
 def test_each_keyword_of_a_server_that_this_haproxy_has_is_in_the_table(
         sandbox):
-    """A newer HAProxy has newer keywords: then this says which to try."""
+    """A newer HAProxy has newer keywords: this test names those that nobody
+    has tried."""
     found = keywords(sandbox)
     assert len(found) > 80
     told = {word.split("(")[0] for directive, _ in rows("on a slot")
@@ -105,7 +107,8 @@ def test_each_keyword_of_a_server_that_this_haproxy_has_is_in_the_table(
 
 
 class Tried:
-    """Directives on one HAProxy, a backend each, all for the same path."""
+    """Directives on one HAProxy: one backend for each, all for the same
+    path."""
 
     def __init__(self, sandbox, zookeeper, path, service):
         self._hosts, self._path = zookeeper.addresses, path
@@ -123,7 +126,8 @@ class Tried:
             service={"use_previous_backends": False})
 
     def start(self, extra=(), **options):
-        """With what the directives name: a resolver, a mailer, a server."""
+        """Starts it, with what the directives name: a resolver, a mailer, a
+        server."""
         after = ["resolvers local", "  nameserver one 127.0.0.1:53",
                  "mailers mx", f"  mailer one 127.0.0.1:{address.port()}",
                  "backend other", f"  server o1 {self._service.address} check"]
@@ -132,7 +136,7 @@ class Tried:
 
 
 def assert_slots_take_it_and_give_it_up(tried, proxy, client, path, service):
-    """It is filled, serves, and is empty again."""
+    """Asserts that its slot is filled, serves, and is emptied again."""
     znode = register(client, path, service.payload("one"))
 
     def not_filled():
@@ -155,7 +159,7 @@ def assert_slots_take_it_and_give_it_up(tried, proxy, client, path, service):
 
 
 def until_none(wrong, what):
-    """Waits until no directive is wrong; names those that stay so."""
+    """Waits until no directive is wrong. Names those that stay wrong."""
     try:
         wait.until(lambda: not wrong(), 30, f"every backend is {what}")
     except wait.Late:
@@ -163,7 +167,7 @@ def until_none(wrong, what):
 
 
 def all_servers(proxy):
-    """The servers of every backend, by its name, as `show stat` has them."""
+    """Returns the servers of every backend by its name, from `show stat`."""
     found = {}
     text = proxy.ask("show stat -1 4 -1").lstrip("# ")
     for row in csv.DictReader(io.StringIO(text)):
@@ -172,7 +176,7 @@ def all_servers(proxy):
 
 
 def in_use(row):
-    """Up or down, but not taken out."""
+    """Tells whether a server is up or down, but not in maint."""
     return not row["status"].startswith("MAINT")
 
 
@@ -264,8 +268,8 @@ def test_what_is_refused_fails_the_check_and_the_start(
     assert proxy.process.ended(20) != 0
 
 
-# In the packages' layout all of it stands below `.if`, and `haproxy -c` once
-# passed there what did not start at the reload.
+# In the packages all of this is below `.if`. `haproxy -c` once accepted there
+# a configuration that did not start at the reload.
 WITHOUT = {
     "the backend": (r"backend web\n(  .*\n)+", "", "backend web is not in"),
     "its slots": (r"  (server-template|load-server).*\n", "", "backend web has no slots"),
@@ -299,8 +303,8 @@ def test_haproxy_c_says_what_would_not_work_also_below_a_condition(
 
 def test_a_static_balance_leaves_weights_and_drains(
         sandbox, healthy, witness, path):
-    """Its refusals once left the instance pending for ever, and HAProxy was
-    asked again each minute."""
+    """HAProxy refuses them. This once left the instance pending for ever, and
+    the agent asked HAProxy again each minute."""
     one = sandbox.service("one")
     proxy = sandbox.haproxy([Backend(
         hosts=healthy.addresses, path=path, lines=["balance source"],

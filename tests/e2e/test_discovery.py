@@ -1,4 +1,4 @@
-"""Where instances come from, and which of them are used."""
+"""Where instances come from, and which of them a service uses."""
 
 import json
 
@@ -11,13 +11,13 @@ from service import compact
 from zookeeper import children, register
 
 def discovery(zookeeper, path, **more):
-    """One `discovery`, or one of the watchers of several."""
+    """Returns one `discovery`, or one of several watchers."""
     return {"method": "zookeeper", "hosts": [zookeeper.hosts], "path": path,
             **more}
 
 
 def found(zookeeper, path, service=None, **more):
-    """A backend whose `discovery` says more than where to look."""
+    """Returns a backend with more keys in its `discovery`."""
     return web(zookeeper, path, service={
         "discovery": discovery(zookeeper, path, **more), **(service or {})})
 
@@ -45,8 +45,8 @@ def curator(one, enabled):
                     "uriSpec": None, "enabled": enabled})
 
 
-# Each: how its znodes are read; one that serves and one that does not; whether
-# the second drains, or is no instance at all.
+# For each format: how its znodes are read; an instance that serves and one
+# that does not; whether the second drains, or is no instance at all.
 FAMILIES = {
     "go-nerve": ({}, lambda one: go_nerve(one, True),
                  lambda one: go_nerve(one, False), True),
@@ -79,7 +79,8 @@ def test_the_znodes_of_another_family_are_used_and_drained(
     wait.until(lambda: proxy.weights() == {one.address: 1}, 10, "it serves")
 
 
-# The guard took what the snapshot had for gone all at once, and served both.
+# The guard took the snapshot's instances for removed all at once, and used
+# both.
 def test_another_endpoint_takes_the_place_of_the_last_one_with_a_reload(
         sandbox, healthy, witness, path):
     crowd = sandbox.crowd("one", 8).members
@@ -102,7 +103,7 @@ def test_another_endpoint_takes_the_place_of_the_last_one_with_a_reload(
 
 
 def two_sources(sandbox, healthy, path, resolver):
-    """A backend over two ensembles, the shared one first."""
+    """Returns a backend with two ensembles, the shared one first."""
     other = sandbox.zookeeper("other-zookeeper")
     backend = found(healthy, path, {"discovery_multi": {
         "watchers": {"other": discovery(other, path)},
@@ -156,7 +157,8 @@ def test_label_filters_keep_out_whoever_does_not_pass(
     register(witness, path, two.payload("no labels"))
     proxy.serves([one])
     witness.set(znode, two.payload("two", labels={"az": "a"}))
-    # The newest of one host:port speaks for it: this one says nothing of az.
+    # Of several znodes with the same host:port the newest counts. This one has
+    # no label az.
     wait.always(lambda: proxy.serving() == [one.address], 0.3,
                 "the newest znode is the one that counts")
     newest = max(children(witness, path), key=lambda name: name[-10:])
@@ -214,9 +216,9 @@ def test_a_static_service_needs_no_ensemble(sandbox):
     assert not proxy.process.lines("session")
 
 
-# The snapshot has the default servers too, and what it had was taken for what
-# was served before: those of a service that nothing is ever read for were the
-# ones of the first start, whatever the configuration said.
+# The snapshot also has the default servers, and the agent kept them as the
+# previous instances. So a service that reads nothing kept the default servers
+# of its first start, whatever the configuration said.
 def test_default_servers_are_those_of_the_configuration_after_a_reload(
         sandbox, healthy, witness, path):
     one, two, other = (sandbox.service(name)

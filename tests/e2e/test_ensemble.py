@@ -1,4 +1,4 @@
-"""ZooKeeper goes away and comes back: with its data, without it, or asleep.
+"""ZooKeeper goes away and comes back: with its data, without it, or frozen.
 
 HOLD_SECONDS says how long the long faults last; by default a little more than
 three session timeouts.
@@ -16,8 +16,8 @@ from haproxy import Backend, web
 from nerve import SESSION_TIMEOUT
 from zookeeper import TICK, births, register, registrations
 
-# A server that starts lets connections hang that come too early, for two
-# thirds of a session timeout; what is left must do on a busy machine.
+# A starting server leaves early connections hanging for two thirds of a
+# session timeout. The remaining third must be enough on a busy machine.
 KEPT = 2 * SESSION_TIMEOUT
 
 HOLD = float(os.environ.get("HOLD_SECONDS") or 3 * KEPT + 1)

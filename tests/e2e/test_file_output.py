@@ -1,4 +1,4 @@
-"""The files of the services, and how old a snapshot may be."""
+"""The files of the services, and the age of a snapshot."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from chain import Site
 from haproxy import Backend, web
 from zookeeper import register
 
-# More than anybody allows here.
+# More time than any test allows.
 LONG_AGO = 100000
 
 
 @pytest.fixture
 def directory(sandbox):
-    """One that HAProxy's user may write to."""
+    """Returns a directory in which HAProxy's user may write."""
     made = sandbox.path("files")
     os.mkdir(made, 0o755)
     shutil.chown(made, "haproxy", "haproxy")
@@ -64,8 +64,8 @@ def test_a_file_has_the_instances_as_airbnbs_synapse_writes_them(
     assert sorted(os.listdir(directory)) == [".myelin", "web.json"]
 
 
-# Instances that served alike were taken for the same, so new labels of a znode
-# reached neither the file nor the status.
+# The agent ignored a change that did not affect a server, so new labels of a
+# znode reached neither the file nor the status.
 def test_a_file_follows_labels_alone(
         sandbox, healthy, witness, path, directory):
     proxy = sandbox.haproxy([web(healthy, path)],
@@ -80,8 +80,8 @@ def test_a_file_follows_labels_alone(
     assert told["instances"][0]["labels"] == {"az": "b"}
 
 
-# What came while a service was frozen was done when it was thawed, but the file
-# stayed.
+# A thaw applied the changes that had come while the service was frozen, but
+# did not write the file.
 def test_a_file_has_what_was_missed_while_frozen(
         sandbox, healthy, witness, path, directory):
     one, two = sandbox.service("one"), sandbox.service("two")
@@ -98,7 +98,7 @@ def test_a_file_has_what_was_missed_while_frozen(
     wait.until(lambda: str(two.port) in content(directory), 10, "it is there")
 
 
-# It came with the first reload alone, by the snapshot.
+# It appeared only with the first reload, from the snapshot.
 def test_a_file_has_the_default_servers_of_a_static_service(
         sandbox, directory):
     proxy = sandbox.haproxy([Backend(hosts=["none"], service={

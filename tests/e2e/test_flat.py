@@ -1,4 +1,4 @@
-"""nerve's memory does not grow with the checks that it makes.
+"""nerve's memory does not grow with the number of its checks.
 
 CHECKS says how many: 100,000 for the long form.
 """
@@ -12,7 +12,7 @@ from nerve import watched
 CHECKS = int(os.environ.get("CHECKS") or 16000)
 WARM_UP = 4000
 SERVICES = 20
-GROWTH = 1024  # kB: a thread's first use of its stack, a page here and there
+GROWTH = 1024  # kB: a thread's first use of its stack, some pages
 
 
 def resident(process):
@@ -23,7 +23,7 @@ def resident(process):
 
 
 def test_memory_is_flat_over_many_checks(sandbox, healthy, path):
-    """All types at once; some of them fail."""
+    """All types at once; some of the checks fail."""
     one, two = sandbox.service("one"), sandbox.service("two", health="down")
     pages = Pages()
     kinds = ({"type": "http", "uri": "/health"}, {"type": "tcp"},

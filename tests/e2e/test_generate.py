@@ -1,4 +1,4 @@
-"""synapse-haproxy-cfg: a haproxy.cfg made of a synapse.conf.json."""
+"""synapse-haproxy-cfg makes a haproxy.cfg from a synapse.conf.json."""
 
 import copy
 import json
@@ -19,7 +19,8 @@ DATA = f"{program.ROOT}/tests/data/synapse"
 
 
 def run(*arguments, name=PROGRAM):
-    """The status, the standard output and the standard error of a run."""
+    """Runs it. Returns the status, the standard output and the standard
+    error."""
     done = subprocess.run([*name, *arguments], text=True, capture_output=True,
                           stdin=subprocess.DEVNULL, timeout=60 * wait.FACTOR)
     return done.returncode, done.stdout, done.stderr
@@ -31,8 +32,8 @@ def sample(name):
 
 
 def assert_accepted(path):
-    """HAProxy takes the file, and warns of nothing. The sample of Yelp's has
-    a section `peers`, which is to have this machine's name."""
+    """Asserts that HAProxy accepts the file without a warning. Yelp's sample
+    has a section `peers`, which must have this machine's name."""
     done = subprocess.run(["haproxy", "-c", "-L", "a", "-f", path],
                           text=True, capture_output=True,
                           timeout=60 * wait.FACTOR)
@@ -42,7 +43,7 @@ def assert_accepted(path):
 
 
 class Files:
-    """A synapse.conf.json and the haproxy.cfg that is made of it."""
+    """A synapse.conf.json and the haproxy.cfg that is made from it."""
 
     def __init__(self, sandbox):
         self._sandbox = sandbox
@@ -70,7 +71,8 @@ def files(sandbox):
 
 
 def configuration(**changes):
-    """A synapse.conf.json with one service, and changes of its `haproxy`."""
+    """Returns a synapse.conf.json with one service and these changes of its
+    `haproxy`."""
     return {"services": {"web": {
         "discovery": {"method": "zookeeper", "hosts": ["127.0.0.1:2181"],
                       "path": "/web"},
@@ -193,7 +195,7 @@ def test_a_directory_that_cannot_be_written_to_is_named(files):
 
 
 def test_wrong_arguments_are_told_how_to_be_right():
-    """Its usage did not say which argument was the wrong one."""
+    """The usage did not say which argument was wrong."""
     for arguments, why in ((["-c", "/x", "-x"], "-x is not an option"),
                            (["x"], "x is not an option"),
                            (["--help=x"], "--help=x is not an option"),
@@ -211,7 +213,7 @@ def test_wrong_arguments_are_told_how_to_be_right():
 
 
 def test_the_status_page_is_where_it_is_wanted(files, sandbox):
-    """There was none: a haproxy.cfg that was made this way had no page."""
+    """A haproxy.cfg that was made this way had no status page."""
     port = address.port()
     files.write(configuration())
     status, out, said = run(f"--config={files.config}", "--output", files.cfg,
@@ -284,7 +286,7 @@ def test_the_tutorials_configuration_serves(sandbox, files):
     assert "simple_http_service" in network.output(
         "curl", "-s", "http://127.0.0.1:3212/")
 
-    # A service more: the file is made again, and HAProxy reloaded.
+    # With one more service the file is made again and HAProxy reloaded.
     value["services"]["more"] = copy.deepcopy(service)
     value["services"]["more"]["haproxy"]["port"] = 3214
     files.write(value)
@@ -296,7 +298,7 @@ def test_the_tutorials_configuration_serves(sandbox, files):
 
 
 def register(network, sandbox, number):
-    """One of the tutorial's services, and its nerve."""
+    """Registers one of the tutorial's services with a nerve."""
     with open(f"{program.ROOT}/tests/data/nerve/tutorial.json") as file:
         value = json.load(file)
     [service] = value["services"].values()

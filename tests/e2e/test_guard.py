@@ -1,5 +1,5 @@
-"""Many instances that are gone from ZooKeeper at once: as long as HAProxy
-finds them well they stay, for a time that ends by itself."""
+"""Many instances vanish from ZooKeeper at once. Those that pass HAProxy's
+checks stay, for a limited time."""
 
 import time
 
@@ -9,9 +9,10 @@ import wait
 from haproxy import web
 from zookeeper import register
 
-# Short, so that the instances have been there for one when a test begins.
+# Short, so that when a test begins the instances have been there for a whole
+# window.
 WINDOW = 1
-# What an agent may take for a round, on a busy machine.
+# How long one round of the agent may take on a busy machine.
 SOON = 10
 
 
@@ -22,7 +23,7 @@ def guarded(zookeeper, path, hold=60, window=WINDOW, **more):
 
 
 def join(client, path, members, **more):
-    """Registers them; returns their znodes."""
+    """Registers them. Returns their znodes."""
     transaction = client.transaction()
     client.ensure_path(path)
     for it in members:
@@ -32,7 +33,7 @@ def join(client, path, members, **more):
 
 
 def leave(client, nodes):
-    """Deletes them, all in one transaction."""
+    """Deletes them in one transaction."""
     transaction = client.transaction()
     for node in nodes:
         transaction.delete(node)
@@ -40,14 +41,14 @@ def leave(client, nodes):
 
 
 def settle(proxy, members, backend="web", window=WINDOW):
-    """They serve, and have done so for a window."""
+    """Waits until they serve and have done so for a whole window."""
     proxy.serves(members, backend)
     wait.always(lambda: len(proxy.serving(backend)) == len(members),
                 window + 0.5, "they serve")
 
 
 def filled(proxy):
-    """The host:port of every slot that is not empty, sorted."""
+    """Returns the sorted host:port of all slots that are not empty."""
     return sorted(proxy.slots())
 
 
@@ -56,7 +57,7 @@ def addresses(members):
 
 
 def changes(proxy):
-    """How often HAProxy said that a server changed its state."""
+    """Returns how often HAProxy logged that a server changed its state."""
     return len(proxy.process.lines(r"Server web/\S+ (is|was) "))
 
 
@@ -83,7 +84,7 @@ def test_wiped_data_fails_no_request_and_changes_no_server(sandbox, path):
     assert changes(proxy) == before
 
 
-# Ordinary deploys were taken for accidents. Under traffic 48 to 52 of 100
+# The guard took ordinary deploys for accidents. Under load, 48 to 52 of 100
 # requests went to instances that had left.
 @pytest.mark.parametrize("step", [
     pytest.param(10, id="all-at-once"),
@@ -109,7 +110,7 @@ def test_a_deploy_onto_other_addresses_leaves_no_request_behind(
     assert not proxy.process.lines("retained")
 
 
-# An operator's maint was gone when the guard brought the instance back.
+# An operator's maint was lost when the guard brought the instance back.
 def test_an_operators_maint_stays_through_a_wipe_and_back(
         sandbox, healthy, witness, path):
     crowd = sandbox.crowd("one", 6).members
@@ -206,8 +207,8 @@ def test_those_that_went_one_by_one_come_back_and_the_traffic_with_them(
     assert proxy.slots() == before
 
 
-# An instance that came back from maint got traffic until its first failed
-# checks, whether it still lived or not.
+# An instance that came back from maint got traffic until its first checks
+# failed, even if it was dead.
 def test_what_has_died_since_it_went_comes_back_as_down_and_gets_no_request(
         sandbox, healthy, witness, path):
     gone = sandbox.crowd("gone", 1)

@@ -1,5 +1,5 @@
 """A server that accepts connections and ends each before there is a session:
-one that has too many, has no quorum, or is no ZooKeeper at all."""
+it has too many, has no quorum, or is no ZooKeeper at all."""
 
 import socket
 import threading
@@ -17,7 +17,8 @@ TIMEOUT = {"session_timeout": 10}
 
 
 class Doorman:
-    """Reads what a client says first, and hangs up. `visits` has the times."""
+    """Reads the client's first bytes and closes the connection. `visits` has
+    the times."""
 
     def __init__(self, sandbox):
         self.port = address.port()
@@ -46,8 +47,8 @@ class Doorman:
 @pytest.mark.parametrize("program", ["nerve", "haproxy"])
 def test_a_server_that_hangs_up_at_once_is_asked_a_few_times_a_second_and_less(
         program, sandbox, path):
-    """Each connection was made again after a sixtieth of the session timeout,
-    for ever: 6 times a second here, 20 times with a timeout of 3 s."""
+    """The client connected again after a sixtieth of the session timeout, for
+    ever: 6 times a second here, 20 times with a timeout of 3 s."""
     doorman = Doorman(sandbox)
     if program == "nerve":
         one = sandbox.service("one")

@@ -1,4 +1,4 @@
-"""The harness itself: what the other tests rely on."""
+"""The harness on which the other tests rely."""
 
 import pytest
 

@@ -1,9 +1,10 @@
-"""Anyone with write access to ZooKeeper writes anything: none of it reaches
-HAProxy, each znode is reported, and the instances beside it stay.
+"""Anyone with write access to ZooKeeper can write anything. None of it reaches
+HAProxy, each bad znode is reported, and the other instances stay.
 
-HAProxy tells of no command that it does. But each one that the agent sends is
-either acknowledged, and counted in a line of the service, or refused, and
-logged as an error: so the counts are all there is.
+HAProxy does not report the commands that it receives. But each command that
+the agent sends is either acknowledged, and counted in a log line of the
+service, or refused, and logged as an error. So these counts include all
+commands.
 """
 
 import json
@@ -17,12 +18,13 @@ from service import compact
 from zookeeper import register
 
 GOOD = 2
-# An instance that comes is an address and `ready`.
+# A new instance takes two commands: its address and `ready`.
 COMMANDS = 2 * GOOD
 
 
 def corpus():
-    """What no instance is: (what it is about, the data of a znode)."""
+    """Returns data that are no instance: (what they test, the data of a
+    znode)."""
     with open(os.path.join(program.ROOT, "tests/data/instance/refused.json"),
               encoding="ascii") as file:
         cases = json.load(file)
@@ -36,7 +38,7 @@ def corpus():
 
 
 def acknowledged(proxy):
-    """How many commands HAProxy has acknowledged."""
+    """Returns how many commands HAProxy has acknowledged."""
     lines = proxy.process.lines(r"^synapse: web: .* acknowledged")
     return sum(int(re.search(r"(\d+) commands? ack", line).group(1))
                for line in lines)

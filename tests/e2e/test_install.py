@@ -1,4 +1,4 @@
-"""nerve as it is installed: its unit, its manual pages, its rights."""
+"""The installed nerve: its unit, its manual pages, its rights."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from nerve import watched
 from zookeeper import children
 
 UNIT = "lib/systemd/system/nerve.service"
-# systemd's measure of what a service may still do, in tenths: 0 is nothing.
+# systemd's score of what a service may still do, in tenths; 0 is nothing.
 EXPOSURE = 20
 
 
@@ -29,7 +29,7 @@ def installed(shared):
 
 
 def run(*argv, **options):
-    """Runs a command that must succeed; returns what it printed."""
+    """Runs a command, which must succeed. Returns what it printed."""
     done = subprocess.run(argv, text=True, capture_output=True, timeout=120,
                           cwd=program.ROOT, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -37,7 +37,7 @@ def run(*argv, **options):
 
 
 def manual(page):
-    """A manual page as it is shown; it must have no warnings."""
+    """Returns a manual page as it is shown; it must have no warnings."""
     environment = {**os.environ, "MANPAGER": "cat", "MANWIDTH": "1000",
                    "MAN_KEEP_FORMATTING": "", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(["man", "--warnings", "-l", page], text=True,
@@ -48,7 +48,7 @@ def manual(page):
 
 
 def section(text, title):
-    """One section of a page, or of a text with headings like a page's."""
+    """Returns one section of a page, or of a text with similar headings."""
     return re.search(rf"^{title}\n(.*?)(?=^\S|\Z)", text, re.S | re.M)[1]
 
 
@@ -62,7 +62,7 @@ def readme():
 
 
 def test_the_unit_is_right_where_it_is_installed(installed):
-    """In a namespace whose /usr/local is what was installed."""
+    """Runs in a namespace in which /usr/local has the installed files."""
     shown = run("unshare", "--mount", "sh", "-ec",
                 f"mount --make-rprivate /; mount --bind {installed} "
                 f"/usr/local; systemd-analyze verify --man=yes "
@@ -89,9 +89,9 @@ def test_a_configuration_that_is_there_stays_as_it_is(sandbox):
 
 
 def test_what_is_installed_is_good_as_it_is(sandbox, installed):
-    """Both programs take their configurations, HAProxy by its drop-in file
-    and also where its own has the agent already, in a namespace where all of
-    it is installed over this machine."""
+    """Both programs accept their configurations in a namespace in which
+    everything is installed over this machine. HAProxy does so with its drop-in
+    file, and if its own haproxy.cfg loads the agent already."""
     machine = Namespace(sandbox)
     with open(f"{installed}/lib/systemd/system/haproxy.service.d/"
               "synapse.conf") as file:
@@ -110,7 +110,7 @@ def test_what_is_installed_is_good_as_it_is(sandbox, installed):
 
 
 def shown_in_readme(place):
-    """The indented block that follows the first mention of a file."""
+    """Returns the indented block after the first mention of a file."""
     with open(f"{program.ROOT}/README.md") as file:
         text = file.read().split("## Configure\n")[1].split(f"`{place}`", 1)[1]
     block = re.search(r"\n\n((?:    .*\n|\n)+)", text)[1]
@@ -118,8 +118,8 @@ def shown_in_readme(place):
 
 
 def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
-    """What it showed had no frontend and no status page, so nothing was
-    served. Its three files, over what is installed."""
+    """The README's example had no frontend and no status page, so it served
+    nothing. The test uses its three files in place of the installed ones."""
     machine = Namespace(sandbox)
     mine = sandbox.path("etc")
     for place in ("/etc/haproxy/synapse.conf.json", "/etc/nerve/nerve.conf.json",
@@ -147,7 +147,7 @@ def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
     wait.until(lambda: machine.fetch(3213) == "a", 30, "a answers by HAProxy")
     assert "<html" in machine.output("curl", "-s", "http://127.0.0.1:3214/")
 
-    # No sample had a control_socket, and nerve ctl asked for -c or -s.
+    # No sample had a control_socket, so nerve ctl asked for -c or -s.
     with open(f"{program.ROOT}/README.md") as file:
         [command] = re.findall(r"`(nerve ctl disable [^`]*)`", file.read())
     assert "web: disabled" in machine.output(
@@ -156,7 +156,7 @@ def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
 
 
 def complete(machine, *words):
-    """What bash offers for the last word, a line each."""
+    """Returns what bash offers for the last word, one line each."""
     script = ("PATH=/usr/local/bin:$PATH; . /usr/local/share/bash-completion/"
               "completions/$1; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
               "$(complete -p $1 | sed 's/.*-F \\([^ ]*\\) .*/\\1/'); "
@@ -165,7 +165,7 @@ def complete(machine, *words):
 
 
 def test_bash_completes_what_the_programs_take(sandbox, installed):
-    """The options of each are those that its help shows; the services of
+    """bash offers the options that each program's help shows. The services of
     `nerve ctl` are tested with the README's nerve."""
     machine = Namespace(sandbox)
     machine.output("mount", "--bind", installed, "/usr/local")
@@ -192,7 +192,8 @@ def test_bash_completes_what_the_programs_take(sandbox, installed):
 
 
 def test_nerve_asks_for_a_name_where_the_host_has_none_of_its_own(sandbox):
-    """Two machines that are both `localhost` would share their znodes."""
+    """Two machines that are both called `localhost` would share their
+    znodes."""
     file = sandbox.write("nerve.json", '{"services": {}}')
     script = 'hostname "$1"; exec "$2" -k -c "$3"'
     for name, status, said in (
@@ -229,7 +230,7 @@ def test_the_user_of_the_unit_is_made_on_installation(installed):
 
 
 def calls_allowed():
-    """The system calls of the unit's SystemCallFilter."""
+    """Returns the system calls that the unit's SystemCallFilter allows."""
     groups, group = {}, None
     for line in run("systemd-analyze", "syscall-filter").splitlines():
         if line.startswith("@"):
@@ -246,7 +247,7 @@ def flat(groups, name):
 
 def test_nerve_needs_no_system_call_that_its_unit_forbids(
         sandbox, healthy, witness, path):
-    """A whole life: checks of all types, a reload, an upgrade, the end."""
+    """A nerve from start to end: checks of all types, a reload, an upgrade."""
     one = sandbox.service("one")
     checks = [{"type": "http", "uri": "/health", "timeout": 5},
               {"type": "tcp", "timeout": 5},
@@ -351,7 +352,8 @@ def test_synapse_haproxy_cfg_1_has_the_options_that_help_has(installed):
 
 
 def test_synapse_conf_5_has_every_key_with_its_type_and_default(installed):
-    """As the tables of lua/README.md have them, of the same schema."""
+    """The tables of lua/README.md have the same types and defaults, because
+    both come from one schema."""
     page = manual(f"{installed}/share/man/man5/synapse.conf.5")
     with open(f"{program.ROOT}/lua/README.md") as file:
         tables = file.read().split("<!-- keys -->")[1].split("<!-- end")[0]

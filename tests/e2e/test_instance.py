@@ -1,4 +1,4 @@
-"""What stands in a znode, and what HAProxy makes of it."""
+"""The data of a znode, and the server that HAProxy gets from it."""
 
 import base64
 

@@ -1,4 +1,5 @@
-"""HAProxy short of connections to its runtime API, and of descriptors."""
+"""HAProxy without free connections to its runtime API, or without
+descriptors."""
 
 import contextlib
 import os
@@ -9,18 +10,19 @@ import wait
 from haproxy import web
 from zookeeper import register
 
-# What `stats maxconn` is by default.
+# The default of `stats maxconn`.
 CONNECTIONS = 10
 
 
 def unchecked(zookeeper, path):
-    """The limit is to hit the agent, not the checks."""
+    """Returns a backend without checks: the limit must affect the agent, not
+    the checks."""
     return web(zookeeper, path, server="")
 
 
 @contextlib.contextmanager
 def idle_connections(path, count):
-    """Holds connections to the stats socket that say nothing."""
+    """Opens connections to the stats socket and sends nothing on them."""
     with contextlib.ExitStack() as stack:
         for _ in range(count):
             connection = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -50,7 +52,8 @@ def test_idle_connections_on_the_stats_socket_stop_no_change(
 
 @contextlib.contextmanager
 def no_descriptors_left(pid):
-    """Lowers a running process's limit so that it can open no more."""
+    """Lowers the limit of a running process so that it can open no more
+    files."""
     before = limit_of(pid)
     taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
     lowest = next(number for number in range(len(taken) + 1)
@@ -69,7 +72,8 @@ def limit_of(pid):
 
 
 def set_limit(pid, number):
-    """As the process's own user: root may lack the right to do it."""
+    """Runs as the process's own user, because root may lack the right to do
+    it."""
     subprocess.run(["prlimit", f"--pid={pid}", f"--nofile={number}:"],
                    check=True, **same_user(pid))
 

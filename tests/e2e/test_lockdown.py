@@ -1,4 +1,4 @@
-"""A locked-down worker starts no process, for no request."""
+"""A worker with lockdown starts no process, whatever a request does."""
 
 import os
 
@@ -15,8 +15,8 @@ LOCKED = {"lockdown": True}
 
 
 def prober(sandbox, zookeeper, path, **options):
-    """A HAProxy that sees the whole machine and has shells to start, and a
-    frontend that tries to."""
+    """A HAProxy that sees the whole machine, with its shells, and a frontend
+    that tries to start one."""
     probe = Backend(name="probe", slots=0,
                     lines=["http-request use-service lua.starts"])
     return sandbox.haproxy(
@@ -25,7 +25,8 @@ def prober(sandbox, zookeeper, path, **options):
 
 
 def attempts(proxy):
-    """What came of starting a process, by thread, once two have tried."""
+    """Returns the results of starting a process, by thread, once two threads
+    have tried."""
     found = {}
 
     def both():
@@ -47,8 +48,8 @@ def test_no_thread_starts_a_process(sandbox, healthy, witness, path):
     proxy = prober(sandbox, healthy, path, synapse=LOCKED)
     register(witness, path, one.payload("one"))
     proxy.serves([one])
-    # Lua 5.3 and the C library of Debian 12 fork in another way than those of
-    # 13, and hear another refusal.
+    # Lua 5.3 and Debian 12's C library fork in another way than Debian 13's,
+    # and get another error.
     assert attempts(proxy) <= {
         "os.execute 127;io.popen echo started: Cannot allocate memory",
         "os.execute 1;io.popen echo started: Operation not permitted"}
@@ -57,7 +58,7 @@ def test_no_thread_starts_a_process(sandbox, healthy, witness, path):
 
 
 def filters(pid):
-    """What kind of filter each thread of a process has."""
+    """Returns the kind of filter that each thread of a process has."""
     found = set()
     for thread in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{thread}/status") as file:

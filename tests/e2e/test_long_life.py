@@ -1,5 +1,5 @@
-"""A worker that lives long: changes, sessions that expire and reloads leave
-its memory, its descriptors and its log as they are.
+"""A worker that lives long: changes, expired sessions and reloads make neither
+its memory nor its descriptors nor its log grow.
 
 CHANGES, EXPIRIES and RELOADS say how many of each.
 """
@@ -29,7 +29,7 @@ LINES = 1500         # that the agent may print about 10,000 changes
 
 
 def resident(pid):
-    """Its memory, in MB."""
+    """Returns a process's memory, in MB."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         words = next(line for line in file if line.startswith("VmRSS")).split()
     return int(words[1]) / 1024
@@ -54,8 +54,8 @@ def fleet(sandbox, path):
 
 
 def test_many_changes_cost_no_memory_and_few_lines(sandbox, fleet):
-    """The guard remembers the changes of its window: thousands a second are
-    many in the ten seconds that it has by itself."""
+    """The guard remembers the changes of its window. By default that is ten
+    seconds, so thousands of changes a second are a lot."""
     random.seed(CHANGES)
     proxy = sandbox.haproxy(
         fleet.backends(fleet.wire.addresses, guard={"window": 1}))
@@ -76,7 +76,7 @@ def test_many_changes_cost_no_memory_and_few_lines(sandbox, fleet):
 
 
 def expire(wire):
-    """Keeps the agent away until its session has ended."""
+    """Keeps the agent away until its session has expired."""
     before = wire.identity
     wire.blocked = True
     wire.cut()

@@ -1,5 +1,5 @@
-"""The connection breaks after ZooKeeper did what nerve asked for, and before
-nerve heard of it."""
+"""The connection breaks after ZooKeeper has done what nerve asked for, and
+before nerve gets the answer."""
 
 import wait
 from broken_line import BrokenLine
@@ -8,8 +8,8 @@ from zookeeper import TICK, births, children, registrations
 
 
 class Lost:
-    """A nerve whose line to ZooKeeper breaks once `trigger` was sent and
-    `happened()`."""
+    """A nerve whose connection to ZooKeeper breaks once it has sent `trigger`
+    and `happened()` is true."""
 
     def __init__(self, sandbox, server, path, trigger, happened):
         self.line = BrokenLine(sandbox, server, trigger, happened)

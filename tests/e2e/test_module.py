@@ -1,4 +1,4 @@
-"""The zookeeper module for Lua, in plain programs."""
+"""The zookeeper module in plain Lua programs."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def test_requiring_the_module_touches_no_global(sandbox):
 
 @pytest.fixture(scope="module")
 def other():
-    """The version of the Lua that HAProxy does not have; the module for it
+    """Returns the version of Lua that HAProxy does not have. The module for it
     is built."""
     [version] = {"5.3", "5.4"} - {program.LUA_VERSION}
     make(version, "all")
@@ -54,7 +54,8 @@ def make(version, *what):
 
 def test_a_module_of_another_lua_names_both_versions_and_the_remedy(
         sandbox, other):
-    """It failed on the first symbol that the other Lua does not have."""
+    """The module failed at the first symbol that the other Lua does not
+    have."""
     file = sandbox.write("wrong.lua",
                          'print(select(2, pcall(require, "zookeeper")))')
     folder = os.path.join(program.BUILD, f"lua{other}")
@@ -68,7 +69,7 @@ def test_a_module_of_another_lua_names_both_versions_and_the_remedy(
 
 def test_an_agent_installed_for_another_lua_says_so_in_one_line(
         sandbox, other):
-    """HAProxy printed the eight places where it had looked."""
+    """HAProxy printed the eight places in which it had looked."""
     make(other, "install", f"DESTDIR={sandbox.path('target')}")
     agent = sandbox.path("target/usr/local/share/myelin/synapse.lua")
     file = sandbox.write("haproxy.cfg", f"global\n  lua-load {agent}\n")
@@ -83,8 +84,8 @@ def test_an_agent_installed_for_another_lua_says_so_in_one_line(
 
 
 def test_newer_lua_files_beside_an_older_module_are_refused_at_load(sandbox):
-    """HAProxy loaded them, and the agent's task failed for ever at the first
-    function that the module did not have."""
+    """HAProxy loaded them, and the agent's task failed again and again at the
+    first function that the module did not have."""
     make(program.LUA_VERSION, "install", f"DESTDIR={sandbox.path('target')}")
     prefix = sandbox.path("target/usr/local")
     with open(f"{prefix}/share/lua/{program.LUA_VERSION}/synapse/c_module.lua",
@@ -167,7 +168,7 @@ def test_the_register_example_keeps_its_znode_and_takes_it_along(
 
 
 def states(process):
-    """What states.lua has printed: (state, link, id)."""
+    """Returns what states.lua has printed: (state, link, id)."""
     return [tuple(line.split("\t")) for line in process.lines("\t")]
 
 
@@ -179,8 +180,8 @@ def session_of(sandbox, server):
 
 
 def test_a_wiped_zookeeper_ends_the_session_and_a_new_one_follows(sandbox):
-    """A wiped server drops a client that has seen a later transaction: only
-    a new handle of the same session is told that it has expired."""
+    """A wiped server rejects a client that has seen a later transaction. Only
+    a new handle with the same session learns that the session has expired."""
     server = sandbox.zookeeper()
     client = server.client()
     for number in range(20):

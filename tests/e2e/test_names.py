@@ -1,5 +1,5 @@
-"""Instances whose znode has a host name: HAProxy's own resolver finds where
-they are."""
+"""Instances whose znode has a host name: HAProxy's own resolver finds their
+addresses."""
 
 import pytest
 
@@ -25,9 +25,9 @@ def backend(zookeeper, path, names=2, slots=4, check=CHECKED, **more):
                    server=check, lines=lines, **more)
 
 
-# Without it the name of the only slot is the only one that HAProxy resolves. An
-# answer for a name that the slot no longer has then lets HAProxy's resolver
-# sleep: in HAProxy 3.x until 20 s after its start.
+# Without it the name in the only slot is the only name that HAProxy resolves.
+# An answer for a name that the slot no longer has then stops HAProxy's
+# resolver: in HAProxy 3.x until 20 s after its start.
 AWAKE = ["backend awake",
          f"  server s 240.0.0.1:1 resolvers {SECTION} disabled"]
 
@@ -155,8 +155,8 @@ def test_names_beyond_their_slots_wait_and_that_is_told(
 
 def test_haproxy_itself_follows_a_server_of_zookeeper_to_another_address(
         sandbox, healthy, path, witness, names):
-    """The agent resolves its hosts at load only: haproxy/README.md shows a
-    `listen` with `resolvers` in front of the ensemble instead."""
+    """haproxy/README.md shows a `listen` with `resolvers` in front of the
+    ensemble."""
     one = sandbox.service("one")
     host, port = healthy.hosts.split(":")
     names.tell("zk.e2e", address.OTHER_HOST)

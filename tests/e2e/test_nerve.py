@@ -1,4 +1,4 @@
-"""nerve's end, its death, its sleep, and others' hands on its znodes."""
+"""nerve stops, dies or freezes, and others change its znodes."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from haproxy import web
 from nerve import SESSION_TIMEOUT, check, watched
 from zookeeper import TICK, births, children, register, registrations
 
-# Retries that an operator adds where a request may be sent twice.
+# Retries that an operator adds if a request may be sent twice.
 PATIENT = ["retry-on all-retryable-errors"]
 
 
@@ -42,7 +42,7 @@ def test_a_signal_ends_nerve_within_2_s_with_zookeeper_out_of_reach(
 
 def test_a_killed_nerve_stays_registered_for_a_session_timeout_at_most(
         sandbox, healthy, witness, path):
-    """The machine dies: nerve and service at once. Until its session ends,
+    """The machine dies: nerve and the service at once. Until the session ends,
     HAProxy's checks and redispatch save the requests."""
     one, two = sandbox.service("one"), sandbox.service("two")
     proxy = sandbox.haproxy([web(healthy, path, lines=PATIENT)])
@@ -57,7 +57,8 @@ def test_a_killed_nerve_stays_registered_for_a_session_timeout_at_most(
             lambda: registrations(witness, path) == [one.payload("one")],
             SESSION_TIMEOUT + 10, "two is gone"))
         proxy.serves([one])
-    # One more tick for the session's last ping, and a second for this machine.
+    # One more tick for the session's last ping, and a second for a slow
+    # machine.
     assert taken <= SESSION_TIMEOUT + 2 * TICK + 1 * wait.FACTOR
     load.assert_none_failed()
 
@@ -139,8 +140,8 @@ def delete_all(client, path):
 
 def test_a_nerve_started_anew_with_another_weight_is_registered_once(
         sandbox, healthy, witness, path):
-    """Killed, it leaves its znode for a while: the new one must not have two.
-    """
+    """A killed nerve leaves its znode for a while. The new nerve must not have
+    two."""
     one = sandbox.service("one")
     nerve = sandbox.nerve("one", {"web": watched(one, healthy, path)})
     wait.until(lambda: children(witness, path), 10, "it is registered")
@@ -174,13 +175,14 @@ def test_nerve_waits_for_an_ensemble_that_is_down_at_its_start(
                10, "it is registered")
 
 
-# Below what makes the client give its connection up (two thirds of a session
-# timeout), between that and a session timeout, and above.
+# Shorter than the time after which the client gives up its connection (two
+# thirds of a session timeout), between that and a session timeout, and longer.
 ASLEEP = [SESSION_TIMEOUT / 3, SESSION_TIMEOUT * 0.85, SESSION_TIMEOUT + 1.5]
 
 
 def sleep_while(server, one, health, seconds):
-    """The health changes while ZooKeeper hears it and does not answer."""
+    """Changes the health while ZooKeeper receives requests and does not
+    answer."""
     server.freeze()
     one.set_health(health)
     checks = one.checks()
@@ -295,7 +297,7 @@ def test_nerve_never_blocks_on_a_log_that_nobody_reads(
 
 
 def full_pipe(sandbox):
-    """The end to write to of a pipe that is full and stays so."""
+    """Returns the writing end of a pipe that is full and stays full."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     try:
@@ -336,8 +338,8 @@ def test_nerve_shows_its_version():
 
 def test_a_chroot_that_is_not_there_is_made_and_made_again(
         sandbox, healthy, witness, path):
-    """It was waited for for ever, while the log said "no node" and `nerve ctl
-    status` that it is being changed."""
+    """nerve waited for it for ever, while the log said "no node" and `nerve
+    ctl status` said that it was being changed."""
     one = sandbox.service("one")
     top = f"{path}/own/tree"
     sandbox.nerve("one", {"web": watched(
@@ -345,7 +347,8 @@ def test_a_chroot_that_is_not_there_is_made_and_made_again(
     wait.until(lambda: children(witness, f"{top}/web/here"), 10,
                "it is registered below the chroot")
     [name] = children(witness, f"{top}/web/here")
-    # All at once: nerve makes again what is missing, and sooner than that.
+    # The path is deleted with all its parents at once; nerve makes it again
+    # within that time.
     delete = witness.transaction()
     for below in (f"/tree/web/here/{name}", "/tree/web/here", "/tree/web",
                   "/tree", ""):

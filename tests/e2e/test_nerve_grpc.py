@@ -27,7 +27,8 @@ def check(sandbox, zookeeper, path, services):
 
 
 def verdict(nerve, name):
-    """The first thing nerve says of a service: "up", or "down (why)"."""
+    """Returns the first result that nerve logs for a service: "up", or "down
+    (why)"."""
     line = nerve.process.says(rf" {name}: instance .* unknown -> ")
     return line.partition("unknown -> ")[2]
 

@@ -1,4 +1,5 @@
-"""nerve short of what its checks need: descriptors, a name server."""
+"""nerve lacks something that its checks need: descriptors, or a name
+server."""
 
 import re
 import socket
@@ -16,7 +17,7 @@ DESCRIPTORS = 40
 
 
 def not_tried(pages):
-    """How many checks were not tried, of all services."""
+    """Returns how many checks were not tried, of all services."""
     return sum(int(float(value)) for value in re.findall(
         r'^nerve_checks_total\{[^}]*result="not_tried"[^}]*\} (\S+)$',
         pages.text(), re.M))
@@ -24,10 +25,10 @@ def not_tried(pages):
 
 def test_a_nerve_without_descriptors_deregisters_nothing(
         sandbox, healthy, witness, path):
-    """What nerve lacked itself was taken for a failure of the instance: one
+    """nerve took its own lack of descriptors for a failure of the instance: a
     leak, or a limit that was too low, deregistered every service of a machine.
-    Here 60 services answer slowly enough that their checks need more
-    descriptors than nerve may have."""
+    Here 60 services answer so slowly that their checks need more descriptors
+    than nerve may have."""
     server = sandbox.service("web")
     pages = Pages()
     services = {
@@ -55,7 +56,7 @@ def test_a_nerve_without_descriptors_deregisters_nothing(
 
 
 def all_registered(witness, path):
-    """The znodes of all services, or None while one has none."""
+    """Returns the znodes of all services, or None if any service has none."""
     znodes = [registrations(witness, f"{path}/{number}")
               for number in range(SERVICES)]
     return znodes if all(znodes) else None
@@ -63,8 +64,8 @@ def all_registered(witness, path):
 
 def test_a_name_server_that_answers_nothing_says_nothing_of_an_instance(
         sandbox, healthy, path):
-    """It was taken for a failure: with the name server of a machine all that
-    is checked by name went down."""
+    """nerve took it for a failure of the instance: when a machine's name
+    server failed, every service that is checked by name went down."""
     server = sandbox.service("web")
     _, binary = with_its_own(sandbox, program.NERVE, "resolv.conf",
                              f"nameserver {HOST}\n")

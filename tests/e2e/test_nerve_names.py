@@ -1,5 +1,4 @@
-"""ZooKeeper's servers are known to nerve by a name, which may come to mean
-others."""
+"""nerve knows ZooKeeper's servers by a name whose address may change."""
 
 import os
 import socket
@@ -18,18 +17,18 @@ NAME = "zk.e2e"
 
 
 class Names:
-    """An /etc/hosts of its own for what is started as `binary`."""
+    """An /etc/hosts that only the program `binary` sees."""
 
     def __init__(self, sandbox):
         self._file, self.binary = with_its_own(
             sandbox, program.NERVE, "hosts", "")
 
     def tell(self, host):
-        """From now on NAME is `host`; None: nobody knows it."""
+        """Gives NAME the address `host`, or none if `host` is None."""
         self.tell_all({NAME: host} if host else {})
 
     def tell_all(self, hosts):
-        """From now on these names are known, and no others."""
+        """Replaces all names by these."""
         with open(self._file, "w") as file:
             file.writelines(f"{host} {name}\n"
                             for name, host in hosts.items())
@@ -43,8 +42,8 @@ def names(sandbox):
 @pytest.mark.parametrize("known", ["nowhere", "where it was"])
 def test_a_server_that_moves_while_it_is_away_is_found_by_its_name(
         known, sandbox, names, path):
-    """The name was looked up again once in an outage. Where the name servers
-    were away too, or told the old address still, nerve never learnt more."""
+    """nerve looked the name up once in an outage. If the name servers were
+    away too, or still gave the old address, it never learnt the new one."""
     server, one = sandbox.zookeeper(), sandbox.service("one")
     names.tell(server.host)
     nerve = sandbox.nerve("one", {"web": watched(
@@ -69,8 +68,9 @@ def test_a_server_that_moves_while_it_is_away_is_found_by_its_name(
 
 def test_a_server_whose_name_is_known_late_takes_the_session_over(
         sandbox, names, healthy, witness, path):
-    """A partial answer was final: the one server that was known at the start
-    went, and the session expired beside another that could have had it."""
+    """A partial answer was final. When the only server that was known at the
+    start failed, the session expired, although another server could have kept
+    it."""
     one = sandbox.service("one")
     first, second = Wire(sandbox, healthy), Wire(sandbox, healthy)
     known = {"zk1.e2e": HOST}
@@ -92,8 +92,8 @@ def test_a_server_whose_name_is_known_late_takes_the_session_over(
 
 def test_name_servers_that_hang_hold_up_nothing_else(
         sandbox, healthy, witness, path):
-    """Each ensemble whose servers' name was looked up held a thread, and with
-    four of them there was none left for anything else."""
+    """Each ensemble whose names were being looked up occupied a thread. With
+    four of them no thread was left for anything else."""
     one, beat = sandbox.service("one"), sandbox.path("beat")
     _, binary = with_its_own(sandbox, program.NERVE, "resolv.conf",
                              f"nameserver {HOST}\n")

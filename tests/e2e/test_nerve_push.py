@@ -82,8 +82,8 @@ def test_it_stays_up_while_it_reports(reporting, witness, path):
 
 def test_only_the_first_report_between_two_passes_starts_one(
         reporting, witness, path):
-    # After the second pass, a second after the first, the next one is minutes
-    # away.
+    # The second pass comes a second after the first, and the next one only
+    # minutes later.
     pages = Pages()
     nerve = reporting(push(LONG), interval=LONG, metrics_listen=pages.listen)
     wait.until(lambda: 'result="failed"} 2\n' in pages.text(), 10,
@@ -173,7 +173,7 @@ def test_an_upgrade_hands_over_the_rest_of_the_ttl(
     wait.until(lambda: ask(nerve, "status")[0] == 0, 10, "it can be asked")
     report = status(nerve)["report"]
     assert report["passed"] is True
-    # What was silent before the upgrade counts after it too.
+    # The silence before the upgrade counts after it too.
     assert report["silent_ms"] >= TTL * 1000 - 500
     assert births(witness, path) == born
     removed(witness, path)
@@ -182,7 +182,7 @@ def test_an_upgrade_hands_over_the_rest_of_the_ttl(
 
 def test_a_nerve_that_was_stopped_blames_no_service(
         reporting, witness, path):
-    # Its session outlives that.
+    # Its session outlives the stop.
     nerve = reporting(push(TTL), session_timeout=60)
     done(nerve, "pass", "web")
     registered(witness, path)

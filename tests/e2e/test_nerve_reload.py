@@ -1,4 +1,5 @@
-"""SIGHUP: nerve reads its configuration again, and touches only what changed."""
+"""SIGHUP: nerve reads its configuration again and touches only what has
+changed."""
 
 import json
 import os
@@ -53,7 +54,7 @@ def test_an_unchanged_service_is_not_touched(
 
 
 def opened(pipe):
-    """Opens it for writing; None while nobody reads it."""
+    """Opens the file for writing. Returns None while nobody reads it."""
     try:
         return open(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
     except OSError:
@@ -62,8 +63,8 @@ def opened(pipe):
 
 def test_a_reload_that_comes_at_once_is_done_after_the_start(
         sandbox, web, witness, path):
-    """A SIGHUP while nerve was still reading its configuration ended it. A
-    pipe in the file's place makes that moment last."""
+    """A SIGHUP ended nerve while it was reading its configuration for the
+    first time. Here a pipe in place of the file makes this moment last."""
     nerve = sandbox.nerve("one", {"web": web}, start=False)
     file, kept = nerve.file, f"{nerve.file}.kept"
     os.rename(file, kept)
@@ -79,7 +80,7 @@ def test_a_reload_that_comes_at_once_is_done_after_the_start(
 
 
 def test_its_checks_go_on_where_they_were(nerve, web, one, witness, path):
-    """Checks that began again would decide with their first result."""
+    """If the checks started again, their first result would decide."""
     slow = dict(web, checks=[http_check(fall=3)], check_interval=0.5)
     nerve.reload({"web": slow})
     wait.until(lambda: len(nerve.process.lines("unknown -> up")) == 2, 10,
@@ -129,7 +130,7 @@ def test_changed_data_is_one_write(nerve, web, one, witness, path):
 
 
 def changes():
-    """What makes a service another registration."""
+    """Changes that make another registration of a service."""
     return {
         "host": lambda web, path, two: dict(
             web, host="localhost", checks=[http_check(host=web["host"])]),
@@ -163,7 +164,7 @@ def test_another_instance_id_is_there_before_the_old_one_goes(
 
 
 def last_change(client, path):
-    """The transaction in which a child of `path` last came or went."""
+    """Returns the transaction in which a child of `path` last came or went."""
     return client.exists(path).pzxid
 
 
@@ -182,8 +183,8 @@ def test_the_old_one_stays_while_the_new_one_is_down(
 
 def test_the_old_one_stays_though_its_session_ends(
         web, one, two, sandbox, healthy, witness, path):
-    """It was given up in the moment between the end of the session and its
-    registration in the next one, and nothing was registered."""
+    """Between the end of the session and its registration in the next session,
+    the old one was given up, so nothing was registered."""
     far = Wire(sandbox, healthy, delay=0.1)
     web = dict(web, zk_hosts=far.addresses)
     two.set_health("down")
@@ -247,8 +248,8 @@ def test_a_wrong_file_changes_nothing_and_says_why(
 
 
 def test_a_wrong_file_is_told_with_all_its_errors_and_unknown_keys(nerve):
-    """A file with "zk_pth" and a port of 0 was refused for one of them; the
-    other came with the next try, and zk_pth itself was never told."""
+    """A file with "zk_pth" and a port of 0 was refused because of one of them.
+    The other was reported at the next attempt, and zk_pth itself never."""
     text = ('{"instance_id": "one", "services": {"web": {"host": "h", '
             '"port": 0, "zk_hosts": ["a:1"], "zk_pth": "/a"}}}')
     nerve.write(text)

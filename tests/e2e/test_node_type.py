@@ -1,5 +1,4 @@
-"""The other types of znodes, which some configurations of airbnb's nerve ask
-for."""
+"""The other types of znodes that airbnb's nerve can be configured to make."""
 
 import pytest
 
@@ -34,7 +33,7 @@ def test_a_znode_without_a_number_is_made_and_removed(
 
 def test_an_ephemeral_znode_is_taken_over_when_the_old_session_ends(
         sandbox, one, healthy, witness, path):
-    """nerve is killed and started again before its session has ended."""
+    """nerve is killed, and started again before its session has expired."""
     nerve = sandbox.nerve("one", {"web": watched(one, healthy, path,
                                                  node_type="ephemeral")})
     wait.until(lambda: children(witness, path), 10, "it is registered")
@@ -108,7 +107,7 @@ def test_another_type_of_znode_takes_the_place_of_the_old_one(
 
 
 def is_another(found, before):
-    """Tells whether there is one znode, and none of those before."""
+    """Tells whether there is one znode that was not there before."""
     return len(found) == 1 and not set(found.values()) & set(before.values())
 
 
@@ -128,8 +127,8 @@ def test_an_ephemeral_znode_moves_to_another_session(
 @pytest.mark.parametrize("kind", ["ephemeral", "ephemeral_sequential"])
 def test_what_an_earlier_run_left_for_ever_is_removed(
         kind, sandbox, one, healthy, witness, path):
-    """Once nerve had persistent znodes, and was killed. What looks alike but
-    is another's stays."""
+    """A nerve that had persistent znodes was killed. A similar znode of
+    another owner stays."""
     witness.ensure_path(path)
     ours, theirs = one.payload("one"), one.payload("two")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""An operator's hands on the servers, and commands that were lost."""
+"""An operator changes servers by hand, and commands get lost."""
 
 import re
 
@@ -8,7 +8,7 @@ import wait
 from haproxy import weighted
 from zookeeper import register
 
-# The agent compares HAProxy's state with what it wants this often.
+# How often the agent compares HAProxy's state with what it wants.
 COMPARE = 30
 
 
@@ -25,15 +25,15 @@ class Site:
         self.slot = self.proxy.slots()[self.one.address]
 
     def set(self, words):
-        """The operator's command for the slot of the first instance."""
+        """Gives the operator's command for the first instance's slot."""
         assert self.proxy.ask(f"set server web/{self.slot} {words}") == "\n"
 
     def status(self):
         return self.proxy.servers()[self.slot]["status"]
 
     def remembers(self, state):
-        """Waits until the snapshot has this hold; None: it has none. A reload
-        may come before it is written."""
+        """Waits until the snapshot has this operator state, or none for None.
+        A reload may come before it is written."""
         self.proxy.remembers([self.one, self.two])
         def held():
             with open(self.proxy.snapshot) as file:
@@ -103,7 +103,7 @@ def test_what_others_changed_is_repaired_within_the_time_of_a_comparison(
 def test_a_slot_that_an_instance_in_maint_left_serves_others_but_not_that_one(
         sandbox, healthy, witness, path):
     """An operator's maint belongs to the address: another instance in the slot
-    serves, and the one in maint is in maint again when it comes back."""
+    serves, and the instance in maint is in maint again when it comes back."""
     site = Site(sandbox, healthy, witness, path)
     site.set("state maint")
     site.proxy.process.says("-> maint by an operator", COMPARE + 10)

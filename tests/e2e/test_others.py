@@ -1,4 +1,4 @@
-"""What users of other discoveries have reported of them."""
+"""Problems that users of other discovery systems have reported."""
 
 import pytest
 
@@ -9,15 +9,15 @@ from nerve import watched
 from wire import Wire
 from zookeeper import births, children, register, registrations
 
-TURNS = 8  # of a connection that is cut
+TURNS = 8  # How many bytes of answers pass before a connection is cut.
 
 
 @pytest.mark.parametrize("slots", [6, 8])
 def test_all_instances_are_replaced_at_once_and_no_request_fails(
         slots, sandbox, healthy, witness, path):
-    """HAProxy's own discovery by DNS left spare slots empty after all endpoints
-    had been replaced at once: all old ones down, no new one in a slot. Here all
-    that served left for a moment, if the free slots were too few."""
+    """HAProxy's DNS discovery left spare slots empty after all endpoints had
+    been replaced at once: all old ones were down and no new one had a slot.
+    Here, if there were too few free slots, no server was left for a moment."""
     old = sandbox.crowd("old", 6).members
     new = sandbox.crowd("new", 6).members
     proxy = sandbox.haproxy([web(healthy, path, slots=slots,
@@ -43,8 +43,8 @@ def test_all_instances_are_replaced_at_once_and_no_request_fails(
 
 def test_a_start_from_an_old_snapshot_is_soon_right(
         sandbox, healthy, witness, path):
-    """With a state file of long ago HAProxy's servers kept the addresses in it,
-    though everything had moved."""
+    """After a start from an old state file HAProxy's servers kept its
+    addresses, although everything had moved."""
     old, new = sandbox.service("old"), sandbox.crowd("new", 3).members
     proxy = sandbox.haproxy([web(healthy, path)])
     znode = register(witness, path, old.payload(old.name))
@@ -62,8 +62,8 @@ def test_a_start_from_an_old_snapshot_is_soon_right(
 
 def test_churn_on_a_connection_that_breaks_leaves_nothing_out_of_step(
         sandbox, healthy, witness, path):
-    """A client that loses its connection in the middle of many changes missed
-    some for good: instances that had left stayed, others never came."""
+    """A client that lost its connection during many changes missed some for
+    good: instances that had left stayed, and others never came."""
     members = sandbox.crowd("churn", 8).members
     wire = Wire(sandbox, healthy)
     proxy = sandbox.haproxy([web(wire, path, slots=16)])
@@ -81,8 +81,8 @@ def test_churn_on_a_connection_that_breaks_leaves_nothing_out_of_step(
 
 def test_a_connection_that_breaks_again_and_again_is_no_new_registration(
         sandbox, healthy, witness, path):
-    """A client registered again on every reconnect, and the readers of the path
-    saw the instance go and come each time."""
+    """A client registered again on every reconnect, so readers of the path saw
+    the instance go and come each time."""
     one = sandbox.service("one")
     wire = Wire(sandbox, healthy)
     nerve = sandbox.nerve("one", {"web": watched(one, wire, path)})
@@ -97,8 +97,8 @@ def test_a_connection_that_breaks_again_and_again_is_no_new_registration(
 
 def test_what_changed_while_away_is_what_a_new_session_registers(
         sandbox, path):
-    """A client that had updated its data registered the old data again when its
-    session had expired."""
+    """A client that had updated its data registered the old data again after
+    its session had expired."""
     server = sandbox.zookeeper()
     one = sandbox.service("one")
     nerve = sandbox.nerve("one", {"web": watched(one, server, path, weight=9)},
@@ -120,8 +120,9 @@ def test_what_changed_while_away_is_what_a_new_session_registers(
 
 def test_a_nerve_that_is_called_something_else_now_is_no_second_server(
         sandbox, healthy, witness, path):
-    """A registrar in a container has another host name after each restart: each
-    time the service was there once more, and the old ones stayed."""
+    """A registrar in a container gets another host name at each restart. Each
+    time the service was registered once more, and the old registrations
+    stayed."""
     one = sandbox.service("one")
     proxy = sandbox.haproxy([weighted(healthy, path)])
     for name in ("first", "second", "third"):

@@ -1,5 +1,5 @@
-"""The Debian packages: what lintian says of them, what is in them, and what
-their maintainer scripts do. Their life under systemd: test_systemd.py."""
+"""The Debian packages: what lintian says about them, their contents, and what
+their maintainer scripts do. test_systemd.py runs them under systemd."""
 
 import os
 import re
@@ -16,12 +16,14 @@ from namespace import Namespace
 from packages import NAMES, depends, files_of, run
 
 LUA_FILES = f"/usr/share/lua/{program.LUA_VERSION}"
-# Where this Debian's debhelper puts units: from 13 on below /usr.
+# The directory for units of this Debian's debhelper; from 13 on it is below
+# /usr.
 UNITS = "/lib/systemd/system" if release() == "bookworm" else \
     "/usr/lib/systemd/system"
 SCRIPTS = ("postinst", "postrm", "prerm")
 
-# What scripts call that would change this machine; each does nothing.
+# Commands of the scripts that would change this machine; each does nothing
+# here.
 FAKES = ("deb-systemd-helper", "systemd-sysusers")
 FAKE = "#!/bin/sh\n"
 
@@ -34,7 +36,8 @@ def debs(shared):
 
 @pytest.fixture(scope="module")
 def unpacked(shared, debs):
-    """The files of both packages in one tree, each control in DEBIAN/NAME."""
+    """The files of both packages in one directory; each one's control files
+    are in DEBIAN/NAME."""
     target = shared.path("unpacked")
     os.makedirs(f"{target}/DEBIAN")
     for name, deb in debs.items():
@@ -45,8 +48,8 @@ def unpacked(shared, debs):
 
 @pytest.fixture
 def network(sandbox, unpacked):
-    """A namespace in which the packages are installed over this machine,
-    and there is a user nerve whom no other process of this machine has."""
+    """A namespace in which the packages are installed over this machine, with
+    a user nerve that no other process of this machine uses."""
     made = Namespace(sandbox)
     for name in FAKES:
         os.chmod(sandbox.write(name, FAKE), 0o755)
@@ -62,7 +65,7 @@ def network(sandbox, unpacked):
     return made
 
 
-# Five HAProxys as they work before the packages come.
+# Five haproxy.cfg files that work before the packages are installed.
 BEFORE = f"{program.ROOT}/tests/data/haproxy"
 CONFIGURATIONS = ("web", "tcp", "lua", "checks", "tables")
 PAGE = "http://127.0.0.1:3214"
@@ -73,8 +76,8 @@ global
 
 
 class Machine:
-    """A machine that has a haproxy.cfg, and then the packages, in a namespace.
-    Its /etc can be written to."""
+    """A machine with a haproxy.cfg, on which the packages are installed, in a
+    namespace with a writable /etc."""
 
     def __init__(self, sandbox, unpacked, name):
         self.namespace = Namespace(sandbox)
@@ -94,8 +97,8 @@ class Machine:
         assert shown.endswith("done\n"), script
 
     def install(self):
-        """Puts the package's files where dpkg does, and configures it. Returns
-        what that says."""
+        """Puts the package's files where dpkg would, and configures it.
+        Returns what that prints."""
         self._run("mount -t overlay none -o "
                   f"lowerdir={self._unpacked}/usr:/usr /usr")
         shown = self.namespace.output(
@@ -108,8 +111,8 @@ class Machine:
         self._run("umount --lazy /usr; rm /etc/haproxy/synapse.*")
 
     def start(self, *files):
-        """Starts HAProxy as haproxy.service does; also the file that shows
-        what it is like."""
+        """Starts HAProxy as haproxy.service does, with the file that gives the
+        status of its options."""
         names = [f"/etc/haproxy/{name}.cfg"
                  for name in ("haproxy", *files, "seen")]
         process = self.namespace.start(
@@ -145,7 +148,8 @@ def test_lintian_has_no_error_and_no_warning(debs):
 
 
 def test_what_the_readme_installs_are_the_two_packages(debs):
-    """`apt install ./build/deb/*.deb` took those with debug symbols too."""
+    """`apt install ./build/deb/*.deb` also installed the packages with debug
+    symbols."""
     folder = os.path.dirname(debs["nerve"])
     assert {f"{folder}/{name}" for name in os.listdir(folder)
             if name.endswith(".deb")} == set(debs.values())
@@ -198,7 +202,7 @@ def test_nerve_has_its_unit_its_user_and_its_pages(debs):
         "/usr/share/bash-completion/completions/nerve",
         "/usr/share/man/man8/nerve.8.gz", "/usr/share/man/man5/nerve.conf.5.gz",
         "/usr/share/man/man1/nerve-ctl.1.gz"}
-    # As Debian 13 names those in which time_t has grown.
+    # Debian 13's names of the packages whose time_t has grown.
     needed = {name.removesuffix("t64") for name in depends(deb)}
     assert {"libjansson4", "libmicrohttpd12", "libuv1", "libzookeeper-mt2",
             "systemd | systemd-standalone-sysusers | systemd-sysusers"
@@ -229,7 +233,7 @@ def test_the_maintainer_scripts_are_clean(unpacked):
 
 
 def run_script(sandbox, network, script, *arguments):
-    """Runs a maintainer script as where no systemd is."""
+    """Runs a maintainer script as on a machine without systemd."""
     shown = network.output(
         "env", f"PATH={sandbox.directory}:{os.environ['PATH']}", "sh", "-c",
         '"$@" 2>&1 && echo succeeded', "sh", script, *arguments)
@@ -265,9 +269,10 @@ def test_a_purge_takes_what_was_written_at_run_time(
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_a_haproxy_that_worked_before_works_as_before(name, sandbox, unpacked):
-    """The packages once brought a `backend web`, so that a HAProxy with one
-    did not start any more, and `nbthread 2` for everybody. Started before the
-    installation, after it, and after the removal."""
+    """The packages once had a `backend web`, so a HAProxy that already had one
+    did not start any more, and they set `nbthread 2` for everybody. Here
+    HAProxy is started before the installation, after it, and after the
+    removal."""
     machine = Machine(sandbox, unpacked, name)
     for port in (8000, 8001):
         machine.namespace.service("one", port)
@@ -280,10 +285,10 @@ def test_a_haproxy_that_worked_before_works_as_before(name, sandbox, unpacked):
     during = machine.start("synapse")
     serves_one(machine)
     assert machine.info()["Nbthread"] == info["Nbthread"]
-    # The agent's sockets take descriptors, so a limit that HAProxy makes of
-    # their number is a little less.
+    # The agent's sockets need descriptors, so a limit that HAProxy derives
+    # from their number is slightly lower.
     assert int(info["Maxconn"]) - int(machine.info()["Maxconn"]) < 10
-    # The agent's own lines go to /dev/log alone from HAProxy 2.9 on.
+    # From HAProxy 2.9 on the agent's own lines go only to /dev/log.
     wait.until(lambda: machine.status(f"{PAGE}/ready") == "200", 20,
                "the agent is ready")
     assert not during.lines("already specified")
@@ -301,8 +306,8 @@ def serves_one(machine):
 
 def test_the_status_page_is_robust_where_defaults_are_for_tcp(
         sandbox, unpacked):
-    """A browser may be made to ask 127.0.0.1 for another site's name (DNS
-    rebinding); a client may never end its request."""
+    """A browser may be made to ask 127.0.0.1 under another site's name (DNS
+    rebinding); a client may never finish its request."""
     machine = Machine(sandbox, unpacked, "tcp")
     machine.install()
     machine.start("synapse")
@@ -316,7 +321,8 @@ def test_the_status_page_is_robust_where_defaults_are_for_tcp(
     assert "408" in shown
 
 
-# HAProxy's stderr is a socket that JOURNAL_STREAM names, and /dev/log another.
+# HAProxy's stderr is a socket, which JOURNAL_STREAM names, and /dev/log is
+# another.
 JOURNAL = """
 import os, signal, socket, subprocess, sys, threading
 for name in ("null", "urandom", "random", "zero"):
@@ -347,8 +353,8 @@ while data := ours.recv(65536):
 
 
 def test_each_line_of_the_agent_stands_once_in_the_journal(sandbox, unpacked):
-    """Debian's haproxy.cfg logs to /dev/log twice, and HAProxy 2.6 writes the
-    lines of Lua to stderr too: they stood there two and three times."""
+    """Debian's haproxy.cfg logs to /dev/log twice, and HAProxy 2.6 also writes
+    Lua's lines to stderr: each line was in the journal two or three times."""
     machine = Machine(sandbox, unpacked, "web")
     machine.install()
     machine.namespace.output("sh", "-c", "sed -i '/chroot/d' "
@@ -359,7 +365,7 @@ def test_each_line_of_the_agent_stands_once_in_the_journal(sandbox, unpacked):
         *(word for name in ("haproxy", "synapse", "seen")
           for word in ("-f", f"/etc/haproxy/{name}.cfg")))
     process.says("0 services", 20)
-    # HAProxy's own line comes by both ways: the test sees both.
+    # HAProxy's own line arrives on both ways, so the test sees both.
     process.says("^stderr .*New worker", 20)
     wait.until(lambda: machine.status(f"{PAGE}/ready") == "200", 20, "ready")
     machine.status("http://127.0.0.1:8080/")

@@ -20,8 +20,8 @@ VIEWS = {"all": ("", "#list"), "users": ("#users", "#instances")}
 
 
 def judge(page, name):
-    """What is seen fits its width, and axe-core has nothing to say; a picture
-    of it is kept."""
+    """Asserts that what is visible fits its width and that axe-core finds
+    nothing wrong. Keeps a picture."""
     assert page.browser.run("return document.documentElement.scrollWidth"
                             " <= innerWidth"), f"{name}: wider than the page"
     page.browser.picture(name)
@@ -167,7 +167,7 @@ NOT_CHANGED = """return performance.getEntriesByType("resource").filter((it) =>
 
 
 def test_while_nothing_changes_the_page_is_sent_nothing(page):
-    """Answers had a tag, and the page never said which one it had."""
+    """Answers had an ETag, but the page never sent the one that it had."""
     one = page.add("users", "users-1")
     page.add("users", "users-2")
     page.opens()

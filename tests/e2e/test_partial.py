@@ -1,5 +1,5 @@
-"""A part fails: one path, the number of connections, ZooKeeper's pace. The
-rest goes on."""
+"""A part fails: one path, the connections, or ZooKeeper's speed. Everything
+else continues."""
 
 import time
 
@@ -13,21 +13,22 @@ from wire import Wire
 from zookeeper import register, registrations
 
 DELAY = 0.1
-# Requests whose time is compared, and how much longer the slowest one in a
-# hundred may take: HAProxy's traffic has nothing to do with ZooKeeper's pace.
+# The requests whose times are compared, and how much longer the slowest one in
+# a hundred may take: ZooKeeper's speed does not affect HAProxy's traffic.
 SAMPLES = 600
 SPREAD = 0.010
 
 
 def p99(proxy):
-    """How long the slowest in a hundred of some requests took, which were sent
-    one after the other."""
+    """Sends requests one after the other. Returns the time that the slowest
+    one in a hundred took."""
     taken = sorted(wait.elapsed(proxy.get) for _ in range(SAMPLES))
     return taken[SAMPLES * 99 // 100]
 
 
 def assert_as_fast(proxy, calm, what):
-    """What slows HAProxy down does so each time; this machine, at times."""
+    """Asserts that HAProxy is as fast. A real slowdown shows each time; a busy
+    machine shows only at times."""
     wait.until(lambda: p99(proxy) < calm * 3 + SPREAD, 30,
                f"{what}, requests are as fast as before: {calm:.4f} s")
 
@@ -72,16 +73,17 @@ def test_a_path_without_rights_with_broken_data_or_gone_keeps_its_instances(
     proxy.serves([services["fine"]], "fine")
 
 
-# The list said that the old names are gone, and what the new ones hold was lost
-# with the connection: all were taken out of traffic until the next one.
+# The agent had read that the old names were gone. The data of the new ones was
+# lost with the connection, so all instances were out of traffic until the next
+# connection.
 def test_who_registers_anew_while_the_connection_breaks_goes_on_serving(
         sandbox, path):
     server = sandbox.zookeeper()
     wire, client = Wire(sandbox, server), server.client()
     crowd = sandbox.crowd("one", 6).members
     nodes = [register(client, path, it.payload(it.name)) for it in crowd]
-    # Nothing else keeps them: without checks there is no guard, and the others
-    # are there.
+    # Nothing else keeps them: without checks there is no guard, and the other
+    # instances are there.
     proxy = sandbox.haproxy([web(wire, path, server="")])
     proxy.serves(crowd)
     changed = r"Server web/\S+ (is|was) "

@@ -1,4 +1,4 @@
-"""Which slot an instance gets, and what of it follows the instance there."""
+"""Which slot an instance gets, and what moves there with it."""
 
 import http.client
 
@@ -11,7 +11,8 @@ SLOWSTART = 3
 
 
 def ask(proxy, cookie=None):
-    """One request; returns who answered, and the cookie it set or None."""
+    """Sends one request. Returns who answered, and the cookie that it set or
+    None."""
     connection = http.client.HTTPConnection(proxy.host, proxy.port,
                                             timeout=5 * wait.FACTOR)
     try:
@@ -25,13 +26,13 @@ def ask(proxy, cookie=None):
 
 
 def cookie_of(proxy, service):
-    """The cookie that a new client is given for an instance."""
+    """Returns the cookie that a new client gets for an instance."""
     return wait.until(lambda: dict([ask(proxy)]).get(service.name), 10,
                       f"{service.name} answers, with a cookie")
 
 
 def bound(proxy, cookie, service):
-    """Many requests with this cookie, all answered by this instance."""
+    """Asserts that this instance answers many requests with this cookie."""
     assert {ask(proxy, cookie) for _ in range(20)} == {(service.name, None)}
 
 
@@ -87,7 +88,8 @@ def test_slow_start_works_on_a_slot_and_on_an_added_one(
 
 
 def throttle(proxy, slot):
-    """How much of its traffic a server gets, in percent; 0 without one."""
+    """Returns how much of its traffic a server gets, in percent; 0 without
+    slowstart."""
     row = proxy.servers().get(slot)
     if not row or not row["status"].startswith("UP"):
         return 0

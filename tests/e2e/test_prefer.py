@@ -1,4 +1,4 @@
-"""Which instances a service wants: the ones of this machine's zone before the
+"""Which instances a service wants: those of this machine's zone before the
 others (`prefer`), and a part of a large service (`subset`)."""
 
 import wait
@@ -6,8 +6,9 @@ from haproxy import CHECKED, SLOT, web
 from status import Status
 from zookeeper import register
 
-# With these lines HAProxy sends what a server did not answer to another one, and
-# the first failed connection takes a server out, not the next check.
+# With these lines HAProxy sends a request that a server did not answer to
+# another one, and takes a server out at the first failed connection, not at
+# the next check.
 LINES = ["option allbackups", "retries 6",
          "retry-on conn-failure empty-response"]
 SERVER = f"{CHECKED} observe layer4 error-limit 1 on-error mark-down"
@@ -27,7 +28,7 @@ def zone(value, least=1):
 
 
 class Zones:
-    """Two services in zone a and two in zone b, registered."""
+    """Two registered services in zone a and two in zone b."""
 
     def __init__(self, sandbox, client, path):
         self.client = client
@@ -46,14 +47,14 @@ class Zones:
 
 
 def roles(proxy):
-    """Of each server that can take traffic: whether it is a backup."""
+    """Returns for each server that can take traffic whether it is a backup."""
     return {row["addr"]: row["bck"] == "1"
             for row in proxy.servers().values()
             if row["status"].startswith("UP")}
 
 
 def becomes(proxy, active, waiting):
-    """Waits until exactly these are HAProxy's servers and its backups."""
+    """Waits until HAProxy's servers and backups are exactly these."""
     wanted = {it.address: False for it in active}
     wanted.update({it.address: True for it in waiting})
     wait.until(lambda: roles(proxy) == wanted, 10,
@@ -61,8 +62,8 @@ def becomes(proxy, active, waiting):
 
 
 def answered_by(load, names, number=60):
-    """Waits until so many requests in a row were answered by these alone, and
-    by each of them."""
+    """Waits until these, and only these, have answered so many requests in a
+    row."""
     load.settle()
     names = set(names.split())
 
@@ -79,9 +80,9 @@ def reasons(status):
             for it in status.service()["instances"]}
 
 
-# The story: in one zone of three the servers are killed, then they are taken
-# out by hand, then they leave. Each time HAProxy's own backups, which are the
-# other zone's instances, answer at once, and no request fails.
+# In one zone of three the servers are killed; later an operator takes them
+# out; later they leave. Each time HAProxy's backups, which are the other
+# zone's instances, answer at once, and no request fails.
 def test_the_other_zone_answers_while_the_local_one_is_away(
         sandbox, healthy, witness, path):
     proxy = sandbox.haproxy([zoned(healthy, path, zone("a"))], status=True)
@@ -122,7 +123,7 @@ def test_the_other_zone_answers_while_the_local_one_is_away(
     becomes(proxy, zones["a1 a2"], zones["b1 b2"])
 
 
-# The agent is not needed for it: the service is frozen in the middle.
+# This does not need the agent: the service is frozen in the middle.
 def test_haproxy_alone_uses_the_backups(sandbox, healthy, witness, path):
     proxy = sandbox.haproxy([zoned(healthy, path, zone("a"))], synapse={
         "runtime_changes": True})
@@ -141,8 +142,8 @@ def test_haproxy_alone_uses_the_backups(sandbox, healthy, witness, path):
     assert not proxy.process.lines("web: no instance of zone a")
 
 
-# One instance would get the traffic of two. So the other zone's serve beside it
-# before it is alone, and not only when it fails as well.
+# One instance would get the traffic of two. So the other zone's instances
+# serve beside it as soon as it is alone, and not only when it fails as well.
 def test_the_other_zone_helps_while_too_few_of_the_local_one_can_serve(
         sandbox, healthy, witness, path):
     proxy = sandbox.haproxy([zoned(healthy, path, zone("a", 2))], status=True)
@@ -239,8 +240,8 @@ def test_the_next_of_a_subset_serve_while_too_few_of_it_can(
             it.start()
         proxy.serves(chosen)
         load.settle(60)
-    # For as long as a check or a connection takes to fail and the agent to act
-    # nobody of the subset is left: HAProxy had nowhere to send these requests.
+    # Until a check or a connection fails and the agent acts, nobody of the
+    # subset is left, and HAProxy could send these requests nowhere.
     assert load.failed < load.sent / 4, str(load)
 
 

@@ -1,6 +1,6 @@
-"""HAProxy reloaded (SIGUSR2), with ZooKeeper up and down.
+"""HAProxy is reloaded (SIGUSR2), with ZooKeeper up and down.
 
-RELOADS says how many times in a row: make soak does it at length.
+RELOADS says how many times in a row; make soak does many.
 """
 
 import os
@@ -20,8 +20,8 @@ RELOADS = int(os.environ.get("RELOADS") or 7)
 def test_reloads_fail_no_request_and_leave_one_worker(
         ensemble, sandbox, path):
     """HAProxy 3.0 applies an address that is set at the start only after it
-    serves: slots were up at 127.0.0.1:1, and then down until the next check.
-    """
+    begins to serve. Slots were up at 127.0.0.1:1, and then down until the next
+    check."""
     site = Site(sandbox, path, server="check inter 10s rise 2 fall 2")
     first = site.proxy.reload()
     wait.until(lambda: site.proxy.workers() == [first], 10, "one is left")
@@ -68,7 +68,8 @@ def test_a_long_lived_connection_keeps_only_its_own_worker(sandbox, path):
                        "the worker without connections has left")
             assert sorted(site.proxy.workers()) == sorted([old, last])
             assert more() and more()
-            # kazoo's and one agent's: the draining worker has none.
+            # The connections of kazoo and of one agent: the draining worker
+            # has none.
             wait.until(lambda: site.server.connections() == 2, 10,
                        "only the new worker has a session")
         wait.until(lambda: site.proxy.workers() == [last], 10,
@@ -106,7 +107,7 @@ def test_a_change_made_during_a_reload_arrives(sandbox, path):
 
 def test_a_change_made_while_a_worker_drains_does_not_reach_its_snapshot(
         sandbox, path):
-    """A stopping worker stops writing: what the next start reads is what the
+    """A stopping worker writes no snapshot, so the next start reads what the
     serving worker knew last."""
     site = Site(sandbox, path)
     three = sandbox.service("three")

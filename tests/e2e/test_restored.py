@@ -1,5 +1,5 @@
-"""What HAProxy's checks found, and since when a server serves, over a reload.
-"""
+"""What HAProxy's checks found, and since when a server has served, survive a
+reload."""
 
 import signal
 
@@ -11,7 +11,7 @@ from haproxy import CHECKED, PLAIN_SLOT, SLOT, version, web
 from scripted import Scripted, answer
 from zookeeper import register
 
-# A check that takes longer to find a dead server than a test lasts.
+# A check that finds a dead server later than a test ends.
 SELDOM = "check inter 30s fastinter 100ms downinter 30s rise 1 fall 1"
 
 STARTING, RUNNING = "1", "2"
@@ -31,9 +31,9 @@ KINDS = {"named": SLOT} if version() >= (2, 9) else \
 @pytest.mark.parametrize("ensemble", ["up", "down"])
 def test_a_server_that_was_down_gets_no_request_after_a_reload(
         ensemble, slot, sandbox, healthy, path):
-    """A reload began with every server up, as if no check had ever failed: of
-    four servers with one dead, inter 10s, 79 of 795 requests failed after
-    each reload. The snapshot keeps which checks failed."""
+    """After a reload every server was up, as if no check had ever failed: of
+    four servers with one dead and `inter 10s`, 79 of 795 requests failed after
+    each reload. The snapshot now has the checks that failed."""
     server = sandbox.zookeeper() if ensemble == "down" else healthy
     proxy = sandbox.haproxy([web(
         server, path, slot=slot, server="check inter 200ms rise 1 fall 1",
@@ -68,8 +68,8 @@ def test_a_server_that_was_down_gets_no_request_after_a_reload(
 
 def test_a_backend_is_restored_beside_a_state_file_of_the_operator(
         sandbox, healthy, witness, path):
-    """HAProxy has one `server-state-file`, the first. With another one before
-    the agent's, backends with slots could only be refused."""
+    """HAProxy uses one `server-state-file`, the first. If another one came
+    before the agent's, backends with slots had to be refused."""
     one = sandbox.service("one")
     other = sandbox.write("states", "1\n")
     proxy = sandbox.haproxy([web(healthy, path, server=SELDOM, lines=[
@@ -94,8 +94,8 @@ def test_a_backend_is_restored_beside_a_state_file_of_the_operator(
 
 def test_slots_with_tls_speak_it_after_a_reload(
         sandbox, healthy, witness, path):
-    """HAProxy took a column of the file of servers to restore for an order
-    to speak no TLS: after a reload requests went out in the clear."""
+    """HAProxy took a column of the file of servers to restore for an order not
+    to use TLS: after a reload it sent requests unencrypted."""
     ours = Authority(sandbox, "ours")
     secure = Scripted(sandbox, [answer(b"secure")],
                       tls=ours.context("web.example"))
@@ -115,9 +115,8 @@ def test_slots_with_tls_speak_it_after_a_reload(
 
 def test_slowstart_does_not_begin_again_with_a_reload(
         sandbox, healthy, witness, path):
-    """Every server that served began its slowstart again, all at a twentieth
-    of their maxconn: 266 of 600 requests got a 503 after a reload that had
-    got none before."""
+    """Every server began its slowstart again, with a twentieth of its maxconn:
+    266 of 600 requests got a 503 after a reload; before it none did."""
     services = [sandbox.service(name) for name in ("one", "two")]
     proxy = sandbox.haproxy([web(healthy, path, server=(
         "check inter 200ms rise 1 fall 1 slowstart 3s"))])
@@ -151,8 +150,9 @@ def test_a_server_in_its_slowstart_goes_on_with_it_after_a_reload(
 
 def test_what_an_operator_does_to_a_dead_server_survives_a_reload(
         sandbox, healthy, witness, path):
-    """No number of usable servers changed, so that the agent saw it at its
-    next comparison, up to 30 s later: a reload before that lost it."""
+    """The number of usable servers did not change, so the agent noticed it
+    only at its next comparison, up to 30 s later. A reload before that lost
+    it."""
     one, dead = sandbox.service("one"), sandbox.service("dead")
     proxy = sandbox.haproxy([web(healthy, path)])
     for it in (one, dead):
@@ -172,7 +172,7 @@ def test_what_an_operator_does_to_a_dead_server_survives_a_reload(
 
 
 def foreign_file(proxy, section, lines):
-    """Has HAProxy load states from a file of its operator, in which slot s1
+    """Has HAProxy load states from an operator's own file, in which slot s1
     had another port."""
     text = proxy.ask("show servers state web")
     state = [line.split() for line in text.splitlines() if line]
@@ -194,8 +194,8 @@ def foreign_file(proxy, section, lines):
 @pytest.mark.parametrize("slot", [SLOT, PLAIN_SLOT], ids=["named", "plain"])
 def test_a_state_file_of_somebody_else_is_refused_at_load(
         slot, section, sandbox, healthy, witness, path):
-    """HAProxy restored ports from its operator's state file before the agent
-    saw the servers: such a slot was no slot any more, was up at
+    """HAProxy restored ports from the operator's state file before the agent
+    saw the servers. Such a slot was no slot any more: it was up at
     127.0.0.1:PORT and got 30 of 60 requests."""
     proxy = sandbox.haproxy([web(healthy, path, slot=slot)])
     assert proxy.check()[0] == 0
@@ -224,8 +224,8 @@ def test_another_state_file_for_all_is_refused_at_load(
 
 def test_slots_of_which_haproxy_restores_but_the_port_are_refused_at_load(
         sandbox, healthy, path):
-    """HAProxy keeps an address that is written in the line: of 10.0.0.1:80 it
-    would make 127.0.0.1:80, and send requests there."""
+    """HAProxy keeps an address that the line has: it would make 127.0.0.1:80
+    of 10.0.0.1:80 and send requests there."""
     proxy = sandbox.haproxy([web(
         healthy, path, slot=PLAIN_SLOT,
         lines=["load-server-state-from-file global"])], start=False)

@@ -21,8 +21,8 @@ ROUNDS = 5 if os.environ.get("HOLD_SECONDS") else 1
 CHURNS = 60 * ROUNDS  # sessions that the module opens
 SERVICES = 4
 
-# The client library is not built with a sanitizer: what it does by itself is
-# not ours to judge.
+# The client library is built without a sanitizer, so its own faults are not
+# judged here.
 SANITIZERS = {
     "address": {"LSAN_OPTIONS": "suppressions={}/leaks.supp"},
     "undefined": {"UBSAN_OPTIONS": "print_stacktrace=1"},
@@ -52,7 +52,7 @@ def options(kind):
 
 @pytest.fixture(scope="module")
 def commands():
-    """How each kind is started: the command, and the environment."""
+    """Returns how each kind is started: the command and the environment."""
     found = {kind: ([built(kind, "nerve")], options(kind))
              for kind in SANITIZERS}
     return {**found, "valgrind": ([*VALGRIND, program.NERVE], {})}
@@ -90,8 +90,8 @@ class Subject:
         self.nerve.reload(self._services, **self._more)
 
     def upgrade(self):
-        """Has it go on as a process image of its own, but not under valgrind
-        and the thread sanitizer, which cannot follow what it executes."""
+        """Upgrades it in place, but not under valgrind and the thread
+        sanitizer, which cannot follow an exec."""
         if self.kind in ("valgrind", "thread"):
             return
         before = len(self.nerve.process.lines("session resumed"))
@@ -109,7 +109,7 @@ def until_all(subjects, condition, what):
 
 
 def churn(subjects, services, server, client):
-    """Every fault of one round."""
+    """Causes every fault once."""
     for service in services:
         service.set_health("down")
     until_all(subjects, lambda it: not children(client, it.path),
@@ -158,9 +158,9 @@ def test_nerve_is_clean_under_churn(commands, sandbox, path):
 @pytest.mark.parametrize("kind", SANITIZERS)
 def test_the_module_is_clean_under_churn(kind, sandbox, healthy, witness,
                                          path):
-    """Debian's Lua has no sanitizer in it: the runtime is loaded first. Of
-    leaks valgrind judges: it still knows whose they are once the module and
-    the client library are unloaded."""
+    """Debian's Lua is built without a sanitizer, so its runtime is loaded
+    first. valgrind looks for leaks, because it still knows their origin after
+    the module and the client library are unloaded."""
     module = built(kind, f"{program.LUA}/zookeeper.so")
     runtime = subprocess.run(
         ["cc", f"-print-file-name={RUNTIMES[kind]}"], check=True, text=True,
@@ -178,7 +178,7 @@ def test_the_module_is_clean_under_churn(kind, sandbox, healthy, witness,
 
 
 def test_control_valgrind_finds_a_leak(sandbox):
-    """A program that forgets what it has is told so."""
+    """valgrind reports a program that leaks."""
     source = sandbox.write("leak.c", "#include <stdlib.h>\nint main(void) {"
                            " return !malloc(100); }\n")
     binary = sandbox.path("leak")

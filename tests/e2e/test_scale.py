@@ -1,5 +1,5 @@
-"""A whole fleet's services in one HAProxy: in place after everything that can
-happen to a session, and frugal with ZooKeeper's time.
+"""The services of a whole fleet in one HAProxy: right after everything that
+can happen to a session, and with few requests to ZooKeeper.
 
 SCALE multiplies the number of services.
 """
@@ -19,8 +19,8 @@ SERVICES = int(1000 * SCALE)
 EACH = 10
 LARGE = int(2000 * SCALE)   # instances of the one large service
 CHANGES = int(1000 * SCALE)
-# Seconds. With more to do a busy machine keeps a client waiting for longer,
-# and a session that is lost by that reads more than is counted here.
+# Seconds. With a shorter timeout a busy machine keeps a client waiting for so
+# long that it loses its session, and then it reads more than is counted here.
 SESSION_TIMEOUT = int(4 + 8 * SCALE)
 IN_FLIGHT = 64
 PATIENCE = 60 + 60 * SCALE
@@ -34,8 +34,9 @@ def assert_in_place(proxy, fleet, what):
 
 
 def assert_counts(wire, what, lists, gets):
-    """So many requests were made, once all is quiet. Of many lists, one or two
-    are read again at any moment, against lost watches."""
+    """Asserts that so many requests were made, once all is quiet. With many
+    paths, one or two are read again at any moment, in case a watch was
+    lost."""
     print(f"{what}: {dict(wire.counts)}, at most {wire.most} in flight")
     assert wire.counts["get"] == gets, what
     again = max(lists // 100, SERVICES // 1000)
@@ -53,7 +54,7 @@ def fleet(sandbox, path):
 
 
 def memory(proxy):
-    """Resident megabytes of the worker."""
+    """Returns the worker's memory, in MB."""
     [worker] = proxy.workers()
     with open(f"/proc/{worker}/status") as file:
         words = next(line for line in file if line.startswith("VmRSS")).split()
@@ -61,8 +62,8 @@ def memory(proxy):
 
 
 def expire(fleet, own):
-    """Changes the fleet while the agent is kept away for so long that only
-    the sessions `own` are left."""
+    """Changes the fleet while the agent is kept away, until only the sessions
+    `own` are left."""
     fleet.wire.blocked = True
     fleet.wire.cut()
     fleet.change(10)

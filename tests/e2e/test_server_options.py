@@ -1,4 +1,5 @@
-"""What an instance's znode says of its server, `haproxy_server_options`."""
+"""What an instance's znode says about its server in
+`haproxy_server_options`."""
 
 import json
 import urllib.request
@@ -25,7 +26,8 @@ def said(service, words):
 
 
 def told(proxy):
-    """Of each server in use, by its host:port: maxconn, weight, backup."""
+    """Returns for each server in use, by its host:port: maxconn, weight,
+    backup."""
     return {row["addr"]: (int(row["slim"] or 0), int(row["weight"]),
                           row["bck"] == "1")
             for row in proxy.servers().values()
@@ -37,7 +39,7 @@ def becomes(proxy, wanted):
 
 
 def instances(proxy):
-    """What the status says of each instance, by its host:port."""
+    """Returns what the status says about each instance, by its host:port."""
     url = f"http://{proxy.host}:{proxy.status_port}/status.json?service=web"
     with urllib.request.urlopen(url, timeout=5 * wait.FACTOR) as answer:
         [found] = json.load(answer)["services"]

@@ -1,5 +1,5 @@
-"""A service comes up and goes down: what ZooKeeper and HAProxy show of it,
-and what its users feel."""
+"""A service comes up and goes down: what ZooKeeper and HAProxy show, and what
+clients notice."""
 
 import re
 

@@ -1,5 +1,5 @@
-"""Sessions of the zookeeper module, whatever happens to the server, to the
-client and to what is between them."""
+"""Sessions of the zookeeper module, with faults of the server, of the client
+and of the network between them."""
 
 import os
 import re
@@ -24,8 +24,8 @@ PATH = "/mine"
 FROZEN = TIMEOUT + 3 * TICK
 
 
-# Nobody else has processes of this user: with one more, an exec without a
-# limit to spare fails.
+# No other process has this user id: it would count towards the limit, and an
+# exec would fail.
 NOBODY = 100_000 + os.getpid()
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9",
             "--keep-debuginfo=yes",
@@ -34,13 +34,13 @@ VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9",
 
 
 def as_nobody():
-    """For subprocess: limits bind everybody but root."""
+    """For subprocess: limits bind every user but root."""
     return {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
 
 
 def shown(sandbox, *files):
-    """Copies files to where everybody can read them: a clone may be in root's
-    own directory. Returns the directory."""
+    """Copies files to a directory that every user can read, because a clone
+    may be in root's home. Returns the directory."""
     os.chmod(sandbox.directory, 0o711)
     directory = sandbox.path("shown")
     os.mkdir(directory)
@@ -50,7 +50,7 @@ def shown(sandbox, *files):
 
 
 class Kept:
-    """A running keep.lua and the znode that it keeps."""
+    """A running keep.lua, and the znode that it keeps."""
 
     def __init__(self, sandbox, server):
         self.process = lua.start(sandbox, lua.own("keep.lua"), server.hosts,
@@ -59,7 +59,7 @@ class Kept:
         self.births = [self.birth(server)]
 
     def sessions(self):
-        """(state, link, id) of each session event."""
+        """Returns (state, link, id) of each session event."""
         return [tuple(line.split("\t"))
                 for line in self.process.lines(r"\t.*\t")]
 
@@ -67,12 +67,13 @@ class Kept:
         return [it for it in self.sessions() if it[0] == "connected"]
 
     def held(self, what):
-        """How many threads ("task") or descriptors ("fd") it has."""
+        """Returns how many threads ("task") or descriptors ("fd") it has."""
         return len(os.listdir(f"/proc/{self.process.pid}/{what}"))
 
     @staticmethod
     def birth(server):
-        """czxid and owner of the znode, or None, by a client of our own."""
+        """Returns czxid and owner of the znode, or None, read by another
+        client."""
         client = server.client()
         stat = client.exists(PATH)
         client.stop()
@@ -84,7 +85,7 @@ class Kept:
         return lambda: len(self.connected()) >= count + times
 
     def sees_changes(self, server):
-        """A change by somebody else arrives through the watch."""
+        """Asserts that the watch reports another client's change."""
         client = server.client()
         client.set(PATH, b"changed")
         client.stop()
@@ -102,7 +103,7 @@ def kept(sandbox, server):
 
 
 def test_a_frozen_zookeeper_costs_no_session_and_no_znode(kept, server):
-    """Shorter than the timeout the server itself would notice."""
+    """The server itself would notice only a longer freeze."""
     again = kept.reconnects()
     identity = kept.connected()[-1][2]
     server.freeze()
@@ -117,7 +118,7 @@ def test_a_frozen_zookeeper_costs_no_session_and_no_znode(kept, server):
 def test_a_zookeeper_frozen_for_longer_than_the_timeout_registers_once(
         kept, server):
     """A thawed server may find the session expired before it reads what its
-    client has sent meanwhile; either way one znode is there, and alive."""
+    client has sent. In both cases there is one znode, of a living session."""
     again = kept.reconnects()
     identity = kept.connected()[-1][2]
     server.freeze()
@@ -141,7 +142,8 @@ def test_a_restarted_zookeeper_finds_the_same_session_and_znode(
     kept.process.says(f"^{state}", TIMEOUT * 3)
     server.start()
     wait.until(again, 20, "connected again")
-    # One that all servers have turned away three times is given up, too.
+    # The client also gives up a session that every server has rejected three
+    # times.
     _, link, same = kept.connected()[-1]
     silent = "unknown" in [it[0] for it in kept.sessions()]
     assert same == identity
@@ -153,8 +155,8 @@ def test_a_restarted_zookeeper_finds_the_same_session_and_znode(
 
 def test_an_outage_of_many_timeouts_that_lost_the_data_delays_no_new_session(
         kept, server):
-    """Each handle that was replaced meanwhile had doubled a back-off. None of
-    them leaves a thread or a descriptor behind."""
+    """Each handle that was replaced during the outage had doubled a back-off.
+    None of them leaves a thread or a descriptor behind."""
     again = kept.reconnects()
     threads, descriptors = kept.held("task"), kept.held("fd")
     server.stop()
@@ -233,8 +235,8 @@ def test_valgrind_is_quiet_through_a_reconnect(sandbox, healthy):
 
 def test_a_handle_with_more_watches_than_fit_a_packet_is_replaced(
         sandbox, healthy, witness, path):
-    """The library restores all watches at once. A server refuses a packet of
-    a megabyte, and both begin again, for ever."""
+    """The library restores all watches in one request. A server refuses a
+    request of a megabyte, and the client then connects again, for ever."""
     proxy = Proxy(address.HOST, healthy.port, cut_after=1 << 30)
     process = lua.start(sandbox, lua.own("watches.lua"), proxy.hosts, 16000,
                         path)
@@ -291,8 +293,8 @@ def test_log_lines_are_limited_and_none_reaches_stderr(sandbox):
 
 def test_without_threads_it_waits_and_connects_once_there_are_some(
         sandbox, healthy):
-    """As HAProxy's worker is without insecure-fork-wanted: the client library
-    would abort."""
+    """As in HAProxy's worker without insecure-fork-wanted. The client library
+    alone would abort."""
     def no_threads():
         resource.setrlimit(resource.RLIMIT_NPROC,
                            (0, resource.getrlimit(resource.RLIMIT_NPROC)[1]))

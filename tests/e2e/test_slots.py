@@ -1,5 +1,5 @@
-"""Slots that HAProxy is given at run time, where more instances come than
-slots were declared, and where none may be."""
+"""Slots that the agent adds at run time for instances beyond the declared
+slots, and backends to which none may be added."""
 
 import collections
 import contextlib
@@ -34,14 +34,14 @@ def three(sandbox):
 
 
 def backend(zookeeper, path, **more):
-    """Most of its instances may go at once."""
+    """Returns a backend most of whose instances may leave at once."""
     return Backend(hosts=[zookeeper.hosts], path=path,
                    service={"guard": {"hold": 0}},
                    **{"slots": DECLARED, **more})
 
 
 def join(client, path, services):
-    """Registers services; returns their znodes."""
+    """Registers services. Returns their znodes."""
     return [register(client, path, it.payload(it.name)) for it in services]
 
 
@@ -78,11 +78,10 @@ def test_slots_are_added_and_used_again_and_no_request_fails(
 
 def test_no_request_reaches_the_address_that_a_slot_had_before(
         sandbox, healthy, witness, path):
-    """HAProxy 3.0 answers that an address has changed, and goes on sending
-    requests to the previous one: a slot that was ready in the same line sent
-    them to an instance that had left. The requests that wait in the backend's
-    queue are the first that a slot gets, in the moment in which it is ready.
-    """
+    """HAProxy 3.0 answers that an address has changed and keeps sending
+    requests to the previous one. So a slot that was made ready in the same
+    line sent them to an instance that had left. The requests in the backend's
+    queue are the first that a slot gets, as soon as it is ready."""
     steady, *others = [sandbox.service(name)
                        for name in ("steady", "one", "two")]
     proxy = sandbox.haproxy([Backend(
@@ -117,10 +116,10 @@ def test_no_request_reaches_the_address_that_a_slot_had_before(
 @pytest.mark.parametrize("reuse", ["aggressive", "always"])
 def test_no_request_goes_over_a_connection_of_the_instance_that_left(
         reuse, sandbox, healthy, witness, path):
-    """HAProxy closes the idle connections of a slot whose address changes. A
-    connection that was in use then became an idle one of the slot afterwards:
-    with 20 slow requests to the instance that left, 908 of 1,000 requests
-    reached it, and none its successor."""
+    """HAProxy closes the idle connections of a slot whose address changes. But
+    a connection in use became an idle connection of the slot later: with 20
+    slow requests to the instance that left, 908 of 1,000 requests reached it,
+    and none its successor."""
     left, successor = [sandbox.service(name) for name in ("one", "two")]
     proxy = sandbox.haproxy([Backend(
         hosts=[healthy.hosts], path=path, slots=1,
@@ -153,7 +152,8 @@ def test_no_request_goes_over_a_connection_of_the_instance_that_left(
 
 def test_the_errors_of_an_instance_are_not_those_of_the_last_in_its_slot(
         sandbox, healthy, witness, path):
-    """The page told 200 errors of an instance that had answered nothing."""
+    """The page showed 200 errors of an instance that had answered no
+    request."""
     one, two = [sandbox.service(name) for name in ("one", "two")]
     proxy = sandbox.haproxy([backend(
         healthy, path, slots=1, haproxy={"server_options": "init-addr none"})],
@@ -230,8 +230,8 @@ def test_instances_wait_and_it_is_told_why_where_no_slot_can_be_added(
 
 def test_haproxys_refusal_to_add_a_slot_is_told_and_hurts_no_other(
         sandbox, services, healthy, witness, path):
-    # HAProxy adds no server to a backend of this algorithm, and
-    # ends what it says of that as it ends nothing else.
+    # HAProxy adds no server to a backend with this algorithm, and the end of
+    # its answer about that is unlike all others.
     proxy = sandbox.haproxy([backend(healthy, path,
                                      lines=["balance static-rr"])])
     nodes = join(witness, path, services)
@@ -273,7 +273,7 @@ def scur(proxy):
 
 
 def queue(proxy):
-    """How many requests wait in the backend's queue."""
+    """Returns how many requests wait in the backend's queue."""
     text = proxy.ask("show stat -1 2 -1").lstrip("# ")
     [row] = [row for row in csv.DictReader(io.StringIO(text))
              if row["pxname"] == "web"]
@@ -281,7 +281,7 @@ def queue(proxy):
 
 
 class Kept:
-    """A connection through a proxy, that neither side closes."""
+    """A connection through a proxy that neither side closes."""
 
     def __init__(self, proxy):
         self._connection = http.client.HTTPConnection(

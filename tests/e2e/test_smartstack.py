@@ -1,4 +1,4 @@
-"""demo/smartstack: the program by which one plays with a whole SmartStack."""
+"""demo/smartstack, the program that controls a whole SmartStack."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ numbers = itertools.count(1)
 
 
 class SmartStack:
-    """The program, in a source tree of the caller's choice."""
+    """The program in a given source tree."""
 
     def __init__(self, sandbox, root=program.ROOT, before=()):
         self._command = [*before, os.path.join(root, "demo", "smartstack")]
@@ -37,13 +37,13 @@ class SmartStack:
             timeout=120 * wait.FACTOR)
 
     def __call__(self, words):
-        """Runs a command that must go well; returns what it prints."""
+        """Runs a command, which must succeed. Returns what it prints."""
         done = self.run(words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def refuses(self, words):
-        """Runs a command that must not go well; returns the message."""
+        """Runs a command, which must fail. Returns the message."""
         done = self.run(words)
         assert done.returncode == 1, done.stdout
         assert done.stderr.startswith("smartstack: ")
@@ -56,7 +56,7 @@ class SmartStack:
             env=ENVIRONMENT)
 
     def states(self):
-        """The state of every piece, by its name."""
+        """Returns the state of every piece by its name."""
         rows = [line.split() for line in self("status").splitlines()[1:]]
         return {f"{row[0]} {row[1]}": row[3] for row in rows}
 
@@ -102,7 +102,8 @@ def test_it_goes_up_is_broken_piece_by_piece_and_goes_down(smartstack):
 
 
 def answers(smartstack):
-    """Who answered ten requests, and how many failed."""
+    """Returns which instances answered ten requests, and how many requests
+    failed."""
     lines = smartstack(f"call {B1} service_a -n 10").splitlines()
     return {name: int(count) for name, count, *_ in map(str.split, lines)}
 
@@ -150,8 +151,8 @@ def test_down_ends_what_is_frozen_and_the_rest_of_what_has_crashed(
     smartstack(f"up zookeeper1 {B1}")
     smartstack(f"freeze {B1} service")
     smartstack("freeze zookeeper1 zookeeper")
-    # The master alone, as somebody with a shell would: its worker is frozen,
-    # so nobody tells that one that the master is gone.
+    # Kills the master alone, as somebody with a shell would. Its worker is
+    # frozen, so it does not learn that the master is gone.
     smartstack(f"freeze {B1} haproxy")
     master = pid_of(smartstack, f"{B1} haproxy")
     os.kill(master, signal.SIGKILL)
@@ -222,8 +223,9 @@ def test_the_log_is_followed_and_the_view_redraws_itself(smartstack):
 
 
 def test_the_view_takes_no_turn_of_what_the_demo_asks(smartstack):
-    """Both asked one HAProxy, which answered each in turn: beside the view,
-    the demo told of traffic that moved though nothing had happened."""
+    """Both sent requests to one HAProxy, which used each instance in turn.
+    While the view ran, the demo reported that traffic moved, although nothing
+    had happened."""
     smartstack(f"up zookeeper1 {A1} {A2} {B1}")
     view = smartstack.begin("watch")
     view.says(f"service_a through {A2}: [1-9]", 20)

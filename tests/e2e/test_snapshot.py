@@ -1,4 +1,4 @@
-"""The snapshot: what may stand at its path, and what may not hurt."""
+"""The snapshot: what may be at its path, and what must do no harm."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def content(proxy):
 
 
 def restarted_without_zookeeper(site, text):
-    """Starts HAProxy again with another content at the snapshot's path."""
+    """Starts HAProxy again with other content at the snapshot's path."""
     site.server.stop()
     site.proxy.stop()
     with open(site.proxy.snapshot, "w") as file:
@@ -83,7 +83,7 @@ def test_a_symbolic_link_at_its_path_is_not_followed(
 
 
 def full_disk(sandbox, proxy):
-    """Puts a tiny file system under the snapshot and fills it."""
+    """Mounts a tiny file system at the snapshot's directory and fills it."""
     where = proxy.state_directory
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=777",
                     "none", where], check=True)
@@ -102,7 +102,7 @@ def full_disk(sandbox, proxy):
 
 
 def closed_directory(_, proxy):
-    """Takes the right to write to the snapshot's directory."""
+    """Makes the snapshot's directory read-only."""
     return (lambda: os.chmod(proxy.state_directory, 0o500),
             lambda: os.chmod(proxy.state_directory, 0o700))
 

@@ -12,8 +12,8 @@ from zookeeper import register
 
 
 def first_answer(proxy):
-    """Starts HAProxy and returns the status of the first request that it
-    accepts, sent as soon as the port is bound."""
+    """Starts HAProxy. Returns the status of the first request that it accepts,
+    sent as soon as the port is bound."""
     proxy.begin()
     connection = wait.until(lambda: connect(proxy), 20, "the port is bound")
     with connection:

@@ -1,4 +1,4 @@
-"""What the agent tells over HTTP."""
+"""What the agent reports over HTTP."""
 
 import os
 import re
@@ -123,7 +123,7 @@ def test_the_page_is_small_and_its_policy_is_told_with_each_answer(status):
     again, nothing = status.ask("/", **{"If-None-Match":
                                         answer.headers["ETag"]})
     assert (again.status, nothing) == (304, "")
-    # A browser that was told otherwise would run nothing of what it has.
+    # A browser with other headers would not run the page's own scripts.
     assert again.headers["Content-Security-Policy"] == policy
 
 
@@ -184,7 +184,7 @@ def test_one_service_is_told_with_counters_and_raw_data(
 
 
 def promtool(*arguments, text=""):
-    """What promtool says, and whether all is well for it."""
+    """Returns what promtool prints, and whether it is satisfied."""
     done = subprocess.run(["promtool", *arguments], input=text, text=True,
                           capture_output=True, timeout=60 * wait.FACTOR,
                           cwd=program.ROOT)
@@ -196,7 +196,7 @@ def test_the_metrics_are_what_prometheus_reads(
     register(witness, path, one.payload("one"))
     register(witness, path, b"rubbish", "bad_")
     proxy.serves([one])
-    # The first may have been there before there was a watch.
+    # The first instance may have been there before there was a watch.
     two = sandbox.service("two")
     register(witness, path, two.payload("two"))
     wait.until(lambda: status.service()["counts"] == {

@@ -1,4 +1,4 @@
-"""synapsectl: what an operator asks of the agent, and has it do."""
+"""synapsectl: what operators ask of the agent and tell it to do."""
 
 import fcntl
 import grp
@@ -27,7 +27,7 @@ NOBODY = 65534
 
 
 def run(*words, environment=None, user=None):
-    """Runs it; returns its exit status, output and errors."""
+    """Runs it. Returns its exit status, output and errors."""
     done = subprocess.run(
         [*PROGRAM, *words], stdin=subprocess.DEVNULL, capture_output=True,
         text=True, timeout=120 * wait.FACTOR, user=user, group=user,
@@ -65,7 +65,7 @@ class Site:
         return run("-s", self.socket, *words)
 
     def done(self, *words):
-        """Runs what must be done; returns what it printed."""
+        """Runs a command, which must succeed. Returns what it printed."""
         code, out, said = self.run(*words)
         assert (code, said) == (0, ""), out
         return out
@@ -74,7 +74,7 @@ class Site:
         return json.loads(self.done(*words, "--json"))
 
     def state(self):
-        """The instance `one` as programs are told of it in web."""
+        """Returns the JSON about the instance `one` in the service web."""
         return next(it["at"] for it in self.json(
             "instance", self.one.address)["services"] if it["service"] == "web")
 
@@ -112,8 +112,8 @@ def test_it_shows_what_the_agent_knows(site):
 
 
 def test_an_instance_goes_out_in_every_service_and_comes_back(site):
-    """`set server` had to be told each backend and slot, and nobody knew why
-    an instance was out."""
+    """`set server` needed each backend and slot, and nobody knew why an
+    instance was out."""
     assert site.done("maint", site.one.address, "--reason",
                      r"disk; \ errors <<", "--for", "2h") == (
         f"{site.one.address} is maint in api, web\n")
@@ -128,7 +128,7 @@ def test_an_instance_goes_out_in_every_service_and_comes_back(site):
     assert "disk; " in site.done("events")
     assert 'synapse_operator_states{state="maint_until"} 2\n' in Status(
         site.proxy).ask("/metrics")[1]
-    # Over a reload, at once and with the reason.
+    # It survives a reload at once, with its reason.
     site.proxy.reload()
     assert site.proxy.serving() == [site.two.address]
     assert site.state()["operator"] == shown["operator"]
@@ -252,11 +252,11 @@ def test_help_and_version_need_no_haproxy():
         assert run("--version")[:2] == (0, f"synapsectl {file.read()}")
 
 
-# Where it finds the socket, and what it says where it cannot.
+# Where it looks for the socket, and what it says if there is none.
 
 
 def test_the_socket_is_that_of_the_configuration(sandbox, site):
-    """Commands that change something take the socket that may."""
+    """Commands that change something use the socket with the right level."""
     assert run("-c", site.proxy.file, "status")[0] == 0
     assert run("-c", site.proxy.file, "resync")[0] == 0
     assert run("status", environment={"SYNAPSE_SOCKET": site.socket})[0] == 0
@@ -264,7 +264,7 @@ def test_the_socket_is_that_of_the_configuration(sandbox, site):
     assert run("-c", site.proxy.file, "status",
                environment={"SYNAPSE_SOCKET": "/nowhere"})[0] == 0
     assert run("-s", site.socket, "-c", "/nowhere", "status")[0] == 0
-    # A directory as HAProxy takes one.
+    # A directory, as HAProxy takes one.
     os.mkdir(sandbox.path("conf.d"))
     os.symlink(site.proxy.file, sandbox.path("conf.d", "a.cfg"))
     assert run("-c", sandbox.path("conf.d"), "status")[0] == 0
@@ -311,7 +311,7 @@ def test_missing_rights_are_named(sandbox, site):
     assert (code, said) == (
         1, f"synapsectl: {site.socket}: no rights (user root, group {group}, "
         "mode 660); use sudo, or a user of that group\n")
-    # Whoever may only look is not sent to the socket that may do more.
+    # A command that only looks does not use the socket with more rights.
     assert run("-s", site.watching, "status", user=NOBODY)[0] == 0
 
 
@@ -351,7 +351,7 @@ class Terminal:
                     struct.pack("HHHH", lines, columns, 0, 0))
 
     def read(self):
-        """Takes what was written; returns whether it goes on."""
+        """Takes what was written. Returns whether it is still running."""
         while select.select([self.file], [], [], 0)[0]:
             try:
                 part = os.read(self.file, 65536)
@@ -361,14 +361,14 @@ class Terminal:
         return True
 
     def screen(self):
-        """The lines of the last whole screen."""
+        """Returns the lines of the last whole screen."""
         self.read()
         screens = re.findall(r"\x1b\[H(.*?)\x1b\[J", self.text, re.S)
         plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", screens[-1] if screens else "")
         return plain.split("\r\n")
 
     def shows(self, pattern):
-        """Waits until a screen has a line like this; returns the screen."""
+        """Waits until a screen has a matching line. Returns the screen."""
         return wait.until(
             lambda: (lines := self.screen()) and any(
                 re.search(pattern, line) for line in lines) and lines, 20,
@@ -378,7 +378,7 @@ class Terminal:
         os.write(self.file, keys.encode())
 
     def end(self, seconds=20):
-        """Waits until it has ended; returns its exit status."""
+        """Waits until it has ended. Returns its exit status."""
         def ended():
             self.read()
             done, how = os.waitpid(self.pid, os.WNOHANG)
@@ -417,7 +417,7 @@ def test_the_live_view_moves_filters_and_opens(site, terminal):
     terminal.press("\r\r")
     terminal.shows("^service web$")
     terminal.shows(rf"^[> ] ready +{site.one.address}")
-    # What happens is seen without a key.
+    # New events appear without a key.
     site.done("maint", site.one.address, "--reason", "a very long story " * 9)
     lines = terminal.shows(rf"^[> ] maint +{site.one.address} .*by an oper")
     assert all(len(line) <= 80 for line in lines)
@@ -429,7 +429,7 @@ def test_the_live_view_moves_filters_and_opens(site, terminal):
     terminal.shows("only problems")
     terminal.press("q")
     assert terminal.end() == 0
-    # The terminal is as before: its own screen, its cursor, its echo.
+    # The terminal is as before: its screen, its cursor, its echo.
     assert terminal.text.rstrip().endswith("\x1b[?25h\x1b[?1049l")
 
 
@@ -441,7 +441,7 @@ def test_the_live_view_lives_through_a_reload_and_says_when_nobody_answers(
     terminal.shows(r"^> whole +api +1/2")
     site.proxy.stop()
     lines = terminal.shows("is HAProxy running")
-    # What was known last is still there.
+    # The last known state is still shown.
     assert any(re.match("> whole +api", line) for line in lines)
     os.kill(terminal.pid, signal.SIGTERM)
     assert terminal.end() == 0
@@ -467,7 +467,7 @@ def test_bash_completes_services_and_instances(site):
     assert complete(*at, "freeze", "w") == ["web"]
     addresses = sorted([site.one.address, site.two.address])
     assert complete(*at, "maint", "") == addresses
-    # bash parts words at a colon, and replaces only what is behind it.
+    # bash splits words at a colon and replaces only the part after it.
     host, port = site.one.address.split(":")
     assert set(complete(*at, "maint", site.one.address, "--")) == {
         "--json", "--reason", "--for"}

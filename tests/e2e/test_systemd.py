@@ -1,5 +1,5 @@
-"""The packages' whole life in a Debian that systemd has booted: units, journal,
-sandbox, watchdog, upgrade and purge are the real ones."""
+"""The packages from installation to purge, in a Debian that systemd has
+booted: units, journal, sandbox, watchdog and upgrade are the real ones."""
 
 import json
 import re
@@ -23,13 +23,13 @@ HAPROXY, NERVE = "haproxy.service", "nerve.service"
 ZNODES = "/nerve/services/web/services"
 SERVICE, FRONTEND, PAGE = 8000, 3213, 3214
 WATCHDOG_SECONDS = 3
-# systemd's measure of what a service may still do, in tenths: 0 is nothing.
+# systemd's score of what a service may still do, in tenths; 0 is nothing.
 EXPOSURE = 20
 
 USERS = tuple(f"/etc/{name}" for name in (
     "group", "gshadow", "passwd", "shadow"))
-# What a purge leaves changed: the user, with the copies of the files before
-# the last change of each, and what dpkg remembers.
+# What remains changed after a purge: the user, the backups of the files with
+# users, and dpkg's own database.
 LEFT = {*USERS, *(f"{name}-" for name in USERS), "/var/log/dpkg.log",
         "/var/lib/dpkg/status-old"}
 
@@ -43,20 +43,20 @@ def debs(shared):
 
 @pytest.fixture(scope="module")
 def newer(shared):
-    """The packages as a later version has them."""
+    """The same packages with a later version."""
     return packages.build(shared.path("systemd-newer"), LATER)
 
 
 @pytest.fixture
 def debian(sandbox, debs):
-    """A Debian that has what the packages depend on, and nothing else. HAProxy
-    runs, as Debian configures it."""
+    """A Debian with the packages' dependencies and nothing else. HAProxy runs
+    with Debian's configuration."""
     needed = set().union(*map(depends, debs.values()))
     return Debian(sandbox, base({name.split(" | ")[0] for name in needed}))
 
 
 def install(debian, debs):
-    """Installs packages as apt would, once it has them."""
+    """Installs packages as apt does after it has downloaded them."""
     folder = f"{debian.root}/run"
     debian.output("dpkg", "-i", *(
         shutil.copy(deb, folder).removeprefix(debian.root)
@@ -64,8 +64,8 @@ def install(debian, debs):
 
 
 def add_the_sample(root):
-    """Does what the comment in synapse.cfg says: takes the `#` away, and adds
-    the service that it shows to synapse.conf.json."""
+    """Follows the comment in synapse.cfg: removes each `#`, and adds the
+    service that it shows to synapse.conf.json."""
     folder = f"{root}/etc/haproxy"
     with open(f"{folder}/synapse.cfg") as file:
         text = file.read()
@@ -83,7 +83,7 @@ def add_the_sample(root):
 
 
 def serve(sandbox):
-    """A ZooKeeper and the service in the network of this thread. Returns a
+    """Starts a ZooKeeper and the service in this thread's network. Returns a
     client."""
     file = sandbox.write("zoo.cfg", ZOO_CFG.format(sandbox.path("data")))
     sandbox.run("zookeeper", [*JAVA, file])
@@ -95,14 +95,14 @@ def serve(sandbox):
 
 
 def fetch(port, path="/"):
-    """The body of an answer; empty without one."""
+    """Returns the body of an answer; empty if there is none."""
     return subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}{path}"],
                           text=True, stdout=subprocess.PIPE, check=False,
                           timeout=20 * wait.FACTOR).stdout
 
 
 def wait_for_version(debian, version):
-    """Waits until both programs are of that version, and serve."""
+    """Waits until both programs have that version and work."""
     debian.says(NERVE, f"nerve {version} ")
     wait.until(lambda: f'"version":"{version}"' in fetch(
         PAGE, "/status.json").replace(" ", ""), 20, "the agent is of it")
@@ -114,7 +114,7 @@ def pids(debian):
 
 
 def users_of(debian):
-    """The files of users and groups, without what they say of nerve."""
+    """Returns the files of users and groups without the lines about nerve."""
     return debian.output("grep", "-v", "^nerve:", *USERS)
 
 
@@ -139,7 +139,7 @@ def test_both_live_in_a_minimal_debian_and_nothing_of_them_is_left(
             wait_for_version(debian, LATER)
             load.settle(120)
         load.assert_none_failed()
-        # The upgrade went on in the same processes, with the same session.
+        # The upgrade kept the processes and the session.
         assert births(client, ZNODES) == born != {}
         assert pids(debian) == running
         assert debian.show(NERVE, "NRestarts") == "0"
@@ -166,7 +166,7 @@ def test_the_rights_of_nerve_are_those_of_its_unit(debian, debs):
     for place in ("/usr", "/etc", "/home", "/var/log"):
         assert debian.output(*inside, f"touch {place}/mark 2>/dev/null ||"
                              " echo refused") == "refused\n", place
-    # As nerve itself: root may read what it may not.
+    # As nerve's own user, because root may read everything.
     assert debian.output(*inside, "setpriv --reuid=nerve --regid=nerve "
                          "--clear-groups ls /home 2>&1 || echo hidden"
                          ).endswith("hidden\n")

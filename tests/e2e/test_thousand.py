@@ -1,5 +1,5 @@
-"""A thousand services of ten instances: what the agent tells of them, and what
-becomes of one when all others lose their instances at once."""
+"""A thousand services of ten instances: what the agent reports about them, and
+how one of them behaves when all others lose their instances at once."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ MANY = 1000
 EACH = 10
 FIRST_PORT = 9   # of instances that nobody checks
 
-# The longest that a scroll through the whole page holds it up.
+# The longest time for which scrolling through the whole page may block it.
 SCROLL = """
 const done = arguments[0], start = performance.now();
 let last = start, longest = 0;
@@ -30,9 +30,9 @@ let last = start, longest = 0;
 })(start);"""
 
 
-# Seconds that the guard keeps the instances.
+# Seconds for which the guard keeps the instances.
 HOLD = 10
-# Seconds that a change of one service takes at most.
+# Seconds that a change of one service may take.
 USUAL = 5
 
 
@@ -41,7 +41,7 @@ def names():
 
 
 def fill(client, path):
-    """Registers the instances of all services but the one that is watched."""
+    """Registers the instances of all services except the watched one."""
     client.ensure_path(path)
     transaction = client.transaction()
     for number, name in enumerate(names(), 1):
@@ -56,7 +56,7 @@ def fill(client, path):
 
 @pytest.fixture
 def page(sandbox, healthy, witness, path, browser):
-    """One of the services is checked by HAProxy, and has real instances."""
+    """Only one of the services has checks and real instances."""
     fill(witness, path)
     backends = [web(healthy, f"{path}/{name}", name=name, slots=EACH,
                     server="", haproxy={}) for name in names()]
@@ -113,8 +113,8 @@ def test_whatever_is_asked_knows_what_a_check_has_just_found(
 
 
 def leave(client, path):
-    """Deletes the instances of all services but the one that is watched, in
-    few transactions: one request may have a megabyte."""
+    """Deletes the instances of all services except the watched one, in few
+    transactions: a request may have a megabyte."""
     for first in range(0, MANY - 1, 250):
         transaction = client.transaction()
         for name in names()[first:first + 250]:
@@ -124,7 +124,7 @@ def leave(client, path):
 
 
 class Health:
-    """Asks /healthz, again and again, while its block runs."""
+    """Asks for /healthz again and again during its block."""
 
     def __init__(self, proxy):
         self._status = Status(proxy)
@@ -148,16 +148,16 @@ class Health:
         self._thread.join()
 
 
-# The guard looked through the znodes of all services for each instance that it
-# kept, five times a second: the agent answered nobody for a quarter of a
-# minute, and /healthz said so.
+# The guard searched the znodes of all services for each instance that it kept,
+# five times a second. For a quarter of a minute the agent answered no request,
+# and /healthz said so.
 def test_one_converges_as_ever_while_all_others_lose_their_instances(
         sandbox, healthy, witness, path):
     fill(witness, path)
     one, two = sandbox.service("one"), sandbox.service("two")
     settings = {"guard": {"window": 1, "hold": HOLD},
                 "use_previous_backends": False}
-    # One answers the checks of all.
+    # One service answers all checks.
     check = f"check inter 60s addr {one.host} port {one.port}"
     backends = [web(healthy, f"{path}/{name}", name=name, slots=EACH,
                     server=check, haproxy={"server_options": ""},
@@ -168,9 +168,9 @@ def test_one_converges_as_ever_while_all_others_lose_their_instances(
     status, times = Status(proxy), []
 
     def count(name):
-        """How many instances of all services are in a state. None where
-        HAProxy ended the answer: a Lua service has 4 s, and on a busy machine
-        it waits in them for the agent's own turns."""
+        """Returns how many instances of all services are in a state. Returns
+        None if HAProxy cut the answer: a Lua service has 4 s, and on a busy
+        machine it spends them waiting for the agent's turns."""
         answer, body = status.ask("/status.json?limit=1&instances=0")
         if answer.status == 500:
             return None

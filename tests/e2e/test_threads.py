@@ -1,5 +1,5 @@
-"""The threads of the module and HAProxy's: a worker that may not start any
-(`insecure-fork-wanted` left out), and how the agent's task is woken."""
+"""The threads of the module and of HAProxy: a worker that may start none
+(without `insecure-fork-wanted`), and how the agent's task is woken."""
 
 import os
 
@@ -25,7 +25,7 @@ def test_without_threads_haproxy_alerts_once_and_serves_from_the_snapshot(
                     SESSION_TIMEOUT + 1, "the worker lives on")
         site.proxy.serves(site.services)
     load.assert_none_failed()
-    # HAProxy prints what it logs to standard error once more, with a head.
+    # HAProxy prints what it logs on standard error once more, with a prefix.
     assert len(site.proxy.process.lines("^synapse: .*insecure-fork")) == 1
 
 
@@ -49,8 +49,8 @@ def test_the_directive_added_and_reloaded_the_agent_works(
     proxy.serves([one])
 
 
-# Each event wrote a byte. The task found the next one whenever it was done, and
-# turned again at once: no other work of its thread had a turn in between.
+# Each event wrote a byte, so the task found another byte after each turn and
+# ran again at once. No other work of its thread had a turn between.
 def test_a_task_that_was_woken_gets_no_second_byte_until_it_looks(
         sandbox, healthy, path):
     module = os.path.join(os.path.dirname(program.MODULE), "?.so")

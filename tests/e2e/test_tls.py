@@ -1,5 +1,5 @@
-"""TLS to ZooKeeper: its own secureClientPort behind a `listen` of HAProxy, as
-haproxy/README.md shows it."""
+"""TLS to ZooKeeper: its secureClientPort behind a `listen` of HAProxy, as
+haproxy/README.md shows."""
 
 import pytest
 
@@ -19,7 +19,8 @@ def authority(sandbox):
 
 @pytest.fixture
 def server(sandbox, authority):
-    """A ZooKeeper with a port for TLS, and one for the test itself."""
+    """A ZooKeeper with a port for TLS, and a plain port for the test
+    itself."""
     port = address.port()
     server = sandbox.zookeeper(lines=[
         f"secureClientPort={port}",
@@ -32,7 +33,7 @@ def server(sandbox, authority):
 
 
 def proxy_over_tls(sandbox, server, path, authority, name=NAME):
-    """HAProxy with an agent that has no other way to ZooKeeper."""
+    """A HAProxy whose agent can reach ZooKeeper in this way only."""
     port = address.port()
     return sandbox.haproxy(
         [Backend(hosts=[f"{address.HOST}:{port}"], path=path)],

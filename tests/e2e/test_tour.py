@@ -1,4 +1,4 @@
-"""The tour: the tutorial of demo/README.md, run as it is printed."""
+"""The tour: it runs the tutorial of demo/README.md as it is printed."""
 
 import importlib.util
 import os
@@ -16,8 +16,8 @@ TOUR = os.path.join(program.ROOT, "demo", "tour")
 
 
 def load(name):
-    """A pure module of the sandbox: its folder has other modules of the same
-    names as ours, so it is not on the path."""
+    """Loads a pure module of the sandbox. The sandbox has modules with the
+    same names as ours, so its folder is not in sys.path."""
     spec = importlib.util.spec_from_file_location(
         f"demo_{name}", os.path.join(program.ROOT, "demo", f"{name}.py"))
     module = importlib.util.module_from_spec(spec)

@@ -1,7 +1,7 @@
-"""Two HAProxies with one state_file_path.
+"""Two HAProxies with the same state_file_path.
 
-Each overwrote what the other had written: an operator's maint was gone after a
-reload, or one HAProxy served what the other had. Nobody said a word.
+Each overwrote the other's snapshot: an operator's maint was lost at a reload,
+or one HAProxy used the other's instances. Nothing reported it.
 """
 
 import os
@@ -18,13 +18,13 @@ from zookeeper import register
 HELD = (r"the HAProxy with process id (\d+) and \S*/first/haproxy.cfg has "
         r"\S*/first/state/synapse.json")
 TAKEN_OVER = "no other HAProxy has it any more"
-# Seconds for which nobody has had the lock before another HAProxy takes it.
+# Seconds without an owner after which another HAProxy takes the lock.
 FREE_FOR = 10
 
 
 class Pair:
-    """`first` has the state file, `second` is configured with the same. They
-    serve different services."""
+    """`first` has the state file, and `second` is configured with the same.
+    They have different services."""
 
     def __init__(self, sandbox, zookeeper, witness, path):
         self.services = [sandbox.service(name) for name in ("one", "two")]
@@ -46,7 +46,7 @@ class Pair:
         self.second.serves(self.services[1:])
 
     def maint(self, number):
-        """An operator takes the one server of a HAProxy out."""
+        """An operator takes out a HAProxy's only server."""
         proxy = self.proxies[number]
         [slot] = proxy.slots().values()
         proxy.ask(f"set server web/{slot} state maint")

@@ -1,4 +1,5 @@
-"""SIGUSR2: another binary takes nerve over in place, and nobody notices."""
+"""SIGUSR2: another binary takes over nerve in place, without any effect on its
+registrations."""
 
 import os
 import shutil
@@ -14,8 +15,8 @@ from quorum import Ensemble
 from watching import Watching, state
 from zookeeper import births, children, registrations
 
-# A server that starts lets connections hang that come too early, for two
-# thirds of a session timeout; what is left must do on a busy machine.
+# A starting server leaves early connections hanging for two thirds of a
+# session timeout. The remaining third must be enough on a busy machine.
 KEPT = 2 * SESSION_TIMEOUT
 
 
@@ -46,8 +47,8 @@ def started(sandbox, web, client, path, **more):
 
 
 def replace(nerve, text):
-    """Puts a program of /bin/sh in the place of the binary, as a package
-    manager does: by a rename."""
+    """Replaces the binary by a program of /bin/sh, as a package manager does:
+    by a rename."""
     with open(f"{nerve.binary}.new", "w") as file:
         file.write(f"#!/bin/sh\n{text}\n")
     os.chmod(f"{nerve.binary}.new", 0o755)
@@ -55,7 +56,7 @@ def replace(nerve, text):
 
 
 def upgrade(nerve, says="info nerve .* goes on as"):
-    """Sends SIGUSR2 and waits for what nerve says to that."""
+    """Sends SIGUSR2 and waits for nerve's log line about it."""
     before = len(nerve.process.lines(says))
     nerve.process.send(signal.SIGUSR2)
     wait.until(lambda: len(nerve.process.lines(says)) > before, 30,
@@ -70,13 +71,14 @@ def upgrade_and_resume(nerve):
 
 
 def owner(client, path):
-    """The session that owns the one registration below `path`."""
+    """Returns the session that owns the one registration below `path`."""
     name, = children(client, path)
     return client.exists(f"{path}/{name}").ephemeralOwner
 
 
 def descriptors(pid):
-    """What each descriptor of a process is; None while one is just closed."""
+    """Returns what each descriptor of a process refers to; None if one was
+    just closed."""
     try:
         return sorted(os.readlink(f"/proc/{pid}/fd/{fd}").partition(":")[0]
                       for fd in os.listdir(f"/proc/{pid}/fd"))
@@ -85,13 +87,14 @@ def descriptors(pid):
 
 
 def descendants(pid):
-    """All children of a process, zombies too."""
+    """Returns all children of a process, zombies too."""
     with open(f"/proc/{pid}/task/{pid}/children") as file:
         return file.read().split()
 
 
 def assert_unnoticed(nerve, client, path, times):
-    """Upgrades `times` times: same process, session and znode, no event."""
+    """Upgrades `times` times. Asserts that process, session and znode are the
+    same and no watch has fired."""
     before, session = state(client, path), owner(client, path)
     watching = Watching(client, path)
     for _ in range(times):
@@ -133,8 +136,8 @@ def test_no_request_fails_while_nerve_is_upgraded(sandbox, path):
 
 
 def test_no_descriptor_is_left_open(nerve):
-    """The client library opens its socket and its pipe for programs that are
-    executed, too."""
+    """The client library's socket and pipe are open in executed programs,
+    too."""
     wait.until(lambda: nerve.process.lines("connected, new"), 10, "connected")
     upgrade_and_resume(nerve)
     before = wait.until(lambda: descriptors(nerve.process.pid), 10, "a look")
@@ -145,7 +148,7 @@ def test_no_descriptor_is_left_open(nerve):
 
 
 def test_failures_in_a_row_are_counted_on(nerve, web, one, witness, path):
-    """Checks that began again would decide with their first result."""
+    """If the checks started again, their first result would decide."""
     nerve.reload({"web": dict(web, checks=[http_check(fall=3)],
                               check_interval=0.5)})
     nerve.process.says("settings changed")
@@ -171,9 +174,9 @@ def test_no_program_of_a_check_is_left(nerve, web, witness, path):
 
 
 def test_a_reload_that_ends_in_between_holds_no_upgrade_up(nerve, web):
-    """What was read again began its checks, though all had been stopped: the
-    program of one was waited for, and the upgrade was given up. Here the file
-    is a pipe, until the new binary has checked it."""
+    """A reload during an upgrade started checks although all had been stopped.
+    The upgrade waited for a check's program and was given up. Here the file is
+    a pipe, until the new binary has checked it."""
     nerve.configure({"web": dict(web, checks=[
         {"type": "exec", "command": ["sleep", "30"], "timeout": 30}])})
     file, kept = nerve.file, f"{nerve.file}.kept"
@@ -264,8 +267,8 @@ def test_a_changed_configuration_is_carried_out_too(
 
 def test_one_that_waits_for_its_successor_is_checked_on(
         nerve, web, one, sandbox, witness, path):
-    """After an upgrade nobody did: when it ended it stayed registered, as long
-    as its successor was down."""
+    """After an upgrade nobody checked it: if it died, it stayed registered as
+    long as its successor was down."""
     two = sandbox.service("two", health="down")
     nerve.reload({"web": dict(web, port=two.port)})
     nerve.process.says("instance .* unknown -> down")
@@ -305,7 +308,7 @@ def test_many_signals_at_once_end_no_process(nerve, witness, path):
 
 
 def takes(thread, number):
-    """Whether a thread takes this signal."""
+    """Tells whether a thread takes this signal."""
     with open(f"{thread}/status") as file:
         held, = (int(line.split()[1], 16) for line in file
                  if line.startswith("SigBlk"))
@@ -313,7 +316,7 @@ def takes(thread, number):
 
 
 def test_only_the_loop_takes_signals(nerve):
-    """What another thread took just before the exec was lost."""
+    """A signal that another thread took just before the exec was lost."""
     tasks = f"/proc/{nerve.process.pid}/task"
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
         assert [name for name in os.listdir(tasks)
@@ -328,7 +331,7 @@ def test_only_the_loop_takes_signals(nerve):
 @pytest.mark.parametrize("after", ["starts as", "takes over"])
 def test_a_signal_to_end_is_not_lost_in_an_upgrade(
         after, nerve, witness, path):
-    """Once it was read by a loop that did not turn again."""
+    """A loop that did not turn again had already taken the signal."""
     nerve.process.send(signal.SIGUSR2)
     nerve.process.says(after)
     assert nerve.process.stop() == 0

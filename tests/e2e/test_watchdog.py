@@ -1,4 +1,4 @@
-"""What tells whether nerve is alive: its watchdog, and the service manager."""
+"""What shows that nerve is alive: its watchdog, and the service manager."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ def one(sandbox):
 
 
 def nerve_with(sandbox, one, server, client, path, environment=(), **more):
-    """A nerve that has a service registered."""
+    """A nerve with a registered service."""
     nerve = sandbox.nerve("one", {"web": watched(one, server, path)},
                           start=False, **more)
     nerve.start(env={**os.environ, **dict(environment)})
@@ -84,12 +84,12 @@ class Manager:
         self._socket.bind(f"\0{name}" if abstract else name)
 
     def hears(self, seconds=20):
-        """The next message."""
+        """Returns the next message."""
         self._socket.settimeout(seconds * wait.FACTOR)
         return self._socket.recv(4096).decode()
 
     def hears_nothing(self, seconds):
-        """Nothing comes for so long, once all that was sent is read."""
+        """Asserts that nothing more comes for so long."""
         self._socket.setblocking(False)
         with pytest.raises(BlockingIOError):
             while True:

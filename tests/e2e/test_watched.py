@@ -1,4 +1,4 @@
-"""What nerve tells about itself: metrics, health, statsd."""
+"""What nerve reports about itself: metrics, health, statsd."""
 
 import re
 import socket
@@ -143,7 +143,7 @@ def test_what_would_change_something_is_refused(
 
 
 def listening(process):
-    """The addresses at which a process listens."""
+    """Returns the addresses at which a process listens."""
     found = subprocess.run(["ss", "-Htlnp"], text=True, check=True,
                            capture_output=True).stdout
     return [line.split()[3] for line in found.splitlines()
@@ -183,7 +183,7 @@ def test_a_port_that_is_taken_is_told_and_used_once_it_is_free(
 
 
 def test_readers_that_hang_hold_up_nothing(sandbox, healthy, path):
-    """More connections than there may be, each with half a request."""
+    """More connections than nerve allows, each with half a request."""
     one = sandbox.service("one")
     pages = Pages()
     sandbox.nerve("one", {"web": watched(one, healthy, path)},
@@ -239,7 +239,8 @@ def test_statsd_gets_airbnbs_names(sandbox, healthy, witness, path):
 
 def test_a_statsd_that_reads_nothing_holds_up_nothing(
         sandbox, healthy, witness, path):
-    """Its socket's buffer is full, or nobody is there, or it has no name."""
+    """Its socket's buffer is full, or nothing listens, or its name has no
+    address."""
     one = sandbox.service("one")
     full = Statsd(sandbox)
     pages = Pages()

@@ -12,7 +12,7 @@ PAUSE = 0.02
 
 
 class Late(AssertionError):
-    """A condition that did not come true before its deadline."""
+    """A condition did not come true before its deadline."""
 
 
 def until(condition, seconds, what):
@@ -30,9 +30,8 @@ def until(condition, seconds, what):
 
 
 def always(condition, seconds, what):
-    """Watches that `condition()` stays true for `seconds`. These are not
-    stretched: they say how long a fault lasts, not how long to be patient.
-    """
+    """Asserts that `condition()` stays true for `seconds`. This time is not
+    stretched: it says how long a fault lasts, not how patient the test is."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()

@@ -1,12 +1,12 @@
-"""A client that is told of all that happens to the znodes below a path."""
+"""A client that watches the znodes below a path."""
 
 from kazoo.exceptions import NoNodeError
 
 
 class Watching:
-    """Notes every change of the children of `path` and of their data, with a
-    watch that is set again each time. What happens between two watches shows
-    in the znodes' counters: see `state`."""
+    """Records every change of the children of `path` and of their data, by a
+    watch that it sets again each time. A change between two watches shows in
+    the znodes' counters, see `state`."""
 
     def __init__(self, client, path):
         self.events = []
@@ -30,9 +30,9 @@ class Watching:
 
 
 def state(client, path):
-    """What changes whenever a child of `path` comes, goes or is written to:
-    the counter of changes of its children, and each one's birth and last
-    change."""
+    """Returns a value that changes whenever a child of `path` comes, goes or
+    is written to: the counter of changes of the children, and the first and
+    last transaction of each."""
     stats = {name: client.exists(f"{path}/{name}")
              for name in sorted(client.get_children(path))}
     return (client.exists(path).cversion,

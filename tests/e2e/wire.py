@@ -1,8 +1,9 @@
-"""A wire to a ZooKeeper that counts the requests on it, and may be slow, or
-answer for the server.
+"""A connection to a ZooKeeper that counts the requests on it. It may be slow,
+or answer in the server's place.
 
-The frames are those of ZooKeeper's protocol: a length of four bytes, then, but
-for the first of each side, a number (xid), and in requests the operation.
+The frames are those of ZooKeeper's protocol: a length of four bytes; then,
+except in the first frame of each side, a number (xid), and in requests the
+operation.
 """
 
 import asyncio
@@ -19,13 +20,15 @@ PING = 11
 
 
 class Wire:
-    """Passes everything on to `server`, `delay` seconds later each way; while
-    it is `blocked`, nothing, and who connects is turned away.
+    """Forwards everything to `server`, delayed by `delay` seconds in each
+    direction. While it is `blocked`, it forwards nothing and turns new clients
+    away.
 
-    `identity` is what the last session has as its id and password; `counts`
-    has the requests by name, `most` how many of one connection were without an
-    answer at once, pings left out. `refused` has the code that requests of a
-    name are answered with in place of what the server says."""
+    `identity` is the last session's id and password. `counts` has the requests
+    by name; `most` is the highest number of unanswered requests on one
+    connection, without pings. A request whose name is in `refused` is answered
+    with that code, whatever the server says.
+    """
 
     def __init__(self, sandbox, server, delay=0.0):
         self.port = address.port()
@@ -46,13 +49,12 @@ class Wire:
         sandbox.at_end(self._close)
 
     def forget(self):
-        """Counts from zero again."""
+        """Sets all counts to zero."""
         self.counts = collections.Counter()
         self.most = 0
 
     def cut(self):
-        """Ends all connections; new ones are passed on unless it is blocked.
-        """
+        """Ends all connections; accepts new ones unless it is blocked."""
         self._loop.call_soon_threadsafe(self._cut)
 
     def _cut(self):
@@ -124,7 +126,7 @@ class Wire:
 
 
 class _Line:
-    """One connection: what was asked on it and not answered yet."""
+    """A connection, and its requests that have no answer yet."""
 
     def __init__(self, wire):
         self._wire = wire

@@ -14,7 +14,7 @@ import address
 import wait
 
 JARS = "/usr/share/java"
-# The three of netty are for TLS; Debian's own list of classes lacks them.
+# The three of netty are for TLS; Debian's own class path lacks them.
 CLASSES = ":".join(f"{JARS}/{name}.jar" for name in (
     "zookeeper", "slf4j-api", "slf4j-simple", "netty-codec",
     "netty-resolver", "netty-transport-native-unix-common"))
@@ -24,20 +24,21 @@ MACHINE = ["java", "-Xmx128m", "-Xshare:auto", "-XX:+UseSerialGC",
            "-cp", CLASSES]
 JAVA = MACHINE + ["org.apache.zookeeper.server.ZooKeeperServerMain"]
 
-# Half a second: what ZooKeeper rounds a session's end up to.
+# Half a second: ZooKeeper rounds the end of a session up to a multiple of it.
 TICK = 0.5
 
 
 class Clients:
-    """The kazoo clients that a test has made of `hosts`."""
+    """The kazoo clients that a test makes for `hosts`."""
 
     def __init__(self, hosts):
         self.hosts = hosts
         self._clients = []
 
     def client(self, timeout=6, credentials=None):
-        """A new kazoo client, connected; it reconnects without delay. It shows
-        the `credentials`, "user:password", if there are any."""
+        """Returns a new connected kazoo client, which reconnects without
+        delay. It shows the `credentials`, "user:password", if they are
+        given."""
         client = KazooClient(
             self.hosts, timeout=timeout,
             auth_data=[("digest", credentials)] if credentials else None,
@@ -55,8 +56,8 @@ class Clients:
 
 
 class ZooKeeper(Clients):
-    """One server. It may be stopped, frozen, wiped, and started again on the
-    same port. `lines` are more ones of its configuration."""
+    """A server. It may be stopped, frozen, wiped and started again on the same
+    port. `lines` are added to its configuration."""
 
     def __init__(self, sandbox, name="zookeeper", lines=(),
                  host=address.HOST, port=None):
@@ -101,7 +102,8 @@ class ZooKeeper(Clients):
         return self.command("ruok") == "imok" and self.mode()
 
     def command(self, word):
-        """The answer to a four-letter command; empty without a server."""
+        """Returns the answer to a four-letter command; empty if the server is
+        down."""
         try:
             with socket.create_connection((self.host, self.port),
                                           2) as connection:
@@ -112,7 +114,7 @@ class ZooKeeper(Clients):
             return ""
 
     def stop(self):
-        """Stops it, data kept."""
+        """Stops it and keeps its data."""
         self.process.kill()
 
     def wipe(self):
@@ -127,30 +129,31 @@ class ZooKeeper(Clients):
         self.process.thaw()
 
     def mode(self):
-        """What it is: standalone, leader, follower; None while it serves
-        nobody."""
+        """Returns its mode: standalone, leader or follower; None while it does
+        not serve."""
         found = re.search(r"^Mode: (\w+)", self.command("srvr"), re.M)
         return found and found[1]
 
     def sessions(self):
-        """The ids of the sessions that live, connected or not."""
+        """Returns the ids of the living sessions, connected or not."""
         return {int(it, 16) for it in re.findall(r"^\t(0x[0-9a-f]+)$",
                                                  self.command("dump"), re.M)}
 
     def watches(self):
-        """How many watches of data are set by all clients; those of lists
-        are not in the server's count."""
+        """Returns how many data watches all clients have set. The server does
+        not count those of children."""
         return int(re.search(r"^Total watches:(\d+)$", self.command("wchs"),
                              re.M)[1])
 
     def connections(self):
-        """How many clients are connected, the asking command left out."""
+        """Returns how many clients are connected, without the one that
+        asks."""
         return sum(line.startswith(" /") and "queued" in line
                    for line in self.command("cons").splitlines()) - 1
 
 
 def children(client, path):
-    """The sorted children of `path`; none where it does not exist."""
+    """Returns the sorted children of `path`; none if it does not exist."""
     try:
         return sorted(client.get_children(path))
     except NoNodeError:
@@ -158,7 +161,7 @@ def children(client, path):
 
 
 def registrations(client, path):
-    """The data of every child of `path`, sorted."""
+    """Returns the data of every child of `path`, sorted."""
     found = []
     for name in children(client, path):
         try:
@@ -169,14 +172,14 @@ def registrations(client, path):
 
 
 def register(client, path, payload, name="other_"):
-    """Registers an instance as any nerve would; returns the znode's path."""
+    """Registers an instance as any nerve would. Returns the znode's path."""
     return client.create(f"{path}/{name}", payload, ephemeral=True,
                          sequence=True, makepath=True)
 
 
 def births(client, path):
-    """The czxid of every child of `path`: the same as long as nobody deletes
-    and makes them again."""
+    """Returns the czxid of every child of `path`. It changes only if somebody
+    deletes the children and makes them again."""
     stats = {name: client.exists(f"{path}/{name}")
              for name in children(client, path)}
     return {name: stat.czxid for name, stat in stats.items() if stat}
