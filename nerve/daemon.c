@@ -1,4 +1,4 @@
-/* daemon.c - all parts of nerve, wired: runs until a signal ends it
+/* daemon.c - connects all parts of nerve, and runs until a signal ends it
  *
  * The end has three steps, each with a deadline, because the sender of the
  * signal waits:
@@ -47,17 +47,17 @@
 #define QUEUE_LIMIT 100000
 #define LIBRARY_MS  60000 /* between errors of the client library */
 #define END_TICK_MS 10
-#define LEAVING_MS  1000 /* then what is registered is left to the servers */
-#define CLOSING_MS  1600 /* since the signal; then the process just ends */
+#define LEAVING_MS  1000 /* then the servers must end the registrations */
+#define CLOSING_MS  1600 /* after the signal; then the process just ends */
 #define FLUSH_MS    100
 #define BEAT_MS     10000
 
-/* What systemd gives at most. Some container runtimes give a thousand times
- * that, and then what looks at each possible descriptor takes minutes. */
+/* The most that systemd gives. Some container runtimes give a thousand times as
+ * many; then a program that looks at each possible descriptor takes minutes. */
 #define DESCRIPTORS_MAX 524288
 
-/* Reads the configuration again, without holding up the loop. */
-struct reload { /* zeroed but for what is borrowed, which comes first */
+/* Reads the configuration again without blocking the loop. */
+struct reload { /* zeroed, except for the borrowed members at the top */
     uv_loop_t *loop;
     const char *path;
     const char *instance_id; /* or NULL: the file's */
@@ -66,17 +66,17 @@ struct reload { /* zeroed but for what is borrowed, which comes first */
     void *arg;
     uv_work_t work;
     struct config *config; /* owned */
-    struct notes notes;    /* owned; of a configuration that is refused */
+    struct notes notes;    /* owned; of a rejected configuration */
     struct error err;
     bool reading;
-    bool again; /* asked for while it was being read */
+    bool again; /* somebody asked again during the read */
     bool closed;
 };
 
 static void reload_start(struct reload *r);
 
-/* A thread of libuv's; it alone touches <config>, <notes> and <err> while
- * <reading>. */
+/* Runs in a thread of libuv. While <reading>, only it touches <config>, <notes>
+ * and <err>. */
 static void read_config(uv_work_t *work) {
     struct reload *r = work->data;
 
@@ -100,8 +100,8 @@ static void on_read(uv_work_t *work, int status) {
         reload_start(r);
 }
 
-/* Reads the configuration and calls <done>. Asked for once more meanwhile, it
- * is read once more. */
+/* Reads the configuration and calls <done>. If somebody asks again during the
+ * read, reads it once more. */
 static void reload_start(struct reload *r) {
     r->again = r->reading;
     if (r->reading || r->closed)
@@ -112,8 +112,7 @@ static void reload_start(struct reload *r) {
     uv_queue_work(r->loop, &r->work, read_config, on_read);
 }
 
-/* <done> is not called any more. The loop may not end before what is being
- * read is read. */
+/* Never calls <done> again. The loop still waits for a read in progress. */
 static void reload_close(struct reload *r) {
     r->closed = true;
     if (r->reading)
@@ -129,16 +128,16 @@ struct daemon {
     uv_timer_t end_timer;
     uv_timer_t notify_timer;
     uint64_t end_since_ms;       /* when the signal came; 0: none */
-    uint64_t library_next_ms[2]; /* its next error; its next explained one */
+    uint64_t library_next_ms[2]; /* next line at info; next one with a cause */
     bool closed;                 /* the loop runs out of handles */
     struct queue *queue;         /* owned */
-    struct worker *closer;       /* owned; closes handles, for seconds */
-    struct worker *keeper;       /* owned; writes what operators have said */
-    struct curl_loop *curl;      /* owned */
-    struct rlimit descriptors;   /* the limit that this process began with */
-    struct children *children;   /* owned */
-    struct lateness late;        /* of all checks */
-    struct untried untried;      /* of all checks */
+    struct worker *closer;     /* owned; closes handles, which takes seconds */
+    struct worker *keeper;     /* owned; writes the file of holds */
+    struct curl_loop *curl;    /* owned */
+    struct rlimit descriptors; /* the limit that nerve started with */
+    struct children *children; /* owned */
+    struct lateness late;      /* of all checks */
+    struct untried untried;    /* of all checks */
     struct holds_file holds;
     struct services *services;   /* owned */
     struct control *control;     /* owned */
@@ -152,8 +151,9 @@ struct daemon {
 /* Any thread. */
 static void wake_loop(void *arg) { uv_async_send(arg); }
 
-/* Lines of the client library. While a server is down it has much to say; one
- * error a minute is enough to see why, and one with its likely cause. */
+/* Logs a line of the client library, which writes many while a server is down.
+ * One line a minute at info is enough to see why, and one with its likely
+ * cause. */
 static void log_library(struct daemon *d, const struct event *ev) {
     uint64_t now = uv_now(&d->loop);
     enum event_level level = LEVEL_DEBUG;
@@ -185,8 +185,8 @@ static void on_wake(uv_async_t *wake) {
     }
 }
 
-/* Lets the loop run out of handles. The timer of the end still runs, because
- * a query of names may hang, but keeps the loop no longer. */
+/* Lets the loop run out of handles. The end timer keeps running, because a
+ * query for names may hang, but does not keep the loop alive. */
 static void close_loop(struct daemon *d) {
     d->closed = true;
     curl_loop_free(d->curl);
@@ -211,8 +211,8 @@ static void close_loop(struct daemon *d) {
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
 
-/* Ends the process while threads hang in a call of the client library, or in
- * a query of names. */
+/* Ends the process although threads hang in the client library or in a query
+ * for names. */
 static void end_at_once(struct daemon *d) {
     log_line(d->log, LEVEL_WARNING,
              "stopped without an answer; what is registered goes with its "
@@ -236,7 +236,7 @@ static void on_end_tick(uv_timer_t *timer) {
         end_at_once(d);
 }
 
-/* Begins the end: no check runs any more, nothing is wanted. */
+/* Begins the end: stops all checks and removes all registrations. */
 static void leave(struct daemon *d, int number) {
     log_line(d->log, LEVEL_INFO, "%s: removing the registrations",
              number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -270,8 +270,8 @@ static void use_heartbeat(struct daemon *d, struct config *config) {
     config->heartbeat_path = NULL;
 }
 
-/* An upgrade continues without what it cannot get: its registrations are worth
- * more. */
+/* After an upgrade nerve continues even without a part that it cannot make: its
+ * registrations are worth more. */
 static int open_control(struct daemon *d, const struct config *config,
                         const struct handover *from, struct error *err) {
     struct control_env env = {.loop = &d->loop,
@@ -338,9 +338,9 @@ static void on_reloaded(void *arg, struct config *config,
 
 static void start_thread(uv_work_t *work) { (void)work; }
 
-/* Starts the threads of libuv now, while no signal may come to them: what one
- * of them takes while the loop's thread holds it is lost by an exec, and the
- * end of a program would interrupt what they wait for. */
+/* Starts libuv's threads now, while no signal may reach them. A signal that one
+ * of them takes is lost by an exec, and the end of a program would interrupt
+ * their system calls. */
 static void start_threads(void *arg) {
     struct daemon *d = arg;
 
@@ -363,8 +363,8 @@ static void open_loop(struct daemon *d) {
     notify_open(&d->loop, &d->notify_timer);
 }
 
-/* A thousand checks at once need as many descriptors. Returns the limit that
- * there was. */
+/* A thousand simultaneous checks need as many descriptors. Returns the old
+ * limit. */
 static struct rlimit raise_descriptor_limit(void) {
     struct rlimit before = {0}, raised;
 
@@ -377,7 +377,8 @@ static struct rlimit raise_descriptor_limit(void) {
     return before;
 }
 
-/* Makes all parts. Returns 0, or -1 with <err>; none: no memory. */
+/* Makes all parts. Returns 0, or -1 with <err>, which is empty if there is no
+ * memory. */
 static int open_parts(struct daemon *d, struct config *config,
                       struct handover *from, struct error *err) {
     struct services_env env = {.check = {.loop = &d->loop}, .log = d->log};

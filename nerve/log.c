@@ -1,7 +1,7 @@
 /* log.c - one line per event, to a descriptor, without ever blocking the loop
  *
- * Loop thread, but for write_line(), which runs on the log's worker and owns
- * the text that it is given, and log_last_words().
+ * Loop thread, except for write_line(), which runs on the log's worker and owns
+ * its text, and log_last_words().
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -20,13 +20,13 @@
 #define LINE_MAX_BYTES 1024
 #define FLUSH_TURN_MS  5
 #define LAST_WORDS_MS  100
-#define PENDING_MAX    4096 /* lines that wait; a reload may say thousands */
+#define PENDING_MAX    4096 /* waiting lines; a reload may log thousands */
 
 struct log {
     int fd; /* borrowed */
     enum event_level level;
     struct worker *worker; /* owned */
-    unsigned long dropped; /* lines since the last one that was taken */
+    unsigned long dropped; /* lost since the last line that fitted */
 };
 
 /* A line on its way to the worker. */
@@ -58,8 +58,8 @@ void log_free(struct log *l) {
     free(l);
 }
 
-/* Tells whether to try once more, after it has waited where that is for room:
- * another program that shares the descriptor may have made it non-blocking. */
+/* Tells whether to try again. If the descriptor has no room, waits for that
+ * first: another program that shares it may have made it non-blocking. */
 static bool may_write_again(int fd) {
     struct pollfd room = {.fd = fd, .events = POLLOUT};
 
@@ -68,7 +68,7 @@ static bool may_write_again(int fd) {
     return errno == EAGAIN && (poll(&room, 1, -1) == 1 || errno == EINTR);
 }
 
-/* Worker thread. A line that cannot be written is lost. */
+/* Worker thread. Drops a line that cannot be written. */
 static void write_line(void *job) {
     struct line *line = job;
     size_t done = 0;
@@ -85,7 +85,8 @@ static void write_line(void *job) {
     free(line);
 }
 
-/* Appends what snprintf wrote, which may be more than there was room for. */
+/* Moves the end of the line by the result of snprintf, which may be more than
+ * there was room for. */
 static void advance(struct line *line, int written) {
     size_t room = sizeof(line->text) - 1 - line->length;
 
@@ -107,7 +108,7 @@ static void add_head(struct line *line, enum event_level level) {
                            date, now.tv_nsec / 1000000, names[level]));
 }
 
-/* Ends <line> and makes it one: no byte of it moves a terminal's cursor. */
+/* Ends <line> and cleans it: no byte may move a terminal's cursor. */
 static void finish(struct line *line) {
     for (size_t i = 0; i < line->length; i++)
         if ((unsigned char)line->text[i] < 0x20 || line->text[i] == 0x7f)

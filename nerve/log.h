@@ -1,8 +1,7 @@
 /* log.h - one line per event, to a descriptor, without ever blocking the loop
  *
- * Lines are written by a worker of their own. When it cannot keep up (a full
- * pipe, a stopped terminal) lines are dropped and counted, and a line says how
- * many.
+ * A worker writes the lines. If it is too slow (a full pipe, a stopped
+ * terminal), lines are dropped and counted, and a line says how many.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_LOG_H
@@ -12,8 +11,8 @@
 
 struct log;
 
-/* Returns a log that writes lines up to <level> to <fd>, which stays the
- * caller's; owned by the caller, or NULL without memory. */
+/* Returns a log that writes lines up to <level> to <fd>, which the caller
+ * keeps. Owned by the caller, or NULL without memory. */
 struct log *log_new(int fd, enum event_level level);
 
 /* Waits until all lines are written and frees <l>. NULL is allowed. */
@@ -23,14 +22,14 @@ void log_free(struct log *l);
 void log_line(struct log *l, enum event_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Writes one line at once, waiting 100 ms at most for the descriptor: for a
- * process that is about to end itself. Returns 0, or -1 when it is not written.
+/* Writes one line at once, waiting at most 100 ms for the descriptor, for a
+ * process that is about to end itself. Returns 0, or -1 if the line is lost.
  * Any thread. */
 int log_last_words(const struct log *l, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Waits until all lines are written, at most <timeout_ms>: for the end of the
- * process. Returns 0, or -1 when some are not. */
+/* Waits until all lines are written, at most <timeout_ms>, for the end of the
+ * process. Returns 0, or -1 if some lines are lost. */
 int log_flush(struct log *l, int timeout_ms);
 
 #endif

@@ -50,7 +50,7 @@ static void say_start(struct log *log, const struct config *config,
                  config->notes.list[i].text);
 }
 
-/* Runs as <config>, which it takes, says. */
+/* Runs nerve with <config>, which it takes. */
 static int run(const struct options *options, struct config *config) {
     struct error err = {0};
     struct handover *from = upgrade_receive(&err);
@@ -75,7 +75,7 @@ static int run(const struct options *options, struct config *config) {
     return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* Does what the command line asks for with a configuration. */
+/* Does what the command line asks for, if it needs a configuration. */
 static int use_config(const struct options *options) {
     struct notes notes = {0};
     struct error err = {0};
@@ -83,7 +83,7 @@ static int use_config(const struct options *options) {
     int status;
 
     if (options->action != OPTIONS_CHECK)
-        signals_hold(); /* a reload may be asked for already */
+        signals_hold(); /* a reload may have been asked for already */
     config = config_load(options->config, options->instance_id, &notes, &err);
     if (!config) {
         print_notes(&notes);

@@ -22,7 +22,7 @@ static const char help[] =
     "\n"
     "If DEBUG is set in the environment, each check is logged too.\n";
 
-/* One argument, and the value that may follow it or a "=". */
+/* An argument, and a value that may follow it or an "=". */
 struct cursor {
     char **argv;
     int count;

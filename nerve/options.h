@@ -8,7 +8,7 @@
 
 enum options_action {
     OPTIONS_RUN = 0,
-    OPTIONS_CHECK, /* the configuration, and no more */
+    OPTIONS_CHECK, /* only check the configuration */
     OPTIONS_HELP,
     OPTIONS_VERSION,
     OPTIONS_WRONG /* <wrong> and <problem> say what */
@@ -24,8 +24,8 @@ struct options {
     const char *problem;     /* "is missing" or the like; static */
 };
 
-/* Reads the command line <argv>; what is not said there comes from the
- * environment through <getenv_fn>. Pure but for that. */
+/* Reads the command line <argv>, and for what it lacks the environment through
+ * <getenv_fn>. Pure except for that. */
 struct options options_read(int argc, char **argv,
                             char *(*getenv_fn)(const char *name));
 

@@ -1,7 +1,7 @@
-/* signals.h - the signals that nerve acts on
+/* signals.h - the signals that nerve handles
  *
- * Their default is to end the process, so they are held back while nobody
- * listens: they stay pending, over exec too.
+ * By default they end the process. So they are blocked until the loop handles
+ * them: they stay pending, even over an exec.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_SIGNALS_H
@@ -11,10 +11,10 @@
 
 extern const int signals_numbers[SIGNALS_COUNT];
 
-/* Holds them back from this thread, and from those that it starts later. */
+/* Blocks them for this thread and for those that it starts later. */
 void signals_hold(void);
 
-/* Lets them come, also those that came meanwhile. */
+/* Unblocks them, with those that are pending. */
 void signals_release(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* http_server.c - pages for GET and HEAD over HTTP, served by the loop
  *
- * libmicrohttpd has no thread here: its epoll descriptor is one of the loop's,
- * and a timer of the loop ends its idle connections.
+ * libmicrohttpd has no thread here. The loop watches its epoll descriptor, and
+ * a timer of the loop ends idle connections.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -22,19 +22,19 @@
 #define REQUEST_BYTES   8192 /* of memory for a request's head */
 #define BACKLOG         16
 #define TURN_MS         1000
-#define RETRY_MS        10000 /* where it cannot listen */
+#define RETRY_MS        10000 /* if it cannot listen */
 
 struct web {
     uv_loop_t *loop; /* borrowed */
     struct log *log; /* borrowed */
     web_page_fn *page;
     void *arg;  /* borrowed */
-    char *host; /* owned, or NULL: nowhere */
+    char *host; /* owned, or NULL: no address */
     int port;
-    int error;                 /* errno that the log has already */
+    int error;                 /* errno, already in the log */
     struct MHD_Daemon *daemon; /* owned, or NULL: it does not listen */
     uv_poll_t *poll;           /* owned; of the daemon's epoll descriptor */
-    uv_timer_t timer;          /* the daemon's, or that of the next try */
+    uv_timer_t timer;          /* the daemon's, or that of the next attempt */
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection,
@@ -63,8 +63,8 @@ static enum MHD_Result answer_fixed(struct MHD_Connection *connection,
                   MHD_RESPMEM_PERSISTENT);
 }
 
-/* Called when a request's head is there, and again when it is complete; in
- * between with its body, which nobody reads. */
+/* libmicrohttpd calls it when it has a request's head, and again when the
+ * request is complete; between, with the body, which is ignored. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
                                   const char *url, const char *method,
                                   const char *version, const char *body,
@@ -91,7 +91,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
                   MHD_RESPMEM_MUST_FREE);
 }
 
-/* Returns a socket that listens, or -1 with errno. */
+/* Returns a listening socket, or -1 with errno. */
 static int listen_at(const char *host, int port) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
@@ -120,9 +120,9 @@ static int listen_at(const char *host, int port) {
 
 static void on_timer(uv_timer_t *timer);
 
-/* Lets the daemon do what there is to do, and come back when it wants to, or
- * soon: it ends a connection that is idle, and listens again where there were
- * too many, in turns that it does not ask for. */
+/* Lets the daemon do its work, and runs it again when it asks for that, or
+ * soon. Only in such extra turns does it end idle connections, and listen again
+ * after there were too many. */
 static void turn(struct web *w) {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
@@ -150,7 +150,7 @@ static void stop(struct web *w) {
     w->daemon = NULL;
 }
 
-/* Puts the daemon's descriptor into the loop. Returns 0, or -1. */
+/* Adds the daemon's descriptor to the loop. Returns 0, or -1. */
 static int watch(struct web *w) {
     const union MHD_DaemonInfo *info =
         MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -1,7 +1,7 @@
-/* metrics.c - what can be read about nerve while it runs: /metrics and /health
+/* metrics.c - what nerve shows while it runs: /metrics and /health
  *
- * The samples of a family stand together, so each family goes through all
- * services once more.
+ * The samples of a family must stand together, so each family walks through all
+ * services.
  * SPDX-License-Identifier: MIT
  */
 #include <stdbool.h>
@@ -33,7 +33,7 @@ struct shown {
     const struct lateness *late;
     const struct statsd *statsd;
     struct histogram loop_lag; /* how late the loop came to its timers */
-    uint64_t reloads;          /* that were carried out */
+    uint64_t reloads;          /* completed */
     uint64_t refused_reloads;
 };
 
@@ -54,8 +54,8 @@ static void on_timer(uv_timer_t *timer) {
     uv_timer_start(timer, on_timer, INTERVAL_MS, 0);
 }
 
-/* Looks every second, and counts in <histogram>, which it keeps borrowed until
- * loop_lag_close(). */
+/* Measures every second how late the loop is. Adds it to <histogram>, which it
+ * keeps borrowed until loop_lag_close(). */
 static void loop_lag_start(struct loop_lag *l, uv_loop_t *loop,
                            struct histogram *histogram) {
     l->histogram = histogram;
@@ -65,7 +65,7 @@ static void loop_lag_start(struct loop_lag *l, uv_loop_t *loop,
     uv_timer_start(&l->timer, on_timer, INTERVAL_MS, 0);
 }
 
-/* Ends it; <closed> is called when <l> may be freed. */
+/* Ends <l>, and calls <closed> when it may be freed. */
 static void loop_lag_close(struct loop_lag *l, uv_close_cb closed) {
     uv_close((uv_handle_t *)&l->timer, closed);
 }
@@ -91,7 +91,7 @@ static const char *trouble_of(const struct service *s) {
         reporter_is_registered(s->reporter), reporter_is_settled(s->reporter));
 }
 
-/* A name is one line, whatever is in it. <cause>: or NULL. */
+/* Writes one line, whatever bytes the name has. <cause> may be NULL. */
 static void add_trouble(struct text *t, const char *name, const char *trouble,
                         const char *cause) {
     for (; *name; name++) {
@@ -102,9 +102,9 @@ static void add_trouble(struct text *t, const char *name, const char *trouble,
     text_printf(t, cause ? ": %s (%s)\n" : ": %s\n", trouble, cause);
 }
 
-/* Returns the page: 200 when each service is in order, else 503 with a line for
- * each that is not. A service that is down and not registered is in order. Its
- * body is owned by the caller. */
+/* Returns the page /health: 200 if each service is in order, else 503 with a
+ * line for each that is not. A service that is down and not registered is in
+ * order. The caller owns the body. */
 static struct web_page health_page(const struct services *r) {
     struct text t = {0};
     size_t count = 0;
@@ -129,7 +129,7 @@ static struct web_page health_page(const struct services *r) {
 #define PLAIN      "text/plain; charset=utf-8"
 #define INDEX      "/metrics\n/health\n"
 
-/* Appends the samples that one service, or one ensemble, has in a family. */
+/* Appends a family's samples of one service or one ensemble. */
 typedef void service_fn(struct text *t, const char *name,
                         const struct service *s);
 typedef void ensemble_fn(struct text *t, const char *name,
@@ -163,7 +163,7 @@ static void add_held_back(struct text *t, const char *name,
     exposition_sample(t, name, &label, 1, watcher_held_back(s->watcher));
 }
 
-/* Names of checks are not unique in a service; their places are. */
+/* Checks of a service may have the same name, so a label has their place. */
 static void label_check(struct label labels[3], char index[12],
                         const struct service *s, size_t i) {
     snprintf(index, 12, "%u", (unsigned int)i);
@@ -298,8 +298,8 @@ static const struct {
      "How long ZooKeeper took to answer writes.", add_writes},
 };
 
-/* Two sessions with the same servers are there only while a reload changes
- * the session_timeout: the newer one is shown. */
+/* Two sessions have the same servers only while a reload changes the
+ * session_timeout. Then the newer one is shown. */
 static bool is_newest(const struct services *r, size_t index) {
     const char *hosts = ensemble_hosts(services_ensemble(r, index));
     const struct ensemble *e;
@@ -379,8 +379,8 @@ static char *all_metrics(const struct shown *m) {
     return text_take(&t);
 }
 
-/* Returns the page <path> of the struct shown <arg>; its body is owned by the
- * caller. */
+/* Returns the page <path>; <arg> is a struct shown. The caller owns the
+ * body. */
 static struct web_page shown_page(void *arg, const char *path) {
     const struct shown *m = arg;
 

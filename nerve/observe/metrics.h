@@ -1,6 +1,7 @@
-/* metrics.h - what can be read about nerve while it runs: /metrics and /health
+/* metrics.h - what nerve shows while it runs: /metrics and /health
  *
- * Only looks at what others keep, and tells statsd. Loop thread only.
+ * Only reads the state of other parts, and sends it to statsd. Loop thread
+ * only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_OBSERVE_METRICS_H
@@ -20,31 +21,30 @@ struct metrics;
 struct services;
 struct statsd;
 
-/* Says what is not in order with a service that is in <state>, whose session is
- * <connected>, and whose registration is known to be there (<registered>) and
- * to be as wanted (<settled>). Returns NULL if all is, else a static text.
- * Pure. */
+/* Returns what is wrong with a service, a static text, or NULL if nothing is.
+ * The service is in <state>, and its session is <connected>; its registration
+ * is known to exist (<registered>) and to be as wanted (<settled>). Pure. */
 const char *health_trouble(enum health_state state, bool connected,
                            bool registered, bool settled);
 
-/* Returns one that shows nothing yet; keeps all that it is given borrowed.
- * Owned by the caller, or NULL without memory. */
+/* Returns metrics that show nothing yet. Keeps the arguments borrowed. Owned by
+ * the caller, or NULL without memory. */
 struct metrics *metrics_new(uv_loop_t *loop, struct log *log,
                             const struct lateness *late);
 
-/* Returns what tells statsd; borrowed until metrics_close(). */
+/* Returns the sender to statsd; borrowed until metrics_close(). */
 struct statsd *metrics_statsd(struct metrics *t);
 
-/* Shows <services>, which it keeps borrowed, and tells, where <config> says;
- * nerve starts. */
+/* nerve starts: shows <services>, which it keeps borrowed, at the addresses
+ * that <config> names. */
 void metrics_start(struct metrics *t, const struct services *services,
                    const struct config *config);
 
-/* The configuration was read again: it is <config> now, or it is refused
+/* The configuration was read again: it is <config> now, or it was rejected
  * (NULL). */
 void metrics_reload(struct metrics *t, const struct config *config);
 
-/* nerve stops; ends and frees <t>, in a later turn of the loop. NULL is
+/* nerve stops. Ends and frees <t>, in a later turn of the loop. NULL is
  * allowed. */
 void metrics_close(struct metrics *t);
 

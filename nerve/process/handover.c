@@ -1,7 +1,7 @@
 /* handover.c - what nerve knows, as bytes for the process that takes its place
  *
- * Written and read by the same few descriptions: jansson's formats, and the
- * table of a configuration's fields. If you change one, change FORMAT too.
+ * The same few descriptions write and read it: jansson's formats, and the table
+ * of a configuration's fields. If you change one of them, change FORMAT too.
  * SPDX-License-Identifier: MIT
  */
 #include <math.h>
@@ -63,8 +63,8 @@ int handover_add_session(json_t *all, const struct saved_session *session) {
                   (json_int_t)password.of[0], (json_int_t)password.of[1]));
 }
 
-/* Appends <item>, which it takes, to <list>, unless that is NULL. Returns it,
- * or NULL, with all freed, without memory. */
+/* Appends <item>, which it takes, to <list>, which may be NULL. Returns <list>;
+ * without memory it frees both and returns NULL. */
 static json_t *append(json_t *list, json_t *item) {
     if (list && json_array_append_new(list, item) == 0)
         return list;
@@ -99,7 +99,7 @@ static json_t *pack_znodes(const struct registration *known) {
     return list;
 }
 
-/* Where there is no limit there may be no number of tokens either. */
+/* Without a limit, the number of tokens may be infinite. */
 static json_t *pack_standing(const struct standing *standing) {
     const struct rate_limit *limit = &standing->limit;
     const struct push_report *report = &standing->report;
@@ -135,7 +135,7 @@ char *handover_text(const json_t *all) { return json_dumps(all, JSON_COMPACT); }
 
 void handover_end(json_t *all) { json_decref(all); }
 
-/* Reads a session. Returns 0, or -1 when it is damaged. */
+/* Reads a session. Returns 0, or -1 if it is damaged. */
 static int read_session(struct saved_session *session, json_t *json) {
     struct halves password = {{0, 0}};
     json_int_t id = 0, halves[2] = {0, 0};
@@ -227,7 +227,7 @@ static int read_standing(struct standing *standing, json_t *json) {
     return read_checks(standing, checks);
 }
 
-/* Reads a service. Returns 0, or -1 when it is damaged. */
+/* Reads a service. Returns 0, or -1 if it is damaged. */
 static int read_service(struct saved_service *service, json_t *json) {
     struct registration *known = &service->known;
     int node_type, encoded, wanted, unsettled, told, leaving;
@@ -255,7 +255,7 @@ static int read_service(struct saved_service *service, json_t *json) {
     return read_standing(&service->standing, standing);
 }
 
-/* Reads all lists. Returns 0, or -1 when one is damaged. */
+/* Reads all lists. Returns 0, or -1 if one is damaged. */
 static int read_lists(struct handover *h, const json_t *sessions,
                       const json_t *services) {
     h->sessions = calloc(json_array_size(sessions) + 1, sizeof(*h->sessions));

@@ -1,7 +1,8 @@
 /* handover.h - what nerve knows, as bytes for the process that takes its place
  *
- * The sessions, the services with their znodes, and where their checks stand.
- * The bytes are JSON with a number for their format. Pure: no I/O, no clock.
+ * The sessions, the services with their znodes, and the state of their checks.
+ * The bytes are JSON that begins with the number of its format. Pure: no I/O,
+ * no clock.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_PROCESS_HANDOVER_H
@@ -16,8 +17,8 @@ struct json_t;
 struct saved_service;
 struct saved_session;
 
-/* What was handed over. Owns all that is in it; what another takes is set to
- * zero. */
+/* What was handed over. Owns everything in it; a function that takes a part
+ * sets it to zero. */
 struct handover {
     struct saved_session *sessions;
     size_t session_count;
@@ -27,12 +28,11 @@ struct handover {
     struct json_t *json; /* holds the strings of <sessions>, and <holds> */
 };
 
-/* Returns the beginning of what is to be handed over, owned by the caller
- * until handover_end(), or NULL without memory. */
+/* Begins what is to be handed over. Returns it, owned by the caller until
+ * handover_end(), or NULL without memory. */
 struct json_t *handover_begin(void);
 
-/* Add to <all>; everything stays the caller's. Return 0, or -1 without memory.
- */
+/* These add to <all>, and take nothing. They return 0, or -1 without memory. */
 int handover_add_holds(struct json_t *all, const struct holds *holds);
 int handover_add_session(struct json_t *all,
                          const struct saved_session *session);
@@ -46,8 +46,8 @@ char *handover_text(const struct json_t *all);
 /* Frees <all>. NULL is allowed. */
 void handover_end(struct json_t *all);
 
-/* Reads <bytes>, <length> of them. Returns what they say, owned by the caller,
- * or NULL with <err>: they are of another format, or damaged. */
+/* Reads the <length> <bytes>. Returns what they say, owned by the caller, or
+ * NULL with <err> if they are of another format or damaged. */
 struct handover *handover_read(const char *bytes, size_t length,
                                struct error *err);
 

@@ -1,7 +1,7 @@
 /* heartbeat.c - a file that is touched as long as the loop turns
  *
- *   touch()      a thread of libuv's, on a job of its own
- *   all others   the loop's
+ *   touch()      runs in a thread of libuv, on a job of its own
+ *   all others   run in the loop's thread
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "nerve/log.h"
 #include "nerve/process/heartbeat.h"
 
-/* One touch under way; it outlives its owner when the disk hangs. */
+/* One touch in progress; it outlives its owner if the disk hangs. */
 struct touch {
     uv_work_t work;
     struct heartbeat *owner; /* borrowed; NULL once it is closed */
@@ -28,12 +28,12 @@ struct heartbeat {
     uv_loop_t *loop;     /* borrowed */
     struct log *log;     /* borrowed */
     char *path;          /* owned, or NULL */
-    struct touch *touch; /* owned by libuv; NULL: none is under way */
+    struct touch *touch; /* owned by libuv; NULL if none is in progress */
     unsigned int interval_ms;
-    int error; /* errno of the last touch, that the log has already */
+    int error; /* errno of the last touch, already in the log */
 };
 
-/* A thread of libuv's. */
+/* Runs in a thread of libuv. */
 static void touch(uv_work_t *work) {
     struct touch *t = work->data;
     int fd;
@@ -79,7 +79,7 @@ static void on_touched(uv_work_t *work, int status) {
     free(t);
 }
 
-/* Without memory a beat is left out. */
+/* Without memory one touch is left out. */
 static void start(struct heartbeat *h) {
     size_t size = strlen(h->path) + 1;
     struct touch *t = calloc(1, sizeof(*t) + size);

@@ -1,7 +1,7 @@
 /* systemd.c - tells the service manager the state of nerve, as sd_notify(3)
  * does
  *
- * Not by libsystemd, which would be a library for one datagram.
+ * Without libsystemd, which would be a whole library for one datagram.
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>

@@ -1,8 +1,9 @@
-/* systemd.h - tells the service manager how nerve fares, as sd_notify(3) does
+/* systemd.h - tells the service manager the state of nerve, as sd_notify(3)
+ * does
  *
- * Only where the manager asks for it: NOTIFY_SOCKET, and WATCHDOG_USEC for a
- * sign of life from the loop. Nothing is waited for: what the manager does not
- * take at once is lost. Loop thread only.
+ * Only if the manager asks for it: NOTIFY_SOCKET for the state, WATCHDOG_USEC
+ * for signs of life from the loop. It never waits: a message that the manager
+ * does not take at once is lost. Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_PROCESS_SYSTEMD_H
@@ -10,22 +11,22 @@
 
 #include <uv.h>
 
-/* Begins to give signs of life from <loop>, if they are asked for, by <timer>,
- * which is the caller's to close. */
+/* Starts signs of life from <loop> if the manager asks for them. They use
+ * <timer>, which the caller closes. */
 void notify_open(uv_loop_t *loop, uv_timer_t *timer);
 
-/* All is ready, also after notify_reloading(). */
+/* nerve is ready; also ends notify_reloading(). */
 void notify_ready(void);
 
-/* The configuration is read again, or another binary takes over. */
+/* nerve reads its configuration again, or another binary takes over. */
 void notify_reloading(void);
 
-/* The end has begun. */
+/* nerve has begun to end. */
 void notify_stopping(void);
 
-/* Returns how often a sign of life is to be given, in milliseconds, twice as
- * often as is asked for; 0: none is. What is asked for is in the environment,
- * which <getenv_fn> reads, for the process <pid>. Pure but for that. */
+/* Returns the time between two signs of life, in milliseconds: half of what the
+ * manager asks for, or 0 if it asks for none. <getenv_fn> reads the
+ * environment, <pid> is this process. Pure except for <getenv_fn>. */
 uint64_t notify_interval(char *(*getenv_fn)(const char *name), long pid);
 
 #endif

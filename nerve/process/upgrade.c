@@ -1,9 +1,9 @@
-/* upgrade.c - another binary takes this process over, sessions and all
+/* upgrade.c - another binary takes over this process, with its sessions
  *
  *   checking  the new binary reads the configuration (-k)
- *   pausing   no check runs any more, and no program of one is left, for
- *             nobody else could wait for that
- *   exec      all threads end, all else goes on in the new binary
+ *   pausing   no check runs any more, and no program of a check is left,
+ *             because nobody else could wait for it
+ *   exec      all threads end; everything else continues in the new binary
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -41,7 +41,7 @@ static int save_service(struct json_t *all, const struct service *s) {
     return handover_add_service(all, &saved);
 }
 
-/* Adds what another process needs to go on with the services to <all>
+/* Adds what another process needs to continue the services to <all>
  * (handover.h). Returns 0, or -1 without memory. */
 static int save_services(const struct services *r, struct json_t *all) {
     struct saved_session session;
@@ -123,8 +123,8 @@ static void refuse(struct upgrade *u, const char *what, const char *why) {
     notify_ready();
 }
 
-/* Writes what is known into a new memfd, which exec leaves open. Returns it, or
- * -1 with errno. */
+/* Writes what nerve knows to a new memfd, which exec leaves open. Returns it,
+ * or -1 with errno. */
 static int write_state(const struct services *services) {
     struct json_t *all = handover_begin();
     char *text = NULL;
@@ -154,7 +154,7 @@ static int write_state(const struct services *services) {
     return -1;
 }
 
-/* Returns only when it fails. */
+/* Returns only if it fails. */
 static void execute(struct upgrade *u) {
     int fd = write_state(u->services);
     struct rlimit raised;
@@ -179,9 +179,9 @@ static void execute(struct upgrade *u) {
     refuse(u, u->argv[0], strerror(reason));
 }
 
-/* A signal that has come is still to be read by the loop, which happens before
- * the next call; one that comes from now on is for the new binary. A reload may
- * bring checks that are not paused yet. */
+/* The loop still reads a signal that has come, before the next call; a signal
+ * that comes from now on is for the new binary. A reload may add checks that
+ * are not paused yet. */
 static void on_pausing(uv_timer_t *timer) {
     struct upgrade *u = timer->data;
 
@@ -219,8 +219,8 @@ static void on_check_overrun(uv_timer_t *timer) {
     refuse(u, u->argv[0], "no answer to -k within 10 s");
 }
 
-/* Returns the command line with -k, owned by the caller, its strings not; or
- * NULL without memory. */
+/* Returns the command line with -k, or NULL without memory. The caller owns the
+ * list, but not its strings. */
 static char **check_command(char *const *argv) {
     static char check[] = "-k";
     size_t count = 0;
@@ -263,7 +263,7 @@ void upgrade_close(struct upgrade *u) {
     uv_close((uv_handle_t *)&u->timer, NULL);
 }
 
-/* Returns all that <fd> holds, owned by the caller, or NULL. */
+/* Returns everything that <fd> has, owned by the caller, or NULL. */
 static char *read_state(int fd, size_t *length) {
     struct stat about;
     size_t done = 0;
@@ -287,7 +287,7 @@ static char *read_state(int fd, size_t *length) {
 }
 
 /* The client library's descriptors are not close-on-exec, and its threads may
- * open some until the very moment of exec: they are closed on this side. */
+ * open some until the moment of exec. So this side closes them. */
 struct handover *upgrade_receive(struct error *err) {
     const char *number = getenv(VARIABLE);
     struct handover *from = NULL;

@@ -1,10 +1,10 @@
-/* upgrade.h - another binary takes this process over, sessions and all
+/* upgrade.h - another binary takes over this process, with its sessions
  *
- * The binary that nerve was started as is run to check the configuration.
- * When it accepts that, the process executes it: same process, same sessions,
- * no znode changes. What it must know goes with it in a memfd.
+ * First the binary that nerve was started as checks the configuration. If it
+ * accepts that, this process executes it: the process and the sessions are the
+ * same, and no znode changes. A memfd has what the new binary must know.
  *
- * This side never closes a session: that would end it for both.
+ * This side never closes a session: that would end it for the new binary too.
  * Loop thread only.
  * SPDX-License-Identifier: MIT
  */
@@ -23,12 +23,13 @@ struct log;
 struct rlimit;
 struct services;
 
-struct upgrade { /* zeroed but for what is borrowed, which comes first */
+struct upgrade { /* zeroed, except for the borrowed members at the top */
     uv_loop_t *loop;
     struct log *log;
     struct services *services;
     struct children *children;
-    const struct rlimit *descriptors; /* the limit that nerve started with */
+    const struct rlimit
+        *descriptors;  /* the limit of descriptors that nerve started with */
     char *const *argv; /* the command line that nerve was started with */
     uv_timer_t timer;
     struct child *checking; /* the new binary, or NULL */
@@ -37,28 +38,28 @@ struct upgrade { /* zeroed but for what is borrowed, which comes first */
     bool holds_signals;
 };
 
-/* Gets <u> ready. */
+/* Prepares <u>. */
 void upgrade_open(struct upgrade *u);
 
-/* Begins an upgrade, unless one is under way. Where it fails, the log says why
- * and all goes on as before. */
+/* Begins an upgrade, unless one is in progress. If it fails, the log says why,
+ * and nerve continues as before. */
 void upgrade_start(struct upgrade *u);
 
-/* Ends an upgrade under way. */
+/* Ends an upgrade that is in progress. */
 void upgrade_stop(struct upgrade *u);
 
-/* The same; <u> is gone in a later turn of the loop. */
+/* The same; <u> is freed in a later turn of the loop. */
 void upgrade_close(struct upgrade *u);
 
-/* Returns what the process before handed over to this one, owned by the
- * caller. NULL: nothing, or nothing that can be read; then <err> says so.
- * Closes every descriptor but the first three. To be called before anything is
+/* Returns what the previous process handed over, owned by the caller. Returns
+ * NULL if there is nothing, or if it cannot be read; then <err> says why.
+ * Closes every descriptor except the first three. Call it before anything is
  * opened and any thread is started. */
 struct handover *upgrade_receive(struct error *err);
 
-/* Goes on with the services of another process, out of <from>, which loses what
- * is in it; <r> is empty. The services_apply() that must follow begins their
- * checks. Returns 0, or -1 without memory. */
+/* Continues the services of another process. Takes them out of <from>; <r> must
+ * be empty. The caller then calls services_apply(), which starts their checks.
+ * Returns 0, or -1 without memory. */
 int upgrade_restore(struct services *r, struct handover *from);
 
 #endif

@@ -1,7 +1,7 @@
-/* watchdog.c - ends the process when its loop hangs
+/* watchdog.c - ends the process if its loop hangs
  *
- *   loop thread  all that watchdog.h offers, and on_turn()
- *   worker       watch_loop(), which shares <turns> and <limit> with it
+ *   loop thread  all functions of watchdog.h, and on_turn()
+ *   worker       watch_loop(), which shares <turns> and <limit> with them
  * SPDX-License-Identifier: MIT
  */
 #include <poll.h>
@@ -21,8 +21,8 @@ struct watchdog {
     const struct log *log; /* borrowed */
     uv_timer_t timer;
     atomic_uint turns; /* of the loop */
-    atomic_uint limit; /* looks without a turn that are too many */
-    int end_fd;        /* owned; readable: the watch is over */
+    atomic_uint limit; /* so many looks without a turn end the process */
+    int end_fd;        /* owned; readable once the watch is over */
 };
 
 bool watchdog_look(struct watch *w, unsigned int turns, unsigned int limit) {

@@ -1,9 +1,9 @@
-/* watchdog.h - ends the process when its loop hangs
+/* watchdog.h - ends the process if its loop hangs
  *
- * ZooKeeper's threads go on for as long as the process lives: with a loop that
- * hangs, everything would stay registered and nothing be checked. So a worker
- * looks whether the loop turns. It counts its own looks, not the time: where
- * the whole process was stopped, or the machine slept, there was no look.
+ * ZooKeeper's threads run as long as the process lives. So if the loop hung,
+ * everything would stay registered and nothing would be checked. A worker looks
+ * whether the loop turns. It counts its own looks and not the time, because
+ * there are no looks while the whole process is stopped or the machine sleeps.
  * Loop thread only.
  * SPDX-License-Identifier: MIT
  */
@@ -17,27 +17,27 @@
 struct log;
 struct watchdog;
 
-/* What is seen of a loop: how often it has turned, and in how many looks in a
- * row it had not. */
+/* What the worker has seen of a loop: how often it has turned, and how many
+ * looks in a row found no new turn. */
 struct watch {
     unsigned int turns;
     unsigned int still;
 };
 
-/* Looks once: the loop has turned <turns> times so far. Returns whether it has
- * not turned in <limit> looks in a row. Pure. */
+/* Looks once: the loop has turned <turns> times so far. Returns whether <limit>
+ * looks in a row found no new turn. Pure. */
 bool watchdog_look(struct watch *w, unsigned int turns, unsigned int limit);
 
-/* Returns a watchdog of <loop> that ends the process when it does not turn for
- * <seconds>: a line in <log>, and SIGABRT. Keeps both borrowed. Owned by the
- * caller, or NULL without memory, descriptors or threads. */
+/* Returns a watchdog that ends the process if <loop> does not turn for
+ * <seconds>: it writes a line to <log> and raises SIGABRT. Keeps both borrowed.
+ * Owned by the caller, or NULL without memory, descriptors or threads. */
 struct watchdog *watchdog_new(uv_loop_t *loop, struct log *log,
                               unsigned int seconds);
 
-/* Is patient for so many <seconds> from now on. NULL is allowed. */
+/* Waits <seconds> from now on. NULL is allowed. */
 void watchdog_use(struct watchdog *w, unsigned int seconds);
 
-/* Ends it; it is freed in a later turn of the loop. NULL is allowed. */
+/* Ends <w>, which is freed in a later turn of the loop. NULL is allowed. */
 void watchdog_close(struct watchdog *w);
 
 #endif

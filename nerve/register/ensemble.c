@@ -1,12 +1,12 @@
-/* ensemble.c - one session for each distinct zk_hosts, and who uses it
+/* ensemble.c - one session for each distinct zk_hosts, and its users
  *
- * Each query for the servers' addresses has a thread of its own: while name
- * servers hang there may be one for each ensemble, and none of them holds up
- * what waits for one of libuv's threads.
+ * Each query for the servers' addresses has a thread of its own. While name
+ * servers hang, each ensemble may have such a thread, and none of them occupies
+ * one of libuv's few threads.
  *
- *   resolve()    the thread of a query; until it ends it alone touches
+ *   resolve()    runs in the query's thread; until it ends, only it touches
  *                <numeric> and <err>
- *   all others   the loop's
+ *   all others   run in the loop's thread
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>
@@ -27,10 +27,11 @@
 #define TICK_MS        200
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 30000
-#define ASK_AGAIN_MS   60000 /* names that are known */
+#define ASK_AGAIN_MS   60000 /* while all names are known */
 #define ASK_PAUSE_MS   1000  /* between two questions at least */
 
-/* What looks the servers' names up. The loop has it until its thread ends. */
+/* A query for the servers' addresses. The loop keeps it until its thread
+ * ends. */
 struct query {
     uv_thread_t thread;
     uv_async_t ended;
@@ -45,17 +46,17 @@ struct ensemble {
     struct ensemble_env env;
     char *hosts;             /* owned */
     struct session *session; /* owned; NULL until the names are known */
-    struct query *query;     /* under way, or NULL */
-    uint64_t resolve_at_ms;  /* when to ask for the names; 0: under way */
-    uint64_t asked_ms;       /* when they were asked for */
-    struct error unknown;    /* the name that was said to be, or "" */
+    struct query *query;     /* in progress, or NULL */
+    uint64_t resolve_at_ms;  /* the next query; 0: in progress */
+    uint64_t asked_ms;       /* the last query */
+    struct error unknown;    /* what the log says is wrong with them, or "" */
     uint64_t backoff_ms;
     struct reporter **reporters; /* owned list of borrowed ones */
     size_t count;
     uv_timer_t timer;
-    bool said_unknown; /* the log has it already */
-    int refusal;       /* code that ends each connection, or 0 */
-    struct error away; /* why it is not connected, as far as is known */
+    bool said_unknown; /* already in the log */
+    int refusal;       /* code with which the server ends connections, or 0 */
+    struct error away; /* why it is not connected, if that is known */
     struct ensemble_counts counts;
 };
 
@@ -79,7 +80,7 @@ const struct ensemble_counts *ensemble_counts(const struct ensemble *e) {
     return &e->counts;
 }
 
-/* A reporter that comes later finds the session as the others do. */
+/* A reporter that is added later learns the state of the session, too. */
 static void tell_state(struct ensemble *e, struct reporter *reporter) {
     struct event ev = {.type = EVENT_SESSION,
                        .state = session_state(e->session),
@@ -127,7 +128,7 @@ void ensemble_use_auth(struct ensemble *e, const char *auth) {
     show_auth(e);
 }
 
-/* Keeps the last cause that is known, until it is connected. */
+/* Keeps the last known cause until the session is connected. */
 static void set_away(struct ensemble *e, const char *why) {
     e->away.text[0] = '\0';
     error_set(&e->away, "%s", why);
@@ -146,7 +147,7 @@ static void open_session(struct ensemble *e, const char *numeric,
         reporter_attach(e->reporters[i], e->session);
 }
 
-/* With a session that lives, the same trouble is told of once. */
+/* While a session lives, the log has the same problem once. */
 static void put_off(struct ensemble *e, const char *why,
                     const char *meanwhile) {
     bool again = e->session && strcmp(e->unknown.text, why) == 0;
@@ -164,8 +165,8 @@ static void put_off(struct ensemble *e, const char *why,
         e->backoff_ms = BACKOFF_MAX_MS;
 }
 
-/* All names are known, but they may come to mean others: as long as no server
- * answers they are looked up for each handle. */
+/* All names have addresses, but these may change. So as long as no server
+ * answers, they are looked up again for each new handle. */
 static void ask_again_later(struct ensemble *e) {
     uint64_t wait = session_state(e->session) == SESSION_UNKNOWN
                         ? (uint64_t)e->env.session_timeout_ms
@@ -176,7 +177,8 @@ static void ask_again_later(struct ensemble *e) {
     e->resolve_at_ms = uv_now(e->env.loop) + wait;
 }
 
-/* The names are known, or some, or they are not to be had now: <why>. */
+/* Takes the result of a query: all addresses, some of them, or none. <why> says
+ * what is missing. */
 static void use_addresses(struct ensemble *e, const char *numeric,
                           const struct error *why) {
     struct error err = {.text = ""};
@@ -225,7 +227,7 @@ static void start_thread(void *arg) {
     q->status = uv_thread_create(&q->thread, resolve, q);
 }
 
-/* Begins to look up the servers' names. Returns 0, or -1 with <err>. */
+/* Starts a query for the servers' addresses. Returns 0, or -1 with <err>. */
 static int start_query(struct ensemble *e, struct error *err) {
     struct query *q = calloc(1, sizeof(*q) + strlen(e->hosts) + 1);
 
@@ -256,7 +258,7 @@ static void start_resolving(struct ensemble *e) {
         put_off(e, err.text, "");
 }
 
-/* A server that is lost may have moved. */
+/* The server that was lost may have another address now. */
 static void resolve_again(struct ensemble *e) {
     uint64_t now = uv_now(e->env.loop);
 
@@ -280,7 +282,7 @@ static void on_tick(uv_timer_t *timer) {
         reporter_tick(e->reporters[i], (int64_t)now);
 }
 
-/* Makes one that does not know its servers' addresses. */
+/* Makes an ensemble that does not know its servers' addresses. */
 static struct ensemble *make(const struct ensemble_env *env,
                              const char *hosts) {
     struct ensemble *e = calloc(1, sizeof(*e));
@@ -308,8 +310,8 @@ struct ensemble *ensemble_new(const struct ensemble_env *env,
     return e;
 }
 
-/* The addresses are those of before, until they are asked for: that could take
- * longer than the session lives. */
+/* Uses the previous process's addresses until a query has ended, because that
+ * could take longer than the session lives. */
 struct ensemble *ensemble_resume(const struct ensemble_env *env,
                                  const struct saved_session *session) {
     struct ensemble *e = make(env, session->ensemble);
@@ -354,7 +356,8 @@ static void say_connected(struct ensemble *e, const struct event *ev) {
                  e->hosts, e->env.session_timeout_ms, ev->timeout_ms);
 }
 
-/* A server that ends each connection for the same reason is told of once. */
+/* If a server ends each connection for the same reason, the log says so
+ * once. */
 static void say_lost(struct ensemble *e, int refusal) {
     if (refusal == SESSION_OK)
         log_line(e->env.log, LEVEL_WARNING,
@@ -369,7 +372,7 @@ static void say_lost(struct ensemble *e, int refusal) {
     set_away(e, refusal == SESSION_OK ? "" : session_strerror(refusal));
 }
 
-/* Says a change of the session's state, in words that tell what follows. */
+/* Logs a change of the session's state, and what follows from it. */
 static void say_state(struct ensemble *e, const struct event *ev) {
     struct log *log = e->env.log;
 
@@ -408,7 +411,7 @@ static void say_state(struct ensemble *e, const struct event *ev) {
     e->said_unknown = ev->state == SESSION_UNKNOWN;
 }
 
-/* A server that ended each connection takes requests again. */
+/* A server that has ended each connection accepts requests again. */
 static void note_answer(struct ensemble *e, const struct event *ev) {
     if (e->refusal == SESSION_OK || ev->type != EVENT_REPLY ||
         (ev->code != SESSION_OK && ev->code >= SESSION_ANSWERS) ||
@@ -459,8 +462,8 @@ static void hand_out(struct ensemble *e, const struct event *ev) {
         reporter_absorb(e->reporters[i], ev, now);
 }
 
-/* Takes a line of the client library, "HOST: MESSAGE", for the cause while the
- * server is one that could let <e> in. */
+/* Notes a line of the client library, "HOST: MESSAGE", as the cause, if the
+ * session is not connected and the server is one of this ensemble. */
 static void note_line(struct ensemble *e, const char *line) {
     enum session_state state = session_state(e->session);
     const char *end = line ? strstr(line, ": ") : NULL;

@@ -1,8 +1,8 @@
-/* ensemble.h - one session for each distinct zk_hosts, and who uses it
+/* ensemble.h - one session for each distinct zk_hosts, and its users
  *
- * Looks the servers' names up without blocking the loop, opens the session,
- * lets its time pass, says how it fares, and hands its events to the
- * reporters. Loop thread only.
+ * Looks up the servers' names without blocking the loop, opens the session,
+ * drives its timers, logs its state, and shows its events to the reporters.
+ * Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_REGISTER_ENSEMBLE_H
@@ -23,7 +23,7 @@ struct reporter;
 struct statsd;
 struct worker;
 
-/* What ensembles run on; all borrowed. */
+/* What an ensemble needs; all borrowed. */
 struct ensemble_env {
     uv_loop_t *loop;
     struct queue *queue;
@@ -34,7 +34,7 @@ struct ensemble_env {
     const char *auth; /* "user:password", or NULL; see ensemble_use_auth() */
 };
 
-/* What resumes the session of an ensemble in another process. */
+/* What another process needs to resume an ensemble's session. */
 struct saved_session {
     const char *ensemble; /* borrowed; zk_hosts */
     int session_timeout_ms;
@@ -42,46 +42,46 @@ struct saved_session {
     struct session_identity identity;
 };
 
-/* What has happened with an ensemble so far. */
+/* Counts of what has happened so far. */
 struct ensemble_counts {
     uint64_t sessions; /* opened */
     uint64_t expired;  /* of them */
     struct writes writes;
 };
 
-/* Returns the ensemble of <hosts>, which looks their names up at once and then
- * opens the session; keeps what is in <env> borrowed. Owned by the caller, or
- * NULL without memory. */
+/* Returns an ensemble of <hosts>. It looks up the names at once and then opens
+ * the session. Keeps what is in <env> borrowed. Owned by the caller, or NULL
+ * without memory. */
 struct ensemble *ensemble_new(const struct ensemble_env *env,
                               const char *hosts);
 
-/* The same, but it resumes the session of another process at once. */
+/* The same, but it resumes another process's session at once. */
 struct ensemble *ensemble_resume(const struct ensemble_env *env,
                                  const struct saved_session *session);
 
-/* Copies what resumes the session to <session>, all borrowed until the next
- * call but this. Returns false when there is no session yet. */
+/* Copies what resumes the session to <session>; all of it is borrowed until the
+ * next call of another function. Returns false if there is no session yet. */
 bool ensemble_save(const struct ensemble *e, struct saved_session *session);
 
-/* Shows <auth>, which it keeps borrowed in the place of the one before, to the
- * servers from now on; not NULL. */
+/* Shows the credentials <auth> to the servers from now on; keeps them borrowed
+ * in place of the previous ones. Not NULL. */
 void ensemble_use_auth(struct ensemble *e, const char *auth);
 
-/* Tells whether it was made with these. */
+/* Tells whether it has these servers and this session timeout. */
 bool ensemble_serves(const struct ensemble *e, const char *hosts,
                      int session_timeout_ms);
 
-/* Returns the servers, as they were given; borrowed from <e>. */
+/* Returns the servers as the configuration names them; borrowed from <e>. */
 const char *ensemble_hosts(const struct ensemble *e);
 
 /* Tells whether its session is connected. */
 bool ensemble_is_connected(const struct ensemble *e);
 
-/* Returns why its session is not connected, in words for people, borrowed until
- * the next event or tick; or NULL: no more is known. */
+/* Returns why its session is not connected, for people; borrowed until the next
+ * event or tick. NULL if the cause is not known. */
 const char *ensemble_trouble(const struct ensemble *e);
 
-/* Returns what was counted; borrowed from <e>. */
+/* Returns the counts; borrowed from <e>. */
 const struct ensemble_counts *ensemble_counts(const struct ensemble *e);
 
 /* Adds a reporter; keeps it borrowed. Returns 0, or -1 without memory. */
@@ -93,12 +93,11 @@ void ensemble_remove(struct ensemble *e, const struct reporter *reporter);
 /* Tells whether it has any reporter. */
 bool ensemble_is_used(const struct ensemble *e);
 
-/* Takes note of <ev> if it is of this ensemble's session, or of none, and
+/* Handles <ev> if it belongs to this ensemble's session, or to no session, and
  * shows it to the reporters. */
 void ensemble_absorb(struct ensemble *e, struct event *ev);
 
-/* Tells whether there is nothing to wait for before the end: no registration
- * is left. */
+/* Tells whether no registration is left, so that nothing delays the end. */
 bool ensemble_is_gone(const struct ensemble *e);
 
 /* Ends the session and frees <e>, in a later turn of the loop. NULL is

@@ -22,14 +22,14 @@ bool ttl_is_due(struct ttl *t, unsigned int every_ms, const char *text,
 
 #define BACKOFF_MIN_MS     1000
 #define BACKOFF_MAX_MS     30000
-#define DELETION_MIN_MS    2000 /* more than it takes where nothing is wrong */
+#define DELETION_MIN_MS    2000 /* longer than a step normally takes */
 #define DELETION_WINDOW_MS 60000
 #define DELETIONS_ALLOWED  3
 
-/* By then a service that was replaced has removed its znode itself. */
+/* By then a service that is being replaced has removed its znode itself. */
 #define SEARCH_AFTER_MS 2000
 
-/* What finds the znodes that a lost answer left behind. */
+/* The steps that find the znodes that a lost answer left behind. */
 static enum registration_step next_to_settle(const struct registration *r) {
     if (!r->synced)
         return REGISTRATION_SYNC;
@@ -241,8 +241,8 @@ int64_t registration_failed(struct registration *r, int64_t now_ms) {
 
 void registration_succeeded(struct registration *r) { r->backoff_ms = 0; }
 
-/* Tells whether the deletion of just now is one too many: the fourth within a
- * minute, or, once that was so, any within a minute of the last one. */
+/* Tells whether this deletion is one too many: the fourth within a minute, or,
+ * after such a fourth, any within a minute of the last one. */
 static bool is_deleted_too_often(const struct registration *r, int64_t now_ms) {
     const int64_t *times = r->deletions_ms;
 

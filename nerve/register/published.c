@@ -1,5 +1,5 @@
-/* published.c - what of a service is published, its configuration or what a
- * hold says, and for how long when it is taken out
+/* published.c - what a service publishes: its configuration or an operator's
+ * weight, and how long it drains before it is taken out
  * SPDX-License-Identifier: MIT
  */
 #include <stdbool.h>
@@ -30,7 +30,7 @@ bool drain_allows(struct drain *d, bool registered, bool quiet,
     return !d->quiet_since_ms || now_ms - d->quiet_since_ms < d->drain_ms;
 }
 
-/* Shows the configuration, but for what is owned. */
+/* Shows the configuration, except for the owned texts. */
 static void show(struct published *w) {
     w->shown = *w->config;
     if (w->payload)

@@ -20,12 +20,12 @@
 #include "nerve/register/reporter.h"
 #include "nerve/register/znode_owner.h"
 
-/* Why a step was refused. It stands until that step succeeds, or until there
- * is nothing left to do. */
+/* Why a step was refused. It stays until that step succeeds, or until nothing
+ * is left to do. */
 struct refusal {
     int code; /* ZooKeeper's; 0: none */
     enum registration_step step;
-    struct error words; /* with the path, where that is not zk_path */
+    struct error words; /* with the path, if that is not zk_path */
 };
 
 struct reporter {
@@ -33,23 +33,23 @@ struct reporter {
     const struct service_config *service; /* borrowed from <published> */
     struct log *log;                      /* borrowed */
     struct session *session;              /* borrowed, or NULL */
-    bool up;                              /* what the checks say */
+    bool up;                              /* the result of the checks */
     struct drain drain;
     struct registration registration;
-    uint64_t request;            /* the one in flight */
-    enum registration_step step; /* that it carries out */
-    bool stale;                  /* it was made in a session since lost */
-    bool outdated;               /* the data has changed since it was made */
+    uint64_t request;            /* the request in flight */
+    enum registration_step step; /* the step of that request */
+    bool stale;                  /* it was sent in a session that is gone */
+    bool outdated;               /* the data has changed since it was sent */
     struct refusal refusal;
-    bool told;        /* what the checks say */
+    bool told;        /* the checks have had a result */
     bool blocked;     /* a znode of another session is in the way */
-    struct error way; /* which, and whose; while <blocked> */
+    struct error way; /* which znode, and whose; while <blocked> */
     struct ttl ttl;   /* of its persistent znode */
 };
 
-/* Puts the next step off after <code>, a failure of <step> at <path> (NULL:
- * zk_path) that was no loss of connection, and says so when it is not what was
- * said last. */
+/* Delays the next step after <step> failed at <path> (NULL: zk_path) with
+ * <code>, which is not a lost connection. Logs it if the last log line was
+ * another one. */
 static void refuse(struct reporter *r, enum registration_step step,
                    const char *path, int code, int64_t now_ms) {
     int64_t wait_ms = registration_failed(&r->registration, now_ms);
@@ -70,13 +70,13 @@ static void refuse(struct reporter *r, enum registration_step step,
              (int)(wait_ms / 1000));
 }
 
-/* The step under way, or the one that was to be sent, has failed. */
+/* The step in flight, or the one that could not be sent, has failed. */
 static void fail(struct reporter *r, int code, int64_t now_ms) {
     refuse(r, r->step, NULL, code, now_ms);
 }
 
-/* Notes that the znode <path> is not there any more, if that is news, and that
- * it was not our doing: both a watch and an answer may say so. */
+/* Notes that somebody else has removed the znode <path>, unless that is known
+ * already: both a watch and an answer may say so. */
 static void lose_znode(struct reporter *r, const char *path, int64_t now_ms) {
     int64_t wait_ms;
 
@@ -93,14 +93,14 @@ static void lose_znode(struct reporter *r, const char *path, int64_t now_ms) {
                  r->service->name, (int)(wait_ms / 1000));
 }
 
-/* Notes that the registration <path> is gone as <r> wanted. */
+/* Notes that the registration <path> is gone, as wanted. */
 static void note_removed(struct reporter *r, const char *path) {
     if (registration_remove(&r->registration, path))
         log_line(r->log, LEVEL_INFO, "%s: registration %s removed",
                  r->service->name, path);
 }
 
-/* Tells whether <ev> refuses the step under way, and takes note of that. */
+/* Tells whether <ev> refuses the step in flight, and notes that. */
 static bool is_refused(struct reporter *r, const struct event *ev,
                        int64_t now_ms) {
     if (ev->code == SESSION_NO_NODE && ev->path)
@@ -110,7 +110,7 @@ static bool is_refused(struct reporter *r, const struct event *ev,
     return ev->code != SESSION_OK;
 }
 
-/* ---- before the list: see what was committed */
+/* ---- before the list, so that it has all commits */
 
 static int64_t send_sync(const struct reporter *r) {
     return session_sync(r->session, r->service->zk_path);
@@ -122,14 +122,14 @@ static void on_synced(struct reporter *r, const struct event *ev,
         r->registration.synced = true;
 }
 
-/* ---- the children, for candidates */
+/* ---- list the children, for candidates */
 
 static int64_t send_list(const struct reporter *r) {
     return session_get_children(r->session, r->service->zk_path, false);
 }
 
-/* Adds those of the children in <ev> that <may_be> what is looked for. Returns
- * 0, or -1 without memory. */
+/* Adds the children in <ev> that pass <may_be>. Returns 0, or -1 without
+ * memory. */
 static int add_candidates(struct reporter *r, const struct event *ev,
                           bool (*may_be)(const struct service_config *,
                                          const char *)) {
@@ -146,7 +146,7 @@ static int add_candidates(struct reporter *r, const struct event *ev,
     return status;
 }
 
-/* A search that fails is skipped: the registration itself is done. */
+/* A failed search is skipped: the registration itself is done. */
 static void on_searched(struct reporter *r, const struct event *ev) {
     if (ev->code == SESSION_OK)
         add_candidates(r, ev, znode_owner_may_be_orphan);
@@ -173,7 +173,7 @@ static void on_listed(struct reporter *r, const struct event *ev,
         take_candidates(r, ev, now_ms);
 }
 
-/* ---- the first candidate: is it ours? */
+/* ---- read the first candidate: is it ours? */
 
 /* Watches a znode that is in the way. */
 static int64_t send_inspect(const struct reporter *r) {
@@ -194,7 +194,7 @@ static void adopt(struct reporter *r, char *path, const struct event *ev) {
         registration_unsettle(&r->registration);
 }
 
-/* Something is in the way, as <format> says. */
+/* Logs that a znode is in the way, as <format> says. */
 __attribute__((format(printf, 2, 3))) static void
 block(struct reporter *r, const char *format, ...) {
     va_list args;
@@ -205,8 +205,8 @@ block(struct reporter *r, const char *format, ...) {
     va_end(args);
 }
 
-/* The znode <path> is in the way. Its watch tells when it goes; in case that is
- * lost, it is looked at again later and later. */
+/* The znode <path> is in the way. Its watch fires when it goes; in case the
+ * watch is lost, the znode is read again later and later. */
 static void wait_for(struct reporter *r, const char *path,
                      const struct event *ev, int64_t now_ms) {
     bool same = payload_is_of(ev->data, ev->length, r->service->identity);
@@ -223,8 +223,9 @@ static void wait_for(struct reporter *r, const char *path,
              r->service->name, r->way.text);
 }
 
-/* The znode <path> was left behind. If that was the service which this one is
- * to replace, it removes it itself, given the time. Takes <path>. */
+/* The znode <path> is a leftover. If it belongs to the service that this one
+ * replaces, that service removes it by itself, given some time. Takes
+ * <path>. */
 static void remove_leftover(struct reporter *r, char *path, int32_t version,
                             int64_t now_ms) {
     if (!r->blocked && !r->registration.searching) {
@@ -238,14 +239,14 @@ static void remove_leftover(struct reporter *r, char *path, int32_t version,
     registration_clear(&r->registration, path, version);
 }
 
-/* Decides whose the znode is that <ev> tells of. */
+/* Decides whose znode <ev> is about. */
 static enum znode_owner judge(const struct reporter *r,
                               const struct event *ev) {
     const char *data = ev->data ? ev->data : "";
     int64_t owner = ev->stat.ephemeral_owner;
 
     if (ev->code != SESSION_OK)
-        return ZNODE_OWNER_OTHERS; /* it is gone, or not ours to read */
+        return ZNODE_OWNER_OTHERS; /* it is gone, or we may not read it */
     if (!r->registration.searching)
         return znode_owner_decide(r->service, session_client_id(r->session),
                                   owner, data, ev->length);
@@ -254,9 +255,9 @@ static enum znode_owner judge(const struct reporter *r,
                : ZNODE_OWNER_OTHERS;
 }
 
-/* Tells whether the candidate that <ev> should tell of may be ours still. What
- * we make everybody may read: a numbered znode that we may not read is
- * somebody else's, and in nobody's way. */
+/* Tells whether the candidate may still be ours although <ev> does not show it.
+ * Everybody may read our znodes. So a numbered znode that we may not read
+ * belongs to somebody else, and is not in the way. */
 static bool is_undecided(const struct reporter *r, const struct event *ev) {
     if (ev->code == SESSION_OK || ev->code == SESSION_NO_NODE ||
         r->registration.searching)
@@ -288,10 +289,10 @@ static void on_inspected(struct reporter *r, const struct event *ev,
     free(path);
 }
 
-/* ---- the path that our znode goes below, the chroot with it */
+/* ---- the path below which our znode goes, with the chroot */
 
-/* Returns that path as the servers know it, owned by the caller, or NULL
- * without memory. */
+/* Returns the path as the servers know it, owned by the caller, or NULL without
+ * memory. */
 static char *whole_path(const struct reporter *r) {
     struct text path = {0};
 
@@ -314,8 +315,8 @@ static int64_t send_parent(const struct reporter *r) {
     return request;
 }
 
-/* The path, or the part of it that was to be made, has no parent. Returns 0,
- * or -1 when there is nothing above that could be made, or no memory. */
+/* The path, or the missing part of it, has no parent. Returns 0, or -1 if there
+ * is nothing above that could be made, or no memory. */
 static int miss_parent(struct reporter *r) {
     char *path = whole_path(r);
     int status =
@@ -365,9 +366,9 @@ static int64_t send_create(const struct reporter *r) {
     return request;
 }
 
-/* Where our znode goes there is one already. The server itself numbers what is
- * sequential: it can give a number twice when its tree was restored, or when
- * somebody else has made znodes by hand. One of them may be ours. */
+/* The znode that we create exists already. The server numbers sequential znodes
+ * itself. It may use a number twice if its tree was restored, or if somebody
+ * has made znodes by hand. One of them may be ours. */
 static void on_occupied(struct reporter *r, int64_t now_ms) {
     const struct service_config *service = r->service;
     struct text path = {0};
@@ -395,7 +396,7 @@ static void registered(struct reporter *r, const struct event *ev,
         log_line(r->log, LEVEL_INFO, "%s: registered as %s", r->service->name,
                  ev->data);
     else
-        registration_unsettle(&r->registration); /* it is there, somewhere */
+        registration_unsettle(&r->registration); /* one of our znodes exists */
 }
 
 static void on_no_parent(struct reporter *r, int64_t now_ms) {
@@ -421,7 +422,7 @@ static int64_t send_clear(const struct reporter *r) {
     return session_delete(r->session, known->leftover, known->leftover_version);
 }
 
-/* A leftover that was written to meanwhile is looked at again. */
+/* A leftover that somebody has written to is read again. */
 static void on_cleared(struct reporter *r, const struct event *ev,
                        int64_t now_ms) {
     registration_cleared(&r->registration);
@@ -454,7 +455,7 @@ static void on_watched(struct reporter *r, const struct event *ev,
         r->registration.znodes[0].watched = true;
 }
 
-/* ---- the last znode, which is not wanted */
+/* ---- the last znode, which is not wanted any more */
 
 static int64_t send_delete(const struct reporter *r) {
     const struct registration *known = &r->registration;
@@ -468,8 +469,8 @@ static void on_deleted(struct reporter *r, const struct event *ev,
         note_removed(r, ev->path);
 }
 
-/* What each step sends, and what its answer means. <send> returns the number of
- * the request, or a negative code (session.h). */
+/* What each step sends, and how it takes the answer. <send> returns the
+ * request's number, or a negative code (session.h). */
 static const struct {
     int64_t (*send)(const struct reporter *r);
     void (*answered)(struct reporter *r, const struct event *ev,
@@ -486,7 +487,7 @@ static const struct {
     [REGISTRATION_DELETE] = {send_delete, on_deleted},
 };
 
-/* Persistent znodes of an earlier run may be there. */
+/* An earlier run may have left persistent znodes. */
 static void expect_leftovers(struct reporter *r) {
     if (config_is_persistent(r->service))
         registration_unsettle(&r->registration);
@@ -517,7 +518,7 @@ bool reporter_save(const struct reporter *r, struct registration *known) {
     *known = r->registration;
     known->wanted = r->up;
     if (known->in_flight && r->step == REGISTRATION_CREATE)
-        known->unsettled = true; /* its answer will not be read */
+        known->unsettled = true; /* its answer is ignored */
     return r->told;
 }
 
@@ -535,8 +536,8 @@ void reporter_attach(struct reporter *r, struct session *session) {
     r->registration.connected = false;
 }
 
-/* Publishes what is to be published from now on. Between steps only: what a
- * lost answer left behind has the name that it was made with. Returns 0, or -1
+/* Publishes the current data from now on. Only between steps, because a znode
+ * that a lost answer left behind has the name of its time. Returns 0, or -1
  * without memory; then the next event tries again. */
 static int renew_wording(struct reporter *r) {
     enum published_change change;
@@ -553,14 +554,14 @@ static int renew_wording(struct reporter *r) {
     return 0;
 }
 
-/* Tells whether ZooKeeper has confirmed what is to be published. */
+/* Tells whether ZooKeeper has confirmed the data that is published. */
 static bool is_published(const struct reporter *r) {
     const struct registration *known = &r->registration;
 
     return known->count == 1 && known->znodes[0].current && !r->published.stale;
 }
 
-/* Tells whether nothing is left to do, or to wait for, before <step>. */
+/* Tells whether <step> means that nothing is left to do or to wait for. */
 static bool is_done(const struct reporter *r, enum registration_step step,
                     int64_t now_ms) {
     const struct registration *known = &r->registration;
@@ -591,23 +592,22 @@ static void advance(struct reporter *r, int64_t now_ms) {
         r->outdated = false;
         r->registration.in_flight = true;
     } else if (request == SESSION_INVALID_STATE) {
-        r->registration.connected = false; /* an event will say it too */
+        r->registration.connected = false; /* an event reports it too */
     } else {
         fail(r, (int)request, now_ms);
     }
 }
 
-/* Tells whether <code> leaves open what the server did: it is none of the
- * codes that servers answer with (those are below -100), or the session's
- * end. */
+/* Tells whether <code> leaves open what the server did: it is neither a
+ * server's answer (below -100) nor the session's end. */
 static bool is_outcome_unknown(int code) {
     return (code < SESSION_OK && code > -100 &&
             code != SESSION_BAD_ARGUMENTS) ||
            code == SESSION_SESSION_EXPIRED;
 }
 
-/* The outcome is unknown: the next connection first lists our znodes and ends
- * the wait that is set here. The loss of a connection is logged elsewhere; a
+/* The outcome is unknown: list our znodes after reconnecting. The reconnect
+ * clears the delay that is set here. The lost connection is logged elsewhere; a
  * server's answer is logged here. */
 static void forget_step(struct reporter *r, int code, int64_t now_ms) {
     if (code == SESSION_LOST || code == SESSION_SESSION_EXPIRED)
@@ -632,7 +632,7 @@ static void on_reply(struct reporter *r, const struct event *ev,
     steps[r->step].answered(r, ev, now_ms);
 }
 
-/* Tells whether the znode <path> is being deleted by us just now. */
+/* Tells whether our own delete of the znode <path> is in flight. */
 static bool is_being_deleted(const struct reporter *r, const char *path) {
     const struct registration *known = &r->registration;
 
@@ -648,13 +648,13 @@ static void on_watch(struct reporter *r, const struct event *ev,
         if (strcmp(known->znodes[i].path, ev->path) == 0)
             known->znodes[i].watched = false;
     if (r->blocked)
-        known->not_before_ms = 0; /* look again at what is in the way */
+        known->not_before_ms = 0; /* read again what is in the way */
     if (ev->change != CHANGE_DELETED || is_being_deleted(r, ev->path))
         return;
     if (known->wanted)
         lose_znode(r, ev->path, now_ms);
     else
-        note_removed(r, ev->path); /* a delete of ours whose answer was lost */
+        note_removed(r, ev->path); /* our own delete, whose answer was lost */
 }
 
 static void lose_session(struct reporter *r) {

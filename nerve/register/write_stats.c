@@ -1,4 +1,4 @@
-/* write_stats.c - counts what is written to ZooKeeper, and how that goes
+/* write_stats.c - counts the writes to ZooKeeper, and their results
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/register/write_stats.h"

@@ -1,4 +1,4 @@
-/* write_stats.h - counts what is written to ZooKeeper, and how that goes
+/* write_stats.h - counts the writes to ZooKeeper, and their results
  *
  * Pure: no clock, no I/O, no allocation.
  * SPDX-License-Identifier: MIT
@@ -20,11 +20,11 @@ struct writes {                       /* zeroed to start with */
     uint64_t failures[WRITE_OPS];
 };
 
-/* Tells whether <ev> answers a write; if so <*op> is which. */
+/* Tells whether <ev> answers a write, and sets <*op> to its kind. */
 bool writes_is_answer(const struct event *ev, enum write_op *op);
 
-/* Counts <ev>, if it answers a write. That a znode was there already, or was
- * gone, is an answer as good as any and no failure. */
+/* Counts <ev> if it answers a write. "Exists already" and "no node" are
+ * ordinary answers, not failures. */
 void writes_count(struct writes *w, const struct event *ev);
 
 #endif

@@ -1,4 +1,4 @@
-/* znode_owner.c - whose a znode is that was found where ours goes
+/* znode_owner.c - to whom a znode belongs that is where ours goes
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>
@@ -34,7 +34,7 @@ bool znode_owner_is_orphan(const struct service_config *service, int64_t owner,
     return owner == 0 && payload_is_of(data, length, service->identity);
 }
 
-/* A sequential znode is in nobody's way: what is not ours is others'. */
+/* A sequential znode is never in the way: if it is not ours, leave it alone. */
 static enum znode_owner decide_sequential(bool ours, bool names_us) {
     return ours && names_us ? ZNODE_OWNER_OURS : ZNODE_OWNER_OTHERS;
 }

@@ -1,6 +1,6 @@
-/* change.c - how a new configuration changes the services that run
+/* change.c - how a new configuration changes the running services
  *
- * A change is prepared first, all that takes memory, and then carried out.
+ * A change is prepared first, with all its memory, and then carried out.
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
@@ -16,22 +16,22 @@
 #include "nerve/services/services.h"
 #include "nerve/services/watcher.h"
 
-/* One service of a new configuration. */
+/* A service of the new configuration. */
 struct addition {
-    struct service_config *config; /* owned until it is given away */
-    struct service *kept;          /* borrowed; the same registration */
-    struct service *added;         /* owned until then */
-    struct watcher *watcher;       /* owned until then; <kept> gets it */
+    struct service_config *config; /* owned until it is used */
+    struct service *kept;    /* borrowed; the running one, same registration */
+    struct service *added;   /* owned until it is used */
+    struct watcher *watcher; /* owned until it is used; for <kept> */
 };
 
-/* A change that is prepared. */
+/* A prepared change. */
 struct change {
-    struct config_outcome *outcomes; /* owned; of those that run */
+    struct config_outcome *outcomes; /* owned; one for each running service */
     struct addition *additions;      /* owned, with their members */
     size_t count;
 };
 
-/* Finds what becomes of each service that runs. */
+/* Decides the outcome of each running service. */
 static int compare(const struct services *r, const struct config *config,
                    struct change *change) {
     const struct service_config **running =
@@ -48,8 +48,8 @@ static int compare(const struct services *r, const struct config *config,
     return running && change->outcomes ? 0 : -1;
 }
 
-/* Makes what <a> needs: a service, or for one that is kept a watcher, unless
- * its checks go on. */
+/* Makes what <a> needs: a new service, or a watcher for a kept service whose
+ * checks change. */
 static int prepare_one(struct services *r, struct addition *a) {
     struct service_config *config = a->config;
     struct ensemble *e;
@@ -73,7 +73,7 @@ static int prepare_one(struct services *r, struct addition *a) {
     return a->added ? 0 : -1;
 }
 
-/* Prepares all that takes memory. Returns 0, or -1 without. */
+/* Prepares everything that needs memory. Returns 0, or -1 without memory. */
 static int prepare(struct services *r, struct config *config,
                    struct change *change) {
     struct service **list = realloc(
@@ -99,7 +99,7 @@ static int prepare(struct services *r, struct config *config,
     return 0;
 }
 
-/* Frees what was not given away. */
+/* Frees what was not used. */
 static void drop(struct change *change) {
     for (size_t i = 0; i < change->count; i++) {
         watcher_close(change->additions[i].watcher);
@@ -117,8 +117,8 @@ static void count_launch(const struct services *r, const struct addition *a) {
                  NULL);
 }
 
-/* Checks <s> until its successor is there, though the process that did is
- * gone. */
+/* Checks <s> until its successor is registered, after the process that did so
+ * has been replaced. */
 static void check_on(const struct services *r, struct service *s) {
     struct error err = {0};
 
@@ -128,7 +128,7 @@ static void check_on(const struct services *r, struct service *s) {
                  s->config->name, err.text);
 }
 
-/* Removes or replaces a service that runs, as <outcome> says. */
+/* Removes or replaces a running service, as <outcome> says. */
 static void part_with(struct services *r, struct service *s,
                       const struct config_outcome *outcome,
                       const struct change *change, bool said) {
@@ -153,8 +153,8 @@ static void part_with(struct services *r, struct service *s,
     s->successor = by->kept ? by->kept : by->added;
 }
 
-/* Gives <a> what was prepared for it. Returns its watcher, if that is to be
- * started. */
+/* Carries out the change of <a>. Returns the watcher that is to be started, or
+ * NULL. */
 static struct watcher *carry_out(struct services *r, struct addition *a,
                                  bool said) {
     struct watcher *watcher = a->watcher;
@@ -198,8 +198,8 @@ static void commit(struct services *r, struct change *change, bool said) {
     services_settle(r);
 }
 
-/* Has all sessions show the credentials <auth>, which it takes. What they have
- * shown before cannot be taken back. */
+/* Has all sessions show the credentials <auth>, which it takes. The credentials
+ * that they have shown before cannot be withdrawn. */
 static void use_auth(struct services *r, char *auth) {
     char *old = r->auth;
 

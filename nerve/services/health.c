@@ -1,5 +1,5 @@
-/* health.c - rise and fall: folds check results into up or down; and what could
- * not be tried
+/* health.c - rise and fall: folds check results into up or down; counts checks
+ * that were not tried
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/services/health.h"

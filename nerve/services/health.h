@@ -1,5 +1,5 @@
-/* health.h - rise and fall: folds check results into up or down; and what could
- * not be tried
+/* health.h - rise and fall: folds check results into up or down; counts checks
+ * that were not tried
  *
  * Pure: no clock, no I/O, no allocation.
  * SPDX-License-Identifier: MIT
@@ -13,25 +13,25 @@
 enum health_state { HEALTH_UNKNOWN = 0, HEALTH_UP, HEALTH_DOWN };
 
 struct health {
-    enum health_state state; /* start: HEALTH_UNKNOWN */
+    enum health_state state; /* at the start: HEALTH_UNKNOWN */
     unsigned int rise;       /* successes in a row that turn it up; above 0 */
     unsigned int fall;       /* failures in a row that turn it down; above 0 */
     unsigned int streak;     /* results in a row against <state> */
 };
 
-/* Folds one check result into <h>. Returns true when the state changed, so
- * that the caller reports changes and nothing else. The first result decides
- * at once: a service that starts healthy is not kept out for <rise> checks. */
+/* Folds one check result into <h>. Returns true if the state changed, so that
+ * the caller reports only changes. The first result decides at once: a service
+ * that starts healthy need not wait for <rise> checks. */
 bool health_update(struct health *h, bool passed);
 
-/* What could not be tried, of all checks; zeroed to start with. */
+/* The checks of all services that were not tried; zeroed to start with. */
 struct untried {
     uint64_t count;          /* since the last line */
     uint64_t quiet_until_ms; /* no line before */
 };
 
-/* One more. Returns how many there were if it is time for a line, which is once
- * a minute; else 0. */
+/* Counts one more. Once a minute, when it is time for a log line, returns how
+ * many there were since the last line; else 0. */
 uint64_t untried_add(struct untried *u, uint64_t now_ms);
 
 /* Returns a word for <state>, static. */

@@ -1,4 +1,4 @@
-/* hold.c - what an operator has said of a service: out, or another weight
+/* hold.c - what an operator has ordered for a service: out, or another weight
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
@@ -12,8 +12,8 @@
 #include "nerve/config/value.h"
 #include "nerve/services/hold.h"
 
-#define VERSION_KEPT 1    /* of the text that holds are kept as */
-#define STEP_MS      1000 /* of a clock that was set; less is its grain */
+#define VERSION_KEPT 1    /* version of the text that keeps the holds */
+#define STEP_MS      1000 /* of a clock that was set; less is inaccuracy */
 
 void hold_close(struct hold *hold) {
     free(hold->service);
@@ -70,15 +70,15 @@ bool holds_end(struct holds *holds, const char *service) {
     return true;
 }
 
-/* Of a hold from another boot: a clock that is before the moment at which it
- * was kept is wrong. */
+/* A hold of another boot: if the clock is before the time at which it was kept,
+ * the clock is wrong. */
 static void settle(struct hold *hold, int64_t wall_ms, int64_t boot_ms) {
     int64_t left_ms = hold->until_ms - wall_ms;
 
     hold->ends_ms = boot_ms + (left_ms > 0 ? left_ms : 0);
 }
 
-/* The moment that is told goes with the clock that people look at. */
+/* The end that people see follows the clock that they see. */
 static void follow(struct hold *hold, int64_t wall_ms, int64_t boot_ms) {
     int64_t until_ms = wall_ms + hold->ends_ms - boot_ms;
 
@@ -149,7 +149,7 @@ char *holds_encode(const struct holds *holds) {
     return text;
 }
 
-/* A moment, in milliseconds since the epoch, or 0. */
+/* Reads a time in milliseconds since the epoch, or 0. */
 static void read_moment(struct reader *r, const json_t *json, const char *key,
                         int64_t *out) {
     const json_t *value = json_object_get(json, key);
@@ -174,12 +174,12 @@ static void read_hold(struct reader *r, const json_t *json, struct hold *hold) {
     value_required_string(r, json, "author", "a user's name", &hold->author);
     read_moment(r, json, "since_ms", &hold->since_ms);
     read_moment(r, json, "until_ms", &hold->until_ms);
-    if (json_object_get(json, "ends_ms")) /* else an older nerve kept it */
+    if (json_object_get(json,
+                        "ends_ms")) /* without them an older nerve kept it */
         read_moment(r, json, "ends_ms", &hold->ends_ms);
 }
 
-/* Where the text is from: of another boot, its moments since then say nothing
- * here. */
+/* After another boot, the text's times since the boot mean nothing here. */
 static void read_boot(struct holds *holds, const json_t *all) {
     const char *boot = json_string_value(json_object_get(all, "boot"));
     bool same = boot && *boot && strcmp(boot, holds->boot) == 0;

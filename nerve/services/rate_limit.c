@@ -1,4 +1,4 @@
-/* rate_limit.c - how often a service may change what is reported of it
+/* rate_limit.c - how often a service may change its reported state
  * SPDX-License-Identifier: MIT
  */
 #include "nerve/services/rate_limit.h"

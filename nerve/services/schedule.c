@@ -8,7 +8,7 @@
 #include "nerve/measure/histogram.h"
 #include "nerve/services/schedule.h"
 
-#define LATE_MS  50 /* less is nobody's trouble */
+#define LATE_MS  50 /* less is no problem */
 #define QUIET_MS 60000
 
 void lateness_started(struct lateness *l, uint64_t late_ms) {

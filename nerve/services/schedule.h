@@ -1,9 +1,10 @@
 /* schedule.h - when the passes of a service start
  *
- * At a fixed rate, spread, so that many services are not checked in the same
- * instant: all first passes fall into a second, or into an interval if that is
- * shorter, and from the second pass on each service has a place of its own in
- * the whole interval, which it keeps. Pure: no clock, no I/O, no allocation.
+ * They start at a fixed rate, and are spread, so that many services are not
+ * checked in the same instant. All first passes are within a second, or within
+ * an interval if that is shorter. From the second pass on each service has a
+ * place of its own in the whole interval, which it keeps. Pure: no clock, no
+ * I/O, no allocation.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_SERVICES_SCHEDULE_H
@@ -15,18 +16,19 @@
 
 #include "nerve/measure/histogram.h"
 
-/* What there was since the last line. */
+/* Counts since the last log line. */
 struct late_passes {
     uint64_t late;     /* started late */
-    uint64_t worst_ms; /* how late the latest of them was */
+    uint64_t worst_ms; /* how late the latest one was */
     uint64_t left_out; /* the pass before still ran */
 };
 
 struct lateness { /* zeroed to start with */
     struct late_passes passes;
     uint64_t quiet_until_ms; /* no line before */
-    struct histogram starts; /* how late every pass started, ever */
-    uint64_t left_out;       /* ever */
+    struct histogram
+        starts;        /* how late every pass started, since nerve started */
+    uint64_t left_out; /* since nerve started */
 };
 
 struct schedule {
@@ -42,8 +44,8 @@ void schedule_start(struct schedule *s, uint64_t interval_ms, size_t index,
 /* Returns how long it is until the next pass. */
 uint64_t schedule_wait(const struct schedule *s, uint64_t now_ms);
 
-/* A pass starts. Returns how late it is. Those that should have started since
- * (this process was stopped, or got no turn) are left out. */
+/* A pass starts. Returns how late it is. Passes that should have started since
+ * then (this process was stopped, or had no turn) are left out. */
 uint64_t schedule_pass(struct schedule *s, uint64_t now_ms);
 
 /* A pass starts, <late_ms> after it should have. */
@@ -52,8 +54,9 @@ void lateness_started(struct lateness *l, uint64_t late_ms);
 /* A pass is left out, because the one before still runs. */
 void lateness_left_out(struct lateness *l);
 
-/* Returns whether there is something to tell, and the last time was a minute
- * ago. If so <passes> is it, and the counts start again. */
+/* Tells whether it is time for a log line: there is something to log, and the
+ * last line was a minute ago. If so, <passes> has the counts, and they start
+ * again. */
 bool lateness_tell(struct lateness *l, uint64_t now_ms,
                    struct late_passes *passes);
 

@@ -1,4 +1,4 @@
-/* services.c - the services that run, and the ensembles that they use
+/* services.c - the running services, and the ensembles that they use
  * SPDX-License-Identifier: MIT
  */
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 #include "nerve/services/services.h"
 #include "nerve/services/watcher.h"
 
-/* Where the checks stood in another process does not matter any more. */
+/* The state of the checks in the previous process is not needed any more. */
 static void forget_before(struct service *s) {
     if (s->before)
         free(s->before->health);
@@ -26,7 +26,7 @@ static void forget_before(struct service *s) {
     s->before = NULL;
 }
 
-/* Does with <s> as an operator has said. */
+/* Has the reporter of <s> follow an operator's hold. */
 static void use_hold(const struct service *s, const struct hold *hold,
                      int64_t now_ms) {
     struct reporter_order order = {0};
@@ -137,8 +137,9 @@ void service_leave(struct service *s, int64_t now_ms) {
     reporter_want(s->reporter, false, now_ms);
 }
 
-/* Tells whether <s>, which has a successor, need not stay registered: that one
- * is, or waits for its place, or <s> itself is not, and is not to be. */
+/* Tells whether <s>, which has a successor, may leave: the successor is
+ * registered, or waits for the place of <s>; or <s> itself neither is
+ * registered nor is to be. */
 static bool service_may_leave(const struct service *s) {
     const struct reporter *successor = s->successor->reporter;
 
@@ -158,7 +159,7 @@ const char *service_trouble(const struct service *s) {
                                             : reporter_trouble(s->reporter);
 }
 
-/* Tells whether <s> has left: nothing is registered any more. */
+/* Tells whether <s> has left: nothing of it is registered any more. */
 static bool service_has_left(const struct service *s) {
     return !s->watcher && reporter_is_gone(s->reporter);
 }
@@ -175,7 +176,7 @@ void service_free(struct service *s) {
     free(s);
 }
 
-#define SETTLE_MS 20 /* between looks at services that wait to leave */
+#define SETTLE_MS 20 /* between looks at services that are leaving */
 
 static void on_pulse(uv_timer_t *timer) {
     struct services *r = timer->data;
@@ -276,7 +277,7 @@ void services_use_holds(struct services *r) {
         services_use_hold(r, r->services[i]);
 }
 
-/* Lets those leave whose successors are registered, and forgets those that
+/* Lets services leave whose successors are registered, and frees those that
  * have left. */
 static void on_settle(uv_timer_t *timer) {
     struct services *r = timer->data;

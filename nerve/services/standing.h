@@ -1,4 +1,4 @@
-/* standing.h - where the checks of a service stand, to go on in another process
+/* standing.h - the state of a service's checks, to continue in another process
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_SERVICES_STANDING_H
@@ -14,11 +14,11 @@
 
 struct standing {
     enum health_state state; /* of the service, as reported */
-    bool held_back;          /* what came after it was not reported */
+    bool held_back;          /* rate_limiting held a later change back */
     struct rate_limit limit;
-    struct push_report report; /* but for <since_ms> */
+    struct push_report report; /* without <since_ms> */
     uint64_t silence_ms;       /* how long the service had been silent */
-    struct health *health; /* of its checks; who owns it is said elsewhere */
+    struct health *health;     /* of its checks; the user says who owns it */
     size_t count;
 };
 

@@ -33,20 +33,19 @@ struct watcher {
     struct check **checks;       /* owned; one for each of the service's */
     struct health *health;       /* owned; of the same checks */
     struct check_tally *tallies; /* owned; of the same checks */
-    size_t running;          /* the check that runs, or as many as there are */
-    uint64_t started_ns;     /* when it did */
-    unsigned int risen;      /* successes it took the check that rose last */
+    size_t running;          /* the running check, or the number of checks */
+    uint64_t started_ns;     /* when that check started */
+    unsigned int risen;      /* <rise> of the check that rose last */
     enum health_state state; /* as reported */
-    bool held_back;          /* what came after it was not reported */
+    bool held_back;          /* rate_limiting held a later change back */
     uint64_t held_back_count;
     struct rate_limit limit;
     struct push_report report;       /* what the service has said of itself */
-    uint64_t reports[PUSH_FAIL + 1]; /* how many there were, of each word */
-    bool hurried; /* a pass was started since the last one that was due */
+    uint64_t reports[PUSH_FAIL + 1]; /* counts of the reports, by word */
+    bool hurried; /* a report has started a pass since the last due one */
 };
 
-/* The pass ends: the service is in <state>, another than before; <why> is the
- * end of a log line. */
+/* Ends the pass with another <state> than before; <why> ends the log line. */
 static void settle(struct watcher *w, enum health_state state,
                    const char *why) {
     const struct service_config *service = w->service;
@@ -63,8 +62,8 @@ static void settle(struct watcher *w, enum health_state state,
     reporter_want(w->reporter, state == HEALTH_UP, (int64_t)uv_now(w->loop));
 }
 
-/* Takes a token for a report. Without one, and unless it is only told, nothing
- * is reported, and the next pass reports whatever it finds. */
+/* Takes a token for a report. Without a token nothing is reported, except in
+ * shadow mode, and the next pass reports whatever it finds. */
 static bool may_report(struct watcher *w, enum health_state state) {
     const struct rate_config *rate = &w->service->rate;
     bool told = w->held_back;
@@ -90,8 +89,8 @@ static bool may_report(struct watcher *w, enum health_state state) {
     return false;
 }
 
-/* Ends the pass, and a log line with " after 3 failures", unless these did not
- * matter: the first result decides at once. */
+/* Ends the pass. The log line has " after 3 failures", except for the first
+ * result, which decides at once. */
 static void settle_after(struct watcher *w, enum health_state state,
                          const char *streak, const char *failure) {
     size_t last = w->running;
@@ -140,7 +139,7 @@ static void tally(struct watcher *w, bool passed) {
     histogram_add(&t->took, (uv_hrtime() - w->started_ns) / 1000);
 }
 
-/* Says that checks were not tried, of all services, once a minute. */
+/* Logs once a minute how many checks of all services were not tried. */
 static void tell_untried(struct watcher *w, const char *reason) {
     uint64_t count = untried_add(w->untried, uv_now(w->loop));
 
@@ -152,7 +151,7 @@ static void tell_untried(struct watcher *w, const char *reason) {
                  reason);
 }
 
-/* The next check, or the end of the pass: all were passed. */
+/* Starts the next check, or ends the pass because all have passed. */
 static void go_on(struct watcher *w) {
     if (++w->running < w->service->check_count)
         start_check(w);
@@ -160,8 +159,8 @@ static void go_on(struct watcher *w) {
         settle_up(w);
 }
 
-/* Where nerve itself lacks something nothing is known of the instance: its
- * health stays. One leak of descriptors used to deregister all services of a
+/* nerve itself lacks something, so it learns nothing of the instance, whose
+ * health stays. A leak of descriptors used to deregister all services of a
  * machine. */
 static void on_not_tried(struct watcher *w, const char *reason) {
     w->tallies[w->running].not_tried++;
@@ -208,7 +207,7 @@ static void set_timer(struct watcher *w) {
                    schedule_wait(&w->schedule, uv_now(w->loop)), 0);
 }
 
-/* Says what did not start in time, of all services, once a minute. */
+/* Logs once a minute which passes of all services were late or left out. */
 static void tell_lateness(struct watcher *w) {
     static const char why[] = "left out, for the run before had not ended";
     struct late_passes passes;
@@ -229,7 +228,7 @@ static void tell_lateness(struct watcher *w) {
                  passes.late, passes.worst_ms, passes.left_out, why);
 }
 
-/* airbnb's nerve asks ZooKeeper before each pass; here the session tells. */
+/* airbnb's nerve asks ZooKeeper before each pass; here the session knows. */
 static void tell_connection(struct watcher *w) {
     bool connected = reporter_is_connected(w->reporter);
 

@@ -1,8 +1,8 @@
 /* watcher.h - runs the checks of one service and folds them into up or down
  *
- * One pass runs the checks in their order and stops at the first that is down.
- * Passes start at a fixed rate; one that is due while another still runs is
- * left out. A service without checks is up. Loop thread only.
+ * A pass runs the checks in order and stops at the first one that is down.
+ * Passes start at a fixed rate; a pass is left out if the previous one still
+ * runs. A service without checks is up. Loop thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_SERVICES_WATCHER_H
@@ -30,49 +30,47 @@ struct check_tally {
     struct histogram took;
 };
 
-/* Returns a watcher of <service> that tells <reporter> what is wanted; keeps
- * all that it is given borrowed. Owned by the caller, or NULL without memory.
- */
+/* Returns a watcher of <service> that tells <reporter> the result. Keeps all
+ * arguments borrowed. Owned by the caller, or NULL without memory. */
 struct watcher *watcher_open(const struct check_env *env,
                              const struct service_config *service,
                              struct reporter *reporter, struct log *log);
 
-/* Starts the passes. So that not all services are checked in the same instant,
- * this one takes the place <index> of <count> in the interval. */
+/* Starts the passes, at place <index> of <count> in the interval, so that not
+ * all services are checked in the same instant. */
 void watcher_start(struct watcher *w, size_t index, size_t count);
 
-/* The service, which has a push check, has said <word> of itself, and <reason>,
- * NULL: none. If that is news a pass starts at once, but only one between two
- * that are due. */
+/* Takes a report of the service, which has a push check: <word>, and <reason>
+ * or NULL. A report that changes the result starts a pass at once, but only one
+ * between two that are due. */
 void watcher_hear(struct watcher *w, enum push_word word, const char *reason);
 
-/* Takes over only what the service has said of itself, with the silence that
- * there was since then: while nobody could hear it, it did not grow. */
+/* Takes over only the last report and the silence after it, which did not grow
+ * while nobody could hear the service. */
 void watcher_hear_again(struct watcher *w, const struct standing *standing);
 
-/* Returns what the service has said last; borrowed from <w>. */
+/* Returns the service's last report; borrowed from <w>. */
 const struct push_report *watcher_heard(const struct watcher *w);
 
-/* Returns for how many milliseconds it has said nothing. */
+/* Returns for how many milliseconds the service has been silent. */
 uint64_t watcher_silence(const struct watcher *w);
 
 /* Returns how many reports of <word> there were. */
 uint64_t watcher_reports(const struct watcher *w, enum push_word word);
 
-/* Copies where the checks stand to <standing>, all borrowed until the next turn
- * of the loop, so that another process can go on. */
+/* Copies the state of the checks to <standing>, so that another process can
+ * continue. All of it is borrowed until the next turn of the loop. */
 void watcher_save(const struct watcher *w, struct standing *standing);
 
-/* Goes on where another process was, which checked in the same way. <w> is not
- * started. */
+/* Continues the same checks for another process. <w> is not started yet. */
 void watcher_restore(struct watcher *w, const struct standing *standing);
 
-/* Ends the pass under way without a result, and starts no other one until
+/* Ends the running pass without a result, and starts no other one until
  * watcher_resume(). */
 void watcher_pause(struct watcher *w);
 void watcher_resume(struct watcher *w);
 
-/* Returns what the service is as far as was reported. */
+/* Returns the state that was last reported. */
 enum health_state watcher_state(const struct watcher *w);
 
 /* Returns the tally of the check <index> of the service; borrowed from <w>. */
