@@ -302,6 +302,7 @@ static void disable_is_answered_when_zookeeper_has_confirmed_it(void **state) {
     assert_string_equal(hold->reason, "disk");
     assert_string_equal(hold->author, me());
     assert_int_equal(hold->until_ms, 0);
+    assert_int_equal(hold->ends_ms, 0);
     snprintf(line, sizeof(line), "warning web: disabled by %s: disk\n", me());
     assert_true(fake_log_is(line));
     settled = true;
@@ -394,6 +395,8 @@ static void a_hold_ends_by_itself(void **state) {
                   "done");
     assert_true(holds_find(&store.holds, "web")->until_ms >
                 clock_wall_ms() + 3500000);
+    assert_true(holds_find(&store.holds, "web")->ends_ms >
+                clock_boot_ms() + 3500000);
     turn(3);
     assert_int_equal(store.holds.count, 1);
     store.holds.list[0].ends_ms = 1;
