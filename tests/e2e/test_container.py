@@ -5,11 +5,11 @@ import fcntl
 import os
 import re
 import signal
-import subprocess
 
 import pytest
 
 import ctl
+import preload
 import program
 import wait
 from container import CLOSE_RANGE, PIDFD_OPEN, Container
@@ -156,15 +156,12 @@ def test_a_clock_that_is_set_ends_nothing_that_an_operator_said(
     """A machine's clock was three hours ahead for five seconds. An instance
     that was disabled for an hour got traffic again, and stayed so, because the
     file had been changed as well."""
-    source = sandbox.write("clock.c", CLOCK)
     step = sandbox.write("step", "0")
-    library = sandbox.path("clock.so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source],
-                   check=True, timeout=60)
+    environment = preload.environment(sandbox, "clock", CLOCK, CLOCK_STEP=step)
     server = sandbox.service("web")
     nerve = sandbox.nerve("one", {"web": watched(server, healthy, path)},
                           start=False, **ctl.controlled(sandbox, "one"))
-    nerve.start(env={**os.environ, "LD_PRELOAD": library, "CLOCK_STEP": step})
+    nerve.start(env=environment)
     wait.until(lambda: children(witness, path), 20, "it is registered")
     ctl.done(nerve, "disable", "web", "--reason", "disk", "--for", "1h",
              "--drain", "0s")
@@ -180,7 +177,7 @@ def test_a_clock_that_is_set_ends_nothing_that_an_operator_said(
     nerve.process.stop()
     with open(step, "w") as file:
         file.write(str(3 * 3600))
-    nerve.start(env={**os.environ, "LD_PRELOAD": library, "CLOCK_STEP": step})
+    nerve.start(env=environment)
     wait.until(lambda: ctl.ask(nerve, "status")[0] == 0, 20, "nerve answers")
     wait.until(lambda: ctl.status(nerve)["hold"]["until_ms"] > until + 3600000,
                20, "nerve has seen the clock set")
