@@ -168,7 +168,7 @@ BREAKS = (
     (f"crash {B1} service", f"{NETWORK}.103:8000 ready -> failed: HAProxy's "
      "check fails: connection refused or lost"),
     (f"health {A2} off", f"{NETWORK}.104:8000 ready -> failed: HAProxy's "
-     "check fails: answer not understood"),
+     "check fails: unexpected answer"),
     ("crash zookeeper1 zookeeper", f"{NETWORK}.101:2181 connected -> "
      "connecting: session with ZooKeeper"),
 )

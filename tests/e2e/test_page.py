@@ -11,7 +11,7 @@ from haproxy import web
 from page import Page
 from service import compact
 from test_hostile import corpus
-from zookeeper import register
+from zookeeper import children, register
 
 SCRIPT = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
 NAMES = ("checkout", "search", "users")
@@ -54,6 +54,26 @@ def test_an_instance_that_dies_changes_its_cell_within_two_seconds(page):
         "return document.querySelector('i.failed').title").startswith(
             f"{one.address}, users-1, weight 1, failed: HAProxy's check fails")
     assert page.rows()[-1] == "users"  # the other two are down
+
+
+def test_an_instance_that_left_is_told_beside_those_that_are_ready(page):
+    """After a death nerve removes the znode: the page said "2 / 2, all of
+    them", and only the events knew that there had been three."""
+    page.add("users", "users-1")
+    two = page.add("users", "users-2")
+    page.opens()
+    wait.until(lambda: page.cells("users") == ["ready", "ready"], 10, "ready")
+    assert page.browser.text("#ready-more") == "all of them"
+    znodes = f"{page.path}/users"
+    gone = children(page.client, znodes)[-1]
+    data, _ = page.client.get(f"{znodes}/{gone}")
+    page.client.delete(f"{znodes}/{gone}")
+    page.browser.shows("all of them, 1 left in the last 10 min", "#ready-more")
+    assert page.cells("users") == ["ready"]
+    assert two.process.alive()
+    page.client.create(f"{znodes}/{gone}", data)
+    wait.until(lambda: page.browser.text("#ready-more") == "all of them", 10,
+               "it is back")
 
 
 def test_search_shows_what_matches_as_one_types(page):

@@ -167,7 +167,7 @@ local CHECK_WHY = {
   [5] = "no socket", [7] = "no connection in time",
   [8] = "connection refused or lost", [10] = "no TLS handshake in time",
   [11] = "TLS handshake failed", [12] = "no answer in time",
-  [13] = "answer not understood", [14] = "answer not understood",
+  [13] = "unexpected answer", [14] = "unexpected answer",
   [17] = "wrong status", [18] = "program failed",
   [19] = "program not done in time",
 }

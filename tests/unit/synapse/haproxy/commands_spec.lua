@@ -125,8 +125,13 @@ describe("the state of the servers", function()
     }, states)
   end)
 
-  for status, why in pairs({[8] = "connection refused or lost",
-    [17] = "wrong status", [99] = "unknown"})
+  -- The page called an answer that a check did not expect "not understood".
+  for status, why in pairs({[5] = "no socket", [7] = "no connection in time",
+    [8] = "connection refused or lost", [10] = "no TLS handshake in time",
+    [11] = "TLS handshake failed", [12] = "no answer in time",
+    [13] = "unexpected answer", [17] = "wrong status",
+    [18] = "program failed", [19] = "program not done in time",
+    [99] = "unknown"})
   do
     it("tells what a check met: " .. why, function()
       local server = commands.states(heading .. string.format("3 web 1 s1 " ..
