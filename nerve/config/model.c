@@ -6,6 +6,15 @@
 
 #include "nerve/config/model.h"
 
+const char *check_kind_name(enum check_kind kind) {
+    static const char *const names[] = {
+        [CHECK_TCP] = "tcp",   [CHECK_HTTP] = "http", [CHECK_GRPC] = "grpc",
+        [CHECK_EXEC] = "exec", [CHECK_NOOP] = "noop", [CHECK_PUSH] = "push",
+    };
+
+    return names[kind];
+}
+
 bool config_is_persistent(const struct service_config *service) {
     return service->node_type == NODE_PERSISTENT ||
            service->node_type == NODE_PERSISTENT_SEQUENTIAL;

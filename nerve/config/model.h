@@ -128,6 +128,9 @@ struct config {
     struct notes notes;
 };
 
+/* Returns the word for <kind>, static. Pure. */
+const char *check_kind_name(enum check_kind kind);
+
 /* Tells what <service>'s type of znode means: it outlives its session; its name
  * ends in a number that ZooKeeper gives. Pure. */
 bool config_is_persistent(const struct service_config *service);

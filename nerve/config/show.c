@@ -8,9 +8,6 @@
 #include "nerve/config/fields.h"
 #include "nerve/config/model.h"
 
-static const char *const kinds[] = {"tcp",  "http", "grpc",
-                                    "exec", "noop", "push"};
-
 /* Returns the value at <member> as JSON, a new reference, or NULL. */
 static json_t *value_json(const struct field *field, const void *member) {
     if (field_is_string(field)) {
@@ -50,7 +47,8 @@ static json_t *fields_json(const struct field *fields, const void *base) {
 static json_t *check_json(const struct check_config *check) {
     json_t *json = fields_json(config_fields_check, check);
 
-    json_object_set_new(json, "type", json_string(kinds[check->kind]));
+    json_object_set_new(json, "type",
+                        json_string(check_kind_name(check->kind)));
     json_object_set_new(json, "headers",
                         json_integer((json_int_t)check->header_count));
     if (check->command)

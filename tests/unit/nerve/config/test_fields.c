@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "nerve/config/fields.h"
+#include "nerve/config/model.h"
 
 #define ROWS_MAX 200
 
@@ -114,8 +115,21 @@ static void every_key_of_the_table_has_its_fate_in_the_code(void **state) {
     assert_true(seen > 50);
 }
 
+static void each_kind_of_check_is_shown_by_its_word(void **state) {
+    static const char *const words[] = {
+        [CHECK_TCP] = "tcp",   [CHECK_HTTP] = "http", [CHECK_GRPC] = "grpc",
+        [CHECK_EXEC] = "exec", [CHECK_NOOP] = "noop", [CHECK_PUSH] = "push",
+    };
+
+    (void)state;
+    for (int kind = CHECK_TCP; kind <= CHECK_PUSH; kind++)
+        assert_string_equal(check_kind_name((enum check_kind)kind),
+                            words[kind]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_kind_of_check_is_shown_by_its_word),
         cmocka_unit_test(every_key_of_the_code_is_in_the_table),
         cmocka_unit_test(every_key_of_the_table_has_its_fate_in_the_code),
     };
