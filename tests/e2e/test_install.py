@@ -273,7 +273,9 @@ def test_nerve_needs_no_system_call_that_its_unit_forbids(
     with open(trace) as file:
         lines = file.read()
     called = set(re.findall(r"^\d+ +(\w+)\(", lines, re.M))
-    assert {"execve", "memfd_create", "epoll_wait", "connect"} <= called
+    assert {"execve", "memfd_create", "connect"} <= called
+    # Of libuv's releases some wait by the one, some by the other.
+    assert called & {"epoll_wait", "epoll_pwait"}
     assert called - calls_allowed() == set()
     with open(f"{program.ROOT}/nerve/nerve.service") as file:
         allowed = re.search(r"^RestrictAddressFamilies=(.*)$", file.read(),
