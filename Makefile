@@ -244,7 +244,7 @@ e2e: all $(BENCH)
 
 # On a Debian 12 the other is 13, on a 13 it is 12.
 OTHER := service start reload restored slots session names placing guard cli \
-         status lockdown upgrade packages
+         status lockdown upgrade packages cluster
 e2e-other:
 	$(Q)ONLY="$(or $(ONLY),$(OTHER:%=test_%.py))" $(PYTHON) tests/other.py lint unit e2e
 

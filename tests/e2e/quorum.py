@@ -4,10 +4,14 @@ import os
 
 import address
 import wait
-from zookeeper import MACHINE, Clients, ZooKeeper
+from zookeeper import JARS, MACHINE, Clients, ZooKeeper
 
 MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
 COUNT = 3
+
+# A program sees the directory $1 as JARS. Jars name others by absolute paths.
+ELSEWHERE = ["unshare", "--mount", "sh", "-ec",
+             f'mount --bind "$1" {JARS}; shift; exec "$@"', "sh"]
 
 
 class Member(ZooKeeper):
@@ -24,6 +28,10 @@ class Member(ZooKeeper):
         os.mkdir(data)
         with open(os.path.join(data, "myid"), "w") as file:
             file.write(f"{self._number}\n")
+
+    def use(self, jars):
+        """From its next start on it runs the jars of this directory."""
+        self._program = [*ELSEWHERE, jars, *MACHINE, MAIN]
 
     def wipe(self):
         super().wipe()

@@ -1,4 +1,5 @@
-"""An ensemble of three loses servers and gets them back without any effect.
+"""An ensemble of three loses servers and gets them back, and is upgraded server
+by server, without any effect.
 
 HOLD_SECONDS says how long the majority is away.
 """
@@ -7,10 +8,11 @@ import os
 
 import pytest
 
+import jars
 import wait
 from chain import Chain
 from nerve import SESSION_TIMEOUT
-from zookeeper import TICK, births, register, registrations
+from zookeeper import JARS, TICK, births, register, registrations
 
 # On a busy machine an election takes a good part of a session timeout.
 KEPT = 3 * SESSION_TIMEOUT
@@ -79,4 +81,20 @@ def test_the_loss_of_the_majority_changes_nothing(chain, sandbox):
         wait.always(chain.lives_on, HOLD, "nothing changes")
         assert_exact(chain, before, seen)
         assert_changes_arrive(chain, sandbox)
+    load.assert_none_failed()
+
+
+def test_an_upgrade_of_the_ensemble_and_back_changes_nothing(chain, sandbox):
+    before, releases = births(chain.client, chain.path), set()
+    with sandbox.load(chain.proxy, "another ZooKeeper and back") as load:
+        for directory in (jars.other(), JARS):
+            # The leader last: it leads servers of both releases before.
+            for member in [*chain.server.followers(), chain.server.leader()]:
+                member.stop()
+                member.use(directory)
+                chain.server.start()
+                releases.add(member.release())
+                assert_changes_arrive(chain, sandbox)
+        assert_exact(chain, before, chain.watch())
+    assert len(releases) == 2
     load.assert_none_failed()

@@ -134,6 +134,11 @@ class ZooKeeper(Clients):
         found = re.search(r"^Mode: (\w+)", self.command("srvr"), re.M)
         return found and found[1]
 
+    def release(self):
+        """The release that runs, such as 3.8.0."""
+        return re.search(r"^Zookeeper version: ([\d.]+)",
+                         self.command("srvr"), re.M)[1]
+
     def sessions(self):
         """Returns the ids of the living sessions, connected or not."""
         return {int(it, 16) for it in re.findall(r"^\t(0x[0-9a-f]+)$",
