@@ -99,7 +99,8 @@ class HAProxy:
     `snapshot=False` the snapshot, `threads=False` the directive that threads
     need. `extra` are more lines of `global`, `after` lines at the end. `jail`
     is the directory of the chroot, by default an empty one. `binary` is
-    started as `haproxy`. With `status` the agent answers on `status_port`."""
+    started as `haproxy`; a test may set another `command` later. With `status`
+    the agent answers on `status_port`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
@@ -108,7 +109,7 @@ class HAProxy:
         self._sandbox = sandbox
         self._after = after
         self._jail = jail
-        self._binary = binary
+        self.command = [binary]
         self._limit = limit
         self.name = name
         self.host = address.HOST
@@ -196,8 +197,8 @@ class HAProxy:
 
     def begin(self):
         self.process = self._sandbox.run(
-            self.name, [self._binary, "-W", "-S", self._master, "-f", self.file],
-            limit=self._limit)
+            self.name, [*self.command, "-W", "-S", self._master,
+                        "-f", self.file], limit=self._limit)
         self._sandbox.at_end(self._warnings_of_lua)
 
     def _warnings_of_lua(self):
@@ -224,7 +225,7 @@ class HAProxy:
 
     def check(self):
         """Runs `haproxy -c`; returns its status and all it printed."""
-        done = subprocess.run([self._binary, "-c", "-f", self.file], text=True,
+        done = subprocess.run([*self.command, "-c", "-f", self.file], text=True,
                               stdin=subprocess.DEVNULL, capture_output=True,
                               timeout=60 * wait.FACTOR)
         return done.returncode, done.stdout + done.stderr
