@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import struct
+import sys
 
 import wait
 
@@ -46,10 +47,13 @@ class Container:
 
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (1024, most))
-            _refuse(refused, reason)
+        # What prepares it may make the refused calls: unshare itself does.
+        refuse = [sys.executable, "-B", __file__, str(reason),
+                  ",".join(map(str, refused))] if refused else []
         self.process = sandbox.run(name, [
             "unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
-            "sh", "-c", PREPARE, "sh", sandbox.directory, *argv], limit=limit)
+            "sh", "-c", PREPARE, "sh", sandbox.directory, *refuse, *argv],
+            limit=limit)
         self.pid = wait.until(self._first, 10, "its first process is there")
         sandbox.at_end(self.stop)
 
@@ -70,8 +74,6 @@ class Container:
 
 def _refuse(calls, reason):
     """Forbids these system calls to this process and its children."""
-    if not calls:
-        return
     code = [(_LOAD, 0, 0, 0)]
     for left, call in enumerate(reversed(calls)):
         code.insert(1, (_JUMP_IF_EQUAL, left + 1, 0, call))
@@ -100,3 +102,8 @@ def _state(pid):
             return stat.read().rpartition(")")[2].split()[0]
     except OSError:
         return None
+
+
+if __name__ == "__main__":
+    _refuse(list(map(int, sys.argv[2].split(","))), int(sys.argv[1]))
+    os.execvp(sys.argv[3], sys.argv[3:])
