@@ -22,6 +22,7 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/event.h"
 #include "csrc/base/file.h"
+#include "csrc/base/hash.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
 
@@ -66,9 +67,9 @@ static char *read_bytes(int fd, size_t size, size_t *length) {
     return data;
 }
 
-char *file_read(int directory, const char *name, size_t max, size_t *length) {
-    int fd =
-        openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+static char *read_file(int directory, const char *name, int flags, size_t max,
+                       size_t *length) {
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
     struct stat status;
     char *data = NULL;
     int reason = 0;
@@ -86,6 +87,68 @@ char *file_read(int directory, const char *name, size_t max, size_t *length) {
     close(fd);
     errno = reason;
     return data;
+}
+
+char *file_read(int directory, const char *name, size_t max, size_t *length) {
+    return read_file(directory, name, O_NOFOLLOW, max, length);
+}
+
+char *file_read_linked(int directory, const char *name, size_t max,
+                       size_t *length) {
+    return read_file(directory, name, 0, max, length);
+}
+
+int file_stamp(int directory, const char *name, uint64_t *stamp) {
+    struct stat status;
+    int64_t facts[7];
+
+    if (fstatat(directory, name, &status, 0) == -1)
+        return -1;
+    facts[0] = (int64_t)status.st_dev;
+    facts[1] = (int64_t)status.st_ino;
+    facts[2] = (int64_t)status.st_size;
+    facts[3] = (int64_t)status.st_mtim.tv_sec;
+    facts[4] = (int64_t)status.st_mtim.tv_nsec;
+    facts[5] = (int64_t)status.st_ctim.tv_sec;
+    facts[6] = (int64_t)status.st_ctim.tv_nsec;
+    *stamp = hash_bytes((const char *)facts, sizeof(facts));
+    return 0;
+}
+
+/* Appends <name> with its NUL. */
+static int add_name(char **names, size_t *length, const char *name) {
+    size_t more = strlen(name) + 1;
+    char *grown = realloc(*names, *length + more);
+
+    if (!grown)
+        return -1;
+    memcpy(grown + *length, name, more);
+    *names = grown;
+    *length += more;
+    return 0;
+}
+
+char *file_list(int directory, const char *name, size_t *length) {
+    int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd == -1 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+    char *names = NULL;
+
+    *length = 0;
+    if (!list) {
+        if (fd != -1)
+            close(fd);
+        return NULL;
+    }
+    while ((entry = readdir(list)))
+        if (add_name(&names, length, entry->d_name) == -1) {
+            free(names);
+            names = NULL;
+            errno = ENOMEM;
+            break;
+        }
+    closedir(list);
+    return names;
 }
 
 static void writing_free(void *data) {

@@ -21,6 +21,21 @@ int file_open_directory(const char *path);
  * larger, EINVAL when it is not a regular file. */
 char *file_read(int directory, const char *name, size_t max, size_t *length);
 
+/* The same, through symbolic links too: for what nobody else writes. */
+char *file_read_linked(int directory, const char *name, size_t max,
+                       size_t *length);
+
+/* Stores in <stamp> a number that changes with the file <name> of <directory>,
+ * symbolic links followed: with its device, inode, size, and the times of its
+ * last changes. <name> may also be an absolute path. Returns 0, or -1 with
+ * errno. */
+int file_stamp(int directory, const char *name, uint64_t *stamp);
+
+/* Lists the directory <name> of <directory>, in no order. Returns the names, a
+ * NUL behind each, <length> bytes in all, owned by the caller (free()); or NULL
+ * with errno. */
+char *file_list(int directory, const char *name, size_t *length);
+
 /* Replaces file <name> of <directory> by <data> on <worker>: a new temporary
  * file of mode <mode>, written, fsynced, renamed; the old file stays when any
  * step fails. Temporary files of <name> that a crash left a minute ago or

@@ -127,8 +127,9 @@ static int string_gc(lua_State *L) {
 /***
 Reads a regular file that is no symbolic link.
 @function directory:read
-@string name
+@string name  or an absolute path
 @int max  bytes
+@bool[opt] links  whether it may be a symbolic link after all
 @treturn string
 @treturn[2] nil
 @treturn[2] string why
@@ -142,10 +143,59 @@ static int ldirectory_read(lua_State *L) {
     size_t length;
 
     luaL_argcheck(L, max >= 0, 3, "not a number of bytes");
-    *box = file_read(*directory, name, (size_t)max, &length);
+    *box = lua_toboolean(L, 4)
+               ? file_read_linked(*directory, name, (size_t)max, &length)
+               : file_read(*directory, name, (size_t)max, &length);
     if (!*box)
         return lua_zk_errno(L, name);
     lua_pushlstring(L, *box, length);
+    return 1;
+}
+
+/***
+Returns a number that changes with a file, symbolic links followed.
+@function directory:stamp
+@string name  or an absolute path
+@treturn integer
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int ldirectory_stamp(lua_State *L) {
+    const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+    const char *name = luaL_checkstring(L, 2);
+    uint64_t stamp;
+
+    if (file_stamp(*directory, name, &stamp) == -1)
+        return lua_zk_errno(L, name);
+    lua_pushinteger(L, (lua_Integer)stamp);
+    return 1;
+}
+
+/***
+Lists a directory in the directory.
+@function directory:list
+@string name  or an absolute path
+@treturn {string,...} names, in no order
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int ldirectory_list(lua_State *L) {
+    const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+    const char *name = luaL_checkstring(L, 2);
+    char **box = lua_zk_box(L, sizeof(*box), STRING_TYPE);
+    lua_Integer count = 0;
+    size_t length;
+
+    *box = file_list(*directory, name, &length);
+    if (!*box)
+        return lua_zk_errno(L, name);
+    lua_newtable(L);
+    for (size_t at = 0; at < length; at += strlen(*box + at) + 1) {
+        lua_pushstring(L, *box + at);
+        lua_rawseti(L, -2, ++count);
+    }
     return 1;
 }
 
@@ -418,6 +468,8 @@ static const luaL_Reg module_functions[] = {
 };
 static const luaL_Reg directory_methods[] = {
     {"read", ldirectory_read},
+    {"stamp", ldirectory_stamp},
+    {"list", ldirectory_list},
     {"changed", ldirectory_changed},
     {"lock", lua_zk_lock},
     {"__gc", directory_gc},

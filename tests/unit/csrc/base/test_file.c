@@ -335,6 +335,62 @@ static void tells_when_a_file_was_changed(void **state) {
     assert_int_equal(errno, ENOENT);
 }
 
+static void reads_what_a_symbolic_link_leads_to_where_it_may(void **state) {
+    struct place *p = *state;
+    size_t length;
+    char *data;
+
+    assert_int_equal(write_and_wait(p, "target", "x", 1), 0);
+    assert_int_equal(symlinkat("target", p->directory, "link"), 0);
+    data = file_read_linked(p->directory, "link", 100, &length);
+    assert_non_null(data);
+    assert_string_equal(data, "x");
+    free(data);
+    assert_null(file_read_linked(p->directory, ".", 100, &length));
+}
+
+static uint64_t stamp_of(const struct place *p, const char *name) {
+    uint64_t stamp;
+
+    assert_int_equal(file_stamp(p->directory, name, &stamp), 0);
+    return stamp;
+}
+
+static void stamps_a_file_anew_when_another_takes_its_place(void **state) {
+    struct place *p = *state;
+    uint64_t before, ignored;
+
+    assert_int_equal(write_and_wait(p, "target", "x", 1), 0);
+    assert_int_equal(symlinkat("target", p->directory, "link"), 0);
+    before = stamp_of(p, "target");
+    assert_true(before == stamp_of(p, "target"));
+    assert_true(before == stamp_of(p, "link"));
+    assert_int_equal(write_and_wait(p, "target", "y", 1), 0);
+    assert_true(before != stamp_of(p, "target"));
+    assert_int_equal(file_stamp(p->directory, "none", &ignored), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+static void lists_the_names_in_a_directory(void **state) {
+    struct place *p = *state;
+    size_t length, count = 0;
+    char *names;
+
+    assert_int_equal(write_and_wait(p, "one", "x", 1), 0);
+    assert_int_equal(write_and_wait(p, "two", "x", 1), 0);
+    names = file_list(p->directory, ".", &length);
+    assert_non_null(names);
+    for (size_t at = 0; at < length; at += strlen(names + at) + 1)
+        if (names[at] != '.')
+            count++;
+    assert_int_equal(count, 2);
+    free(names);
+    assert_null(file_list(p->directory, "one", &length));
+    assert_int_equal(errno, ENOTDIR);
+    assert_null(file_list(p->directory, "none", &length));
+    assert_int_equal(errno, ENOENT);
+}
+
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 
 int main(void) {
@@ -356,6 +412,9 @@ int main(void) {
         WITH_PLACE(removes_what_a_crash_left_of_its_own_and_nothing_else),
         WITH_PLACE(removes_a_file_that_may_be_gone_already),
         WITH_PLACE(tells_when_a_file_was_changed),
+        WITH_PLACE(reads_what_a_symbolic_link_leads_to_where_it_may),
+        WITH_PLACE(stamps_a_file_anew_when_another_takes_its_place),
+        WITH_PLACE(lists_the_names_in_a_directory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
