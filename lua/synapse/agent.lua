@@ -6,6 +6,7 @@
 --
 -- @module synapse.agent
 
+local changes = require("synapse.changes")
 local counters = require("synapse.haproxy.counters")
 local journal = require("synapse.status.journal")
 local output = require("synapse.file_output")
@@ -48,29 +49,38 @@ local function new_sessions(deps, backend)
   end
 end
 
-local function add_services(self, deps)
+-- Makes a service of a configuration, the slots of its backend and its part of
+-- the snapshot.
+local function make_service(self, config, slots, record)
+  local deps, backend = self.deps, config.backend
   local can = deps.runtime.can()
+  local service = new_service({
+    config = config, pool = slots.pool, declared = slots.declared,
+    record = record,
+    sessions = new_sessions(deps, backend),
+    id = function() return deps.runtime.id(backend) end,
+    address_is_deferred = can.address_is_deferred,
+    deletes_servers = can.deletes_servers,
+    is_at = function(slot, host, port)
+      return deps.runtime.is_at(backend, slot, host, port)
+    end,
+    is_claimed = function(key) return self.sessions:has(key) end,
+    retained_by = self.retained_by,
+    now = deps.now, wall = deps.runtime.wall, boot = deps.boot,
+    log = deps.log,
+  })
+  self.by_name[service.name] = service
+  self.ordered[service] = service:has_orders() or nil
+  return service
+end
+
+local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
     local pool, declared =
       deps.runtime.slots(config.backend, deps.restored[config.backend] or {})
-    local service = new_service({
-      config = config, pool = pool, declared = declared,
-      record = snapshot.record_of(deps.records, config),
-      sessions = new_sessions(deps, config.backend),
-      id = function() return deps.runtime.id(config.backend) end,
-      address_is_deferred = can.address_is_deferred,
-      deletes_servers = can.deletes_servers,
-      is_at = function(slot, host, port)
-        return deps.runtime.is_at(config.backend, slot, host, port)
-      end,
-      is_claimed = function(key) return self.sessions:has(key) end,
-      retained_by = self.retained_by,
-      now = deps.now, wall = deps.runtime.wall, boot = deps.boot,
-      log = deps.log,
-    })
-    table.insert(self.services, service)
-    self.by_name[service.name] = service
-    self.ordered[service] = service:has_orders() or nil
+    table.insert(self.services, make_service(self, config,
+      {pool = pool, declared = declared},
+      snapshot.record_of(deps.records, config)))
   end
 end
 
@@ -161,6 +171,29 @@ local function new_output(self, deps)
   return files
 end
 
+-- What walks through the services begins again when the list has changed.
+local function new_changes(self, deps)
+  return changes.new({
+    services = self.services, by_name = self.by_name,
+    unused = deps.unused or {}, sessions = self.sessions,
+    journal = self.journal, sync = self.sync, output = self.output,
+    lookup = deps.lookup,
+    make = function(...) return make_service(self, ...) end,
+    is_tired = function() return self:is_tired() end,
+    changed = function(service) changed(self, service, true) end,
+    forgotten = function(service)
+      self.counters:forget(service)
+      self.usable:forget(service)
+      self.parts[service], self.known[service] = nil, nil
+      self.ordered[service] = nil
+    end,
+    listed = function()
+      self.whole, self.looked_at, self.sync.retained_at = nil, 0, 0
+      self.keeper:changed()
+    end,
+  })
+end
+
 -- What has another address is in the next snapshot.
 local function begin_lookup(self, deps)
   deps.lookup:begin({
@@ -171,10 +204,12 @@ local function begin_lookup(self, deps)
     end,
     filled = function(config)
       local service = self.by_name[config.name]
-      changed(self, service, service:review())
-      self.keeper:changed()
+      if service and service.deps.config == config then
+        changed(self, service, service:review())
+        self.keeper:changed()
+      end
     end,
-    now = deps.now, random = deps.random,
+    resolve = deps.resolve, now = deps.now, random = deps.random,
   })
 end
 
@@ -182,7 +217,10 @@ end
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
 --   `records` of the snapshot, by service; `restored`: the host:port that
---   HAProxy was told to restore, by backend and slot; `lookup` of the names
+--   HAProxy was told to restore, by backend and slot; `unused`: the slots of
+--   the backends that no service fills, `{pool, declared}` by backend;
+--   `resolve(hosts)` of the zookeeper module; `live`: the configuration as it
+--   is on disk, see `synapse.config.live`; `lookup` of the names
 --   that the configuration has; `write_snapshot(text)`, `snapshot_lock`, see
 --   `snapshot_file.keeper`, and `snapshot_path`, all nil without;
 --   `output`: the place of the services' files, see `output.new`, nil without;
@@ -199,6 +237,7 @@ function agent.new(deps)
     parts = {},
     orders = {},
     ordered = {},     -- services in which operators ordered something
+    live = deps.live or {errors = {}, needs = {}, distrust = function() end},
     reviews = {},
     reviewed = {},
     retained_by = {},
@@ -264,6 +303,7 @@ function agent.new(deps)
     compared_at = function(service) return self.sync.compared_at[service] end,
     idle = function() return journal.idle(self.journal.states) end,
   })
+  self.changes = new_changes(self, deps)
   return self
 end
 
@@ -417,7 +457,8 @@ function agent:see(seen)
   local asked = {}
   for _, sight in ipairs(seen) do
     local service = self.by_name[sight.name]
-    asked[#asked + 1] = self.usable:see(service, sight) and service or nil
+    asked[#asked + 1] = service and self.usable:see(service, sight) and
+      service or nil
   end
   return asked
 end
@@ -439,8 +480,8 @@ end
 -- @treturn boolean true
 function agent:count_sessions(names)
   local services = {}
-  for i, name in ipairs(names) do
-    services[i] = self.by_name[name]
+  for _, name in ipairs(names) do
+    services[#services + 1] = self.by_name[name]
   end
   self.counters:ask(services)
   return true
@@ -452,7 +493,9 @@ end
 -- @treturn boolean
 function agent:is_counted(order, names)
   for _, name in ipairs(names) do
-    if self.counters:is_waiting({self.by_name[name]}) then
+    if self.by_name[name] and
+      self.counters:is_waiting({self.by_name[name]})
+    then
       return false
     end
   end
@@ -464,7 +507,8 @@ end
 -- @tparam function turn
 -- @treturn {[string]=table}
 function agent:counters_of(name, turn)
-  return self.counters:of(self.by_name[name], turn)
+  local service = self.by_name[name]
+  return service and self.counters:of(service, turn) or {}
 end
 
 -- Notes that a service's retained instances are to be looked at again.
@@ -564,6 +608,11 @@ local function obey(self)
   end
 end
 
+-- Applies changes of the configuration.
+local function apply(self)
+  self.changes:turn()
+end
+
 -- The services whose instances may have changed are asked for once, however
 -- many events told of it.
 local function update(self)
@@ -591,12 +640,13 @@ end
 -- What a turn does, in this order. A turn that has lasted long enough leaves
 -- the rest to the next one, so it takes as long as its longest step, not as
 -- all.
-local STEPS = {take_all, update, obey, tick, review, round, keep, publish}
+local STEPS = {take_all, obey, apply, update, tick, review, round, keep,
+  publish}
 
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
--- @tparam string what "resync", "freeze", "thaw", "operate", "see" or
---   "count_sessions"
+-- @tparam string what "resync", "freeze", "thaw", "operate", "see",
+--   "count_sessions" or "configure"
 -- @tparam ?any argument see there
 -- @treturn table with `said`, once it is done: what was, for people
 function agent:order(what, argument)
@@ -613,6 +663,14 @@ function agent:ask()
   local number = self.journal:ask()
   self.client:wake()
   return number
+end
+
+--- Applies changes of the configuration, see `changes:take`.
+-- @tparam {change,...} list
+-- @treturn boolean true
+function agent:configure(list)
+  self.changes:take(list)
+  return true
 end
 
 --- Reads everything from ZooKeeper again, and HAProxy's state.
@@ -709,6 +767,8 @@ end
 -- again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
+  self.changes:take({})
+  self.live:distrust()
   for _, service in ipairs(self.services) do
     service:recover()
   end

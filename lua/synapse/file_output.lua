@@ -75,12 +75,24 @@ local function file_of(name)
   return name .. ".json"
 end
 
+local function list_job(self)
+  local names, list = {}, {}
+  for name in pairs(self.has_file) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    list[i] = file_of(name)
+  end
+  return {file = output.LIST, text = table.concat(list, "\n") .. "\n"}
+end
+
 -- What is in the files already, and which of ours nobody wants any more.
 local function look(self, services)
-  local directory, list = self.deps.directory, {}
-  for i, service in ipairs(services) do
-    list[i] = file_of(service.name)
-    self.known[list[i]] = directory:read(list[i], MAX_BYTES)
+  local directory = self.deps.directory
+  for _, service in ipairs(services) do
+    local file = file_of(service.name)
+    self.known[file] = directory:read(file, MAX_BYTES)
     self.has_file[service.name] = true
   end
   local listed = directory:read(output.LIST, MAX_BYTES) or ""
@@ -90,9 +102,7 @@ local function look(self, services)
       table.insert(self.jobs, {remove = file})
     end
   end
-  table.insert(self.jobs, {
-    file = output.LIST, text = table.concat(list, "\n") .. "\n",
-  })
+  table.insert(self.jobs, list_job(self))
 end
 
 --- Returns an output that has written nothing.
@@ -112,6 +122,26 @@ function output.new(deps)
     look(self, deps.services)
   end
   return self
+end
+
+--- Begins to write the file of a service, or ends it: then the file is removed.
+-- @tparam service service
+-- @tparam boolean is_wanted whether it is to have one
+function output:want(service, is_wanted)
+  local name, file = service.name, file_of(service.name)
+  if not self.deps.directory or is_wanted == (self.has_file[name] == true) then
+    return
+  end
+  self.has_file[name] = is_wanted or nil
+  self.pending[name], self.known[file] = nil, nil
+  if not is_wanted then
+    table.insert(self.jobs, {remove = file})
+  end
+  -- Every file that there is must be in the list.
+  table.insert(self.jobs, list_job(self))
+  if self.encoding and self.encoding.service.name == name then
+    self.encoding = nil
+  end
 end
 
 --- Notes that the instances of a service are known, or are others than before.

@@ -13,7 +13,9 @@ local commands = require("synapse.haproxy.commands")
 local config = require("synapse.config.init")
 local config_check = require("synapse.haproxy.config_check")
 local config_text = require("synapse.haproxy.config_text")
+local disk = require("synapse.config.disk")
 local http = require("synapse.status.http")
+local live = require("synapse.config.live")
 local logger = require("synapse.log")
 local lookup = require("synapse.zookeeper.lookup")
 local plural = require("synapse.plural")
@@ -28,17 +30,26 @@ local zookeeper = require("synapse.c_module")
 local main = {}
 
 local SUPERVISE_EVERY = 250
+local LOOK_EVERY = 250
+-- Seconds of reading between two pauses: a thousand services take 0.3 s.
+local READ_SLICE = 0.001
 local STUCK_AFTER = 10
 local LONG_BLOCK = 0.05
 
 local log = logger.new({write = runtime.log, now = zookeeper.now})
 
-local function read_config(path)
-  if not path then
-    error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
-      "/etc/haproxy/synapse.conf.json` above lua-load", 0)
+-- Keeps the passwords that are read: the worker may not read their files.
+local function read_config(path, secrets)
+  local edges = {}
+  for name, edge in pairs(config.EDGES) do
+    edges[name] = edge
   end
-  local settings, notes = config.read(path)
+  edges.secret = function(file)
+    local text, why = config.read_file(file)
+    secrets[file] = text
+    return text, why
+  end
+  local settings, notes = config.read(path, edges)
   if not settings then
     error("synapse: " .. path .. ": " .. table.concat(notes, "; "), 0)
   end
@@ -131,6 +142,11 @@ local function tell_of_other_state_file(sections)
   end
 end
 
+local function take_verdict(service, verdict)
+  service.has_fixed_weights = verdict.fixed_weights[service.name]
+  service.shares_connections = verdict.shares_connections[service.name]
+end
+
 local function check_haproxy(sections, settings, admin)
   local verdict = config_check.verdict(sections, settings,
     {admin = admin, servers = STATE_FILE})
@@ -140,9 +156,24 @@ local function check_haproxy(sections, settings, admin)
   refuse(verdict.errors)
   settings.lockdown = verdict.lockdown
   for _, service in ipairs(settings.services) do
-    service.has_fixed_weights = verdict.fixed_weights[service.name]
-    service.shares_connections = verdict.shares_connections[service.name]
+    take_verdict(service, verdict)
   end
+end
+
+-- Says why HAProxy, as it is configured, cannot serve what a service has become
+-- in synapse.conf.json.
+local function objection(loaded, agent_of, service)
+  local has_slots = agent_of().changes:has_slots(service.backend)
+  local verdict = loaded.sections and config_check.of_service(loaded.sections,
+    service, {admin = loaded.admin, servers = STATE_FILE})
+  local why = verdict and verdict.errors[1] or not has_slots and
+    config_check.backend_problem(service, nil)
+  if why then
+    return why:gsub("^services%.[^:]*: ", "") .. "; and reload HAProxy"
+  elseif verdict then
+    take_verdict(service, verdict)
+  end
+  return nil
 end
 
 -- The text may hide what HAProxy itself knows at its start.
@@ -232,7 +263,40 @@ local function this_process()
   }
 end
 
-local function load()
+-- The files of the configuration, before and after the chroot.
+local function new_disk()
+  local root = stat.stat("/")
+  return disk.new({
+    open_directory = zookeeper.open_directory,
+    is_jailed = function()
+      local now = stat.stat("/")
+      return not now or now.st_dev ~= root.st_dev or now.st_ino ~= root.st_ino
+    end,
+  })
+end
+
+local function new_live(loaded, agent_of)
+  return live.new({
+    path = loaded.path, disk = new_disk(), secrets = loaded.secrets, log = log,
+    agent = agent_of, now = zookeeper.now,
+    objection = function(service)
+      return objection(loaded, agent_of, service)
+    end,
+    turn = runtime.new_turn(zookeeper.now, READ_SLICE),
+    await = runtime.new_await(zookeeper.now),
+  })
+end
+
+local function path_of_config()
+  local path = os.getenv("SYNAPSE_CONFIG")
+  if not path then
+    error("synapse: SYNAPSE_CONFIG is not set; put `setenv SYNAPSE_CONFIG " ..
+      "/etc/haproxy/synapse.conf.json` above lua-load", 0)
+  end
+  return path
+end
+
+local function load(agent_of)
   check_thread()
   local client = zookeeper.new()
   local admin = client:admin_address()
@@ -243,7 +307,11 @@ local function load()
     tell_of_other_state_file(sections)
   end
   log:info("version %s", zookeeper.version)
-  local settings = read_config(os.getenv("SYNAPSE_CONFIG"))
+  local loaded = {path = path_of_config(), secrets = {}, sections = sections,
+    admin = admin}
+  loaded.live = new_live(loaded, agent_of)
+  local settings = read_config(loaded.path, loaded.secrets)
+  loaded.live:loaded(settings)
   if sections then
     check_haproxy(sections, settings, admin)
   end
@@ -251,17 +319,14 @@ local function load()
     snapshot_file.open({zookeeper = zookeeper, log = log, now = os.time,
       process = this_process()}, settings.state_file_path,
       settings.state_file_ttl)
-  return {
-    config = settings,
-    client = client,
-    lookup = look_up(settings.services, place.addresses),
-    storage = place,
-    state = offer_state(settings.services, place.records),
-    output = open_output(settings.output_directory),
-    log_later = log_later,
-    levels = stats_sockets.levels(sections or {}),
-    boot = config.read_file("/proc/sys/kernel/random/boot_id") or "",
-  }
+  loaded.config, loaded.client, loaded.storage = settings, client, place
+  loaded.lookup = look_up(settings.services, place.addresses)
+  loaded.state = offer_state(settings.services, place.records)
+  loaded.output = open_output(settings.output_directory)
+  loaded.log_later = log_later
+  loaded.levels = stats_sockets.levels(sections or {})
+  loaded.boot = config.read_file("/proc/sys/kernel/random/boot_id") or ""
+  return loaded
 end
 
 local function output_place(loaded)
@@ -277,6 +342,14 @@ local function output_place(loaded)
   }
 end
 
+local function unused_slots(services)
+  local is_filled = {}
+  for _, service in ipairs(services) do
+    is_filled[service.backend] = true
+  end
+  return runtime.unused_slots(is_filled)
+end
+
 local function new_agent(loaded)
   local place, client = loaded.storage, loaded.client
   return agent.new({
@@ -285,6 +358,8 @@ local function new_agent(loaded)
     now = zookeeper.now, thread_time = zookeeper.thread_time,
     random = math.random, records = place.records,
     restored = loaded.state.restored, lookup = loaded.lookup,
+    unused = unused_slots(loaded.config.services), live = loaded.live,
+    resolve = zookeeper.resolve,
     snapshot_path = place.path, snapshot_lock = place.lock,
     output = output_place(loaded), boot = loaded.boot,
     version = zookeeper.version,
@@ -401,16 +476,26 @@ local function supervisor_task(self)
   end
 end
 
+-- Follows the files of the configuration.
+local function config_task(self, loaded)
+  guarded("reading the configuration", loaded.live.begin, loaded.live)
+  while not self.stopped do
+    guarded("reading the configuration", loaded.live.turn, loaded.live)
+    runtime.sleep(LOOK_EVERY)
+  end
+end
+
 --- Reads the configuration and registers the agent with HAProxy. Raises an
 -- error that says what is wrong, and where.
 -- @tparam string page_path the file with the status page
 function main.start(page_path)
-  local loaded = load()
+  local self
+  local function get() return self end
+  local loaded = load(get)
   local text, why = config.read_file(page_path)
   if not text then
     error("synapse: " .. why, 0)
   end
-  local self
   core.register_init(function()
     log.write = loaded.log_later
     check_backends(loaded.config.services, loaded.state.restored)
@@ -420,7 +505,6 @@ function main.start(page_path)
     loaded.storage.records = nil
     self:fill()
   end)
-  local function get() return self end
   local function visit(applet) return runtime.visit(applet, zookeeper.now) end
   for _, command in ipairs(cli.commands({
     agent = get, visit = visit, guarded = guarded,
@@ -435,6 +519,7 @@ function main.start(page_path)
   }))
   core.register_task(function() main_task(self, loaded) end)
   core.register_task(function() supervisor_task(self) end)
+  core.register_task(function() config_task(self, loaded) end)
 end
 
 return main

@@ -82,7 +82,7 @@ def test_what_does_not_exist_is_named(sandbox, healthy, asked, said):
 
 
 COMMANDS = ["resync", "freeze web", "thaw web", "maint 127.0.0.1:1",
-            "drain 127.0.0.1:1", "ready 127.0.0.1:1"]
+            "drain 127.0.0.1:1", "ready 127.0.0.1:1", "reload"]
 
 
 def test_without_runtime_changes_a_socket_without_a_name_changes_nothing(
@@ -119,7 +119,8 @@ def test_a_socket_with_a_name_changes_something_from_level_operator_on(
         for command, said in zip(COMMANDS, [
                 "reading 1 service again", "web is frozen until",
                 "web follows ZooKeeper again"] +
-                ["127.0.0.1:1: no service has such an instance"] * 3):
+                ["127.0.0.1:1: no service has such an instance"] * 3 +
+                [f"{proxy.synapse_file} is what is served already"]):
             assert over(proxy, sockets[level],
                         f"synapse {command}").startswith(said)
 

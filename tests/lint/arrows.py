@@ -21,6 +21,7 @@ nerve/main -> nerve/daemon -> nerve/observe, nerve/operator, nerve/process \
 nerve/daemon -> nerve/options
 nerve/daemon, nerve/process -> nerve/signals
 
+lua/agent -> lua/changes
 lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
   -> lua/service -> lua/haproxy -> lua/instances -> lua/log \
   -> lua/plural, lua/escape

@@ -14,7 +14,8 @@ local discovery = {}
 --- One source.
 -- @table source
 -- @tfield string hosts    of the ensemble: "zk1:2181,zk2:2181", sorted
--- @tfield ?table auth     `scheme` and `secret`
+-- @tfield ?table auth     `scheme` and `secret`; or `needs_reload`: why only a
+--   reload can read the secret
 -- @tfield string ensemble what sources that share a session have in common
 -- @tfield string path     of the znode whose children are the instances
 -- @tfield table decode    settings of `synapse.zookeeper.decode`
@@ -119,8 +120,10 @@ local function read_password_file(report, given, place, read)
   if not path then
     return nil
   end
-  local text, why = read(path)
-  if not text then
+  local text, why, is_for_reload = read(path)
+  if not text and is_for_reload then
+    return nil, string.format("%s: %s: %s; reload HAProxy", place, path, why)
+  elseif not text then
     value.wrong(report, place, "%s: %s", path, why)
     return nil
   end
@@ -129,13 +132,13 @@ end
 
 -- What is wrong with a password is told without it.
 local function read_password(report, object, place, read)
-  local password, file = object.password, object.password_file
+  local password, file, why = object.password, object.password_file, nil
   if (password == nil) == (file == nil) then
     value.wrong(report, place, "needs one of `password` and `password_file`")
     return nil
   elseif file ~= nil then
     place = place .. ".password_file"
-    password = read_password_file(report, file, place, read)
+    password, why = read_password_file(report, file, place, read)
   else
     place = place .. ".password"
   end
@@ -144,7 +147,7 @@ local function read_password(report, object, place, read)
   elseif password ~= nil then
     value.wrong(report, place, "is not one line of text")
   end
-  return nil
+  return nil, why
 end
 
 local function read_auth(report, section, place, read)
@@ -153,7 +156,10 @@ local function read_auth(report, section, place, read)
   end
   local fields, object = value.section(report, section, place, schema.AUTH)
   local user = fields.user
-  local password = read_password(report, object, place, read)
+  local password, why = read_password(report, object, place, read)
+  if why then
+    return {needs_reload = why, secret = ""}
+  end
   return user and password and
     {scheme = "digest", secret = user .. ":" .. password}
 end
@@ -334,8 +340,8 @@ end
 -- @tparam report report
 -- @tparam table object the service, without nulls
 -- @tparam string place of the service
--- @tparam table context `read(path)`: a file's text, or nil and why not;
---   `port`: takes the place of every znode's, or nil
+-- @tparam table context `read(path)`: a password file's text, see
+--   `config.parse`; `port`: takes the place of every znode's, or nil
 -- @treturn table `sources`: a list, empty for the method `base`; `resolver`,
 --   where there are several; `path`: what tells one set of sources from
 --   another; `read_as`: what makes instances of their znodes

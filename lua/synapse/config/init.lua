@@ -16,8 +16,12 @@ local value = require("synapse.config.value")
 
 local config = {}
 
--- Others lie about where editors and package managers work.
-local function split(name)
+--- Tells which service a file of `service_conf_dir` is of. Others lie about
+-- where editors and package managers work.
+-- @tparam string name of the file
+-- @treturn ?string the service's name; nil: the file is none of ours
+-- @treturn ?string "json", "yaml" or "yml"
+function config.service_of(name)
   local service, suffix = name:match("^([^.].*)%.(%a+)$")
   if suffix == "json" or suffix == "yaml" or suffix == "yml" then
     return service, suffix
@@ -37,7 +41,7 @@ local function read_service(report, path, read)
 end
 
 local function add(report, objects, name, path, read)
-  local service, suffix = split(name)
+  local service, suffix = config.service_of(name)
   if suffix ~= "json" then
     value.wrong(report, path, "YAML is not read; replace it with %s.json " ..
       "(YAML parsers read JSON too)", service)
@@ -70,7 +74,8 @@ end
 local function merge_directory(report, objects, path, edges)
   local paths = {}
   for _, name in ipairs(names_in(report, path, edges.list)) do
-    local service = split(name)
+    local service = config.service_of(name)
+    edges.turn()
     if service then
       paths[service] = path:gsub("/*$", "/") .. name
       add(report, objects, name, paths[service], edges.read)
@@ -140,6 +145,7 @@ end
 -- @tfield ?string state_file_path of the snapshot
 -- @tfield number state_file_ttl seconds after which a snapshot is old
 -- @tfield ?string output_directory of the services' files
+-- @tfield ?string service_conf_dir the directory with more services
 -- @tfield table lines of haproxy.cfg: `global` and `defaults`, a `{line,...}`
 --   each, `shared_frontend`, the same or nil
 -- @tfield {section,...} extra_sections of haproxy.cfg, sorted by title
@@ -161,7 +167,8 @@ local function read_services(report, top, fields, defaults, edges)
   local objects = value.object(report, top.services, "services")
   return services.read(report, objects, {
     files = merge_directory(report, objects, fields.service_conf_dir, edges),
-    read = edges.read,
+    secret = edges.secret,
+    turn = edges.turn,
     environment = edges.environment,
     machine = edges.machine,
     guard = services.guard(report, top.guard, schema.GUARD, "guard"),
@@ -178,8 +185,17 @@ local function read_top(report, whole, edges)
   settings.lockdown = fields.lockdown
   settings.runtime_changes = fields.runtime_changes
   settings.output_directory = read_output(report, top.file_output)
+  settings.service_conf_dir = fields.service_conf_dir
   settings.services = read_services(report, top, fields, settings, edges)
   return settings
+end
+
+local function complete(edges)
+  return {
+    list = edges.list, read = edges.read, secret = edges.secret or edges.read,
+    environment = edges.environment, machine = edges.machine,
+    turn = edges.turn or function() end,
+  }
 end
 
 --- Reads a configuration.
@@ -187,7 +203,9 @@ end
 -- @tparam table edges `list(directory)`: returns the names in it, sorted, or
 --   nil and why not; `read(path)`: a file's text, or nil and why not;
 --   `environment(name)`: a variable's value, or nil; `machine()`: the name of
---   this machine
+--   this machine. Or left out: `secret(path)`: as `read`, of a file with a
+--   password, and whether only a reload can read it; `turn()`: gives other
+--   work its turn
 -- @treturn config
 -- @treturn {string,...} warnings
 -- @treturn[2] nil
@@ -198,7 +216,7 @@ function config.parse(all, edges)
     return nil, {message}
   end
   local report = value.report()
-  local settings = read_top(report, whole, edges)
+  local settings = read_top(report, whole, complete(edges))
   if #report.errors > 0 then
     return nil, report.errors
   end
@@ -238,7 +256,8 @@ function config.list_directory(path)
   return names
 end
 
-local EDGES = {
+--- The edges of `config.parse` at load. They block.
+config.EDGES = {
   list = config.list_directory, read = config.read_file,
   environment = os.getenv,
   machine = function() return utsname.uname().nodename end,
@@ -246,16 +265,17 @@ local EDGES = {
 
 --- Reads a synapse.conf.json, and the files of its `service_conf_dir`.
 -- @tparam string path
+-- @tparam ?table edges see `config.parse`; `config.EDGES` if none are given
 -- @treturn config
 -- @treturn {string,...} warnings, each with its place
 -- @treturn[2] nil
 -- @treturn[2] {string,...} all mistakes, each with its place
-function config.read(path)
+function config.read(path, edges)
   local text, why = config.read_file(path)
   if not text then
     return nil, {why}
   end
-  return config.parse(text, EDGES)
+  return config.parse(text, edges or config.EDGES)
 end
 
 return config

@@ -160,7 +160,7 @@ local function read_service(report, name, section, context)
     bind_address = context.bind_address,
   }))
   merge(service, discovery.read(report, object, place, {
-    read = context.read,
+    read = context.secret,
     port = read_port(report, fields.backend_port_override, object.haproxy,
       place),
   }))
@@ -190,7 +190,7 @@ end
 --- Reads all services.
 -- @tparam report report
 -- @tparam table objects the value of each by its name
--- @tparam table context `read(path)`: a file's text, or nil and why not;
+-- @tparam table context `secret(path)`, see `config.parse`; `turn()`;
 --   `environment(name)` and `machine()`, see `config.policy`; `guard`,
 --   `use_nerve_weights` and `bind_address` of those that do not say; `files`:
 --   the path of the file by name, for those that have one of their own
@@ -202,6 +202,7 @@ function services.read(report, objects, context)
   end
   table.sort(names)
   for _, name in ipairs(names) do
+    context.turn()
     local service = read_service(report, name, objects[name], context)
     if not service.disabled then
       list[#list + 1] = service

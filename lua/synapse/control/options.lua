@@ -31,11 +31,13 @@ else on one of /etc/haproxy/haproxy.cfg and /etc/haproxy/synapse.cfg.
   freeze NAME             leaves a service as it is
   thaw NAME               lets it follow ZooKeeper again
   resync [NAME]           reads one service, or all, from ZooKeeper again
+  reload                  applies what has changed in synapse.conf.json
   wait NAME --ready N [--timeout TIME]
                           waits (60s) until N instances or more are ready
 
 TIME: 90, 500ms, 20s, 30m, 2h, 7d. Exit status: 0 done; 1 failed; 2 the command
-line is wrong; 3 noted, and done as soon as HAProxy or a thaw allows it.
+line is wrong; 3 noted, and done as soon as HAProxy, a thaw or (of what `reload`
+lists so) a reload of HAProxy allows it.
 ]]
 
 local function text(value)
@@ -71,6 +73,7 @@ local COMMANDS = {
   freeze = {words = {"NAME"}, least = 1, changes = true},
   thaw = {words = {"NAME"}, least = 1, changes = true},
   resync = {words = {"NAME"}, least = 0, changes = true},
+  reload = {words = {}, least = 0, changes = true},
   wait = {words = {"NAME"}, least = 1, needs = {"ready", "--ready N"},
     options = {["--ready"] = {key = "ready", read = count},
       ["--timeout"] = {key = "timeout", read = time}}},

@@ -433,6 +433,22 @@ local function check_service(sections, service, verdict, ours)
   end
 end
 
+local function new_verdict()
+  return {errors = {}, warnings = {}, fixed_weights = {},
+    shares_connections = {}}
+end
+
+--- Checks what HAProxy's configuration has for one service.
+-- @tparam {section,...} sections
+-- @tparam service service
+-- @tparam table ours see `config_check.verdict`
+-- @treturn table the same without `lockdown`
+function config_check.of_service(sections, service, ours)
+  local verdict = new_verdict()
+  check_service(sections, service, verdict, ours)
+  return verdict
+end
+
 --- Checks HAProxy's configuration. An agent without services needs nothing of
 -- it: then nothing is an error, for HAProxy does the rest without the agent.
 -- @tparam {section,...} sections of `synapse.haproxy.config_text`
@@ -444,8 +460,7 @@ end
 --   `fixed_weights`, by service: whether its backend takes no weights;
 --   `shares_connections`, by service, see `config_check.shares_connections`
 function config_check.verdict(sections, settings, ours)
-  local verdict = {errors = {}, warnings = {}, fixed_weights = {},
-    shares_connections = {}}
+  local verdict = new_verdict()
   local problems = settings.services[1] and verdict.errors or verdict.warnings
   check_socket(sections, ours.admin, problems)
   check_task_timeout(sections, problems)

@@ -148,6 +148,12 @@ function counters:take(event)
   end
 end
 
+--- Forgets a service.
+-- @tparam service service
+function counters:forget(service)
+  self.asked[service], self.answers[service] = nil, nil
+end
+
 --- Tells whether services are still waiting for an answer.
 -- @tparam {service,...} services
 -- @treturn boolean

@@ -104,6 +104,22 @@ function runtime.slots(name, restored)
   return pool, declared
 end
 
+--- Lists the slots of the backends that have any, but for those that are
+-- filled. Only in `core.register_init`.
+-- @tparam {[string]=boolean} is_filled by the backend's name
+-- @treturn {[string]={pool={string,...},declared={[string]=declaration}}}
+function runtime.unused_slots(is_filled)
+  local unused = {}
+  for name in pairs(core.backends) do
+    local pool, declared = {}, nil
+    if not is_filled[name] then
+      pool, declared = runtime.slots(name, {})
+    end
+    unused[name] = #pool > 0 and {pool = pool, declared = declared} or nil
+  end
+  return unused
+end
+
 --- Tells whether a backend can be filled. Only in `core.register_init`.
 -- @tparam string name of the backend
 -- @tparam {[string]=string} restored see `runtime.slots`
@@ -275,13 +291,28 @@ function runtime.about()
   }
 end
 
--- Returns a function that gives other work its turn once it is time.
-local function new_turn(now)
+--- Returns a function that gives other work its turn once it is time.
+-- @tparam function now returns seconds
+-- @tparam number slice seconds that are worked without a pause
+-- @treturn function
+function runtime.new_turn(now, slice)
   local began = now()
   return function()
-    if now() - began > SLICE then
+    if now() - began > slice then
       core.msleep(1)
       began = now()
+    end
+  end
+end
+
+--- Returns a function that waits until a condition is true, or so many seconds.
+-- @tparam function now returns seconds
+-- @treturn function
+function runtime.new_await(now)
+  return function(condition, seconds)
+    local till = now() + seconds
+    while not condition() and now() < till do
+      core.msleep(1)
     end
   end
 end
@@ -295,15 +326,10 @@ end
 --   long
 function runtime.visit(applet, now)
   return {
-    turn = new_turn(now),
+    turn = runtime.new_turn(now, SLICE),
     -- Thirty times as fast as `runtime.active`, which a task has to use.
     usable = function(backend) return applet.f:nbsrv(backend) end,
-    await = function(condition, seconds)
-      local till = now() + seconds
-      while not condition() and now() < till do
-        core.msleep(1)
-      end
-    end,
+    await = runtime.new_await(now),
   }
 end
 

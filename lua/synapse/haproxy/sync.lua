@@ -30,8 +30,8 @@ local LONGEST_DELAY = 10
 
 --- Returns a sync that has to look at every service.
 -- @tparam table deps
---   `services`: a list; `send(line)`: gives a line to HAProxy and returns a
---   request number, or nil and why; `now()`; `log`;
+--   `services`: a list that its owner changes; `send(line)`: gives a line to
+--   HAProxy and returns a request number, or nil and why; `now()`; `log`;
 --   `is_tired()`: whether this round has lasted long enough;
 --   `held()`: called when an operator took or gave back an instance;
 --   `checked()`: called when HAProxy's checks found something else;
@@ -77,6 +77,23 @@ function sync:mark(service)
     self.is_watched[service] = true
     table.insert(self.watched, service)
   end
+end
+
+--- Tells whether a service waits for a round, or for the end of one.
+-- @tparam service service
+-- @treturn boolean
+function sync:holds(service)
+  local is_sent = self.queued[service] == true
+  for _, entry in ipairs(self.batch or {}) do
+    is_sent = is_sent or entry.owner == service
+  end
+  return is_sent
+end
+
+--- Forgets a service that it does not hold.
+-- @tparam service service
+function sync:forget(service)
+  self.compare_at[service], self.compared_at[service] = nil, nil
 end
 
 local function summarize(self, service)

@@ -45,6 +45,12 @@ function usable:look_at(service)
   end
 end
 
+--- Forgets a service.
+-- @tparam service service
+function usable:forget(service)
+  self.counted[service], self.by_name[service.name] = nil, nil
+end
+
 -- What an operator does to a server that is not used anyway changes no number
 -- of servers. If a service has such servers, their states are asked for each
 -- second, and less often if there are many in all.

@@ -81,6 +81,7 @@ end
 -- @tfield string nothing    what ZooKeeper has if they are from elsewhere
 -- @tfield ?string obstacle  why no slot is added for the first that waits
 -- @tfield boolean frozen    it is left as it is, by command
+-- @tfield boolean leaving   it is not configured any more
 -- @tfield ?string preference "met" or "unmet" if the service has `prefer`
 -- @tfield ?string unmet     why others serve than those that `prefer` names
 -- @tfield integer drift     how many slots were not as they had been set
@@ -129,7 +130,8 @@ function facts.of_service(service)
     name = service.name, backend = service.backend, drift = service.drift,
     source = service.choice.source, nothing = service.choice:nothing(),
     obstacle = service:obstacle(service.placement.waiting[1]),
-    frozen = service.frozen_at ~= nil, preference = preference,
+    frozen = service.frozen_at ~= nil, leaving = service.is_leaving,
+    preference = preference,
     unmet = preference == "unmet" and policy.state or nil,
     slot_names = table.move(pool, 1, #pool, 1, {}),
     used = used_slots(service), has_record = service.has_record,

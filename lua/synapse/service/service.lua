@@ -165,6 +165,7 @@ function service.new(deps)
     touched = {},
     retained = {},
     has_news = false,
+    is_leaving = false,
     version = 0,
   }, service)
   touch_retained(self)
@@ -227,6 +228,26 @@ local function replace(self, difference)
   end
 end
 
+local function hosts_of(config)
+  local list = {}
+  for i, source in ipairs(config.sources) do
+    list[i] = source.hosts
+  end
+  return table.concat(list, "\n")
+end
+
+-- The instances that another configuration begins with. Of another place, or
+-- read in another way, they serve until there are others.
+local function handed_over(self, before, config)
+  local choice = self.choice
+  local is_moved = before.path ~= config.path or
+    before.read_as ~= config.read_as or hosts_of(before) ~= hosts_of(config)
+  return {
+    instances = choice.all, retained = choice:retained(),
+    is_old = choice.is_old or is_moved, is_moved = is_moved or choice.is_moved,
+  }
+end
+
 local function follow(self, difference, is_guarded)
   if instance_list.is_unchanged(difference) and not is_guarded then
     return false
@@ -262,6 +283,69 @@ function service:update(instances, since, left_out)
     self.since = self.since or since
   end
   return is_changed
+end
+
+-- Begins anew with a configuration and the instances of a record.
+local function begin_anew(self, config, record)
+  local before = self.choice.wanted
+  self.deps.config = config
+  self.choice = wanted.new({
+    config = config, record = record, now = self.deps.now, log = self.deps.log,
+    objection = function(instance) return objection(self, instance) end,
+    can_serve = function(instance) return can_serve(self, instance) end,
+  })
+  self.operator.deps.keep = math.max(config.guard.hold, KEEP_STATE)
+  self.put_off = nil
+  self.version = self.version + 1
+  follow(self, instance_list.difference(before, self.choice.wanted), true)
+  -- The weight of each may be another one now.
+  for slot in pairs(self.placement.placed) do
+    self.ledger:mark(slot)
+  end
+end
+
+--- Goes on with another configuration of the same backend. No slot is emptied
+-- before ZooKeeper has told what takes the place of its instance.
+-- @tparam service config
+function service:configure(config)
+  begin_anew(self, config, handed_over(self, self.deps.config, config))
+end
+
+--- Empties the slots of a service that is not configured any more.
+function service:leave()
+  local config = {}
+  for field, value in pairs(self.deps.config) do
+    config[field] = value
+  end
+  config.sources, config.default_servers, config.named_servers = {}, {}, {}
+  config.use_previous_backends, config.leader_election = false, false
+  config.prefer, config.subset = {}, nil
+  self.is_leaving = true
+  begin_anew(self, config, {instances = {}, retained = {}})
+end
+
+--- Tells whether all of its slots are empty, as HAProxy has acknowledged.
+-- @treturn boolean
+function service:has_left()
+  if not self.is_leaving or not self.known or self.asking then
+    return false
+  end
+  for _, slot in ipairs(self.placement.pool) do
+    if self.actual[slot].admin ~= "maint" then
+      return false
+    end
+  end
+  return true
+end
+
+--- Returns its slots, for another service that is to fill them.
+-- @treturn {pool={string,...},declared={[string]=declaration}}
+function service:slots()
+  local places, declared = self.placement, self.deps.declared
+  for slot in pairs(places.is_added) do
+    declared[slot].is_backup = places.kinds[slot] == "backup"
+  end
+  return {pool = places.pool, declared = declared}
 end
 
 --- Tells whether it has retained instances, see `synapse.service.guard`.

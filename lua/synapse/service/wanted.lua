@@ -94,7 +94,8 @@ end
 
 --- Starts with the instances of the last run, or with the default servers.
 -- @tparam table deps
---   `config`: the service's configuration; `record`: its part of the snapshot;
+--   `config`: the service's configuration; `record`: its part of the snapshot,
+--   or with `is_moved` what it had by another configuration, elsewhere;
 --   `objection(instance)`: why one may not be retained, or nil;
 --   `can_serve(instance)`: whether one can take traffic, as far as is known;
 --   `now()`; `log`
@@ -105,7 +106,7 @@ function wanted.new(deps)
   local config = deps.config
   local previous = instance_list.new(from_znodes(deps.record.instances)):list()
   local instances, source = wanted.of(config, previous)
-  local is_old = deps.record.is_old == true
+  local is_old, is_moved = deps.record.is_old == true, deps.record.is_moved
   local guarded = guard.new(config.leader_election and NO_GUARD or config.guard,
     is_old and {} or previous, deps.record.retained, deps.now())
   local rules = policy.new(config)
@@ -122,6 +123,7 @@ function wanted.new(deps)
     levels = rules.serving or 1,
     source = #previous > 0 and "previous" or source,
     is_old = is_old,
+    is_moved = is_moved,
   }, wanted)
 end
 
@@ -172,15 +174,17 @@ local function report_guard(self, report)
   report_left(self, report.left)
 end
 
+local function keeps_previous(self)
+  local config = self.deps.config
+  return #config.default_servers == 0 and config.use_previous_backends
+end
+
 -- Returns the instances that count as registered, and whether these are the
 -- previous ones. An empty list means that the service is gone or that the
 -- ensemble lost it: these look the same. The first instance that registers
 -- again then joins the previous ones and does not replace them.
 local function registered(self, instances)
-  local config = self.deps.config
-  if #instances > 0 or #config.default_servers > 0 or
-    not config.use_previous_backends or self.is_old
-  then
+  if #instances > 0 or not keeps_previous(self) or self.is_old then
     return instances, false
   end
   return self.previous, #self.previous > 0
@@ -223,6 +227,18 @@ local function report_policy(self)
   end
 end
 
+-- What a service had elsewhere serves until there is an instance in the new
+-- place: that may have been made a moment ago.
+local function awaits_move(self, instances)
+  local awaits = self.is_moved and #instances == 0 and #self.previous > 0 and
+    keeps_previous(self)
+  if awaits and not self.has_told_move then
+    self.has_told_move = true
+    report_source(self)
+  end
+  return awaits
+end
+
 --- Takes the instances that are in ZooKeeper now.
 -- @tparam {instance,...} instances sorted by key, each key once
 -- @tparam ?integer left_out how many label_filters left out where they left
@@ -231,6 +247,10 @@ end
 -- @treturn boolean whether other ones are retained than before
 function wanted:take(instances, left_out)
   self.left_out = left_out or self.left_out
+  if awaits_move(self, instances) then
+    return instance_list.difference(self.wanted, self.wanted), false
+  end
+  self.is_moved = false
   local there, is_previous, is_guarded = guarded(self, instances)
   local all, source = wanted.of(self.deps.config, there)
   source = is_previous and source == "zookeeper" and "previous" or source

@@ -16,6 +16,8 @@ local change = {}
 
 -- Seconds that a command waits for the agent's next turn, and for HAProxy.
 local PATIENCE = 5
+-- Thousands of services take a while to read.
+local RELOAD_PATIENCE = 20
 
 local ORDER = " ADDRESS [for TIME] [reason TEXT]"
 
@@ -27,6 +29,7 @@ change.USAGES = {
   maint = "synapse maint" .. ORDER .. " : take an instance out of traffic",
   drain = "synapse drain" .. ORDER .. " : give an instance no new sessions",
   ready = "synapse ready ADDRESS : end maint or drain of an instance",
+  reload = "synapse reload : apply what has changed in synapse.conf.json",
 }
 
 local SOCKET = "stats socket /run/haproxy-synapse.sock mode 660 " ..
@@ -153,7 +156,22 @@ local function change_service(context, what, words)
   return answer("done", "%s", order.said)
 end
 
-local OPERATES = {maint = true, drain = true, ready = true}
+local function reload(context, _, words)
+  local live = context.agent.live
+  if words[1] then
+    return answer("failed", "%s", change.USAGES.reload)
+  end
+  local number = live:ask()
+  context.visit.await(function() return live.answered >= number end,
+    RELOAD_PATIENCE)
+  if live.answered < number then
+    return answer("failed", "the agent has not done it yet, see its log")
+  end
+  return live.said
+end
+
+local DOES =
+  {maint = operate, drain = operate, ready = operate, reload = reload}
 
 local function run(deps, what, words, applet)
   local wrong = not deps.may_all_change and
@@ -162,7 +180,7 @@ local function run(deps, what, words, applet)
     return answer("failed", "%s", wrong)
   end
   local context = {agent = deps.agent(), visit = deps.visit(applet)}
-  return (OPERATES[what] and operate or change_service)(context, what, words)
+  return (DOES[what] or change_service)(context, what, words)
 end
 
 --- Does what a command says.

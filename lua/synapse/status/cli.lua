@@ -92,6 +92,9 @@ local function show_service(context, name)
   end
   report.refresh(context.agent, context.visit)
   local look = context.agent.journal.looks[name]
+  if not look then
+    return name .. ": no such service any more\n"
+  end
   if context.is_json then
     return json.service_in_full(report.in_full(context.agent, look,
       context.turn), context.turn) .. "\n"
@@ -163,7 +166,7 @@ local function at_address(context, address)
   for _, name in ipairs(context.agent.journal.names) do
     context.turn()
     local look = context.agent.journal.looks[name]
-    for _, instance in ipairs(look.instances) do
+    for _, instance in ipairs(look and look.instances or {}) do
       if instance.key == address and instance.state ~= "invalid" then
         instances[#instances + 1], looks[#looks + 1] = instance, look
       end

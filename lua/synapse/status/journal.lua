@@ -123,9 +123,17 @@ local ABSENT = "absent"
 -- not remembered: an instance that gets used was absent before.
 local UNUSED = "unused"
 
+-- A client that knows another name of the journal is told everything.
+local function renew_name(self)
+  self.began = math.max(math.floor(self.deps.wall() * 1000),
+    (self.began or 0) + 1)
+  self.boot = string.format("%x", self.began)
+end
+
 --- Returns an empty journal.
 -- @tparam table deps
---   `services`; `sources(service)`: lists the paths that it is read from;
+--   `services`: a list that its owner changes, who then calls `follow`;
+--   `sources(service)`: lists the paths that it is read from;
 --   `now()`; `wall()`: seconds since the epoch
 -- @treturn journal with `events`; `convergence`, seconds from a watch to the
 --   last answer of HAProxy; `boot`, its own name; `names` of the services,
@@ -138,7 +146,6 @@ function journal.new(deps)
     services = deps.services,
     events = journal.events(EVENTS, deps.wall),
     convergence = journal.histogram(BOUNDS),
-    boot = string.format("%x", math.floor(deps.wall() * 1000)),
     cursor = 0,
     numbered = 0,
     shown = {},
@@ -159,6 +166,7 @@ function journal.new(deps)
     self.shown[service] = {}
     self.names[#self.names + 1] = service.name
   end
+  renew_name(self)
   return self
 end
 
@@ -345,6 +353,47 @@ local function look_at(self, service, is_tired)
     self.versions[service] = building.version
   end
   return look ~= nil
+end
+
+local function forget(self, service)
+  local look = self.looks[service.name]
+  if look then
+    sum(self.totals, self.states, look, -1)
+    self.by_cursor[look.cursor] = nil
+    self.looks[service.name] = nil
+  end
+  self.shown[service], self.versions[service] = nil, nil
+end
+
+--- Takes note that the list of services has changed. Requests may be reading
+-- the tables, so each is replaced as a whole; and all clients are told
+-- everything, lest they show for ever what is gone.
+-- @tparam {service,...} added to the list
+-- @tparam {service,...} removed from it
+function journal:follow(added, removed)
+  self.totals, self.states = copy_of(self.totals), copy_of(self.states)
+  self.looks, self.at, self.building = copy_of(self.looks), 1, nil
+  renew_name(self)
+  for _, service in ipairs(removed) do
+    forget(self, service)
+  end
+  for _, service in ipairs(added) do
+    self.shown[service] = {}
+    look_at(self, service, function() return false end)
+  end
+  local names = {}
+  for i, service in ipairs(self.services) do
+    names[i] = service.name
+  end
+  self.totals.services, self.names = #names, names
+end
+
+--- Takes note of another configuration of a service.
+-- @tparam service service
+-- @tparam string what it means, in words
+function journal:report_configured(service, what)
+  self.events:add({service = service.name, from = "configured",
+    to = what, why = "synapse.conf.json has changed"})
 end
 
 --- Asks for looks that are not older than now. They are published once

@@ -147,7 +147,7 @@ function query.of(journal, asked, turn)
   for _, name in ipairs(candidates(journal, asked, known)) do
     turn()
     local look = journal.looks[name]
-    if (not known or look.cursor > known) and
+    if look and (not known or look.cursor > known) and
       (not asked.problems or look.state ~= "whole")
     then
       list[#list + 1] = look

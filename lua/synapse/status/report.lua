@@ -41,9 +41,9 @@ local function seen_now(agent, visit)
   for _, name in ipairs(agent.journal.names) do
     visit.turn()
     local look = agent.journal.looks[name]
-    local usable = visit.usable(look.backend)
-    local number = idle(look.counts)
-    if usable ~= agent.usable:of(name) or number > 0 then
+    local usable = look and visit.usable(look.backend)
+    local number = look and idle(look.counts)
+    if look and (usable ~= agent.usable:of(name) or number > 0) then
       seen[#seen + 1] = {name = name, usable = usable, idle = number}
     end
   end
@@ -96,6 +96,26 @@ local function trouble_of(session, now)
   return not is_brief and SESSIONS[state] or nil
 end
 
+local function first_of(list)
+  return #list == 1 and list[1] or
+    string.format("%s (and %d more)", list[1], #list - 1)
+end
+
+-- What the files of the configuration say now, and HAProxy does not do.
+local function add_configuration(list, live, is_nameless)
+  local wrong = "the configuration on disk is wrong, and nothing of it is " ..
+    "applied"
+  local late = "the configuration on disk has changes that need a reload of " ..
+    "HAProxy"
+  for _, what in ipairs({{wrong, live.errors}, {late, live.needs}}) do
+    local text, lines = table.unpack(what)
+    if #lines > 0 then
+      list[#list + 1] = is_nameless and text or
+        string.format("%s: %s: %s", live.path, text, first_of(lines))
+    end
+  end
+end
+
 --- Lists what is wrong with the agent itself, the worst first.
 -- @tparam agent agent
 -- @tparam ?boolean is_nameless whether no name or address may be in it
@@ -118,6 +138,7 @@ function report.troubles(agent, is_nameless)
   if view.snapshot_failing then
     list[#list + 1] = "the snapshot cannot be written; the old one stays"
   end
+  add_configuration(list, agent.live, is_nameless)
   if view.snapshot_holder then
     list[#list + 1] = string.format("%s has this HAProxy's state_file_path: " ..
       "no snapshot is kept; give each HAProxy a file of its own",
@@ -154,8 +175,8 @@ end
 function report.looks(agent, visit)
   report.refresh(agent, visit)
   local looks = {}
-  for i, name in ipairs(agent.journal.names) do
-    looks[i] = agent.journal.looks[name]
+  for _, name in ipairs(agent.journal.names) do
+    looks[#looks + 1] = agent.journal.looks[name]
   end
   return looks
 end

@@ -165,6 +165,9 @@ function view.service(facts)
   local reasons = {}
   add_sources(facts, reasons)
   add_counts(facts, SENTENCES, reasons)
+  if facts.leaving then
+    table.insert(reasons, "not configured any more, its slots are emptied")
+  end
   if facts.frozen then
     table.insert(reasons, "frozen by command")
   end
@@ -337,7 +340,7 @@ local function finish(building)
   local state, reasons = view.service({
     counts = counts, instances = building.number, source = facts.source,
     nothing = facts.nothing, paths = paths, obstacle = facts.obstacle,
-    frozen = facts.frozen, unmet = facts.unmet,
+    frozen = facts.frozen, leaving = facts.leaving, unmet = facts.unmet,
   })
   return {
     name = facts.name, backend = facts.backend, drift = facts.drift,

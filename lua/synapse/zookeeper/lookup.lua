@@ -42,12 +42,23 @@ local function add(self, hosts)
   local entry = self.by_hosts[hosts]
   if not entry then
     entry = {hosts = hosts, is_numeric = is_numeric(hosts), servers = {},
-      missing = nil, request = nil, asked_at = 0, due = math.huge,
+      sources = 0, missing = nil, request = nil, asked_at = 0, due = math.huge,
       backoff = BACKOFF}
     self.by_hosts[hosts] = entry
     table.insert(self.list, entry)
   end
   return entry
+end
+
+local function add_service(self, service)
+  for _, source in ipairs(service.sources) do
+    local entry = add(self, source.hosts)
+    entry.is_ensemble, entry.sources = true, entry.sources + 1
+  end
+  for _, server in ipairs(service.named_servers) do
+    table.insert(add(self, server.hosts).servers,
+      {service = service, server = server})
+  end
 end
 
 --- Returns what there is to look up for services.
@@ -59,13 +70,7 @@ function lookup.new(services, log)
     by_hosts = {}, list = {}, requests = {}, log = log,
   }, lookup)
   for _, service in ipairs(services) do
-    for _, source in ipairs(service.sources) do
-      add(self, source.hosts).is_ensemble = true
-    end
-    for _, server in ipairs(service.named_servers) do
-      table.insert(add(self, server.hosts).servers,
-        {service = service, server = server})
-    end
+    add_service(self, service)
   end
   return self
 end
@@ -179,12 +184,72 @@ end
 --   `ask(hosts)`: has it looked up, returns a request number, or nil and why
 --   not; `moved(hosts, addresses)`: called when an ensemble has other
 --   addresses; `filled(service)`: called when a service has another default
---   server; `now()`; `random()` in [0, 1)
+--   server; `resolve(hosts)`: the form in which addresses are used; `now()`;
+--   `random()` in [0, 1)
 function lookup:begin(deps)
   self.deps = deps
   for _, entry in ipairs(self.list) do
     if not entry.is_numeric then
       put_off(self, entry)
+    end
+  end
+end
+
+-- What is new is asked for at once, unless it needs no asking.
+local function start(self, entry)
+  if entry.is_numeric then
+    entry.addresses = entry.addresses or self.deps.resolve(entry.hosts)
+  elseif not entry.addresses and not entry.request then
+    entry.due = self.deps.now()
+  end
+  place_servers(self, entry)
+end
+
+--- Begins to look up what another configuration of a service names.
+-- @tparam service service as it is configured now
+function lookup:add(service)
+  add_service(self, service)
+  for _, source in ipairs(service.sources) do
+    start(self, self.by_hosts[source.hosts])
+  end
+  for _, server in ipairs(service.named_servers) do
+    start(self, self.by_hosts[server.hosts])
+  end
+end
+
+-- Forgets a name that nobody uses any more.
+local function drop_unused(self, entry)
+  entry.is_ensemble = entry.sources > 0
+  if entry.is_ensemble or #entry.servers > 0 then
+    return
+  end
+  self.by_hosts[entry.hosts] = nil
+  self.requests[entry.request or 0] = nil
+  for i, each in ipairs(self.list) do
+    if each == entry then
+      table.remove(self.list, i)
+      return
+    end
+  end
+end
+
+--- Ends to look up what a service named.
+-- @tparam service service as it was configured
+function lookup:remove(service)
+  for _, source in ipairs(service.sources) do
+    local entry = self.by_hosts[source.hosts]
+    entry.sources = entry.sources - 1
+    drop_unused(self, entry)
+  end
+  for _, server in ipairs(service.named_servers) do
+    -- A service may name a server twice.
+    local entry, kept = self.by_hosts[server.hosts], {}
+    for _, use in ipairs(entry and entry.servers or {}) do
+      kept[#kept + 1] = use.service ~= service and use or nil
+    end
+    if entry then
+      entry.servers = kept
+      drop_unused(self, entry)
     end
   end
 end

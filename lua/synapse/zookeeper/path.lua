@@ -109,6 +109,8 @@ function watched.new(deps)
     pass = nil,
     gone = {},      -- from the list, but not forgotten yet
     is_cut = false, -- a listed znode was gone when it was read
+    is_whole = false, -- a pass has taken effect
+    is_over = false,  -- nobody reads it any more
     delay = FIRST_DELAY,
     retry_at = nil,
     paused_until = 0,
@@ -196,7 +198,7 @@ end
 
 local function finish(self)
   local pass = self.pass
-  self.pass = nil
+  self.pass, self.is_whole = nil, true
   self.paused_until = self.deps.now() + self.deps.pause
   take_in(self, pass)
   if next(self.failed) == nil then
@@ -244,6 +246,9 @@ local function unwatch(self, name)
 end
 
 local function fetched(self, name, event)
+  if self.is_over then
+    return
+  end
   local codes = self.deps.codes
   local pass = self.pass
   pass.outstanding = pass.outstanding - 1
@@ -384,6 +389,9 @@ local function await_path(self)
 end
 
 local function listed(self, event)
+  if self.is_over then
+    return
+  end
   local codes = self.deps.codes
   if event.code == codes.ok then
     return start_pass(self, event)
@@ -412,7 +420,7 @@ end
 
 --- Starts a pass where one is needed and none is under way.
 function watched:read()
-  if self.pass then
+  if self.pass or self.is_over then
     return
   elseif self.unlisted then
     self.pass = new_pass(self)
@@ -497,6 +505,19 @@ end
 -- @treturn boolean
 function watched:knows_nothing()
   return self.state == "new" and next(self.znodes.by_name) == nil
+end
+
+--- Ends it: what is answered or fires from now on has no effect.
+-- @treturn integer how many bytes its watches take in the packet that restores
+--   them; its session still has them
+function watched:finish()
+  local bytes = 0
+  for name in pairs(self.watched) do
+    bytes = bytes + watch_bytes(self, name)
+  end
+  self.is_over = true
+  self.znodes:forget_all()
+  return bytes
 end
 
 --- Returns the beginning of a znode's data, as it was read.

@@ -43,6 +43,7 @@ function session.new(deps)
     state = "new",
     since = deps.wall(),
     watched_bytes = 0,
+    left_behind = {}, -- bytes of the watches of paths that nobody reads
     fired = 0,
     expiries = 0,
     connections = 0,
@@ -101,6 +102,39 @@ function session:add(path)
   self.by_path[place] = self.by_path[place] or {}
   table.insert(self.by_path[place], path)
   table.insert(self.paths, path)
+  self:give_room(self.left_behind[place] or 0)
+  self.left_behind[place] = nil
+  if self.state == "connected" then
+    path:connected(false)
+  end
+end
+
+local function take_out(list, one)
+  for i, each in ipairs(list) do
+    if each == one then
+      return table.remove(list, i)
+    end
+  end
+end
+
+--- Removes a path. The client goes on restoring its watches until the handle is
+-- replaced, so their room stays taken.
+-- @tparam path path
+function session:remove(path)
+  local place = path.path
+  take_out(self.by_path[place], path)
+  take_out(self.paths, path)
+  self.put_off[path], self.resync_at[path] = nil, nil
+  self.resyncs[path] = nil
+  self.left_behind[place] = (self.left_behind[place] or 0) + path:finish()
+end
+
+-- A new handle has no watch of a path that nobody reads.
+local function forget_left_behind(self)
+  for _, bytes in pairs(self.left_behind) do
+    self:give_room(bytes)
+  end
+  self.left_behind = {}
 end
 
 local function read_all(self)
@@ -151,6 +185,7 @@ local function connected(self, event)
   if event.link == "same_handle" then
     read_lists(self)
   else
+    forget_left_behind(self)
     read_soon(self)
   end
 end

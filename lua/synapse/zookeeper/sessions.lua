@@ -50,6 +50,7 @@ local function session_of(self, source, readers)
     self.last[source.ensemble] = last
   end
   last.bytes = last.bytes + bytes
+  self.room[source.place] = {of = last, bytes = bytes}
   return last.session
 end
 
@@ -133,6 +134,8 @@ function sessions:next_changed()
   return service, since
 end
 
+local open
+
 local function add_path(self, source, readers)
   local deps, through = self.deps, session_of(self, source, readers)
   local watched = path.new({
@@ -156,8 +159,12 @@ local function add_path(self, source, readers)
       end
     end,
   })
-  self.paths[source.place] = watched
+  self.paths[source.place], self.through[source.place] = watched, through
+  self.readers[source.place] = readers
   through:add(watched)
+  if self.client and not through.session then
+    open(self, through)
+  end
 end
 
 -- Lists the places that are read, in the services' order, and the services that
@@ -188,6 +195,7 @@ end
 function sessions.new(deps)
   local self = setmetatable({
     deps = deps, list = {}, last = {}, paths = {}, by_session = {},
+    readers = {}, through = {}, room = {},
     claims = {}, new_claims = nil,
     changed = {}, next = 1, is_changed = {}, since = {},
   }, sessions)
@@ -210,7 +218,7 @@ function sessions:of(service)
 end
 
 -- The session that has no address yet is opened when it has one.
-local function open(self, through)
+function open(self, through)
   local hosts = through.hosts
   local addresses = self.deps.lookup:addresses(hosts)
   if not addresses then
@@ -236,6 +244,100 @@ function sessions:open(client, timeout)
   for _, through in ipairs(self.list) do
     open(self, through)
   end
+end
+
+local function has(list, one)
+  for _, each in ipairs(list) do
+    if each == one then
+      return true
+    end
+  end
+  return false
+end
+
+local function enter(self, service, sources)
+  for _, source in ipairs(sources) do
+    local readers = self.readers[source.place]
+    if not readers then
+      add_path(self, source, {service})
+    elseif not has(readers, service) then
+      readers[#readers + 1] = service
+    end
+  end
+end
+
+local function close(self, through)
+  for i, each in ipairs(self.list) do
+    if each == through then
+      table.remove(self.list, i)
+      break
+    end
+  end
+  for ensemble, last in pairs(self.last) do
+    if last.session == through then
+      self.last[ensemble] = nil
+    end
+  end
+  if through.session then
+    self.by_session[through.session] = nil
+    through.session:close()
+  end
+end
+
+local function remove_path(self, place)
+  local through, room = self.through[place], self.room[place]
+  room.of.bytes = room.of.bytes - room.bytes
+  through:remove(self.paths[place])
+  self.paths[place], self.readers[place] = nil, nil
+  self.through[place], self.room[place] = nil, nil
+  if #through.paths == 0 then
+    close(self, through)
+  end
+end
+
+local function leave(self, service, sources, kept)
+  for _, source in ipairs(sources) do
+    local readers = not kept[source.place] and self.readers[source.place] or {}
+    for i, reader in ipairs(readers) do
+      if reader == service then
+        table.remove(readers, i)
+        break
+      end
+    end
+    if self.paths[source.place] and #self.readers[source.place] == 0 then
+      remove_path(self, source.place)
+    end
+  end
+end
+
+-- What was read of all its sources is news for the service, also if it was
+-- read for another one. A source that was not read yet will tell by itself.
+local function note_read(self, service, sources)
+  for _, source in ipairs(sources) do
+    if not self.paths[source.place].is_whole then
+      return
+    end
+  end
+  if #sources > 0 then
+    note_change(self, service)
+  end
+end
+
+--- Reads a service from the sources that it is configured with now. Sessions
+-- that nobody needs any more are ended.
+-- @tparam service service
+-- @tparam {source,...} before those that it was read from until now
+function sessions:follow(service, before)
+  local sources, kept = service.deps.config.sources, {}
+  for _, source in ipairs(sources) do
+    kept[source.place] = true
+  end
+  enter(self, service, sources)
+  leave(self, service, before, kept)
+  for place in pairs(kept) do
+    self.paths[place].deps.max_instances = most_instances(self.readers[place])
+  end
+  note_read(self, service, sources)
 end
 
 --- Uses the addresses that an ensemble has now.

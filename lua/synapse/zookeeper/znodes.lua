@@ -133,6 +133,16 @@ function znodes:take(read, deleted)
   end
 end
 
+--- Forgets all of them.
+function znodes:forget_all()
+  local gone = {}
+  for _, znode in pairs(self.by_name) do
+    gone[#gone + 1] = znode.instance
+  end
+  self.by_name = {}
+  self.deps.moved(gone, {})
+end
+
 --- Returns how many znodes are known.
 -- @treturn integer
 function znodes:size()

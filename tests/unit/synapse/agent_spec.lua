@@ -1,4 +1,5 @@
 local agent = require("synapse.agent")
+local report = require("synapse.status.report")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_lookup = dofile("tests/fake/lookup.lua")
@@ -35,6 +36,7 @@ describe("the agent", function()
           s2 = {weight = 1, maxconn = 0}}
       end,
       sessions = function() return 0 end,
+      id = function() return 3 end,
       active = function() return active, 0 end,
       wall = function() return wall or clock.now() end,
       empty = function() end,
@@ -463,5 +465,165 @@ describe("the agent", function()
     one:turn()
     assert.are.equal("show servers state web", sent[#sent])
     assert.are.same({"get_children /web"}, sessions[1].open())
+  end)
+
+  describe("whose configuration changes", function()
+    local function unused(...)
+      local slots = {}
+      for _, name in ipairs({...}) do
+        slots[name] = {pool = {"s1", "s2"}, declared = {
+          s1 = {weight = 1, maxconn = 0}, s2 = {weight = 1, maxconn = 0}}}
+      end
+      return slots
+    end
+
+    local function names()
+      local list = {}
+      for i, service in ipairs(one.services) do
+        list[i] = service.name
+      end
+      return list
+    end
+
+    -- Answers all that is sent until nothing more is, as HAProxy would.
+    local function obey()
+      local state = "1\n# be_id be_name\n"
+      for _, slot in ipairs({"s1", "s2"}) do
+        state = state .. "3 web 1 " .. slot .. " 127.0.0.1 0 5 1 1 9 1 0 0 " ..
+          "14 0 0 0 - 1 - 0 0 - - 0\n"
+      end
+      local number
+      repeat
+        number = #sent
+        answer((sent[number]:gsub("[^;]+;?", function(command)
+          return (command:find("^show") and state or "") .. "\n"
+        end)))
+        one:turn()
+      until #sent == number
+    end
+
+    local function change(...)
+      local order = one:order("configure", {...})
+      one:turn()
+      assert.is_true(order.said)
+    end
+
+    before_each(function()
+      new({config_of("b"), config_of("d")}, nil, nil)
+      one.changes.deps.unused = unused("c", "e")
+      one:fill()
+      connect()
+    end)
+
+    it("adds a service among the others, and reads it", function()
+      change({kind = "added", name = "c", config = config_of("c")})
+      assert.are.same({"b", "c", "d"}, names())
+      assert.are.same({"b", "c", "d"}, one.journal.names)
+      assert.is_true(one.changes:are_done())
+      assert.are.equal("get_children /c", sessions[1].open()[2])
+      assert.is_nil(one.changes.deps.unused.c)
+      register("/c", "i_1", 80)
+      assert.are.equal("10.0.0.1:80", one.by_name.c.choice.wanted[1].key)
+    end)
+
+    it("changes a service in place", function()
+      local service = one.by_name.b
+      local config = config_of("b", "/other")
+      change({kind = "changed", name = "b", keys = {"discovery.path"},
+        config = config})
+      assert.are.equal(service, one.by_name.b)
+      assert.are.equal(config, one.changes:configured()[1])
+      assert.are.equal("get_children /other", sessions[1].open()[3])
+      assert.are.equal("discovery.path", one.journal.events:since(0)[2].to)
+    end)
+
+    it("forgets a service once HAProxy has emptied its slots", function()
+      obey()
+      change({kind = "removed", name = "b"})
+      assert.are.equal("d", one.changes:configured()[1].name)
+      obey()
+      assert.are.same({"d"}, names())
+      assert.are.same({"d"}, one.journal.names)
+      assert.is_nil(one.by_name.b)
+      assert.are.same({"s1", "s2"}, one.changes.deps.unused.b.pool)
+      assert.is_true(one.changes:has_slots("b"))
+      assert.is_true(one.changes:has_slots("d"))
+      assert.is_false(one.changes:has_slots("x"))
+    end)
+
+    it("lets a service wait for the backend of another", function()
+      obey()
+      local config = config_of("x")
+      config.backend = "b"
+      change({kind = "removed", name = "b"},
+        {kind = "added", name = "x", config = config})
+      obey()
+      assert.are.same({"d", "x"}, names())
+      assert.is_true(one.changes:are_done())
+    end)
+
+    it("ends the session that nobody needs any more", function()
+      change({kind = "changed", name = "b", keys = {},
+        config = config_of("b", "/b", "other:2181")})
+      clock.pass(1)
+      one:turn()
+      happen({type = "addresses", request = 501, addresses = "10.0.0.6:2181"})
+      assert.are.equal("10.0.0.6:2181", opened[#opened])
+      change({kind = "changed", name = "d", keys = {},
+        config = config_of("d", "/d", "other:2181")})
+      assert.is_true(sessions[1].closed)
+    end)
+
+    it("does as many changes in a turn as there is time for", function()
+      local list = {}
+      for i = 1, 20 do
+        list[i] = {kind = "changed", name = "b", keys = {"guard"},
+          config = config_of("b")}
+      end
+      one:order("configure", list)
+      local get = clock.now
+      one.deps.now = function()
+        clock.pass(0.001)
+        return get()
+      end
+      assert.is_true(one:turn())
+      assert.is_false(one.changes:are_done())
+      while not one.changes:are_done() do
+        one:turn()
+      end
+    end)
+
+    it("does nothing of a change that needs a reload", function()
+      change({kind = "added", name = "x", reload = {"no backend"}},
+        {kind = "changed", name = "b", keys = {}, reload = {"lines"}})
+      assert.are.same({"b", "d"}, names())
+    end)
+
+    it("tells what the files have that is not done", function()
+      assert.are.same({}, report.troubles(one))
+      one.live = {path = "/f", errors = {"a", "b"}, needs = {"c"}}
+      assert.are.same({"/f: the configuration on disk is wrong, and nothing " ..
+        "of it is applied: a (and 1 more)", "/f: the configuration on disk " ..
+        "has changes that need a reload of HAProxy: c"}, report.troubles(one))
+      assert.are.same({"the configuration on disk is wrong, and nothing of " ..
+        "it is applied", "the configuration on disk has changes that need a " ..
+        "reload of HAProxy"}, report.troubles(one, true))
+    end)
+
+    it("has the files read again after an error of its own", function()
+      local is_distrusted = false
+      one.live = {distrust = function() is_distrusted = true end}
+      one:order("configure",
+        {{kind = "added", name = "c", config = config_of("c")}})
+      one:recover()
+      assert.is_true(is_distrusted)
+    end)
+
+    it("answers requests that still name a service that is gone", function()
+      assert.are.same({}, one:see({{name = "x", usable = 1, idle = 0}}))
+      assert.is_true(one:count_sessions({"x"}))
+      assert.is_true(one:is_counted({said = true}, {"x"}))
+      assert.are.same({}, one:counters_of("x", function() end))
+    end)
   end)
 end)

@@ -342,4 +342,19 @@ describe("HAProxy's log", function()
           {environment = {}})))
     end)
   end
+
+  it("is checked for one service alone", function()
+    local sections = config_text.parse({{path = "a.cfg",
+      text = "backend www\n  balance static-rr\n  http-reuse always\n" ..
+        SLOTS}}, {environment = {}, loaded = {}})
+    local found = config_check.of_service(sections,
+      {name = "web", backend = "www"}, OURS)
+    assert.are.same({}, found.errors)
+    assert.is_true(found.fixed_weights.web)
+    assert.is_true(found.shares_connections.web)
+    assert.are.equal("services.web: backend other is not in HAProxy's " ..
+      "configuration; add it, with a line " .. LINE,
+      config_check.of_service(sections, {name = "web", backend = "other"},
+        OURS).errors[1])
+  end)
 end)

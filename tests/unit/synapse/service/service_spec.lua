@@ -1530,4 +1530,156 @@ describe("a service", function()
         "of 2 loads the 4 instances unevenly; 4 would be even"))
     end)
   end)
+
+  describe("with another configuration", function()
+    local function configure(changes)
+      local config = {}
+      for key, value in pairs(one.deps.config) do
+        config[key] = value
+      end
+      for key, value in pairs(changes) do
+        config[key] = value
+      end
+      one:configure(config)
+    end
+
+    local function serve(...)
+      one:update({...})
+      apply()
+    end
+
+    -- Of four instances; the guard retains them.
+    local function lose_three()
+      serve(instance(1), instance(2), instance(3), instance(4))
+      clock.pass(20)
+      one:update({instance(4)})
+      assert.is_true(one:has_retained())
+    end
+
+    before_each(function()
+      new({sources = {}, named_servers = {}})
+      one:observe(as_told())
+      serve(instance(1), instance(2))
+    end)
+
+    it("goes on with its instances in their slots", function()
+      local slot = slot_of(1)
+      configure({max_instances = 7})
+      assert.are.same({}, texts())
+      assert.are.equal(slot, slot_of(1))
+      serve(instance(2), instance(3))
+      assert.is_nil(slot_of(1))
+      assert.is_truthy(slot_of(3))
+    end)
+
+    it("serves from the old path until the new one has an instance", function()
+      configure({path = "/other"})
+      assert.are.same({}, texts())
+      assert.is_false(one:review())
+      assert.is_false(one:update({}))
+      assert.is_false(one:update({}))
+      assert.are.equal(1, log.count("no instance in ZooKeeper, the 2 previous"))
+      assert.are.same({}, texts())
+      serve(instance(3))
+      assert.is_nil(slot_of(1))
+      assert.is_truthy(slot_of(3))
+      serve()
+      assert.is_truthy(slot_of(3))
+    end)
+
+    it("does the same for another ensemble", function()
+      configure({sources = {{hosts = "other:2181"}}})
+      assert.is_false(one:update({}))
+      assert.is_truthy(slot_of(1))
+      serve(instance(3))
+      assert.is_nil(slot_of(1))
+    end)
+
+    it("keeps that through one more configuration", function()
+      configure({path = "/other"})
+      configure({path = "/other", max_instances = 7})
+      assert.is_false(one:update({}))
+      assert.is_truthy(slot_of(1))
+    end)
+
+    it("takes the new path's word where previous instances do not count",
+      function()
+        configure({path = "/other", use_previous_backends = false})
+        serve()
+        assert.is_nil(slot_of(1))
+      end)
+
+    it("retains nobody of another path", function()
+      serve(instance(1), instance(2), instance(3), instance(4))
+      configure({path = "/other"})
+      serve(instance(5))
+      assert.is_false(one:has_retained())
+      assert.are.same({}, retained_by)
+    end)
+
+    it("keeps what its guard retains", function()
+      lose_three()
+      local retained = one.choice:retained()
+      configure({max_instances = 7})
+      assert.are.same(retained, one.choice:retained())
+      assert.is_truthy(next(retained_by))
+      configure({guard = {window = 10, share = 0.5, hold = 0}})
+      assert.is_false(one:has_retained())
+      assert.are.same({}, retained_by)
+    end)
+
+    it("gives its instances the weights that it goes by now", function()
+      serve(instance(1, 3), instance(2))
+      assert.are.same({}, texts())
+      configure({use_nerve_weights = true})
+      assert.are.same({"set server www/" .. slot_of(1) .. " weight 3"},
+        texts())
+    end)
+
+    it("uses other default servers", function()
+      serve()
+      configure({use_previous_backends = false,
+        default_servers = {instance(9)}})
+      serve()
+      assert.is_truthy(slot_of(9))
+    end)
+
+    it("empties its slots where it leaves", function()
+      assert.is_false(one:has_left())
+      one:leave()
+      assert.is_false(one:has_left())
+      assert.are.equal(2, #texts())
+      assert.is_true(one:view().leaving)
+      apply()
+      assert.is_true(one:has_left())
+      one:lost()
+      assert.is_false(one:has_left())
+    end)
+
+    it("leaves nobody behind who was retained", function()
+      lose_three()
+      one:leave()
+      assert.are.same({}, retained_by)
+      apply()
+      assert.is_true(one:has_left())
+    end)
+
+    it("does not leave while it is frozen", function()
+      one:freeze()
+      one:leave()
+      assert.are.same({}, texts())
+      assert.is_false(one:has_left())
+      one:thaw()
+      apply()
+      assert.is_true(one:has_left())
+    end)
+
+    it("hands its slots over with their kinds", function()
+      local slots = one:slots()
+      assert.are.same({"s1", "s2", "s3", "s4"}, slots.pool)
+      one.placement:grow("s5", "backup")
+      one.deps.declared.s5 = {weight = 1, maxconn = 0}
+      assert.is_true(one:slots().declared.s5.is_backup)
+    end)
+  end)
 end)

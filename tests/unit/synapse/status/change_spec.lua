@@ -5,7 +5,7 @@ local KEY = "10.0.0.1:80"
 
 describe("a changing command", function()
   local ordered, services, socket, levels, may_all_change
-  local waits, has_waited, await, is_saved, answers
+  local waits, has_waited, await, is_saved, answers, live
 
   local function service(name, is_done, frozen_at)
     return {name = name, frozen_at = frozen_at,
@@ -13,7 +13,7 @@ describe("a changing command", function()
   end
 
   local function run(what, ...)
-    local agent = {by_name = {web = service("web", true)},
+    local agent = {by_name = {web = service("web", true)}, live = live,
       is_saved = function() return is_saved end}
     function agent.order(_, name, argument)
       ordered = {what = name, argument = argument}
@@ -25,7 +25,7 @@ describe("a changing command", function()
       agent = function() return agent end,
       visit = function()
         return {await = function(condition, seconds)
-          assert.are.equal(5, seconds)
+          assert.are.equal(what == "reload" and 20 or 5, seconds)
           waits, has_waited = waits + 1, not condition()
           while not condition() and await do
             await()
@@ -53,6 +53,16 @@ describe("a changing command", function()
     assert.are.same({result = "done", message = "freeze done"},
       cjson.decode(run("freeze", "web", "json")))
     assert.are.equal("web", ordered.argument.name)
+  end)
+
+  it("has the configuration read again", function()
+    local said = {result = "pending", message = "a\nb"}
+    live = {answered = 0, said = said, ask = function() return 0 end}
+    assert.are.equal("a\nb\n", run("reload"))
+    assert.are.same(said, cjson.decode(run("reload", "json")))
+    live.ask = function() return 1 end
+    assert.is_truthy(run("reload"):find("has not done it yet"))
+    assert.is_truthy(run("reload", "now"):find("^synapse reload : "))
   end)
 
   it("says what waits for HAProxy", function()

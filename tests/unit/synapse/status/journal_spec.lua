@@ -294,6 +294,72 @@ describe("a journal", function()
       assert.are.equal("weight: x, dropped",
         look().instances[1].problem)
     end)
+
+  describe("whose services change", function()
+    local two
+
+    before_each(function()
+      look()
+      two = service.new({
+        retained_by = {},
+        config = {name = "api", backend = "api", path = "/api",
+          default_servers = {}, use_previous_backends = true,
+          fixed = "server_options is not set", guard = guard},
+        pool = {"s1"}, declared = {s1 = {weight = 1, maxconn = 0}},
+        now = clock.now, wall = clock.now, log = new_log(),
+        sessions = function() return 0 end,
+        is_claimed = function() return false end,
+      })
+    end)
+
+    local function add()
+      table.insert(book.services, 1, two)
+      book:follow({two}, {})
+    end
+
+    it("shows one that was added, without a new request", function()
+      local looks = book.looks
+      add()
+      assert.are.same({"api", "web"}, book.names)
+      assert.are.equal("api", book.looks.api.name)
+      assert.is_nil(looks.api)
+      assert.are.equal(2, book.totals.services)
+      assert.are.equal(2, book.totals.down)
+    end)
+
+    it("forgets one that was removed", function()
+      add()
+      local names, looks = book.names, book.looks
+      table.remove(book.services, 1)
+      book:follow({}, {two})
+      assert.are.same({"web"}, book.names)
+      assert.are.same({"api", "web"}, names)
+      assert.is_truthy(looks.api)
+      assert.is_nil(book.looks.api)
+      assert.are.equal(1, book.totals.services)
+      assert.are.equal(1, book.totals.down)
+      assert.are.equal("web", look().name)
+    end)
+
+    -- A page that has shown a service gets only what is new, and would show it
+    -- for ever.
+    it("has another name then, so that clients read everything", function()
+      local before = book.boot
+      add()
+      assert.are_not.equal(before, book.boot)
+      before = book.boot
+      table.remove(book.services, 1)
+      book:follow({}, {two})
+      assert.are_not.equal(before, book.boot)
+    end)
+
+    it("has an event of another configuration", function()
+      book:report_configured(one, "guard")
+      local event = book.events:since(0)[1]
+      assert.are.same({"web", "configured", "guard"},
+        {event.service, event.from, event.to})
+    end)
+  end)
 end)
 
 describe("events", function()

@@ -148,6 +148,8 @@ synapse_guarded_services 1
 synapse_snapshot_age_seconds 9
 synapse_snapshot_failing 0
 synapse_snapshot_locked_by_another 0
+synapse_configuration_errors 0
+synapse_configuration_reload_needed 0
 synapse_log_lines_dropped_total 9
 synapse_turn_seconds_bucket{le="0.001"} 0
 synapse_turn_seconds_bucket{le="+Inf"} 1
@@ -183,6 +185,9 @@ synapse_service_slots{service="api",kind="free"} 6
     has("synapse_runtime_api_failing 1")
     has("synapse_snapshot_failing 1")
     has("synapse_snapshot_locked_by_another 1")
+    agent.live.errors, agent.live.needs = {"a", "b"}, {"c"}
+    has("synapse_configuration_errors 2")
+    has("synapse_configuration_reload_needed 1")
   end)
 
   it("say nothing of a snapshot that is not kept", function()

@@ -196,4 +196,121 @@ describe("the sources of services", function()
     assert.is_false(one:take({type = "overflow"}))
     assert.are.same({"get_children /a"}, by_hosts["10.0.0.5:2181"].open())
   end)
+
+  describe("that a service is configured with", function()
+    local x, y
+
+    local function follow(each, sources)
+      local before = each.deps.config.sources
+      each.deps.config.sources = sources
+      one.deps.lookup:add(each.deps.config)
+      one:follow(each, before)
+    end
+
+    local function names()
+      local list = {}
+      for i, each in ipairs(one.list) do
+        list[i] = each.hosts
+      end
+      table.sort(list)
+      return list
+    end
+
+    -- What is told from now on.
+    local function told()
+      seen = {}
+      return take()
+    end
+
+    before_each(function()
+      x = service("x", {sources = {new_source("/a", "a:2181")}})
+      y = service("y", {sources = {new_source("/b", "a:2181")}})
+      new({x, y})
+      one.deps.lookup:begin({resolve = function() end, now = function()
+        return 0
+      end, random = function() return 0 end})
+      read("a:2181", "/a", {1})
+      read("a:2181", "/b", {2})
+      take()
+    end)
+
+    it("are read in place of the others", function()
+      follow(x, {new_source("/c", "a:2181")})
+      assert.are.same({}, told())
+      read("a:2181", "/c", {3})
+      assert.are.equal("10.0.0.1:3", told().x)
+      assert.is_false(one:has("10.0.0.1:1"))
+      assert.is_true(one:has("10.0.0.1:3"))
+    end)
+
+    it("are known at once where another service has read them", function()
+      follow(x, {new_source("/b", "a:2181")})
+      assert.are.equal("10.0.0.1:2", take().x)
+      follow(y, {})
+      assert.is_true(one:has("10.0.0.1:2"))
+    end)
+
+    it("are not waited for where one of them was not read yet", function()
+      follow(x, {new_source("/b", "a:2181"), new_source("/c", "a:2181")})
+      assert.is_nil(told().x)
+    end)
+
+    it("leave no trace of a path that nobody reads", function()
+      local session = by_hosts[ADDRESSES["a:2181"]]
+      one:take({type = "watch", session = session, path = "/a",
+        change = "children", time = 1})
+      follow(x, {})
+      session.reply("/a", {children = {"late_0000000009"}})
+      one:take({type = "watch", session = session, path = "/a",
+        change = "children", time = 1})
+      assert.are.same({}, session.open())
+      assert.are.same({}, told())
+      assert.are.same({}, one:of(x))
+    end)
+
+    it("get a session of their own, which ends with the last of them",
+      function()
+        follow(x, {new_source("/a", "b:2181")})
+        assert.are.same({"a:2181", "b:2181"}, names())
+        one.deps.lookup.by_hosts["b:2181"].addresses = ADDRESSES["b:2181"]
+        one:use_addresses("b:2181")
+        assert.are.equal("10.0.0.6:2181", opened[#opened])
+        local session, is_closed = by_hosts[ADDRESSES["b:2181"]], false
+        session.close = function() is_closed = true end
+        follow(x, {new_source("/a", "a:2181")})
+        assert.are.same({"a:2181"}, names())
+        assert.is_true(is_closed)
+        assert.is_false(one:take({type = "session", session = session,
+          state = "connected"}))
+      end)
+
+    it("have as much room as before after they came and went", function()
+      local through = one.list[1]
+      local room, bytes = through.watched_bytes, one.last["a:2181"].bytes
+      for _ = 1, 3 do
+        follow(x, {})
+        assert.are.equal(room, through.watched_bytes)
+        follow(x, {new_source("/a", "a:2181")})
+        read("a:2181", "/a", {1})
+      end
+      assert.are.equal(room, through.watched_bytes)
+      assert.are.equal(bytes, one.last["a:2181"].bytes)
+      follow(x, {})
+      one:take({type = "session", session = by_hosts[ADDRESSES["a:2181"]],
+        state = "connected", link = "new_handle", client_id = "0x1",
+        timeout = 10})
+      assert.is_true(through.watched_bytes < room)
+    end)
+
+    it("may have as many instances as the most generous reader allows",
+      function()
+        y.deps.config.max_instances = 5
+        follow(y, {new_source("/a", "a:2181")})
+        local path = one:of(y)[1]
+        assert.are.equal(1000, path.deps.max_instances)
+        follow(x, {})
+        follow(y, {new_source("/a", "a:2181")})
+        assert.are.equal(5, path.deps.max_instances)
+      end)
+  end)
 end)

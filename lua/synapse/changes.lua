@@ -1,0 +1,182 @@
+--- Applies changes of the configuration to the services of an agent.
+--
+-- A service that changes goes on as it is, with its slots; one that leaves is
+-- forgotten once HAProxy has emptied its slots; a new one waits until its name
+-- and its backend are nobody else's.
+--
+-- Main task, but for what only reads.
+--
+-- @module synapse.changes
+
+local changes = {}
+changes.__index = changes
+
+--- Returns no changes.
+-- @tparam table deps
+--   `services`: the agent's list, sorted by name; `by_name`: the same;
+--   `unused`: the slots of the backends that no service fills, `{pool,
+--   declared}` by backend; `make(config, slots)`: returns a new service;
+--   `sessions`, `journal`, `sync`, `output`, `lookup`: the agent's parts;
+--   `is_tired()`: whether this turn has lasted long enough;
+--   `changed(service)`: called when it has another configuration;
+--   `forgotten(service)`: called when it is gone; `listed()`: called when the
+--   list is another one
+-- @treturn changes
+function changes.new(deps)
+  return setmetatable({deps = deps, pending = {}, has_leaving = false}, changes)
+end
+
+-- The list is sorted by name.
+local function insert_service(services, service)
+  local place = 1
+  while services[place] and services[place].name < service.name do
+    place = place + 1
+  end
+  table.insert(services, place, service)
+end
+
+-- Returns the service, or nil where it has to wait.
+local function add(self, change)
+  local deps, config = self.deps, change.config
+  local slots = deps.unused[config.backend]
+  if deps.by_name[config.name] or not slots then
+    return nil
+  end
+  deps.lookup:add(config)
+  deps.unused[config.backend] = nil
+  local service = deps.make(config, slots)
+  insert_service(deps.services, service)
+  deps.output:want(service, config.has_file)
+  deps.sessions:follow(service, {})
+  deps.changed(service)
+  return service
+end
+
+-- `begin` gives the service its other configuration.
+local function configure(self, service, begin, what)
+  local deps, before = self.deps, service.deps.config
+  begin()
+  deps.output:want(service,
+    service.deps.config.has_file and not service.is_leaving)
+  deps.sessions:follow(service, before.sources)
+  deps.lookup:remove(before)
+  deps.journal:report_configured(service, what)
+  deps.changed(service)
+end
+
+local function change_service(self, change)
+  local service = self.deps.by_name[change.name]
+  self.deps.lookup:add(change.config)
+  configure(self, service, function() service:configure(change.config) end,
+    table.concat(change.keys, ", "))
+end
+
+local function remove(self, change)
+  local service = self.deps.by_name[change.name]
+  self.has_leaving = true
+  configure(self, service, function() service:leave() end, "leaving")
+end
+
+-- Forgets a service whose slots are empty. Another one may have its backend.
+local function forget(self, service)
+  local deps = self.deps
+  deps.by_name[service.name] = nil
+  deps.unused[service.backend] = service:slots()
+  deps.sync:forget(service)
+  deps.forgotten(service)
+end
+
+-- Takes those that have left out of the list, which others may read whenever
+-- HAProxy interrupts us. Returns them.
+local function take_out_those_that_left(self)
+  local services, kept, left = self.deps.services, {}, {}
+  self.has_leaving = false
+  for _, service in ipairs(services) do
+    if service:has_left() and not self.deps.sync:holds(service) then
+      left[#left + 1] = service
+      forget(self, service)
+    else
+      kept[#kept + 1] = service
+      self.has_leaving = self.has_leaving or service.is_leaving
+    end
+  end
+  table.move(kept, 1, #services, 1, services)
+  return left
+end
+
+-- Does one change. Returns the service that it adds, or "later".
+local function apply(self, change)
+  if change.kind == "removed" then
+    return remove(self, change)
+  elseif change.kind == "changed" then
+    return change_service(self, change)
+  end
+  return add(self, change) or "later"
+end
+
+--- Applies as many as there is time for. What cannot be done yet is tried again
+-- in each turn.
+function changes:turn()
+  local left = self.has_leaving and take_out_those_that_left(self) or {}
+  local added, later, done = {}, {}, 0
+  while self.pending[done + 1] and not (done > 0 and self.deps.is_tired()) do
+    done = done + 1
+    local service = apply(self, self.pending[done])
+    if service == "later" then
+      later[#later + 1] = self.pending[done]
+    else
+      added[#added + 1] = service
+    end
+  end
+  self.pending =
+    table.move(self.pending, done + 1, #self.pending, #later + 1, later)
+  if #added + #left > 0 then
+    self.deps.listed()
+    self.deps.journal:follow(added, left)
+  end
+end
+
+--- Takes changes, from the next turn on. Those of before that are not done yet
+-- are forgotten: the new ones were found by what is.
+-- @tparam {change,...} list see `synapse.config.compare`
+function changes:take(list)
+  self.pending = {}
+  for _, change in ipairs(list) do
+    if change.config or change.kind == "removed" then
+      table.insert(self.pending, change)
+    end
+  end
+end
+
+--- Tells whether all of them are applied.
+-- @treturn boolean
+function changes:are_done()
+  return #self.pending == 0
+end
+
+--- Lists the configurations of the services, but for those that leave.
+-- @treturn {service,...} sorted by name
+function changes:configured()
+  local list = {}
+  for _, service in ipairs(self.deps.services) do
+    list[#list + 1] = not service.is_leaving and service.deps.config or nil
+  end
+  return list
+end
+
+--- Tells whether a backend has slots.
+-- @tparam string backend
+-- @treturn boolean
+function changes:has_slots(backend)
+  if self.deps.unused[backend] then
+    return true
+  end
+  for _, service in ipairs(self.deps.services) do
+    if service.backend == backend then
+      return true
+    end
+  end
+  return false
+end
+
+return changes

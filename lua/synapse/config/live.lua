@@ -1,0 +1,273 @@
+--- Keeps the services as synapse.conf.json and its service_conf_dir say while
+-- HAProxy runs.
+--
+-- A task looks at the files now and then, and at once when it is asked to. When
+-- a file has changed and stays as it is for a moment, all are read and checked
+-- as at load. Files with a mistake change nothing. Otherwise the agent gets the
+-- changes that need no reload, and the others are told to people.
+--
+-- @module synapse.config.live
+
+local compare = require("synapse.config.compare")
+local config = require("synapse.config.init")
+
+local live = {}
+live.__index = live
+
+-- Seconds between two looks at the files, and between a look that finds a
+-- change and the next: who writes a file in parts has time to end.
+local EVERY = 0.7
+local SETTLE = 0.2
+
+-- Seconds for the agent to apply the changes.
+local PATIENCE = 10
+
+--- Returns what knows the files as they were loaded.
+-- @tparam table deps
+--   `path` of synapse.conf.json; `disk`, see `synapse.config.disk`; `secrets`:
+--   the texts of the password files that were read at load, by path; `log`;
+--   `agent()`; `objection(config)`, see `compare.services`; `now()`;
+--   `turn()`: gives other work its turn when it is time; `await(condition,
+--   seconds)`: until it is true, or so long
+-- @treturn live with `errors`: the mistakes of the files as they are now, and
+--   `needs`: what of them needs a reload, a `{string,...}` each
+function live.new(deps)
+  local self = setmetatable({
+    deps = deps, path = deps.path, errors = {}, needs = {}, told = {},
+    settings = nil,   -- as HAProxy loaded them
+    directory = nil,  -- the service_conf_dir
+    stamps = {},      -- of the files that were read last
+    seen = nil,       -- those of the last look, if they are others
+    due = 0,          -- when to look next
+    asked = 0,        -- the number of the last request
+    answered = 0,     -- the last request that has its answer
+    said = nil,       -- that answer
+    hidden = nil,     -- why the file cannot be read
+  }, live)
+  deps.disk:hold(deps.path)
+  self.stamps[deps.path] = deps.disk:stamp(deps.path)
+  return self
+end
+
+local function stamps_of(self, turn)
+  local disk, directory = self.deps.disk, self.directory
+  local stamps = {[self.path] = disk:stamp(self.path)}
+  for _, name in ipairs(directory and disk:list(directory) or {}) do
+    if config.service_of(name) then
+      local path = directory .. "/" .. name
+      stamps[path] = disk:stamp(path)
+      turn()
+    end
+  end
+  return stamps
+end
+
+local function is_same(before, now)
+  for path, stamp in pairs(now) do
+    if before[path] ~= stamp then
+      return false
+    end
+  end
+  for path in pairs(before) do
+    if now[path] == nil then
+      return false
+    end
+  end
+  return true
+end
+
+--- Takes note of what was loaded. While HAProxy loads.
+-- @tparam config settings
+function live:loaded(settings)
+  self.settings, self.directory = settings, settings.service_conf_dir
+  if self.directory then
+    self.deps.disk:hold(self.directory)
+    local own = self.stamps[self.path]
+    self.stamps = stamps_of(self, function() end)
+    self.stamps[self.path] = own
+  end
+end
+
+-- A file that root alone may read was read at load, and is there again then.
+local function secret(self)
+  return function(path)
+    if self.deps.secrets[path] then
+      return self.deps.secrets[path]
+    end
+    local text, why = config.read_file(path)
+    return text, why, not text
+  end
+end
+
+-- Returns what `config.parse` does; and why a file cannot be read, if that is
+-- so.
+local function parse(self, text)
+  local disk, hidden = self.deps.disk, nil
+  local function seen(path, content, why)
+    hidden = hidden or not content and path .. ": " .. why or nil
+    return content, why
+  end
+  local settings, notes = config.parse(text, {
+    list = function(path) return seen(path, disk:list(path)) end,
+    read = function(path) return seen(path, disk:read(path)) end,
+    secret = secret(self), environment = config.EDGES.environment,
+    machine = config.EDGES.machine, turn = self.deps.turn,
+  })
+  return settings, notes, hidden
+end
+
+-- Logs a line, unless it was logged at the last reading too.
+local function tell(self, told, level, line)
+  if not self.told[line] then
+    self.deps.log[level](self.deps.log, "%s: %s", self.path, line)
+  end
+  told[line] = true
+end
+
+local function answer(result, lines)
+  return {result = result, message = table.concat(lines, "\n")}
+end
+
+-- Who lets root alone read the file reloads HAProxy for every change.
+local function hide(self, why)
+  local line = string.format("cannot be read by HAProxy's user: %s; its " ..
+    "changes need a reload of HAProxy, unless that user may read it", why)
+  if self.hidden ~= line then
+    self.deps.log:warning("%s: %s", self.path, line)
+  end
+  self.hidden = line
+  return answer("failed", {self.path .. ": " .. line})
+end
+
+local function refuse(self, errors)
+  local told = {}
+  for _, line in ipairs(errors) do
+    tell(self, told, "error", line .. "; nothing is changed")
+  end
+  self.errors, self.told = errors, told
+  return answer("failed", {self.path .. " is wrong, nothing is changed:",
+    table.unpack(errors)})
+end
+
+-- Has the agent apply the changes. Returns whether it has.
+local function apply(self, changes)
+  local agent = self.deps.agent()
+  local order = agent:order("configure", changes)
+  local function is_done()
+    return order.said and agent.changes:are_done()
+  end
+  self.deps.await(is_done, PATIENCE)
+  return is_done()
+end
+
+-- Tells of a change in one line: each that does something, and what needs a
+-- reload once.
+local function tell_change(self, told, change)
+  local line = compare.line(change)
+  if #change.reload == 0 then
+    self.deps.log:info("%s: %s", self.path, line)
+  elseif change.config then
+    self.deps.log:warning("%s: %s", self.path, line)
+    told[compare.need(change)] = true
+  else
+    tell(self, told, "warning", line)
+  end
+  return line
+end
+
+-- Tells of everything, and keeps what the next reading is compared with.
+-- Returns one line for each service, and for each other key.
+local function note(self, changes, settings, notes)
+  local told, lines, needs = {}, {}, compare.settings(self.settings, settings)
+  for i, line in ipairs(needs) do
+    tell(self, told, "warning", line)
+    lines[i] = line
+  end
+  for _, change in ipairs(changes) do
+    lines[#lines + 1] = tell_change(self, told, change)
+    needs[#needs + 1] = compare.need(change)
+  end
+  for _, line in ipairs(notes) do
+    tell(self, told, "warning", line)
+  end
+  if #self.errors > 0 then
+    self.deps.log:info("%s: has no mistake any more", self.path)
+  end
+  self.errors, self.needs, self.told = {}, needs, told
+  self.directory = settings.service_conf_dir
+  return lines
+end
+
+local function take(self, settings, notes)
+  local changes = compare.services(self.deps.agent().changes:configured(),
+    settings.services, self.deps)
+  local lines = note(self, changes, settings, notes)
+  if not apply(self, changes) then
+    return answer("failed", {"the agent has not done it yet, see its log:",
+      table.unpack(lines)})
+  elseif #lines == 0 then
+    return answer("done", {self.path .. " is what is served already"})
+  end
+  return answer(#self.needs > 0 and "pending" or "done", lines)
+end
+
+local function read(self)
+  self.seen, self.stamps = nil, stamps_of(self, self.deps.turn)
+  local text, why = self.deps.disk:read(self.path)
+  if not text then
+    return hide(self, why)
+  end
+  local settings, notes, hidden = parse(self, text)
+  if hidden then
+    return hide(self, hidden)
+  elseif not settings then
+    return refuse(self, notes)
+  end
+  self.hidden = nil
+  return take(self, settings, notes)
+end
+
+-- Tells whether the files are others than those that were read, and the same
+-- as a moment ago.
+local function has_settled(self)
+  local stamps, seen = stamps_of(self, self.deps.turn), self.seen
+  self.seen = not is_same(self.stamps, stamps) and stamps or nil
+  self.due = self.deps.now() + (self.seen and SETTLE or EVERY)
+  return self.seen ~= nil and seen ~= nil and is_same(seen, stamps)
+end
+
+--- Says once, when HAProxy runs, that its user cannot read the file.
+function live:begin()
+  local text, why = self.deps.disk:read(self.path)
+  if not text then
+    hide(self, why)
+  end
+end
+
+--- Reads the files if they have changed, or if somebody asks for it. It may
+-- take a while, and other tasks run meanwhile.
+function live:turn()
+  local number = self.asked
+  if number > self.answered then
+    self.said = read(self)
+    self.answered = number
+  elseif self.deps.now() >= self.due and has_settled(self) then
+    read(self)
+  end
+end
+
+--- Has the files read again, whether they change or not: what was applied of
+-- them may be lost.
+function live:distrust()
+  self.stamps = {}
+end
+
+--- Has the files read in the next turn. `said` is the answer once `answered` is
+-- at least what this returns.
+-- @treturn integer
+function live:ask()
+  self.asked = self.asked + 1
+  return self.asked
+end
+
+return live

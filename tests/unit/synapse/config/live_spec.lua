@@ -1,0 +1,246 @@
+local cjson = require("cjson.safe")
+local config = require("synapse.config.init")
+local live = require("synapse.config.live")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+
+local FILE, DIRECTORY = "/etc/synapse.conf.json", "/etc/services.d"
+
+describe("the live configuration", function()
+  local clock, log, files, one, agent, orders, is_stuck, objection
+
+  local function service(path)
+    return {discovery = {method = "zookeeper", path = path or "/web",
+      hosts = {"zk:2181"}}}
+  end
+
+  -- Another text has another stamp.
+  local function stamp(path)
+    local text, sum = files[path], 1
+    for i = 1, #(text or "") do
+      sum = sum * 31 + text:byte(i)
+    end
+    return text and sum or 0
+  end
+
+  local disk = {
+    hold = function() end,
+    stamp = function(_, path) return stamp(path) end,
+    read = function(_, path)
+      return files[path] or nil, "Permission denied"
+    end,
+    list = function(_, path)
+      local names = {}
+      for name in pairs(files) do
+        names[#names + 1] = name:match("^" .. path .. "/(.*)$")
+      end
+      table.sort(names)
+      return names
+    end,
+  }
+
+  local function write(services, more, path)
+    local whole = {services = services}
+    for key, value in pairs(more or {}) do
+      whole[key] = value
+    end
+    files[path or FILE] = cjson.encode(whole)
+  end
+
+  local function begin(services, more)
+    write(services, more)
+    one = live.new({path = FILE, disk = disk, secrets = {}, log = log,
+      agent = function() return agent end, now = clock.now,
+      objection = function() return objection end, turn = function() end,
+      await = function(condition) condition() end})
+    local loaded = assert(config.parse(files[FILE], {
+      list = function(path) return disk:list(path) end,
+      read = function(path) return disk:read(path) end}))
+    agent.services = loaded.services
+    one:loaded(loaded)
+    one:begin()
+  end
+
+  -- Looks twice, as if a change had been there for a while.
+  local function look()
+    for _ = 1, 2 do
+      clock.pass(1)
+      one:turn()
+    end
+  end
+
+  local function ask()
+    local number = one:ask()
+    one:turn()
+    assert.are.equal(number, one.answered)
+    return one.said
+  end
+
+  before_each(function()
+    clock, log, files, orders = new_clock(), new_log(), {}, {}
+    is_stuck, objection = false, nil
+    agent = {services = {}, changes = {
+      configured = function() return agent.services end,
+      are_done = function() return not is_stuck end,
+    }}
+    function agent.order(_, what, changes)
+      local list = {}
+      for i, change in ipairs(changes) do
+        list[i] = what .. " " .. change.kind .. " " .. change.name
+      end
+      table.insert(orders, table.concat(list, ", "))
+      return {said = true}
+    end
+  end)
+
+  it("reads nothing again while no file changes", function()
+    begin({web = service()})
+    look()
+    assert.are.same({}, orders)
+    assert.are.equal(0, log.count(""))
+  end)
+
+  it("applies a change once it has stayed for a moment", function()
+    begin({web = service()})
+    write({web = service("/other")})
+    clock.pass(1)
+    one:turn()
+    assert.are.same({}, orders)
+    clock.pass(0.3)
+    one:turn()
+    assert.are.same({"configure changed web"}, orders)
+    assert.are.equal(1,
+      log.count(FILE .. ": web: discovery.path applied"))
+  end)
+
+  it("waits while a file goes on changing", function()
+    begin({web = service()})
+    for number = 1, 5 do
+      write({web = service("/" .. number)})
+      clock.pass(1)
+      one:turn()
+    end
+    assert.are.same({}, orders)
+    clock.pass(1)
+    one:turn()
+    assert.are.equal(1, #orders)
+  end)
+
+  it("follows the files of service_conf_dir", function()
+    files[DIRECTORY .. "/web.json"] = cjson.encode(service())
+    begin({}, {service_conf_dir = DIRECTORY})
+    look()
+    assert.are.same({}, orders)
+    files[DIRECTORY .. "/notes.txt"] = "not ours"
+    files[DIRECTORY .. "/.web.json.swp"] = "not ours"
+    look()
+    assert.are.same({}, orders)
+    files[DIRECTORY .. "/api.json"] = cjson.encode(service("/api"))
+    look()
+    files[DIRECTORY .. "/web.json"] = nil
+    look()
+    assert.are.same({"configure added api", "configure removed web, " ..
+      "configure added api"}, orders)
+  end)
+
+  it("answers with a line for each change", function()
+    begin({web = service(), api = service("/api")})
+    assert.are.same({result = "done",
+      message = FILE .. " is what is served already"}, ask())
+    write({web = service("/other")})
+    assert.are.same({result = "done", message = "api: leaves; its slots are " ..
+      "emptied\nweb: discovery.path applied"}, ask())
+  end)
+
+  it("says once in the log what needs a reload, and keeps it", function()
+    begin({web = service()})
+    objection = "backend api is not in haproxy.cfg"
+    write({web = service(), api = service("/api")}, {session_timeout = 20})
+    look()
+    assert.are.equal("pending", ask().result)
+    assert.are.same({
+      "session_timeout: needs a reload: it is read when HAProxy loads",
+      "api: needs a reload: backend api is not in haproxy.cfg"}, one.needs)
+    assert.are.equal(1, log.count("api: needs a reload"))
+    assert.are.equal(1, log.count("session_timeout: needs a reload"))
+    objection = nil
+    write({web = service()})
+    ask()
+    assert.are.same({}, one.needs)
+  end)
+
+  it("changes nothing by a wrong file, and says so once", function()
+    begin({web = service()})
+    write({web = {discovery = {method = "zookeeper", path = "/x"}}})
+    look()
+    local said = ask()
+    assert.are.equal("failed", said.result)
+    assert.is_truthy(said.message:find("services.web.discovery.hosts", 1,
+      true))
+    assert.are.equal(1, #one.errors)
+    assert.are.same({}, orders)
+    assert.are.equal(1, log.count("services.web.discovery.hosts"))
+    write({web = service()})
+    look()
+    assert.are.same({}, one.errors)
+    assert.are.equal(1, log.count("has no mistake any more"))
+  end)
+
+  it("says once that HAProxy's user cannot read the file", function()
+    begin({web = service()})
+    files[FILE] = nil
+    look()
+    assert.are.equal("failed", ask().result)
+    assert.are.equal(1, log.count("cannot be read by HAProxy's user: " ..
+      "Permission denied"))
+    assert.are.same({}, one.errors)
+    write({web = service()})
+    assert.are.equal("done", ask().result)
+  end)
+
+  it("says the same of a file of service_conf_dir", function()
+    files[DIRECTORY .. "/web.json"] = cjson.encode(service())
+    begin({}, {service_conf_dir = DIRECTORY})
+    files[DIRECTORY .. "/web.json"] = false
+    assert.are.equal("failed", ask().result)
+    assert.are.equal(1, log.count("cannot be read by HAProxy's user: " ..
+      DIRECTORY .. "/web.json: Permission denied"))
+    assert.are.same({}, one.errors)
+    assert.are.same({}, orders)
+  end)
+
+  it("reads the files again after an error of the agent", function()
+    begin({web = service()})
+    one:distrust()
+    look()
+    assert.are.same({""}, orders)
+  end)
+
+  it("uses a password that was read at load", function()
+    local with_secret = service()
+    with_secret.discovery.auth = {user = "u", password_file = "/root/secret"}
+    begin({web = service()})
+    write({web = with_secret})
+    assert.is_truthy(ask().message:find(
+      "needs a reload: .*password_file: /root/secret: "))
+    one.deps.secrets["/root/secret"] = "p\n"
+    assert.are.equal("web: discovery.auth applied", ask().message)
+  end)
+
+  it("says when the agent has not done it", function()
+    begin({web = service()})
+    is_stuck = true
+    write({web = service("/other")})
+    local said = ask()
+    assert.are.equal("failed", said.result)
+    assert.is_truthy(said.message:find("has not done it yet", 1, true))
+  end)
+
+  it("tells the warnings of the file once", function()
+    begin({web = service()})
+    write({web = service("/other")}, {sessoin_timeout = 1})
+    look()
+    ask()
+    assert.are.equal(1, log.count("sessoin_timeout"))
+  end)
+end)
