@@ -91,6 +91,74 @@ describe("the live view", function()
     assert.is_true(has("api"))
   end)
 
+  it("has services above, what happened below, and fills the screen",
+    function()
+      status.troubles = {"no connection"}
+      local lines = screen(18, 70)
+      local first, last = 1, #lines
+      while lines[first + 1] ~= "" do
+        first = first + 1
+      end
+      assert.are.equal(18, #lines)
+      assert.are.equal("no connection", lines[2])
+      assert.are.equal(2, first)
+      assert.are.same({"", "  state     service  ready  slots  why",
+        "> whole     api      3/3    3/16   -",
+        "  degraded  web      2/3    3/16   -", ""},
+        table.move(lines, 3, 7, 1, {}))
+      assert.are.same({"", "00:00:03  web  10.0.0.1:80  ready  failed  " ..
+        "refused"}, table.move(lines, last - 2, last - 1, 1, {}))
+      -- A low terminal has no room for events.
+      assert.is_nil(table.concat(screen(16, 70)):find("00:00:03", 1, true))
+    end)
+
+  it("shows the events of the opened service, the newest first", function()
+    view:take(status, {
+      {time = 3.0, service = "web", from = "a", to = "b"},
+      {time = 4.0, service = "api", from = "a", to = "b"},
+      {time = 5.0, service = "web", from = "a", to = "b"},
+    })
+    local function times()
+      local list = {}
+      for _, line in ipairs(screen()) do
+        list[#list + 1] = line:match("^00:00:0(%d)")
+      end
+      return table.concat(list)
+    end
+    assert.are.equal("543", times())
+    press("j", "enter")
+    assert.are.equal("53", times())
+    press("escape")
+    assert.are.equal("543", times())
+  end)
+
+  it("shows what was typed, and what narrows the list", function()
+    press("/", "A")
+    assert.is_true(has("^filter: A_$"))
+    press("enter")
+    assert.is_true(has("^filter: A$"))
+    press("p")
+    assert.is_true(has("^filter: A, only problems$"))
+    press("escape")
+    assert.is_false(has("^filter"))
+    assert.is_false(has("^only problems"))
+    press("enter")
+    assert.is_true(has("^service api$"))
+    press("j", "enter")
+    assert.is_true(has("^service api$"))
+  end)
+
+  it("cuts what is too wide", function()
+    status.services[2].reasons = {("x"):rep(100)}
+    view:take(status, {{time = 3.0, service = ("y"):rep(100), from = "a",
+      to = "b"}})
+    local widest = 0
+    for _, line in ipairs(screen(24, 60)) do
+      widest = math.max(widest, #line)
+    end
+    assert.are.equal(60, widest)
+  end)
+
   it("fits into any terminal", function()
     for i = 1, 100 do
       table.insert(status.services, service("service-" .. i, "down", 0))
