@@ -190,6 +190,83 @@ describe("the sources of services", function()
     assert.are.same({}, opened)
   end)
 
+  -- Instances that share an address are told apart by who claims it.
+  it("know which addresses a znode has, also one of two", function()
+    new({service("x", {resolver = "union", sources = {
+      new_source("/a", "a:2181"), new_source("/a", "b:2181")}})})
+    read("a:2181", "/a", {1})
+    assert.is_true(one:has("10.0.0.1:1"))
+    assert.is_false(one:has("10.0.0.1:2"))
+    assert.are.same({["10.0.0.1:1"] = true}, one:take_new_claims())
+    assert.is_nil(one:take_new_claims())
+    read("b:2181", "/a", {1})
+    assert.is_nil(one:take_new_claims())
+    local function change(hosts, ports)
+      one:take({type = "watch", session = by_hosts[ADDRESSES[hosts]],
+        path = "/a", change = "children"})
+      read(hosts, "/a", ports)
+    end
+    change("a:2181", {})
+    assert.is_true(one:has("10.0.0.1:1"))
+    change("b:2181", {})
+    assert.is_false(one:has("10.0.0.1:1"))
+    change("b:2181", {1})
+    assert.are.same({["10.0.0.1:1"] = true}, one:take_new_claims())
+  end)
+
+  it("say how many instances their filters left out, where none is left",
+    function()
+      local filtered = new_source("/a", "a:2181")
+      filtered.filters = {{label = "az", value = "1", condition = "equals"}}
+      local some = service("some", {sources = {filtered}})
+      new({some})
+      read("a:2181", "/a", {1, 2}, '{"az":"2"}')
+      assert.are.equal(2, select(2, one:instances(some)))
+      one:take({type = "watch", session = by_hosts[ADDRESSES["a:2181"]],
+        path = "/a", change = "children"})
+      read("a:2181", "/a", {3}, '{"az":"1"}')
+      local list, left_out = one:instances(some)
+      assert.are.same({1, 0}, {#list, left_out})
+    end)
+
+  it("tell of a service again after it was taken", function()
+    new({service("x", {sources = {new_source("/a", "a:2181")}})})
+    read("a:2181", "/a", {1})
+    assert.are.same({x = "10.0.0.1:1"}, take())
+    seen = {}
+    assert.are.same({}, take())
+    one:take({type = "watch", session = by_hosts[ADDRESSES["a:2181"]],
+      path = "/a", change = "children", time = 7})
+    read("a:2181", "/a", {2})
+    assert.are.same(7, select(2, one:next_changed()))
+    assert.is_nil(one:next_changed())
+  end)
+
+  it("know why there is no session, and that threads may not start",
+    function()
+      refused = "out of memory"
+      new({service("x", {sources = {new_source("/a", "a:2181")}})})
+      assert.are.equal("out of memory", one.list[1].cause)
+      assert.is_true(one:has_threads())
+      one.list[1].state = "no_threads"
+      assert.is_false(one:has_threads())
+    end)
+
+  it("are read again when that is asked, and end", function()
+    new({service("x", {sources = {new_source("/a", "a:2181")}})})
+    read("a:2181", "/a", {})
+    local session, closed = by_hosts["10.0.0.5:2181"], 0
+    one:restart()
+    one:tick()
+    assert.are.same({"get_children /a"}, session.open())
+    session.close = function() closed = closed + 1 end
+    one:close()
+    one:close()
+    assert.are.equal(1, closed)
+    assert.is_false(one:take({type = "session", session = session,
+      state = "connected"}))
+  end)
+
   it("are read again after an overflow", function()
     new({service("x", {sources = {new_source("/a", "a:2181")}})})
     read("a:2181", "/a", {})
