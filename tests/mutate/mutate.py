@@ -7,8 +7,8 @@ does nobody notice?
 PATH is a file or folder below csrc, nerve or lua (all of them). N faults are
 chosen at random, the same for the same seed and source, and tried one at a
 time. Each that survives is a line with its place; the last lines are the
-score of each folder and of all. Faults that do not compile, or that compile
-to the same code, do not count.
+score of each folder and of all. Faults that do not compile, that compile to
+the same code, or that harmless.txt lists do not count.
 
 Each is tried in a copy of the tree, build/mutate/N, and in namespaces of its
 own: a fault in a kill() reaches no process but the tests', and what they leave
@@ -26,6 +26,7 @@ import glob
 import os
 import queue
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -39,6 +40,7 @@ from faults import C, LUA, faults, language_of
 HERE = os.path.dirname(os.path.realpath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 COPIES = os.path.join(TOP, "build", "mutate")
+HARMLESS = os.path.join(HERE, "harmless.txt")
 SOURCES = ("csrc", "nerve", "lua/synapse")
 # No unit test links these: the binding that HAProxy loads, and main().
 LEFT_OUT = ("csrc/lua/", "csrc/examples/", "nerve/main.c")
@@ -267,11 +269,26 @@ class Laboratory:
         return SURVIVED
 
 
+def harmless():
+    """The faults that nobody can notice, each with the line that it is in."""
+    entries = [entry.splitlines() for entry in read(HARMLESS).split("\n\n")[1:]]
+    return {(entry[0], entry[1].strip()) for entry in entries}
+
+
+def named(fault, lines):
+    """A fault as `harmless` has it; its line's number may change."""
+    return re.sub(r":\d+:", ":", str(fault), count=1), \
+        lines[fault.line - 1].strip()
+
+
 def chosen(paths, seed):
-    """All faults of the files at <paths>, in an order of chance."""
-    found = []
+    """All faults of the files at <paths> but those that are harmless, in an
+    order of chance."""
+    found, left_out = [], harmless()
     for path in paths:
-        found += faults(path, read(os.path.join(TOP, path)))
+        text = read(os.path.join(TOP, path))
+        found += [fault for fault in faults(path, text)
+                  if named(fault, text.splitlines()) not in left_out]
     random.Random(seed).shuffle(found)
     return found
 

@@ -71,6 +71,22 @@ def test_the_same_seed_chooses_the_same_faults():
     assert mutate.chosen(paths, 2) != first
 
 
+def test_a_harmless_fault_is_one_of_the_source_and_is_not_tried():
+    listed = mutate.harmless()
+    paths = sorted({what.partition(":")[0] for what, _ in listed})
+    texts = {path: mutate.read(os.path.join(mutate.TOP, path))
+             for path in paths}
+
+    def names(found):
+        return {mutate.named(fault, texts[fault.path].splitlines())
+                for fault in found}
+
+    known = names(fault for path in paths
+                  for fault in mutate.faults(path, texts[path]))
+    assert listed and listed <= known
+    assert names(mutate.chosen(paths, 1)) == known - listed
+
+
 def test_a_path_without_source_is_an_error_that_names_it():
     try:
         mutate.sources(["nerve/nosuchfolder"])

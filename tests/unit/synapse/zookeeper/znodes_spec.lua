@@ -1,7 +1,7 @@
 local znodes = require("synapse.zookeeper.znodes")
 
 describe("the znodes of a path", function()
-  local reports, one
+  local reports, one, moves
 
   local function made(name, port)
     return {znode = name, key = "10.0.0.1:" .. port, port = port}
@@ -21,9 +21,11 @@ describe("the znodes of a path", function()
   end
 
   local function new(known)
-    reports = {}
+    reports, moves = {}, {}
     one = znodes.new({known = known or {}, origin = "here",
-      moved = function() end,
+      moved = function(gone, come)
+        table.insert(moves, string.format("-%d +%d", #gone, #come))
+      end,
       reported = function(name, problem)
         table.insert(reports, name .. ": " .. (problem or "good"))
       end})
@@ -60,6 +62,31 @@ describe("the znodes of a path", function()
       assert.are.same({"a_1: bad", "a_1: good"}, reports)
       assert.are.same({}, one:problems())
     end)
+
+  it("tells which instances went and came, where any did", function()
+    new({made("a_1", 1)})
+    local before = one.instances:list()[1]
+    one:take({b_2 = znode("b_2", 2), c_3 = znode("c_3", 3)}, {})
+    one:take({a_1 = {instance = before, data = ""}}, {})
+    one:take({b_2 = znode("b_2", 4)}, {c_3 = true})
+    one:take({d_4 = znode("d_4", nil, "bad")}, {nobody = true})
+    assert.are.same({"-0 +1", "-0 +2", "-2 +1"}, moves)
+  end)
+
+  it("shows the beginning of long data, and all of short", function()
+    for length, shown in pairs({[2048] = 2048, [2049] = 2048, [0] = 0}) do
+      local read = znodes.read("a_1", {data = ("x"):rep(length),
+        stat = {data_length = length}},
+        function() return nil, "no" end)
+      assert.are.equal(shown, #read.data)
+      assert.is_true(read.is_bad)
+    end
+  end)
+
+  it("that could not be read have a problem, and no data", function()
+    assert.are.same({data = "", problem = "why", is_bad = true},
+      znodes.refused("why"))
+  end)
 
   it("lists problems by the znodes' names", function()
     one:take({b_2 = znode("b_2", nil, "x"), a_1 = znode("a_1", nil, "y")}, {})
