@@ -117,12 +117,12 @@ class Tried:
         self._pem = Authority(sandbox, "web").certificate("web.example")
         self.backends = {}
 
-    def add(self, directive, lines=(), server=CHECKED):
+    def add(self, directive, lines=(), server=CHECKED, slots=2):
         mode = ["mode tcp"] if "mode tcp" in lines else []
         text = server.replace("/etc/haproxy/web.pem", self._pem)
         self.backends[directive] = Backend(
             name=f"b{len(self.backends)}", hosts=self._hosts, path=self._path,
-            slots=2, server=text, lines=list(lines), front=mode,
+            slots=slots, server=text, lines=list(lines), front=mode,
             service={"use_previous_backends": False})
 
     def start(self, extra=(), **options):
@@ -203,6 +203,43 @@ def test_what_works_on_a_slot_works(sandbox, healthy, witness, path):
     assert len(tried.backends) > 70
     proxy = tried.start()
     assert_slots_take_it_and_give_it_up(tried, proxy, witness, path, one)
+
+
+# HAProxy refuses these on a server that is added, or they are not for several.
+NOT_ADDED = {
+    "check addr 127.0.0.1", "enabled", "guid web", "id 77", "log-bufsize 1000",
+    "log-proto octet-count", "max-reuse 10", "no-agent-check", "no-check",
+    "no-check-reuse-pool", "no-check-send-proxy", "no-check-ssl",
+    "no-send-proxy-v2-ssl", "no-send-proxy-v2-ssl-cn", "no-ssl", "non-stick",
+    "proto h1", "proto h2", "redir http://127.0.0.1", "resolve-net 10.0.0.0/8",
+    "resolve-opts allow-dup-ip", "resolve-prefer ipv4",
+    "socks4 127.0.0.1:1080", "ssl verify none ssl-reuse", "stick", "tcp-ut 10s"}
+
+
+def test_slots_are_added_with_each_keyword_that_haproxy_takes_there(
+        sandbox, healthy, witness, path):
+    """`no-send-proxy-v2-ssl` once passed at load, and HAProxy refused it when
+    a slot was needed."""
+    services = [sandbox.service("one"), sandbox.service("two")]
+    tried = Tried(sandbox, healthy, path, services[0])
+    for directive in of("on a slot", "works", "differs"):
+        # Of slots with TLS only those that verify are added.
+        verified = directive.replace("verify none",
+                                     "verify required ca-file @system-ca")
+        tried.add(directive, BESIDE.get(directive, []), verified, slots=1)
+    proxy = tried.start()
+    left_out = {directive for directive, backend in tried.backends.items()
+                if proxy.process.lines(rf"\.{backend.name}\..*no slots can")}
+    assert left_out == set(filter(is_known, NOT_ADDED))
+    for service in services:
+        register(witness, path, service.payload(service.name))
+
+    def not_added():
+        servers = all_servers(proxy)
+        return [directive for directive, backend in tried.backends.items()
+                if directive not in left_out and
+                len(servers[backend.name]) < 2]
+    until_none(not_added, "larger")
 
 
 def test_what_works_in_a_backend_works(sandbox, healthy, witness, path):

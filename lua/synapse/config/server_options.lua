@@ -16,7 +16,8 @@ local server_options = {}
 local MAX_WORDS = 48
 
 -- The keywords of `add server`, by how many values follow. Left out are `id`,
--- `addr` and `proto`, which would be wrong for a slot, or are broken there.
+-- `guid`, `addr` and `proto`, which would be wrong for a slot, or are broken
+-- there.
 local VALUES = {}
 
 local function keywords(values, words)
@@ -27,9 +28,8 @@ end
 
 keywords(0, [[agent-check allow-0rtt backup check check-send-proxy check-ssl
   check-via-socks4 force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12
-  force-tlsv13 no-backup no-send-proxy no-send-proxy-v2
-  no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl-reuse no-sslv3 no-tfo
-  no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 send-proxy
+  force-tlsv13 no-backup no-send-proxy no-send-proxy-v2 no-ssl-reuse no-sslv3
+  no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 send-proxy
   send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn ssl tfo tls-tickets
   disabled]])
 keywords(1, [[agent-addr agent-inter agent-port agent-send alpn ca-file
@@ -38,6 +38,10 @@ keywords(1, [[agent-addr agent-inter agent-port agent-send alpn ca-file
   on-marked-down on-marked-up pool-low-conn pool-max-conn pool-purge-delay port
   proxy-v2-options rise slowstart sni source ssl-max-ver ssl-min-ver track
   usesrc verify verifyhost weight ws]])
+-- An older HAProxy does not have these at all: it refuses the configuration.
+keywords(0, "check-reuse-pool strict-maxconn")
+keywords(1, [[check-pool-conn-name client-sigalgs curves hash-key idle-ping
+  init-state pool-conn-name set-proxy-v2-tlv-fmt shard sigalgs]])
 
 local function split(text)
   local words = {}
@@ -51,7 +55,7 @@ end
 local function sort(words)
   local kept, operands, i = {}, {}, 1
   while words[i] do
-    local word, values = words[i], VALUES[words[i]]
+    local word, values = words[i], VALUES[words[i]:match("^[^(]*")]
     if not values then
       return nil, "`" .. word .. "` is none of `add server`'s keywords"
     elseif not words[i + values] then

@@ -34,6 +34,14 @@ describe("the options of a server", function()
     assert.is_false(made.is_tls)
   end)
 
+  it("may have words of a later HAProxy", function()
+    for _, text in ipairs({"check init-state fully-down check-reuse-pool",
+      "send-proxy-v2 set-proxy-v2-tlv-fmt(0x20) str(x) maxconn 5"})
+    do
+      assert.are.equal(text, server_options.parse(text).text)
+    end
+  end)
+
   it("are what their last words say", function()
     assert.are.equal("none",
       server_options.parse("ssl verify required verify none").verify)
@@ -44,6 +52,8 @@ describe("the options of a server", function()
     ["check enabled"] = "`enabled` is none of",
     ["resolvers dns"] = "`resolvers` is none of",
     ["id 7"] = "`id` is none of",
+    ["guid web"] = "`guid` is none of",
+    ["no-send-proxy-v2-ssl"] = "`no-send-proxy-v2-ssl` is none of",
     ["check 2s"] = "`2s` is none of",
     ["check cookie %{name}"] = "`cookie` is none of",
     ["check inter"] = "`inter` has no value",
