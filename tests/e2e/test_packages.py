@@ -366,7 +366,7 @@ def test_each_line_of_the_agent_stands_once_in_the_journal(sandbox, unpacked):
           for word in ("-f", f"/etc/haproxy/{name}.cfg")))
     process.says("0 services", 20)
     # HAProxy's own line arrives on both ways, so the test sees both.
-    process.says("^stderr .*New worker", 20)
+    process.says("^stderr .*[Nn]ew worker", 20)
     wait.until(lambda: machine.status(f"{PAGE}/ready") == "200", 20, "ready")
     machine.status("http://127.0.0.1:8080/")
     process.says("^syslog .*GET /", 20)
