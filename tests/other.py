@@ -5,9 +5,10 @@
 
 On a Debian 12 the other is 13, on a 13 it is 12. With --sid it is a Debian 13
 with the HAProxy of sid. The root is made once, by mmdebstrap and .ci/deps, and
-kept below build/other; it has this machine's network, kernel and nothing else
-of it. The targets are those of the Makefile; variables of make may stand in
-the environment.
+kept below build/other. It has this machine's kernel and network, and the
+certificate authorities that this machine trusts, and nothing else of it. The
+targets are those of the Makefile; variables of make may stand in the
+environment.
 """
 import hashlib
 import os
@@ -19,7 +20,8 @@ OTHER = {"bookworm": "trixie", "trixie": "bookworm"}
 NEWEST = "trixie"
 BUILD = os.path.realpath("build/other")
 # What is handed over of the environment.
-KEPT = ("TEST_TIMEOUT", "ONLY", "REPEAT", "E2E_JOBS", "DELETIONS", "V")
+KEPT = ("TEST_TIMEOUT", "ONLY", "REPEAT", "E2E_JOBS", "DELETIONS", "V",
+        "NODE_EXTRA_CA_CERTS")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
@@ -37,6 +39,10 @@ mount -t tmpfs none "$1/run"
 mkdir -p "$1/myelin" "$1/run/lock"
 mount --bind "$2" "$1/myelin"
 cat /etc/resolv.conf >"$1/etc/resolv.conf"
+# A network may have authorities of its own.
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+    cp /etc/ssl/certs/ca-certificates.crt "$1/etc/ssl/certs"
+fi
 cd "$1"
 mkdir -p .old
 pivot_root . .old
