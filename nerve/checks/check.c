@@ -1,4 +1,5 @@
-/* check.c - what checks of all types do: look up, try addresses, time out
+/* check.c - what all types of checks do: look up the host, try its addresses,
+ * time out
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -32,7 +33,7 @@ const struct check_type check_noop = {
     .close = do_nothing,
 };
 
-/* What the service has said is there already. */
+/* The service has reported already; this looks at its last report. */
 static void attempt_push(struct check *c, const struct addrinfo *address) {
     char why[PUSH_REASON_MAX + 40];
     uint64_t now = hearing_ms(c->env.hearing, uv_now(c->env.loop));
@@ -53,7 +54,7 @@ const struct check_type check_push = {
     .close = do_nothing,
 };
 
-#define LATE_MS 5 /* less is the timer's grain */
+#define LATE_MS 5 /* less is the inaccuracy of timers */
 
 static const struct check_type *const types[] = {
     [CHECK_TCP] = &check_tcp,   [CHECK_HTTP] = &check_http,
@@ -103,8 +104,8 @@ void check_attempt_refused(struct check *c, int error, const char *reason) {
         finish(c, result, reason);
 }
 
-/* Returns the result of a name query that ended with libuv's <status>: without
- * an answer from a name server nothing is known about the host. */
+/* Returns the result of a name query that ended with libuv's <status>. If no
+ * name server answered, nothing is known about the host. */
 static enum check_result result_of_lookup(int status) {
     if (status == UV_EAI_AGAIN || status == UV_EAI_MEMORY)
         return CHECK_NOT_TRIED;
@@ -125,7 +126,7 @@ static void on_addresses(void *arg, const struct addrinfo *addresses,
     finish(c, result_of_lookup(status), text);
 }
 
-/* Stops what is under way; <done> is not called for it any more. */
+/* Stops the attempt; <done> is not called for it any more. */
 static void cancel(struct check *c) {
     if (c->lookup)
         lookup_cancel(c->lookup);
@@ -142,9 +143,9 @@ static void set_deadline(struct check *c, uint64_t in_ms) {
     uv_timer_start(&c->deadline, on_deadline, in_ms, 0);
 }
 
-/* The loop runs timers before it looks at sockets. When it is late itself
- * (this process was stopped, or got no turn) the answer may be there already:
- * the time that was lost is given back, once. */
+/* The loop runs timers before it looks at sockets. If the timer itself is late
+ * (this process was stopped, or had no turn), the answer may already be there.
+ * So the deadline is extended once by the lost time. */
 static void on_deadline(uv_timer_t *timer) {
     struct check *c = timer->data;
     uint64_t late_ms = uv_now(c->env.loop) - c->due_ms;

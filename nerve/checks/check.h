@@ -22,7 +22,7 @@ struct untried;
 
 enum check_result { CHECK_PASSED = 0, CHECK_FAILED, CHECK_NOT_TRIED };
 
-/* What checks run on. */
+/* What a check needs. */
 struct check_env {
     uv_loop_t *loop;                  /* borrowed */
     struct curl_loop *curl;           /* borrowed */
@@ -39,17 +39,17 @@ struct check_env {
 typedef void check_done_fn(void *arg, enum check_result result,
                            const char *reason);
 
-/* Returns a check as <config> says, or NULL without memory. Keeps <config>,
- * what is in <env>, and <arg> borrowed until check_close(). */
+/* Returns a check of <config>, or NULL without memory. Keeps <config>, what is
+ * in <env>, and <arg> borrowed until check_close(). */
 struct check *check_open(const struct check_env *env,
                          const struct check_config *config, check_done_fn *done,
                          void *arg);
 
-/* Runs the check once: <done> is called once, maybe at once. The check must not
- * be running. */
+/* Runs the check once. Calls <done> once, maybe before it returns. The check
+ * must not be running. */
 void check_start(struct check *c);
 
-/* Ends what is under way, if anything is; <done> is not called for it. */
+/* Stops the check if it is running; <done> is not called for it. */
 void check_stop(struct check *c);
 
 /* Ends and frees <c>, in a later turn of the loop; <done> is not called any

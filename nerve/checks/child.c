@@ -1,16 +1,18 @@
 /* child.c - a program that runs beside the loop and leaves nothing behind
  *
- * libuv's own uv_spawn() is not used: it leaves open what was opened without
- * close-on-exec, and the client library opens its socket so. posix_spawn()
- * cannot set limits, and its caller waits until the program is loaded, which
- * the loop must not do. So each program has a thread until it is loaded.
+ * libuv's uv_spawn() leaves descriptors open that were opened without
+ * close-on-exec, and the client library opens its socket in this way.
+ * posix_spawn() cannot set limits, and its caller waits until the program is
+ * loaded, which the loop must not do. So each program has a thread until it is
+ * loaded.
  *
- *   loop thread  all but
- *   starter      start_program(); it alone touches <program_fd> until <started>
+ *   loop thread  everything except
+ *   starter      start_program(); until <started> only it touches
+ *                <program_fd>
  *   program      become(), in this process's memory while the starter waits
  *
- * A process that ended stays a zombie until it is waited for, and keeps its
- * number, which is its group's too. So the group is killed first.
+ * A process that has ended stays a zombie until somebody waits for it, and
+ * keeps its id, which is also its group's. So the group is killed first.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -49,12 +51,12 @@ void last_line_add(struct last_line *l, const char *bytes, size_t length) {
 }
 
 #define LAST_READS 16     /* of what an ended program has left in the pipe */
-#define STACK_SIZE 131072 /* of what runs before exec, beside its argv */
+#define STACK_SIZE 131072 /* for the code before exec, beside its argv */
 
 struct children {
     uv_loop_t *loop;     /* borrowed */
     uv_signal_t ended;   /* SIGCHLD */
-    uv_async_t started;  /* some thread has done its part */
+    uv_async_t started;  /* a starter thread has finished */
     struct child *first; /* of the list; owned */
     unsigned int count;
     struct rlimit descriptors; /* of the programs */
@@ -62,8 +64,8 @@ struct children {
     bool closing;
 };
 
-/* What the program's process says before exec. It lies in memory that a fork
- * shares too: an emulator (qemu-user) makes one of each vfork. */
+/* What the program's process reports before exec. It lies in memory that a fork
+ * shares too, because an emulator (qemu-user) makes a fork of each vfork. */
 struct program {
     atomic_int pid;   /* 0: there is no process yet */
     atomic_int error; /* why the program could not be started, or 0 */
@@ -81,11 +83,11 @@ struct child {
     void *arg;           /* borrowed */
     struct last_line last;
     struct program *program; /* owned; at the low end of <shared_size> bytes, */
-    size_t shared_size;      /* whose rest is the stack until exec */
+    size_t shared_size;      /* whose upper end is the stack until exec */
     char **argv;             /* owned, with its strings, in one piece */
 };
 
-/* What becomes of the output after it was read once. */
+/* What to do with the output after it was read once. */
 enum reading { READING_MORE = 0, READING_NOTHING_NOW, READING_END };
 
 static enum reading read_output(struct child *c) {
@@ -105,9 +107,9 @@ static void on_output(uv_poll_t *poll, int status, int events) {
         uv_poll_stop(poll);
 }
 
-/* The program's process, before exec: it has this process's memory, and the
- * thread that made it waits. It tells its number itself, because no other
- * thread may take its end for that of an unknown process. */
+/* Runs in the process of the program, before exec. It uses the memory of this
+ * process, and the thread that made it waits. It reports its own id, so that no
+ * other thread takes its end for that of an unknown process. */
 static int become(void *data) {
     struct child *c = data;
     struct sigaction usual = {.sa_handler = SIG_DFL};
@@ -132,8 +134,8 @@ static int become(void *data) {
     _exit(127);
 }
 
-/* Starter's thread, which has all signals blocked. It waits until the program
- * is loaded, which a file system that hangs makes last. */
+/* Starter's thread, with all signals blocked. Waits until the program is
+ * loaded, which may take long on a file system that hangs. */
 static void start_program(void *data) {
     struct child *c = data;
     int pid = clone(become, (char *)c->program + c->shared_size,
@@ -141,7 +143,7 @@ static void start_program(void *data) {
 
     if (pid == -1)
         atomic_store(&c->program->error, errno);
-    else { /* if it was a fork, the program may not have come so far */
+    else { /* after a fork the program may not be so far yet */
         setpgid(pid, pid);
         atomic_store(&c->program->pid, pid);
     }
@@ -202,7 +204,7 @@ static void forget(struct child *c) {
     count_one(c->of, -1);
 }
 
-/* Tells the end of <c> and frees it, in a later turn of the loop. */
+/* Reports the end of <c> and frees it, in a later turn of the loop. */
 static void end(struct child *c, int status) {
     struct child_end told = {.error = atomic_load(&c->program->error),
                              .status = status,
@@ -218,7 +220,7 @@ static void end(struct child *c, int status) {
     close_when_empty(c->of);
 }
 
-/* Its starter thread has ended, or ends at once. */
+/* The starter thread has ended, or ends at once. */
 static void join_starter(struct child *c) {
     worker_free(c->starter);
     c->starter = NULL;
@@ -231,8 +233,8 @@ static void kill_group(const struct child *c) {
         kill(-pid, SIGKILL);
 }
 
-/* Kills what is left of the group, waits for the child, which ended, and tells
- * so. */
+/* Kills the rest of the group, waits for the child, which has ended, and
+ * reports it. */
 static void reap(struct child *c) {
     siginfo_t info = {0};
     int status = -SIGKILL;
@@ -252,8 +254,9 @@ static struct child *find(const struct children *all, pid_t pid) {
     return c;
 }
 
-/* Waits for all that ended. A process that is not known was left behind by
- * another: as the first process of a container this one inherits it. */
+/* Waits for all processes that have ended. An unknown process was left behind
+ * by another one: as the first process of a container this process inherits
+ * it. */
 static void reap_ended(struct children *all) {
     siginfo_t info = {0};
     struct child *c;
@@ -330,8 +333,8 @@ void children_close(struct children *all) {
 
 unsigned int children_count(const struct children *all) { return all->count; }
 
-/* Copies <argv> into one piece of memory: the program may be loaded long after
- * its configuration is gone. */
+/* Copies <argv> into one piece of memory, because the program may be loaded
+ * long after its configuration is freed. */
 static int copy_argv(struct child *c, char *const *argv) {
     size_t count = 0, bytes = 0;
     void *shared;
@@ -356,8 +359,8 @@ static int copy_argv(struct child *c, char *const *argv) {
     return 0;
 }
 
-/* Tells whether a program that was given up is still being loaded: then that
- * hangs, and so would the next one. */
+/* Tells whether a program that was killed is still being loaded: loading hangs,
+ * and would hang for the next program too. */
 static bool hangs(const struct children *all, const char *program) {
     for (const struct child *c = all->first; c; c = c->next)
         if (!c->done && c->starter && strcmp(c->argv[0], program) == 0)
@@ -365,7 +368,7 @@ static bool hangs(const struct children *all, const char *program) {
     return false;
 }
 
-/* Makes the pipe, which the loop looks at. Returns 0 or an error. */
+/* Makes the pipe, which the loop watches. Returns 0 or an error. */
 static int open_output(struct child *c) {
     int ends[2], status;
 
@@ -384,7 +387,7 @@ static int open_output(struct child *c) {
     return -status;
 }
 
-/* Returns a child that nothing is started for yet, or NULL with <*error>. */
+/* Returns a child without a program, or NULL with <*error>. */
 static struct child *new_child(struct children *all, char *const *argv,
                                int *error) {
     struct child *c = calloc(1, sizeof(*c));
@@ -433,8 +436,8 @@ void child_kill(struct child *c) {
     kill_group(c);
 }
 
-/* Without a slash the program is looked for in PATH; a directory there that may
- * not be searched hides whether it is missing. */
+/* A program without a slash is looked for in PATH. If a directory there may not
+ * be searched, nobody knows whether the program is missing. */
 static void describe_error(const char *program, int error, char *text,
                            size_t size) {
     const char *why = strerror(error);

@@ -1,4 +1,4 @@
-/* connection.c - what checks of all types must know of their connections
+/* connection.c - connections that all types of checks must recognize
  * SPDX-License-Identifier: MIT
  */
 #include <string.h>

@@ -7,20 +7,20 @@
 #include "nerve/checks/check_type.h"
 #include "nerve/checks/curl_loop.h"
 
-#define SPARE_MAX 16 /* transfers that are kept for the next ones */
+#define SPARE_MAX 16 /* transfers that are kept for later checks */
 
 struct curl_loop {
     uv_loop_t *loop; /* borrowed */
     CURLM *multi;    /* owned */
     uv_timer_t timer;
     uv_timer_t lost_timer;
-    struct waiter *lost; /* the first of those whose socket is not watched */
+    struct waiter *lost; /* list of those whose socket cannot be watched */
     int open_handles;
     CURL *spare[SPARE_MAX]; /* owned; not under way */
     size_t spare_count;
 };
 
-/* A socket of libcurl's that is watched. */
+/* A watched socket of libcurl. */
 struct watched {
     uv_poll_t poll;
     curl_socket_t socket; /* libcurl's */
@@ -28,7 +28,7 @@ struct watched {
     bool looked_at;       /* the connection was, once it was made */
 };
 
-/* Who waits for a transfer. */
+/* The user of a transfer. */
 struct waiter {
     curl_loop_done_fn *done;
     void *arg;           /* borrowed */
@@ -97,7 +97,7 @@ static void on_timer(uv_timer_t *timer) {
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* libcurl wants to be called again after <timeout_ms>; -1: not any more. */
+/* libcurl asks to be called again after <timeout_ms>; -1: not any more. */
 static int set_timer(CURLM *multi, long timeout_ms, void *arg) {
     struct curl_loop *cl = arg;
 
@@ -133,7 +133,8 @@ static void unwatch(struct curl_loop *cl, struct watched *w) {
     uv_close((uv_handle_t *)&w->poll, on_poll_closed);
 }
 
-/* Ends what was lost; it may be done only when libcurl does not call. */
+/* Ends the lost transfers, which is only allowed outside of libcurl's
+ * callbacks. */
 static void on_lost(uv_timer_t *timer) {
     struct curl_loop *cl = timer->data;
 
@@ -145,8 +146,8 @@ static void on_lost(uv_timer_t *timer) {
     }
 }
 
-/* The socket of this transfer cannot be watched. To say so to libcurl would end
- * all others too, for ever. */
+/* The socket of this transfer cannot be watched. An error to libcurl would end
+ * all other transfers too, for ever. */
 static void lose(struct curl_loop *cl, CURL *easy) {
     struct waiter *w = waiter_of(easy);
 
@@ -158,7 +159,7 @@ static void lose(struct curl_loop *cl, CURL *easy) {
     uv_timer_start(&cl->lost_timer, on_lost, 0, 0);
 }
 
-/* libcurl wants to hear of <what> on <socket>, or does so no more. */
+/* libcurl asks to watch <socket> for <what>, or not any more. */
 static int set_socket(CURL *easy, curl_socket_t socket, int what, void *arg,
                       void *watched) {
     struct curl_loop *cl = arg;

@@ -9,18 +9,18 @@
 
 struct curl_loop;
 
-/* Called when a transfer ended by itself; it is removed already. */
+/* Called when a transfer has ended by itself; it is removed already. */
 typedef void curl_loop_done_fn(void *arg, CURLcode code);
 
-/* Begin and end the use of libcurl in this process: before any other thread
- * starts, and after all have ended. */
+/* These begin and end the use of libcurl in this process: before any other
+ * thread starts, and after all have ended. */
 void curl_loop_start_library(void);
 void curl_loop_end_library(void);
 
 /* Returns libcurl's version and what it is built with, static. */
 const char *curl_loop_version(void);
 
-/* Returns one for <loop>, which it keeps borrowed; owned by the caller, or
+/* Returns a struct for <loop>, which it keeps borrowed. Owned by the caller, or
  * NULL without memory. */
 struct curl_loop *curl_loop_new(uv_loop_t *loop);
 
@@ -28,7 +28,7 @@ struct curl_loop *curl_loop_new(uv_loop_t *loop);
  * memory. */
 CURL *curl_loop_take(struct curl_loop *cl);
 
-/* Takes <easy> back; it is not under way. */
+/* Takes <easy> back, which is not running. */
 void curl_loop_give(struct curl_loop *cl, CURL *easy);
 
 /* Starts the transfer <easy>, whose CURLOPT_PRIVATE it sets; keeps it, and
@@ -39,7 +39,7 @@ int curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done_fn *done,
 /* Stops the transfer <easy>; <done> is not called. */
 void curl_loop_remove(struct curl_loop *cl, CURL *easy);
 
-/* Frees <cl>, in a later turn of the loop. No transfer may be taken. NULL is
+/* Frees <cl> in a later turn of the loop. No transfer may be in use. NULL is
  * allowed. */
 void curl_loop_free(struct curl_loop *cl);
 

@@ -10,7 +10,7 @@
 
 #include "nerve/checks/dns.h"
 
-#define FRESH_MS 30000 /* so old may addresses get before the next query */
+#define FRESH_MS 30000 /* the age at which addresses are looked up again */
 
 struct lookup {
     uv_getaddrinfo_t query; /* must not be freed while <querying> */
@@ -45,7 +45,7 @@ struct lookup *lookup_new(uv_loop_t *loop, const char *host, int port,
     return l;
 }
 
-/* Takes what the last query brought. */
+/* Takes the result of the last query. */
 static void renew(struct lookup *l) {
     if (!l->newer)
         return;

@@ -7,7 +7,7 @@
 
 struct exec_check {
     struct check base;
-    struct child *child; /* that runs, or NULL */
+    struct child *child; /* the running one, or NULL */
 };
 
 static void tell_end(struct exec_check *e, const struct child_end *end) {

@@ -1,5 +1,5 @@
-/* grpc.c - passes when a gRPC server says, by grpc.health.v1, that it, or one
- * service of it, is SERVING
+/* grpc.c - passes if a gRPC server answers SERVING to grpc.health.v1, for
+ * itself or for one of its services
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #include "nerve/checks/transfer.h"
 #include "nerve/config/model.h"
 
-#define HEADERS_MAX 16384 /* bytes of headers and trailers that are read */
+#define HEADERS_MAX 16384 /* limit of headers and trailers, in bytes */
 
-/* libcurl 7.88 waits in vain for the rest of trailers that this cannot hold. */
+/* libcurl 7.88 waits for ever if trailers do not fit into this. */
 #define READ_SIZE 32768L
 
 struct grpc_check {
@@ -24,8 +24,8 @@ struct grpc_check {
     size_t header_bytes;
 };
 
-/* Takes a line of the headers or of the trailers. Returns 0, which ends the
- * transfer, when there are too many. */
+/* Takes a line of the headers or trailers. Returns 0, which ends the transfer,
+ * if there are too many. */
 static size_t on_header(char *line, size_t one, size_t length, void *arg) {
     struct grpc_check *g = arg;
 
@@ -44,8 +44,9 @@ static size_t on_body(char *bytes, size_t one, size_t length, void *arg) {
     return grpc_answer_add_body(&g->answer, bytes, length) ? length : 0;
 }
 
-/* Says what <code> means where libcurl's words would not help: what answers is
- * not HTTP/2, or ends before it has answered. NULL: libcurl's will do. */
+/* Explains <code> if libcurl's own words would not help: the answer is not
+ * HTTP/2, or the connection ended before it. NULL: libcurl's words are
+ * enough. */
 static const char *why(const struct grpc_check *g, CURLcode code) {
     switch (code) {
     case CURLE_RECV_ERROR:

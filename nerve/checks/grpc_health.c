@@ -10,7 +10,7 @@
 
 #include "nerve/checks/grpc_health.h"
 
-#define PREFIX       5 /* bytes before a message: a flag, and its length */
+#define PREFIX       5 /* bytes before a message: a flag and its length */
 #define FIELD_NAME   0x0a
 #define FIELD_STATUS 1
 #define SERVING      1
@@ -37,8 +37,8 @@ size_t grpc_request_write(const char *service,
     return at;
 }
 
-/* Copies the <length> bytes at <from> to <to>, as many as it has room for; what
- * would not fit in a line of the log becomes "?". */
+/* Copies the <length> bytes at <from> to <to>, as many as fit. Bytes that would
+ * not fit in a log line become "?". */
 static void copy_value(char *to, size_t size, const char *from, size_t length) {
     size_t used = 0;
 
@@ -134,7 +134,7 @@ static void say_unknown_service(const char *before, const char *service,
             before);
 }
 
-/* Says what the server refuses to answer for. */
+/* Says why the server refuses to answer. */
 static void say_refusal(const struct grpc_answer *a, const char *service,
                         char *reason, size_t size) {
     char *end;
@@ -157,8 +157,8 @@ static void say_refusal(const struct grpc_answer *a, const char *service,
                  a->words);
 }
 
-/* Says what is wrong with the headers, or what they refuse. Returns whether
- * they promise a message. */
+/* Says what is wrong with the headers, or what error they carry. Returns
+ * whether a message should follow. */
 static bool judge_headers(const struct grpc_answer *a, const char *service,
                           char *reason, size_t size) {
     if (!a->is_http2)
@@ -190,7 +190,7 @@ static bool judge_headers(const struct grpc_answer *a, const char *service,
     return false;
 }
 
-/* Says what is wrong with the frame. Returns whether it holds one message. */
+/* Says what is wrong with the frame. Returns whether it has one message. */
 static bool judge_frame(const struct grpc_answer *a, char *reason,
                         size_t size) {
     const unsigned char *b = a->bytes;
@@ -218,13 +218,13 @@ static bool judge_frame(const struct grpc_answer *a, char *reason,
     return false;
 }
 
-/* A message of Protocol Buffers that is read. */
+/* A Protocol Buffers message that is being read. */
 struct message {
     const unsigned char *at;
     const unsigned char *end;
 };
 
-/* Reads a number of at most ten bytes. Returns whether there is one. */
+/* Reads a number of at most ten bytes. Returns whether there was one. */
 static bool read_varint(struct message *m, uint64_t *out) {
     *out = 0;
     for (unsigned int shift = 0; m->at < m->end && shift < 70; shift += 7) {
@@ -245,7 +245,7 @@ static bool skip(struct message *m, uint64_t length) {
     return true;
 }
 
-/* Passes over the value of a field of wire type <type>. */
+/* Skips the value of a field of wire type <type>. */
 static bool skip_value(struct message *m, unsigned int type) {
     uint64_t length;
 
@@ -263,8 +263,8 @@ static bool skip_value(struct message *m, unsigned int type) {
     }
 }
 
-/* Reads the status, of which the last one counts. Returns whether all of the
- * message can be read. */
+/* Reads the status; the last one counts. Returns whether the whole message can
+ * be read. */
 static bool read_status(struct message m, uint64_t *status) {
     uint64_t tag;
 
@@ -282,7 +282,7 @@ static bool read_status(struct message m, uint64_t *status) {
     return true;
 }
 
-/* Says what the server says of its service. Returns whether that is SERVING. */
+/* Says what status the service has. Returns whether it is SERVING. */
 static bool judge_message(const struct grpc_answer *a, const char *service,
                           char *reason, size_t size) {
     static const char *const words[] = {"UNKNOWN", "SERVING", "NOT_SERVING",

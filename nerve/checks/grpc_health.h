@@ -1,9 +1,9 @@
 /* grpc_health.h - the bytes of grpc.health.v1.Health/Check, and what an answer
  * means
  *
- * A request is one message of one string, and an answer one message of one
- * enum, so that neither needs a library for Protocol Buffers. An answer is
- * untrusted and may come in any pieces. Pure: no I/O, no allocation.
+ * A request is one message with one string, and an answer one message with one
+ * enum, so neither needs a library for Protocol Buffers. An answer is untrusted
+ * and may come in any pieces. Pure: no I/O, no allocation.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_GRPC_HEALTH_H
@@ -18,23 +18,23 @@
 
 #define GRPC_REQUEST_MAX (5 + 3 + GRPC_SERVICE_MAX)
 
-/* A health answer has 2 bytes; there is room for fields that a later version
- * of it may have. */
+/* A health answer has 2 bytes. A later version may add fields, so there is more
+ * room. */
 #define GRPC_MESSAGE_MAX 251
 
-/* What has come so far; zeroed to start with. */
+/* What has arrived so far; zeroed to start with. */
 struct grpc_answer {
     bool is_http2;   /* set by the caller */
     long status;     /* of HTTP; set by the caller */
     char type[64];   /* its content-type */
-    char result[16]; /* grpc-status, empty: none came */
+    char result[16]; /* grpc-status; empty if there was none */
     char words[120]; /* grpc-message */
     unsigned char bytes[5 + GRPC_MESSAGE_MAX];
     size_t length;
-    bool overflowed; /* there is more than <bytes> can hold */
+    bool overflowed; /* it was longer than <bytes> */
 };
 
-/* Writes the request for the health of <service>, NULL: of the whole server, to
+/* Writes the request for the health of <service> (NULL: of the whole server) to
  * <out>. Returns its length. */
 size_t grpc_request_write(const char *service,
                           unsigned char out[GRPC_REQUEST_MAX]);
@@ -47,9 +47,8 @@ void grpc_answer_add_header(struct grpc_answer *a, const char *line,
 bool grpc_answer_add_body(struct grpc_answer *a, const void *bytes,
                           size_t length);
 
-/* Tells whether the answer, which is complete, says that <service> (or NULL) is
- * SERVING. If not, <reason> says what it is instead, or what is wrong with the
- * answer. */
+/* Tells whether the complete answer says that <service> (or NULL) is SERVING.
+ * If not, <reason> says what it is, or what is wrong with the answer. */
 bool grpc_answer_judge(const struct grpc_answer *a, const char *service,
                        char *reason, size_t size);
 

@@ -1,5 +1,5 @@
-/* http.c - passes when a request is answered by an expected status, and
- * by the expected text where one is set
+/* http.c - passes if the answer has an expected status and, if set, the
+ * expected text
  * SPDX-License-Identifier: MIT
  */
 #include <stdio.h>
@@ -10,12 +10,12 @@
 #include "nerve/checks/transfer.h"
 #include "nerve/config/model.h"
 
-#define BODY_MAX 65536 /* bytes of an answer that are looked at */
+#define BODY_MAX 65536 /* at most so many bytes of an answer are read */
 
 struct http_check {
     struct check base;
     struct transfer transfer;
-    struct text body; /* so far, where a text is expected */
+    struct text body; /* so far, if a text is expected */
     size_t received;
 };
 
@@ -27,8 +27,8 @@ static bool has_expected(const struct http_check *h) {
                                          strlen(expect)) != NULL);
 }
 
-/* Takes a part of the body. Returns 0, which ends the transfer, when no more
- * of it is needed. */
+/* Takes a part of the body. Returns 0, which ends the transfer, if no more is
+ * needed. */
 static size_t on_body(char *bytes, size_t one, size_t length, void *arg) {
     struct http_check *h = arg;
     size_t room = BODY_MAX - h->received;
@@ -51,7 +51,7 @@ static bool is_expected(const struct check_config *config, long status) {
     return false;
 }
 
-/* The answer is there, or as much of it as is needed. */
+/* The answer is complete, or as much of it as is needed. */
 static void judge(struct http_check *h, long status) {
     char text[160];
 
@@ -89,7 +89,7 @@ static void set_method(CURL *easy, const char *method) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-/* The path goes out as it is written, which a URL's would not. */
+/* The path is sent as it is written; that of a URL would be normalized. */
 static void set_request(struct http_check *h) {
     const struct check_config *config = h->base.config;
     CURL *easy = h->transfer.easy;
@@ -129,7 +129,7 @@ static int add_headers(struct http_check *h) {
     for (size_t i = 0; i < config->header_count; i++)
         if (transfer_add_header(&h->transfer, config->headers[i]) != 0)
             return -1;
-    /* Without a length many servers refuse these. */
+    /* Many servers refuse these methods without a length. */
     if (method && (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0))
         return transfer_add_header(&h->transfer, "Content-Length: 0");
     return 0;
