@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import wait
+
 
 def environment(sandbox, name, source, **more):
     """Compiles functions; returns the environment in which a program calls
@@ -10,5 +12,5 @@ def environment(sandbox, name, source, **more):
     library = sandbox.path(f"{name}.so")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library,
                     sandbox.write(f"{name}.c", source)], check=True,
-                   timeout=60)
+                   timeout=60 * wait.FACTOR)
     return {**os.environ, "LD_PRELOAD": library, **more}

@@ -24,8 +24,11 @@ def _states(pid):
     """Returns the states of a process's threads, as letters."""
     states = set()
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/stat") as file:
-            states.add(file.read().rpartition(")")[2].split()[0])
+        try:
+            with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                states.add(file.read().rpartition(")")[2].split()[0])
+        except OSError:
+            pass  # it has just ended
     return states
 
 

@@ -40,12 +40,13 @@ class Member(ZooKeeper):
 
 class Ensemble(Clients):
     """The whole ensemble, with the methods of one ZooKeeper. `hosts` are the
-    members' addresses if they are not the test's own."""
+    members' addresses if they are not the test's own; `more` are lines of
+    their configuration."""
 
-    def __init__(self, sandbox, hosts=COUNT * [address.HOST]):
+    def __init__(self, sandbox, hosts=COUNT * [address.HOST], more=()):
         ports = [f"{host}:{address.port(host)}:{address.port(host)}"
                  for host in hosts]
-        lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=1", *(
+        lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=1", *more, *(
             f"server.{number}={at}" for number, at in enumerate(ports, 1))]
         self.members = [Member(sandbox, number, lines, host)
                         for number, host in enumerate(hosts, 1)]

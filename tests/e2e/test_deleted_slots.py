@@ -48,7 +48,7 @@ def test_an_added_slot_goes_when_the_last_session_has_ended(
     proxy.serves([one, two])
     before = ids(proxy)
     with contextlib.ExitStack() as stack:
-        for _ in range(2):  # to each of them
+        while proxy.servers()["s2"]["scur"] == "0":
             more = stack.enter_context(proxy.hold("/slow"))
         witness.delete(node)
         proxy.serves([one])

@@ -161,7 +161,7 @@ def assert_slots_take_it_and_give_it_up(tried, proxy, client, path, service):
 def until_none(wrong, what):
     """Waits until no directive is wrong. Names those that stay wrong."""
     try:
-        wait.until(lambda: not wrong(), 30, f"every backend is {what}")
+        wait.until(lambda: not wrong(), 60, f"every backend is {what}")
     except wait.Late:
         assert wrong() == [], f"not {what}"
 

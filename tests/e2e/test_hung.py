@@ -68,7 +68,8 @@ def hung(sandbox):
 
 
 def start(sandbox, services, hung):
-    nerve = sandbox.nerve("one", services, start=False,
+    # A session that ends would begin anew, and zookeeper_init() hangs as well.
+    nerve = sandbox.nerve("one", services, start=False, session_timeout=9,
                           **ctl.controlled(sandbox, "one"))
     nerve.start(env=preload.environment(sandbox, "hang", HANG, HUNG=hung))
     return nerve

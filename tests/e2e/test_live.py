@@ -3,6 +3,7 @@ in a chroot, as HAProxy's user, with two threads."""
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -173,7 +174,8 @@ def test_a_new_service_is_served_where_its_backend_is_there(
         load.settle()
     load.assert_none_failed()
     site.has("api", "spare", "web")
-    assert Status(site.proxy).states("spare") == {two.address: "ready"}
+    wait.until(lambda: Status(site.proxy).states("spare") ==
+               {two.address: "ready"}, 10, "the agent knows it")
     site.services["other"] = {
         **site.services["spare"], "haproxy": {"backend_name": "other"}}
     site.write()
@@ -197,8 +199,9 @@ def test_a_wrong_file_changes_nothing_until_it_is_mended(sandbox, site, one):
                                 r"is changed")
         assert site.metric("synapse_configuration_errors") == 1
         assert "services.web.max_instances" in site.proxy.ask("show synapse")
-        [trouble] = Status(site.proxy).json("/status.json")["troubles"]
-        assert "services.web.max_instances" in trouble
+        assert any(
+            "services.web.max_instances" in trouble for trouble in
+            Status(site.proxy).json("/status.json")["troubles"])
         site.has("api", "web")
         site.rename("{")
         assert "line 1, column 2" in site.reload()
@@ -222,11 +225,12 @@ def test_a_reload_by_command_answers_with_what_it_did(site, one, two):
     site.rest["session_timeout"] = 30
     site.write()
     lines = site.reload().splitlines()
-    assert len(lines) == 3
     assert lines[0].startswith("session_timeout: needs a reload: ")
-    assert lines[1] == "api: leaves; its slots are emptied"
-    assert lines[2].startswith("web: max_instances applied; needs a reload: "
-                               "haproxy.port, ")
+    # The agent may have seen the file by itself before it was asked.
+    assert re.match("web: (max_instances applied; )?needs a reload: "
+                    "haproxy.port, ", lines[-1])
+    site.proxy.process.says("api: leaves; its slots are emptied")
+    site.proxy.process.says("web: max_instances applied")
     told = json.loads(site.proxy.ask("synapse reload json"))
     assert told["result"] == "pending"
     assert len(told["message"].splitlines()) == 2

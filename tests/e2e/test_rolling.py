@@ -45,8 +45,8 @@ def restart(proxy, command, owner):
 
 
 def test_machines_change_to_another_haproxy_and_back(sandbox, path):
-    machines = Machines(sandbox, path)
     other = OtherDebian(sandbox)
+    machines = Machines(sandbox, path)
     machines.grow()
     versions = set()
     mine = pwd.getpwnam("haproxy")

@@ -136,8 +136,9 @@ class ZooKeeper(Clients):
 
     def release(self):
         """The release that runs, such as 3.8.0."""
-        return re.search(r"^Zookeeper version: ([\d.]+)",
-                         self.command("srvr"), re.M)[1]
+        return wait.until(lambda: re.search(
+            r"^Zookeeper version: ([\d.]+)", self.command("srvr"), re.M), 20,
+            "it tells its release")[1]
 
     def sessions(self):
         """Returns the ids of the living sessions, connected or not."""

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,13 +26,19 @@
 
 static sem_t look, waits; /* it may look once; it waits to be let */
 
+static int wait_for(struct pollfd *fds, nfds_t count, int timeout_ms) {
+    struct timespec time = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+
+    return ppoll(fds, count, timeout_ms < 0 ? NULL : &time, NULL);
+}
+
 /* What the watchdog's thread waits by. */
 int poll(struct pollfd *fds, nfds_t count, int timeout) {
     if (timeout != 250)
-        return (int)syscall(SYS_poll, fds, count, timeout);
+        return wait_for(fds, count, timeout);
     sem_post(&waits);
     while (sem_trywait(&look) != 0)
-        if (syscall(SYS_poll, fds, count, 1) > 0)
+        if (wait_for(fds, count, 1) > 0)
             return 1;
     return 0;
 }

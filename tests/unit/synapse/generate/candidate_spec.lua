@@ -35,6 +35,8 @@ describe("a candidate", function()
   end)
 
   it("leaves nothing behind", function()
+    collectgarbage()
+    collectgarbage()
     local descriptor = unistd.dup(0)
     unistd.close(descriptor)
     local candidate = new("text")
