@@ -128,11 +128,23 @@ static int add_name(char **names, size_t *length, const char *name) {
     return 0;
 }
 
+/* Appends all names of <list>. Returns 0 or errno: a list that broke off says
+ * nothing of the files that it does not have. */
+static int add_names(char **names, size_t *length, DIR *list) {
+    const struct dirent *entry;
+
+    /* At the end readdir() leaves errno as it is. */
+    while (errno = 0, (entry = readdir(list)))
+        if (add_name(names, length, entry->d_name) == -1)
+            return ENOMEM;
+    return errno;
+}
+
 char *file_list(int directory, const char *name, size_t *length) {
     int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd == -1 ? NULL : fdopendir(fd);
-    const struct dirent *entry;
-    char *names = NULL;
+    char *names;
+    int reason;
 
     *length = 0;
     if (!list) {
@@ -140,15 +152,14 @@ char *file_list(int directory, const char *name, size_t *length) {
             close(fd);
         return NULL;
     }
-    while ((entry = readdir(list)))
-        if (add_name(&names, length, entry->d_name) == -1) {
-            free(names);
-            names = NULL;
-            errno = ENOMEM;
-            break;
-        }
+    names = malloc(1); /* so that a list without names is one, too */
+    reason = names ? add_names(&names, length, list) : ENOMEM;
     closedir(list);
-    return names;
+    if (reason == 0)
+        return names;
+    free(names);
+    errno = reason;
+    return NULL;
 }
 
 static void writing_free(void *data) {

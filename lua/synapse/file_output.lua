@@ -75,7 +75,7 @@ local function file_of(name)
   return name .. ".json"
 end
 
-local function list_job(self)
+local function list_text(self)
   local names, list = {}, {}
   for name in pairs(self.has_file) do
     names[#names + 1] = name
@@ -84,7 +84,7 @@ local function list_job(self)
   for i, name in ipairs(names) do
     list[i] = file_of(name)
   end
-  return {file = output.LIST, text = table.concat(list, "\n") .. "\n"}
+  return table.concat(list, "\n") .. "\n"
 end
 
 -- What is in the files already, and which of ours nobody wants any more.
@@ -93,16 +93,15 @@ local function look(self, services)
   for _, service in ipairs(services) do
     local file = file_of(service.name)
     self.known[file] = directory:read(file, MAX_BYTES)
-    self.has_file[service.name] = true
+    self.has_file[service.name] = service
   end
   local listed = directory:read(output.LIST, MAX_BYTES) or ""
   for file in listed:gmatch("[^\n]+") do
     local name = file:match("^([^/]+)%.json$")
     if name and not self.has_file[name] then
-      table.insert(self.jobs, {remove = file})
+      self.to_remove[file] = true
     end
   end
-  table.insert(self.jobs, list_job(self))
 end
 
 --- Returns an output that has written nothing.
@@ -114,7 +113,12 @@ end
 -- @treturn output
 function output.new(deps)
   local self = setmetatable({
-    deps = deps, has_file = {}, known = {}, jobs = {}, pending = {},
+    deps = deps,
+    has_file = {},   -- the services with a file, by name
+    known = {},      -- the content of each file
+    to_remove = {},  -- a set of files
+    list_due = deps.directory ~= nil, -- whether the list is to be written
+    pending = {},    -- the services to write, by name
     written_at = {}, encoding = nil, request = nil, job = nil, due = 0,
     failing = false, stopped = false,
   }, output)
@@ -129,16 +133,17 @@ end
 -- @tparam boolean is_wanted whether it is to have one
 function output:want(service, is_wanted)
   local name, file = service.name, file_of(service.name)
-  if not self.deps.directory or is_wanted == (self.has_file[name] == true) then
+  if not self.deps.directory or
+    is_wanted == (self.has_file[name] == service)
+  then
     return
   end
-  self.has_file[name] = is_wanted or nil
+  self.has_file[name] = is_wanted and service or nil
   self.pending[name], self.known[file] = nil, nil
   if not is_wanted then
-    table.insert(self.jobs, {remove = file})
+    self.to_remove[file] = true
   end
-  -- Every file that there is must be in the list.
-  table.insert(self.jobs, list_job(self))
+  self.list_due = true
   if self.encoding and self.encoding.service.name == name then
     self.encoding = nil
   end
@@ -147,7 +152,9 @@ end
 --- Notes that the instances of a service are known, or are others than before.
 -- @tparam service service
 function output:changed(service)
-  if self.has_file[service.name] and not self.pending[service.name] then
+  if self.has_file[service.name] == service and
+    not self.pending[service.name]
+  then
     if not next(self.pending) then
       self.due = math.max(self.due, self.deps.now() + COLLECT)
     end
@@ -189,9 +196,18 @@ local function next_file(self)
   return nil
 end
 
--- The next thing to do; the files come after the list of them.
+-- The next thing to do. Every file that there is must be in the list: it is
+-- written after the last removal, and before the files.
 local function next_job(self)
-  return table.remove(self.jobs, 1) or next_file(self)
+  local file = next(self.to_remove)
+  if file then
+    self.to_remove[file] = nil
+    return {remove = file}
+  elseif self.list_due then
+    self.list_due = false
+    return {file = output.LIST, text = list_text(self)}
+  end
+  return next_file(self)
 end
 
 local function failed(self, job, why)
@@ -201,10 +217,12 @@ local function failed(self, job, why)
   end
   self.failing = true
   self.due = self.deps.now() + RETRY
-  if job.service then
+  if job.remove then
+    self.to_remove[job.remove] = true
+  elseif not job.service then
+    self.list_due = true
+  elseif self.has_file[job.service.name] == job.service then
     self.pending[job.service.name] = job.service
-  else
-    table.insert(self.jobs, 1, job)
   end
 end
 
@@ -244,9 +262,7 @@ function output:take(event)
     self.deps.log:info("%s: written again", self.deps.path)
   end
   self.failing = false
-  if job.file then
-    self.known[job.file] = job.text
-  end
+  self.known[job.file or job.remove] = job.text
 end
 
 --- Writes no more.

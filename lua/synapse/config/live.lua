@@ -40,6 +40,7 @@ function live.new(deps)
     seen = nil,       -- those of the last look, if they are others
     due = 0,          -- when to look next
     asked = 0,        -- the number of the last request
+    begun = 0,        -- the last request for which the files were read
     answered = 0,     -- the last request that has its answer
     said = nil,       -- that answer
     hidden = nil,     -- why the file cannot be read
@@ -247,10 +248,14 @@ end
 --- Reads the files if they have changed, or if somebody asks for it. It may
 -- take a while, and other tasks run meanwhile.
 function live:turn()
-  local number = self.asked
-  if number > self.answered then
+  if self.begun > self.answered then -- an error ended that turn
+    self.said = answer("failed", {"an internal error, see the agent's log"})
+    self.answered = self.begun
+  end
+  if self.asked > self.answered then
+    self.begun = self.asked
     self.said = read(self)
-    self.answered = number
+    self.answered = self.begun
   elseif self.deps.now() >= self.due and has_settled(self) then
     read(self)
   end

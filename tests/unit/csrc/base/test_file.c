@@ -25,6 +25,22 @@
 #include "csrc/base/queue.h"
 #include "csrc/base/worker.h"
 
+/* Names before a list breaks off; below 0: it does not. */
+static int left = -1;
+static int broken; /* errno then; 0: the list has ended */
+
+struct dirent *__real_readdir(DIR *list);
+struct dirent *__wrap_readdir(DIR *list);
+
+struct dirent *__wrap_readdir(DIR *list) {
+    if (left < 0 || left-- > 0)
+        return __real_readdir(list);
+    left = 0;
+    if (broken != 0)
+        errno = broken;
+    return NULL;
+}
+
 struct place {
     char path[64];
     int directory;
@@ -391,6 +407,32 @@ static void lists_the_names_in_a_directory(void **state) {
     assert_int_equal(errno, ENOENT);
 }
 
+static void lists_no_part_of_a_directory(void **state) {
+    struct place *p = *state;
+    size_t length;
+
+    left = 1;
+    broken = EIO;
+    assert_null(file_list(p->directory, ".", &length));
+    assert_int_equal(errno, EIO);
+    left = -1;
+}
+
+static void lists_a_directory_without_names(void **state) {
+    struct place *p = *state;
+    size_t length;
+    char *names;
+
+    left = 0;
+    broken = 0;
+    errno = EIO; /* of something before */
+    names = file_list(p->directory, ".", &length);
+    assert_non_null(names);
+    assert_int_equal(length, 0);
+    free(names);
+    left = -1;
+}
+
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 
 int main(void) {
@@ -415,6 +457,8 @@ int main(void) {
         WITH_PLACE(reads_what_a_symbolic_link_leads_to_where_it_may),
         WITH_PLACE(stamps_a_file_anew_when_another_takes_its_place),
         WITH_PLACE(lists_the_names_in_a_directory),
+        WITH_PLACE(lists_no_part_of_a_directory),
+        WITH_PLACE(lists_a_directory_without_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -236,6 +236,20 @@ describe("the live configuration", function()
     assert.is_truthy(said.message:find("has not done it yet", 1, true))
   end)
 
+  -- The files were read again in each turn, with an error each time.
+  it("answers after an error too, once", function()
+    begin({web = service()})
+    local number, order = one:ask(), agent.order
+    agent.order = function() error("broken") end
+    assert.has_error(function() one:turn() end)
+    assert.is_true(one.answered < number)
+    one:turn()
+    assert.are.equal(number, one.answered)
+    assert.are.equal("failed", one.said.result)
+    agent.order = order
+    assert.are.equal("done", ask().result)
+  end)
+
   it("tells the warnings of the file once", function()
     begin({web = service()})
     write({web = service("/other")}, {sessoin_timeout = 1})
