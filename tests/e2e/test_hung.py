@@ -67,10 +67,14 @@ def hung(sandbox):
         os.remove(path)
 
 
+def settings(sandbox):
+    """A session that ends would begin anew, and zookeeper_init() hangs as
+    well: so it lives long."""
+    return {**ctl.controlled(sandbox, "one"), "session_timeout": 9}
+
+
 def start(sandbox, services, hung):
-    # A session that ends would begin anew, and zookeeper_init() hangs as well.
-    nerve = sandbox.nerve("one", services, start=False, session_timeout=9,
-                          **ctl.controlled(sandbox, "one"))
+    nerve = sandbox.nerve("one", services, start=False, **settings(sandbox))
     nerve.start(env=preload.environment(sandbox, "hang", HANG, HUNG=hung))
     return nerve
 
@@ -94,7 +98,7 @@ def test_an_ensemble_that_hangs_does_not_keep_an_operator_waiting(
         wait.until(lambda name=name: children(witness, f"{path}/{name}"), 20,
                    f"{name} is registered")
     begin_to_hang(hung)
-    nerve.reload({"web": services["web"]}, **ctl.controlled(sandbox, "one"))
+    nerve.reload({"web": services["web"]}, **settings(sandbox))
     wait.until(lambda: os.path.exists(f"{hung}.in"), 30,
                "nerve closes the session of the other ensemble")
     ctl.done(nerve, "disable", "web", "--reason", "disk", "--drain", "0s")
@@ -116,7 +120,7 @@ def test_a_directory_service_that_hangs_keeps_nobody_waiting(
     begin_to_hang(hung)
     for _ in range(5):
         assert ctl.status(nerve)["state"] == "up"
-    nerve.reload(services, **ctl.controlled(sandbox, "one"))
+    nerve.reload(services, **settings(sandbox))
     ctl.done(nerve, "disable", "web", "--reason", "disk", "--drain", "0s")
     assert ctl.status(nerve)["hold"]["author"] == "root"
     assert not os.path.exists(f"{hung}.in")
