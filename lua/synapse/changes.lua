@@ -14,8 +14,8 @@ changes.__index = changes
 --- Returns no changes.
 -- @tparam table deps
 --   `services`: the agent's list, sorted by name; `by_name`: the same;
---   `unused`: the slots of the backends that no service fills, `{pool,
---   declared}` by backend; `make(config, slots)`: returns a new service;
+--   `unused`: the slots of the backends that no service fills, by backend, see
+--   `service:slots`; `make(config, slots)`: returns a new service;
 --   `sessions`, `journal`, `sync`, `output`, `lookup`: the agent's parts;
 --   `is_tired()`: whether this turn has lasted long enough;
 --   `changed(service)`: called when it has another configuration;
@@ -39,7 +39,8 @@ end
 local function add(self, change)
   local deps, config = self.deps, change.config
   local slots = deps.unused[config.backend]
-  if deps.by_name[config.name] or not slots then
+  local is_free = slots and (not slots.has_rested or slots.has_rested())
+  if deps.by_name[config.name] or not is_free then
     return nil
   end
   deps.lookup:add(config)

@@ -45,6 +45,19 @@ function removal:emptied(slot)
   end
 end
 
+--- Has the empty slots deleted without delay.
+function removal:hasten()
+  for slot in pairs(self.due) do
+    self.due[slot] = self.now()
+  end
+end
+
+--- Tells whether HAProxy may be deleting a slot.
+-- @treturn boolean
+function removal:is_under_way()
+  return next(self.deleting) ~= nil
+end
+
 --- Forgets a slot that HAProxy does not have any more.
 -- @tparam string slot
 function removal:forget(slot)

@@ -55,6 +55,7 @@ function sync.new(deps)
     refused = 0,
     compared_at = {},
     retained_at = 0,
+    is_forgotten = setmetatable({}, {__mode = "k"}),
     paused_until = 0,
     failing = false,
   }, sync)
@@ -66,9 +67,12 @@ function sync.new(deps)
   return self
 end
 
---- Puts a service into the next round.
+--- Puts a service into the next round, unless it is forgotten.
 -- @tparam service service
 function sync:mark(service)
+  if self.is_forgotten[service] then
+    return
+  end
   if not self.queued[service] then
     self.queued[service] = true
     table.insert(self.queue, service)
@@ -90,9 +94,10 @@ function sync:holds(service)
   return is_sent
 end
 
---- Forgets a service that it does not hold.
+--- Forgets a service that it does not hold: its slots may be another one's.
 -- @tparam service service
 function sync:forget(service)
+  self.is_forgotten[service], self.is_watched[service] = true, nil
   self.compare_at[service], self.compared_at[service] = nil, nil
 end
 
@@ -293,6 +298,9 @@ end
 --- Asks HAProxy for the state of a service in the next round.
 -- @tparam service service
 function sync:compare(service)
+  if self.is_forgotten[service] then
+    return
+  end
   compare_later(self, service)
   service:ask()
   self:mark(service)
@@ -340,10 +348,11 @@ end
 local function mark_due(self)
   local kept = {}
   for _, service in ipairs(self.watched) do
-    if service:is_due() then
+    local is_watched = self.is_watched[service]
+    if is_watched and service:is_due() then
       self:mark(service)
     end
-    if self.queued[service] or service:is_waiting() then
+    if is_watched and (self.queued[service] or service:is_waiting()) then
       kept[#kept + 1] = service
     else
       self.is_watched[service] = nil

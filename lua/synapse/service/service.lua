@@ -35,6 +35,11 @@ end
 -- survives the instance.
 local KEEP_STATE = 60
 
+-- The slots of a service that has left rest for so many seconds at most, and so
+-- many are looked at at once.
+local REST = 60
+local LOOKED_AT = 50
+
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
 local function objection(self, instance)
   local slot = self.placement:home(instance.key)
@@ -166,6 +171,7 @@ function service.new(deps)
     retained = {},
     has_news = false,
     is_leaving = false,
+    is_empty = false, -- it is leaving, and nobody is in its slots
     version = 0,
   }, service)
   touch_retained(self)
@@ -311,20 +317,32 @@ function service:configure(config)
   begin_anew(self, config, handed_over(self, self.deps.config, config))
 end
 
---- Empties the slots of a service that is not configured any more.
-function service:leave()
-  local config = {}
-  for field, value in pairs(self.deps.config) do
-    config[field] = value
+local function copy_of(fields)
+  local copy = {}
+  for name, value in pairs(fields) do
+    copy[name] = value
   end
+  return copy
+end
+
+--- Empties the slots of a service that is not configured any more, though it be
+-- frozen.
+function service:leave()
+  local config = copy_of(self.deps.config)
   config.sources, config.default_servers, config.named_servers = {}, {}, {}
   config.use_previous_backends, config.leader_election = false, false
   config.prefer, config.subset = {}, nil
+  if self.frozen_at then
+    self.deps.log:warning("%s: frozen, and leaves: its configuration says so",
+      self.name)
+    self.frozen_at = nil
+  end
   self.is_leaving = true
   begin_anew(self, config, {instances = {}, retained = {}})
 end
 
---- Tells whether all of its slots are empty, as HAProxy has acknowledged.
+--- Tells whether all of its slots are empty, as HAProxy has acknowledged. Those
+-- that were added and can be deleted are deleted first.
 -- @treturn boolean
 function service:has_left()
   if not self.is_leaving or not self.known or self.asking then
@@ -335,17 +353,47 @@ function service:has_left()
       return false
     end
   end
-  return true
+  if not self.is_empty then
+    self.is_empty = true
+    self.removal:hasten()
+  end
+  return not self.removal:is_under_way() and not self.removal:is_due()
 end
 
---- Returns its slots, for another service that is to fill them.
--- @treturn {pool={string,...},declared={[string]=declaration}}
-function service:slots()
-  local places, declared = self.placement, self.deps.declared
-  for slot in pairs(places.is_added) do
-    declared[slot].is_backup = places.kinds[slot] == "backup"
+-- Where connections are shared, they may lead the requests of another service
+-- to an instance that left. Returns what tells whether they are gone.
+local function rest_test(self, slots)
+  local sessions, now = self.deps.sessions, self.deps.now
+  local left = self.deps.config.shares_connections and
+    table.move(slots, 1, #slots, 1, {}) or {}
+  local till = now() + REST
+  return function()
+    for _ = 1, LOOKED_AT do
+      local slot = left[#left]
+      if not slot or now() >= till then
+        return true
+      elseif sessions(slot) > 0 then
+        return false
+      end
+      left[#left] = nil
+    end
+    return #left == 0
   end
-  return {pool = places.pool, declared = declared}
+end
+
+--- Returns its slots, for another service that is to fill them. Those that were
+-- added have the options of this service, so nobody gets them.
+-- @treturn table `pool` and `declared`, as `service.new` takes them;
+--   `has_rested()`: whether another service may fill them
+function service:slots()
+  local places, pool, declared = self.placement, {}, {}
+  for _, slot in ipairs(places.pool) do
+    if not places.is_added[slot] then
+      pool[#pool + 1] = slot
+      declared[slot] = copy_of(self.deps.declared[slot])
+    end
+  end
+  return {pool = pool, declared = declared, has_rested = rest_test(self, pool)}
 end
 
 --- Tells whether it has retained instances, see `synapse.service.guard`.

@@ -562,6 +562,16 @@ describe("the agent", function()
       assert.is_true(one.changes:are_done())
     end)
 
+    it("lets it wait until the slots have rested", function()
+      local config, rests = config_of("c"), true
+      one.changes.deps.unused.c.has_rested = function() return not rests end
+      change({kind = "added", name = "c", config = config})
+      assert.are.same({"b", "d"}, names())
+      rests = false
+      one:turn()
+      assert.are.same({"b", "c", "d"}, names())
+    end)
+
     it("ends the session that nobody needs any more", function()
       change({kind = "changed", name = "b", keys = {},
         config = config_of("b", "/b", "other:2181")})

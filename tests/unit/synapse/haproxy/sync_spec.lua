@@ -36,6 +36,23 @@ describe("a round", function()
     assert.are.same({"a;b;c"}, sent)
   end)
 
+  -- Its backend is another one's, whose slots it went on to empty.
+  it("has nothing more to do with a service that it forgot", function()
+    web.groups, web.due = {}, true
+    one:round()
+    one:forget(web)
+    web.groups = {"a"}
+    one:tick()
+    one:mark(web)
+    one:compare(web)
+    clock.pass(100)
+    one:tick()
+    one:round()
+    assert.is_false(one:holds(web))
+    assert.is_nil(one.compare_at[web])
+    assert.are.same({}, sent)
+  end)
+
   it("sends nothing when nothing is needed", function()
     one:round()
     assert.are.same({}, sent)

@@ -592,6 +592,28 @@ describe("a service", function()
       assert.are.same({}, texts())
     end)
 
+    it("deletes it before the service has left", function()
+      one.deps.config.sources = {}
+      one:leave()
+      apply()
+      assert.is_false(one:has_left())
+      assert.is_true(one:is_due())
+      send()
+      assert.is_false(one:has_left())
+      one:done(command, "Server deleted.")
+      assert.is_true(one:has_left())
+      assert.are.same({"s1"}, one:slots().pool)
+    end)
+
+    it("does not wait for its sessions where the service leaves", function()
+      sessions[slot] = 1
+      one:leave()
+      apply()
+      assert.is_false(one:has_left())
+      assert.are.same({}, texts())
+      assert.is_true(one:has_left())
+    end)
+
     it("deletes none that an instance got", function()
       one:update({instance(1), instance(2)})
       apply()
@@ -1664,22 +1686,48 @@ describe("a service", function()
       assert.is_true(one:has_left())
     end)
 
-    it("does not leave while it is frozen", function()
+    it("leaves though it is frozen", function()
       one:freeze()
       one:leave()
-      assert.are.same({}, texts())
-      assert.is_false(one:has_left())
-      one:thaw()
       apply()
       assert.is_true(one:has_left())
+      assert.are.equal(1, log.count("web: frozen, and leaves"))
     end)
 
-    it("hands its slots over with their kinds", function()
+    -- The other service went on with the tables of this one, and each changed
+    -- what the other had.
+    it("hands over slots that are not its own any more", function()
       local slots = one:slots()
       assert.are.same({"s1", "s2", "s3", "s4"}, slots.pool)
+      table.remove(slots.pool)
+      slots.declared.s1.weight = 7
+      assert.are.equal(4, #one.placement.pool)
+      assert.are_not.equal(7, one.deps.declared.s1.weight)
+      assert.is_true(slots.has_rested())
+    end)
+
+    it("has its slots rest where connections are shared", function()
+      one.deps.config.shares_connections = true
+      sessions.s2 = 1
+      local slots = one:slots()
+      assert.is_false(slots.has_rested())
+      sessions.s2 = nil
+      assert.is_true(slots.has_rested())
+      sessions.s1 = 1
+      slots = one:slots()
+      clock.pass(59)
+      assert.is_false(slots.has_rested())
+      clock.pass(1)
+      assert.is_true(slots.has_rested())
+    end)
+
+    -- They have the options of the service that added them.
+    it("hands over no slot that was added", function()
       one.placement:grow("s5", "backup")
       one.deps.declared.s5 = {weight = 1, maxconn = 0}
-      assert.is_true(one:slots().declared.s5.is_backup)
+      local slots = one:slots()
+      assert.are.equal(4, #slots.pool)
+      assert.is_nil(slots.declared.s5)
     end)
   end)
 end)
