@@ -28,6 +28,9 @@ return function(take)
     self.hosts = hosts
   end
 
+  function session.close()
+  end
+
   --- Takes the oldest open request for a path and answers it.
   function session.reply(path, fields)
     for i, one in ipairs(session.asked) do

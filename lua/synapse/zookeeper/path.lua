@@ -370,8 +370,16 @@ local function await_path(self)
       "no instance was known" or plural(known, "instance") ..
       (known == 1 and " is kept" or " are kept"))
   end
+  -- A path that nobody reads any more is not made either.
+  local function request(op, path, handler)
+    return self.deps.request(op, path, function(event)
+      if not self.is_over then
+        handler(event)
+      end
+    end)
+  end
   watched.await_created({
-    path = self.path, request = self.deps.request, codes = self.deps.codes,
+    path = self.path, request = request, codes = self.deps.codes,
     create = self.deps.create_path,
     exists = function()
       self.unlisted = true
@@ -508,8 +516,8 @@ function watched:knows_nothing()
 end
 
 --- Ends it: what is answered or fires from now on has no effect.
--- @treturn integer how many bytes its watches take in the packet that restores
---   them; its session still has them
+-- @treturn integer how many bytes the watches of its znodes take in the packet
+--   that restores them; its session still has them
 function watched:finish()
   local bytes = 0
   for name in pairs(self.watched) do

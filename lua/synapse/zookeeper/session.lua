@@ -14,7 +14,8 @@ local DATA_EVERY = 6
 local RESYNC_TICKS = 10
 
 -- A server refuses a packet above 1,048,575 bytes (jute.maxbuffer), and the
--- client then reconnects for ever. What is left is for the paths themselves.
+-- client then reconnects for ever. What is left is for what is not counted: a
+-- path may have two watches for a while.
 local WATCHED_MAX = 900000
 
 -- A fleet that lost its ensemble comes back spread over this many seconds.
@@ -44,6 +45,7 @@ function session.new(deps)
     since = deps.wall(),
     watched_bytes = 0,
     left_behind = {}, -- bytes of the watches of paths that nobody reads
+    left_bytes = 0,   -- all of these
     fired = 0,
     expiries = 0,
     connections = 0,
@@ -95,6 +97,23 @@ function session:give_room(bytes)
   self.watched_bytes = self.watched_bytes - bytes
 end
 
+-- How much the watch of a path itself takes in that packet.
+local function own_bytes(path)
+  return #path.path + 4
+end
+
+local function leave_behind(self, place, bytes)
+  self.left_behind[place] = (self.left_behind[place] or 0) + bytes
+  self.left_bytes = self.left_bytes + bytes
+end
+
+local function forget_left_behind(self, place)
+  local bytes = self.left_behind[place] or 0
+  self.left_behind[place] = nil
+  self.left_bytes = self.left_bytes - bytes
+  self:give_room(bytes)
+end
+
 --- Adds a path.
 -- @tparam path path
 function session:add(path)
@@ -102,8 +121,8 @@ function session:add(path)
   self.by_path[place] = self.by_path[place] or {}
   table.insert(self.by_path[place], path)
   table.insert(self.paths, path)
-  self:give_room(self.left_behind[place] or 0)
-  self.left_behind[place] = nil
+  forget_left_behind(self, place)
+  self.watched_bytes = self.watched_bytes + own_bytes(path)
   if self.state == "connected" then
     path:connected(false)
   end
@@ -123,18 +142,13 @@ end
 function session:remove(path)
   local place = path.path
   take_out(self.by_path[place], path)
+  if #self.by_path[place] == 0 then
+    self.by_path[place] = nil
+  end
   take_out(self.paths, path)
   self.put_off[path], self.resync_at[path] = nil, nil
   self.resyncs[path] = nil
-  self.left_behind[place] = (self.left_behind[place] or 0) + path:finish()
-end
-
--- A new handle has no watch of a path that nobody reads.
-local function forget_left_behind(self)
-  for _, bytes in pairs(self.left_behind) do
-    self:give_room(bytes)
-  end
-  self.left_behind = {}
+  leave_behind(self, place, path:finish() + own_bytes(path))
 end
 
 local function read_all(self)
@@ -185,7 +199,10 @@ local function connected(self, event)
   if event.link == "same_handle" then
     read_lists(self)
   else
-    forget_left_behind(self)
+    -- A new handle has no watch of a path that nobody reads.
+    for place in pairs(self.left_behind) do
+      forget_left_behind(self, place)
+    end
     read_soon(self)
   end
 end

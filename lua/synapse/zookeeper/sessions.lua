@@ -45,7 +45,9 @@ end
 local function session_of(self, source, readers)
   local bytes = watch_bytes(source, readers)
   local last = self.last[source.ensemble]
-  if not last or last.bytes + bytes > MOST_BYTES then
+  if not last or
+    last.bytes + last.session.left_bytes + bytes > MOST_BYTES
+  then
     last = {session = new_session(self, source), bytes = 0}
     self.last[source.ensemble] = last
   end

@@ -379,6 +379,36 @@ describe("the sources of services", function()
       assert.is_true(through.watched_bytes < room)
     end)
 
+    -- After 110 changes of a path with a hundred instances its session had no
+    -- room for the watches of the next.
+    it("get another session where too many watches are left behind", function()
+      local long, ports = "/" .. ("x"):rep(500), {}
+      for i = 1, 100 do
+        ports[i] = i
+      end
+      for number = 1, 30 do
+        follow(x, {new_source(long .. number, "a:2181")})
+        one:take({type = "session", session = by_hosts[ADDRESSES["a:2181"]],
+          state = "connected", link = "same_handle", client_id = "0x1",
+          timeout = 10})
+        one:tick()
+        read("a:2181", long .. number, ports)
+        assert.are.same({}, one:of(x)[1]:problems())
+        assert.is_true(#one.list <= 3)
+      end
+    end)
+
+    it("leave nothing in a session but the room of what it watches", function()
+      local through = one.list[1]
+      local room = through.watched_bytes
+      follow(x, {})
+      assert.is_nil(through.by_path["/a"])
+      assert.are.equal(room, through.watched_bytes)
+      assert.are.equal(#"/a" + 4 + #"/a/i_0000000001" + 4, through.left_bytes)
+      follow(x, {new_source("/a", "a:2181")})
+      assert.are.equal(0, through.left_bytes)
+    end)
+
     it("may have as many instances as the most generous reader allows",
       function()
         y.deps.config.max_instances = 5
