@@ -511,6 +511,11 @@ function agent:counters_of(name, turn)
   return service and self.counters:of(service, turn) or {}
 end
 
+-- One that has left may still be in a list of what is to be done.
+local function is_here(self, service)
+  return self.by_name[service.name] == service
+end
+
 -- Notes that a service's retained instances are to be looked at again.
 local function review_soon(self, service)
   if not self.reviewed[service] then
@@ -582,7 +587,9 @@ local function review(self)
   while self.reviews[1] and not self:is_tired() do
     local service = table.remove(self.reviews)
     self.reviewed[service] = nil
-    changed(self, service, service:review())
+    if is_here(self, service) then
+      changed(self, service, service:review())
+    end
   end
 end
 
@@ -620,9 +627,10 @@ local function update(self)
     local service, since = self.sessions:next_changed()
     if not service then
       return
+    elseif is_here(self, service) then
+      local instances, left_out = self.sessions:instances(service)
+      heard(self, service, service:update(instances, since, left_out))
     end
-    local instances, left_out = self.sessions:instances(service)
-    heard(self, service, service:update(instances, since, left_out))
   end
 end
 
@@ -646,7 +654,7 @@ local STEPS = {take_all, obey, apply, update, tick, review, round, keep,
 --- Has the next turn do what a command asks for. HAProxy interrupts Lua after
 -- so many instructions, so that a command may come in the middle of a turn.
 -- @tparam string what "resync", "freeze", "thaw", "operate", "see",
---   "count_sessions" or "configure"
+--   "count_sessions", "hold" or "configure"
 -- @tparam ?any argument see there
 -- @treturn table with `said`, once it is done: what was, for people
 function agent:order(what, argument)
@@ -665,6 +673,14 @@ function agent:ask()
   return number
 end
 
+--- Applies no more changes of the configuration until it is told others, see
+-- `changes:hold`.
+-- @treturn boolean true
+function agent:hold()
+  self.changes:hold()
+  return true
+end
+
 --- Applies changes of the configuration, see `changes:take`.
 -- @tparam {change,...} list
 -- @treturn boolean true
@@ -674,10 +690,10 @@ function agent:configure(list)
 end
 
 --- Reads everything from ZooKeeper again, and HAProxy's state.
--- @tparam ?service service nil: of all services
+-- @tparam ?string name of a service; nil: of all services
 -- @treturn string what is done, for people
-function agent:resync(service)
-  local services = service and {service} or self.services
+function agent:resync(name)
+  local services = name and {self.by_name[name]} or self.services
   for _, each in ipairs(services) do
     for _, source in ipairs(self.sessions:of(each)) do
       source:connected(false)
@@ -688,9 +704,13 @@ function agent:resync(service)
 end
 
 --- Leaves a service as it is, see `service:freeze`.
--- @tparam service service
+-- @tparam string name of the service
 -- @treturn string what is done, for people
-function agent:freeze(service)
+function agent:freeze(name)
+  local service = self.by_name[name]
+  if not service or service.is_leaving then
+    return name .. " leaves, as its configuration says"
+  end
   service:freeze()
   self.journal:report_frozen(service, "following", "frozen")
   self.deps.log:warning("%s: frozen by command", service.name)
@@ -699,11 +719,12 @@ function agent:freeze(service)
 end
 
 --- Lets a frozen service follow ZooKeeper again.
--- @tparam service service
+-- @tparam string name of the service
 -- @treturn string what is done, for people
-function agent:thaw(service)
-  if not service.frozen_at then
-    return service.name .. " is not frozen"
+function agent:thaw(name)
+  local service = self.by_name[name]
+  if not service or not service.frozen_at then
+    return name .. " is not frozen"
   end
   changed(self, service, service:thaw())
   self.journal:report_frozen(service, "frozen", "following")

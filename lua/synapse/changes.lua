@@ -15,7 +15,7 @@ changes.__index = changes
 -- @tparam table deps
 --   `services`: the agent's list, sorted by name; `by_name`: the same;
 --   `unused`: the slots of the backends that no service fills, by backend, see
---   `service:slots`; `make(config, slots)`: returns a new service;
+--   `service:slots`; `make(config, slots, record)`: returns a new service;
 --   `sessions`, `journal`, `sync`, `output`, `lookup`: the agent's parts;
 --   `is_tired()`: whether this turn has lasted long enough;
 --   `changed(service)`: called when it has another configuration;
@@ -23,7 +23,13 @@ changes.__index = changes
 --   list is another one
 -- @treturn changes
 function changes.new(deps)
-  return setmetatable({deps = deps, pending = {}, has_leaving = false}, changes)
+  return setmetatable({
+    deps = deps, pending = {}, has_leaving = false,
+    is_held = false,
+    gone = {},   -- services that have left, by name, while others may come
+    added = {},  -- those of which the journal does not know yet
+    left = {},
+  }, changes)
 end
 
 -- The list is sorted by name.
@@ -35,22 +41,35 @@ local function insert_service(services, service)
   table.insert(services, place, service)
 end
 
--- Returns the service, or nil where it has to wait.
+-- Returns what the service had under another name or in another backend.
+local function inheritance(self, config, slots)
+  local gone = self.gone[config.name] or self.gone[slots.name]
+  return gone and gone:inheritance(config)
+end
+
+-- With the same instances as before in the slots, these need no rest.
+local function is_free(slots, record)
+  return not slots.has_rested or record and next(record.placed) ~= nil or
+    slots.has_rested()
+end
+
+-- Returns "later" where it has to wait.
 local function add(self, change)
   local deps, config = self.deps, change.config
   local slots = deps.unused[config.backend]
-  local is_free = slots and (not slots.has_rested or slots.has_rested())
-  if deps.by_name[config.name] or not is_free then
-    return nil
+  local record = slots and inheritance(self, config, slots)
+  if deps.by_name[config.name] or not slots or not is_free(slots, record) then
+    return "later"
   end
   deps.lookup:add(config)
   deps.unused[config.backend] = nil
-  local service = deps.make(config, slots)
+  local service = deps.make(config, slots, record)
   insert_service(deps.services, service)
+  table.insert(self.added, service)
   deps.output:want(service, config.has_file)
   deps.sessions:follow(service, {})
   deps.changed(service)
-  return service
+  return nil
 end
 
 -- `begin` gives the service its other configuration.
@@ -65,83 +84,101 @@ local function configure(self, service, begin, what)
   deps.changed(service)
 end
 
-local function change_service(self, change)
-  local service = self.deps.by_name[change.name]
+local function change_service(self, service, change)
   self.deps.lookup:add(change.config)
   configure(self, service, function() service:configure(change.config) end,
     table.concat(change.keys, ", "))
 end
 
-local function remove(self, change)
-  local service = self.deps.by_name[change.name]
+local function remove(self, service)
   self.has_leaving = true
   configure(self, service, function() service:leave() end, "leaving")
 end
 
 -- Forgets a service whose slots are empty. Another one may have its backend.
 local function forget(self, service)
-  local deps = self.deps
-  deps.by_name[service.name] = nil
-  deps.unused[service.backend] = service:slots()
+  local deps, slots = self.deps, service:slots()
+  slots.name, self.gone[service.name] = service.name, service
+  deps.by_name[service.name], deps.unused[service.backend] = nil, slots
   deps.sync:forget(service)
   deps.forgotten(service)
 end
 
 -- Takes those that have left out of the list, which others may read whenever
--- HAProxy interrupts us. Returns them.
+-- HAProxy interrupts us.
 local function take_out_those_that_left(self)
   local services, kept, left = self.deps.services, {}, {}
-  self.has_leaving = false
+  local has_leaving = false
   for _, service in ipairs(services) do
     if service:has_left() and not self.deps.sync:holds(service) then
       left[#left + 1] = service
       forget(self, service)
     else
       kept[#kept + 1] = service
-      self.has_leaving = self.has_leaving or service.is_leaving
+      has_leaving = has_leaving or service.is_leaving
     end
   end
   table.move(kept, 1, #services, 1, services)
-  return left
+  table.move(left, 1, #left, #self.left + 1, self.left)
+  self.has_leaving = has_leaving
 end
 
--- Does one change. Returns the service that it adds, or "later".
+-- Does one change, or returns "later". One that was found when there were other
+-- services is nothing any more.
 local function apply(self, change)
-  if change.kind == "removed" then
-    return remove(self, change)
+  local service = self.deps.by_name[change.name]
+  local is_there = service ~= nil and not service.is_leaving
+  if is_there == (change.kind == "added") then
+    return nil
+  elseif change.kind == "removed" then
+    return remove(self, service)
   elseif change.kind == "changed" then
-    return change_service(self, change)
+    return change_service(self, service, change)
   end
-  return add(self, change) or "later"
+  return add(self, change)
+end
+
+-- After an error the next turn does it first.
+local function tell_of_others(self)
+  if #self.added + #self.left > 0 then
+    self.deps.listed()
+    self.deps.journal:follow(self.added, self.left)
+    self.added, self.left = {}, {}
+  end
 end
 
 --- Applies as many as there is time for. What cannot be done yet is tried again
 -- in each turn.
 function changes:turn()
-  local left = self.has_leaving and take_out_those_that_left(self) or {}
-  local added, later, done = {}, {}, 0
+  tell_of_others(self)
+  if self.has_leaving then
+    take_out_those_that_left(self)
+  end
+  local later, done = {}, 0
   while self.pending[done + 1] and not (done > 0 and self.deps.is_tired()) do
     done = done + 1
-    local service = apply(self, self.pending[done])
-    if service == "later" then
+    if apply(self, self.pending[done]) == "later" then
       later[#later + 1] = self.pending[done]
-    else
-      added[#added + 1] = service
     end
   end
   self.pending =
     table.move(self.pending, done + 1, #self.pending, #later + 1, later)
-  if #added + #left > 0 then
-    self.deps.listed()
-    self.deps.journal:follow(added, left)
+  tell_of_others(self)
+  if not self.has_leaving and not self.is_held and self:are_done() then
+    self.gone = {}
   end
 end
 
---- Takes changes, from the next turn on. Those of before that are not done yet
--- are forgotten: the new ones were found by what is.
+--- Forgets the changes that are not done yet: others are about to be found, by
+-- what is. `take` follows.
+function changes:hold()
+  self.pending, self.is_held = {}, true
+end
+
+--- Takes changes, from the next turn on.
 -- @tparam {change,...} list see `synapse.config.compare`
 function changes:take(list)
-  self.pending = {}
+  self.pending, self.is_held = {}, false
   for _, change in ipairs(list) do
     if change.config or change.kind == "removed" then
       table.insert(self.pending, change)

@@ -98,6 +98,11 @@ class Site:
         return self.proxy.ask("synapse reload").strip()
 
 
+def in_backend(service, name):
+    return {**service, "haproxy": {**service["haproxy"],
+                                   "backend_name": name}}
+
+
 @pytest.fixture
 def site(sandbox, healthy, witness, path):
     return Site(sandbox, healthy, witness, path)
@@ -159,6 +164,50 @@ def test_a_service_leaves_and_comes_back_beside_another(
         load.settle()
     load.assert_none_failed()
     assert site.proxy.get(port=site.backends["api"].port) == (200, "two")
+
+
+def test_another_name_with_zookeeper_down_takes_no_instance_away(
+        sandbox, path, one, two):
+    server = sandbox.zookeeper()
+    site = Site(sandbox, server, server.client(), path)
+    for it in (one, two):
+        site.register(it)
+    site.proxy.serves([one, two])
+    server.stop()
+    site.services["www"] = in_backend(site.services.pop("web"), "web")
+    site.write()
+    site.has("api", "www")
+    site.proxy.serves([one, two])
+    assert site.proxy.get()[0] == 200
+
+
+def test_an_operators_maint_moves_to_another_backend(site, one, two):
+    for it in (one, two):
+        site.register(it)
+    site.proxy.serves([one, two])
+    assert "is maint in web" in site.proxy.ask(
+        f"synapse maint {one.address} reason disk")
+    site.services["web"] = in_backend(site.services["web"], "spare")
+    site.write()
+    site.proxy.serves([two], "spare")
+    site.proxy.serves([])
+    wait.until(lambda: Status(site.proxy).states() == {
+        one.address: "maint", two.address: "ready"}, 10, "one is in maint")
+
+
+def test_most_services_leave_by_command_only(site, one):
+    site.register(one)
+    site.services["spare"] = site.backends["spare"].configuration()
+    site.write()
+    site.has("api", "spare", "web")
+    site.proxy.serves([one])
+    site.services = {}
+    site.write()
+    site.proxy.process.says(r"3 of 3 services would leave \(api, spare, web\)")
+    site.has("api", "spare", "web")
+    site.proxy.serves([one])
+    site.reload()
+    site.has()
 
 
 def test_a_new_service_is_served_where_its_backend_is_there(

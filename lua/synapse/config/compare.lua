@@ -261,6 +261,29 @@ function compare.services(before, after, deps)
   return table.move(others, 1, #others, #list + 1, list)
 end
 
+-- So many services, and more than half of all, do not leave unless somebody
+-- asks for it: a directory lacks files too while it is copied or mounted.
+local MANY = 3
+local NAMED = 5
+
+--- Returns why a configuration is not to be applied unless somebody asks.
+-- @tparam {service,...} before as they are now
+-- @tparam {service,...} after as they are to be
+-- @treturn ?string
+function compare.doubt(before, after)
+  local kept, gone = by_name(after), {}
+  for _, service in ipairs(before) do
+    gone[#gone + 1] = not kept[service.name] and service.name or nil
+  end
+  if #gone < MANY or 2 * #gone <= #before then
+    return nil
+  end
+  return string.format("%d of %d services would leave (%s%s); `synapse " ..
+    "reload` or a reload of HAProxy does that", #gone, #before,
+    table.concat(gone, ", ", 1, math.min(NAMED, #gone)),
+    #gone > NAMED and ", ..." or "")
+end
+
 -- What is not a service's. All of it is fixed at load.
 local SETTINGS = {
   {"haproxy.global or defaults, or its shared_frontend", "lines", MADE},

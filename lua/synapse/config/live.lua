@@ -21,6 +21,7 @@ local SETTLE = 0.2
 
 -- Seconds for the agent to apply the changes.
 local PATIENCE = 10
+local NOT_DONE = "the agent has not done it yet, see its log"
 
 --- Returns what knows the files as they were loaded.
 -- @tparam table deps
@@ -150,6 +151,14 @@ local function refuse(self, errors)
     table.unpack(errors)})
 end
 
+-- Changes that the agent has not applied yet were found by other files. Returns
+-- whether it has forgotten them.
+local function hold(self)
+  local order = self.deps.agent():order("hold")
+  self.deps.await(function() return order.said end, PATIENCE)
+  return order.said
+end
+
 -- Has the agent apply the changes. Returns whether it has.
 local function apply(self, changes)
   local agent = self.deps.agent()
@@ -200,12 +209,20 @@ local function note(self, changes, settings, notes)
 end
 
 local function take(self, settings, notes)
-  local changes = compare.services(self.deps.agent().changes:configured(),
-    settings.services, self.deps)
+  local known, is_asked = self.deps.agent().changes, self.begun > self.answered
+  local doubt = not is_asked and
+    compare.doubt(known:configured(), settings.services)
+  if doubt then
+    return refuse(self, {doubt})
+  elseif not hold(self) then
+    self:distrust()
+    return answer("failed", {NOT_DONE})
+  end
+  local changes = compare.services(known:configured(), settings.services,
+    self.deps)
   local lines = note(self, changes, settings, notes)
   if not apply(self, changes) then
-    return answer("failed", {"the agent has not done it yet, see its log:",
-      table.unpack(lines)})
+    return answer("failed", {NOT_DONE .. ":", table.unpack(lines)})
   elseif #lines == 0 then
     return answer("done", {self.path .. " is what is served already"})
   end

@@ -142,9 +142,10 @@ function counters:take(event)
   self.requests[event.request] = nil
   local texts = event.error and {} or commands.answers(event.data)
   for i, service in ipairs(services) do
-    self.asked[service] = nil
-    self.answers[service] =
+    -- One that was forgotten meanwhile is not asked for any more.
+    self.answers[service] = self.asked[service] and
       {at = self.deps.now(), text = texts[i] or ""}
+    self.asked[service] = nil
   end
 end
 

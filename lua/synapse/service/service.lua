@@ -171,6 +171,7 @@ function service.new(deps)
     retained = {},
     has_news = false,
     is_leaving = false,
+    last = nil,       -- what was before it left
     is_empty = false, -- it is leaving, and nobody is in its slots
     version = 0,
   }, service)
@@ -242,12 +243,15 @@ local function hosts_of(config)
   return table.concat(list, "\n")
 end
 
+local function is_elsewhere(before, config)
+  return before.path ~= config.path or before.read_as ~= config.read_as or
+    hosts_of(before) ~= hosts_of(config)
+end
+
 -- The instances that another configuration begins with. Of another place, or
 -- read in another way, they serve until there are others.
-local function handed_over(self, before, config)
-  local choice = self.choice
-  local is_moved = before.path ~= config.path or
-    before.read_as ~= config.read_as or hosts_of(before) ~= hosts_of(config)
+local function handed_over(choice, config)
+  local is_moved = is_elsewhere(choice.deps.config, config)
   return {
     instances = choice.all, retained = choice:retained(),
     is_old = choice.is_old or is_moved, is_moved = is_moved or choice.is_moved,
@@ -314,7 +318,7 @@ end
 -- before ZooKeeper has told what takes the place of its instance.
 -- @tparam service config
 function service:configure(config)
-  begin_anew(self, config, handed_over(self, self.deps.config, config))
+  begin_anew(self, config, handed_over(self.choice, config))
 end
 
 local function copy_of(fields)
@@ -323,6 +327,15 @@ local function copy_of(fields)
     copy[name] = value
   end
   return copy
+end
+
+-- What changes while the slots are emptied is as it was.
+local function last_record(self)
+  local record = facts.record_of(self)
+  for _, field in ipairs({"placed", "held", "addresses", "orders"}) do
+    record[field] = copy_of(record[field])
+  end
+  return record
 end
 
 --- Empties the slots of a service that is not configured any more, though it be
@@ -338,7 +351,28 @@ function service:leave()
     self.frozen_at = nil
   end
   self.is_leaving = true
+  self.last = {choice = self.choice, record = last_record(self)}
   begin_anew(self, config, {instances = {}, retained = {}})
+end
+
+--- Returns what the service that takes its place begins with: the one of its
+-- name, or of its backend and its path. Comes after `leave`.
+-- @tparam service config of the other
+-- @treturn ?record nil: it does not take the place
+function service:inheritance(config)
+  local last, before = self.last, self.last.choice.deps.config
+  local keeps_slots = before.backend == config.backend
+  if before.name ~= config.name and
+    (not keeps_slots or is_elsewhere(before, config))
+  then
+    return nil
+  end
+  local record = copy_of(last.record)
+  for field, value in pairs(handed_over(last.choice, config)) do
+    record[field] = value
+  end
+  record.placed = keeps_slots and record.placed or {}
+  return record
 end
 
 --- Tells whether all of its slots are empty, as HAProxy has acknowledged. Those
@@ -1029,9 +1063,10 @@ function service:take_touched()
 end
 
 --- Returns what the snapshot keeps of the service. It changes with `revision`.
+-- Of one that leaves, what was before: should it be back, a reload finds it.
 -- @treturn record see `snapshot.begin_service`
 function service:record()
-  return facts.record_of(self)
+  return self.last and self.last.record or facts.record_of(self)
 end
 
 return service

@@ -148,7 +148,7 @@ local function change_service(context, what, words)
   elseif name and not agent.by_name[name] then
     return answer("failed", "%s: no such service", name)
   end
-  local order = agent:order(what, name and agent.by_name[name])
+  local order = agent:order(what, name)
   context.visit.await(function() return order.said end, PATIENCE)
   if not order.said then
     return answer("failed", "the agent has not done it yet, see its log")

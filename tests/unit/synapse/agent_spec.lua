@@ -405,7 +405,7 @@ describe("the agent", function()
   -- changed what the turn was in the middle of.
   it("does in its next turn what a command asks for", function()
     new({config_of("web")})
-    local order = one:order("freeze", one.services[1])
+    local order = one:order("freeze", "web")
     assert.is_nil(order.said)
     assert.is_nil(one.services[1].frozen_at)
     one:turn()
@@ -570,6 +570,137 @@ describe("the agent", function()
       rests = false
       one:turn()
       assert.are.same({"b", "c", "d"}, names())
+    end)
+
+    local function moved(name, path, backend)
+      local config = config_of(name, path)
+      config.backend = backend
+      return {kind = "added", name = name, config = config}
+    end
+
+    -- Until ZooKeeper is read again, and that may be down.
+    it("keeps the instances of a service with another backend", function()
+      obey()
+      register("/b", "i_1", 80)
+      obey()
+      one:operate({key = "10.0.0.1:80", state = "maint", reason = "why"})
+      obey()
+      change({kind = "removed", name = "b"}, moved("b", "/b", "c"))
+      assert.is_false(one.changes:are_done())
+      obey()
+      local service = one.by_name.b
+      assert.are.equal("c", service.backend)
+      assert.are.equal("10.0.0.1:80", service.choice.wanted[1].key)
+      assert.are.equal("maint", service.operator.states["10.0.0.1:80"])
+      assert.are.equal("why", service.operator.orders["10.0.0.1:80"].reason)
+      assert.is_true(service.has_record)
+      assert.are.same({}, one.changes.gone)
+    end)
+
+    it("has them serve until there is one at another path", function()
+      obey()
+      register("/b", "i_1", 80)
+      obey()
+      change({kind = "removed", name = "b"}, moved("b", "/other", "c"))
+      obey()
+      local choice = one.by_name.b.choice
+      assert.are.equal("10.0.0.1:80", choice.wanted[1].key)
+      assert.are.same({true, true}, {choice.is_moved, choice.is_old})
+    end)
+
+    it("keeps the instances and slots of a service with another name",
+      function()
+        obey()
+        register("/b", "i_1", 80)
+        obey()
+        local placed = one.by_name.b:record().placed
+        local slot = next(placed)
+        change({kind = "removed", name = "b"}, moved("x", "/b", "b"))
+        obey()
+        assert.are.equal("10.0.0.1:80",
+          one.by_name.x.placement.placed[slot])
+      end)
+
+    it("gives another service nothing of what was in the backend", function()
+      obey()
+      register("/b", "i_1", 80)
+      obey()
+      change({kind = "removed", name = "b"}, moved("x", "/x", "b"))
+      obey()
+      assert.are.same({}, one.by_name.x:instances())
+      assert.is_false(one.by_name.x.has_record)
+    end)
+
+    it("keeps them where it comes back before it has left", function()
+      obey()
+      register("/b", "i_1", 80)
+      obey()
+      change({kind = "removed", name = "b"})
+      assert.are.equal("10.0.0.1:80", one.by_name.b:record().instances[1].key)
+      assert.is_truthy(next(one.by_name.b:record().placed))
+      one:order("hold")
+      one:turn()
+      obey()
+      assert.is_nil(one.by_name.b)
+      change(moved("b", "/b", "b"))
+      assert.are.equal("10.0.0.1:80", one.by_name.b.choice.wanted[1].key)
+    end)
+
+    it("does nothing of changes that were found when it was another",
+      function()
+        change({kind = "removed", name = "x"},
+          {kind = "changed", name = "x", keys = {}, config = config_of("x")},
+          {kind = "added", name = "b", config = config_of("b")})
+        assert.are.same({"b", "d"}, names())
+        assert.is_true(one.changes:are_done())
+      end)
+
+    it("forgets what it has not done when others are about to be found",
+      function()
+        obey()
+        change({kind = "removed", name = "b"}, moved("x", "/x", "b"))
+        assert.is_true(one:order("hold") ~= nil)
+        one:turn()
+        assert.is_true(one.changes:are_done())
+        obey()
+        assert.are.same({"d"}, names())
+      end)
+
+    -- The journal never learned of the service, and every look raised an error.
+    it("tells the journal of a service even if an error follows", function()
+      local follow = one.sessions.follow
+      one.sessions.follow = function() error("broken") end
+      one:order("configure",
+        {{kind = "added", name = "c", config = config_of("c")}})
+      assert.has_error(function() one:turn() end)
+      one.sessions.follow = follow
+      one:recover()
+      clock.pass(1)
+      one:ask()
+      one:turn()
+      assert.are.same({"b", "c", "d"}, one.journal.names)
+    end)
+
+    it("does nothing more with a service that is gone", function()
+      obey()
+      local gone = one.by_name.b
+      change({kind = "removed", name = "b"})
+      obey()
+      gone.update = function() error("gone") end
+      gone.review = gone.update
+      table.insert(one.reviews, gone)
+      one.sessions.next_changed = function()
+        one.sessions.next_changed = function() end
+        return gone
+      end
+      one:turn()
+      assert.are.same({}, one.reviews)
+      local order = one:order("freeze", "b")
+      one:turn()
+      assert.are.equal("b leaves, as its configuration says", order.said)
+      order = one:order("thaw", "b")
+      one:turn()
+      assert.are.equal("b is not frozen", order.said)
     end)
 
     it("ends the session that nobody needs any more", function()

@@ -85,6 +85,11 @@ describe("the live configuration", function()
     }}
     function agent.order(_, what, changes)
       local list = {}
+      if what == "hold" then
+        agent.is_held = true
+        return {said = not is_stuck}
+      end
+      assert.is_true(agent.is_held)
       for i, change in ipairs(changes) do
         list[i] = what .. " " .. change.kind .. " " .. change.name
       end
@@ -123,6 +128,34 @@ describe("the live configuration", function()
     assert.are.same({}, orders)
     clock.pass(1)
     one:turn()
+    assert.are.equal(1, #orders)
+  end)
+
+  -- As a directory looks while it is copied.
+  it("takes away more than half of the services only when asked", function()
+    local all = {}
+    for i = 1, 5 do
+      all["s" .. i] = service("/" .. i)
+    end
+    begin(all)
+    write({s1 = all.s1, s2 = all.s2})
+    look()
+    look()
+    assert.are.same({}, orders)
+    local doubt = "3 of 5 services would leave (s3, s4, s5); `synapse " ..
+      "reload` or a reload of HAProxy does that"
+    assert.are.same({doubt}, one.errors)
+    assert.are.equal(1, log.count(doubt .. "; nothing is changed"))
+    assert.are.equal("done", ask().result)
+    assert.are.same({}, one.errors)
+    assert.are.same({"configure removed s3, configure removed s4, " ..
+      "configure removed s5"}, orders)
+  end)
+
+  it("takes away half of them, or two of two, unasked", function()
+    begin({a = service("/a"), b = service("/b")})
+    write({})
+    look()
     assert.are.equal(1, #orders)
   end)
 

@@ -74,6 +74,13 @@ describe("counters", function()
     assert.are.equal("show stat 3 6 -1", sent[2])
   end)
 
+  it("are not kept of a service that was forgotten meanwhile", function()
+    one:ask({web})
+    one:forget(web)
+    one:take({request = 101, data = line({[2] = "s1"}) .. "\n"})
+    assert.is_nil(next(one.answers))
+  end)
+
   it("are unknown without an answer, and asked for again", function()
     one:ask({web})
     one:take({request = 999, data = ""})

@@ -52,7 +52,7 @@ describe("a changing command", function()
   it("answers in JSON for programs", function()
     assert.are.same({result = "done", message = "freeze done"},
       cjson.decode(run("freeze", "web", "json")))
-    assert.are.equal("web", ordered.argument.name)
+    assert.are.equal("web", ordered.argument)
   end)
 
   it("has the configuration read again", function()
