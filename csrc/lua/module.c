@@ -139,13 +139,13 @@ static int ldirectory_read(lua_State *L) {
     const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
     const char *name = luaL_checkstring(L, 2);
     lua_Integer max = luaL_checkinteger(L, 3);
+    bool is_linked = lua_toboolean(L, 4); /* before the box may be there */
     char **box = lua_zk_box(L, sizeof(*box), STRING_TYPE);
     size_t length;
 
     luaL_argcheck(L, max >= 0, 3, "not a number of bytes");
-    *box = lua_toboolean(L, 4)
-               ? file_read_linked(*directory, name, (size_t)max, &length)
-               : file_read(*directory, name, (size_t)max, &length);
+    *box = is_linked ? file_read_linked(*directory, name, (size_t)max, &length)
+                     : file_read(*directory, name, (size_t)max, &length);
     if (!*box)
         return lua_zk_errno(L, name);
     lua_pushlstring(L, *box, length);

@@ -205,6 +205,7 @@ def test_a_machine_uses_its_subset_and_says_why_not_the_others(
         if it["instance"] not in used:
             assert it["state"] == "unused"
             assert it["why"] == "not in this machine's subset of 4"
+    proxy.remembers([it for it in crowd if it.address in used])
     with sandbox.load(proxy, "instances of the subset leave") as load:
         for address in sorted(used)[:2]:
             before = set(proxy.serving())
