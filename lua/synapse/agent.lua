@@ -56,7 +56,7 @@ local function make_service(self, config, slots, record)
   local can = deps.runtime.can()
   local service = new_service({
     config = config, pool = slots.pool, declared = slots.declared,
-    record = record,
+    vacated = slots.vacated, record = record,
     sessions = new_sessions(deps, backend),
     id = function() return deps.runtime.id(backend) end,
     address_is_deferred = can.address_is_deferred,

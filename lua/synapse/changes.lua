@@ -47,23 +47,16 @@ local function inheritance(self, config, slots)
   return gone and gone:inheritance(config)
 end
 
--- With the same instances as before in the slots, these need no rest.
-local function is_free(slots, record)
-  return not slots.has_rested or record and next(record.placed) ~= nil or
-    slots.has_rested()
-end
-
 -- Returns "later" where it has to wait.
 local function add(self, change)
   local deps, config = self.deps, change.config
   local slots = deps.unused[config.backend]
-  local record = slots and inheritance(self, config, slots)
-  if deps.by_name[config.name] or not slots or not is_free(slots, record) then
+  if deps.by_name[config.name] or not slots then
     return "later"
   end
   deps.lookup:add(config)
   deps.unused[config.backend] = nil
-  local service = deps.make(config, slots, record)
+  local service = deps.make(config, slots, inheritance(self, config, slots))
   insert_service(deps.services, service)
   table.insert(self.added, service)
   deps.output:want(service, config.has_file)
@@ -161,8 +154,8 @@ function changes:turn()
       later[#later + 1] = self.pending[done]
     end
   end
-  self.pending =
-    table.move(self.pending, done + 1, #self.pending, #later + 1, later)
+  self.pending = table.move(self.pending, done + 1, #self.pending, 1, {})
+  table.move(later, 1, #later, #self.pending + 1, self.pending)
   tell_of_others(self)
   if not self.has_leaving and not self.is_held and self:are_done() then
     self.gone = {}

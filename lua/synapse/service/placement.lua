@@ -215,14 +215,15 @@ end
 -- @tparam {[string]=string} kinds_by_slot see `placement.kinds_of_slots`
 -- @tparam ?boolean must_rest whether a slot is not used again before the
 --   sessions of its last instance are gone
+-- @tparam ?{[string]=boolean} vacated the slots that instances have left
 -- @treturn placement with `pool`; `placed`, key by slot; `by_key`, instance by
 --   key; `waiting`, keys without a slot, sorted; `kinds`, by slot
 function placement.new(pool, placed, instances, sessions, kinds_by_slot,
-  must_rest)
+  must_rest, vacated)
   local self = setmetatable({
-    pool = pool, placed = placed, by_key = {}, vacated = {}, last = {},
-    left = {}, misplaced = {}, sessions = sessions, kinds = kinds_by_slot,
-    must_rest = must_rest, is_added = {},
+    pool = pool, placed = placed, by_key = {}, vacated = vacated or {},
+    last = {}, left = {}, misplaced = {}, sessions = sessions,
+    kinds = kinds_by_slot, must_rest = must_rest, is_added = {},
   }, placement)
   for _, instance in ipairs(instances) do
     self.by_key[instance.key] = instance

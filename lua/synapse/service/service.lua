@@ -35,11 +35,6 @@ end
 -- survives the instance.
 local KEEP_STATE = 60
 
--- The slots of a service that has left rest for so many seconds at most, and so
--- many are looked at at once.
-local REST = 60
-local LOOKED_AT = 50
-
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
 local function objection(self, instance)
   local slot = self.placement:home(instance.key)
@@ -99,7 +94,8 @@ end
 -- @tparam table deps
 --   `config`: the service's configuration;
 --   `pool`: its slots, in order; `declared`: what the configuration makes of
---   each (see `placement.kinds_of_slots`);
+--   each (see `placement.kinds_of_slots`); `vacated`: those in which another
+--   service had instances, or nil;
 --   `record`: its part of the snapshot, or nil;
 --   `sessions(slot)`: how many sessions the slot has; `id()`: the number of its
 --   backend;
@@ -124,7 +120,7 @@ function service.new(deps)
     end,
   })
   local places = placement.new(deps.pool, record.placed, chosen.wanted,
-    deps.sessions, by_slot, deps.config.shares_connections)
+    deps.sessions, by_slot, deps.config.shares_connections, deps.vacated)
   local known = ledger.new(deps.pool, deps.declared, deps.now,
     deps.address_is_deferred)
   self = setmetatable({
@@ -335,6 +331,9 @@ local function last_record(self)
   for _, field in ipairs({"placed", "held", "addresses", "orders"}) do
     record[field] = copy_of(record[field])
   end
+  for key in pairs(record.departed) do
+    record.held[key], record.orders[key] = nil, nil
+  end
   return record
 end
 
@@ -394,31 +393,9 @@ function service:has_left()
   return not self.removal:is_under_way() and not self.removal:is_due()
 end
 
--- Where connections are shared, they may lead the requests of another service
--- to an instance that left. Returns what tells whether they are gone.
-local function rest_test(self, slots)
-  local sessions, now = self.deps.sessions, self.deps.now
-  local left = self.deps.config.shares_connections and
-    table.move(slots, 1, #slots, 1, {}) or {}
-  local till = now() + REST
-  return function()
-    for _ = 1, LOOKED_AT do
-      local slot = left[#left]
-      if not slot or now() >= till then
-        return true
-      elseif sessions(slot) > 0 then
-        return false
-      end
-      left[#left] = nil
-    end
-    return #left == 0
-  end
-end
-
 --- Returns its slots, for another service that is to fill them. Those that were
 -- added have the options of this service, so nobody gets them.
--- @treturn table `pool` and `declared`, as `service.new` takes them;
---   `has_rested()`: whether another service may fill them
+-- @treturn table `pool`, `declared` and `vacated`, as `service.new` takes them
 function service:slots()
   local places, pool, declared = self.placement, {}, {}
   for _, slot in ipairs(places.pool) do
@@ -427,7 +404,7 @@ function service:slots()
       declared[slot] = copy_of(self.deps.declared[slot])
     end
   end
-  return {pool = pool, declared = declared, has_rested = rest_test(self, pool)}
+  return {pool = pool, declared = declared, vacated = copy_of(places.vacated)}
 end
 
 --- Tells whether it has retained instances, see `synapse.service.guard`.

@@ -508,6 +508,12 @@ describe("the agent", function()
       assert.is_true(order.said)
     end
 
+    local function moved(name, path, backend)
+      local config = config_of(name, path)
+      config.backend = backend
+      return {kind = "added", name = name, config = config}
+    end
+
     before_each(function()
       new({config_of("b"), config_of("d")}, nil, nil)
       one.changes.deps.unused = unused("c", "e")
@@ -562,21 +568,24 @@ describe("the agent", function()
       assert.is_true(one.changes:are_done())
     end)
 
-    it("lets it wait until the slots have rested", function()
-      local config, rests = config_of("c"), true
-      one.changes.deps.unused.c.has_rested = function() return not rests end
-      change({kind = "added", name = "c", config = config})
-      assert.are.same({"b", "d"}, names())
-      rests = false
+    it("lets the slots of another rest", function()
+      obey()
+      register("/b", "i_1", 80)
+      obey()
+      local slot = next(one.by_name.b.placement.placed)
+      change({kind = "removed", name = "b"}, moved("x", "/x", "b"))
+      obey()
+      assert.is_true(one.by_name.x.placement.vacated[slot])
+    end)
+
+    -- Those that waited stayed at the front, and the others never had a turn.
+    it("does what can be done before it tries again what cannot", function()
+      one.changes.deps.is_tired = function() return true end
+      change(moved("x", "/x", "b"), {kind = "added", name = "c",
+        config = config_of("c")})
       one:turn()
       assert.are.same({"b", "c", "d"}, names())
     end)
-
-    local function moved(name, path, backend)
-      local config = config_of(name, path)
-      config.backend = backend
-      return {kind = "added", name = name, config = config}
-    end
 
     -- Until ZooKeeper is read again, and that may be down.
     it("keeps the instances of a service with another backend", function()

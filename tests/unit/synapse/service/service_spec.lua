@@ -1703,22 +1703,36 @@ describe("a service", function()
       slots.declared.s1.weight = 7
       assert.are.equal(4, #one.placement.pool)
       assert.are_not.equal(7, one.deps.declared.s1.weight)
-      assert.is_true(slots.has_rested())
     end)
 
-    it("has its slots rest where connections are shared", function()
-      one.deps.config.shares_connections = true
-      sessions.s2 = 1
-      local slots = one:slots()
-      assert.is_false(slots.has_rested())
-      sessions.s2 = nil
-      assert.is_true(slots.has_rested())
-      sessions.s1 = 1
-      slots = one:slots()
-      clock.pass(59)
-      assert.is_false(slots.has_rested())
-      clock.pass(1)
-      assert.is_true(slots.has_rested())
+    it("tells in which of its slots instances were", function()
+      local slot = slot_of(1)
+      one:leave()
+      apply()
+      assert.is_true(one:slots().vacated[slot])
+      sessions[slot] = 1
+      one = service.new({config = {name = "x", backend = "www",
+        default_servers = {}, shares_connections = true, guard = {hold = 0}},
+        pool = {slot}, declared = {[slot] = {weight = 1, maxconn = 0}},
+        vacated = one:slots().vacated, now = clock.now, wall = clock.now,
+        log = log, retained_by = {}, is_claimed = function() end,
+        sessions = function(name) return sessions[name] or 0 end})
+      one:update({instance(9)})
+      assert.are.same({"10.0.0.9:80"}, one.placement.waiting)
+    end)
+
+    -- What an operator did to an instance that was gone stayed for ever.
+    it("leaves its operator states with their ends", function()
+      one:operate("10.0.0.1:80", "maint", "why")
+      one:operate("10.0.0.2:80", "maint", "why")
+      serve(instance(2))
+      one:leave()
+      local record = one:inheritance(
+        {name = "web", backend = "other", sources = {}})
+      assert.are.same({["10.0.0.2:80"] = "maint"}, record.held)
+      assert.is_truthy(record.departed["10.0.0.1:80"].till)
+      assert.are.equal("why", record.departed["10.0.0.1:80"].order.reason)
+      assert.are.same({}, record.placed)
     end)
 
     -- They have the options of the service that added them.
