@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -113,6 +114,30 @@ int file_stamp(int directory, const char *name, uint64_t *stamp) {
     facts[6] = (int64_t)status.st_ctim.tv_nsec;
     *stamp = hash_bytes((const char *)facts, sizeof(facts));
     return 0;
+}
+
+const char *file_remote(int directory, const char *name) {
+    static const struct {
+        uint32_t type;
+        const char *name;
+    } systems[] = {
+        {0x6969, "NFS"},      {0x517b, "SMB"},        {0xff534d42, "SMB"},
+        {0xfe534d42, "SMB"},  {0x65735546, "FUSE"},   {0x01021997, "9P"},
+        {0x00c36400, "Ceph"}, {0x5346414f, "AFS"},    {0x6b414653, "AFS"},
+        {0x73757245, "Coda"}, {0x0bd00bd0, "Lustre"}, {0x47504653, "GPFS"},
+    };
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct statfs status;
+    const char *found = NULL;
+
+    if (fd == -1)
+        return NULL;
+    if (fstatfs(fd, &status) == 0)
+        for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++)
+            if (systems[i].type == (uint32_t)status.f_type)
+                found = systems[i].name;
+    close(fd);
+    return found;
 }
 
 /* Appends <name> with its NUL. */

@@ -31,6 +31,12 @@ char *file_read_linked(int directory, const char *name, size_t max,
  * errno. */
 int file_stamp(int directory, const char *name, uint64_t *stamp);
 
+/* Returns the kind of file system that <name> of <directory> is on, if a server
+ * or another program is behind it, which may not answer; symbolic links are
+ * followed. <name> may also be an absolute path. NULL: it is on none of those,
+ * or cannot be opened. May wait for that server itself. */
+const char *file_remote(int directory, const char *name);
+
 /* Lists the directory <name> of <directory>, in no order. Returns the names, a
  * NUL behind each, <length> bytes in all, owned by the caller (free()); or NULL
  * with errno. */

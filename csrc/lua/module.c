@@ -173,6 +173,20 @@ static int ldirectory_stamp(lua_State *L) {
 }
 
 /***
+Tells on which network file system a file is, which may not answer, symbolic
+links followed.
+@function directory:remote
+@string name  or an absolute path
+@treturn ?string for people, such as "NFS"; nil: on none, or it cannot be opened
+*/
+static int ldirectory_remote(lua_State *L) {
+    const int *directory = luaL_checkudata(L, 1, DIRECTORY_TYPE);
+
+    lua_pushstring(L, file_remote(*directory, luaL_checkstring(L, 2)));
+    return 1;
+}
+
+/***
 Lists a directory in the directory.
 @function directory:list
 @string name  or an absolute path
@@ -467,13 +481,10 @@ static const luaL_Reg module_functions[] = {
     {NULL, NULL},
 };
 static const luaL_Reg directory_methods[] = {
-    {"read", ldirectory_read},
-    {"stamp", ldirectory_stamp},
-    {"list", ldirectory_list},
-    {"changed", ldirectory_changed},
-    {"lock", lua_zk_lock},
-    {"__gc", directory_gc},
-    {NULL, NULL},
+    {"read", ldirectory_read},       {"stamp", ldirectory_stamp},
+    {"list", ldirectory_list},       {"remote", ldirectory_remote},
+    {"changed", ldirectory_changed}, {"lock", lua_zk_lock},
+    {"__gc", directory_gc},          {NULL, NULL},
 };
 static const luaL_Reg file_methods[] = {
     {"close", file_gc},

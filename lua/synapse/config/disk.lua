@@ -5,7 +5,8 @@
 -- of theirs must then be relative. Without a chroot paths are used as they are:
 -- a directory that was replaced is seen.
 --
--- What is read here is small and local, so it is read where it is asked for.
+-- What is read here is small, so it is read where it is asked for. That holds
+-- HAProxy's thread up if a server of files does not answer: see `remote`.
 --
 -- @module synapse.config.disk
 
@@ -94,6 +95,14 @@ end
 function disk:stamp(path)
   local directory, name = find(self, path)
   return directory and directory:stamp(name) or 0
+end
+
+--- Tells on which network file system a file or a directory is.
+-- @tparam string path
+-- @treturn ?string for people; nil: on none, or it cannot be seen
+function disk:remote(path)
+  local directory, name = find(self, path)
+  return directory and directory:remote(name) or nil
 end
 
 return disk

@@ -45,8 +45,10 @@ function live.new(deps)
     answered = 0,     -- the last request that has its answer
     said = nil,       -- that answer
     hidden = nil,     -- why the file cannot be read
+    remote = nil,     -- which file is on a network file system
   }, live)
   deps.disk:hold(deps.path)
+  deps.disk:hold(".") -- a password_file's path may be relative
   self.stamps[deps.path] = deps.disk:stamp(deps.path)
   return self
 end
@@ -78,6 +80,22 @@ local function is_same(before, now)
   return true
 end
 
+-- HAProxy's thread would wait for a server of files that does not answer. So
+-- such files are read when people ask for it, and not when they change.
+local function look_where_they_are(self)
+  local line
+  for _, path in ipairs({self.path, self.directory}) do
+    local system = self.deps.disk:remote(path)
+    line = line or system and string.format("%s: is on a network file " ..
+      "system (%s): its changes are read by `synapse reload` only", path,
+      system)
+  end
+  if line and line ~= self.remote then
+    self.deps.log:warning("%s", line)
+  end
+  self.remote = line
+end
+
 --- Takes note of what was loaded. While HAProxy loads.
 -- @tparam config settings
 function live:loaded(settings)
@@ -88,6 +106,7 @@ function live:loaded(settings)
     self.stamps = stamps_of(self, function() end)
     self.stamps[self.path] = own
   end
+  look_where_they_are(self)
 end
 
 -- A file that root alone may read was read at load, and is there again then.
@@ -96,7 +115,7 @@ local function secret(self)
     if self.deps.secrets[path] then
       return self.deps.secrets[path]
     end
-    local text, why = config.read_file(path)
+    local text, why = self.deps.disk:read(path)
     return text, why, not text
   end
 end
@@ -205,6 +224,7 @@ local function note(self, changes, settings, notes)
   end
   self.errors, self.needs, self.told = {}, needs, told
   self.directory = settings.service_conf_dir
+  look_where_they_are(self)
   return lines
 end
 
@@ -256,6 +276,9 @@ end
 
 --- Says once, when HAProxy runs, that its user cannot read the file.
 function live:begin()
+  if self.remote then
+    return
+  end
   local text, why = self.deps.disk:read(self.path)
   if not text then
     hide(self, why)
@@ -273,7 +296,9 @@ function live:turn()
     self.begun = self.asked
     self.said = read(self)
     self.answered = self.begun
-  elseif self.deps.now() >= self.due and has_settled(self) then
+  elseif not self.remote and self.deps.now() >= self.due and
+    has_settled(self)
+  then
     read(self)
   end
 end

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,20 @@ struct dirent *__wrap_readdir(DIR *list) {
     if (broken != 0)
         errno = broken;
     return NULL;
+}
+
+/* The type of every file system; 0: its own. */
+static uint32_t type;
+
+int __real_fstatfs(int fd, struct statfs *status);
+int __wrap_fstatfs(int fd, struct statfs *status);
+
+int __wrap_fstatfs(int fd, struct statfs *status) {
+    int rc = __real_fstatfs(fd, status);
+
+    if (type != 0)
+        status->f_type = type;
+    return rc;
 }
 
 struct place {
@@ -433,6 +448,21 @@ static void lists_a_directory_without_names(void **state) {
     left = -1;
 }
 
+static void knows_what_is_on_a_network_file_system(void **state) {
+    struct place *p = *state;
+
+    assert_int_equal(write_and_wait(p, "file", "x", 1), 0);
+    type = 0xef53; /* ext4 */
+    assert_null(file_remote(p->directory, "file"));
+    type = 0x6969;
+    assert_string_equal(file_remote(p->directory, "file"), "NFS");
+    assert_string_equal(file_remote(p->directory, p->path), "NFS");
+    type = 0xff534d42; /* the largest of 32 bits */
+    assert_string_equal(file_remote(p->directory, "."), "SMB");
+    assert_null(file_remote(p->directory, "none"));
+    type = 0;
+}
+
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make, unmake)
 
 int main(void) {
@@ -459,6 +489,7 @@ int main(void) {
         WITH_PLACE(lists_the_names_in_a_directory),
         WITH_PLACE(lists_no_part_of_a_directory),
         WITH_PLACE(lists_a_directory_without_names),
+        WITH_PLACE(knows_what_is_on_a_network_file_system),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

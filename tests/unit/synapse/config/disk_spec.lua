@@ -19,7 +19,7 @@ describe("the disk", function()
     made = disk.new({
       open_directory = function(path)
         return {read = note("read", path), list = note("list", path),
-          stamp = note("stamp", path)}
+          stamp = note("stamp", path), remote = note("remote", path)}
       end,
       is_jailed = function() return is_jailed end,
     })
@@ -30,8 +30,10 @@ describe("the disk", function()
     assert.are.equal("2 arguments more", made:read("/srv/web.json"))
     assert.are.same({"a", "b"}, made:list("/srv"))
     assert.are.equal(7, made:stamp("/srv/web.json"))
+    made:remote("/srv")
     assert.are.same({"read /etc/haproxy /srv/web.json",
-      "list /etc/haproxy /srv", "stamp /etc/haproxy /srv/web.json"}, asked)
+      "list /etc/haproxy /srv", "stamp /etc/haproxy /srv/web.json",
+      "remote /etc/haproxy /srv"}, asked)
   end)
 
   it("finds files from the directories that it holds after a chroot",
@@ -51,6 +53,7 @@ describe("the disk", function()
       {made:read("/srv/web.json")})
     assert.are.same({nil, "HAProxy's chroot hides it"}, {made:list("/srv")})
     assert.are.equal(0, made:stamp("/srv/web.json"))
+    assert.is_nil(made:remote("/srv"))
   end)
 
   it("finds relative paths from where HAProxy was started", function()

@@ -7,7 +7,7 @@ local new_log = dofile("tests/fake/log.lua")
 local FILE, DIRECTORY = "/etc/synapse.conf.json", "/etc/services.d"
 
 describe("the live configuration", function()
-  local clock, log, files, one, agent, orders, is_stuck, objection
+  local clock, log, files, remote, one, agent, orders, is_stuck, objection
 
   local function service(path)
     return {discovery = {method = "zookeeper", path = path or "/web",
@@ -26,6 +26,7 @@ describe("the live configuration", function()
   local disk = {
     hold = function() end,
     stamp = function(_, path) return stamp(path) end,
+    remote = function(_, path) return remote[path] end,
     read = function(_, path)
       return files[path] or nil, "Permission denied"
     end,
@@ -78,7 +79,7 @@ describe("the live configuration", function()
 
   before_each(function()
     clock, log, files, orders = new_clock(), new_log(), {}, {}
-    is_stuck, objection = false, nil
+    is_stuck, objection, remote = false, nil, {}
     agent = {services = {}, changes = {
       configured = function() return agent.services end,
       are_done = function() return not is_stuck end,
@@ -258,6 +259,48 @@ describe("the live configuration", function()
       "needs a reload: .*password_file: /root/secret: "))
     one.deps.secrets["/root/secret"] = "p\n"
     assert.are.equal("web: discovery.auth applied", ask().message)
+  end)
+
+  -- It was read in a way that waits for the writer of a FIFO.
+  it("reads a new password like the other files", function()
+    local with_secret = service()
+    with_secret.discovery.auth = {user = "u", password_file = "/no/secret"}
+    begin({web = service()})
+    files["/no/secret"] = "p\n"
+    write({web = with_secret})
+    assert.are.equal("web: discovery.auth applied", ask().message)
+  end)
+
+  -- HAProxy stood still while a server of files did not answer.
+  it("reads files of a network file system only when asked to", function()
+    remote = {[DIRECTORY] = "NFS"}
+    begin({}, {service_conf_dir = DIRECTORY})
+    assert.are.equal(1, log.count("warning: " .. DIRECTORY .. ": is on a " ..
+      "network file system (NFS): its changes are read by `synapse reload` " ..
+      "only"))
+    files[DIRECTORY .. "/web.json"] = cjson.encode(service())
+    disk.stamp = function() error("not asked for") end
+    look()
+    disk.stamp = function(_, path) return stamp(path) end
+    assert.are.same({}, orders)
+    assert.are.equal("done", ask().result)
+    assert.are.same({"configure added web"}, orders)
+    assert.are.equal(1, log.count("network file system"))
+    remote = {}
+    ask()
+    files[DIRECTORY .. "/web.json"] = nil
+    orders = {}
+    look()
+    assert.are.equal(1, #orders)
+  end)
+
+  it("does not even look at such a file when HAProxy runs", function()
+    remote = {[FILE] = "FUSE"}
+    begin({web = service()})
+    files[FILE] = nil
+    one:begin()
+    look()
+    assert.are.equal(0, log.count("cannot be read"))
   end)
 
   it("says when the agent has not done it", function()
