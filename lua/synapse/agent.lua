@@ -92,6 +92,17 @@ local function changed(self, service, is_changed)
   end
 end
 
+-- A file of no instances would say that there are none, where nothing is known.
+local function reconfigured(self, service)
+  self.sync:mark(service)
+  self.keeper:changed()
+  if self.known[service] or service:serving()[1] or
+    #service.deps.config.sources == 0
+  then
+    self.output:changed(service)
+  end
+end
+
 -- The first read of a service is news for the files, even if nothing changed.
 local function heard(self, service, is_changed)
   if not self.known[service] then
@@ -180,7 +191,7 @@ local function new_changes(self, deps)
     lookup = deps.lookup,
     make = function(...) return make_service(self, ...) end,
     is_tired = function() return self:is_tired() end,
-    changed = function(service) changed(self, service, true) end,
+    changed = function(service) reconfigured(self, service) end,
     forgotten = function(service)
       self.counters:forget(service)
       self.usable:forget(service)

@@ -532,6 +532,18 @@ describe("the agent", function()
       assert.are.equal("10.0.0.1:80", one.by_name.c.choice.wanted[1].key)
     end)
 
+    -- A file without instances told other programs that there are none.
+    it("writes no file of a service before anything is known of it", function()
+      local told = {}
+      function one.output.changed(_, service)
+        table.insert(told, service.name)
+      end
+      change({kind = "added", name = "c", config = config_of("c")})
+      assert.are.same({}, told)
+      register("/c", "i_1", 80)
+      assert.are.equal("c", told[1])
+    end)
+
     it("changes a service in place", function()
       local service = one.by_name.b
       local config = config_of("b", "/other")
