@@ -69,7 +69,6 @@ local function make_service(self, config, slots, record)
     now = deps.now, wall = deps.runtime.wall, boot = deps.boot,
     log = deps.log,
   })
-  self.by_name[service.name] = service
   self.ordered[service] = service:has_orders() or nil
   return service
 end
@@ -78,9 +77,11 @@ local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
     local pool, declared =
       deps.runtime.slots(config.backend, deps.restored[config.backend] or {})
-    table.insert(self.services, make_service(self, config,
+    local service = make_service(self, config,
       {pool = pool, declared = declared},
-      snapshot.record_of(deps.records, config)))
+      snapshot.record_of(deps.records, config))
+    table.insert(self.services, service)
+    self.by_name[service.name] = service
   end
 end
 
@@ -799,7 +800,7 @@ end
 -- again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
-  self.changes:take({})
+  self.changes:hold()
   self.live:distrust()
   for _, service in ipairs(self.services) do
     service:recover()

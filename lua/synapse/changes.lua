@@ -55,8 +55,8 @@ local function add(self, change)
     return "later"
   end
   deps.lookup:add(config)
-  deps.unused[config.backend] = nil
   local service = deps.make(config, slots, inheritance(self, config, slots))
+  deps.unused[config.backend], deps.by_name[service.name] = nil, service
   insert_service(deps.services, service)
   table.insert(self.added, service)
   deps.output:want(service, config.has_file)

@@ -43,7 +43,9 @@ local function find(self, path)
     return self.first, path
   end
   local parent, last = above(path), path
-  while parent ~= last do
+  -- No absolute path is below a directory that was opened as ".".
+  local is_absolute = path:sub(1, 1) == "/"
+  while parent ~= last and not (is_absolute and parent == ".") do
     if self.held[parent] then
       local prefix = parent:gsub("/*$", "/")
       return self.held[parent], parent == "." and path or path:sub(#prefix + 1)

@@ -223,12 +223,12 @@ local function note(self, changes, settings, notes)
     self.deps.log:info("%s: has no mistake any more", self.path)
   end
   self.errors, self.needs, self.told = {}, needs, told
-  self.directory = settings.service_conf_dir
-  look_where_they_are(self)
   return lines
 end
 
 local function take(self, settings, notes)
+  self.directory = settings.service_conf_dir
+  look_where_they_are(self)
   local known, is_asked = self.deps.agent().changes, self.begun > self.answered
   local doubt = not is_asked and
     compare.doubt(known:configured(), settings.services)
@@ -296,8 +296,8 @@ function live:turn()
     self.begun = self.asked
     self.said = read(self)
     self.answered = self.begun
-  elseif not self.remote and self.deps.now() >= self.due and
-    has_settled(self)
+  elseif (not self.remote or next(self.stamps) == nil) and
+    self.deps.now() >= self.due and has_settled(self)
   then
     read(self)
   end

@@ -261,11 +261,11 @@ local RESOLVERS = {union = union, sequential = sequential}
 --- Returns the instances of a service.
 -- @tparam string resolver
 -- @tparam {{instance,...},...} lists one for each source, in order, each as
---   `instance_list:list` returns it
+--   `instance_list:list` returns it; maybe none
 -- @treturn {instance,...} sorted by key, each host:port once
 function instance_list.resolve(resolver, lists)
-  if #lists == 1 then
-    return lists[1]
+  if #lists < 2 then
+    return lists[1] or {}
   end
   return RESOLVERS[resolver](lists)
 end

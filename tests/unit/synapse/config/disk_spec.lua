@@ -54,6 +54,9 @@ describe("the disk", function()
     assert.are.same({nil, "HAProxy's chroot hides it"}, {made:list("/srv")})
     assert.are.equal(0, made:stamp("/srv/web.json"))
     assert.is_nil(made:remote("/srv"))
+    -- The directory where HAProxy was started is not above it.
+    made:hold("synapse.conf.json")
+    assert.are.equal(0, made:stamp("/srv/web.json"))
   end)
 
   it("finds relative paths from where HAProxy was started", function()

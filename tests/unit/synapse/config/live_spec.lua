@@ -286,6 +286,10 @@ describe("the live configuration", function()
     assert.are.equal("done", ask().result)
     assert.are.same({"configure added web"}, orders)
     assert.are.equal(1, log.count("network file system"))
+    orders = {}
+    one:distrust()
+    look()
+    assert.are.equal(1, #orders)
     remote = {}
     ask()
     files[DIRECTORY .. "/web.json"] = nil

@@ -180,5 +180,8 @@ describe("one source", function()
   it("is used as it is", function()
     local list = {A, B}
     assert.are.equal(list, instance_list.resolve(nil, {list}))
+    -- A service that leaves has no source, and may still have news.
+    assert.are.same({}, instance_list.resolve(nil, {}))
+    assert.are.same({}, instance_list.resolve("union", {}))
   end)
 end)
