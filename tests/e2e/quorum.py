@@ -46,7 +46,9 @@ class Ensemble(Clients):
     def __init__(self, sandbox, hosts=COUNT * [address.HOST], more=()):
         ports = [f"{host}:{address.port(host)}:{address.port(host)}"
                  for host in hosts]
-        lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=1", *more, *(
+        # cnxTimeout is in milliseconds; a vote whose connection failed is sent
+        # again up to a minute later.
+        lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=2000", *more, *(
             f"server.{number}={at}" for number, at in enumerate(ports, 1))]
         self.members = [Member(sandbox, number, lines, host)
                         for number, host in enumerate(hosts, 1)]
