@@ -24,7 +24,7 @@ nerve/daemon, nerve/process -> nerve/signals
 lua/agent -> lua/changes
 lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
   -> lua/service -> lua/haproxy -> lua/instances -> lua/log \
-  -> lua/plural, lua/escape
+  -> lua/plural, lua/escape, lua/copy
 lua/agent -> lua/zookeeper -> lua/instances
 lua/main, lua/generate -> lua/config -> lua/instances
 lua/main, lua/config, lua/generate, lua/control -> lua/c_module

@@ -9,6 +9,8 @@
 --
 -- @module synapse.config.compare
 
+local copy = require("synapse.copy")
+
 local compare = {}
 
 --- What a service's new configuration means.
@@ -132,14 +134,6 @@ local function differing(before, after)
   return keys
 end
 
-local function copy_of(fields)
-  local copy = {}
-  for name, value in pairs(fields) do
-    copy[name] = value
-  end
-  return copy
-end
-
 local function keep(config, before, fields)
   for _, field in ipairs(fields) do
     config[field] = before[field]
@@ -191,7 +185,7 @@ local function hold_back_prefer(config, before, reasons, objection)
 end
 
 local function added(after, objection)
-  local config = copy_of(after)
+  local config = copy(after)
   local why = unread_secret(config) or objection(config)
   return {name = after.name, kind = "added", keys = {}, reload = {why},
     config = not why and config or nil}
@@ -202,7 +196,7 @@ local function removed(before)
 end
 
 local function changed(before, after, objection)
-  local config = copy_of(after)
+  local config = copy(after)
   keep(config, before, OF_BACKEND)
   local reasons = hold_back(config, before)
   hold_back_discovery(config, before, reasons)

@@ -8,6 +8,7 @@
 --
 -- @module synapse.service.policy
 
+local copy = require("synapse.copy")
 local prefer = require("synapse.service.prefer")
 local subset = require("synapse.service.subset")
 
@@ -42,12 +43,9 @@ local function as_backup(self, instance)
   if instance.is_backup then
     return instance
   elseif not self.copies[instance] then
-    local copy = {}
-    for field, value in pairs(instance) do
-      copy[field] = value
-    end
-    copy.is_backup = true
-    self.copies[instance] = copy
+    local backup = copy(instance)
+    backup.is_backup = true
+    self.copies[instance] = backup
   end
   return self.copies[instance]
 end

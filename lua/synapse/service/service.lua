@@ -8,6 +8,7 @@
 
 local add_server = require("synapse.haproxy.add_server")
 local commands = require("synapse.haproxy.commands")
+local copy = require("synapse.copy")
 local counters = require("synapse.haproxy.counters")
 local del_server = require("synapse.haproxy.del_server")
 local facts = require("synapse.service.facts")
@@ -291,8 +292,8 @@ function service:update(instances, since, left_out)
   return is_changed
 end
 
--- Begins anew with a configuration and the instances of a record.
-local function begin_anew(self, config, record)
+-- Starts again with a configuration and the instances of a record.
+local function start_with(self, config, record)
   local before = self.choice.wanted
   self.deps.config = config
   self.choice = wanted.new({
@@ -314,22 +315,14 @@ end
 -- before ZooKeeper has told what takes the place of its instance.
 -- @tparam service config
 function service:configure(config)
-  begin_anew(self, config, handed_over(self.choice, config))
-end
-
-local function copy_of(fields)
-  local copy = {}
-  for name, value in pairs(fields) do
-    copy[name] = value
-  end
-  return copy
+  start_with(self, config, handed_over(self.choice, config))
 end
 
 -- What changes while the slots are emptied is as it was.
 local function last_record(self)
   local record = facts.record_of(self)
   for _, field in ipairs({"placed", "held", "addresses", "orders"}) do
-    record[field] = copy_of(record[field])
+    record[field] = copy(record[field])
   end
   for key in pairs(record.departed) do
     record.held[key], record.orders[key] = nil, nil
@@ -340,7 +333,7 @@ end
 --- Empties the slots of a service that is not configured any more, though it be
 -- frozen.
 function service:leave()
-  local config = copy_of(self.deps.config)
+  local config = copy(self.deps.config)
   config.sources, config.default_servers, config.named_servers = {}, {}, {}
   config.use_previous_backends, config.leader_election = false, false
   config.prefer, config.subset = {}, nil
@@ -351,7 +344,7 @@ function service:leave()
   end
   self.is_leaving = true
   self.last = {choice = self.choice, record = last_record(self)}
-  begin_anew(self, config, {instances = {}, retained = {}})
+  start_with(self, config, {instances = {}, retained = {}})
 end
 
 --- Returns what the service that takes its place begins with: the one of its
@@ -366,7 +359,7 @@ function service:inheritance(config)
   then
     return nil
   end
-  local record = copy_of(last.record)
+  local record = copy(last.record)
   for field, value in pairs(handed_over(last.choice, config)) do
     record[field] = value
   end
@@ -401,10 +394,10 @@ function service:slots()
   for _, slot in ipairs(places.pool) do
     if not places.is_added[slot] then
       pool[#pool + 1] = slot
-      declared[slot] = copy_of(self.deps.declared[slot])
+      declared[slot] = copy(self.deps.declared[slot])
     end
   end
-  return {pool = pool, declared = declared, vacated = copy_of(places.vacated)}
+  return {pool = pool, declared = declared, vacated = copy(places.vacated)}
 end
 
 --- Tells whether it has retained instances, see `synapse.service.guard`.

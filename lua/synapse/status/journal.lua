@@ -10,6 +10,7 @@
 --
 -- @module synapse.status.journal
 
+local copy = require("synapse.copy")
 local view = require("synapse.status.view")
 
 local journal = {}
@@ -297,14 +298,6 @@ local function version_of(self, service)
   return version
 end
 
-local function copy_of(fields)
-  local copy = {}
-  for name, value in pairs(fields) do
-    copy[name] = value
-  end
-  return copy
-end
-
 -- Adds a look to the sums, or takes it from them.
 local function sum(totals, states, look, by)
   totals[look.state] = totals[look.state] + by
@@ -319,7 +312,7 @@ end
 -- cursor is changed last: otherwise a client could be told that it knows a look
 -- that it never got.
 local function keep(self, look)
-  local totals, states = copy_of(self.totals), copy_of(self.states)
+  local totals, states = copy(self.totals), copy(self.states)
   local before = self.looks[look.name]
   self.numbered = self.numbered + 1
   look.cursor = self.numbered
@@ -371,8 +364,8 @@ end
 -- @tparam {service,...} added to the list
 -- @tparam {service,...} removed from it
 function journal:follow(added, removed)
-  self.totals, self.states = copy_of(self.totals), copy_of(self.states)
-  self.looks, self.at, self.building = copy_of(self.looks), 1, nil
+  self.totals, self.states = copy(self.totals), copy(self.states)
+  self.looks, self.at, self.building = copy(self.looks), 1, nil
   renew_name(self)
   for _, service in ipairs(removed) do
     forget(self, service)

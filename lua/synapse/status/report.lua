@@ -7,6 +7,7 @@
 --
 -- @module synapse.status.report
 
+local copy = require("synapse.copy")
 local idle = require("synapse.status.journal").idle
 local json = require("synapse.status.json")
 local query = require("synapse.status.query")
@@ -214,20 +215,12 @@ function report.status(agent, asked, visit)
   }
 end
 
-local function copy_of(fields)
-  local copy = {}
-  for name, value in pairs(fields) do
-    copy[name] = value
-  end
-  return copy
-end
-
 --- Adds to a look the counters of its service.
 -- @tparam agent agent
 -- @tparam look look
 -- @treturn look another one, see `json.service_in_brief`
 function report.in_brief(agent, look)
-  local brief = copy_of(look)
+  local brief = copy(look)
   brief.counters = agent.deps.runtime.counters(look.backend)
   return brief
 end
@@ -238,11 +231,11 @@ end
 -- @tparam function turn gives other work its turn when it is time
 -- @treturn look another one, see `json.service_in_full`
 function report.in_full(agent, look, turn)
-  local full, rows = copy_of(look), agent:counters_of(look.name, turn)
+  local full, rows = copy(look), agent:counters_of(look.name, turn)
   full.counters, full.instances = rows.BACKEND, {}
   for i, instance in ipairs(look.instances) do
     turn()
-    local more = copy_of(instance)
+    local more = copy(instance)
     more.counters = rows[instance.slot]
     full.instances[i] = more
   end
