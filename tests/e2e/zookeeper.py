@@ -28,6 +28,27 @@ JAVA = MACHINE + ["org.apache.zookeeper.server.ZooKeeperServerMain"]
 TICK = 0.5
 
 
+class Witness(KazooClient):
+    """A client that asks again when its connection or its session ended
+    before the answer came: a server that starts may accept a connection and
+    never answer on it, until the session has expired."""
+
+    def _ask(self, question, *arguments, **named):
+        retry = KazooRetry(-1, 0.05, backoff=1, max_delay=0.1,
+                           ignore_expire=True, deadline=40 * wait.FACTOR,
+                           interrupt=lambda: self._stopped.is_set())
+        return retry(question, *arguments, **named)
+
+    def get(self, *arguments, **named):
+        return self._ask(super().get, *arguments, **named)
+
+    def exists(self, *arguments, **named):
+        return self._ask(super().exists, *arguments, **named)
+
+    def get_children(self, *arguments, **named):
+        return self._ask(super().get_children, *arguments, **named)
+
+
 class Clients:
     """The kazoo clients that a test makes for `hosts`."""
 
@@ -39,7 +60,7 @@ class Clients:
         """Returns a new connected kazoo client, which reconnects without
         delay. It shows the `credentials`, "user:password", if they are
         given."""
-        client = KazooClient(
+        client = Witness(
             self.hosts, timeout=timeout,
             auth_data=[("digest", credentials)] if credentials else None,
             connection_retry=KazooRetry(-1, 0.05, backoff=1, max_delay=0.1),
