@@ -5,8 +5,8 @@
 
 A target that runs no test of its own (lint) counts as one. Each begins with a
 line that says how far this is and how long it took last time, if it is known.
-The last line is "N passed, N failed"; the exit status is 0 only when none
-failed.
+What failed is named again at the end. The last line is "N passed, N failed";
+the exit status is 0 only when none failed.
 """
 import json
 import os
@@ -26,6 +26,13 @@ COUNTS = (
     (re.compile(r"^=+ .*?\b(\d+) failed.* in ", re.M), (None, 1)),
     (re.compile(r"^=+ .*?\b(\d+) errors?.* in ", re.M), (None, 1)),
 )
+
+# How each runner names a test that failed.
+FAILED = re.compile(
+    r"^(?:(?:FAILED|ERROR) (\S+::.*)"
+    r"|(?:Failure|Error) (?:->|→) (\S+ @ \d+\n.*)"
+    r"|(\S+): \d+ passed, [1-9]\d* failed; again: .*"
+    r"|(\S+): FAILED)$", re.M)
 
 
 def total(match, groups):
@@ -47,8 +54,15 @@ def count(output):
     return passed, failed
 
 
+def names(output):
+    """Returns how `output` names the tests that failed, each on one line."""
+    found = ("".join(match.groups("")) for match in FAILED.finditer(output))
+    return list(dict.fromkeys(" ".join(name.split()) for name in found))
+
+
 def run(target):
-    """Makes `target`, showing its output; returns passed and failed."""
+    """Makes `target`, showing its output; returns passed, failed, and how
+    those that failed are named."""
     lines = []
     with subprocess.Popen(["make", "--no-print-directory", target],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -58,12 +72,13 @@ def run(target):
             sys.stdout.write(line)
             sys.stdout.flush()
             lines.append(re.sub(r"\x1b\[[0-9;]*m", "", line))
-    passed, failed = count("".join(lines))
+    output = "".join(lines)
+    passed, failed = count(output)
     if process.returncode != 0 and failed == 0:
         failed = 1
     if process.returncode == 0 and passed == 0:
         passed = 1
-    return passed, failed
+    return passed, failed, names(output)
 
 
 def read_seconds():
@@ -94,17 +109,22 @@ def heading(targets, at, seconds):
 
 def main(targets):
     passed = failed = 0
+    said = []
     seconds = read_seconds()
     for at, target in enumerate(targets):
         start = time.monotonic()
         print(heading(targets, at, seconds), flush=True)
-        good, bad = run(target)
+        good, bad, named = run(target)
         seconds[target] = time.monotonic() - start
         print(f"== {target}: {good} passed, {bad} failed, "
               f"{seconds[target]:.0f} s", flush=True)
         write_seconds(seconds)
         passed += good
         failed += bad
+        if bad:
+            said += [f"{target}: {name}" for name in named or ["see above"]]
+    for line in said:
+        print(f"FAILED {line}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
