@@ -307,7 +307,9 @@ static int start(struct handle *h, const char *path, const struct request *r) {
     return ZBADARGUMENTS;
 }
 
-/* What worker_without_signals() calls to open the library's handle. */
+/* What worker_without_signals() calls to open the library's handle. The library
+ * does not log its environment: for that it would ask for the name of the user,
+ * and a directory service that hangs would hold the thread. */
 struct opening {
     const struct handle_options *options;
     const char *servers; /* of its hosts */
@@ -326,7 +328,7 @@ static void open_library_handle(void *arg) {
     }
     o->handle->zh =
         zookeeper_init2(o->servers, on_session, o->options->timeout_ms, resume,
-                        o->handle, 0, log_lines_take);
+                        o->handle, ZOO_NO_LOG_CLIENTENV, log_lines_take);
 }
 
 /* Keeps the library's own lines away from stderr, and asks it for warnings and

@@ -48,6 +48,11 @@ struct passwd *getpwuid(uid_t uid) {
     return NULL;
 }
 
+char *getlogin(void) {
+    hang();
+    return NULL;
+}
+
 int getpwuid_r(uid_t uid, struct passwd *user, char *buffer, size_t size,
                struct passwd **found) {
     (void)uid; (void)user; (void)buffer; (void)size;
@@ -68,8 +73,8 @@ def hung(sandbox):
 
 
 def settings(sandbox):
-    """A session that ends would begin anew, and zookeeper_init() hangs as
-    well: so it lives long."""
+    """A session that ends begins anew, and zookeeper_close() of the old one
+    hangs: so it lives long."""
     return {**ctl.controlled(sandbox, "one"), "session_timeout": 9}
 
 
@@ -123,4 +128,16 @@ def test_a_directory_service_that_hangs_keeps_nobody_waiting(
     nerve.reload(services, **settings(sandbox))
     ctl.done(nerve, "disable", "web", "--reason", "disk", "--drain", "0s")
     assert ctl.status(nerve)["hold"]["author"] == "root"
+    assert not os.path.exists(f"{hung}.in")
+
+
+def test_a_session_begins_while_a_directory_service_hangs(
+        sandbox, healthy, witness, path, hung):
+    """ZooKeeper's library asked for the name of the user, only to log it, in
+    each zookeeper_init(): nerve's loop stood still."""
+    begin_to_hang(hung)
+    start(sandbox, {"web": watched(sandbox.service("web"), healthy, path)},
+          hung)
+    wait.until(lambda: children(witness, path), 20, "it is registered")
+    assert os.path.exists(hung)
     assert not os.path.exists(f"{hung}.in")

@@ -26,6 +26,7 @@ static struct {
     void (*changes)(int look);
     int looks; /* at the state, so far */
     int closed;
+    int flags;
     char servers[100];
     char path[100]; /* of the last request */
     watcher_fn watcher;
@@ -38,8 +39,8 @@ zhandle_t *zookeeper_init2(const char *host, watcher_fn fn, int recv_timeout,
                            const clientid_t *clientid, void *context, int flags,
                            log_callback_fn log_callback) {
     (void)recv_timeout;
-    (void)flags;
     (void)log_callback;
+    lib.flags = flags;
     strncpy(lib.servers, host, sizeof(lib.servers) - 1);
     lib.watcher = fn;
     lib.context = context;
@@ -160,6 +161,7 @@ static void puts_the_chroot_before_each_path_but_absolute_ones(void **state) {
     (void)state;
     open_handle("10.0.0.1:2181,10.0.0.2:2181/top/own");
     assert_string_equal(lib.servers, "10.0.0.1:2181,10.0.0.2:2181");
+    assert_int_equal(lib.flags, ZOO_NO_LOG_CLIENTENV);
     send_it(OP_EXISTS, "/a", 0);
     assert_string_equal(lib.path, "/top/own/a");
     send_it(OP_EXISTS, "/", 0);
