@@ -58,12 +58,13 @@ def _draw(stack, through, traffic, sent):
 def _view(stack, through, traffic, sent):
     yield from table.status(stack)
     yield ""
-    known = serves(stack)
+    known, rows = serves(stack), []
     for service in stack.services():
         names = registered(stack, service) if known else ["ZooKeeper is away"]
-        yield f"{service} znodes   {'  '.join(names) or 'none'}"
         servers = HAProxy(stack, through).serving(service)
-        yield f"{service} servers  {'  '.join(servers) or 'none'}"
+        rows += [(f"{service} znodes", "  ".join(names) or "none"),
+                 (f"{service} servers", "  ".join(servers) or "none")]
+    yield from table.lines(rows, table.columns())
     yield ""
     yield (f"{TO} through {through.name}: {sent} requests since the last view, "
            f"{traffic.failed} of {traffic.total()} failed")

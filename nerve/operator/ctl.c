@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -367,8 +368,16 @@ static void print_json(const json_t *json) {
     free(text);
 }
 
+/* Returns how wide the terminal is that shows the output, or 0. */
+static int terminal_width(void) {
+    struct winsize size;
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 static void print_status(const json_t *status, bool as_json) {
-    char *text = as_json ? NULL : status_text(status, clock_wall_ms());
+    char *text =
+        as_json ? NULL : status_text(status, clock_wall_ms(), terminal_width());
 
     if (as_json)
         print_json(status);

@@ -11,15 +11,27 @@
 
 #define COLUMNS      5
 #define CELL_MAX     300
-#define ROW          "%-*s  %-*s  %-*s  %-*s  %s\n"
+#define ROOM         20 /* columns that a registration needs to be told apart */
 #define DURATION_MAX 40
+
+enum column { SERVICE = 0, ADDRESS, CHECKS, WEIGHT, REGISTRATION };
 
 struct row {
     char cells[COLUMNS][CELL_MAX];
+    char note[CELL_MAX]; /* what is said of the registration, or "" */
+};
+
+/* How wide each column is; 0: it is left out. */
+struct layout {
+    int widths[COLUMNS];
+    bool narrow; /* the notes stand below their rows */
 };
 
 static const struct row head = {
-    {"SERVICE", "ADDRESS", "CHECKS", "WEIGHT", "REGISTRATION"}};
+    {"SERVICE", "ADDRESS", "CHECKS", "WEIGHT", "REGISTRATION"}, ""};
+
+/* Those that a narrow terminal lacks first. */
+static const enum column spare[] = {WEIGHT, ADDRESS};
 
 static const char *text_at(const json_t *json, const char *key) {
     const char *text = json_string_value(json_object_get(json, key));
@@ -28,20 +40,17 @@ static const char *text_at(const json_t *json, const char *key) {
 }
 
 /* Where ZooKeeper does not have yet what is wanted, that is said, and why. */
-static void say_registration(const json_t *service, char *cell, size_t size) {
+static void say_note(const json_t *service, char *note, size_t size) {
     bool connected = json_is_true(json_object_get(service, "connected"));
     bool settled = json_is_true(json_object_get(service, "settled"));
     const char *why = json_string_value(json_object_get(service, "trouble"));
-    const char *registered = text_at(service, "registered");
 
+    note[0] = '\0';
     if (!connected)
-        snprintf(cell, size, "%s (ZooKeeper is away%s%s)", registered,
-                 why ? ": " : "", why ? why : "");
+        snprintf(note, size, "ZooKeeper is away%s%s", why ? ": " : "",
+                 why ? why : "");
     else if (!settled)
-        snprintf(cell, size, "%s (%s)", registered,
-                 why ? why : "being changed");
-    else
-        snprintf(cell, size, "%s", registered);
+        snprintf(note, size, "%s", why ? why : "being changed");
 }
 
 static struct row row_of(const json_t *service) {
@@ -49,28 +58,78 @@ static struct row row_of(const json_t *service) {
     const json_t *weight = json_object_get(published, "weight");
     struct row row;
 
-    snprintf(row.cells[0], CELL_MAX, "%s", text_at(service, "name"));
-    snprintf(row.cells[1], CELL_MAX, "%s:%s", text_at(service, "host"),
+    snprintf(row.cells[SERVICE], CELL_MAX, "%s", text_at(service, "name"));
+    snprintf(row.cells[ADDRESS], CELL_MAX, "%s:%s", text_at(service, "host"),
              text_at(service, "port"));
-    snprintf(row.cells[2], CELL_MAX, "%s", text_at(service, "state"));
-    snprintf(row.cells[3], CELL_MAX, "-");
+    snprintf(row.cells[CHECKS], CELL_MAX, "%s", text_at(service, "state"));
+    snprintf(row.cells[WEIGHT], CELL_MAX, "-");
     if (weight)
-        snprintf(row.cells[3], CELL_MAX, "%lld",
+        snprintf(row.cells[WEIGHT], CELL_MAX, "%lld",
                  (long long)json_integer_value(weight));
-    say_registration(service, row.cells[4], CELL_MAX);
+    snprintf(row.cells[REGISTRATION], CELL_MAX, "%s",
+             text_at(service, "registered"));
+    say_note(service, row.note, CELL_MAX);
     return row;
 }
 
-static void measure(const struct row *row, int *widths) {
-    for (size_t i = 0; i < COLUMNS; i++)
-        if (widths[i] < (int)strlen(row->cells[i]))
-            widths[i] = (int)strlen(row->cells[i]);
+static int longer(int width, const char *text) {
+    return width < (int)strlen(text) ? (int)strlen(text) : width;
 }
 
-static void add_row(struct text *t, const struct row *row, const int *widths) {
-    text_printf(t, ROW, widths[0], row->cells[0], widths[1], row->cells[1],
-                widths[2], row->cells[2], widths[3], row->cells[3],
-                row->cells[4]);
+/* Returns the columns in front of the registration. */
+static int left_of_registration(const struct layout *layout) {
+    int sum = 0;
+
+    for (int i = 0; i < REGISTRATION; i++)
+        sum += layout->widths[i] ? layout->widths[i] + 2 : 0;
+    return sum;
+}
+
+/* Chooses what is shown in <width> columns; 0: there is no terminal. */
+static struct layout layout_of(const json_t *services, int width) {
+    struct layout layout = {0};
+    int *longest = &layout.widths[REGISTRATION], full = 0, room;
+    struct row row = head;
+
+    for (size_t i = 0; i <= json_array_size(services); i++) {
+        for (int k = 0; k < COLUMNS; k++)
+            layout.widths[k] = longer(layout.widths[k], row.cells[k]);
+        room = (int)strlen(row.cells[REGISTRATION]);
+        room += row.note[0] ? (int)strlen(row.note) + 3 : 0;
+        full = full < room ? room : full;
+        row = row_of(json_array_get(services, i));
+    }
+    if (width == 0 || left_of_registration(&layout) + full <= width)
+        return layout;
+    layout.narrow = true;
+    room = *longest < ROOM ? *longest : ROOM;
+    for (size_t i = 0; i < sizeof(spare) / sizeof(*spare); i++)
+        if (left_of_registration(&layout) + room > width)
+            layout.widths[spare[i]] = 0;
+    width -= left_of_registration(&layout);
+    *longest = width < room ? room : width;
+    return layout;
+}
+
+/* The end of a path tells znodes apart, so its beginning goes. */
+static void add_registration(struct text *t, const char *path, int width) {
+    size_t length = strlen(path);
+
+    if (width >= (int)length)
+        text_puts(t, path);
+    else
+        text_printf(t, "...%s", path + length - (size_t)width + 3);
+}
+
+static void add_row(struct text *t, const struct row *row,
+                    const struct layout *layout) {
+    for (int i = 0; i < REGISTRATION; i++)
+        if (layout->widths[i])
+            text_printf(t, "%-*s  ", layout->widths[i], row->cells[i]);
+    add_registration(t, row->cells[REGISTRATION], layout->widths[REGISTRATION]);
+    if (row->note[0])
+        text_printf(t, layout->narrow ? "\n  %s" : " (%s)", row->note);
+    text_puts(t, "\n");
 }
 
 /* "  disabled by ann 3m ago, for 27m more: new disk" */
@@ -119,21 +178,16 @@ static void add_report(struct text *t, const json_t *report) {
                     ago, left);
 }
 
-static void add_services(struct text *t, const json_t *services,
-                         int64_t now_ms) {
-    int widths[COLUMNS] = {0};
+static void add_services(struct text *t, const json_t *services, int64_t now_ms,
+                         int width) {
+    const struct layout layout = layout_of(services, width);
     const json_t *hold, *report;
     struct row row;
 
-    measure(&head, widths);
+    add_row(t, &head, &layout);
     for (size_t i = 0; i < json_array_size(services); i++) {
         row = row_of(json_array_get(services, i));
-        measure(&row, widths);
-    }
-    add_row(t, &head, widths);
-    for (size_t i = 0; i < json_array_size(services); i++) {
-        row = row_of(json_array_get(services, i));
-        add_row(t, &row, widths);
+        add_row(t, &row, &layout);
         hold = json_object_get(json_array_get(services, i), "hold");
         if (hold)
             add_hold(t, hold, now_ms);
@@ -143,11 +197,11 @@ static void add_services(struct text *t, const json_t *services,
     }
 }
 
-char *status_text(const json_t *status, int64_t now_ms) {
+char *status_text(const json_t *status, int64_t now_ms, int width) {
     const json_t *others = json_object_get(status, "other_holds");
     struct text t = {0};
 
-    add_services(&t, json_object_get(status, "services"), now_ms);
+    add_services(&t, json_object_get(status, "services"), now_ms, width);
     for (size_t i = 0; i < json_array_size(others); i++) {
         text_printf(&t, "%s is not configured, but\n",
                     text_at(json_array_get(others, i), "service"));

@@ -108,8 +108,7 @@ local function shows(request)
   elseif request.is_json or request.command == "dump" then
     print_json(text)
   else
-    write(SHOWN[request.command](answer,
-      terminal.is_coloured(os.getenv)))
+    write(SHOWN[request.command](answer, terminal.look(os.getenv)))
   end
   return DONE
 end
@@ -140,7 +139,8 @@ local function events(request)
   if not answer then
     return finish(request, "failed", text)
   elseif not request.is_json then
-    write(show.events(of_service(answer.events, name)))
+    write(show.events(of_service(answer.events, name),
+      terminal.look(os.getenv).width))
   elseif not name then
     print_json(text)
   else
@@ -239,7 +239,8 @@ local function tops(request)
     local answer = ask(request, "show synapse events json")
     local list = answer and answer.events or {}
     write("\n", show.events(table.move(list,
-      math.max(1, #list - FEW_EVENTS + 1), #list, 1, {})))
+      math.max(1, #list - FEW_EVENTS + 1), #list, 1, {}),
+      terminal.look(os.getenv).width))
     return DONE
   end
   local screen = terminal.open()

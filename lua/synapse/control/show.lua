@@ -53,39 +53,114 @@ function show.colour(text, state, is_coloured)
   return colour and colour .. text .. PLAIN or text
 end
 
---- Returns rows as lines, their columns aligned.
--- @tparam {{value,...},...} rows each with `n` columns; nil is "-"
--- @tparam integer n how many columns there are
--- @treturn {string,...}
-function show.lines(rows, n)
-  local widths, lines = {}, {}
+-- Columns that the last one of a table needs to be read beside the others.
+local ROOM = 24
+
+local function widths_of(rows, n)
+  local widths = {}
   for _, row in ipairs(rows) do
     for i = 1, n do
       row[i] = show.clean(row[i])
       widths[i] = math.max(widths[i] or 0, width_of(row[i]))
     end
   end
+  return widths
+end
+
+-- Returns the columns that are left for the last one.
+local function room_of(widths, width)
+  local room = width
+  for i = 1, #widths - 1 do
+    room = room - widths[i] - 2
+  end
+  return room
+end
+
+--- Leaves columns out of a table that is wider than a terminal, one after the
+-- other, until its last column has room.
+-- @tparam {{value,...},...} rows each with `n` columns, the head first
+-- @tparam integer n how many columns there are
+-- @tparam ?integer width of the terminal; nil: there is none
+-- @tparam {string,...} spare the heads of the columns that may go, the first
+--   one first
+-- @treturn integer how many columns are left
+function show.narrow(rows, n, width, spare)
+  for _, head in ipairs(spare) do
+    local widths = widths_of(rows, n)
+    if not width or
+      room_of(widths, width) >= math.min(ROOM, widths[n])
+    then
+      return n
+    end
+    for i = n - 1, 2, -1 do
+      if rows[1][i] == head then
+        for _, row in ipairs(rows) do
+          table.remove(row, i)
+        end
+        n = n - 1
+      end
+    end
+  end
+  return n
+end
+
+-- Returns the lines of a text, broken behind a space or a comma.
+local function wrap(text, width)
+  local lines = {}
+  while width_of(text) > width do
+    local part = show.cut(text, width)
+    local last = text:sub(#part + 1, #part + 1) == " " and #part or
+      #(part:match("^.*[ ,]") or part)
+    lines[#lines + 1] = text:sub(1, last):gsub(" +$", "")
+    text = text:sub(last + 1):gsub("^ +", "")
+  end
+  lines[#lines + 1] = text
+  return lines
+end
+
+-- Returns the last column of a row, in lines of its own where it is too long.
+local function last_cell(text, room, width)
+  if width_of(text) <= room then
+    return text
+  end
+  local is_below = room < ROOM
+  local indent = is_below and 4 or width - room
+  local lines = wrap(text, is_below and width - indent or room)
+  return (is_below and "\n" .. (" "):rep(indent) or "") ..
+    table.concat(lines, "\n" .. (" "):rep(indent))
+end
+
+--- Returns rows as lines, their columns aligned.
+-- @tparam {{value,...},...} rows each with `n` columns; nil is "-"
+-- @tparam integer n how many columns there are
+-- @tparam ?integer width of the terminal: where the last column is too long,
+--   a line has several; nil: there is none
+-- @treturn {string,...}
+function show.lines(rows, n, width)
+  local widths, lines = widths_of(rows, n), {}
+  local room = width and room_of(widths, width) or math.huge
   for k, row in ipairs(rows) do
     local cells = {}
     for i = 1, n - 1 do
       cells[i] = row[i] .. (" "):rep(widths[i] - width_of(row[i]))
     end
-    cells[n] = row[n]
-    lines[k] = table.concat(cells, "  ")
+    cells[n] = last_cell(row[n], room, width)
+    lines[k] = table.concat(cells, "  "):gsub(" +\n", "\n")
   end
   return lines
 end
 
 -- The first column is a state: the line has its colour there.
-local function stated(rows, n, is_coloured)
+local function stated(rows, n, look, spare)
   local states = {}
   for i, row in ipairs(rows) do
     states[i] = row[1]
   end
-  local lines = show.lines(rows, n)
+  n = show.narrow(rows, n, look.width, spare)
+  local lines = show.lines(rows, n, look.width)
   for i, line in ipairs(lines) do
     local state = show.clean(states[i])
-    lines[i] = show.colour(state, states[i], is_coloured and i > 1) ..
+    lines[i] = show.colour(state, states[i], look.is_coloured and i > 1) ..
       line:sub(#state + 1)
   end
   return table.concat(lines, "\n") .. "\n"
@@ -108,6 +183,9 @@ end
 --- What stands above these.
 show.SERVICE_HEAD = {"state", "service", "ready", "slots", "why"}
 
+--- Which of them go first from a narrow terminal.
+show.SERVICE_SPARE = {"slots"}
+
 --- Returns what a list shows of an instance.
 -- @tparam table instance of the agent's JSON
 -- @treturn {string,...} state, address, slot, weight, name, why
@@ -120,37 +198,42 @@ end
 --- What stands above these.
 show.INSTANCE_HEAD = {"state", "instance", "slot", "weight", "name", "why"}
 
+--- Which of them go first from a narrow terminal.
+show.INSTANCE_SPARE = {"name", "slot", "weight"}
+
 local function copy(row)
   return table.move(row, 1, #row, 1, {})
 end
 
 --- Returns the status.
 -- @tparam table answer of `show synapse json`
--- @tparam boolean is_coloured
+-- @tparam {is_coloured=boolean,width=?integer} look with a width, that of the
+--   terminal, columns are left out and long texts have several lines
 -- @treturn string
-function show.status(answer, is_coloured)
+function show.status(answer, look)
   local parts = {}
   for i, trouble in ipairs(answer.troubles) do
-    parts[i] = show.colour(show.clean(trouble), "down", is_coloured) .. "\n"
+    parts[i] = show.colour(show.clean(trouble), "down", look.is_coloured) ..
+      "\n"
   end
-  local sessions, services = {{"session", "ensemble", "id"}},
+  local sessions, services = {{"session", "id", "ensemble"}},
     {copy(show.SERVICE_HEAD)}
   for i, session in ipairs(answer.ensembles) do
-    sessions[i + 1] = {session.state, session.hosts, session.session}
+    sessions[i + 1] = {session.state, session.session, session.hosts}
   end
   for i, service in ipairs(answer.services) do
     services[i + 1] = show.service_row(service)
   end
-  parts[#parts + 1] = stated(sessions, 3, is_coloured)
-  parts[#parts + 1] = stated(services, 5, is_coloured)
+  parts[#parts + 1] = stated(sessions, 3, look, {})
+  parts[#parts + 1] = stated(services, 5, look, show.SERVICE_SPARE)
   return table.concat(parts, "\n")
 end
 
 --- Returns one service.
 -- @tparam table answer of `show synapse service NAME json`
--- @tparam boolean is_coloured
+-- @tparam table look as for `status`
 -- @treturn string
-function show.service(answer, is_coloured)
+function show.service(answer, look)
   local paths, rows = {}, {copy(show.INSTANCE_HEAD)}
   for i, path in ipairs(answer.paths) do
     paths[i] = path.path .. " (" .. path.state .. ")"
@@ -162,21 +245,22 @@ function show.service(answer, is_coloured)
   local facts = show.lines({{"service", answer.service}, {"state", row[1]},
     {"why", row[5]}, {"backend", answer.backend},
     {"paths", paths[1] and table.concat(paths, ", ") or nil},
-    {"slots", row[4]}}, 2)
-  return table.concat(facts, "\n") .. "\n\n" .. stated(rows, 6, is_coloured)
+    {"slots", row[4]}}, 2, look.width)
+  return table.concat(facts, "\n") .. "\n\n" ..
+    stated(rows, 6, look, show.INSTANCE_SPARE)
 end
 
 --- Returns an instance.
 -- @tparam table answer of `show synapse instance ADDRESS json`
--- @tparam boolean is_coloured
+-- @tparam table look as for `status`
 -- @treturn string
-function show.instance(answer, is_coloured)
+function show.instance(answer, look)
   local rows = {{"state", "service", "slot", "weight", "name", "why"}}
   for i, place in ipairs(answer.services) do
     rows[i + 1] = show.instance_row(place.at)
     rows[i + 1][2] = place.service
   end
-  return stated(rows, 6, is_coloured)
+  return stated(rows, 6, look, show.INSTANCE_SPARE)
 end
 
 --- Returns what a list shows of an event.
@@ -192,13 +276,19 @@ end
 
 --- Returns events.
 -- @tparam {event,...} events
+-- @tparam ?integer width of the terminal
 -- @treturn string
-function show.events(events)
+function show.events(events, width)
   local rows = {{"time", "service", "instance", "from", "to", "why"}}
   for i, event in ipairs(events) do
     rows[i + 1] = show.event_row(event)
   end
-  return table.concat(show.lines(rows, 6), "\n") .. "\n"
+  local n = show.narrow(rows, 6, width, {"from"})
+  for i = 2, n < 6 and #rows or 0 do
+    -- The year, and letters.
+    rows[i][1] = rows[i][1]:sub(6, 19):gsub("T", " ")
+  end
+  return table.concat(show.lines(rows, n, width), "\n") .. "\n"
 end
 
 return show

@@ -42,6 +42,17 @@ function terminal.is_coloured(getenv)
     getenv("TERM") ~= "dumb"
 end
 
+--- Returns how text is shown.
+-- @tparam function getenv
+-- @treturn {is_coloured=boolean,width=?integer} no width: there is no terminal
+function terminal.look(getenv)
+  local _, columns
+  if terminal.is_there() then
+    _, columns = terminal.size()
+  end
+  return {is_coloured = terminal.is_coloured(getenv), width = columns}
+end
+
 -- Keys come one by one and are not shown; Ctrl-C is still a signal.
 local function raw(settings)
   local copy = {}

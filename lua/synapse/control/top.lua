@@ -166,14 +166,15 @@ local function notes_of(self)
   return notes
 end
 
-local function rows_of(self, items, first, last)
+local function rows_of(self, items, first, last, width)
   local row_of = self.opened and show.instance_row or show.service_row
   local head = self.opened and show.INSTANCE_HEAD or show.SERVICE_HEAD
   local rows = {table.move(head, 1, #head, 1, {})}
   for i = first, last do
     rows[#rows + 1] = row_of(items[i])
   end
-  return rows, #head
+  return rows, show.narrow(rows, #head, width,
+    self.opened and show.INSTANCE_SPARE or show.SERVICE_SPARE)
 end
 
 -- Moves the window so that the chosen line is in it.
@@ -188,7 +189,7 @@ end
 local function list_lines(self, height, width, is_coloured)
   local items = items_of(self)
   local first, last = window(self, #items, height)
-  local rows, columns = rows_of(self, items, first, last)
+  local rows, columns = rows_of(self, items, first, last, width - 2)
   local lines = {}
   for i, line in ipairs(show.lines(rows, columns)) do
     local item = items[first + i - 2]
@@ -202,7 +203,7 @@ local function list_lines(self, height, width, is_coloured)
 end
 
 local function event_lines(self, width)
-  local rows, all = {}, {}
+  local rows, all = {{"time", "service", "instance", "from", "to", "why"}}, {}
   for _, event in ipairs(self.events) do
     if not self.opened or event.service == self.opened then
       all[#all + 1] = event
@@ -213,7 +214,10 @@ local function event_lines(self, width)
     row[1] = row[1]:sub(12, 19)
     rows[#rows + 1] = row
   end
-  local lines = show.lines(rows, 6)
+  local n = show.narrow(rows, 6, width,
+    self.opened and {"service", "from"} or {"from"})
+  table.remove(rows, 1)
+  local lines = show.lines(rows, n)
   for i, line in ipairs(lines) do
     lines[i] = show.cut(line, width)
   end

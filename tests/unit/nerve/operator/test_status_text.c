@@ -12,14 +12,18 @@
 
 #include "nerve/operator/status_text.h"
 
-static void assert_shown(const char *status, const char *wanted) {
+static void assert_narrow(const char *status, int width, const char *wanted) {
     json_t *json = json_loads(status, 0, NULL);
-    char *text = status_text(json, 1000000);
+    char *text = status_text(json, 1000000, width);
 
     assert_non_null(json);
     assert_string_equal(text, wanted);
     free(text);
     json_decref(json);
+}
+
+static void assert_shown(const char *status, const char *wanted) {
+    assert_narrow(status, 0, wanted);
 }
 
 static void services_are_a_table_and_holds_are_below(void **state) {
@@ -117,6 +121,62 @@ static void holds_of_what_is_not_configured_are_shown_too(void **state) {
                  "  disabled by ann 1s ago: r\n");
 }
 
+/* The table needed 110 columns: in a terminal of 80 each line was broken where
+ * it happened to end. */
+static void a_narrow_terminal_gets_what_it_has_room_for(void **state) {
+    static const char status[] =
+        "{\"services\": ["
+        "{\"name\": \"your_http_service\", \"host\": \"10.123.45.67\","
+        " \"port\": \"8080\", \"state\": \"up\", \"connected\": true,"
+        " \"settled\": false, \"trouble\": \"/nerve: no such znode\","
+        " \"registered\": \"/nerve/your_http_service/ip-10-1_0000000012\","
+        " \"published\": {\"weight\": 7},"
+        " \"hold\": {\"out\": false, \"weight\": 7, \"author\": \"ann\","
+        " \"since_ms\": 999000, \"until_ms\": 0}},"
+        "{\"name\": \"b\", \"host\": \"::1\", \"port\": \"80\","
+        " \"state\": \"down\", \"connected\": true, \"settled\": true,"
+        " \"registered\": null}]}";
+    static const char whole[] =
+        "SERVICE            ADDRESS            CHECKS  WEIGHT  REGISTRATION\n"
+        "your_http_service  10.123.45.67:8080  up      7       "
+        "/nerve/your_http_service/ip-10-1_0000000012 (/nerve: no such znode)\n"
+        "  weight 7 by ann 1s ago\n"
+        "b                  ::1:80             down    -       -\n";
+
+    (void)state;
+    assert_narrow(status, 0, whole);
+    assert_narrow(status, 121, whole);
+    assert_narrow(
+        status, 120,
+        "SERVICE            ADDRESS            CHECKS  WEIGHT  REGISTRATION\n"
+        "your_http_service  10.123.45.67:8080  up      7       "
+        "/nerve/your_http_service/ip-10-1_0000000012\n"
+        "  /nerve: no such znode\n"
+        "  weight 7 by ann 1s ago\n"
+        "b                  ::1:80             down    -       -\n");
+    assert_narrow(
+        status, 80,
+        "SERVICE            ADDRESS            CHECKS  WEIGHT  REGISTRATION\n"
+        "your_http_service  10.123.45.67:8080  up      7       "
+        "...vice/ip-10-1_0000000012\n"
+        "  /nerve: no such znode\n"
+        "  weight 7 by ann 1s ago\n"
+        "b                  ::1:80             down    -       -\n");
+    assert_narrow(status, 70,
+                  "SERVICE            ADDRESS            CHECKS  REGISTRATION\n"
+                  "your_http_service  10.123.45.67:8080  up      "
+                  "...ce/ip-10-1_0000000012\n"
+                  "  /nerve: no such znode\n"
+                  "  weight 7 by ann 1s ago\n"
+                  "b                  ::1:80             down    -\n");
+    assert_narrow(status, 20,
+                  "SERVICE            CHECKS  REGISTRATION\n"
+                  "your_http_service  up      ...p-10-1_0000000012\n"
+                  "  /nerve: no such znode\n"
+                  "  weight 7 by ann 1s ago\n"
+                  "b                  down    -\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_are_a_table_and_holds_are_below),
@@ -124,6 +184,7 @@ int main(void) {
         cmocka_unit_test(what_zookeeper_does_not_have_yet_is_said),
         cmocka_unit_test(the_cause_is_said_where_it_is_known),
         cmocka_unit_test(holds_of_what_is_not_configured_are_shown_too),
+        cmocka_unit_test(a_narrow_terminal_gets_what_it_has_room_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@ local connection = require("synapse.control.connection")
 local options = require("synapse.control.options")
 local posix_time = require("posix.time")
 local program = require("synapse.control.program")
+local terminal = require("synapse.control.terminal")
 local zookeeper = require("synapse.c_module")
 
 local KEY = "10.0.0.1:80"
@@ -24,7 +25,10 @@ describe("synapsectl", function()
     answers, asked, closed, passed = {}, {}, nil, 0
     before = {open = connection.open, ask = connection.ask,
       stdout = io.stdout, stderr = io.stderr,
-      nanosleep = posix_time.nanosleep, clock = posix_time.clock_gettime}
+      nanosleep = posix_time.nanosleep, clock = posix_time.clock_gettime,
+      is_there = terminal.is_there}
+    -- Of a terminal that runs the tests nothing is taken.
+    terminal.is_there = function() return false end
     connection.open = function(path)
       if closed then
         return nil, path .. ": " .. closed
@@ -47,6 +51,7 @@ describe("synapsectl", function()
 
   after_each(function()
     connection.open, connection.ask = before.open, before.ask
+    terminal.is_there = before.is_there
     rawset(posix_time, "nanosleep", before.nanosleep)
     rawset(posix_time, "clock_gettime", before.clock)
   end)
@@ -233,13 +238,7 @@ describe("synapsectl", function()
     answers["show synapse events json"] = {events = happened}
     assert.are.equal(0, run("top", "--json"))
     assert.are.equal(1, #cjson.decode(printed).services)
-    -- Of a terminal that runs the tests nothing is taken.
-    local terminal = require("synapse.control.terminal")
-    local is_there = terminal.is_there
-    terminal.is_there = function() return false end
-    local status = run("top")
-    terminal.is_there = is_there
-    assert.are.equal(0, status)
+    assert.are.equal(0, run("top"))
     assert.is_nil(printed:find("  s2 ", 1, true))
     assert.is_truthy(printed:find("  s3 ", 1, true))
     assert.is_truthy(printed:find("  s12 ", 1, true))

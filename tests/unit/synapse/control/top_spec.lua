@@ -191,4 +191,26 @@ describe("the live view", function()
       assert.is_nil(line:find("\27"))
     end
   end)
+
+  it("leaves out columns that a narrow terminal has no room for", function()
+    status.services[2].instances[1].name =
+      "ip-10-123-145-167.eu-central-1.compute.internal"
+    press("j", "enter")
+    assert.is_true(has("^  state   instance     slot  weight  why"))
+    assert.is_true(has("^> failed  10.0.0.1:80  %-     %-       refused$"))
+    local lines = table.concat(screen(24, 120), "\n")
+    assert.is_truthy(lines:find("compute.internal  refused", 1, true))
+  end)
+
+  it("tells events without where they came from, if that is too wide",
+    function()
+      status.services[2].service = "your_http_service"
+      view:take(status, {{time = 3.0, service = "your_http_service",
+        instance = "10.123.145.167:80", from = "ready", to = "failed",
+        why = ("x"):rep(60)}})
+      assert.is_true(has("^00:00:03  your_http_service  10.123.145.167:80  " ..
+        "failed  x+$"))
+      press("j", "enter")
+      assert.is_true(has("^00:00:03  10.123.145.167:80  ready  failed  x+$"))
+    end)
 end)
