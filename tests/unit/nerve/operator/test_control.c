@@ -39,11 +39,16 @@
 static char name[] = "web";
 static struct service_config config = {.name = name};
 static struct service web = {.config = &config};
+static char other_name[] = "wed";
+static struct service_config other_config = {.name = other_name};
+static struct service other = {.config = &other_config};
 static bool settled, connected, registered;
 static int holds_used;
 
 const struct service *services_at(const struct services *r, size_t index) {
     (void)r;
+    if (index == 1 && other.watcher)
+        return &other;
     return index == 0 ? &web : NULL;
 }
 
@@ -116,6 +121,7 @@ static int begin(void **state) {
     settled = connected = registered = true;
     holds_used = 0;
     web.watcher = (struct watcher *)&watched;
+    other.watcher = NULL;
     memset(&store, 0, sizeof(store));
     fake_log_clear();
     control = control_new(&env);
@@ -235,6 +241,17 @@ static void an_unknown_service_is_refused(void **state) {
     assert_int_equal(store.holds.count, 0);
 }
 
+static void the_nearest_name_is_meant_and_the_first_of_several(void **state) {
+    (void)state;
+    other.watcher = web.watcher;
+    assert_string_equal(
+        told(ask("{\"command\": \"enable\", \"service\": \"wex\"}\n")),
+        "failed: wex: no such service; did you mean \"web\"?");
+    assert_string_equal(
+        told(ask("{\"command\": \"enable\", \"service\": \"weed\"}\n")),
+        "failed: weed: no such service; did you mean \"wed\"?");
+}
+
 static void a_report_is_told_to_the_push_check(void **state) {
     static struct check_config push = {.kind = CHECK_PUSH, .ttl_ms = 30000};
 
@@ -281,6 +298,51 @@ static void a_request_that_is_too_long_is_refused(void **state) {
     snprintf(wanted, sizeof(wanted), "failed: a request has at most %d bytes",
              CONTROL_LINE_MAX);
     assert_string_equal(told(ask(text)), wanted);
+}
+
+static void write_all(int fd, const char *text) {
+    size_t length = strlen(text), done = 0;
+    ssize_t count;
+
+    while (done < length) {
+        count = write(fd, text + done, length - done);
+        assert_true(count > 0 || errno == EAGAIN);
+        if (count > 0)
+            done += (size_t)count;
+        else
+            turn(1);
+    }
+}
+
+/* What follows it is of no interest, however long it is. */
+static void a_request_may_come_in_parts(void **state) {
+    static char rest[3 * CONTROL_LINE_MAX];
+    int fd = ask("{\"command\": \"disable\", \"service\": ");
+
+    (void)state;
+    turn(3);
+    write_all(fd, "\"web\", \"reason\": ");
+    turn(3);
+    settled = false;
+    write_all(fd, "\"disk\"}\n");
+    while (!holds_used)
+        turn(1);
+    memset(rest, 'x', sizeof(rest) - 1);
+    write_all(fd, rest);
+    settled = true;
+    assert_begins(told(fd), "done: web: ");
+    assert_int_equal(holds_used, 1);
+}
+
+/* An operator who drains a machine may restart it after the answer: a hold
+ * that is in no file would be over. */
+static void what_the_file_does_not_have_is_not_done(void **state) {
+    (void)state;
+    assert_non_null(store.path = strdup("/nowhere/at/all"));
+    assert_string_equal(
+        told(ask(DISABLE)),
+        "failed: web: disabled until nerve restarts, for the file of holds "
+        "cannot be written: No such file or directory");
 }
 
 /* An operator who drains a machine may end its service after the answer. */
@@ -469,9 +531,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(status_and_dump_are_answered_at_once),
         TEST(an_unknown_service_is_refused),
+        TEST(the_nearest_name_is_meant_and_the_first_of_several),
         TEST(a_report_is_told_to_the_push_check),
         TEST(a_request_that_makes_no_sense_is_refused),
         TEST(a_request_that_is_too_long_is_refused),
+        TEST(a_request_may_come_in_parts),
+        TEST(what_the_file_does_not_have_is_not_done),
         TEST(disable_is_answered_when_zookeeper_has_confirmed_it),
         TEST(enable_ends_what_disable_began),
         TEST(a_service_that_is_gone_can_be_enabled),

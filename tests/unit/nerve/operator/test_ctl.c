@@ -1,6 +1,7 @@
 /* test_ctl.c - tests of nerve/operator/ctl.c; a child of the test is nerve
  * SPDX-License-Identifier: MIT
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -202,6 +203,9 @@ static int end(void **state) {
     return rmdir(directory);
 }
 
+/* What a process answers that hangs up before it reads the request. */
+static const char unread[] = "";
+
 /* A process that answers one request, and writes what it was to <asked_fd>. */
 static pid_t serve(const char *answer, int asked_fd) {
     struct control_socket s;
@@ -214,6 +218,8 @@ static pid_t serve(const char *answer, int asked_fd) {
     pid = fork();
     if (pid == 0) {
         fd = accept(s.fd, NULL, NULL);
+        if (answer == unread)
+            _exit(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1));
         count = read(fd, asked, sizeof(asked));
         if (write(asked_fd, asked, (size_t)count) != count ||
             write(fd, answer, strlen(answer)) != (ssize_t)strlen(answer))
@@ -372,6 +378,8 @@ static void says_why_there_is_no_answer(void **state) {
     assert_printed("", "nerve ctl: nerve has ended, or was upgraded, before it "
                        "answered; what is disabled stays so: see nerve ctl "
                        "status\n");
+    assert_int_equal(run("-s @/socket status", unread), 1);
+    assert_printed("", "nerve ctl: no answer: Connection reset by peer\n");
     assert_int_equal(run("-s @/socket status", "no JSON"), 1);
     assert_string_equal(output, "");
     assert_int_equal(strncmp(errors, "nerve ctl: ", 11), 0);

@@ -15,8 +15,10 @@
 #include "csrc/base/error.h"
 #include "nerve/config/model.h"
 #include "nerve/config/read.h"
+#include "nerve/config/service.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
+#include "nerve/services/health.h"
 #include "nerve/services/hold.h"
 #include "nerve/services/schedule.h"
 #include "nerve/services/services.h"
@@ -24,6 +26,7 @@
 #include "tests/fake/fake_check.c"
 #include "tests/fake/fake_log.c"
 #include "tests/fake/fake_register.c"
+#include "tests/fake/fake_statsd.c"
 
 static uv_loop_t loop;
 static struct services *services;
@@ -38,7 +41,7 @@ static int begin(void **state) {
     /* The line of the minute was told already. */
     late.quiet_until_ms = UINT64_MAX;
     all_gone = false;
-    story[0] = fake_ran[0] = '\0';
+    story[0] = fake_ran[0] = fake_counted[0] = '\0';
     fake_running = NULL;
     fake_log_clear();
     if (uv_loop_init(&loop) != 0)
@@ -351,6 +354,73 @@ static void all_leave_at_the_end(void **state) {
     assert_true(services_is_closed(NULL));
 }
 
+/* As airbnb's nerve does, whose dashboards know these. */
+static void watchers_and_sessions_are_counted(void **state) {
+    (void)state;
+    apply(WEB ", " API);
+    assert_counted("nerve.reporter.zk.client.created zk_cluster=zk\n"
+                   "nerve.reporter.zk.client.reused zk_cluster=zk\n"
+                   "nerve.watcher.launch launch_reason=new watcher_name=web\n"
+                   "nerve.watcher.launch launch_reason=new watcher_name=api\n");
+    apply(WEB ", " API);
+    assert_counted("");
+    apply("\"web\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": "
+          "\"/web\", \"zk_hosts\": [\"zk1:2181\"], \"checks\": []}");
+    assert_counted(
+        "nerve.watcher.reap reap_reason=old watcher_name=api\n"
+        "nerve.watcher.launch launch_reason=update watcher_name=web\n"
+        "nerve.watcher.status.transition new_status=up service_name=web\n");
+    apply(SERVICE("web", "/site", "zk1:2181", ""));
+    assert_counted("nerve.reporter.zk.client.reused zk_cluster=zk\n"
+                   "nerve.watcher.launch launch_reason=new watcher_name=web\n");
+    reporter_of(2)->registered = true;
+    settle();
+    assert_non_null(
+        strstr(fake_counted,
+               "nerve.watcher.reap reap_reason=update watcher_name=web\n"));
+}
+
+/* Without another change of the configuration. */
+static void what_leaves_is_looked_at_until_it_has_left(void **state) {
+    (void)state;
+    apply(WEB ", " API);
+    settle();
+    assert_false(uv_is_active((uv_handle_t *)&services->settle));
+    reporter_of(0)->registered = true;
+    apply(API);
+    settle();
+    assert_true(uv_is_active((uv_handle_t *)&services->settle));
+    reporter_of(0)->registered = false;
+    while (uv_is_active((uv_handle_t *)&services->settle))
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_null(services_at(services, 1));
+}
+
+/* A service of the process before has no checks of its own until the
+ * configuration has been compared; it is none that leaves. */
+static void a_service_of_the_process_before_may_leave_too(void **state) {
+    struct error err = {0};
+    static const char text[] =
+        "{\"instance_id\": \"i\", \"services\": {" WEB "}}";
+    struct config *config =
+        config_parse(text, sizeof(text) - 1, NULL, NULL, &err);
+    struct saved_service saved = {.standing = {.state = HEALTH_UP, .count = 1}};
+    struct service *s;
+
+    (void)state;
+    apply(WEB);
+    saved.config = service_config_move(&config->services[0]);
+    saved.standing.health = calloc(1, sizeof(struct health));
+    config_free(config);
+    s = service_restore(&saved, services->ensembles[0], NULL, NULL);
+    assert_null(saved.config);
+    assert_null(saved.standing.health);
+    assert_false(service_is_leaving(s));
+    service_leave(s, 0);
+    assert_true(service_is_leaving(s));
+    service_free(s);
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
 
 int main(void) {
@@ -370,6 +440,9 @@ int main(void) {
         TEST(credentials_are_shown_once_and_by_all_sessions),
         TEST(an_operator_is_obeyed_from_the_start),
         TEST(all_leave_at_the_end),
+        TEST(watchers_and_sessions_are_counted),
+        TEST(what_leaves_is_looked_at_until_it_has_left),
+        TEST(a_service_of_the_process_before_may_leave_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "csrc/base/error.h"
 #include "nerve/services/hold.h"
@@ -74,6 +75,64 @@ static void a_clock_that_is_set_ends_no_hold(void **state) {
     assert_int_equal(holds.list[0].until_ms, 5000);
     assert_non_null(holds_expired(&holds, 5000, 4000));
     holds_close(&holds);
+}
+
+/* Once the clock is right it only goes on: what it shows is kept, and a hold
+ * of this boot ends by it after the next one. */
+static void the_last_time_seen_is_kept_once_the_clock_is_right(void **state) {
+    struct holds holds = {.seen_ms = 1000};
+
+    (void)state;
+    assert_null(holds_expired(&holds, 2000, 1));
+    assert_int_equal(holds.seen_ms, 2000);
+    put(&holds, "web", true, 5000);
+    assert_null(holds_expired(&holds, 3000, HOLD_SETTLED_MS - 1));
+    assert_int_equal(holds.seen_ms, 2000);
+    assert_null(holds_expired(&holds, 3000, HOLD_SETTLED_MS));
+    assert_int_equal(holds.seen_ms, 3000);
+    holds_close(&holds);
+}
+
+static void a_hold_that_is_closed_owns_nothing(void **state) {
+    struct hold hold = {.service = strdup("web"), .author = strdup("ann")};
+
+    (void)state;
+    hold_close(&hold);
+    assert_null(hold.service);
+    assert_null(hold.author);
+    hold_close(&hold);
+}
+
+/* JSON's allocations until one is refused. */
+static size_t left;
+
+static void *refuse(size_t size) {
+    return left > 0 && --left == 0 ? NULL : malloc(size);
+}
+
+/* With address sanitizer nothing may be left either. */
+static void without_memory_a_hold_has_no_text(void **state) {
+    char service[] = "web", reason[] = "a disk", author[] = "ann";
+    const struct hold hold = {.service = service,
+                              .reason = reason,
+                              .author = author,
+                              .until_ms = 5000,
+                              .ends_ms = 4000};
+    json_t *json = NULL;
+
+    (void)state;
+    json_set_alloc_funcs(refuse, free);
+    for (size_t n = 1; !json; n++) {
+        left = n;
+        json = hold_json(&hold);
+        assert_true(!json == !left);
+    }
+    json_set_alloc_funcs(malloc, free);
+    assert_string_equal(json_string_value(json_object_get(json, "reason")),
+                        "a disk");
+    assert_int_equal(json_integer_value(json_object_get(json, "ends_ms")),
+                     4000);
+    json_decref(json);
 }
 
 /* Reads what <holds> were kept as, in the boot <boot>. */
@@ -184,6 +243,9 @@ int main(void) {
         cmocka_unit_test(a_service_has_one_hold_at_most),
         cmocka_unit_test(a_hold_is_over_at_its_time_or_never),
         cmocka_unit_test(a_clock_that_is_set_ends_no_hold),
+        cmocka_unit_test(the_last_time_seen_is_kept_once_the_clock_is_right),
+        cmocka_unit_test(a_hold_that_is_closed_owns_nothing),
+        cmocka_unit_test(without_memory_a_hold_has_no_text),
         cmocka_unit_test(a_hold_of_this_boot_ends_as_it_would_have),
         cmocka_unit_test(a_hold_of_another_boot_ends_once_the_clock_is_right),
         cmocka_unit_test(what_is_kept_is_read_again_as_it_was),

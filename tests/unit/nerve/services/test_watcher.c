@@ -18,6 +18,7 @@
 #include "nerve/services/watcher.h"
 #include "tests/fake/fake_check.c"
 #include "tests/fake/fake_log.c"
+#include "tests/fake/fake_statsd.c"
 
 static char name[] = "web", host[] = "h", port[] = "80";
 static char first[] = "a", second[] = "b";
@@ -58,7 +59,7 @@ static int open_loop(void **state) {
     late = (struct lateness){.quiet_until_ms = UINT64_MAX};
     untried = (struct untried){0};
     hearing = (struct hearing){0};
-    fake_ran[0] = wanted[0] = '\0';
+    fake_ran[0] = wanted[0] = fake_counted[0] = '\0';
     fake_log_clear();
     return uv_loop_init(&loop);
 }
@@ -275,6 +276,27 @@ static void what_was_held_back_is_reported_with_the_next_token(void **state) {
                      "broken)\n"));
 }
 
+static void each_change_that_is_held_back_is_told(void **state) {
+    static const char held[] = "nerve.watcher.throttled service_name=web "
+                               "shadow_mode=false\n";
+
+    (void)state;
+    limit(0, false);
+    start();
+    give("+");
+    assert_non_null(strstr(fake_counted, held));
+    service.rate.average_rate = 1e9;
+    give("+");
+    assert_string_equal(wanted, "+");
+    service.rate.average_rate = 0;
+    fake_log_clear();
+    give("-");
+    assert_string_equal(wanted, "+");
+    assert_true(said("debug web: check a failed: broken\n"
+                     "warning web: rate_limiting holds back up -> down\n"));
+    assert_int_equal(watcher_held_back(watcher), 2);
+}
+
 static void what_went_back_by_itself_is_no_change(void **state) {
     (void)state;
     limit(1, false);
@@ -358,6 +380,34 @@ static void late_passes_of_all_services_are_one_line(void **state) {
     while (late.passes.left_out < 3)
         uv_run(&loop, UV_RUN_ONCE);
     assert_null(strstr(fake_log_text, "warning"));
+}
+
+/* However late they were themselves, which depends on the machine. */
+static void passes_that_were_left_out_are_one_line(void **state) {
+    (void)state;
+    start();
+    while (!late.left_out)
+        uv_run(&loop, UV_RUN_ONCE);
+    late.passes = (struct late_passes){.left_out = 3};
+    late.quiet_until_ms = 0;
+    while (!late.quiet_until_ms)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_non_null(strstr(fake_log_text,
+                           "4 left out, for the run before had not ended\n"));
+}
+
+static void what_happens_is_counted(void **state) {
+    (void)state;
+    start();
+    give("+-");
+    assert_counted("nerve.watcher.status.ping.count ping_result=success "
+                   "service_name=web nerve_version=" VERSION "\n"
+                   "nerve.watcher.status.service_check check_result=up "
+                   "service_name=web check_name=a\n"
+                   "nerve.watcher.status.service_check check_result=down "
+                   "service_name=web check_name=b\n"
+                   "nerve.watcher.status.transition new_status=down "
+                   "service_name=web\n");
 }
 
 static void a_watcher_is_closed_while_a_check_runs(void **state) {
@@ -554,12 +604,15 @@ int main(void) {
         TEST(a_service_without_checks_is_up),
         TEST(a_change_without_a_token_is_held_back),
         TEST(what_was_held_back_is_reported_with_the_next_token),
+        TEST(each_change_that_is_held_back_is_told),
         TEST(what_went_back_by_itself_is_no_change),
         TEST(in_shadow_mode_it_is_only_told),
         TEST(an_ipv6_address_is_told_in_brackets),
         TEST(the_results_of_each_check_are_counted),
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
         TEST(late_passes_of_all_services_are_one_line),
+        TEST(passes_that_were_left_out_are_one_line),
+        TEST(what_happens_is_counted),
         TEST(a_watcher_is_closed_while_a_check_runs),
         TEST(failures_in_a_row_are_counted_over_processes),
         TEST(a_service_without_checks_is_not_told_up_again),
