@@ -8,6 +8,7 @@
 
 local changes = require("synapse.changes")
 local counters = require("synapse.haproxy.counters")
+local history = require("synapse.status.history")
 local journal = require("synapse.status.journal")
 local output = require("synapse.file_output")
 local new_service = require("synapse.service.service").new
@@ -140,11 +141,13 @@ local function encode_some(self, deps)
     snapshot.begin(deps.checksum, deps.lookup:known())
   self.whole = whole
   while whole.number < #self.services do
-    local part = part_of(self, self.services[whole.number + 1])
+    local service = self.services[whole.number + 1]
+    local part = part_of(self, service)
     if not part then
       return nil
     end
-    snapshot.add(whole, part)
+    snapshot.add(whole, part,
+      history.encode(self.journal:history(service.name)))
     if self:is_tired() then
       return nil
     end
@@ -225,6 +228,15 @@ local function begin_lookup(self, deps)
   })
 end
 
+-- Returns what the last worker knew of the last hour, by the service's name.
+local function histories_of(records)
+  local histories = {}
+  for name, record in pairs(records) do
+    histories[name] = history.decode(record.history)
+  end
+  return histories
+end
+
 --- Returns an agent with its services filled from the snapshot, and no session.
 -- @tparam table deps
 --   `config`; `client` of the zookeeper module; `codes` and `checksum` of it;
@@ -291,6 +303,7 @@ function agent.new(deps)
   self.journal = journal.new({
     services = self.services, now = deps.now, wall = deps.runtime.wall,
     sources = function(service) return self.sessions:of(service) end,
+    histories = histories_of(deps.records),
   })
   self.counters = counters.new({
     now = deps.now, send = function(line) return self.client:command(line) end,
@@ -306,7 +319,11 @@ function agent.new(deps)
     is_tired = function() return self:is_tired() end,
     held = function() self.keeper:changed_by_hand() end,
     checked = function() self.keeper:changed() end,
-    settled = function(service) self.journal:settle(service) end,
+    settled = function(service)
+      if self.journal:settle(service) then
+        self.keeper:changed()
+      end
+    end,
     applied = function(service) self.usable:count(service) end,
   })
   self.usable = usable.new({
@@ -314,6 +331,9 @@ function agent.new(deps)
     compare = function(service) self.sync:compare(service) end,
     compared_at = function(service) return self.sync.compared_at[service] end,
     idle = function() return journal.idle(self.journal.states) end,
+    erred = function(service, errors)
+      self.journal:count_errors(service, errors)
+    end,
   })
   self.changes = new_changes(self, deps)
   return self

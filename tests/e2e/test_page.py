@@ -1,6 +1,7 @@
 """The status page, in a real browser."""
 
 import itertools
+import json
 import time
 
 import pytest
@@ -15,7 +16,7 @@ from zookeeper import children, register
 
 SCRIPT = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
 NAMES = ("checkout", "search", "users")
-SIZES = (360, 1280, 2000)
+SIZES = (320, 1280, 2000)
 VIEWS = {"all": ("", "#list"), "users": ("#users", "#instances")}
 
 
@@ -182,6 +183,39 @@ def test_a_reload_is_followed_and_a_new_worker_told_of(page):
     wait.until(lambda: page.cells("users") == ["ready"], 10, "ready again")
 
 
+def test_a_chart_shows_the_last_hour_and_a_reload_keeps_it(page):
+    one = page.add("users", "users-1")
+    page.add("users", "users-2")
+    page.opens("#users")
+    page.browser.shows("2 ready", "#hour-ready")
+    one.process.kill()
+    page.browser.shows("1 ready, fewest 0 at ", "#hour-ready")
+    page.browser.shows("0 errors", "#hour-errors")
+    changes, drawn = page.browser.text("#hour-changes"), page.browser.run(DRAWN)
+    assert int(changes.split()[0]) >= 3
+    assert drawn[0] and drawn[1] >= 1 and drawn[2] == 0
+    wait.until(lambda: ready_at_the_end(page.proxy.snapshot, "users") == 1, 10,
+               "the snapshot has it")
+    worker = str(page.proxy.reload())
+    page.browser.shows(f"worker {worker}", "#about")
+    page.browser.shows("1 ready", "#hour-ready")
+    page.browser.shows(changes, "#hour-changes")
+    assert page.browser.run(DRAWN) == drawn
+
+
+def ready_at_the_end(snapshot, name):
+    """Returns how many instances were ready in the last minute that a
+    snapshot knows of a service. An entry has five numbers: the minute, ready,
+    the fewest ready, changes and errors."""
+    with open(snapshot, encoding="utf-8") as file:
+        services = json.loads(file.read().partition("\n")[2])["services"]
+    [one] = [it for it in services if it["name"] == name]
+    return int(one["history"].split()[-4])
+
+
+DRAWN = """return [document.querySelector("#chart-ready path").getBBox().width > 0,
+  document.querySelectorAll("#chart-changes rect").length,
+  document.querySelectorAll("#chart-errors rect").length]"""
 NOT_CHANGED = """return performance.getEntriesByType("resource").filter((it) =>
   it.name.includes("status.json?since=") && it.responseStatus === 304).length"""
 

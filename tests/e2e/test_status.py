@@ -181,6 +181,13 @@ def test_one_service_is_told_with_counters_and_raw_data(
     assert "instances" not in brief and brief["counts"] == {"failed": 1}
     for name in ("errors", "sessions", "queue"):
         assert brief["counters"][name] == full()["counters"][name]
+    # The agent looks at HAProxy's counters by itself, now and then.
+    def in_the_hour(what):
+        return sum(it[what] for it in full()["history"])
+    wait.until(lambda: in_the_hour("errors") == full()["counters"]["errors"],
+               10, "the last hour has it")
+    assert in_the_hour("changes") >= 2
+    assert full()["history"][-1]["ready"] == 0
 
 
 def promtool(*arguments, text=""):

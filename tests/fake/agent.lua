@@ -1,6 +1,7 @@
 --- What the agent publishes of two services, for the tests of what people and
 -- programs are told: "api" with one instance of each kind, "web" with none.
 -- `agent.orders` has what requests asked for; each is answered at once.
+local history = require("synapse.status.history")
 local journal = require("synapse.status.journal")
 
 local function looks()
@@ -42,6 +43,9 @@ local function journal_of(clock)
     events = journal.events(10, clock.now),
     convergence = journal.histogram({0.001, 1}),
   }
+  function book.history(_, name)
+    return name == "api" and history.add("", 960, 1, 2, 3) or history.NONE
+  end
   function book.newer(_, cursor)
     return cursor >= 3 and {"api"} or nil
   end

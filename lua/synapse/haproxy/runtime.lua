@@ -238,13 +238,18 @@ function runtime.sessions(backend, slot)
   return (stats.scur or 0) + (stats.qcur or 0)
 end
 
+local function errors_of(stats)
+  return stats.econ + stats.eresp + (stats.hrsp_5xx or 0)
+end
+
 --- Returns how many servers of a backend can take traffic.
 -- @tparam string backend
 -- @treturn integer those without the option `backup`
 -- @treturn integer those with it
+-- @treturn integer how many errors it has counted, see `counters.parse`
 function runtime.active(backend)
   local stats = core.backends[backend]:get_stats()
-  return stats.act, stats.bck
+  return stats.act, stats.bck, errors_of(stats)
 end
 
 --- Returns what HAProxy counts of a backend.
@@ -254,7 +259,7 @@ function runtime.counters(backend)
   local stats = core.backends[backend]:get_stats()
   return {
     sessions = stats.scur, queue = stats.qcur, requests_per_s = stats.rate,
-    errors = stats.econ + stats.eresp + (stats.hrsp_5xx or 0),
+    errors = errors_of(stats),
     last_change = stats.lastchg,
   }
 end

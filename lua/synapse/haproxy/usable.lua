@@ -18,17 +18,23 @@ local MOST_A_SECOND = 20
 --   `active(backend)`, see `runtime.active`; `compare(service)`: asks for the
 --   states of its servers; `compared_at(service)`: when they were last told, or
 --   nil; `idle()`: how many instances of all services HAProxy does not use, as
---   far as is known; `now()`
+--   far as is known; `erred(service, errors)`: takes how many HAProxy has
+--   counted, where that is another number; `now()`
 -- @treturn usable
 function usable.new(deps)
-  return setmetatable({deps = deps, counted = {}, by_name = {}}, usable)
+  return setmetatable({deps = deps, counted = {}, by_name = {}, errors = {}},
+    usable)
 end
 
 --- Counts the servers of a service that HAProxy can use.
 -- @tparam service service
 -- @treturn boolean whether there were as many before
 function usable:count(service)
-  local active, backups = self.deps.active(service.backend)
+  local active, backups, errors = self.deps.active(service.backend)
+  if errors ~= self.errors[service] then
+    self.errors[service] = errors
+    self.deps.erred(service, errors)
+  end
   local before = self.counted[service] or active + backups
   self.counted[service] = active + backups
   -- What `see` is told of backups is not their number.
@@ -49,6 +55,7 @@ end
 -- @tparam service service
 function usable:forget(service)
   self.counted[service], self.by_name[service.name] = nil, nil
+  self.errors[service] = nil
 end
 
 -- What an operator does to a server that is not used anyway changes no number

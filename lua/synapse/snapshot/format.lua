@@ -132,9 +132,12 @@ end
 --- Adds a service's part to a snapshot that was begun.
 -- @tparam table whole
 -- @tparam string part
-function snapshot.add(whole, part)
+-- @tparam ?string history of the service, numbers and spaces: it changes more
+--   often than the part
+function snapshot.add(whole, part, history)
   append(whole, whole.number > 0 and ",\n" or "")
-  append(whole, part)
+  append(whole, history and
+    string.format('{"history":"%s",%s', history, part:sub(2)) or part)
   whole.number = whole.number + 1
 end
 
@@ -219,6 +222,7 @@ local function decode_service(fields)
     instances = {}, placed = {}, held = {}, retained = {}, addresses = {},
     departed = {}, failing = {}, since = {}, orders = {},
     boot = string_or_nil(fields.boot, 100),
+    history = string_or_nil(fields.history, 10000),
   }
   for _, element in ipairs(fields.instances) do
     decode_instance(record, element)

@@ -11,6 +11,7 @@
 -- @module synapse.status.journal
 
 local copy = require("synapse.copy")
+local history = require("synapse.status.history")
 local view = require("synapse.status.view")
 
 local journal = {}
@@ -135,6 +136,7 @@ end
 -- @tparam table deps
 --   `services`: a list that its owner changes, who then calls `follow`;
 --   `sources(service)`: lists the paths that it is read from;
+--   `histories`: what is known of the last hour, by the service's name;
 --   `now()`; `wall()`: seconds since the epoch
 -- @treturn journal with `events`; `convergence`, seconds from a watch to the
 --   last answer of HAProxy; `boot`, its own name; `names` of the services,
@@ -150,6 +152,9 @@ function journal.new(deps)
     cursor = 0,
     numbered = 0,
     shown = {},
+    ready = {},       -- how many of these are
+    errors = {},      -- what HAProxy has counted, by service
+    histories = deps.histories,
     names = {},
     looks = {},
     by_cursor = {},
@@ -164,7 +169,8 @@ function journal.new(deps)
     states = {},
   }, journal)
   for _, service in ipairs(deps.services) do
-    self.shown[service] = {}
+    self.shown[service], self.ready[service] = {}, 0
+    self.errors[service] = 0
     self.names[#self.names + 1] = service.name
   end
   renew_name(self)
@@ -184,13 +190,35 @@ local function shown_as(state)
   return state ~= ABSENT and state ~= UNUSED and state or nil
 end
 
+-- Remembers what an instance is now.
+local function remember(self, service, key, state)
+  local shown = self.shown[service]
+  local by = (state == "ready" and 1 or 0) - (shown[key] == "ready" and 1 or 0)
+  shown[key] = shown_as(state)
+  self.ready[service] = self.ready[service] + by
+end
+
+-- Notes for the last hour what has happened to a service.
+local function record(self, service, changes, errors)
+  self.histories[service.name] = history.add(self:history(service.name),
+    self.deps.wall(), self.ready[service], changes, errors)
+end
+
+--- Returns what is known of the last hour of a service.
+-- @tparam string name of the service
+-- @treturn string see `synapse.status.history`
+function journal:history(name)
+  return self.histories[name] or history.NONE
+end
+
 --- Remembers the services as they are now, without an event.
 function journal:begin()
   for _, service in ipairs(self.services) do
     for _, instance in ipairs(service:instances()) do
       local key = instance.key
-      self.shown[service][key] = shown_as((state_of(service, key)))
+      remember(self, service, key, (state_of(service, key)))
     end
+    record(self, service, 0, 0)
     service:take_touched()
   end
 end
@@ -201,7 +229,7 @@ local function changes_of(self, service, touched)
   for key in pairs(touched) do
     local before, now, why = shown[key] or ABSENT, state_of(service, key)
     if now ~= before then
-      shown[key] = shown_as(now)
+      remember(self, service, key, now)
       local kind = before .. " " .. now
       if not groups[kind] then
         groups[kind] = {from = before, to = now, keys = {}, why = {}}
@@ -240,15 +268,33 @@ end
 
 --- Notes that everything was done for a service that can be done now.
 -- @tparam service service
+-- @treturn boolean whether an instance is something else than before
 function journal:settle(service)
   local touched, since = service:take_touched()
   local groups = changes_of(self, service, touched)
-  local seconds = since and self.deps.now() - since
+  local seconds, changes = since and self.deps.now() - since, 0
   if since then
     self.convergence:add(seconds)
   end
   for _, group in ipairs(groups) do
     add_group(self, service, group, seconds and seconds * 1000)
+    changes = changes + #group.keys
+  end
+  if changes > 0 then
+    record(self, service, changes, 0)
+  end
+  return changes > 0
+end
+
+--- Takes how many errors HAProxy has counted in all. Of a service that came
+-- while HAProxy runs they may be another one's, until now.
+-- @tparam service service
+-- @tparam integer errors
+function journal:count_errors(service, errors)
+  local before = self.errors[service] or errors
+  self.errors[service] = errors
+  if errors > before then
+    record(self, service, 0, errors - before)
   end
 end
 
@@ -356,6 +402,7 @@ local function forget(self, service)
     self.looks[service.name] = nil
   end
   self.shown[service], self.versions[service] = nil, nil
+  self.ready[service], self.errors[service] = nil, nil
 end
 
 --- Takes note that the list of services has changed. Requests may be reading
@@ -371,14 +418,17 @@ function journal:follow(added, removed)
     forget(self, service)
   end
   for _, service in ipairs(added) do
-    self.shown[service] = {}
+    self.shown[service], self.ready[service] = {}, 0
+    record(self, service, 0, 0)
     look_at(self, service, function() return false end)
   end
-  local names = {}
+  local names, histories = {}, {}
   for i, service in ipairs(self.services) do
     names[i] = service.name
+    histories[service.name] = self.histories[service.name]
   end
   self.totals.services, self.names = #names, names
+  self.histories = histories
 end
 
 --- Takes note of another configuration of a service.

@@ -103,13 +103,13 @@ local function instance_in_full(instance)
 end
 
 -- All but the instances, and `more` fields.
-local function service(look, more)
+local function service(look, ...)
   local fields = {
     {"reasons", json.list(look.reasons)},
     {"paths", json.list(look.paths)},
     {"slots", json.object({all = look.slots, used = look.used})},
     {"counts", next(look.counts) and json.object(look.counts) or "{}"},
-    more,
+    ...
   }
   return json.with({
     service = look.name, backend = look.backend, state = look.state,
@@ -140,11 +140,13 @@ function json.service(look, turn)
 end
 
 --- Returns a service with all that is known of it.
--- @tparam look look with `counters`; its instances with `counters` and `data`
+-- @tparam look look with `counters` and `history`; its instances with
+--   `counters` and `data`
 -- @tparam function turn called between instances
 -- @treturn string
 function json.service_in_full(look, turn)
-  return service(look, instances(look, instance_in_full, turn))
+  return service(look, {"history", json.list(look.history)},
+    instances(look, instance_in_full, turn))
 end
 
 local function rounded(seconds)

@@ -8,6 +8,7 @@
 -- @module synapse.status.report
 
 local copy = require("synapse.copy")
+local history = require("synapse.status.history")
 local idle = require("synapse.status.journal").idle
 local json = require("synapse.status.json")
 local query = require("synapse.status.query")
@@ -225,7 +226,7 @@ function report.in_brief(agent, look)
   return brief
 end
 
---- Adds to a look the counters of its servers.
+--- Adds to a look the counters of its servers, and its last hour.
 -- @tparam agent agent
 -- @tparam look look
 -- @tparam function turn gives other work its turn when it is time
@@ -239,6 +240,8 @@ function report.in_full(agent, look, turn)
     more.counters = rows[instance.slot]
     full.instances[i] = more
   end
+  full.history = history.entries(agent.journal:history(look.name),
+    agent.deps.runtime.wall())
   return full
 end
 

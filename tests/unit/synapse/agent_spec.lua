@@ -144,6 +144,24 @@ describe("the agent", function()
       assert.is_truthy(written[#written]:find('"znode":"a_1"', 1, true))
     end)
 
+  it("gives the next worker the last hour of a service", function()
+    local before = {path = "/web", instances = {}, placed = {}, held = {},
+      retained = {}, addresses = {}, departed = {}, failing = {}, since = {},
+      orders = {}, history = "15 3 3 9 9"}
+    new({config_of("web")}, {web = before})
+    one:fill()
+    connect()
+    answer_empty_slots()
+    register("/web", "a_1", 80)
+    answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n")
+    answer("\n")
+    clock.pass(0.1)
+    one:turn()
+    -- The clock began at 1000, in the 16th minute.
+    assert.is_truthy(written[#written]:find(
+      '"history":"15 3 3 9 9 16 1 0 1 0"', 1, true))
+  end)
+
   it("has one session for each ensemble, and reads each path once", function()
     new({config_of("a", "/x"), config_of("b", "/x"), config_of("c", "/y"),
       config_of("d", "/x", "other:2181")})

@@ -3,16 +3,20 @@ local new_clock = dofile("tests/fake/clock.lua")
 
 describe("the number of usable servers", function()
   local clock, active, backups, compared, compared_at, idle, numbers
+  local errors, erred
   local web = {name = "web", backend = "www"}
 
   before_each(function()
     clock, active, backups, compared, idle = new_clock(), 2, 0, 0, 0
-    compared_at = nil
+    compared_at, errors, erred = nil, 0, {}
     numbers = usable.new({
       now = clock.now,
       active = function(backend)
         assert.are.equal("www", backend)
-        return active, backups
+        return active, backups, errors
+      end,
+      erred = function(service, number)
+        table.insert(erred, service.name .. " " .. number)
       end,
       compare = function() compared = compared + 1 end,
       compared_at = function() return compared_at end,
@@ -30,6 +34,16 @@ describe("the number of usable servers", function()
     numbers:look_at(web)
     assert.are.equal(1, compared)
   end)
+
+  it("comes with the number of errors, told where that is another one",
+    function()
+      numbers:look_at(web)
+      numbers:look_at(web)
+      errors = 3
+      numbers:look_at(web)
+      assert.are.same({"web 0", "web 3"}, erred)
+      assert.are.equal(0, compared)
+    end)
 
   it("is not known where only backups serve", function()
     numbers:count(web)

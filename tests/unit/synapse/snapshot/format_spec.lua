@@ -92,6 +92,18 @@ describe("a snapshot", function()
     end)
   end
 
+  it("has the last hour of a service, where there is any", function()
+    local function history_of(history)
+      local whole = snapshot.begin(checksum)
+      snapshot.add(whole, encode.service(record()), history)
+      return snapshot.decode(snapshot.finish(whole), checksum).web.history
+    end
+    assert.are.equal("7 1 1 0 0", history_of("7 1 1 0 0"))
+    assert.are.equal("", history_of(""))
+    assert.is_nil(history_of(nil))
+    assert.is_nil(history_of(("1 "):rep(5001)))
+  end)
+
   it("without services comes back", function()
     assert.are.same({},
       snapshot.decode(encode.whole({}, checksum), checksum))

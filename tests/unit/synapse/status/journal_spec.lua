@@ -1,3 +1,4 @@
+local history = require("synapse.status.history")
 local journal = require("synapse.status.journal")
 local service = require("synapse.service.service")
 local new_clock = dofile("tests/fake/clock.lua")
@@ -44,7 +45,7 @@ describe("a journal", function()
     end
     function source.data() end
     book = journal.new({services = {one}, now = clock.now, wall = clock.now,
-      sources = function() return {source} end})
+      histories = {}, sources = function() return {source} end})
     book:begin()
     one.known = true
   end)
@@ -92,6 +93,43 @@ describe("a journal", function()
       assert.are.equal(250, book.events:since(0)[1].ms)
       assert.are.equal(1, book.convergence.total)
     end)
+
+  -- The clock begins at 1000: minute 16 is the first one.
+  local function minutes(name)
+    local list = {}
+    for i, it in ipairs(history.entries(book:history(name), clock.now())) do
+      list[i] = {it.time // 60, it.ready, it.least, it.changes, it.errors}
+    end
+    return list
+  end
+
+  it("knows the last hour of a service", function()
+    assert.are.same({{16, 0, 0, 0, 0}}, minutes("web"))
+    one:update({instance(1), instance(2)})
+    apply()
+    clock.pass(60)
+    one:update({instance(2)})
+    apply()
+    book:settle(one)
+    assert.are.same({{16, 2, 0, 2, 0}, {17, 1, 1, 1, 0}}, minutes("web"))
+    assert.are.same({}, minutes("nobody"))
+  end)
+
+  it("goes on with the hour of the worker before", function()
+    book = journal.new({services = {one}, now = clock.now, wall = clock.now,
+      histories = {web = history.add("", 600, 2, 1, 0)},
+      sources = function() return {source} end})
+    book:begin()
+    assert.are.same({{10, 2, 2, 1, 0}, {16, 0, 0, 0, 0}}, minutes("web"))
+  end)
+
+  it("counts the errors of a service as they grow", function()
+    book:count_errors(one, 0)
+    book:count_errors(one, 5)
+    book:count_errors(one, 2)  -- an operator has cleared the counters
+    book:count_errors(one, 3)
+    assert.are.same({{16, 0, 0, 0, 6}}, minutes("web"))
+  end)
 
   it("tells of many that do the same in one event", function()
     local all = {}
@@ -277,7 +315,7 @@ describe("a journal", function()
         end}
     end
     book = journal.new({services = services, now = clock.now, wall = clock.now,
-      sources = function() return {} end})
+      histories = {}, sources = function() return {} end})
     local function tired() return true end
     assert.is_false(book:look(tired))
     assert.is_nil(book.looks.b)
@@ -351,6 +389,18 @@ describe("a journal", function()
       table.remove(book.services, 1)
       book:follow({}, {two})
       assert.are_not.equal(before, book.boot)
+    end)
+
+    it("has the last hour of those that there are", function()
+      add()
+      assert.are.same({{16, 0, 0, 0, 0}}, minutes("api"))
+      book:count_errors(two, 7)  -- its backend was another one's
+      book:count_errors(two, 9)
+      assert.are.same({{16, 0, 0, 0, 2}}, minutes("api"))
+      table.remove(book.services, 1)
+      book:follow({}, {two})
+      assert.are.same({}, minutes("api"))
+      assert.are.same({{16, 0, 0, 0, 0}}, minutes("web"))
     end)
 
     it("has an event of another configuration", function()

@@ -188,6 +188,8 @@ describe("the agent", function()
     local look = agent.journal.looks.api
     assert.are.same({name = "be_api"}, report.in_brief(agent, look).counters)
     local full = report.in_full(agent, look, visit.turn)
+    assert.are.same({{time = 960, ready = 1, least = 1, changes = 2,
+      errors = 3}}, full.history)
     assert.are.same({service = "api"}, full.counters)
     assert.are.same({sessions = 7}, full.instances[1].counters)
     assert.are.equal("api", full.name)
