@@ -207,6 +207,82 @@ describe("a ledger", function()
     assert.is_nil(one.actual.s1.check)
   end)
 
+  it("knows since when a server is ready", function()
+    settle()
+    one:done({slot = "s1", field = "admin", change = {admin = "drain"}})
+    assert.is_nil(one.actual.s1.since)
+    clock.pass(5)
+    one:done({slot = "s1", field = "admin", change = {admin = "ready"}})
+    assert.are.equal(clock.now(), one.actual.s1.since)
+  end)
+
+  it("has a slot at rest that is empty, with nothing more to be done",
+    function()
+      settle()
+      assert.is_true(one:is_at_rest("s2"))
+      assert.is_false(one:is_at_rest("s1"))
+      one:mark("s2")
+      assert.is_false(one:is_at_rest("s2"))
+    end)
+
+  describe("where HAProxy uses an address only later", function()
+    local MOVE = {slot = "s1", field = "addr",
+      change = {host = "10.0.0.2", port = 81}}
+
+    local function look(answer)
+      return one:look_at_moves(function(slot, host, port)
+        assert.are.same({"s1", "10.0.0.2", 81}, {slot, host, port})
+        return answer
+      end)
+    end
+
+    before_each(function()
+      one = ledger.new(pool, DECLARED, clock.now, true)
+      settle()
+      assert.is_false(one:is_moving())
+      assert.is_true(one:done(MOVE))
+    end)
+
+    it("has the old one until the new one is seen", function()
+      assert.is_true(one:is_moving())
+      assert.are.equal("10.0.0.1", one.actual.s1.host)
+      assert.is_false(look(false))
+      assert.is_true(one:is_moving())
+      assert.is_false(look(true))
+      assert.are.same({"10.0.0.2", 81},
+        {one.actual.s1.host, one.actual.s1.port})
+      assert.is_false(one:is_moving())
+      assert.is_nil(one.actual.s1.moving)
+      -- It is looked at: what it is to be may be another address again.
+      assert.are.same({"set server web/s1 state maint",
+        "set server web/s1 addr 10.0.0.1 port 80"}, texts({s1 = wanted()}))
+    end)
+
+    it("asks HAProxy after a second, or where nothing can be seen", function()
+      clock.pass(1)
+      assert.is_false(look(false))
+      clock.pass(0.1)
+      assert.is_true(look(false))
+      assert.is_true(look(nil))
+      assert.is_true(one:is_moving())
+    end)
+
+    it("is not at rest meanwhile", function()
+      one.actual.s1.admin = "maint"
+      assert.is_false(one:is_at_rest("s1"))
+      look(true)
+      texts({})
+      assert.is_true(one:is_at_rest("s1"))
+    end)
+
+    it("is compared after each command until then", function()
+      local weight = {slot = "s1", field = "weight", change = {weight = 1}}
+      assert.is_true(one:done(weight))
+      look(true)
+      assert.is_false(one:done(weight))
+    end)
+  end)
+
   it("keeps the maxconn that HAProxy does not tell, and tells a new check",
     function()
       settle()

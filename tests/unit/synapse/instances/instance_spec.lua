@@ -145,7 +145,55 @@ describe("a name that carries data", function()
   end
 end)
 
+describe("the labels of an instance", function()
+  local NAME = ("n"):rep(255)
+
+  local function labels(given)
+    local made, problems = instance.check(
+      {host = "10.0.0.1", port = 80, labels = given})
+    return made.labels, problems
+  end
+
+  it("have names and texts of at most 255 bytes", function()
+    local kept, problems = labels({[NAME] = NAME, [NAME .. "n"] = "x",
+      az = NAME .. "n"})
+    assert.are.same({[NAME] = NAME}, kept)
+    assert.are.same({"labels: 2 dropped; a label is a name with a number, a " ..
+      "boolean or at most 255 bytes"}, problems)
+  end)
+
+  it("may be numbers and booleans", function()
+    assert.are.same({a = 0, b = -1.5, c = false},
+      labels({a = 0, b = -1.5, c = false}))
+  end)
+
+  it("are nothing that could not be compared or told", function()
+    local kept, problems = labels({a = math.huge, b = -math.huge, c = 0 / 0,
+      d = {}, e = "x"})
+    assert.are.same({e = "x"}, kept)
+    assert.is_truthy(problems[1]:find("^labels: 4 dropped"))
+    kept, problems = labels("az")
+    assert.is_nil(kept)
+    assert.are.same({'labels: "az" is not an object, dropped'}, problems)
+    assert.is_nil((labels(cjson.null)))
+  end)
+end)
+
 describe("of two instances of one host:port", function()
+  it("neither is newer where they are the same", function()
+    for _, one in ipairs({{}, {znode = "a"}, {sequence = 1}, {czxid = 1},
+      {sequence = 1, czxid = 2, znode = "a"}})
+    do
+      assert.is_false(instance.is_newer(one, one))
+    end
+  end)
+
+  it("the transaction decides between equal sequences", function()
+    local old, new = {sequence = 9, czxid = 50}, {sequence = 9, czxid = 60}
+    assert.is_true(instance.is_newer(new, old))
+    assert.is_false(instance.is_newer(old, new))
+  end)
+
   it("the one with the higher sequence is newer", function()
     local old, new = {sequence = 9, czxid = 50}, {sequence = 10, czxid = 40}
     assert.is_true(instance.is_newer(new, old))
