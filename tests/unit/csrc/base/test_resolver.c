@@ -83,11 +83,20 @@ static void note(void *arg, const char *address) {
              address);
 }
 
+/* Returns the descriptor that is opened next. */
+static int next_descriptor(void) {
+    int fd = dup(0);
+
+    close(fd);
+    return fd;
+}
+
 /* Looks "zk.e2e" up beside a hosts file of <text>; NULL: there is none. Returns
  * why there is no address, or NULL. */
 static const char *find(const char *text) {
     char directory[] = "/tmp/myelin-resolver-XXXXXX";
     char path[64];
+    int free_before = next_descriptor();
     struct resolver *r;
     const char *why;
 
@@ -104,6 +113,7 @@ static const char *find(const char *text) {
     r = resolver_new(directory);
     why = resolver_find(r, "zk.e2e", note, found);
     resolver_free(r);
+    assert_int_equal(next_descriptor(), free_before);
     unlink(path);
     rmdir(directory);
     return why;

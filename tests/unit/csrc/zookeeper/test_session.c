@@ -1,5 +1,6 @@
 /* test_session.c - tests of csrc/zookeeper/session.c on fake handles and a fake
- * clock SPDX-License-Identifier: MIT
+ * clock
+ * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -333,6 +334,7 @@ static void gives_other_hosts_at_once_to_a_handle_that_is_away(void **state) {
     pass(TIMEOUT_MS - 1000);
     assert_int_equal(session_set_hosts(s, "[::2]:2181,10.0.0.1:2181"), 0);
     assert_int_equal(fake_handles_made, 2);
+    assert_true(fake_handles[0].closed);
     assert_string_equal(fake_handle()->hosts, "::2:2181,10.0.0.1:2181");
     assert_int_equal(fake_handle()->resume.id, 0x1001);
     assert_no_news();
@@ -354,6 +356,24 @@ gives_other_hosts_to_a_connected_handle_when_it_is_lost(void **state) {
     assert_int_equal(fake_handles_made, 2);
     assert_string_equal(fake_handle()->hosts, "10.0.0.2:2181");
     assert_int_equal(fake_handle()->resume.id, 0x1001);
+}
+
+/* The silence of the handle before it is none of a later session. */
+static void a_new_session_has_a_timeout_of_its_own(void **state) {
+    (void)state;
+    connect_it();
+    fake_lose(fake_handle());
+    ignore_news();
+    assert_int_equal(session_set_hosts(s, "10.0.0.2:2181"), 0);
+    connect_it();
+    pass(3 * TIMEOUT_MS);
+    fake_die(fake_handle(), SESSION_EXPIRED);
+    ignore_news();
+    assert_int_equal(fake_handles_made, 3);
+    pass(TIMEOUT_MS - 250);
+    assert_no_news();
+    pass(250);
+    assert_state_news(SESSION_UNKNOWN, LINK_NONE);
 }
 
 /* ---- losses in a row */
@@ -865,6 +885,21 @@ static void tries_later_and_later_but_once_a_minute(void **state) {
         session_tick(s);
         assert_int_equal(fake_opens_failed, i + 2);
     }
+    /* And soon again, once it was open. */
+    fake_open_error = 0;
+    pass(60000);
+    connect_it();
+    fake_open_error = EAGAIN;
+    fake_opens_failed = 0;
+    fake_die(fake_handle(), SESSION_EXPIRED);
+    ignore_news();
+    assert_int_equal(fake_opens_failed, 1);
+    fake_clock_pass_ms(999);
+    session_tick(s);
+    assert_int_equal(fake_opens_failed, 1);
+    fake_clock_pass_ms(1);
+    session_tick(s);
+    assert_int_equal(fake_opens_failed, 2);
 }
 
 /* ---- the end */
@@ -914,6 +949,7 @@ int main(void) {
         T(reports_a_connection_once_that_is_read_late),
         T(gives_other_hosts_at_once_to_a_handle_that_is_away),
         T(gives_other_hosts_to_a_connected_handle_when_it_is_lost),
+        T(a_new_session_has_a_timeout_of_its_own),
         T(replaces_a_handle_that_keeps_losing_its_connection),
         T(keeps_a_handle_that_loses_its_connection_now_and_then),
         T(waits_longer_and_longer_where_requests_are_refused),
