@@ -63,8 +63,14 @@ class Tables(unittest.TestCase):
     def test_each_source_file_is_in_the_table_of_its_document(self):
         for document, folder, suffix in TABLES:
             with self.subTest(document):
-                self.assertEqual(files_below(folder, suffix),
-                                 named_in_tables(read(document), suffix))
+                files = files_below(folder, suffix)
+                named = named_in_tables(read(document), suffix)
+                self.assertEqual([], sorted(set(files) - set(named)),
+                                 f"not in a table of {document}")
+                self.assertEqual([], sorted(set(named) - set(files)),
+                                 f"not there, but in {document}")
+                self.assertEqual(len(files), len(named),
+                                 f"named twice in {document}")
 
     def test_the_files_that_decide_exist(self):
         for document in ("README.md", "CONTRIBUTING.md"):
