@@ -102,6 +102,10 @@ class Browser:
     def type(self, selector, text):
         self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
 
+    def click(self, text):
+        """Follows the first link with this text."""
+        self.driver.find_element(By.LINK_TEXT, text).click()
+
     def judge(self):
         """Returns what axe-core finds wrong."""
         self.run(_axe())

@@ -203,6 +203,60 @@ def test_a_chart_shows_the_last_hour_and_a_reload_keeps_it(page):
     assert page.browser.run(DRAWN) == drawn
 
 
+# What the agent says of a service or of itself, and what may be asked of it.
+QUESTIONS = {
+    "2 instances fail HAProxy's check": "failed",
+    "1 znode is refused": "invalid",
+    "1 instance waits for a slot: one is being added": "waiting",
+    "1 instance is not yet as wanted in HAProxy": "pending",
+    "3 instances are gone from ZooKeeper at once, kept by the guard":
+        "retained",
+    "1 instance in maint by an operator": "maint",
+    "1 instance draining": "draining",
+    "fewer than 2 of zone=a can serve, so zone=b serves too": "prefer",
+    "no instance of zone=a can serve, the backups do": "prefer",
+    "/x is not read from ZooKeeper yet": "path",
+    "/x is no znode in ZooKeeper, and cannot be made": "path",
+    "/x cannot be read from ZooKeeper: not authenticated": "path",
+    "no instance": "none",
+    "no instance, its default_servers are used": "none",
+    "frozen by command": "frozen",
+    "not configured any more, its slots are emptied": "leaving",
+    "the configuration on disk is wrong, and nothing of it is applied":
+        "configuration",
+    "HAProxy's runtime API does not answer: nothing changes": "runtime",
+    "the snapshot cannot be written; the old one stays": "snapshot",
+    "HAProxy's worker may not start threads: set `insecure-fork-wanted` in "
+    "`global`": "threads",
+    "the agent has not turned for 15 s or more: nothing changes": "agent",
+    "no connection to ZooKeeper yet (zk:2181): the servers stay as they are":
+        "session",
+    "ZooKeeper refuses the credentials (zk:2181)": "session",
+    "unused": "unused",
+}
+
+
+def test_what_is_wrong_leads_to_an_answer_and_back(page):
+    page.add("users", "users-1", weight=0)
+    page.opens("#users")
+    page.browser.shows("1 instance draining", "#reasons")
+    assert {text: page.browser.run("return why(arguments[0]).hash", text)
+            for text in QUESTIONS} == {
+        text: f"#?{of}" for text, of in QUESTIONS.items()}
+    page.browser.click("Why is it draining?")
+    page.browser.shows("it keeps its sessions", "#help")
+    assert page.browser.run("return document.activeElement.id") == \
+        "answer-draining"
+    assert page.browser.count("#one") == page.browser.count("#list") == 0
+    for scheme in ("light", "dark"):
+        page.browser.look(320, 900, scheme)
+        judge(page, f"why-320-{scheme}")
+    page.browser.press(Keys.ESCAPE)
+    page.browser.shows("users: down", "#one-head")
+    page.opens("#%3Fdraining")
+    page.browser.shows("There is no such service here.", "#reasons")
+
+
 def ready_at_the_end(snapshot, name):
     """Returns how many instances were ready in the last minute that a
     snapshot knows of a service. An entry has five numbers: the minute, ready,
