@@ -15,7 +15,7 @@
 #include "nerve/config/reader.h"
 #include "nerve/config/value.h"
 
-#define STATUS_MIN   200 /* those below are never the last word */
+#define STATUS_MIN   200 /* another answer follows one below this */
 #define STATUS_MAX   999
 #define DEFAULT_LAST 399 /* as airbnb's nerve */
 
@@ -110,9 +110,8 @@ static void read_statuses(struct reader *r, const json_t *json,
     }
 }
 
-/* open_timeout bounds the connecting, to which TLS belongs, and read_timeout
- * (or timeout) what follows; without an open_timeout all of it must fit into
- * the second. */
+/* open_timeout limits connecting, TLS included; read_timeout (or timeout)
+ * limits the rest. Without an open_timeout, read_timeout limits all of it. */
 static void add_timeouts(struct reader *r, const json_t *json,
                          struct check_config *check) {
     unsigned int tls_ms = 0;
@@ -152,7 +151,7 @@ static void refuse_without_tls(struct reader *r, const json_t *json) {
             reader_fail(r, keys[i], "needs \"ssl\": true beside it");
 }
 
-/* A file of authorities is there to be used: with one, verify is true. */
+/* Who names authorities wants them asked: then verify is true. */
 static void check_tls(struct reader *r, const json_t *json,
                       struct check_config *check) {
     const json_t *verify = json_object_get(json, "verify");
@@ -203,8 +202,8 @@ static void read_grpc(struct reader *r, const json_t *json,
         value_wrong(r, json_object_get(json, "service"), "service", right);
 }
 
-/* nerve looks at what was said once in an interval: a shorter silence is none
- * that it could see. */
+/* nerve looks at the reports once in an interval, so it cannot see a shorter
+ * silence. */
 static void read_push(struct reader *r, const json_t *json,
                       struct check_config *check,
                       const struct service_config *service) {

@@ -17,8 +17,8 @@ static bool is_same_value(const struct field *field, const void *a,
            *(const unsigned int *)a == *(const unsigned int *)b;
 }
 
-/* Tells whether <a> and <b> have the same values in all fields that are kept in
- * a member, and a change of which means <change>. */
+/* Tells whether <a> and <b> have the same values in all fields whose change
+ * means <change>. Fields without a member are left out. */
 static bool is_same(unsigned int change, const struct service_config *a,
                     const struct service_config *b) {
     for (const struct field *f = config_fields_service; f->key; f++)
@@ -28,9 +28,8 @@ static bool is_same(unsigned int change, const struct service_config *a,
     return true;
 }
 
-/* Tells whether one znode can be the registration of both: then at most its
- * data has to change. A sequential one is known by what it says of its
- * instance. */
+/* Tells whether both can have the same znode; then at most its data has to
+ * change. A sequential znode is known by the instance that its data names. */
 static bool is_same_registration(const struct service_config *a,
                                  const struct service_config *b) {
     return is_same(CHANGES_ZNODE, a, b) &&

@@ -1,4 +1,4 @@
-/* model.c - what is configured, as structs, and their ends
+/* model.c - what is configured, as structs, and how they are freed
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>

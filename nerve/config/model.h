@@ -1,4 +1,4 @@
-/* model.h - what is configured, as structs, and their ends
+/* model.h - what is configured, as structs, and how they are freed
  *
  * Read by the files beside this one, used by all of nerve.
  * SPDX-License-Identifier: MIT
@@ -20,7 +20,7 @@ enum check_kind {
     CHECK_PUSH
 };
 
-/* Statuses of HTTP, both ends included. */
+/* A range of HTTP statuses, both ends included. */
 struct status_range {
     int first;
     int last;
@@ -45,12 +45,12 @@ struct check_config {
     char *uri;      /* owned; http */
     char **headers; /* owned; http: "Name: value" lines */
     size_t header_count;
-    struct status_range *statuses; /* owned; http: those that pass */
+    struct status_range *statuses; /* owned; http: the statuses that pass */
     size_t status_count;
     unsigned int ttl_ms; /* push: how long the service may be silent */
     char *service; /* owned; grpc: one of the server's, or NULL: all of it */
     bool tls;      /* http, grpc */
-    bool verify;   /* tls: who answers must prove its name */
+    bool verify;   /* tls: the server must prove its name */
     char *ca_file; /* owned; tls: who is trusted, or NULL: the system's */
     char *sni;     /* owned; tls: the name that is asked for, or NULL */
 };
@@ -106,7 +106,7 @@ struct notes {
     size_t count;
 };
 
-/* Where something is sent, or listened. */
+/* An address to send to, or to listen at. */
 struct endpoint {
     char *host; /* owned; NULL: nowhere */
     int port;

@@ -32,7 +32,7 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* JSON's first letter is a bracket, in any file that a program writes. */
+/* A JSON document begins with a bracket; anything else may be YAML. */
 static bool is_yaml(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++)
         if (!is_space(text[i]))
@@ -176,7 +176,7 @@ static bool ends_in(const char *name, const char *suffix) {
     return length > end && strcmp(name + length - end, suffix) == 0;
 }
 
-/* Others lie about where editors and package managers work. */
+/* Editors and package managers leave other files behind. */
 static int is_of_interest(const struct dirent *entry) {
     const char *name = entry->d_name;
 
@@ -310,8 +310,8 @@ static void read_instance_id(struct reader *r, json_t *json,
                     *id);
 }
 
-/* Two services with one identity would each take the other's znode for a
- * surplus one of their own. */
+/* Of two services with the same identity each would take the other's znode
+ * for a duplicate of its own. */
 static bool is_same_instance(const struct service_config *a,
                              const struct service_config *b) {
     return strcmp(a->zk_path, b->zk_path) == 0 &&
@@ -328,7 +328,7 @@ static bool is_same_znode(const struct service_config *a,
            strcmp(a->ensemble, b->ensemble) == 0;
 }
 
-/* Tells whether <b> is at odds with <a>, after an error. */
+/* Tells whether <b> cannot run beside <a>; then it has added an error. */
 static bool check_pair(struct reader *r, const struct service_config *a,
                        const struct service_config *b) {
     size_t errors = r->errors,

@@ -13,11 +13,11 @@ struct config;
 struct error;
 struct notes;
 
-/* Reads the file <path>, and those of its service_conf_dir; <instance_id>
- * replaces the one in it unless it is NULL or empty. Returns the configuration,
- * owned by the caller, or NULL with <err>, the first error, which names the
- * place at fault and what would be right; then <notes> (zeroed, or NULL) has
- * the other errors, and all that is worth a note, owned by the caller
+/* Reads the file <path> and those of its service_conf_dir. <instance_id>
+ * replaces the one in the file, unless it is NULL or empty. Returns the
+ * configuration, owned by the caller, or NULL with <err>: the first error,
+ * which names the place and what would be right. <notes> (zeroed, or NULL)
+ * gets the other errors and all that is worth a note; the caller owns them
  * (notes_close()). */
 struct config *config_load(const char *path, const char *instance_id,
                            struct notes *notes, struct error *err);

@@ -111,8 +111,8 @@ static int compare_hosts(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Sorted, so that one ensemble has one session whatever the order is; the
- * chroot, which stands behind one of the hosts, comes last. */
+/* Sorts the servers, so that one ensemble has one session whatever their
+ * order is. The chroot, which follows one of them, is put at the end. */
 static char *join_sorted(const json_t *list) {
     size_t count = json_array_size(list);
     const char **hosts = calloc(count, sizeof(*hosts));
@@ -356,7 +356,7 @@ static void keep_checking(struct reader *r, const json_t *json,
         reader_no_memory(r, NULL);
 }
 
-/* A report is one of a service, so that it is for one check. */
+/* A report names a service and no check, so at most one check can be meant. */
 static void refuse_second_push(struct reader *r,
                                const struct service_config *service) {
     const struct check_config *first = config_push_check(service);

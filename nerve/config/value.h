@@ -25,8 +25,8 @@ struct reader;
 void value_fields(struct reader *r, const json_t *json,
                   const struct field *fields, unsigned int types, void *base);
 
-/* Notes every member of <json> that <fields> ignore or do not have; then also
- * the key that it may be meant to be. */
+/* Notes every member of <json> that <fields> ignore or do not have; of one
+ * that they do not have, also which key may be meant. */
 void value_check_keys(struct reader *r, const json_t *json,
                       const struct field *fields, unsigned int types);
 
@@ -58,9 +58,8 @@ void value_boolean(struct reader *r, const json_t *json, const char *key,
 void value_weight(struct reader *r, const json_t *json, const char *key,
                   int64_t *out);
 
-/* Returns the object or the list, borrowed from <json>, or NULL. For an object
- * an empty list is as good as nothing: many programs write their empty ones
- * so. */
+/* Returns the object or the list, borrowed from <json>, or NULL. An empty
+ * list stands for an empty object too: many programs write it so. */
 const json_t *value_object(struct reader *r, const json_t *json,
                            const char *key);
 
@@ -70,13 +69,13 @@ const json_t *value_list(struct reader *r, const json_t *json, const char *key);
 void value_wrong(struct reader *r, const json_t *value, const char *key,
                  const char *right);
 
-/* The word that somebody who misspelt one may have meant: how many letters must
- * be added, left out, replaced, or swapped with the next one, to make <a> of
- * <b>; at least 64 where one of them is longer than that. */
+/* Returns how far <a> is from <b>: the number of letters to add, to leave
+ * out, to replace, or to swap with the next one. It is at least 64 where one
+ * of them is longer than that. */
 size_t nearest_distance(const char *a, const char *b);
 
-/* Tells how far a word may be from <word> to be meant by it: a third of its
- * letters, but for the shortest words one. */
+/* Returns how far another word may be from <word> and still be meant by it:
+ * a third of its letters, and at least one. */
 size_t nearest_limit(const char *word);
 
 /* Returns <value> as Ruby's JSON.generate writes it, members in their order;

@@ -341,7 +341,7 @@ static void refuse_unknown(struct control_request *r) {
     refuse(r, text);
 }
 
-/* Takes a report of the service's: at once, for all that has its name. */
+/* Gives a report to all running services of that name, and answers at once. */
 static void take_report(struct control_request *r) {
     bool passes = r->command.kind == CONTROL_PASS;
     const char *reason = r->command.reason;
@@ -563,7 +563,7 @@ static void make_room(struct control *c) {
     memmove(c->requests, c->requests + 1, c->count * sizeof(*c->requests));
 }
 
-/* The next look at requests comes no later for those that come before it. */
+/* A new request does not delay the next look at the others. */
 static void on_connection(uv_stream_t *pipe, int status) {
     struct control *c = ((struct listener *)pipe->data)->control;
     struct control_request *request;

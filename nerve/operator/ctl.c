@@ -27,7 +27,7 @@
 #include "nerve/operator/socket.h"
 #include "nerve/operator/status_text.h"
 
-#define GRACE_MS   30000 /* for an answer, beside the times that were given */
+#define GRACE_MS   30000 /* for an answer, beyond the times that were given */
 #define FLAGS_MAX  4
 #define DIGITS_MAX 18
 

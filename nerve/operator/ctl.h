@@ -31,9 +31,9 @@ struct ctl_options {
  * exit status. */
 int ctl_run(int argc, char **argv);
 
-/* Reads the command line <argv>, its first word left out; what is not said
- * there comes from the environment through <getenv_fn>. Pure but for that and
- * the memory, the want of which is a problem too. */
+/* Reads the command line <argv> without its first word. What it does not say
+ * comes from the environment, through <getenv_fn>. Otherwise pure. Lack of
+ * memory is told as a problem of the command line. */
 struct ctl_options ctl_options_read(int argc, char **argv,
                                     char *(*getenv_fn)(const char *name));
 

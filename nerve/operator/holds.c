@@ -119,8 +119,8 @@ static int begin(const struct holds_file *s) {
     return error;
 }
 
-/* The write <number> has ended, unless a later one has: that could not even
- * begin. */
+/* Notes that the write <number> has ended, unless a later one has: a write
+ * that cannot begin ends at once. */
 static void end(struct holds_file *s, uint32_t number, int error) {
     if ((int32_t)(number - s->ended) <= 0)
         return;

@@ -19,7 +19,7 @@ struct worker;
 /* How far a change is on its way into the file. */
 enum hold_kept { HOLD_BEING_KEPT = 0, HOLD_KEPT, HOLD_NOT_KEPT };
 
-struct holds_file { /* zeroed but for what is borrowed, which comes first */
+struct holds_file { /* zeroed, except what is borrowed, which comes first */
     struct queue *queue;
     struct worker *worker;
     struct holds holds;
@@ -47,7 +47,7 @@ uint32_t holds_file_write(struct holds_file *s);
 /* Takes note of <ev>, the end of a write. */
 void holds_file_absorb(struct holds_file *s, const struct event *ev);
 
-/* Tells how the write <number> fares. <error> is errno if it failed. */
+/* Tells how far the write <number> is. <error> is errno if it failed. */
 enum hold_kept holds_file_kept(const struct holds_file *s, uint32_t number,
                                int *error);
 

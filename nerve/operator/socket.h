@@ -24,8 +24,8 @@ int control_socket_open(struct control_socket *s, const char *path,
 /* Finds who is connected to <fd>. Returns 0, or -1 with errno. */
 int control_socket_peer(int fd, uid_t *uid);
 
-/* Writes the name of user <uid> into <name>, if this machine's own list has it,
- * or else its number: a directory service may hang. */
+/* Writes the name that /etc/passwd has for the user <uid> into <name>, or
+ * else the number. No directory service is asked, because it may hang. */
 void control_socket_user(uid_t uid, char *name, size_t size);
 
 /* Connects to the socket <path>. Returns the descriptor, the caller's, or -1

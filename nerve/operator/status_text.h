@@ -11,10 +11,10 @@
 #include <jansson.h>
 
 /* Returns what status_json() made as text, at the time <now_ms> since the
- * epoch; owned by the caller (free()), or NULL without memory. <width>: the
- * columns of the terminal, where the weight and the address are left out, a
- * path lacks its beginning and its note is a line of its own, as far as the
- * table needs it to fit; 0: no terminal. */
+ * epoch; owned by the caller (free()), or NULL without memory. <width> is
+ * the number of columns of the terminal, or 0: there is none. Where the
+ * table is too wide for it, notes have lines of their own, paths lose their
+ * beginning, and the weight and then the address are left out. */
 char *status_text(const json_t *status, int64_t now_ms, int width);
 
 #endif
