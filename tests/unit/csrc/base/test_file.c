@@ -355,6 +355,20 @@ static void removes_a_file_that_may_be_gone_already(void **state) {
     }
 }
 
+static void says_why_a_file_cannot_be_removed(void **state) {
+    struct place *p = *state;
+    struct event *ev;
+
+    assert_int_equal(mkdirat(p->directory, "file", 0700), 0);
+    assert_int_equal(file_remove(p->worker, p->queue, p->directory, "file", 7),
+                     0);
+    assert_true(queue_wait(p->queue, 60000));
+    ev = queue_pop(p->queue);
+    assert_int_equal(ev->code, EISDIR);
+    event_free(ev);
+    assert_int_equal(unlinkat(p->directory, "file", AT_REMOVEDIR), 0);
+}
+
 static void tells_when_a_file_was_changed(void **state) {
     struct place *p = *state;
     int64_t age;
@@ -483,6 +497,7 @@ int main(void) {
         WITH_PLACE(needs_the_directory_only_during_the_call),
         WITH_PLACE(removes_what_a_crash_left_of_its_own_and_nothing_else),
         WITH_PLACE(removes_a_file_that_may_be_gone_already),
+        WITH_PLACE(says_why_a_file_cannot_be_removed),
         WITH_PLACE(tells_when_a_file_was_changed),
         WITH_PLACE(reads_what_a_symbolic_link_leads_to_where_it_may),
         WITH_PLACE(stamps_a_file_anew_when_another_takes_its_place),

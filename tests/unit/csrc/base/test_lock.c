@@ -140,12 +140,22 @@ static void who_is_at_the_gate_is_not_waited_for_for_long(void **state) {
     close(mine);
 }
 
+/* Returns the descriptor that is opened next. */
+static int next_descriptor(void) {
+    int fd = dup(0);
+
+    close(fd);
+    return fd;
+}
+
 static void only_a_regular_file_is_a_lock(void **state) {
     struct place *p = *state;
+    int before = next_descriptor();
 
     assert_int_equal(mkfifoat(p->directory, "lock", 0600), 0);
     assert_int_equal(lock_open(p->directory, "lock"), -1);
     assert_int_equal(errno, EINVAL);
+    assert_int_equal(next_descriptor(), before);
     assert_int_equal(unlinkat(p->directory, "lock", 0), 0);
     assert_int_equal(symlinkat("/etc/passwd", p->directory, "lock"), 0);
     assert_int_equal(lock_open(p->directory, "lock"), -1);

@@ -1,5 +1,6 @@
 /* test_runtime_api.c - tests of csrc/haproxy/runtime_api.c, with a listener of
- * our own SPDX-License-Identifier: MIT
+ * our own
+ * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -160,8 +161,10 @@ static void ends_at_its_deadline_with_an_empty_text(void **state) {
 /* A send() that blocks would have no deadline. */
 static void refuses_a_line_that_no_socket_takes_at_once(void **state) {
     struct parts *p = *state;
-    char *line = malloc(4 << 20);
+    char *line = malloc(4 << 20), block[4096];
     struct event *ev;
+    ssize_t count;
+    int fd;
 
     memset(line, 'x', 4 << 20);
     line[(4 << 20) - 1] = '\0';
@@ -169,6 +172,13 @@ static void refuses_a_line_that_no_socket_takes_at_once(void **state) {
     ev = wait_for_answer(p);
     assert_int_equal(ev->code, EMSGSIZE);
     event_free(ev);
+    /* Nor does the connection stay open. */
+    fd = fake_haproxy_accept(channel_fd(p->channel));
+    do
+        count = read(fd, block, sizeof(block));
+    while (count > 0);
+    assert_int_equal(count, 0);
+    close(fd);
     free(line);
 }
 
