@@ -16,7 +16,8 @@ in /tmp goes with them. A test that takes much longer than without a fault has
 noticed it.
 
 In C the unit tests are those of `make sanitize` (address): a free() that is
-missing is noticed too.
+missing is noticed too. Tests that refuse memory cannot do so there, and are
+built without it.
 """
 import argparse
 import collections
@@ -46,11 +47,12 @@ SOURCES = ("csrc", "nerve", "lua/synapse")
 LEFT_OUT = ("csrc/lua/", "csrc/examples/", "nerve/main.c")
 SLOWER = 5  # times as long as without a fault, and
 SLACK = 10 * float(os.environ.get("TEST_TIMEOUT", 1))  # seconds more: hangs
-BUILD = "build-address"
+BUILD, PLAIN = "build-address", "build"
 # No warnings: a fault may leave something unused. No line numbers: they differ
 # where the code does not.
-MAKE = ("make", "--no-print-directory", "-s", "SANITIZE=address",
-        "CFLAGS=-w -g0")
+MAKE_PLAIN = ("make", "--no-print-directory", "-s", "CFLAGS=-w -g0")
+MAKE = (*MAKE_PLAIN, "SANITIZE=address")
+REFUSES = "tests/fake/fake_malloc.c"  # included by a test of no memory
 # A make below this one does as it is told here, not as the one above was.
 ENVIRONMENT = {name: value for name, value in os.environ.items()
                if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
@@ -144,8 +146,13 @@ def object_of(path):
     return f"{BUILD}/obj/{path[:-len('.c')]}.o"
 
 
-def program_of(test):
-    return f"{BUILD}/unit/{test[len('tests/unit/'):-len('.c')]}"
+def program_of(test, build=BUILD):
+    return f"{build}/unit/{test[len('tests/unit/'):-len('.c')]}"
+
+
+def make_of(program):
+    """How a program is made."""
+    return MAKE if program.startswith(f"{BUILD}/") else MAKE_PLAIN
 
 
 def symbols(path, *options):
@@ -160,11 +167,17 @@ class Tests:
         """Builds what the tests need; `languages`: those with a fault."""
         tests = glob.glob("tests/unit/**/test_*.c", root_dir=copy,
                           recursive=True) if C in languages else []
-        self.programs = sorted(program_of(test) for test in tests)
+        self.programs = sorted(
+            program_of(test, PLAIN if REFUSES in read(os.path.join(copy, test))
+                       else BUILD) for test in tests)
+        commands = [(*make, *programs) for make in (MAKE, MAKE_PLAIN)
+                    if (programs := [program for program in self.programs
+                                     if make_of(program) == make])]
         # The tests in Lua load the module in C.
-        for made in ([(*MAKE, *self.programs)] if C in languages else []) + (
-                [("make", "-s", "all")] if LUA in languages else []):
-            done = run((*made, f"-j{jobs}"), copy)
+        if LUA in languages:
+            commands.append(("make", "-s", "all"))
+        for command in commands:
+            done = run((*command, f"-j{jobs}"), copy)
             if not done.good:
                 raise Failed(done.output)
         self.copy = copy
@@ -196,7 +209,7 @@ class Tests:
 
     def run(self, copy, name, deadline=None):
         """Runs one: a program, or what busted is given."""
-        command = (f"./{name}",) if name.startswith(BUILD) else (*BUSTED, name)
+        command = (f"./{name}",) if name in self.programs else (*BUSTED, name)
         return run((*SANDBOX, os.path.join(copy, "build/tmp"), *command), copy,
                    deadline)
 
@@ -259,7 +272,7 @@ class Laboratory:
     def judge(self, names, built):
         """Runs the tests until one notices."""
         for name in names:
-            if built and not run((*MAKE, name), self.copy).good:
+            if built and not run((*make_of(name), name), self.copy).good:
                 return BROKEN
             done = self.tests.run(self.copy, name, self.tests.deadline(name))
             if done.late:

@@ -465,7 +465,7 @@ end
 
 --- Forgets a pass under way, whose replies will not come, and reads again.
 function watched:restart()
-  self.pass, self.gone, self.failed, self.is_cut = nil, {}, {}, false
+  self.pass, self.gone, self.failed = nil, {}, {}
   self.children = children.new(self.znodes.by_name)
   self:connected(false)
 end

@@ -888,6 +888,32 @@ describe("a path", function()
     end
     assert.are.equal(1, log.count("/web: no such znode"))
     assert.are.equal(1, log.count("/web: cannot be made: not authenticated"))
+    assert.are.equal("not authenticated", one.why)
+  end)
+
+  -- Its znode may have been made again under a name that came and went between
+  -- the list and the read.
+  it("forgets nothing while a znode of the list was gone when it was read",
+    function()
+      settle()
+      one:path_changed()
+      read({"b_2", "c_3"})
+      session.reply("/web/c_3", GONE)
+      assert.are.same({1, 2}, ports())
+      one:path_changed()
+      read({"b_2", "d_4"})
+      session.reply_data("/web/d_4", data(3))
+      assert.are.same({2, 3}, ports())
+    end)
+
+  it("reads a znode once that went, is back and has changed", function()
+    settle()
+    one:data_changed("a_1")
+    one:data_changed("a_1")
+    one:path_changed()
+    session.reply("/web/a_1", GONE)
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1"}, session.open())
   end)
 end)
 
