@@ -55,6 +55,51 @@ describe("an ensemble", function()
     assert.are.same({"/web connected false", "/web tick nil"}, told)
   end)
 
+  it("does not read before that what it reads all of then", function()
+    web.is_new = false
+    state("connected", "new_session")
+    state("connecting")
+    state("connected", "same_handle")
+    assert.are.same({}, told)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    told[1], told[2] = nil, nil
+    -- From then on its watches tell what has changed.
+    state("connecting")
+    state("connected", "same_handle")
+    assert.are.same({"/web connected true"}, told)
+  end)
+
+  it("puts off nothing twice", function()
+    web.is_new = false
+    state("connected", "new_session")
+    one:take({type = "overflow"})
+    assert.are.same({"/web connected false"}, told)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    state("connected", "new_session")
+    one:restart()
+    clock.pass(0.5)
+    one:tick()
+    assert.are.same({"/web restart nil", "/web tick nil"},
+      table.move(told, 3, 9, 1, {}))
+  end)
+
+  it("reads no path that was removed meanwhile", function()
+    web.is_new = false
+    web.finish = function() return 0 end
+    web.watch_bytes = function() return 0 end
+    state("connected", "new_session")
+    one:remove(web)
+    clock.pass(0.5)
+    one:tick()
+    state("connecting")
+    state("connected", "same_handle")
+    assert.are.same({}, told)
+  end)
+
   it("tells each change of its session's state, and counts", function()
     for _, name in ipairs({"connected", "connecting", "connecting",
       "expired", "connected"})
