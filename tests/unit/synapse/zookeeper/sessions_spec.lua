@@ -257,7 +257,6 @@ describe("the sources of services", function()
     read("a:2181", "/a", {})
     local session, closed = by_hosts["10.0.0.5:2181"], 0
     one:restart()
-    one:tick()
     assert.are.same({"get_children /a"}, session.open())
     session.close = function() closed = closed + 1 end
     one:close()
@@ -359,7 +358,23 @@ describe("the sources of services", function()
         assert.is_true(is_closed)
         assert.is_false(one:take({type = "session", session = session,
           state = "connected"}))
+        -- What comes later gets none that is over.
+        local before = #opened
+        follow(x, {new_source("/a", "b:2181")})
+        assert.are.same({"10.0.0.6:2181"},
+          table.move(opened, before + 1, #opened, 1, {}))
+        assert.are.equal("b:2181", one:of(x)[1].hosts)
       end)
+
+    it("leave nothing of those that were told", function()
+      for port = 3, 9 do
+        one:take({type = "watch", session = by_hosts[ADDRESSES["a:2181"]],
+          path = "/a", change = "children", time = 1})
+        read("a:2181", "/a", {port})
+        assert.are.equal("10.0.0.1:" .. port, told().x)
+        assert.are.same({}, one.changed)
+      end
+    end)
 
     it("have as much room as before after they came and went", function()
       local through = one.list[1]
