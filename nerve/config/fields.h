@@ -29,7 +29,7 @@ enum field_kind {
     /* Read by a function of its own: */
     FIELD_OWN,        /* into no member, or into several */
     FIELD_OWN_STRING, /* char * */
-    FIELD_OWN_ENUM,   /* an enum */
+    FIELD_OWN_ENUM,   /* enum node_type */
     /* Has no key in the file, is made of others: */
     FIELD_MADE_STRING, /* char * */
     FIELD_MADE_INT,    /* int */

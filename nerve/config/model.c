@@ -15,6 +15,17 @@ const char *check_kind_name(enum check_kind kind) {
     return names[kind];
 }
 
+const char *node_type_name(enum node_type type) {
+    static const char *const names[NODE_TYPES] = {
+        [NODE_EPHEMERAL_SEQUENTIAL] = "ephemeral_sequential",
+        [NODE_EPHEMERAL] = "ephemeral",
+        [NODE_PERSISTENT] = "persistent",
+        [NODE_PERSISTENT_SEQUENTIAL] = "persistent_sequential",
+    };
+
+    return names[type];
+}
+
 bool config_is_persistent(const struct service_config *service) {
     return service->node_type == NODE_PERSISTENT ||
            service->node_type == NODE_PERSISTENT_SEQUENTIAL;

@@ -69,6 +69,7 @@ enum node_type {
     NODE_PERSISTENT,
     NODE_PERSISTENT_SEQUENTIAL
 };
+#define NODE_TYPES 4
 
 /* One instance, and how it is tested and registered. */
 struct service_config {
@@ -130,6 +131,9 @@ struct config {
 
 /* Returns the word for <kind>, static. Pure. */
 const char *check_kind_name(enum check_kind kind);
+
+/* Returns the word for <type>, static. Pure. */
+const char *node_type_name(enum node_type type);
 
 /* Tells what <service>'s type of znode means: it outlives its session; its name
  * ends in a number that ZooKeeper gives. Pure. */

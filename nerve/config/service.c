@@ -32,19 +32,14 @@ static void refuse_reporters(struct reader *r, const json_t *json) {
 
 static void read_node_type(struct reader *r, const json_t *json,
                            struct service_config *service) {
-    static const char *const names[] = {
-        [NODE_EPHEMERAL_SEQUENTIAL] = "ephemeral_sequential",
-        [NODE_EPHEMERAL] = "ephemeral",
-        [NODE_PERSISTENT] = "persistent",
-        [NODE_PERSISTENT_SEQUENTIAL] = "persistent_sequential",
-    };
     const json_t *value = json_object_get(json, "node_type");
     const char *given = json_string_value(value);
-    size_t i = 0;
+    int i = 0;
 
-    while (given && i < 4 && strcmp(given, names[i]) != 0)
+    while (given && i < NODE_TYPES &&
+           strcmp(given, node_type_name((enum node_type)i)) != 0)
         i++;
-    if (value && !json_is_null(value) && (!given || i == 4)) {
+    if (value && !json_is_null(value) && (!given || i == NODE_TYPES)) {
         value_wrong(r, value, "node_type",
                     "a type of znode (ephemeral_sequential, ephemeral, "
                     "persistent, persistent_sequential)");

@@ -20,9 +20,10 @@ static json_t *value_json(const struct field *field, const void *member) {
     switch (field->kind) {
     case FIELD_BOOLEAN:
         return json_boolean(*(const bool *)member);
+    case FIELD_OWN_ENUM:
+        return json_string(node_type_name(*(const enum node_type *)member));
     case FIELD_COUNT:
     case FIELD_SECONDS:
-    case FIELD_OWN_ENUM:
         return json_integer(*(const unsigned int *)member);
     default:
         return json_integer(*(const int *)member);

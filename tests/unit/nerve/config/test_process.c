@@ -191,6 +191,16 @@ static void the_first_line_is_the_password(void **state) {
     assert_password(longest, longest);
 }
 
+static void a_file_does_not_stay_open(void **state) {
+    int before = dup(0);
+
+    (void)state;
+    close(before);
+    assert_password("secret\n", "secret");
+    assert_int_equal(dup(0), before);
+    close(before);
+}
+
 static void what_is_no_password_is_refused(void **state) {
     static const char wrong[] =
         "must hold a password in its first line, of at most 1024 bytes";
@@ -205,6 +215,8 @@ static void what_is_no_password_is_refused(void **state) {
     assert_refused(wrong);
     memset(endless, 'x', sizeof(endless));
     write_file(endless, sizeof(endless), 0600);
+    assert_refused(wrong);
+    write_file(endless, 1025, 0600);
     assert_refused(wrong);
 }
 
@@ -280,6 +292,7 @@ int main(void) {
         cmocka_unit_test(a_wrong_statsd_is_refused_with_its_place),
         cmocka_unit_test(the_first_line_is_the_password),
         cmocka_unit_test(what_is_no_password_is_refused),
+        cmocka_unit_test(a_file_does_not_stay_open),
         cmocka_unit_test(a_file_that_others_may_use_is_refused),
         cmocka_unit_test(what_is_missing_or_wrong_is_told),
         cmocka_unit_test(an_acl_holds_for_every_service),

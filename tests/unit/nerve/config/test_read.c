@@ -615,17 +615,44 @@ static void the_sample_configuration_works(void **state) {
     config_free(config);
 }
 
+/* This machine's, in place of what the system says. */
+static const char *host_name = "machine-7.example.com";
+
+int gethostname(char *name, size_t size) {
+    snprintf(name, size, "%s", host_name);
+    return 0;
+}
+
 /* Every machine that was installed with the sample registered as machine_1. */
 static void without_an_instance_id_it_is_the_hosts_name(void **state) {
     struct error err = {0};
     struct config *config =
         config_load("nerve/nerve.conf.json", NULL, NULL, &err);
-    char name[256] = "";
 
     (void)state;
-    assert_int_equal(gethostname(name, sizeof(name) - 1), 0);
-    assert_string_equal(config->instance_id, name);
+    assert_string_equal(config->instance_id, host_name);
     config_free(config);
+}
+
+static void a_name_that_many_hosts_have_is_none(void **state) {
+    static const char *const names[] = {"", "localhost",
+                                        "localhost.localdomain", "(none)"};
+    const char *before = host_name;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        struct error err = {0};
+        char wanted[200];
+
+        host_name = names[i];
+        assert_null(config_parse("{}", 2, NULL, NULL, &err));
+        snprintf(wanted, sizeof(wanted),
+                 "instance_id: missing, and the host's name \"%s\" is no name "
+                 "of its own; it must be this machine's",
+                 names[i]);
+        assert_string_equal(err.text, wanted);
+    }
+    host_name = before;
 }
 
 /* Loads <path>, which is refused, and compares the message. */
@@ -984,6 +1011,7 @@ int main(void) {
         cmocka_unit_test(the_tutorials_configuration_works),
         cmocka_unit_test(the_sample_configuration_works),
         cmocka_unit_test(without_an_instance_id_it_is_the_hosts_name),
+        cmocka_unit_test(a_name_that_many_hosts_have_is_none),
         cmocka_unit_test(
             a_wrong_value_is_told_with_its_place_and_what_is_right),
         cmocka_unit_test(every_error_is_told_and_every_key_that_is_not_known),
