@@ -738,6 +738,7 @@ static void every_error_is_told_and_every_key_that_is_not_known(void **state) {
 static void a_payload_too_large_for_a_znode_is_refused(void **state) {
     struct error err = {0};
     char *text = malloc(70000);
+    struct config *config;
     size_t head;
 
     (void)state;
@@ -752,7 +753,46 @@ static void a_payload_too_large_for_a_znode_is_refused(void **state) {
                         "services.web: its znode would hold 65587 bytes, more "
                         "than 65536; shorten labels or "
                         "haproxy_server_options");
+    strcpy(text + head + 65536 - 51, "\"}}}}");
+    config = parse(text, &err);
+    assert_non_null(config);
+    assert_int_equal(strlen(config->services[0].payload), 65536);
+    config_free(config);
     free(text);
+}
+
+/* To the byte, and to the millisecond. */
+static void a_limit_itself_is_allowed(void **state) {
+    char members[500], name[256];
+
+    (void)state;
+    memset(name, 'x', 255);
+    name[255] = '\0';
+    snprintf(members, sizeof(members),
+             ", \"checks\": [{\"type\": \"grpc\", \"service\": \"%s\"}]", name);
+    config_free(parse_service(members));
+    config_free(parse_service(", \"check_interval\": 30, \"checks\": "
+                              "[{\"type\": \"push\", \"ttl\": 30}]"));
+}
+
+/* An endless file would take all memory. */
+static void a_file_that_is_too_large_is_refused(void **state) {
+    char path[] = "/tmp/nerve-large-XXXXXX";
+    struct error err = {0};
+    char wanted[100];
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(ftruncate(fd, 16 * 1024 * 1024 + 1), 0);
+    assert_null(config_load(path, NULL, NULL, &err));
+    snprintf(wanted, sizeof(wanted), "%s: File too large", path);
+    assert_string_equal(err.text, wanted);
+    assert_int_equal(ftruncate(fd, 16 * 1024 * 1024), 0);
+    memset(&err, 0, sizeof(err));
+    assert_null(config_load(path, NULL, NULL, &err));
+    assert_null(strstr(err.text, "too large"));
+    close(fd);
+    unlink(path);
 }
 
 static void a_file_that_cannot_be_read_is_told(void **state) {
@@ -1016,6 +1056,8 @@ int main(void) {
             a_wrong_value_is_told_with_its_place_and_what_is_right),
         cmocka_unit_test(every_error_is_told_and_every_key_that_is_not_known),
         cmocka_unit_test(a_payload_too_large_for_a_znode_is_refused),
+        cmocka_unit_test(a_limit_itself_is_allowed),
+        cmocka_unit_test(a_file_that_is_too_large_is_refused),
         cmocka_unit_test(a_file_that_cannot_be_read_is_told),
         TEST(each_json_file_is_a_service_named_like_it),
         TEST(what_is_no_regular_file_is_refused),
