@@ -62,10 +62,7 @@ end
 -- @treturn znode
 local function merge(before, now)
   if now.is_bad and before then
-    return {
-      instance = before.instance, problem = now.problem, is_bad = true,
-      data = now.data,
-    }
+    return {instance = before.instance, problem = now.problem, data = now.data}
   end
   return now
 end

@@ -57,6 +57,26 @@ describe("the children of a path", function()
       (one:follow({names = new_names({"a", "b"}), children = {"a", "b"}})))
   end)
 
+  local function follow(...)
+    return one:follow({names = new_names({...}), children = {...}})
+  end
+
+  it("tells what is gone after lists of any length", function()
+    follow("a", "b")
+    follow("a", "b", "c", "d")
+    one:forget("a")
+    local fresh, gone = follow("b", "c")
+    assert.are.same({{}, {"d"}}, {fresh, gone})
+  end)
+
+  it("tells what is gone after a list of more names than may be used",
+    function()
+      follow("a", "b")
+      one:admit({names = new_names({"a", "b", "c", "d"})}, 3)
+      local fresh, gone = follow("a", "b")
+      assert.are.same({{}, {"c"}}, {fresh, gone})
+    end)
+
   it("closes the list before", function()
     local first = new_names({"a"})
     one:follow({names = first, children = {"a"}})

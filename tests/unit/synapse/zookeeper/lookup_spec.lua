@@ -29,7 +29,7 @@ describe("what the configuration names", function()
         names = all
         return found or {}, missing or {}
       end,
-      resolve = function(hosts) return hosts end,
+      resolve = function(hosts) return (hosts:gsub("kept ", "")) end,
     }, known or {})
     return names
   end
@@ -103,7 +103,7 @@ describe("what the configuration names", function()
   it("has the addresses of the last run where nobody answers", function()
     load({service(ZK, {"spare"})}, {}, {[ZK] = "no answer within 5 s",
       ["spare:1"] = "no answer within 5 s"},
-      {[ZK] = "10.0.0.1:2181", ["spare:1"] = "10.0.0.9:1"})
+      {[ZK] = "kept 10.0.0.1:2181", ["spare:1"] = "kept 10.0.0.9:1"})
     assert.are.equal("10.0.0.1:2181", made:addresses(ZK))
     assert.are.same({"10.0.0.9:81"}, keys(services[1]))
     assert.are.equal(1, log.count("warning: " .. ZK ..
@@ -129,6 +129,19 @@ describe("what the configuration names", function()
     assert.are.equal("zk2: nobody", made:missing(ZK))
     assert.are.equal(1, log.count("warning: " .. ZK ..
       ": zk2: nobody; the others are used"))
+  end)
+
+  it("says later too which addresses are used", function()
+    load({service(ZK)}, {}, {[ZK] = "zk1: nobody, zk2: nobody"})
+    run()
+    pass(1)
+    answer("10.0.0.1:2181", "zk2: nobody")
+    assert.are.equal(1, log.count("warning: " .. ZK ..
+      ": zk2: nobody; the others are used"))
+    pass(2)
+    answer(nil, "no answer")
+    assert.are.equal(1, log.count("warning: " .. ZK ..
+      ": no answer; the last known addresses are used"))
   end)
 
   it("is asked for later and later while a name is missing, then found",
