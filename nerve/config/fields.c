@@ -55,8 +55,8 @@ const struct field config_fields_statsd[] = {
     .offset = offsetof(struct service_config, MEMBER)
 
 const struct field config_fields_service[] = {
-    {SERVICE("host", STRING, host), .change = CHANGES_CHECKS | CHANGES_DATA,
-     .shown = "host", .handed = "host", .required = "an address or a name"},
+    {SERVICE("host", OWN_STRING, host), .change = CHANGES_CHECKS | CHANGES_DATA,
+     .shown = "host", .handed = "host"},
     {SERVICE("port", OWN_STRING, port), .change = CHANGES_CHECKS | CHANGES_DATA,
      .shown = "port", .handed = "port"},
     {SERVICE("zk_hosts", OWN_STRING, ensemble), .change = CHANGES_ZNODE,

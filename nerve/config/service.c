@@ -242,6 +242,25 @@ static void read_rate(struct reader *r, const json_t *json,
 #define DEFAULT_INTERVAL_MS 500
 #define PAYLOAD_MAX         65536 /* bytes that readers are sure to take */
 
+/* Where a program gets its address when it starts, as in a container, no file
+ * can have it: NERVE_HOST of the environment stands for a host that is left
+ * out. */
+static void read_host(struct reader *r, const json_t *json,
+                      struct service_config *service) {
+    const json_t *given = json_object_get(json, "host");
+    const char *host = getenv("NERVE_HOST");
+    bool missing = (!given || json_is_null(given)) && host && *host;
+    json_t *made = missing ? json_pack("{s:s}", "host", host) : NULL;
+
+    if (missing && !made)
+        reader_fail(r, "host", "what NERVE_HOST says is not UTF-8");
+    else
+        value_required_string(r, made ? made : json, "host",
+                              "an address or a name, here or in NERVE_HOST",
+                              &service->host);
+    json_decref(made);
+}
+
 static void read_port(struct reader *r, const json_t *json,
                       struct service_config *service) {
     size_t errors = r->errors;
@@ -399,6 +418,7 @@ static void read_checks(struct reader *r, const json_t *json,
 
 static void read_service(struct reader *r, const json_t *json,
                          struct service_config *service) {
+    read_host(r, json, service);
     value_fields(r, json, config_fields_service, 0, service);
     read_port(r, json, service);
     refuse_reporters(r, json);

@@ -546,6 +546,41 @@ static void an_instance_id_given_is_checked_as_the_files(void **state) {
     }
 }
 
+/* A pod of Kubernetes gets its address when it starts, and the same file as
+ * all others. */
+static void a_host_that_is_left_out_is_that_of_the_environment(void **state) {
+    static const char text[] =
+        "{\"services\": {\"web\": {\"port\": 8080, \"zk_hosts\": "
+        "[\"zk:2181\"], "
+        "\"zk_path\": \"/a\", \"host\": null}, \"own\": {\"host\": "
+        "\"10.0.0.7\", \"port\": 8080, \"zk_hosts\": [\"zk:2181\"], "
+        "\"zk_path\": \"/b\"}}}";
+    struct error err = {0};
+    struct config *config;
+
+    (void)state;
+    setenv("NERVE_HOST", "10.0.0.9", 1);
+    config = config_parse(text, sizeof(text) - 1, "i", NULL, &err);
+    assert_non_null(config);
+    assert_string_equal(config->services[0].host, "10.0.0.9");
+    assert_non_null(strstr(config->services[0].payload, "10.0.0.9"));
+    assert_string_equal(config->services[1].host, "10.0.0.7");
+    config_free(config);
+
+    setenv("NERVE_HOST", "10.0.0.9\n", 1);
+    assert_null(config_parse(text, sizeof(text) - 1, "i", NULL, &err));
+    assert_non_null(strstr(err.text, "is not a string of one line"));
+    setenv("NERVE_HOST", "\xff", 1);
+    err = (struct error){0};
+    assert_null(config_parse(text, sizeof(text) - 1, "i", NULL, &err));
+    assert_non_null(strstr(err.text, "NERVE_HOST says is not UTF-8"));
+    setenv("NERVE_HOST", "", 1);
+    err = (struct error){0};
+    assert_null(config_parse(text, sizeof(text) - 1, "i", NULL, &err));
+    assert_non_null(strstr(err.text, "services.web.host: missing"));
+    unsetenv("NERVE_HOST");
+}
+
 /* Checks one entry of payload.json. */
 static void check_published(const json_t *entry) {
     const char *id = json_string_value(json_object_get(entry, "instance_id"));
@@ -1047,6 +1082,7 @@ int main(void) {
         cmocka_unit_test(odd_values_are_published_and_told),
         cmocka_unit_test(an_instance_id_given_replaces_the_files),
         cmocka_unit_test(an_instance_id_given_is_checked_as_the_files),
+        cmocka_unit_test(a_host_that_is_left_out_is_that_of_the_environment),
         cmocka_unit_test(what_is_published_is_nerves_byte_for_byte),
         cmocka_unit_test(the_tutorials_configuration_works),
         cmocka_unit_test(the_sample_configuration_works),
