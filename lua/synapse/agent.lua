@@ -16,6 +16,7 @@ local plural = require("synapse.plural")
 local sessions = require("synapse.zookeeper.sessions")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
+local spare = require("synapse.spare")
 local sync = require("synapse.haproxy.sync")
 local usable = require("synapse.haproxy.usable")
 
@@ -53,7 +54,7 @@ end
 -- Makes a service of a configuration, the slots of its backend and its part of
 -- the snapshot.
 local function make_service(self, config, slots, record)
-  local deps, backend = self.deps, config.backend
+  local deps, backend = self.deps, config.blank or config.backend
   local can = deps.runtime.can()
   local service = new_service({
     config = config, pool = slots.pool, declared = slots.declared,
@@ -74,10 +75,19 @@ local function make_service(self, config, slots, record)
   return service
 end
 
+-- HAProxy counts the errors of a blank backend since its own start.
+local function make_later(self, config, ...)
+  local service = make_service(self, config, ...)
+  service.errors_before.BACKEND = config.blank and
+    self.deps.runtime.counters(service.backend).errors or nil
+  return service
+end
+
 local function add_services(self, deps)
   for _, config in ipairs(deps.config.services) do
+    local backend = config.blank or config.backend
     local pool, declared =
-      deps.runtime.slots(config.backend, deps.restored[config.backend] or {})
+      deps.runtime.slots(backend, deps.restored[backend] or {})
     local service = make_service(self, config,
       {pool = pool, declared = declared},
       snapshot.record_of(deps.records, config))
@@ -192,8 +202,8 @@ local function new_changes(self, deps)
     services = self.services, by_name = self.by_name,
     unused = deps.unused or {}, sessions = self.sessions,
     journal = self.journal, sync = self.sync, output = self.output,
-    lookup = deps.lookup,
-    make = function(...) return make_service(self, ...) end,
+    lookup = deps.lookup, spare = self.spare,
+    make = function(...) return make_later(self, ...) end,
     is_tired = function() return self:is_tired() end,
     changed = function(service) reconfigured(self, service) end,
     forgotten = function(service)
@@ -243,7 +253,8 @@ end
 --   `records` of the snapshot, by service; `restored`: the host:port that
 --   HAProxy was told to restore, by backend and slot; `unused`: the slots of
 --   the backends that no service fills, `{pool, declared}` by backend;
---   `resolve(hosts)` of the zookeeper module; `live`: the configuration as it
+--   `spare`: the blank backends, nil without; `resolve(hosts)` of the
+--   zookeeper module; `live`: the configuration as it
 --   is on disk, see `synapse.config.live`; `lookup` of the names
 --   that the configuration has; `write_snapshot(text)`, `snapshot_lock`, see
 --   `snapshot_file.keeper`, and `snapshot_path`, all nil without;
@@ -261,6 +272,7 @@ function agent.new(deps)
     parts = {},
     orders = {},
     ordered = {},     -- services in which operators ordered something
+    spare = deps.spare or spare.new({}, {}),
     live = deps.live or {errors = {}, needs = {}, distrust = function() end},
     reviews = {},
     reviewed = {},
@@ -422,6 +434,7 @@ local function view_of(self)
   view.has_threads = self.sessions:has_threads()
   view.rounds, view.commands = self.sync.rounds, self.sync.commands
   view.refused, view.runtime_failing = self.sync.refused, self.sync.failing
+  view.spare = self.spare:counts()
   view.snapshot_failing = self.keeper.failing
   view.snapshot_holder = self.keeper:holder()
   view.snapshot_at = self.deps.write_snapshot and not view.snapshot_holder and
@@ -469,6 +482,7 @@ local function take(self, event)
   elseif event.type == "answer" then
     self.sync:take(event)
     self.counters:take(event)
+    self.spare:take_answer(event)
   elseif event.type == "job" then
     self.keeper:take(event)
     self.output:take(event)
@@ -602,6 +616,7 @@ local function tick(self)
   end_orders(self)
   look(self)
   self.sync:tick()
+  self.spare:tick()
 end
 
 local function take_all(self)

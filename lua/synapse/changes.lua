@@ -16,7 +16,8 @@ changes.__index = changes
 --   `services`: the agent's list, sorted by name; `by_name`: the same;
 --   `unused`: the slots of the backends that no service fills, by backend, see
 --   `service:slots`; `make(config, slots, record)`: returns a new service;
---   `sessions`, `journal`, `sync`, `output`, `lookup`: the agent's parts;
+--   `sessions`, `journal`, `sync`, `output`, `lookup`, `spare`: the agent's
+--   parts;
 --   `is_tired()`: whether this turn has lasted long enough;
 --   `changed(service)`: called when it has another configuration;
 --   `forgotten(service)`: called when it is gone; `listed()`: called when the
@@ -50,13 +51,19 @@ end
 -- Returns "later" where it has to wait.
 local function add(self, change)
   local deps, config = self.deps, change.config
-  local slots = deps.unused[config.backend]
-  if deps.by_name[config.name] or not slots then
+  local backend = config.blank or config.backend
+  local slots = deps.unused[backend]
+  if deps.by_name[config.name] or not slots or
+    config.blank and deps.spare:is_taken(config)
+  then
     return "later"
+  end
+  if config.blank then
+    deps.spare:take(config)
   end
   deps.lookup:add(config)
   local service = deps.make(config, slots, inheritance(self, config, slots))
-  deps.unused[config.backend], deps.by_name[service.name] = nil, service
+  deps.unused[backend], deps.by_name[service.name] = nil, service
   insert_service(deps.services, service)
   table.insert(self.added, service)
   deps.output:want(service, config.has_file)
@@ -79,12 +86,14 @@ end
 
 local function change_service(self, service, change)
   self.deps.lookup:add(change.config)
+  self.deps.spare:configure(change.config)
   configure(self, service, function() service:configure(change.config) end,
     table.concat(change.keys, ", "))
 end
 
 local function remove(self, service)
   self.has_leaving = true
+  self.deps.spare:leave(service.name)
   configure(self, service, function() service:leave() end, "leaving")
 end
 
@@ -94,6 +103,7 @@ local function forget(self, service)
   slots.name, self.gone[service.name] = service.name, service
   deps.by_name[service.name], deps.unused[service.backend] = nil, slots
   deps.sync:forget(service)
+  deps.spare:rest(service.name)
   deps.forgotten(service)
 end
 

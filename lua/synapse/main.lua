@@ -10,6 +10,7 @@
 local agent = require("synapse.agent")
 local cli = require("synapse.status.cli")
 local commands = require("synapse.haproxy.commands")
+local blank = require("synapse.haproxy.blank")
 local config = require("synapse.config.init")
 local config_check = require("synapse.haproxy.config_check")
 local config_text = require("synapse.haproxy.config_text")
@@ -23,6 +24,7 @@ local runtime = require("synapse.haproxy.runtime")
 local snapshot = require("synapse.snapshot.format")
 local snapshot_file = require("synapse.snapshot.file")
 local stat = require("posix.sys.stat")
+local spare = require("synapse.spare")
 local stats_sockets = require("synapse.haproxy.stats_sockets")
 local unistd = require("posix.unistd")
 local zookeeper = require("synapse.c_module")
@@ -97,8 +99,10 @@ local function read_environment()
   return environment
 end
 
--- Stands for the path of the state file, which is not known yet.
+-- Stands for the path of the state file, which is not known yet, and for those
+-- of the maps of `synapse.spare`.
 local STATE_FILE = "SYNAPSE_SERVERS"
+local ROUTES, CHECKS = "SYNAPSE_ROUTES", "SYNAPSE_CHECKS"
 
 -- Returns HAProxy's configuration as its text has it, nil when nobody can read
 -- that.
@@ -108,7 +112,8 @@ local function read_haproxy(admin)
     {read = config.read_file, list = config.list_directory})
   return texts and config_text.parse(texts, {
     environment = read_environment(),
-    loaded = {SYNAPSE_ADMIN = admin, SYNAPSE_SERVERS = STATE_FILE},
+    loaded = {SYNAPSE_ADMIN = admin, SYNAPSE_SERVERS = STATE_FILE,
+      [ROUTES] = ROUTES, [CHECKS] = CHECKS},
     version = core.get_info().Version,
   })
 end
@@ -147,13 +152,44 @@ local function take_verdict(service, verdict)
   service.shares_connections = verdict.shares_connections[service.name]
 end
 
-local function check_haproxy(sections, settings, admin)
+-- Returns why HAProxy's configuration has no backend for a service; one that
+-- lacks a backend of its own may get a blank one.
+local function find_backend(sections, spares, service)
+  if spares:has(service.backend) then
+    return "backend " .. service.backend .. " is a blank one; give the " ..
+      "service's another name"
+  elseif spares.kinds[1] and
+    not config_check.backend(sections, service.backend)
+  then
+    local why = spares:reserve(service)
+    return why and "backend " .. service.backend .. " is not in HAProxy's " ..
+      "configuration, and no blank backend serves it: " .. why
+  end
+  return nil
+end
+
+local function find_backends(sections, settings, spares)
+  local problems = {}
+  spares:expect(settings.services)
+  for _, service in ipairs(settings.services) do
+    local why = find_backend(sections, spares, service)
+    problems[#problems + 1] = why and "services." .. service.name .. ": " .. why
+  end
+  return problems
+end
+
+local function check_haproxy(sections, settings, admin, spares)
+  for _, line in ipairs(blank.problems(spares.kinds, settings.spare)) do
+    log:warning("%s", line)
+  end
+  local problems = find_backends(sections, settings, spares)
   local verdict = config_check.verdict(sections, settings,
     {admin = admin, servers = STATE_FILE})
   for _, warning in ipairs(verdict.warnings) do
     log:warning("%s", warning)
   end
-  refuse(verdict.errors)
+  refuse(table.move(problems, 1, #problems, #verdict.errors + 1,
+    verdict.errors))
   settings.lockdown = verdict.lockdown
   for _, service in ipairs(settings.services) do
     take_verdict(service, verdict)
@@ -164,11 +200,19 @@ end
 -- in synapse.conf.json.
 local function objection(loaded, agent_of, service)
   local has_slots = agent_of().changes:has_slots(service.backend)
+  local no_blank = loaded.sections and
+    find_backend(loaded.sections, loaded.spares, service)
+  if no_blank then
+    return no_blank .. "; make haproxy.cfg again with " ..
+      "synapse-haproxy-cfg, and reload HAProxy"
+  end
   local verdict = loaded.sections and config_check.of_service(loaded.sections,
     service, {admin = loaded.admin, servers = STATE_FILE})
-  local why = verdict and verdict.errors[1] or not has_slots and
+  local why = verdict and verdict.errors[1] or
+    not has_slots and not service.blank and
     config_check.backend_problem(service, nil)
   if why then
+    loaded.spares:give_up(service)
     return why:gsub("^services%.[^:]*: ", "") .. "; and reload HAProxy"
   elseif verdict then
     take_verdict(service, verdict)
@@ -180,8 +224,8 @@ end
 local function check_backends(services, restored)
   local problems = {}
   for _, service in ipairs(services) do
-    local backend = runtime.backend(service.backend,
-      restored[service.backend] or {})
+    local name = service.blank or service.backend
+    local backend = runtime.backend(name, restored[name] or {})
     problems[#problems + 1] = config_check.backend_problem(service, backend)
   end
   refuse(problems)
@@ -214,12 +258,13 @@ local function to_restore(services, records)
   local servers, restored = {}, {}
   for _, service in ipairs(services) do
     local record = snapshot.record_of(records, service)
+    local backend = service.blank or service.backend
     for _, server in ipairs(record and snapshot.servers(record) or {}) do
-      server.backend = service.backend
+      server.backend = backend
       server.age = math.max(0, os.time() - server.since)
       servers[#servers + 1] = server
-      restored[service.backend] = restored[service.backend] or {}
-      restored[service.backend][server.slot] = server.key
+      restored[backend] = restored[backend] or {}
+      restored[backend][server.slot] = server.key
     end
   end
   return servers, restored
@@ -235,6 +280,30 @@ local function offer_state(services, records)
   end
   zookeeper.setenv("SYNAPSE_SERVERS", path)
   return {restored = restored, close = function() file:close() end}
+end
+
+-- HAProxy reads the maps with its configuration. A master that executes itself
+-- still has the variables of the last load.
+local function offer_maps(spares)
+  local files, paths, texts = {}, {}, {}
+  texts[ROUTES], texts[CHECKS] = spares:maps()
+  for name, text in pairs(texts) do
+    local file, path = nil, "/dev/null"
+    if spares.kinds[1] then
+      file, path = zookeeper.memory_file(text)
+    end
+    if not path or spares.kinds[1] and not file then
+      error("synapse: haproxy.spare: no file of the blank backends: " ..
+        tostring(path), 0)
+    end
+    zookeeper.setenv(name, path)
+    files[#files + 1], paths[name] = file, path
+  end
+  return {paths = paths, close = function()
+    for _, file in ipairs(files) do
+      file:close()
+    end
+  end}
 end
 
 -- Of all processes at any time, this one: since when it runs is in the 22nd
@@ -275,6 +344,11 @@ local function new_disk()
   })
 end
 
+-- What HAProxy's configuration has for the key `haproxy.spare`.
+local function new_spares(sections)
+  return spare.new(sections and blank.find(sections, ROUTES) or {}, {log = log})
+end
+
 local function new_live(loaded, agent_of)
   return live.new({
     path = loaded.path, disk = new_disk(), secrets = loaded.secrets, log = log,
@@ -282,6 +356,7 @@ local function new_live(loaded, agent_of)
     objection = function(service)
       return objection(loaded, agent_of, service)
     end,
+    expect = function(services) loaded.spares:expect(services) end,
     turn = runtime.new_turn(zookeeper.now, READ_SLICE),
     await = runtime.new_await(zookeeper.now),
   })
@@ -312,8 +387,9 @@ local function load(agent_of)
   loaded.live = new_live(loaded, agent_of)
   local settings = read_config(loaded.path, loaded.secrets)
   loaded.live:loaded(settings)
+  loaded.spares = new_spares(sections)
   if sections then
-    check_haproxy(sections, settings, admin)
+    check_haproxy(sections, settings, admin, loaded.spares)
   end
   local place =
     snapshot_file.open({zookeeper = zookeeper, log = log, now = os.time,
@@ -321,6 +397,8 @@ local function load(agent_of)
       settings.state_file_ttl)
   loaded.config, loaded.client, loaded.storage = settings, client, place
   loaded.lookup = look_up(settings.services, place.addresses)
+  loaded.spares:load(settings.services, place.records)
+  loaded.maps = offer_maps(loaded.spares)
   loaded.state = offer_state(settings.services, place.records)
   loaded.output = open_output(settings.output_directory)
   loaded.log_later = log_later
@@ -345,13 +423,20 @@ end
 local function unused_slots(services)
   local is_filled = {}
   for _, service in ipairs(services) do
-    is_filled[service.backend] = true
+    is_filled[service.blank or service.backend] = true
   end
   return runtime.unused_slots(is_filled)
 end
 
 local function new_agent(loaded)
   local place, client = loaded.storage, loaded.client
+  loaded.spares:begin({
+    set_map = runtime.set_map, del_map = runtime.del_map, log = log,
+    routes = loaded.maps.paths[ROUTES], checks = loaded.maps.paths[CHECKS],
+    sessions = runtime.sessions_of_backend, now = zookeeper.now,
+    send = function(line) return client:command(line) end,
+    freed = function() loaded.live:distrust() end,
+  })
   return agent.new({
     config = loaded.config, client = client, codes = zookeeper.codes,
     checksum = zookeeper.checksum, runtime = runtime, log = log,
@@ -359,6 +444,7 @@ local function new_agent(loaded)
     random = math.random, records = place.records,
     restored = loaded.state.restored, lookup = loaded.lookup,
     unused = unused_slots(loaded.config.services), live = loaded.live,
+    spare = loaded.spares,
     resolve = zookeeper.resolve,
     snapshot_path = place.path, snapshot_lock = place.lock,
     output = output_place(loaded), boot = loaded.boot,
@@ -500,6 +586,7 @@ function main.start(page_path)
     log.write = loaded.log_later
     check_backends(loaded.config.services, loaded.state.restored)
     loaded.state.close()
+    loaded.maps.close()
     self = new_agent(loaded)
     loaded.restored = count_records(loaded.storage.records)
     loaded.storage.records = nil

@@ -54,7 +54,8 @@ end
 
 return function(clock)
   local agent = {
-    by_name = {api = {name = "api"}, web = {name = "web"}},
+    by_name = {api = {name = "api", errors_before = {}},
+      web = {name = "web", errors_before = {}}},
     journal = journal_of(clock), turns = journal.histogram({0.001}),
     turned_at = clock.now(), is_ready = true, orders = {}, asked = 0,
     view = {

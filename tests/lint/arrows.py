@@ -22,6 +22,8 @@ nerve/daemon -> nerve/options
 nerve/daemon, nerve/process -> nerve/signals
 
 lua/agent -> lua/changes
+lua/agent -> lua/spare -> lua/haproxy
+lua/config, lua/generate, lua/haproxy -> lua/http_check
 lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \
   -> lua/service -> lua/haproxy -> lua/instances -> lua/log \
   -> lua/plural, lua/escape, lua/copy

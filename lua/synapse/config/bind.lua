@@ -14,6 +14,7 @@ local bind = {}
 -- @tfield string address
 -- @tfield ?string port    or a range of ports; nil: the address says it all
 -- @tfield ?string options more words of the line
+-- @tfield string text     the address as the line has it
 -- @tfield string place    in the configuration
 
 local function is_range(text)
@@ -32,6 +33,18 @@ local function read_port(report, port, place)
     return nil
   end
   return text
+end
+
+--- Completes a listener by its `text`. HAProxy listens on one address of a
+-- name. Debian's /etc/hosts names localhost twice, so that it listened on [::1]
+-- alone and refused 127.0.0.1.
+-- @tparam table listener
+-- @treturn bind
+function bind.new(listener)
+  local address =
+    (listener.address or ""):gsub("^localhost%f[:%z]", "127.0.0.1")
+  listener.text = listener.port and address .. ":" .. listener.port or address
+  return listener
 end
 
 --- Reads the keys of a section.
@@ -55,7 +68,7 @@ function bind.read(report, object, port, place, address)
       place .. ".bind_options", "^[^\r\n]*$", "the words of a `bind` line")
   end
   listener.address = address
-  return port ~= nil and listener or nil
+  return port ~= nil and bind.new(listener) or nil
 end
 
 return bind

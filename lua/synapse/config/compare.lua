@@ -73,8 +73,8 @@ local NEEDS_RELOAD = {
   {"haproxy.slots", {"slots"}},
 }
 
--- What HAProxy's configuration says of a backend.
-local OF_BACKEND = {"has_fixed_weights", "shares_connections"}
+-- What HAProxy's configuration says of a backend, and which blank one it is.
+local OF_BACKEND = {"has_fixed_weights", "shares_connections", "blank"}
 
 local function add_differing(keys, before, after, fields)
   for _, row in ipairs(fields) do
@@ -140,19 +140,40 @@ local function keep(config, before, fields)
   end
 end
 
--- Leaves fields as they were where they need a reload. Returns why they do.
-local function hold_back(config, before)
-  local reasons = {}
-  for _, row in ipairs(NEEDS_RELOAD) do
-    for _, field in ipairs(row[2]) do
-      if not is_same(config[field], before[field]) then
-        reasons[#reasons + 1] = row[1] .. ": " .. MADE
-        keep(config, before, row[2])
-        break
-      end
+local function differs(config, before, fields)
+  for _, field in ipairs(fields) do
+    if not is_same(config[field], before[field]) then
+      return true
     end
   end
-  return reasons
+  return false
+end
+
+-- Returns the rows of what needs a reload, unless a blank backend serves it.
+local function made_of(config, before)
+  local rows = {}
+  for _, row in ipairs(NEEDS_RELOAD) do
+    rows[#rows + 1] = differs(config, before, row[2]) and row or nil
+  end
+  return rows
+end
+
+-- Leaves fields as they were where they need a reload. Returns why they do. A
+-- blank backend may serve the service with the new ones as well: then returns
+-- no reason, and the keys that are applied.
+local function hold_back(config, before, objection)
+  local reasons, keys, rows = {}, {}, made_of(config, before)
+  local why = before.blank and rows[1] and objection(config)
+  for i, row in ipairs(rows) do
+    if before.blank and not why then
+      keys[i] = row[1]
+    else
+      reasons[i] = not why and row[1] .. ": " .. MADE or nil
+      keep(config, before, row[2])
+    end
+  end
+  reasons[1] = why or reasons[1]
+  return reasons, keys
 end
 
 -- Returns why the znodes of a service cannot be read by its configuration.
@@ -198,10 +219,11 @@ end
 local function changed(before, after, objection)
   local config = copy(after)
   keep(config, before, OF_BACKEND)
-  local reasons = hold_back(config, before)
+  local reasons, made = hold_back(config, before, objection)
   hold_back_discovery(config, before, reasons)
   hold_back_prefer(config, before, reasons, objection)
   local keys = differing(before, config)
+  table.move(made, 1, #made, #keys + 1, keys)
   if #keys + #reasons == 0 then
     return nil
   end
@@ -232,7 +254,8 @@ end
 -- @tparam {service,...} before as they are now, sorted by name
 -- @tparam {service,...} after as they are to be, sorted by name
 -- @tparam table deps `objection(config)`: why HAProxy's configuration does not
---   let such a service be served, or nil; `turn()`: gives other work its turn
+--   let such a service be served, or nil; it may say in `blank` of the
+--   configuration which blank backend does; `turn()`: gives other work its turn
 --   when it is time
 -- @treturn {change,...} those that leave first, then the others
 function compare.services(before, after, deps)
@@ -282,6 +305,7 @@ end
 local SETTINGS = {
   {"haproxy.global or defaults, or its shared_frontend", "lines", MADE},
   {"haproxy.extra_sections", "extra_sections", MADE},
+  {"haproxy.spare", "spare", MADE},
   {"haproxy.state_file_path", "state_file_path"},
   {"haproxy.state_file_ttl", "state_file_ttl"},
   {"file_output.output_directory", "output_directory"},

@@ -11,6 +11,7 @@
 local dirent = require("posix.dirent")
 local schema = require("synapse.config.schema")
 local services = require("synapse.config.service")
+local spare = require("synapse.config.spare")
 local utsname = require("posix.sys.utsname")
 local value = require("synapse.config.value")
 
@@ -124,6 +125,7 @@ local function read_haproxy(report, section, place)
   fields.global, fields.defaults, fields.shared_frontend = nil, nil, nil
   fields.extra_sections = read_sections(report, object.extra_sections,
     place .. ".extra_sections")
+  fields.spare = spare.read(report, object.spare, fields)
   return fields
 end
 
@@ -149,6 +151,7 @@ end
 -- @tfield table lines of haproxy.cfg: `global` and `defaults`, a `{line,...}`
 --   each, `shared_frontend`, the same or nil
 -- @tfield {section,...} extra_sections of haproxy.cfg, sorted by title
+-- @tfield {spare_kind,...} spare see `synapse.config.spare`
 
 local function ignored_line(report)
   local places = {}
@@ -187,6 +190,7 @@ local function read_top(report, whole, edges)
   settings.output_directory = read_output(report, top.file_output)
   settings.service_conf_dir = fields.service_conf_dir
   settings.services = read_services(report, top, fields, settings, edges)
+  spare.check_names(report, settings.spare, settings.services)
   return settings
 end
 

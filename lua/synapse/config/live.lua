@@ -27,7 +27,8 @@ local NOT_DONE = "the agent has not done it yet, see its log"
 -- @tparam table deps
 --   `path` of synapse.conf.json; `disk`, see `synapse.config.disk`; `secrets`:
 --   the texts of the password files that were read at load, by path; `log`;
---   `agent()`; `objection(config)`, see `compare.services`; `now()`;
+--   `agent()`; `objection(config)`, see `compare.services`; `expect(services)`:
+--   called before it with the services as they are to be; `now()`;
 --   `turn()`: gives other work its turn when it is time; `await(condition,
 --   seconds)`: until it is true, or so long
 -- @treturn live with `errors`: the mistakes of the files as they are now, and
@@ -238,6 +239,7 @@ local function take(self, settings, notes)
     self:distrust()
     return answer("failed", {NOT_DONE})
   end
+  self.deps.expect(settings.services)
   local changes = compare.services(known:configured(), settings.services,
     self.deps)
   local lines = note(self, changes, settings, notes)

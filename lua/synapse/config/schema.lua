@@ -115,6 +115,9 @@ schema.HAPROXY = section("haproxy", {
   {key = "bind_address", type = "string", pattern = "^%S+$",
     what = "an address to listen on", default = "localhost",
     text = "for services that do not set it themselves"},
+  {key = "spare", type = "object", shown = "`{}`", ours = true,
+    text = "[blank backends](#new-services) for services that come while " ..
+      "HAProxy runs: kinds of them, by name; below"},
   {key = "do_writes do_socket do_reloads do_checks config_file_path " ..
       "candidate_config_file_path check_command reload_command " ..
       "restart_interval restart_jitter", support = IGNORED,
@@ -123,6 +126,34 @@ schema.HAPROXY = section("haproxy", {
     text = "the agent has a private socket"},
   {key = "server_order_seed max_server_id", support = IGNORED,
     text = "slots keep their order and ids"},
+})
+
+schema.SPARE = section("haproxy.spare.*", {
+  {key = "mode", type = "word", words = {"http", "tcp"}, default = "http",
+    ours = true, text = "the mode of the frontend and of the backends"},
+  {key = "backends", type = "integer", low = 1, high = 1000,
+    what = "how many blank backends there are", required = true, ours = true,
+    text = "how many new services can be served at the same time"},
+  {key = "slots", type = "integer", low = 1, high = 10000, default = 16,
+    ours = true, text = "the number of slots of each backend. A service " ..
+      "that has more does not fit"},
+  {key = "ports", type = "text", pattern = "^%d+%-?%d*$",
+    what = "a port or a range of ports, such as \"4000-4099\"",
+    required = true, ours = true, text = "where new services may listen, " ..
+      "`\"4000-4099\"` for example, and at most 1,000 ports. A port of a " ..
+      "service of the file is left out"},
+  {key = "bind_address", type = "string", pattern = "^[^%s/]+$",
+    what = "an address to listen on", shown = "that of `haproxy`",
+    ours = true, text = "the address of these ports"},
+  {key = "bind_options", type = "string", pattern = "^[^\r\n]*$",
+    what = "the words of a `bind` line", shown = "none", ours = true,
+    text = "the options of their `bind` lines"},
+  {key = "server_options", type = "words of a `server` line",
+    shown = "none", ours = true, text = "as of a service, and equal to " ..
+      "those of the services that fit"},
+  {key = "frontend backend", type = "lines", ours = true,
+    text = "lines of these sections, for all services that they serve. " ..
+      "`option httpchk METHOD URI` checks each service at its own URI"},
 })
 
 schema.FILE_OUTPUT = section("file_output", {

@@ -6,6 +6,7 @@
 -- @module synapse.generate.init
 
 local global = require("synapse.generate.global")
+local spare = require("synapse.generate.spare")
 local upgrade = require("synapse.generate.upgrade")
 
 local generate = {}
@@ -31,13 +32,8 @@ local function append(lines, more)
   table.move(more, 1, #more, #lines + 1, lines)
 end
 
--- HAProxy listens on one address of a name. Debian's /etc/hosts names localhost
--- twice, so that it listened on [::1] alone and refused 127.0.0.1.
 local function bind_line(bind)
-  local text = "bind " .. bind.address:gsub("^localhost%f[:%z]", "127.0.0.1")
-  if bind.port then
-    text = text .. ":" .. bind.port
-  end
+  local text = "bind " .. bind.text
   if bind.options and bind.options ~= "" then
     text = text .. " " .. bind.options
   end
@@ -124,12 +120,12 @@ local RESTORE = {"load-server-state-from-file global"}
 local RESTORE_BESIDE_ANOTHER = {"load-server-state-from-file local",
   'server-state-file-name "${SYNAPSE_SERVERS}"'}
 
-local function backend(service, defaults, restore)
-  local lines = mark(service.lines.backend, "unknown")
-  append(lines, mark(service.lines.listen, "unfit"))
+-- Adds what every backend with slots needs. Returns the line that gives its
+-- cookies a key, if it needs that.
+local function complete(service, name, lines, defaults, restore)
   upgrade.cookies(lines)
   upgrade.stick_tables(lines)
-  local key = upgrade.cookie_key(lines, defaults, service.backend)
+  local key = upgrade.cookie_key(lines, defaults, name)
   lines[#lines + 1] = key
   if not global.has(lines, LITERAL_SLOT) and
     not global.has(lines, STATE_FILE) then
@@ -141,6 +137,13 @@ local function backend(service, defaults, restore)
     lines[#lines + 1] = slots_line(service, "s", "disabled")
   end
   add_backups(lines, service)
+  return key
+end
+
+local function backend(service, defaults, restore)
+  local lines = mark(service.lines.backend, "unknown")
+  append(lines, mark(service.lines.listen, "unfit"))
+  local key = complete(service, service.backend, lines, defaults, restore)
   return {title = title("backend " .. service.backend, service.place),
     lines = lines}, key
 end
@@ -161,9 +164,20 @@ local function note(notes, place, text)
   notes[#notes + 1] = place .. ": " .. text
 end
 
-local function add_service(sections, notes, service, config, defaults)
-  local restore = global.has_other_state_file(config.lines.global) and
+local function restore_lines(config)
+  return global.has_other_state_file(config.lines.global) and
     RESTORE_BESIDE_ANOTHER or RESTORE
+end
+
+local function add_spare(sections, config, defaults)
+  append(sections, spare.sections(config.spare, config.services,
+    function(kind, name, lines)
+      complete(kind, name, lines, defaults, restore_lines(config))
+    end))
+end
+
+local function add_service(sections, notes, service, config, defaults)
+  local restore = restore_lines(config)
   if service.bind then
     sections[#sections + 1] = frontend(service)
   end
@@ -260,6 +274,7 @@ function generate.sections(config, paths)
   for _, service in ipairs(config.services) do
     add_service(sections, notes, service, config, defaults)
   end
+  add_spare(sections, config, defaults)
   if config.lines.shared_frontend then
     sections[#sections + 1] = shared_frontend(config)
   end

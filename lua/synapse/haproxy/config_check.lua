@@ -410,7 +410,8 @@ local function transparent_problem(service, section)
 end
 
 local function check_service(sections, service, verdict, ours)
-  local backend = config_check.backend(sections, service.backend)
+  local backend = config_check.backend(sections,
+    service.blank or service.backend)
   local errors, place = verdict.errors, "services." .. service.name
   errors[#errors + 1] = config_check.backend_problem(service, backend)
   if not backend then

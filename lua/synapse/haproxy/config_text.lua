@@ -161,6 +161,13 @@ local function split(line, environment)
   end
 end
 
+--- Splits a line into words as HAProxy does, without variables.
+-- @tparam string line
+-- @treturn {string,...}
+function config_text.words(line)
+  return split(line, {})
+end
+
 local function version_number(text)
   local major, minor = (text or ""):match("^(%d+)%.(%d+)")
   return major and major * 1000 + minor

@@ -242,6 +242,29 @@ local function errors_of(stats)
   return stats.econ + stats.eresp + (stats.hrsp_5xx or 0)
 end
 
+--- Returns how many sessions a backend has, queued ones included.
+-- @tparam string backend
+-- @treturn integer
+function runtime.sessions_of_backend(backend)
+  local stats = core.backends[backend]:get_stats()
+  return (stats.scur or 0) + (stats.qcur or 0)
+end
+
+--- Sets the value of a key in a map that HAProxy's configuration uses.
+-- @tparam string map the path of its file
+-- @tparam string key
+-- @tparam string value
+function runtime.set_map(map, key, value)
+  core.set_map(map, key, value)
+end
+
+--- Removes a key from such a map.
+-- @tparam string map
+-- @tparam string key
+function runtime.del_map(map, key)
+  core.del_map(map, key)
+end
+
 --- Returns how many servers of a backend can take traffic.
 -- @tparam string backend
 -- @treturn integer those without the option `backup`

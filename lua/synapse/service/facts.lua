@@ -163,6 +163,7 @@ function facts.record_of(service)
   local choice, config = service.choice, service.deps.config
   return {
     failing = failing, since = since, name = service.name, path = config.path,
+    blank = config.blank,
     read_as = not choice.is_old and config.read_as or nil,
     instances = choice.all, placed = service.placement.placed,
     held = service.operator.states, departed = service.operator:departed(),

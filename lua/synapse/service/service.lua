@@ -110,6 +110,7 @@ end
 -- @treturn service
 function service.new(deps)
   local record = deps.record or empty_record()
+  local backend = deps.config.blank or deps.config.backend
   local by_slot = placement.kinds_of_slots(deps.declared)
   local self
   local chosen = wanted.new({
@@ -127,22 +128,22 @@ function service.new(deps)
   self = setmetatable({
     deps = deps,
     name = deps.config.name,
-    backend = deps.config.backend,
+    backend = backend,
     choice = chosen,
     placement = places,
     names = names.new({
-      name = deps.config.name, backend = deps.config.backend,
+      name = deps.config.name, backend = backend,
       has_slots = places:has("name"), addresses = record.addresses,
       now = deps.now, log = deps.log,
     }),
     growth = add_server.new({
-      backend = deps.config.backend, now = deps.now, pool = deps.pool,
+      backend = backend, now = deps.now, pool = deps.pool,
       kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,
       keeps_idle = not deps.config.shares_connections,
     }),
     removal = del_server.new({
-      backend = deps.config.backend, now = deps.now,
+      backend = backend, now = deps.now,
       can = deps.deletes_servers,
     }),
     ledger = known,
@@ -353,7 +354,7 @@ end
 -- @treturn ?record nil: it does not take the place
 function service:inheritance(config)
   local last, before = self.last, self.last.choice.deps.config
-  local keeps_slots = before.backend == config.backend
+  local keeps_slots = self.backend == (config.blank or config.backend)
   if before.name ~= config.name and
     (not keeps_slots or is_elsewhere(before, config))
   then

@@ -59,12 +59,14 @@ local function encode_rest(record)
   end
   return cjson.encode({
     name = record.name, path = record.path, read_as = record.read_as,
+    blank = record.blank,
     departed = #departed > 0 and departed or nil, boot = record.boot,
   })
 end
 
 --- Begins one service's part of a snapshot.
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
+--   `blank`: the blank backend that it has, see `synapse.spare`,
 --   `instances`, `placed` (key by slot) and `held` (by key), `retained`, until
 --   when each stays (by key), `addresses`, the last one of each host name
 --   (by key), `orders` of operators (by key), and the `boot` that they are of,
@@ -219,6 +221,7 @@ local function decode_service(fields)
   local record = {
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
+    blank = string_or_nil(fields.blank, 255),
     instances = {}, placed = {}, held = {}, retained = {}, addresses = {},
     departed = {}, failing = {}, since = {}, orders = {},
     boot = string_or_nil(fields.boot, 100),

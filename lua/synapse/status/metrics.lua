@@ -238,6 +238,18 @@ local METRICS = {
   {"synapse_configuration_reload_needed", "gauge",
     "Changes of synapse.conf.json that need a reload of HAProxy.",
     function(agent) return single(#agent.live.needs) end},
+  {"synapse_spare_backends", "gauge",
+    "Blank backends of a kind; one that rests ends its last requests.",
+    function(agent)
+      local samples = {}
+      for _, kind in ipairs(agent.view.spare or {}) do
+        for _, state in ipairs({"free", "used", "resting"}) do
+          samples[#samples + 1] =
+            {{"kind", kind.name, "state", state}, kind[state]}
+        end
+      end
+      return samples
+    end},
   {"synapse_log_lines_dropped_total", "counter",
     "Lines that were not logged because there were too many.",
     function(agent) return single(agent.deps.log.dropped_ever) end},

@@ -118,6 +118,17 @@ local function add_configuration(list, live, is_nameless)
   end
 end
 
+-- New services of such a kind need a reload.
+local function add_spare(list, view, is_nameless)
+  for _, kind in ipairs(view.spare or {}) do
+    local taken = kind.all - kind.free
+    if kind.is_scarce then
+      list[#list + 1] = string.format("blank backends%s: %d of %d are taken",
+        is_nameless and "" or " of " .. kind.name, taken, kind.all)
+    end
+  end
+end
+
 --- Lists what is wrong with the agent itself, the worst first.
 -- @tparam agent agent
 -- @tparam ?boolean is_nameless whether no name or address may be in it
@@ -141,6 +152,7 @@ function report.troubles(agent, is_nameless)
     list[#list + 1] = "the snapshot cannot be written; the old one stays"
   end
   add_configuration(list, agent.live, is_nameless)
+  add_spare(list, agent.view, is_nameless)
   if view.snapshot_holder then
     list[#list + 1] = string.format("%s has this HAProxy's state_file_path: " ..
       "no snapshot is kept; give each HAProxy a file of its own",
@@ -210,6 +222,7 @@ function report.status(agent, asked, visit)
       {"agent", agent_part(agent)},
       {"ensembles", json.list(report.sessions(agent))},
       {"troubles", json.list(report.troubles(agent))},
+      {"spare", json.list(agent.view.spare or {})},
       {"totals", sums},
       {"convergence", json.convergence(agent.journal.convergence)},
     }),
@@ -222,7 +235,13 @@ end
 -- @treturn look another one, see `json.service_in_brief`
 function report.in_brief(agent, look)
   local brief = copy(look)
-  brief.counters = agent.deps.runtime.counters(look.backend)
+  local counters = agent.deps.runtime.counters(look.backend)
+  local service = agent.by_name[look.name]
+  local before = service and service.errors_before.BACKEND
+  if before then
+    counters.errors = math.max(counters.errors - before, 0)
+  end
+  brief.counters = counters
   return brief
 end
 

@@ -573,6 +573,46 @@ describe("the agent", function()
       assert.are.equal("discovery.path", one.journal.events:since(0)[2].to)
     end)
 
+    it("serves a service by its blank backend, which rests after it",
+      function()
+        local told = {}
+        local function note(what)
+          return function(_, one_of_them)
+            table.insert(told, what .. " " .. (one_of_them.name or one_of_them))
+          end
+        end
+        local is_taken = true
+        one.changes.deps.unused = unused("spare-web-1")
+        one.changes.deps.spare = {
+          take = note("take"), leave = note("leave"), rest = note("rest"),
+          configure = note("configure"),
+          is_taken = function() return is_taken end,
+        }
+        one.deps.runtime.counters = function(backend)
+          assert.are.equal("spare-web-1", backend)
+          return {errors = 7}
+        end
+        local config = config_of("c")
+        config.blank = "spare-web-1"
+        change({kind = "added", name = "c", config = config})
+        assert.are.same({}, told)
+        is_taken = false
+        one:turn()
+        assert.are.same({"take c"}, told)
+        assert.are.equal("spare-web-1", one.by_name.c.backend)
+        assert.are.equal(7, one.by_name.c.errors_before.BACKEND)
+        assert.are.equal("spare-web-1", one.by_name.c:record().blank)
+        obey()
+        change({kind = "changed", name = "c", keys = {"haproxy.slots"},
+          config = config})
+        change({kind = "removed", name = "c"})
+        obey()
+        assert.are.same({"take c", "configure c", "leave c", "rest c"}, told)
+        assert.are.same({"b", "d"}, names())
+        assert.are.same({"s1", "s2"},
+          one.changes.deps.unused["spare-web-1"].pool)
+      end)
+
     it("forgets a service once HAProxy has emptied its slots", function()
       obey()
       change({kind = "removed", name = "b"})

@@ -124,6 +124,27 @@ describe("two configurations", function()
     end)
   end
 
+  for key, haproxy in pairs(KEPT) do
+    it("of a service in a blank backend that fits are applied: " .. key,
+      function()
+        local before = read({web = service()}).services
+        before[1].blank = "spare-web-1"
+        local function compared(why)
+          return compare.services(before,
+            read({web = service({haproxy = haproxy})}).services, {
+              objection = function() return why end, turn = function() end,
+            })[1]
+        end
+        local one = compared(nil)
+        assert.are.equal("web: " .. key .. " applied", compare.line(one))
+        assert.are.equal("spare-web-1", one.config.blank)
+        local other = compared("haproxy.port: no")
+        assert.is_nil(other.config)
+        assert.are.equal("web: needs a reload: haproxy.port: no",
+          compare.line(other))
+      end)
+  end
+
   it("keep the service where all that differs needs a reload", function()
     local list = changes({web = service()},
       {web = service({haproxy = {slots = 3}})})

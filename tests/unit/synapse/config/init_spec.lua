@@ -50,6 +50,7 @@ describe("a configuration", function()
       state_file_ttl = 86400,
       use_nerve_weights = false, bind_address = "localhost",
       lines = {global = {}, defaults = {}}, extra_sections = {},
+      spare = {},
       services = {{
         name = "web", place = "services.web", disabled = false, backend = "web",
         prefer = {},
@@ -137,15 +138,17 @@ describe("a configuration", function()
   it("has a frontend where there is a port", function()
     assert.is_nil(haproxy({}).bind)
     assert.are.same({address = "localhost", port = "3213",
-      place = "services.web.haproxy.port"}, haproxy({port = 3213}).bind)
+      text = "127.0.0.1:3213", place = "services.web.haproxy.port"},
+      haproxy({port = 3213}).bind)
     assert.are.equal("3213", haproxy({port = "3213"}).bind.port)
     assert.are.equal("80-90", haproxy({port = "80-90"}).bind.port)
   end)
 
   it("has a frontend on an address alone where the port is null", function()
     assert.are.same({address = "/run/web.sock", options = "mode 666",
-      place = "services.web.haproxy.port"}, haproxy({port = cjson.null,
-      bind_address = "/run/web.sock", bind_options = "mode 666"}).bind)
+      text = "/run/web.sock", place = "services.web.haproxy.port"},
+      haproxy({port = cjson.null, bind_address = "/run/web.sock",
+        bind_options = "mode 666"}).bind)
   end)
 
   it("says for all services where they listen", function()

@@ -53,6 +53,7 @@ describe("the live configuration", function()
     one = live.new({path = FILE, disk = disk, secrets = {}, log = log,
       agent = function() return agent end, now = clock.now,
       objection = function() return objection end, turn = function() end,
+      expect = function() end,
       await = function(condition) condition() end})
     local loaded = assert(config.parse(files[FILE], {
       list = function(path) return disk:list(path) end,

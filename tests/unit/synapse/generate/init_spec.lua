@@ -39,6 +39,55 @@ local function lines_of(text, title)
 end
 
 describe("a haproxy.cfg", function()
+  local function spare(kinds)
+    return (make({services = {web = service({port = 4001})},
+      haproxy = {spare = kinds}}))
+  end
+
+  it("has blank backends, and a frontend that leads to them", function()
+    local text = spare({web = {backends = 2, slots = 3, ports = "4000-4002",
+      bind_options = "accept-proxy", server_options = "check",
+      frontend = {"option forwardfor"}, backend = {
+        "option httpchk GET /up HTTP/1.1", "http-check send hdr Host x",
+        "http-check expect status 200", "cookie S insert",
+        "stick-table type ip size 9"}}})
+    assert.are.same({
+      "mode http",
+      "bind 127.0.0.1:4000 name 127.0.0.1:4000 accept-proxy",
+      "bind 127.0.0.1:4002 name 127.0.0.1:4002 accept-proxy",
+      'http-request return status 404 content-type text/plain string "no ' ..
+        'service listens here now\\n" unless { so_name,map("' ..
+        '${SYNAPSE_ROUTES-/dev/null}") -m found }',
+      "option forwardfor",
+      'use_backend "%[so_name,map(${SYNAPSE_ROUTES-/dev/null})]"',
+    }, lines_of(text, "frontend spare-web"))
+    assert.are.same({
+      "mode http",
+      "option httpchk",
+      'http-check send meth GET uri-lf "%[be_name,map(' ..
+        '${SYNAPSE_CHECKS-/dev/null},/up)]" ver HTTP/1.1 hdr Host x',
+      "http-check expect status 200",
+      "cookie S insert dynamic",
+      "stick-table type ip size 9 srvkey addr",
+      "dynamic-cookie-key spare-web-2",
+      RESTORED,
+      "server-template s 1-3 slot.invalid:1 init-addr last,127.0.0.1 check " ..
+        "disabled",
+    }, lines_of(text, "backend spare-web-2"))
+    assert.is_nil(text:find("backend spare-web-3", 1, true))
+  end)
+
+  it("closes the ports of blank backends for TCP", function()
+    assert.are.same({
+      "mode tcp",
+      "bind 127.0.0.1:4000 name 127.0.0.1:4000",
+      'tcp-request connection reject unless { so_name,map("' ..
+        '${SYNAPSE_ROUTES-/dev/null}") -m found }',
+      'use_backend "%[so_name,map(${SYNAPSE_ROUTES-/dev/null})]"',
+    }, lines_of(spare({raw = {mode = "tcp", backends = 1, ports = 4000}}),
+      "frontend spare-raw"))
+  end)
+
   it("is whole, of the smallest configuration", function()
     assert.are.equal(table.concat({
       "# heading",

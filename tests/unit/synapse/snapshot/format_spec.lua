@@ -71,6 +71,14 @@ describe("a snapshot", function()
     assert.are.same({["zk:1"] = "10.0.0.1:1,[::1]:2"}, addresses)
   end)
 
+  it("has the blank backend of a service", function()
+    local served = record()
+    served.blank = "spare-web-1"
+    local records = snapshot.decode(
+      encode.whole({encode.service(served)}, checksum), checksum)
+    assert.are.equal("spare-web-1", records.web.blank)
+  end)
+
   it("comes back as it was", function()
     local records = snapshot.decode(text(), checksum)
     assert.are.same({web = record()}, records)

@@ -190,6 +190,14 @@ synapse_service_slots{service="api",kind="free"} 6
     has("synapse_configuration_reload_needed 1")
   end)
 
+  it("count the blank backends of each kind", function()
+    agent.view.spare =
+      {{name = "spare-a", all = 6, free = 3, used = 2, resting = 1}}
+    has('synapse_spare_backends{kind="spare-a",state="free"} 3')
+    has('synapse_spare_backends{kind="spare-a",state="used"} 2')
+    has('synapse_spare_backends{kind="spare-a",state="resting"} 1')
+  end)
+
   it("say nothing of a snapshot that is not kept", function()
     agent.view.snapshot_at = nil
     assert.is_nil(samples():find("synapse_snapshot_age", 1, true))

@@ -168,7 +168,7 @@ describe("the agent", function()
       ensembles = {{hosts = "zk:2181", state = "connected", since = 900,
         session = "0x1", timeout = 10, expiries = 1, connections = 2,
         fired = 3}},
-      troubles = {},
+      spare = {}, troubles = {},
       totals = {services = 2, whole = 1, degraded = 1, down = 0,
         instances = 3, states = {failed = 1, ready = 2, invalid = 1}},
       convergence = {count = 0, recent_ms = {}},
@@ -176,6 +176,24 @@ describe("the agent", function()
     agent.journal.states = {}
     assert.is_truthy(report.status(agent, {}, visit).head:find(
       '"states":{}', 1, true))
+  end)
+
+  it("counts the errors since a service has its backend", function()
+    local look, runtime = agent.journal.looks.api, agent.deps.runtime
+    runtime.counters = function() return {errors = 7} end
+    assert.are.equal(7, report.in_brief(agent, look).counters.errors)
+    agent.by_name.api.errors_before.BACKEND = 5
+    assert.are.equal(2, report.in_brief(agent, look).counters.errors)
+  end)
+
+  it("says that blank backends run out", function()
+    agent.view.spare = {
+      {name = "spare-a", all = 5, free = 1, is_scarce = true},
+      {name = "spare-b", all = 5, free = 2, is_scarce = false}}
+    assert.are.same({"blank backends of spare-a: 4 of 5 are taken"},
+      report.troubles(agent))
+    assert.are.same({"blank backends: 4 of 5 are taken"},
+      report.troubles(agent, true))
   end)
 
   it("lists the looks of all services, by name", function()

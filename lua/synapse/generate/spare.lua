@@ -1,0 +1,117 @@
+--- Makes the sections of `haproxy.spare`: for each kind a frontend on all its
+-- ports, and its blank backends.
+--
+-- The frontend finds a service's backend in a map, by the address that the
+-- client has connected to, and the check of a backend finds its URI in another.
+-- The agent writes both maps; without it they are empty.
+--
+-- Pure.
+--
+-- @module synapse.generate.spare
+
+local http_check = require("synapse.http_check")
+
+local spare = {}
+
+local ROUTES = "${SYNAPSE_ROUTES-/dev/null}"
+local CHECKS = "${SYNAPSE_CHECKS-/dev/null}"
+
+-- What happens where no service listens now.
+local NO_SERVICE = {
+  http = 'http-request return status 404 content-type text/plain string ' ..
+    '"no service listens here now\\n" unless { so_name,map("' .. ROUTES ..
+    '") -m found }',
+  tcp = 'tcp-request connection reject unless { so_name,map("' .. ROUTES ..
+    '") -m found }',
+}
+
+local function add(lines, place, text, ...)
+  lines[#lines + 1] = {text = string.format(text, ...), place = place}
+end
+
+-- The addresses of the services that have a frontend of their own.
+local function taken_by(services)
+  local taken = {}
+  for _, service in ipairs(services) do
+    taken[service.bind and service.bind.text or false] = true
+  end
+  return taken
+end
+
+local function append(lines, more)
+  table.move(more, 1, #more, #lines + 1, lines)
+end
+
+-- First what answers where there is no service: the rules of a section are
+-- HAProxy's in this order.
+local function frontend(kind, taken)
+  local lines = {}
+  add(lines, kind.place .. ".mode", "mode %s", kind.mode)
+  for _, bind in ipairs(kind.binds) do
+    if not taken[bind.text] then
+      add(lines, bind.place, "bind %s name %s%s", bind.text, bind.text,
+        bind.options and bind.options ~= "" and " " .. bind.options or "")
+    end
+  end
+  add(lines, kind.place, "%s", NO_SERVICE[kind.mode])
+  append(lines, kind.lines.frontend)
+  add(lines, kind.place, 'use_backend "%%[so_name,map(%s)]"', ROUTES)
+  return {title = {text = "frontend " .. kind.name, place = kind.place},
+    lines = lines}
+end
+
+local function send_line(check)
+  local words = {"http-check send meth", check.method,
+    string.format('uri-lf "%%[be_name,map(%s,%s)]"', CHECKS, check.uri)}
+  if check.version then
+    words[#words + 1] = "ver " .. check.version
+  end
+  words[#words + 1] = check.rest ~= "" and check.rest or nil
+  return table.concat(words, " ")
+end
+
+local function words_of(line)
+  local words = {}
+  for word in line.text:gmatch("%S+") do
+    words[#words + 1] = word
+  end
+  return words
+end
+
+local function backend_lines(kind)
+  local lines = {}
+  add(lines, kind.place .. ".mode", "mode %s", kind.mode)
+  for _, line in ipairs(kind.lines.backend) do
+    local part = http_check.part(words_of(line))
+    if part == "option" then
+      add(lines, line.place, "option httpchk")
+      add(lines, line.place, "%s", send_line(kind.check))
+    elseif not part or not kind.check then
+      add(lines, line.place, "%s", line.text)
+    end
+  end
+  return lines
+end
+
+--- Makes the sections.
+-- @tparam {spare_kind,...} kinds see `synapse.config.spare`
+-- @tparam {service,...} services those that have sections of their own
+-- @tparam function complete adds to the lines of a backend what every backend
+--   with slots needs, see `synapse.generate.init`; gets the kind, the name of
+--   the backend and the lines
+-- @treturn {section,...}
+function spare.sections(kinds, services, complete)
+  local sections, taken = {}, taken_by(services)
+  for _, kind in ipairs(kinds) do
+    sections[#sections + 1] = frontend(kind, taken)
+    for number = 1, kind.backends do
+      local name, lines = kind.name .. "-" .. number, backend_lines(kind)
+      complete(kind, name, lines)
+      sections[#sections + 1] = {
+        title = {text = "backend " .. name, place = kind.place}, lines = lines}
+    end
+  end
+  return sections
+end
+
+return spare

@@ -1,0 +1,423 @@
+--- Which service has which blank backend.
+--
+-- A service that has no backend of its own in HAProxy's configuration reserves
+-- a blank one when its configuration is read, takes it when that is applied,
+-- and gives it back when it leaves. Then the backend rests: until its last
+-- request has ended, and its stick table is empty, nobody gets it.
+--
+-- HAProxy finds a service's backend, and the URI of its check, in two maps.
+--
+-- @module synapse.spare
+
+local blank = require("synapse.haproxy.blank")
+local commands = require("synapse.haproxy.commands")
+
+local spare = {}
+spare.__index = spare
+
+-- From this share on the log warns that backends run out.
+local SCARCE = 0.8
+
+-- Seconds between two looks at a backend that rests, and seconds after which a
+-- command without an answer is sent again.
+local LOOK_EVERY = 0.2
+local LOST = 10
+
+-- A blank backend is "free", "reserved" for a service, "used" by one, or
+-- "resting". `tenant` is the last service that used it, until nothing of that
+-- is left.
+local function add_blanks(self)
+  for _, kind in ipairs(self.kinds) do
+    for _, name in ipairs(kind.backends) do
+      self.blanks[name] =
+        {name = name, kind = kind, state = "free", tenant = nil}
+    end
+  end
+end
+
+--- Returns the blank backends of a configuration, all of them free.
+-- @tparam {blank_kind,...} kinds see `synapse.haproxy.blank`
+-- @tparam table deps `log`, and what `begin` adds
+-- @treturn spare
+function spare.new(kinds, deps)
+  local self = setmetatable({
+    kinds = kinds, deps = deps,
+    blanks = {},       -- by name
+    of = {},           -- the blank backend of a service, by its name
+    reserved = {},     -- the same of those that are to come
+    claims = {},       -- by address: the service that is to listen there
+    listens = {},      -- by address: the service that does
+    is_missed = false, -- whether one more would have been used
+    is_scarce = {},    -- by kind: whether the log says so
+    looked_at = 0,
+  }, spare)
+  add_blanks(self)
+  return self
+end
+
+--- Begins to work: HAProxy runs.
+-- @tparam table deps `log`; `set_map(map, key, value)` and `del_map(map, key)`
+--   of HAProxy; `routes` and `checks`: the maps; `sessions(backend)`: how many
+--   it has; `send(line)`: gives a line to HAProxy and returns a request number,
+--   or nil; `now()`; `freed()`: called when somebody has missed a backend that
+--   is free now
+function spare:begin(deps)
+  self.deps = deps
+end
+
+-- Tells whether a service may have a backend: what is left of the last one that
+-- used it is for that one alone.
+local function may_have(one, name)
+  return one.state == "free" or one.state == "resting" and one.tenant == name
+end
+
+local function find_blank(self, kind, name, before)
+  local known = before and self.blanks[before]
+  if known and known.kind == kind and may_have(known, name) then
+    return known
+  end
+  local found
+  for _, each in ipairs(kind.backends) do
+    local one = self.blanks[each]
+    if may_have(one, name) and (not found or one.tenant == name) then
+      found = one
+    end
+  end
+  return found
+end
+
+--- Tells whether a backend is a blank one.
+-- @tparam string backend
+-- @treturn boolean
+function spare:has(backend)
+  return self.blanks[backend] ~= nil
+end
+
+--- Returns the blank backend of a service.
+-- @tparam string name of the service
+-- @treturn ?string
+function spare:backend_of(name)
+  return self.of[name] and self.of[name].blank.name
+end
+
+local function unreserve(one)
+  if one.state == "reserved" then
+    one.state = one.tenant and "resting" or "free"
+  end
+end
+
+--- Forgets what is reserved: the configuration is read again.
+-- @tparam {service,...} after the services as they are to be
+function spare:expect(after)
+  for _, one in pairs(self.reserved) do
+    unreserve(one)
+  end
+  self.reserved, self.claims, self.is_missed = {}, {}, false
+  for _, service in ipairs(after) do
+    local place = self.of[service.name]
+    if place and service.bind and service.bind.text == place.address then
+      self.claims[place.address] = service.name
+    end
+  end
+end
+
+local function count(self, kind)
+  local counts = {free = 0, reserved = 0, used = 0, resting = 0}
+  for _, name in ipairs(kind.backends) do
+    local state = self.blanks[name].state
+    counts[state] = counts[state] + 1
+  end
+  return counts
+end
+
+local function none_free(self, kind)
+  local counts = count(self, kind)
+  self.is_missed = true
+  return string.format("no blank backend of %s is left (%d of %d wait for " ..
+    "the end of their last requests); haproxy.spare says how many there are",
+    kind.name, counts.resting, #kind.backends)
+end
+
+-- One that is served goes on in its blank backend, and one that leaves comes
+-- back to it.
+local function choose(self, config, kind, before)
+  local own = self.of[config.name]
+  if own and own.blank.kind == kind then
+    return own.blank
+  elseif own and not own.is_leaving then
+    return nil, string.format("haproxy.port: it is served by %s, and %s " ..
+      "listens on %s", own.blank.name, kind.name, config.bind.text)
+  end
+  local found = self.reserved[config.name] or
+    find_blank(self, kind, config.name, before)
+  return found, not found and none_free(self, kind) or nil
+end
+
+--- Reserves a blank backend for a service; `blank` of its configuration is then
+-- the name.
+-- @tparam service config
+-- @tparam ?string before the one that it had before HAProxy loaded
+-- @treturn ?string why there is none
+function spare:reserve(config, before)
+  local kind, uri = blank.fit(self.kinds, config)
+  if not kind then
+    return table.concat(uri, "; ")
+  end
+  local address, name = config.bind.text, config.name
+  local other = self.claims[address]
+  if other and other ~= name then
+    return string.format("haproxy.port: services.%s listens on %s", other,
+      address)
+  end
+  local one, why = choose(self, config, kind, before)
+  if not one then
+    return why
+  end
+  if one.state ~= "used" then
+    one.state = "reserved"
+  end
+  self.reserved[name], self.claims[address] = one, name
+  config.blank = one.name
+  return nil
+end
+
+-- Where a service listens, and at which URI it is checked.
+local function facts_of(self, config)
+  local _, uri = blank.fit(self.kinds, config)
+  return {blank = self.blanks[config.blank], address = config.bind.text,
+    uri = uri}
+end
+
+local function occupy(self, config)
+  local place = facts_of(self, config)
+  place.blank.state, place.blank.tenant = "used", config.name
+  self.reserved[config.name], self.of[config.name] = nil, place
+  return place
+end
+
+-- The check of a server comes before its first request.
+local function tell(self, place, name)
+  if place.uri then
+    self.deps.set_map(self.deps.checks, place.blank.name, place.uri)
+  end
+  self.deps.set_map(self.deps.routes, place.address, place.blank.name)
+  self.listens[place.address] = name
+end
+
+local function close(self, place, name)
+  if self.listens[place.address] == name then
+    self.listens[place.address] = nil
+    self.deps.del_map(self.deps.routes, place.address)
+  end
+end
+
+-- Says once that backends run out.
+local function watch_number(self, kind)
+  local all, counts = #kind.backends, count(self, kind)
+  local taken = all - counts.free
+  local is_scarce = taken >= SCARCE * all
+  if is_scarce and not self.is_scarce[kind] then
+    self.deps.log:warning("blank backends of %s: %d of %d are taken; when " ..
+      "none is left, a new service needs a reload of HAProxy", kind.name,
+      taken, all)
+  end
+  self.is_scarce[kind] = is_scarce
+end
+
+--- Tells whether another service still listens where a service is to.
+-- @tparam service config with `blank`
+-- @treturn boolean
+function spare:is_taken(config)
+  local other = self.listens[config.bind.text]
+  return other ~= nil and other ~= config.name
+end
+
+--- Gives a service the blank backend that it has reserved.
+-- @tparam service config with `blank`
+function spare:take(config)
+  local place = occupy(self, config)
+  tell(self, place, config.name)
+  self.deps.log:info("%s: is served by %s on %s", config.name,
+    place.blank.name, place.address)
+  watch_number(self, place.blank.kind)
+end
+
+--- Notes that a service has another configuration.
+-- @tparam service config
+function spare:configure(config)
+  local before = self.of[config.name]
+  if before and config.blank == before.blank.name then
+    local place = facts_of(self, config)
+    self.of[config.name] = place
+    if place.address ~= before.address or place.uri ~= before.uri then
+      tell(self, place, config.name)
+    end
+    if place.address ~= before.address then
+      close(self, before, config.name)
+    end
+  end
+end
+
+--- Ends the service of new requests by a service that leaves.
+-- @tparam string name of the service
+function spare:leave(name)
+  local place = self.of[name]
+  if place then
+    place.is_leaving = true
+    close(self, place, name)
+  end
+end
+
+--- Gives up what a service has reserved.
+-- @tparam service config with `blank`
+function spare:give_up(config)
+  if self.reserved[config.name] then
+    unreserve(self.reserved[config.name])
+    self.reserved[config.name] = nil
+  end
+end
+
+--- Notes that a service has left, and that its slots are empty.
+-- @tparam string name of the service
+function spare:rest(name)
+  local place = self.of[name]
+  if place then
+    local one = place.blank
+    one.state = self.reserved[name] == one and "reserved" or "resting"
+    one.is_idle = false
+    self.of[name] = nil
+  end
+end
+
+local function set_free(self, one)
+  one.state, one.request, one.tenant = "free", nil, nil
+  self.deps.log:info("%s is blank again", one.name)
+  watch_number(self, one.kind)
+  if self.is_missed then
+    self.is_missed = false
+    self.deps.freed()
+  end
+end
+
+-- HAProxy keeps an entry that is in use, so the table is looked at as well.
+local function clear(self, one)
+  local now = self.deps.now()
+  if not one.request or now - one.asked_at > LOST then
+    one.request = self.deps.send(string.format(
+      "clear table %s;show table", one.name))
+    one.asked_at = now
+  end
+end
+
+-- A request that was on its way in when its port was closed is seen by the
+-- second look.
+local function look(self, one)
+  if self.deps.sessions(one.name) > 0 then
+    one.is_idle = false
+  elseif not one.is_idle then
+    one.is_idle = true
+  elseif one.kind.has_table then
+    clear(self, one)
+  else
+    set_free(self, one)
+  end
+end
+
+--- Looks at the backends that rest.
+function spare:tick()
+  if not self.kinds[1] or self.deps.now() - self.looked_at < LOOK_EVERY then
+    return
+  end
+  self.looked_at = self.deps.now()
+  for _, one in pairs(self.blanks) do
+    if one.state == "resting" then
+      look(self, one)
+    end
+  end
+end
+
+-- Tells whether HAProxy says that a table is empty.
+local function is_empty(answer, name)
+  local prefix = "# table: " .. name .. ","
+  for line in answer:gmatch("[^\n]+") do
+    if line:sub(1, #prefix) == prefix then
+      return line:find("used:0$") ~= nil
+    end
+  end
+  return false
+end
+
+--- Takes an `answer` event, if it is for us.
+-- @tparam table event
+function spare:take_answer(event)
+  for _, one in pairs(self.blanks) do
+    if one.request and one.request == event.request then
+      one.request = nil
+      local shown = not event.error and commands.answers(event.data)[2]
+      if one.state == "resting" and shown and is_empty(shown, one.name) and
+        self.deps.sessions(one.name) == 0
+      then
+        set_free(self, one)
+      end
+      return
+    end
+  end
+end
+
+--- Has the blank backends that are reserved while HAProxy loads be those that
+-- the services had before, and used.
+-- @tparam {service,...} services
+-- @tparam {[string]=record} records of the snapshot, by the service's name
+function spare:load(services, records)
+  self:expect({})
+  local later = {}
+  for _, config in ipairs(services) do
+    local record = config.blank and records[config.name]
+    local one = record and self.blanks[record.blank or ""]
+    if one and one.state == "free" then
+      self:reserve(config, one.name)
+    elseif config.blank then
+      later[#later + 1] = config
+    end
+  end
+  for _, config in ipairs(later) do
+    self:reserve(config)
+  end
+  for _, config in ipairs(services) do
+    if config.blank then
+      local place = occupy(self, config)
+      self.listens[place.address] = config.name
+    end
+  end
+  for _, kind in ipairs(self.kinds) do
+    watch_number(self, kind)
+  end
+end
+
+--- Returns the maps as they are when HAProxy loads.
+-- @treturn string of the backends, by address
+-- @treturn string of the URIs of checks, by backend
+function spare:maps()
+  local routes, checks = {}, {}
+  for _, place in pairs(self.of) do
+    routes[#routes + 1] = place.address .. " " .. place.blank.name .. "\n"
+    checks[#checks + 1] = place.uri and
+      place.blank.name .. " " .. place.uri .. "\n" or nil
+  end
+  return table.concat(routes), table.concat(checks)
+end
+
+--- Says how many there are.
+-- @treturn {{name,all,free,used,resting,is_scarce},...} for each kind
+function spare:counts()
+  local list = {}
+  for i, kind in ipairs(self.kinds) do
+    local counts = count(self, kind)
+    list[i] = {name = kind.name, all = #kind.backends,
+      free = counts.free + counts.reserved, used = counts.used,
+      resting = counts.resting, is_scarce = self.is_scarce[kind] or false}
+  end
+  return list
+end
+
+return spare

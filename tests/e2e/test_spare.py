@@ -1,0 +1,317 @@
+"""Services that come while HAProxy runs are served by blank backends: in a
+chroot, as HAProxy's user, with two threads."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+
+import address
+import program
+import wait
+from haproxy import CHECKED, web
+from load import Load
+from status import Status
+from zookeeper import register
+
+GENERATOR = (program.LUA, f"{program.ROOT}/haproxy/synapse-haproxy-cfg")
+STICKY = ["stick-table type ip size 1k expire 30m", "stick on src"]
+
+
+def ports(count):
+    """Returns free ports that follow each other."""
+    found = []
+    while len(found) < count:
+        port = address.port()
+        found = [*found, port] if found and port == found[-1] + 1 else [port]
+    return found
+
+
+def span(numbers):
+    return f"{numbers[0]}-{numbers[-1]}"
+
+
+class Site:
+    """A HAProxy whose haproxy.cfg is made by synapse-haproxy-cfg: the service
+    web has a backend of its own; `backends` blank ones for http with the lines
+    `backend`, and one for tcp."""
+
+    def __init__(self, sandbox, healthy, witness, path, backends=2,
+                 backend=()):
+        self.path = path
+        self.client = witness
+        self.hosts = healthy.addresses
+        self.http, self.tcp = ports(4), ports(2)
+        self.proxy = sandbox.haproxy(
+            [web(healthy, f"{path}/web")], start=False, status=True)
+        self.services = {}
+        self.rest = {
+            "session_timeout": 4, "runtime_changes": True,
+            "haproxy": {
+                "state_file_path": self.proxy.snapshot,
+                "bind_address": address.HOST,
+                "global": [
+                    "log stderr format raw local0", "nbthread 2",
+                    "hard-stop-after 30s", *map(
+                        str.strip, self.proxy._privileges()),
+                    f"stats socket {self.proxy.socket} mode 600 level admin "
+                    "expose-fd listeners"],
+                "defaults": [
+                    "mode http", "log global", "option httplog",
+                    "option dontlog-normal", "option redispatch 1",
+                    "retries 3", "timeout connect 1s", "timeout client 60s",
+                    "timeout server 60s", "timeout queue 5s"],
+                "spare": {
+                    "web": {"backends": backends, "slots": 4,
+                            "ports": span(self.http),
+                            "server_options": CHECKED,
+                            "backend": ["option httpchk GET /health",
+                                        *backend]},
+                    "raw": {"mode": "tcp", "backends": 1, "slots": 4,
+                            "ports": span(self.tcp),
+                            "server_options": CHECKED}}}}
+        self.add("web", self.proxy.port)
+        self.write()
+        self.make()
+        self.proxy.start()
+
+    def service(self, name, port, *lines, path=None, **haproxy):
+        lines = lines or ("option httpchk GET /health",)
+        return {"discovery": {"method": "zookeeper", "hosts": self.hosts,
+                              "path": f"{self.path}/{path or name}"},
+                "haproxy": {"port": port, "slots": 4,
+                            "server_options": CHECKED,
+                            "listen": list(lines), **haproxy}}
+
+    def add(self, name, port, *lines, **more):
+        self.services[name] = self.service(name, port, *lines, **more)
+
+    def register(self, service, name):
+        register(self.client, f"{self.path}/{name}",
+                 service.payload(service.name))
+
+    def write(self):
+        """Writes synapse.conf.json as editors and package managers do it."""
+        new = self.proxy.synapse_file + ".new"
+        with open(new, "w") as file:
+            json.dump({**self.rest, "services": self.services}, file)
+        os.rename(new, self.proxy.synapse_file)
+
+    def make(self):
+        """Makes haproxy.cfg of synapse.conf.json."""
+        done = subprocess.run(
+            [*GENERATOR, "-c", self.proxy.synapse_file, "-o", self.proxy.file,
+             "-s", f"{address.HOST}:{self.proxy.status_port}"],
+            text=True, capture_output=True, timeout=60 * wait.FACTOR)
+        assert done.returncode == 0, done.stderr
+
+    def reload(self):
+        return self.proxy.ask("synapse reload").strip()
+
+    def get(self, port, path="/"):
+        return self.proxy.get(path, port)
+
+    def answers(self, port, name):
+        wait.until(lambda: self.get(port) == (200, name), 10,
+                   f"{name} answers on {port}")
+
+    def backend(self, name):
+        """Returns the backend of a service, None while it has none."""
+        told = json.loads(self.proxy.ask("show synapse json"))
+        for it in told["services"]:
+            if it["service"] == name:
+                return it["backend"]
+        return None
+
+    def blanks(self, state, kind="spare-web"):
+        text = Status(self.proxy).ask("/metrics")[1]
+        [number] = re.findall(
+            rf'^synapse_spare_backends\{{kind="{kind}",state="{state}"\}} '
+            r"(\d+)$", text, re.M)
+        return int(number)
+
+    def has_blanks(self, number, state="free", kind="spare-web"):
+        wait.until(lambda: self.blanks(state, kind) == number, 10,
+                   f"{number} of {kind} are {state}")
+
+
+@pytest.fixture
+def one(sandbox):
+    return sandbox.service("one")
+
+
+@pytest.fixture
+def two(sandbox):
+    return sandbox.service("two")
+
+
+@pytest.fixture
+def site(sandbox, healthy, witness, path):
+    return Site(sandbox, healthy, witness, path)
+
+
+def closed(port):
+    """Whether a connection is closed before it gives an answer."""
+    try:
+        with socket.create_connection((address.HOST, port),
+                                      5 * wait.FACTOR) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return connection.recv(100) == b""
+    except ConnectionError:
+        return True
+
+
+def test_a_new_service_is_served_and_no_request_of_another_fails(
+        sandbox, site, one, two):
+    site.register(one, "web")
+    site.register(two, "api")
+    site.proxy.serves([one])
+    port = site.http[1]
+    assert site.get(port)[0] == 404
+    with sandbox.load(site.proxy, "a new service") as load:
+        load.settle()
+        site.add("api", port)
+        site.write()
+        site.answers(port, "two")
+        load.settle(50)
+    load.assert_none_failed()
+    assert site.backend("api") == "spare-web-1"
+    site.has_blanks(1)
+    wait.until(lambda: Status(site.proxy).states("api") ==
+               {two.address: "ready"}, 10, "the page knows it by its name")
+    two.set_health("down")
+    site.proxy.serves([], "spare-web-1")
+    assert site.get(port)[0] == 503
+
+
+def test_each_service_is_checked_at_its_own_uri(site, one, two):
+    site.register(one, "polite")
+    site.register(two, "api")
+    site.add("api", site.http[0])
+    site.add("polite", site.http[1], "option httpchk GET /status/204")
+    site.write()
+    site.answers(site.http[0], "two")
+    site.answers(site.http[1], "one")
+    wait.until(lambda: two.checks() > 0, 10, "its own URI is asked")
+    assert one.checks() == 0
+    site.add("polite", site.http[2], "option httpchk GET /health")
+    site.write()
+    site.answers(site.http[2], "one")
+    wait.until(lambda: one.checks() > 0, 10, "the other URI is asked")
+    wait.until(lambda: site.get(site.http[1])[0] == 404, 10,
+               "the first port is nobody's")
+
+
+def test_a_service_that_does_not_fit_says_why(site):
+    site.add("api", 65000)
+    site.add("odd", site.http[0], "mode tcp", "timeout server 3s")
+    site.write()
+    site.proxy.process.says(
+        r"api: needs a reload: backend api is not in HAProxy's configuration, "
+        r"and no blank backend serves it: haproxy\.port: no frontend of blank "
+        r"backends \(spare-raw, spare-web\) listens on [\d.]+:65000; make")
+    site.proxy.process.says(
+        r"odd: needs a reload: .*haproxy\.listen\[0\]: the mode is tcp, and "
+        r"that of spare-web is http; haproxy\.listen\[1\]: `timeout server "
+        r"3s` is no line of spare-web")
+    site.has_blanks(2)
+
+
+def test_a_service_leaves_while_a_request_of_it_runs(
+        sandbox, healthy, witness, path, one, two):
+    site = Site(sandbox, healthy, witness, path, 1, STICKY)
+    port, other = site.http[:2]
+    site.register(one, "api")
+    site.register(two, "next")
+    site.add("api", port, "option httpchk GET /health", *STICKY)
+    site.write()
+    site.answers(port, "one")
+    assert one.address in site.proxy.ask("show table spare-web-1")
+    site.proxy.port, own = port, site.proxy.port
+    with site.proxy.hold("/slow") as more:
+        site.proxy.port = own
+        del site.services["api"]
+        site.add("next", other, "option httpchk GET /health", *STICKY)
+        site.write()
+        wait.until(lambda: site.get(port)[0] == 404, 10, "the port is closed")
+        site.proxy.process.says(
+            r"next: needs a reload: .*no blank backend of spare-web is left "
+            r"\(\d of 1 wait")
+        site.has_blanks(1, "resting")
+        assert more()
+        assert site.get(other)[0] == 404
+    # Its last request has ended: the service that waits gets the backend.
+    site.answers(other, "two")
+    site.proxy.process.says("spare-web-1 is blank again")
+    assert one.address not in site.proxy.ask("show table spare-web-1")
+    wait.until(lambda: Status(site.proxy).json("/status.json")["troubles"],
+               10, "it is said that none is left")
+
+
+def test_a_tcp_service_comes_and_goes(site, one):
+    port = site.tcp[0]
+    assert closed(port)
+    site.register(one, "raw")
+    site.add("raw", port, "mode tcp")
+    site.write()
+    wait.until(lambda: not closed(port), 10, "it is served")
+    assert site.get(port) == (200, "one")
+    del site.services["raw"]
+    site.write()
+    wait.until(lambda: closed(port), 10, "its port closes")
+    site.has_blanks(1, kind="spare-raw")
+
+
+def test_no_request_fails_over_reloads_with_the_old_file_and_a_new_one(
+        sandbox, site, one, two):
+    port = site.http[3]
+    for it in (one, two):
+        site.register(it, "api")
+        it.set_health("down")  # its check asks for something else
+    site.add("later", site.http[0])
+    site.write()
+    site.has_blanks(1)
+    site.add("api", port, "option httpchk GET /status/200")
+    site.write()
+    site.proxy.process.says(r"api: is served by spare-web-")
+    before = wait.until(lambda: site.backend("api"), 10, "it is known")
+    site.proxy.serves([one, two], before)
+    site.proxy.remembers([one, two])
+    with Load(address.HOST, port, "reloads of a blank backend") as load:
+        load.settle()
+        for _ in range(2):
+            site.proxy.reload()
+            load.settle(50)
+            assert site.backend("api") == before
+        site.make()
+        site.proxy.reload()
+        load.settle(50)
+        assert site.backend("api") == "api"
+        site.proxy.serves([one, two], "api")
+        load.settle()
+    load.assert_none_failed()
+
+
+def test_services_come_and_go_while_others_are_served(
+        sandbox, site, one, two):
+    site.register(one, "api")
+    site.register(two, "www")
+    site.add("api", site.http[0])
+    site.write()
+    site.answers(site.http[0], "one")
+    with Load(address.HOST, site.http[0], "others come and go") as load:
+        load.settle()
+        for _ in range(5):
+            site.add("www", site.http[1])
+            site.write()
+            site.answers(site.http[1], "two")
+            del site.services["www"]
+            site.write()
+            wait.until(lambda: site.get(site.http[1])[0] == 404, 10,
+                       "its port is nobody's")
+        site.has_blanks(1)
+        load.settle()
+    load.assert_none_failed()

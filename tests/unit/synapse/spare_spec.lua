@@ -1,0 +1,283 @@
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
+local spare = require("synapse.spare")
+
+describe("the blank backends", function()
+  local clock, log, maps, sessions, sent, freed, one
+
+  -- One slot for each of the services; the check has a URI of theirs.
+  local function kind(name, ports, backends, has_table)
+    local words = {
+      "server-template", "s", "1-1", "slot.invalid:1", "disabled"}
+    local section = {lines = {{words = words}, {words = {"mode", "http"}},
+      {words = {"option", "httpchk"}},
+      {words = {"http-check", "send", "meth", "GET", "uri-lf", "%[x]"}}}}
+    local listeners = {}
+    for _, port in ipairs(ports) do
+      listeners["h:" .. port] = {}
+    end
+    return {name = name, listeners = listeners, backends = backends, slots = 1,
+      server = "", has_table = has_table, frontend = section,
+      backend = section}
+  end
+
+  local function service(name, port, uri)
+    return {name = name, slots = 1, server_text = "",
+      bind = {text = "h:" .. port}, lines = {frontend = {}, backend = {},
+      shared_frontend = {}, listen = {
+        {text = "mode http", place = "haproxy.listen[0]"},
+        {text = "option httpchk GET " .. (uri or "/up"),
+          place = "haproxy.listen[1]"}}}}
+  end
+
+  local function deps()
+    return {
+      log = log, now = clock.now, routes = "routes", checks = "checks",
+      set_map = function(map, key, value)
+        table.insert(maps, map .. " " .. key .. "=" .. value)
+      end,
+      del_map = function(map, key) table.insert(maps, map .. " -" .. key) end,
+      sessions = function(backend) return sessions[backend] or 0 end,
+      send = function(line)
+        table.insert(sent, line)
+        return #sent
+      end,
+      freed = function() freed = freed + 1 end,
+    }
+  end
+
+  local function new(...)
+    one = spare.new({...}, {log = log})
+    one:begin(deps())
+  end
+
+  before_each(function()
+    clock, log = new_clock(), new_log()
+    maps, sessions, sent, freed = {}, {}, {}, 0
+    new(kind("a", {1, 2, 3}, {"a-1", "a-2"}))
+  end)
+
+  -- As a reading of the configuration with all these services.
+  local function expect(...)
+    one:expect({...})
+    local reasons = {}
+    for i, config in ipairs({...}) do
+      reasons[i] = one:reserve(config) or "ok"
+    end
+    return reasons
+  end
+
+  local function take(config)
+    expect(config)
+    one:take(config)
+    return config
+  end
+
+  local function tick()
+    clock.pass(1)
+    one:tick()
+  end
+
+  local function counts()
+    local number = one:counts()[1]
+    return {number.free, number.used, number.resting}
+  end
+
+  it("serve a service once it is applied, the check first", function()
+    local web = service("web", 2)
+    assert.are.same({"ok"}, expect(web))
+    assert.are.equal("a-1", web.blank)
+    assert.are.same({}, maps)
+    assert.is_nil(one:backend_of("web"))
+    one:take(web)
+    assert.are.same({"checks a-1=/up", "routes h:2=a-1"}, maps)
+    assert.are.equal("a-1", one:backend_of("web"))
+    assert.are.same({1, 1, 0}, counts())
+  end)
+
+  it("are reserved for one reading only", function()
+    assert.are.same({"ok", "ok"}, expect(service("a", 1), service("b", 2)))
+    assert.are.same({"ok", "ok", "no blank backend of a is left (0 of 2 " ..
+      "wait for the end of their last requests); haproxy.spare says how " ..
+      "many there are"},
+      expect(service("b", 1), service("c", 2), service("d", 3)))
+    one:expect({})
+    assert.are.same({2, 0, 0}, counts())
+  end)
+
+  it("are given up where something else keeps a service away", function()
+    local web = service("web", 1)
+    expect(web)
+    one:give_up(web)
+    assert.are.same({"ok", "ok"}, {one:reserve(service("a", 2)) or "ok",
+      one:reserve(service("b", 3)) or "ok"})
+  end)
+
+  it("listen for one service on each port", function()
+    assert.are.same({"ok", "haproxy.port: services.a listens on h:1"},
+      expect(service("a", 1), service("b", 1)))
+  end)
+
+  it("let a service have the port of one that leaves", function()
+    take(service("a", 1))
+    local b = service("b", 1)
+    assert.are.same({"ok"}, expect(b))
+    assert.is_true(one:is_taken(b))
+    one:leave("a")
+    assert.is_false(one:is_taken(b))
+    one:take(b)
+    assert.are.same({"checks a-1=/up", "routes h:1=a-1", "routes -h:1",
+      "checks a-2=/up", "routes h:1=a-2"}, maps)
+  end)
+
+  it("let services swap their ports", function()
+    local a, b = take(service("a", 1)), service("b", 2)
+    expect(a, b)
+    one:take(b)
+    local a2, b2 = service("a", 2), service("b", 1)
+    assert.are.same({"ok", "ok"}, expect(a2, b2))
+    maps = {}
+    one:configure(a2)
+    one:configure(b2)
+    assert.are.same({"checks a-1=/up", "routes h:2=a-1", "routes -h:1",
+      "checks a-2=/up", "routes h:1=a-2"}, maps)
+  end)
+
+  it("follow another URI and another port, the new one first", function()
+    take(service("web", 1))
+    local moved = service("web", 2, "/down")
+    assert.are.same({"ok"}, expect(moved))
+    maps = {}
+    one:configure(moved)
+    assert.are.same({"checks a-1=/down", "routes h:2=a-1", "routes -h:1"},
+      maps)
+    maps = {}
+    one:configure(moved)
+    assert.are.same({}, maps)
+  end)
+
+  it("of another kind do not take a service over", function()
+    new(kind("a", {1}, {"a-1"}), kind("b", {2}, {"b-1"}))
+    take(service("web", 1))
+    assert.are.same(
+      {"haproxy.port: it is served by a-1, and b listens on h:2"},
+      expect(service("web", 2)))
+  end)
+
+  it("rest until the last request has ended", function()
+    take(service("web", 1))
+    sessions["a-1"] = 1
+    one:leave("web")
+    assert.are.equal("routes -h:1", maps[#maps])
+    one:rest("web")
+    tick()
+    tick()
+    assert.are.same({1, 0, 1}, counts())
+    sessions["a-1"] = 0
+    tick()
+    assert.are.same({1, 0, 1}, counts())
+    tick()
+    assert.are.same({2, 0, 0}, counts())
+    assert.are.same({}, sent)
+  end)
+
+  it("rest until nothing is left in their stick tables", function()
+    new(kind("a", {1, 2}, {"a-1", "a-2"}, true))
+    take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    tick()
+    tick()
+    assert.are.same({"clear table a-1;show table"}, sent)
+    one:take_answer({request = 1, data = "\n# table: a-1, type: ip, " ..
+      "size:9, used:1\n# table: a-2, type: ip, size:9, used:0\n\n"})
+    assert.are.same({1, 0, 1}, counts())
+    tick()
+    one:take_answer({request = 2, error = "no answer"})
+    assert.are.same({1, 0, 1}, counts())
+    tick()
+    tick()
+    assert.are.equal(3, #sent)
+    clock.pass(10)
+    tick()
+    assert.are.equal(4, #sent)
+    one:take_answer({request = 4, data = "\n# table: a-1, type: ip, " ..
+      "size:9, used:0\n\n"})
+    assert.are.same({2, 0, 0}, counts())
+  end)
+
+  it("that rest are for the service that had them", function()
+    new(kind("a", {1, 2}, {"a-1"}))
+    local web = take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    assert.are_not.same({"ok"}, expect(service("other", 2)))
+    assert.are.same({"ok"}, expect(web))
+    one:expect({})
+    assert.are.same({0, 0, 1}, counts())
+    take(web)
+    assert.are.same({0, 1, 0}, counts())
+    tick()
+    tick()
+    assert.are.same({0, 1, 0}, counts())
+  end)
+
+  it("go on with a service that comes back before it has left", function()
+    new(kind("a", {1, 2}, {"a-1"}))
+    local web = take(service("web", 1))
+    one:leave("web")
+    assert.are.same({"ok"}, expect(web))
+    one:rest("web")
+    tick()
+    tick()
+    assert.are.same({"no"}, {one:reserve(service("b", 2)) and "no"})
+    one:take(web)
+    assert.are.same({0, 1, 0}, counts())
+    assert.are.equal("routes h:1=a-1", maps[#maps])
+  end)
+
+  it("tell once that one is free that was missed", function()
+    new(kind("a", {1, 2}, {"a-1"}))
+    take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    expect(service("other", 2))
+    tick()
+    tick()
+    assert.are.equal(1, freed)
+    take(service("other", 2))
+    one:leave("other")
+    one:rest("other")
+    tick()
+    tick()
+    assert.are.equal(1, freed)
+  end)
+
+  it("are said to run out, once", function()
+    new(kind("a", {1, 2, 3, 4, 5}, {"a-1", "a-2", "a-3", "a-4", "a-5"}))
+    for port = 1, 3 do
+      take(service("s" .. port, port))
+    end
+    assert.is_false(one:counts()[1].is_scarce)
+    take(service("s4", 4))
+    take(service("s5", 5))
+    assert.is_true(one:counts()[1].is_scarce)
+    assert.are.equal(1, log.count("are taken"))
+    assert.are.equal(1, log.count("warning: blank backends of a: 4 of 5 " ..
+      "are taken; when none is left, a new service needs a reload of HAProxy"))
+  end)
+
+  it("are those of the snapshot when HAProxy loads", function()
+    local a, b, c = service("a", 1), service("b", 2, "/b"), service("c", 9)
+    expect(a, b)
+    one:load({a, b, c}, {b = {blank = "a-1"}, a = {blank = "gone"}})
+    assert.are.same({"a-2", "a-1"}, {a.blank, b.blank})
+    assert.is_nil(c.blank)
+    local routes, checks = one:maps()
+    assert.is_truthy(routes:find("h:1 a-2\n", 1, true))
+    assert.is_truthy(routes:find("h:2 a-1\n", 1, true))
+    assert.is_truthy(checks:find("a-1 /b\n", 1, true))
+    assert.are.same({}, maps)
+    assert.is_true(one:is_taken(service("d", 1)))
+  end)
+end)
