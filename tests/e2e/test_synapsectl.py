@@ -87,7 +87,7 @@ def site(sandbox, healthy, witness, path):
 def test_it_shows_what_the_agent_knows(site):
     site.done("wait", "web", "--ready", "2")
     text = site.done("status")
-    assert re.search(r"^connected  \S+  0x", text, re.M)
+    assert re.search(r"^connected  0x\w+  \S+:", text, re.M)
     assert re.search(r"^whole  web      2/2    2/8    -$", text, re.M)
     assert "\x1b" not in text
     assert len(site.json("status")["services"]) == 2

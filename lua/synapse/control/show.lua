@@ -54,7 +54,7 @@ function show.colour(text, state, is_coloured)
 end
 
 -- Columns that the last one of a table needs to be read beside the others.
-local ROOM = 24
+local ROOM = 20
 
 local function widths_of(rows, n)
   local widths = {}

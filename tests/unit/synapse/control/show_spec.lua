@@ -153,9 +153,9 @@ describe("a table in a terminal that is too narrow for it", function()
   it("lacks what it can spare, once there is no room beside it", function()
     local why = "an instance has left, and none came"
     assert.are.same({"state  service  why",
-      "whole  web      an instance has left, and none\n" ..
-      "                came"},
-      table_of(46, {"whole", "web", "2/16", why}))
+      "whole  web      an instance has left, and\n" ..
+      "                none came"},
+      table_of(41, {"whole", "web", "2/16", why}))
     assert.are.same({"state  service  slots  why",
       "whole  web      2/16   -"}, table_of(26, {"whole", "web", "2/16"}))
   end)
