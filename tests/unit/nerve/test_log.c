@@ -182,6 +182,24 @@ static void lines_that_nobody_reads_are_dropped_and_counted(void **state) {
     log_free(log);
 }
 
+/* The watchdog's, when the loop hangs: they are written at once or not at
+ * all. */
+static void last_words_are_written_at_once_or_not_at_all(void **state) {
+    struct log *log = log_new(pipe_ends[1], LEVEL_ERROR);
+    static const char filling[65536];
+
+    (void)state;
+    assert_int_equal(log_last_words(log, "hung for %d s", 30), 0);
+    read_some();
+    assert_string_equal(after_time(), "error hung for 30 s\n");
+    fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
+    while (write(pipe_ends[1], filling, sizeof(filling)) > 0)
+        ;
+    assert_int_equal(log_last_words(log, "unheard"), -1);
+    log_free(log);
+    log_free(NULL);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_pipe, close_pipe)
 
 int main(void) {
@@ -193,6 +211,7 @@ int main(void) {
         TEST(a_long_line_is_cut),
         TEST(a_burst_of_lines_is_written_in_full),
         TEST(lines_that_nobody_reads_are_dropped_and_counted),
+        TEST(last_words_are_written_at_once_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
