@@ -101,6 +101,22 @@ describe("a decoder", function()
     end)
   end
 
+  -- The labels choose among instances.
+  it("takes Spring Cloud's metadata for labels", function()
+    local function labels(payload)
+      local text = '{"address":"10.0.0.1","port":80,"payload":' .. payload ..
+        "}"
+      return instance.from_data("m_1", text,
+        {data_length = #text, czxid = 1}, decode.new({method = "curator"})
+      ).labels
+    end
+    assert.are.same({instance_status = "UP", zone = "a"},
+      labels('{"metadata":{"instance_status":"UP","zone":"a"}}'))
+    assert.is_nil(labels('{"metadata":{}}'))
+    assert.is_nil(labels('{"metadata":["a"]}'))
+    assert.is_nil(labels('null'))
+  end)
+
   it("is known by its name", function()
     for name in decode.NAMES:gmatch('"([^"]+)"') do
       assert.is_true(decode.has(name))
