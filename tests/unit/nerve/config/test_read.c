@@ -22,6 +22,7 @@
 #include "csrc/base/error.h"
 #include "nerve/config/model.h"
 #include "nerve/config/read.h"
+#include "nerve/config/service.h"
 
 #define DATA "tests/data/"
 
@@ -160,6 +161,8 @@ static void what_is_no_server_is_refused(void **state) {
         "[::1]",
         "2001:db8::1",
         "zk1:0",
+        "zk1:65536",
+        "zk1:",
         ", ,",
     };
     struct config *config;
@@ -381,6 +384,51 @@ static void a_push_check_has_a_ttl(void **state) {
     assert_ptr_equal(config_push_check(web), &web->checks[1]);
     assert_int_equal(config->notes.count, 0);
     config_free(config);
+}
+
+/* nerve hands a service to its successor without its checks, but with the text
+ * that they were read from. */
+static void checks_are_read_again_from_what_is_kept(void **state) {
+    struct config *config = parse_service(
+        ", \"check_interval\": 3, \"rate_limiting\": {\"average_rate\": 1}, "
+        "\"checks\": [{\"type\": \"tcp\", \"fall\": 4}, {\"type\": "
+        "\"push\", \"ttl\": 30}]");
+    const struct service_config *web = &config->services[0];
+    struct service_config again = {.name = strdup("web"),
+                                   .host = strdup(web->host),
+                                   .port = strdup(web->port),
+                                   .checking = strdup(web->checking)};
+    struct error err = {0};
+
+    (void)state;
+    assert_int_equal(service_config_restore_checks(&again, &err), 0);
+    assert_int_equal(again.check_interval_ms, 3000);
+    assert_true(again.rate.limited);
+    assert_int_equal(again.check_count, 2);
+    assert_int_equal(again.checks[0].kind, CHECK_TCP);
+    assert_int_equal(again.checks[0].fall, 4);
+    assert_int_equal(again.checks[0].port, 8080);
+    assert_int_equal(again.checks[1].ttl_ms, 30000);
+    service_config_close(&again);
+    config_free(config);
+}
+
+static void what_is_kept_of_checks_may_be_wrong(void **state) {
+    static const char *const cases[][2] = {
+        {"{", "web: out of memory"},
+        {"{\"checks\": [7]}", "web.checks[0]: must be an object ({...})"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct service_config wrong = {.name = strdup("web"),
+                                       .checking = strdup(cases[i][0])};
+        struct error err = {0};
+
+        assert_int_equal(service_config_restore_checks(&wrong, &err), -1);
+        assert_string_equal(err.text, cases[i][1]);
+        service_config_close(&wrong);
+    }
 }
 
 static void a_command_is_kept_word_by_word(void **state) {
@@ -1073,6 +1121,8 @@ int main(void) {
         cmocka_unit_test(redis_is_a_tcp_check_by_name),
         cmocka_unit_test(a_push_check_has_a_ttl),
         cmocka_unit_test(a_grpc_check_may_name_a_service_and_use_tls),
+        cmocka_unit_test(checks_are_read_again_from_what_is_kept),
+        cmocka_unit_test(what_is_kept_of_checks_may_be_wrong),
         cmocka_unit_test(a_command_is_kept_word_by_word),
         cmocka_unit_test(a_rate_is_limited_where_one_is_set),
         cmocka_unit_test(a_null_is_as_good_as_nothing),
