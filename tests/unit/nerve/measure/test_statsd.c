@@ -299,6 +299,7 @@ static void an_ensemble_has_the_name_that_airbnbs_nerve_gives_it(void **state) {
     } cases[] = {
         {"zk0.example.com:2181,zk1.example.com:2181", "zk"},
         {"zk-main-12.example.com:2181", "zk-main-"},
+        {"zk9.example.com:2181", "zk"},
         {"localhost:2181", "localhost:"},
         {"10.0.0.1:2181,10.0.0.2:2181", "10.0.0.1:2181"},
     };

@@ -344,6 +344,36 @@ static void each_family_says_once_what_it_is(void **state) {
     assert_in_range(count, 15, 30);
 }
 
+/* Returns the length of the family's name in a sample's <line>. */
+static int family_length(const char *line) {
+    static const char *const ends[] = {"_bucket", "_sum", "_count"};
+    size_t length = strcspn(line, "{ ");
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t end = strlen(ends[i]);
+
+        if (length > end && memcmp(line + length - end, ends[i], end) == 0)
+            return (int)(length - end);
+    }
+    return (int)length;
+}
+
+static void each_sample_belongs_to_a_family(void **state) {
+    static char text[65536];
+    char family[120], *rest = text;
+
+    (void)state;
+    strcpy(text, page("/metrics", 200));
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        if (line[0] == '#' || line[0] == '\0')
+            continue;
+        snprintf(family, sizeof(family), "\n# TYPE %.*s ", family_length(line),
+                 line);
+        if (!strstr(page("/metrics", 200), family))
+            fail_msg("no family of %s", line);
+    }
+}
+
 static void the_process_is_shown_too(void **state) {
     static const struct config config;
     const char *text;
@@ -431,6 +461,7 @@ int main(void) {
         TEST(a_service_that_leaves_has_no_metrics),
         TEST(an_ensemble_is_shown_once),
         TEST(each_family_says_once_what_it_is),
+        TEST(each_sample_belongs_to_a_family),
         TEST(the_process_is_shown_too),
         TEST(the_health_names_each_service_that_is_not_in_order),
         TEST(other_pages_say_which_there_are),
