@@ -314,8 +314,10 @@ def test_nerve_8_has_the_signals_and_statuses_that_the_readme_has(installed):
                           re.M)
     assert re.findall(r"^ {7}(\d+) ", section(page, "EXIT STATUS"),
                       re.M) == statuses
-    with open(f"{program.ROOT}/nerve/options.c") as file:
-        read = set(re.findall(r'"(NERVE_\w+)"', file.read()))
+    read = set()
+    for name in ("options.c", "config/service.c"):
+        with open(f"{program.ROOT}/nerve/{name}") as file:
+            read |= set(re.findall(r'"(NERVE_\w+)"', file.read()))
     assert read == set(re.findall(r"\bNERVE_\w+",
                                   section(page, "ENVIRONMENT")))
 
