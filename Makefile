@@ -16,6 +16,8 @@
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
 #   make keys         the tables of lua/README.md, from the agent's schema
+#   make images       the container images: myelin-haproxy, myelin-nerve, and the
+#                     sandbox's
 #   make deb          the Debian packages haproxy-synapse and nerve, in build/deb
 #   make install      into $(DESTDIR)$(PREFIX), configurations into $(DESTDIR)/etc
 #   make clean help
@@ -33,6 +35,8 @@
 #   MUTANTS           how many faults make mutate tries             (200)
 #   SEED              which of them                                   (1)
 #   JOBS              how many at once                   (a processor each)
+#   IMAGE_BASE        the Debian of make images           (debian:trixie-slim)
+#   CONTAINER         what builds them, podman or docker             (podman)
 #   DEMO_SECONDS      end the demo by itself after so long       (none)
 #   PREFIX DESTDIR    where install puts things                  (/usr/local)
 
@@ -91,6 +95,7 @@ SEED ?= 1
 # Most of their time the tests wait: several files at once, each in order.
 E2E := $(PYTEST) -v -n $(if $(filter 1,$(words $(ONLY))),0,$(E2E_JOBS)) --dist loadfile
 SHELL_FILES := .ci/run .ci/deps .ci/lua demo/completion.bash \
+               demo/compose/service demo/compose/zookeeper \
                $(wildcard */*.bash-completion) haproxy/debian/prepare \
                $(wildcard haproxy/debian/*.p[or]*)
 
@@ -107,7 +112,8 @@ LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 .PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
         sanitize fuzz fuzz-c e2e e2e-other arm64 mutate bench soak soak-fuzz \
-        soak-e2e soak-other soak-sid keys install deb clean help
+        soak-e2e soak-other soak-sid soak-images keys install images deb clean \
+        help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -266,7 +272,7 @@ bench: all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 # The long forms of tests that have a short one in `make test`.
-SOAK := soak-fuzz soak-e2e soak-other soak-sid
+SOAK := soak-images soak-fuzz soak-e2e soak-other soak-sid
 soak: deps-soak
 	$(Q)$(PYTHON) tests/run.py arm64 $(SOAK)
 
@@ -276,6 +282,10 @@ soak-fuzz:
 soak-e2e:
 	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
 	  RELOADS=200 CHAOS_SECONDS=1200 $(MAKE) --no-print-directory e2e E2E_JOBS=0
+
+# The images, built on a Debian 13 that is made once, and run by podman.
+soak-images: all
+	$(Q)$(PYTEST) -v tests/images
 
 # HAProxy deletes no server safely before 3.2.
 soak-sid: export DELETIONS := 100000
@@ -315,6 +325,16 @@ install: all
 	$(Q)for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$${file%%/*}/$${file##*/}; \
 	  if test -e $$to; then echo "KEEP $$to"; else echo "INSTALL $$to"; \
 	  $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; fi || exit 1; done
+
+# Health checks are in Docker's format of an image alone.
+CONTAINER ?= podman
+IMAGE_BASE ?= docker.io/library/debian:trixie-slim
+images: export BUILDAH_FORMAT := docker
+images:
+	$(Q)for folder in haproxy/image nerve/image demo/compose; do \
+	  case $$folder in demo/*) name=sandbox;; *) name=$${folder%/*};; esac; \
+	  $(CONTAINER) build --build-arg BASE=$(IMAGE_BASE) \
+	    -f $$folder/Containerfile -t myelin-$$name . || exit 1; done
 
 # The packages haproxy-synapse and nerve, of the version DEB_VERSION, in build/deb.
 # Those with debug symbols lie apart, so that build/deb/*.deb is what one installs.

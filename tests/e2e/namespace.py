@@ -38,15 +38,15 @@ class Namespace:
         holder = sandbox.run("namespace", [
             "unshare", "--net", "--mount", "sh", "-c", PREPARE])
         holder.says("ready")
-        self._enter = ["nsenter", f"--target={holder.pid}", "--net",
+        self.enter = ["nsenter", f"--target={holder.pid}", "--net",
                        "--mount", f"--wd={program.ROOT}", "--"]
 
     def start(self, name, *argv, **options):
-        return self._sandbox.run(name, [*self._enter, *argv], **options)
+        return self._sandbox.run(name, [*self.enter, *argv], **options)
 
     def output(self, *argv, **options):
         """Returns what a command prints; empty if it fails."""
-        done = subprocess.run([*self._enter, *argv], text=True, timeout=30,
+        done = subprocess.run([*self.enter, *argv], text=True, timeout=30,
                               capture_output=True, check=False, **options)
         return done.stdout if done.returncode == 0 else ""
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -183,3 +184,40 @@ def test_a_clock_that_is_set_ends_nothing_that_an_operator_said(
                20, "nerve has seen the clock set")
     ctl.done(nerve, "enable", "web")
     assert children(witness, path)
+
+
+# The variables that the image sets.
+IMAGE = {"SYNAPSE_SOCKET": "/run/synapse.sock", "SYNAPSE_STATUS": "127.0.0.1:3214",
+         "SYNAPSE_HARD_STOP_AFTER": "30m"}
+
+
+@pytest.mark.parametrize("folder, agent", [
+    ("haproxy/image", "haproxy/etc"), ("demo/compose/haproxy",) * 2])
+def test_haproxy_accepts_the_images_configuration(folder, agent, sandbox):
+    """`make soak` builds and runs the images; this is the part that is
+    cheap."""
+    with open(f"{program.ROOT}/haproxy/image/container.cfg") as file:
+        text = file.read()
+    assert "/usr/share/myelin/synapse.lua" in text
+    container = sandbox.write("container.cfg", text.replace(
+        "/usr/share/myelin/synapse.lua", program.AGENT))
+    accepts(["haproxy", "-c", "-f", f"{program.ROOT}/{folder}/haproxy.cfg",
+             "-f", container],
+            {**IMAGE, "SYNAPSE_CONFIG":
+             f"{program.ROOT}/{agent}/synapse.conf.json"})
+
+
+@pytest.mark.parametrize("folder", [
+    "nerve/image", "demo/compose/service_a", "demo/compose/service_b"])
+def test_nerve_accepts_the_images_configuration(folder):
+    accepts([program.NERVE, "-k", "-c",
+             f"{program.ROOT}/{folder}/nerve.conf.json"],
+            {"NERVE_HOST": "10.201.7.102"})
+
+
+def accepts(argv, environment):
+    done = subprocess.run(argv, env={**os.environ, **environment}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=60 * wait.FACTOR, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "unknown key" not in done.stdout
