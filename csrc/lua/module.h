@@ -27,7 +27,7 @@
 /* What Lua files of this tree may call, and how: it grows with each function,
  * argument, field or result that is added, changed or taken away, here and in
  * lua/synapse/c_module.lua. */
-#define ZOOKEEPER_INTERFACE 6
+#define ZOOKEEPER_INTERFACE 7
 
 #define CLIENT_TYPE    "zookeeper.client"
 #define SESSION_TYPE   "zookeeper.session"

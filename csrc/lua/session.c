@@ -250,6 +250,15 @@ static int lsession_pending(lua_State *L) {
 }
 
 /***
+Returns how many requests more would be sent at once.
+@function session:room
+*/
+static int lsession_room(lua_State *L) {
+    lua_pushinteger(L, (lua_Integer)session_room(check_session(L)));
+    return 1;
+}
+
+/***
 Uses other servers from the next handle on.
 @function session:set_hosts
 @string hosts  numeric, as `zookeeper.resolve` returns
@@ -274,6 +283,7 @@ static const luaL_Reg session_methods[] = {
     {"client_id", lsession_client_id},
     {"timeout", lsession_timeout},
     {"pending", lsession_pending},
+    {"room", lsession_room},
     {"set_hosts", lsession_set_hosts},
     {"close", lsession_close},
     {"__gc", session_gc},

@@ -14,6 +14,7 @@ struct request {
     struct handle *handle; /* borrowed; NULL until it is sent */
     struct event *reply;   /* owned; NULL once the answer was pushed */
     struct event *lost;    /* owned; the reply when the handle goes first */
+    int64_t sent_us;       /* when it was given to the library */
     enum event_op op;
     bool watch;    /* reads */
     char *path;    /* owned; for OP_ADD_AUTH the scheme */

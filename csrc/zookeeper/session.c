@@ -31,6 +31,7 @@
 #include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/request.h"
 #include "csrc/zookeeper/session.h"
+#include "csrc/zookeeper/window.h"
 
 struct session {
     struct queue *queue;   /* borrowed */
@@ -43,6 +44,7 @@ struct session {
     int negotiated_ms;   /* 0 before the first connection */
     size_t max_data;
     size_t max_in_flight;
+    struct window window; /* of the connection: requests at once */
     enum session_state state;
     struct session_identity identity; /* id 0: none to resume */
     bool handle_is_new;               /* it has not been connected yet */
@@ -89,8 +91,10 @@ static void fail_waiting(struct session *s) {
 /* Sends <r>, which it takes. Returns 0 or ZooKeeper's code, which is then the
  * answer. */
 static int send(struct session *s, struct request *r) {
-    int code = handle_send(s->handle, r);
+    int code;
 
+    r->sent_us = clock_us();
+    code = handle_send(s->handle, r);
     if (code != 0) {
         answer(s, r, code);
         request_free(r);
@@ -98,10 +102,10 @@ static int send(struct session *s, struct request *r) {
     return code;
 }
 
-/* Sends waiting requests, up to the limit in flight. */
+/* Sends waiting requests, up to the window. */
 static void pump(struct session *s) {
     while (s->waiting.head && s->state == SESSION_CONNECTED &&
-           handle_in_flight(s->handle) < s->max_in_flight) {
+           handle_in_flight(s->handle) < s->window.size) {
         struct request *r = s->waiting.head;
 
         request_remove(&s->waiting, r);
@@ -139,6 +143,14 @@ static void prepare(struct session *s) {
 
 size_t session_pending(const struct session *s) {
     return s->waiting.count + (s->handle ? handle_in_flight(s->handle) : 0);
+}
+
+size_t session_room(const struct session *s) {
+    size_t pending = session_pending(s);
+
+    if (s->state != SESSION_CONNECTED || pending >= s->window.size)
+        return 0;
+    return s->window.size - pending;
 }
 
 /* Gives <r> its number, and returns that. */
@@ -287,6 +299,7 @@ static void on_connected(struct session *s, struct event *ev) {
     s->negotiated_ms = handle_timeout(s->handle);
     ev->timeout_ms = s->negotiated_ms;
     ev->client_id = now.id;
+    s->window = window_new(s->max_in_flight);
     prepare(s);
     s->rounds = handle_rounds(s->handle);
     s->handle_is_new = false;
@@ -422,8 +435,20 @@ static void absorb_session(struct session *s, struct event *ev) {
         on_death(s, ev->state);
 }
 
+/* A write takes as long as the ensemble's disks: it says nothing of how much
+ * the server has to do. */
+static void note_pace(struct session *s, const struct event *ev) {
+    bool is_read =
+        ev->op == OP_GET || ev->op == OP_GET_CHILDREN || ev->op == OP_EXISTS;
+
+    if (is_read && ev->code != SESSION_LOST)
+        window_answered(&s->window, ev->origin->sent_us, ev->time_us,
+                        patience(s));
+}
+
 /* Returns whether somebody waits for the reply. */
 static bool absorb_reply(struct session *s, struct event *ev) {
+    note_pace(s, ev);
     handle_finish(s->handle, ev->origin);
     ev->origin = NULL;
     note_answer(s, ev);

@@ -17,8 +17,8 @@
  * then SESSION_LOST: a write may or may not have happened). Only
  * session_close() ends a request without one.
  *
- * Requests above <max_in_flight> wait in the session and are sent in order;
- * credentials do not wait.
+ * Requests beyond what the server answers soon (window.h) wait in the session
+ * and are sent in order; credentials do not wait.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_ZOOKEEPER_SESSION_H
@@ -36,7 +36,8 @@ struct session_options {
     const char *hosts;    /* numeric "10.0.0.1:2181,[::1]:2181"[/chroot] */
     int timeout_ms;       /* session timeout asked for; 0: 10,000 */
     size_t max_data;      /* bytes of a znode that are copied; 0: 65,536 */
-    size_t max_in_flight; /* requests with the server at once; 0: 64 */
+    size_t max_in_flight; /* requests with the server at once, at most;
+                           * 0: 64 */
     const struct session_identity *resume; /* NULL: a new session */
 };
 
@@ -94,6 +95,10 @@ int session_timeout(const struct session *s);
 
 /* Returns how many requests wait or are in flight. */
 size_t session_pending(const struct session *s);
+
+/* Returns how many requests more would be sent at once: 0 when others wait, or
+ * while there is no connection. */
+size_t session_room(const struct session *s);
 
 /* Requests. <watch>: whether a watch is set by the read. */
 int64_t session_get_children(struct session *s, const char *path, bool watch);

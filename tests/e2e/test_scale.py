@@ -99,9 +99,10 @@ def test_a_fleet_is_in_place_whatever_happens_to_the_session(sandbox, fleet):
     wire.cut()
     fleet.change(10)
     assert_in_place(proxy, fleet, "a reconnect")
-    wait.until(lambda: wire.counts["list"] >= lists, 30, "lists are read")
+    # Its watches tell what was missed; the other lists are read at leisure.
     print(f"a reconnect: {dict(wire.counts)}")
     assert wire.counts["get"] <= 20, wire.counts
+    assert wire.counts["list"] < lists, wire.counts
     wait.until(lambda: fleet.server.watches() == fleet.size(), 30,
                f"{fleet.size()} znodes are watched again")
     print(f"{fleet.size()} znodes and {lists} lists are watched by "

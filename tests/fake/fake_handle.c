@@ -84,6 +84,7 @@ static inline void fake_reply(struct request *r, int code) {
     r->reply = NULL;
     ev->code = code;
     ev->origin = r;
+    ev->time_us = clock_us();
     fake_push(r->handle, ev);
 }
 

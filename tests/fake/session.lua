@@ -2,11 +2,13 @@
 -- it is told to.
 --
 -- `asked` is the list of open requests, oldest first, each `{op, path,
--- request}`. `reply` answers the oldest one for a path.
+-- request}`; `window`: so many are sent at once. `reply` answers the oldest one
+-- for a path.
 local new_names = dofile("tests/fake/names.lua")
 
 return function(take)
-  local session = {asked = {}, connected = true, last = 0, watched = {}}
+  local session = {asked = {}, connected = true, last = 0, watched = {},
+    window = 64}
 
   local function ask(op)
     return function(self, path, watch)
@@ -23,6 +25,10 @@ return function(take)
   session.get = ask("get")
   session.exists = ask("exists")
   session.create = ask("create")
+
+  function session:room()
+    return self.connected and math.max(0, self.window - #self.asked) or 0
+  end
 
   function session:set_hosts(hosts)
     self.hosts = hosts

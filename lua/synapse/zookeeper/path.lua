@@ -107,6 +107,8 @@ function watched.new(deps)
     failed = {},
     unlisted = true,
     pass = nil,
+    unverified = {},  -- names that nothing watches, from `verified` on
+    verified = 0,
     gone = {},      -- from the list, but not forgotten yet
     is_cut = false, -- a listed znode was gone when it was read
     is_whole = false, -- a pass has taken effect
@@ -463,6 +465,50 @@ function watched:connected(watches_live)
   self:read()
 end
 
+--- Tells whether it needs a read whatever its watches say: it was never read,
+-- or the connection broke during a read.
+-- @treturn boolean
+function watched:is_behind()
+  return self.unlisted or self.pass ~= nil or next(self.failed) ~= nil
+end
+
+--- Takes note that its watches are gone, or may be. What it knows stays; `list`
+-- and `verify` read it again.
+function watched:distrust()
+  self.unverified, self.verified = {}, 0
+  for name in pairs(self.znodes.by_name) do
+    self.unverified[#self.unverified + 1] = name
+  end
+end
+
+--- Tells whether `verify` has something to read.
+-- @treturn boolean
+function watched:is_unverified()
+  return self.verified < #self.unverified
+end
+
+--- Reads some of what it is to verify, unless it reads something already.
+-- @tparam integer most how many znodes at once
+-- @treturn boolean whether it read any
+function watched:verify(most)
+  if self.pass or self.is_over then
+    return false
+  end
+  local last = math.min(self.verified + most, #self.unverified)
+  for i = self.verified + 1, last do
+    self.stale[self.unverified[i]] = true
+  end
+  local is_some = last > self.verified
+  self.verified = last
+  if not self:is_unverified() then
+    self.unverified, self.verified = {}, 0
+  end
+  if is_some then
+    self:read()
+  end
+  return is_some
+end
+
 --- Forgets a pass under way, whose replies will not come, and reads again.
 function watched:restart()
   self.pass, self.gone, self.failed = nil, {}, {}
@@ -524,8 +570,15 @@ function watched:finish()
     bytes = bytes + watch_bytes(self, name)
   end
   self.is_over = true
+  self.unverified, self.verified = {}, 0
   self.znodes:forget_all()
   return bytes
+end
+
+--- Returns how many znodes are known.
+-- @treturn integer
+function watched:size()
+  return self.znodes:size()
 end
 
 --- Returns the beginning of a znode's data, as it was read.

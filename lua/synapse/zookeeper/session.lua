@@ -3,6 +3,12 @@
 -- Dispatches events: replies by the request's number, fired watches by path, a
 -- new connection to all paths.
 --
+-- A fleet reads politely: where an ensemble was lost, thousands of sessions
+-- begin together and know nearly everything. So what nobody knows yet is read
+-- at once; what is known is read again when the session has room
+-- (`session:room`), first the lists, whose watches bring what is new, then the
+-- data.
+--
 -- @module synapse.zookeeper.session
 
 local session = {}
@@ -18,8 +24,15 @@ local RESYNC_TICKS = 10
 -- path may have two watches for a while.
 local WATCHED_MAX = 900000
 
--- A fleet that lost its ensemble comes back spread over this many seconds.
+-- A fleet that lost its ensemble comes back spread over some seconds: one, and
+-- one more for so many lists, and for so many znodes.
 local SPREAD = 1
+local LISTS = 1000
+local ZNODES = 2000
+
+-- What the watches of the same handle should have told is read again within so
+-- many seconds.
+local VERIFIED_IN = 120
 
 --- Returns an ensemble without a session.
 -- @tparam table deps
@@ -36,8 +49,11 @@ function session.new(deps)
     paths = {},
     by_path = {},
     handlers = {},
-    read_at = 0,
-    put_off = {},
+    lists = {},       -- paths whose list is to be read
+    lists_at = 0,     -- when that begins
+    is_put_off = {},  -- by path: whether it is one of them
+    doubtful = {},    -- paths whose data is to be read again
+    doubtful_at = 0,  -- when that begins
     resync_at = {},
     resyncs = {},
     looked_at = 0,
@@ -146,45 +162,101 @@ function session:remove(path)
     self.by_path[place] = nil
   end
   take_out(self.paths, path)
-  self.put_off[path], self.resync_at[path] = nil, nil
+  self.is_put_off[path], self.resync_at[path] = nil, nil
   self.resyncs[path] = nil
   leave_behind(self, place, path:finish() + own_bytes(path))
 end
 
-local function read_all(self)
-  self.put_off = {}
-  for _, path in ipairs(self.paths) do
-    path:connected(false)
-  end
+-- Notes that all data of a path is to be read again.
+local function doubt(self, path)
+  path:distrust()
+  table.insert(self.doubtful, path)
 end
 
--- A path whose read is put off reads everything soon.
+-- Puts the read of a path's list off, and that of its data.
+local function put_off(self, path)
+  self.is_put_off[path] = true
+  table.insert(self.lists, path)
+  doubt(self, path)
+end
+
+-- Reads the lists that were put off, as far as the session has room. One that
+-- was removed meanwhile is left out.
 local function read_lists(self)
-  for _, path in ipairs(self.paths) do
-    if not self.put_off[path] then
+  while #self.lists > 0 and self.session:room() > 0 do
+    local path = table.remove(self.lists)
+    if self.is_put_off[path] then
+      self.is_put_off[path] = nil
       path:connected(true)
     end
   end
 end
 
--- A path that knows nothing yet is read at once: traffic waits for it.
-local function read_soon(self)
-  self.read_at = self.deps.now() + self.deps.random() * SPREAD
-  self.put_off = {}
-  for _, path in ipairs(self.paths) do
-    if path:knows_nothing() then
-      path:connected(false)
-    else
-      self.put_off[path] = true
+-- Reads data that is to be read again, as far as the session has room; of each
+-- path in its turn.
+local function verify(self)
+  for _ = 1, #self.doubtful do
+    local room = self.session:room()
+    if room == 0 then
+      return
+    end
+    local path = table.remove(self.doubtful, 1)
+    path:verify(room)
+    if path:is_unverified() then
+      table.insert(self.doubtful, path)
     end
   end
 end
 
-local function read_put_off(self)
-  local paths = self.put_off
-  self.put_off = {}
-  for path in pairs(paths) do
-    path:connected(false)
+-- Reads what is due and was put off.
+local function read_politely(self)
+  if self.state ~= "connected" or not self.session then
+    return
+  end
+  local now = self.deps.now()
+  if #self.lists > 0 and now >= self.lists_at then
+    read_lists(self)
+  elseif #self.doubtful > 0 and now >= self.doubtful_at then
+    verify(self)
+  end
+end
+
+-- Everything is to be read again, because watches may be lost. A path that
+-- knows nothing yet is read at once: traffic waits for it.
+local function read_all(self)
+  self.lists, self.is_put_off, self.doubtful = {}, {}, {}
+  local known = 0
+  for _, path in ipairs(self.paths) do
+    if path:knows_nothing() then
+      path:connected(false)
+    else
+      put_off(self, path)
+      known = known + path:size()
+    end
+  end
+  self.lists_at, self.doubtful_at = 0, 0
+  return known
+end
+
+-- The same for a new handle. Each session of a fleet takes a moment of its own.
+local function read_all_in_turn(self)
+  local known, random = read_all(self), self.deps.random
+  self.lists_at = self.deps.now() + random() * (SPREAD + #self.lists / LISTS)
+  self.doubtful_at = self.lists_at + random() * known / ZNODES
+end
+
+-- ZooKeeper tells by the watches of the same handle what they missed. That is
+-- verified, but at leisure.
+local function read_missed(self)
+  local now = self.deps.now()
+  for _, path in ipairs(self.paths) do
+    if path:is_behind() then
+      self.is_put_off[path] = nil
+      path:connected(true)
+    elseif not self.is_put_off[path] then
+      self.resync_at[path] = math.min(self.resync_at[path] or math.huge,
+        now + self.deps.random() * VERIFIED_IN)
+    end
   end
 end
 
@@ -197,13 +269,13 @@ local function connected(self, event)
       self.hosts, event.client_id, event.timeout, event.link)
   end
   if event.link == "same_handle" then
-    read_lists(self)
+    read_missed(self)
   else
     -- A new handle has no watch of a path that nobody reads.
     for place in pairs(self.left_behind) do
       forget_left_behind(self, place)
     end
-    read_soon(self)
+    read_all_in_turn(self)
   end
 end
 
@@ -267,6 +339,7 @@ local function replied(self, event)
   if handler then
     handler(event)
   end
+  read_politely(self)
 end
 
 local CHILD_CHANGED = {data = "data_changed", deleted = "znode_deleted"}
@@ -293,6 +366,7 @@ local HANDLERS = {
     self.deps.log:warning("session with %s: more events than the queue " ..
       "holds, reading everything again", self.hosts)
     read_all(self)
+    read_politely(self)
   end,
 }
 
@@ -307,7 +381,8 @@ end
 
 --- Forgets what was asked and reads everything again.
 function session:restart()
-  self.handlers, self.put_off = {}, {}
+  self.handlers = {}
+  self.lists, self.is_put_off, self.doubtful = {}, {}, {}
   for _, path in ipairs(self.paths) do
     path:restart()
   end
@@ -325,11 +400,10 @@ local function resync(self, path, now)
   elseif now >= due and self.state == "connected" then
     self.resync_at[path] = now + interval
     self.resyncs[path] = (self.resyncs[path] or 0) + 1
-    if self.resyncs[path] % DATA_EVERY == 0 then
-      path:connected(false)
-    else
-      path:path_changed()
+    if self.resyncs[path] % DATA_EVERY == 0 and not path:is_unverified() then
+      doubt(self, path)
     end
+    path:path_changed()
   end
 end
 
@@ -368,9 +442,7 @@ end
 -- watches.
 function session:tick()
   local now = self.deps.now()
-  if now >= self.read_at then
-    read_put_off(self)
-  end
+  read_politely(self)
   for _, path in ipairs(self.paths) do
     if path.retry_at then
       path:tick()

@@ -671,6 +671,69 @@ has_no_more_in_flight_than_it_may_and_keeps_the_order(void **state) {
     assert_no_news();
 }
 
+/* Opens the session that may have 64 requests with its server, connects it, and
+ * answers as many reads as make the window that large. */
+static void widen(void) {
+    struct session_options options = {.hosts = "10.0.0.1:2181"};
+
+    session_close(s);
+    s = session_open(queue, NULL, &options, NULL);
+    connect_it();
+    for (int i = 0; i < 100; i++) {
+        session_get(s, "/a", false);
+        fake_reply(flying(0), SESSION_OK);
+        ignore_news();
+    }
+    assert_int_equal(session_room(s), 64);
+}
+
+/* A thousand sessions that read everything at once kept the server so busy
+ * that sessions ended. */
+static void asks_for_less_at_once_where_reads_take_long(void **state) {
+    (void)state;
+    widen();
+    session_exists(s, "/a", false);
+    assert_int_equal(session_room(s), 63);
+    fake_clock_pass_ms(500);
+    fake_reply(flying(0), SESSION_OK);
+    ignore_news();
+    assert_int_equal(session_room(s), 32);
+    for (int i = 0; i < 100; i++)
+        session_get_children(s, "/a", false);
+    assert_int_equal(session_room(s), 0);
+    assert_int_equal(handle_in_flight(fake_handle()), 32);
+    fake_clock_pass_ms(500);
+    fake_reply(flying(0), SESSION_OK);
+    ignore_news();
+    assert_int_equal(handle_in_flight(fake_handle()), 31);
+}
+
+static void takes_a_slow_write_for_no_busy_server(void **state) {
+    (void)state;
+    widen();
+    session_set(s, "/a", "", 0, -1);
+    session_create(s, "/a", "", 0, 0);
+    session_delete(s, "/a", -1);
+    session_sync(s, "/a");
+    fake_clock_pass_ms(2000);
+    for (int i = 0; i < 4; i++)
+        fake_reply(flying(i), SESSION_OK);
+    ignore_news();
+    assert_int_equal(session_room(s), 64);
+}
+
+static void
+has_no_room_without_a_connection_and_a_new_window_with_one(void **state) {
+    (void)state;
+    widen();
+    session_get(s, "/a", false);
+    fake_lose(fake_handle());
+    ignore_news();
+    assert_int_equal(session_room(s), 0);
+    connect_it();
+    assert_int_equal(session_room(s), 8);
+}
+
 static void answers_what_the_library_refuses_with_its_code(void **state) {
     int64_t number;
 
@@ -968,6 +1031,9 @@ int main(void) {
         T(sends_a_delete_with_its_version),
         T(passes_a_reply_on_with_its_number_and_code),
         T(has_no_more_in_flight_than_it_may_and_keeps_the_order),
+        T(asks_for_less_at_once_where_reads_take_long),
+        T(takes_a_slow_write_for_no_busy_server),
+        T(has_no_room_without_a_connection_and_a_new_window_with_one),
         T(answers_what_the_library_refuses_with_its_code),
         T(answers_all_requests_once_as_lost_with_the_connection),
         T(answers_requests_in_flight_once_when_the_handle_goes),

@@ -3,9 +3,11 @@ local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
 local new_session = dofile("tests/fake/session.lua")
 
--- A path that writes down what it is told.
+-- A path that writes down what it is told. `known`: so many znodes;
+-- `unverified`: so many of them.
 local function new_path(path, told)
-  local one = {path = path, is_new = true, retry_at = 0}
+  local one = {path = path, is_new = true, retry_at = 0, known = 0,
+    unverified = 0, late = false}
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
   do
@@ -16,6 +18,26 @@ local function new_path(path, told)
   end
   function one.knows_nothing()
     return one.is_new
+  end
+  function one.is_behind()
+    return one.late
+  end
+  function one.size()
+    return one.known
+  end
+  function one.distrust()
+    one.unverified = one.known
+  end
+  function one.is_unverified()
+    return one.unverified > 0
+  end
+  function one.verify(_, most)
+    local number = one.busy and 0 or math.min(most, one.unverified)
+    one.unverified = one.unverified - number
+    if number > 0 then
+      table.insert(told, path .. " verify " .. number)
+    end
+    return number > 0
   end
   return one
 end
@@ -46,58 +68,147 @@ describe("an ensemble", function()
     assert.are.same({"/web connected false", "/web tick nil"}, told)
   end)
 
+  -- Lists a path that the last run left with so many znodes.
+  local function know(path, number)
+    path.is_new, path.known, path.retry_at = false, number, nil
+  end
+
   it("reads a little later where the last run left instances", function()
-    web.is_new = false
+    know(web, 0)
     state("connected", "new_session")
     assert.are.same({}, told)
     clock.pass(0.5)
     one:tick()
-    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    assert.are.same({}, told)
+    clock.pass(0.001)
+    one:tick()
+    assert.are.same({"/web connected true"}, told)
+  end)
+
+  -- A thousand HAProxies whose sessions had ended asked for millions of znodes
+  -- at once, and the list that had what is new was read after them.
+  it("reads first lists, then data, and asks for what it has room for",
+    function()
+      local api = new_path("/api", told)
+      one:add(api)
+      know(web, 5)
+      know(api, 10)
+      one.session.window = 3
+      state("connected", "new_session")
+      clock.pass(0.502)
+      one:tick()
+      assert.are.same({"/api connected true", "/web connected true"}, told)
+      one:tick()
+      assert.are.equal(2, #told)
+      clock.pass(0.01)
+      one:tick()
+      assert.are.same({"/web verify 3", "/api verify 3"},
+        {table.unpack(told, 3)})
+      for _ = 1, 9 do
+        one:tick()
+      end
+      assert.are.same({"/web verify 2", "/api verify 3", "/api verify 3",
+        "/api verify 1"}, {table.unpack(told, 5)})
+    end)
+
+  it("asks for no more than it has room for", function()
+    local api = new_path("/api", told)
+    one:add(api)
+    know(web, 1)
+    know(api, 1)
+    one.session.window = 1
+    one.session:get_children("/other", true)
+    state("connected", "new_session")
+    clock.pass(5)
+    one:tick()
+    assert.are.same({}, told)
+    one.session.reply("/other", {})
+    assert.are.same({"/api connected true", "/web connected true"}, told)
+    one.session:get_children("/other", true)
+    one:tick()
+    assert.are.equal(2, #told)
+  end)
+
+  it("goes round a path that reads something else", function()
+    know(web, 2)
+    local api = new_path("/api", told)
+    one:add(api)
+    know(api, 2)
+    web.busy = true
+    state("connected", "new_session")
+    clock.pass(5)
+    one:tick()
+    one:tick()
+    assert.are.equal("/api verify 2", told[#told])
+    web.busy = false
+    one:tick()
+    assert.are.equal("/web verify 2", told[#told])
+  end)
+
+  -- Half of one second for a path, and half of a second for 2,000 znodes.
+  it("takes longer to begin the more there is to read", function()
+    know(web, 20000)
+    for i = 1, 999 do
+      local more = new_path("/" .. i, told)
+      know(more, 0)
+      one:add(more)
+    end
+    one.session.window = 10000
+    state("connected", "new_session")
+    clock.pass(0.999)
+    one:tick()
+    assert.are.equal(0, #told)
+    clock.pass(0.002)
+    one:tick()
+    assert.are.equal(1000, #told)
+    clock.pass(4.998)
+    one:tick()
+    assert.are.equal(1000, #told)
+    clock.pass(0.002)
+    one:tick()
+    assert.are.equal("/web verify 10000", told[1001])
+  end)
+
+  it("reads no path that was removed meanwhile", function()
+    know(web, 3)
+    state("connected", "new_session")
+    web.finish = function()
+      web.unverified = 0
+      return 0
+    end
+    one:remove(web)
+    clock.pass(5)
+    one:tick()
+    one:tick()
+    assert.are.same({}, told)
   end)
 
   it("does not read before that what it reads all of then", function()
-    web.is_new = false
+    know(web, 0)
     state("connected", "new_session")
     state("connecting")
     state("connected", "same_handle")
-    assert.are.same({}, told)
-    clock.pass(0.5)
     one:tick()
-    assert.are.same({"/web connected false", "/web tick nil"}, told)
-    told[1], told[2] = nil, nil
-    -- From then on its watches tell what has changed.
-    state("connecting")
-    state("connected", "same_handle")
+    assert.are.same({}, told)
+    clock.pass(0.51)
+    one:tick()
+    one:tick()
     assert.are.same({"/web connected true"}, told)
   end)
 
   it("puts off nothing twice", function()
-    web.is_new = false
+    know(web, 0)
     state("connected", "new_session")
     one:take({type = "overflow"})
-    assert.are.same({"/web connected false"}, told)
-    clock.pass(0.5)
+    assert.are.same({"/web connected true"}, told)
+    clock.pass(0.51)
     one:tick()
-    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    assert.are.equal(1, #told)
     state("connected", "new_session")
     one:restart()
-    clock.pass(0.5)
+    clock.pass(0.51)
     one:tick()
-    assert.are.same({"/web restart nil", "/web tick nil"},
-      table.move(told, 3, 9, 1, {}))
-  end)
-
-  it("reads no path that was removed meanwhile", function()
-    web.is_new = false
-    web.finish = function() return 0 end
-    web.watch_bytes = function() return 0 end
-    state("connected", "new_session")
-    one:remove(web)
-    clock.pass(0.5)
-    one:tick()
-    state("connecting")
-    state("connected", "same_handle")
-    assert.are.same({}, told)
+    assert.are.same({"/web restart nil"}, {table.unpack(told, 2)})
   end)
 
   it("tells each change of its session's state, and counts", function()
@@ -179,35 +290,66 @@ describe("an ensemble", function()
     assert.are.equal(2, one.fired)
   end)
 
-  it("trusts the watches of a handle that reconnected", function()
-    state("connected", "new_session")
-    state("connecting")
+  -- Every list of every HAProxy was read at once when a server had gone. But
+  -- ZooKeeper tells by the watches what they missed.
+  it("trusts the watches of a handle that reconnected, and verifies at leisure",
+    function()
+      know(web, 3)
+      one:tick()
+      state("connected", "same_handle")
+      clock.pass(59)
+      one:tick()
+      assert.are.same({}, told)
+      clock.pass(1)
+      one:tick()
+      assert.are.same({"/web path_changed nil"}, told)
+      assert.is_true(one.resync_at[web] - clock.now() == 600)
+    end)
+
+  it("verifies no later than it would have", function()
+    know(web, 3)
+    one:tick()
     state("connected", "same_handle")
-    assert.are.equal("/web connected true", told[2])
+    clock.pass(59)
+    state("connected", "same_handle")
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"/web path_changed nil"}, told)
+  end)
+
+  it("reads at once what the connection broke", function()
+    know(web, 3)
+    web.late = true
+    state("connected", "same_handle")
+    assert.are.same({"/web connected true"}, told)
   end)
 
   it("reads everything a little later on a later session", function()
     state("connected", "new_session")
     state("expired")
-    web.is_new = false
+    know(web, 0)
     state("connected", "new_session")
     one:tick()
-    assert.are.same({"/web connected false", "/web tick nil"}, told)
-    clock.pass(0.5)
+    assert.are.same({"/web connected false"}, told)
+    clock.pass(0.51)
     one:tick()
-    assert.are.equal("/web connected false", told[3])
+    assert.are.equal("/web connected true", told[2])
   end)
 
   it("reads everything though the connection broke before it was time",
     function()
       state("connected", "new_session")
-      web.is_new = false
+      know(web, 2)
       state("connected", "new_handle")
       state("connecting")
-      state("connected", "same_handle")
-      clock.pass(0.5)
+      clock.pass(5)
       one:tick()
-      assert.are.equal("/web connected false", told[2])
+      assert.are.same({"/web connected false"}, told)
+      state("connected", "same_handle")
+      one:tick()
+      one:tick()
+      assert.are.same({"/web connected true", "/web verify 2"},
+        {table.unpack(told, 2)})
     end)
 
   it("hands each reply once, to the request that it answers", function()
@@ -280,6 +422,12 @@ describe("an ensemble", function()
   it("reads everything again after an overflow", function()
     one:take({type = "overflow"})
     assert.are.same({"/web connected false"}, told)
+    know(web, 2)
+    state("connected", "same_handle")
+    one:take({type = "overflow"})
+    one:tick()
+    assert.are.same({"/web connected true", "/web verify 2"},
+      {table.unpack(told, 2)})
   end)
 
   -- A server used up a watch without telling: nothing was heard of the path
@@ -305,16 +453,20 @@ describe("an ensemble", function()
 
   -- A watch of data can be lost as well: a weight stayed as it was for ever.
   it("reads all data again in every sixth resync", function()
-    state("connected", "new_session")
+    know(web, 2)
+    state("connected", "same_handle")
+    clock.pass(60)
     one:tick()
     local heard = {}
-    for i = 1, 7 do
+    for i = 1, 12 do
       clock.pass(600)
+      one:tick()
       one:tick()
       heard[i] = told[#told]:match("^/web (%S+)")
     end
-    assert.are.equal("path_changed path_changed path_changed path_changed " ..
-      "path_changed connected path_changed", table.concat(heard, " "))
+    assert.are.equal(("path_changed "):rep(4) .. "verify " ..
+      ("path_changed "):rep(5) .. "verify path_changed",
+      table.concat(heard, " "))
   end)
 
   it("has room for the watches of one packet", function()
