@@ -55,6 +55,16 @@ def test_an_instance_that_dies_changes_its_cell_within_two_seconds(page):
         "return document.querySelector('i.failed').title").startswith(
             f"{one.address}, users-1, weight 1, failed: HAProxy's check fails")
     assert page.rows()[-1] == "users"  # the other two are down
+    page.opens("#users")
+    page.browser.shows("users-2", "#instances")
+    page.browser.run("document.querySelectorAll('details').forEach("
+                     "(it) => { it.open = true })")
+    assert page.browser.run(
+        "return [...document.querySelectorAll('#instances tr')]"
+        ".map((row) => [...row.cells].map((it) => it.textContent))") == [
+            ["", "ZooKeeper", "wanted", "HAProxy"],
+            ["state", "registered", "ready", "ready, its check fails"]]
+    assert page.browser.text("#instances").count("HAProxy agree.") == 1
 
 
 def test_an_instance_that_left_is_told_beside_those_that_are_ready(page):

@@ -6,6 +6,7 @@
 --
 -- @module synapse.service.facts
 
+local difference = require("synapse.service.difference")
 local placement = require("synapse.service.placement")
 local plan = require("synapse.haproxy.plan")
 
@@ -29,9 +30,11 @@ local facts = {}
 -- @tfield boolean is_backup  its slot is one
 -- @tfield ?string reason     why it does not serve, though it could
 -- @tfield boolean unused     the policy leaves it out
+-- @tfield ?{difference,...} differences between ZooKeeper, what is wanted and
+--   what HAProxy has in its slot, see `synapse.service.difference`
 
-local function is_settled(service, slot)
-  local wanted, actual = service:target_of(slot), service.actual[slot]
+local function is_settled(service, slot, wanted)
+  local actual = service.actual[slot]
   return wanted ~= nil and wanted.admin == actual.admin and
     #plan.slot(service.backend, slot, wanted, actual) == 0
 end
@@ -48,9 +51,12 @@ function facts.of_instance(service, key)
   end
   local slot = service.placement.slot_of[key]
   local actual = slot and service.actual[slot] or {}
-  local refused, refusal
+  local retained = service.choice:retained()[key]
+  local refused, refusal, wanted, differences
   if slot then
     refused, refusal = service.refusals:command(slot)
+    wanted = service:target_of(slot)
+    differences = difference.of(instance, wanted, actual, retained ~= nil)
   end
   return {
     instance = instance,
@@ -59,14 +65,15 @@ function facts.of_instance(service, key)
     hold = service.operator.states[key],
     order = service.operator.orders[key],
     refused = refused, refusal = refusal,
-    settled = slot and is_settled(service, slot),
+    settled = slot and is_settled(service, slot, wanted),
     check = actual.check,
     check_why = actual.check_why,
-    retained = service.choice:retained()[key],
+    retained = retained,
     weight = actual.weight,
     is_backup = slot and service.placement.kinds[slot] == "backup",
     reason = reason,
     unused = instance == nil,
+    differences = differences,
     objection = instance and placement.backup_objection(instance,
       service.placement:has("backup")),
   }

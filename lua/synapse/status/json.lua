@@ -98,7 +98,7 @@ local function instance_in_full(instance)
     slot = instance.slot, name = instance.name, weight = instance.weight,
     problem = instance.problem, znode = instance.znode, data = instance.data,
     labels = instance.labels, counters = instance.counters,
-    operator = instance.operator,
+    operator = instance.operator, differences = instance.differences,
   })
 end
 

@@ -209,7 +209,7 @@ local function of_instance(instance, facts, problem)
     key = instance.key, state = state, why = why, slot = facts.slot,
     name = instance.name, weight = facts.weight or instance.weight,
     znode = instance.znode, problem = problem,
-    operator = operator_of(facts),
+    operator = operator_of(facts), differences = facts.differences,
     labels = instance.labels and next(instance.labels) and instance.labels
       or nil,
   }
@@ -276,7 +276,7 @@ end
 -- @tfield string state    see `view.service`
 -- @tfield {string,...} reasons
 -- @tfield {{key,state,why,slot,name,weight,znode,data,labels,problem,
---   operator},...} instances the ones that need a look first; refused znodes
+--   operator,differences},...} instances the ones that need a look first; refused znodes
 --   are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
