@@ -110,6 +110,25 @@ def test_search_shows_what_matches_as_one_types(page):
     page.browser.shows("No event matches.", "#events")
 
 
+def test_an_axis_shows_when_it_happened_and_what_until_then(page):
+    one = page.add("users", "users-1")
+    page.opens("#users")
+    page.browser.shows("0 worse, 1 better, known since ", "#when-said")
+    one.process.kill()
+    page.browser.shows("1 worse, 1 better", "#when-said")
+    assert page.browser.count("#events b") == 2
+    assert page.browser.run(
+        "return document.querySelectorAll('#chart-events .worse').length") == 1
+    page.browser.run("document.querySelector('#until').focus()")
+    page.browser.press(Keys.HOME)
+    page.browser.shows("; shown until ", "#when-said")
+    assert page.browser.count("#events b") == 0
+    page.browser.shows("No event matches.", "#events")
+    page.browser.press(Keys.END)
+    assert page.browser.count("#events b") == 2
+    assert "until" not in page.browser.text("#when-said")
+
+
 def test_all_can_be_done_with_the_keyboard(page):
     page.add("checkout", "checkout-1")
     page.opens()
