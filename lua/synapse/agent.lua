@@ -333,7 +333,7 @@ function agent.new(deps)
     checked = function() self.keeper:changed() end,
     settled = function(service)
       if self.journal:settle(service) then
-        self.keeper:changed()
+        self.keeper:changed_a_little()
       end
     end,
     applied = function(service) self.usable:count(service) end,

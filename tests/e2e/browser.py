@@ -54,6 +54,7 @@ class Browser:
             options=options,
             service=Service("/usr/bin/chromedriver"))
         sandbox.at_end(self.close)
+        self._devtools("Performance.enable", timeDomain="threadTicks")
         self.look()
 
     def clear(self):
@@ -105,6 +106,12 @@ class Browser:
     def click(self, text):
         """Follows the first link with this text."""
         self.driver.find_element(By.LINK_TEXT, text).click()
+
+    def processor_time(self):
+        """Returns for how many seconds the page's thread has worked."""
+        told = self.driver.execute_cdp_cmd("Performance.getMetrics", {})
+        return next(it["value"] for it in told["metrics"]
+                    if it["name"] == "TaskDuration")
 
     def judge(self):
         """Returns what axe-core finds wrong."""

@@ -223,7 +223,7 @@ def test_a_chart_shows_the_last_hour_and_a_reload_keeps_it(page):
     changes, drawn = page.browser.text("#hour-changes"), page.browser.run(DRAWN)
     assert int(changes.split()[0]) >= 3
     assert drawn[0] and drawn[1] >= 1 and drawn[2] == 0
-    wait.until(lambda: ready_at_the_end(page.proxy.snapshot, "users") == 1, 10,
+    wait.until(lambda: ready_at_the_end(page.proxy.snapshot, "users") == 1, 20,
                "the snapshot has it")
     worker = str(page.proxy.reload())
     page.browser.shows(f"worker {worker}", "#about")

@@ -30,6 +30,22 @@ let last = start, longest = 0;
 })(start);"""
 
 
+# How long the page takes, in ms, until it has shown what matches a letter more.
+TYPE = """
+const field = document.querySelector("#search"), took = [];
+for (const text of ["s", "se", "servi", "service-07", "127.0.0.1:12 07", ""]) {
+  const start = performance.now();
+  field.value = text;
+  field.dispatchEvent(new Event("input"));
+  document.body.offsetHeight;
+  took.push(performance.now() - start);
+}
+return took;"""
+ASKED = """return performance.getEntriesByType("resource").filter((it) =>
+  it.name.includes("status.json?since=")).length"""
+TURNS = 10   # of the page while nothing changes
+
+
 # Seconds for which the guard keeps the instances.
 HOLD = 10
 # Seconds that a change of one service may take.
@@ -73,6 +89,15 @@ def test_they_are_shown_and_the_page_stays_smooth(page):
     longest = page.browser.driver.execute_async_script(SCROLL)
     print(f"longest frame {longest:.0f} ms")
     assert longest < 500 * wait.FACTOR
+    start, before = page.browser.run(ASKED), page.browser.processor_time()
+    wait.until(lambda: page.browser.run(ASKED) >= start + TURNS, 60,
+               "it has asked again")
+    worked = page.browser.processor_time() - before
+    took = page.browser.run(TYPE)
+    print(f"the page works {1000 * worked / TURNS:.0f} ms in each turn; "
+          "letters took", *(f"{it:.0f} ms" for it in took))
+    assert worked < TURNS / 2 * wait.FACTOR
+    assert min(took) < 100 * wait.FACTOR
     page.browser.press("/", "0777")
     assert page.rows() == ["service-0777"]
     page.client.delete(f"{page.path}/service-0777/i_{FIRST_PORT:010}")

@@ -1,5 +1,5 @@
---- What an instance is in ZooKeeper, what is wanted of it, and what HAProxy has,
--- side by side where these are not the same.
+--- What an instance is in ZooKeeper, what is wanted of it, and what HAProxy
+-- has, side by side where these are not the same.
 --
 -- Pure.
 --

@@ -8,10 +8,11 @@
 -- most once a second, one write at a time, and not what is there already. The
 -- changes of a moment are written together: a reload right after the first
 -- change must not find a part of them. What an operator did is written at once,
--- because the next thing that an operator does may be a reload. The file is
--- also written once a minute, for programs that go by its time. A failed write
--- leaves the old file; it is reported once and tried again. A stopping worker
--- writes no more: the next one has taken over.
+-- because the next thing that an operator does may be a reload. What only the
+-- page's charts show may wait for some seconds, and is often in a write that
+-- comes before. The file is also written once a minute, for programs that go by
+-- its time. A failed write leaves the old file; it is reported once and tried
+-- again. A stopping worker writes no more: the next one has taken over.
 --
 -- @module synapse.snapshot.file
 
@@ -29,6 +30,7 @@ local INTERVAL = 1
 local COLLECT = 0.1
 local RETRY = 10
 local RENEW = 60
+local PATIENCE = 5
 
 local function read(self, name)
   local text, why, code =
@@ -130,6 +132,7 @@ function snapshot_file.keeper(deps)
     wanted = false,
     is_encoding = false,
     known = nil,
+    late_at = nil,   -- when what may wait is to be written
     written_at = deps.now(),
     writing = nil,
     request = nil,
@@ -151,6 +154,11 @@ end
 function keeper:changed_by_hand()
   self.wanted = true
   self.due = self.failing and self.due or 0
+end
+
+--- Notes that something changed that may wait.
+function keeper:changed_a_little()
+  self.late_at = self.late_at or self.deps.now() + PATIENCE
 end
 
 local function failed(self, why)
@@ -184,13 +192,16 @@ end
 function keeper:tick()
   local now = self.deps.now()
   local is_old = self.known ~= nil and now - self.written_at >= RENEW
+  local is_late = self.late_at ~= nil and now >= self.late_at
   if self.stopped or self.request then
     return
   elseif not self.is_encoding then
-    if now < self.due or not (self.wanted or is_old) or not may_write(self) then
+    if now < self.due or not (self.wanted or is_old or is_late) or
+      not may_write(self)
+    then
       return
     end
-    self.wanted = false
+    self.wanted, self.late_at = false, nil
     self.due = now + INTERVAL
   end
   local text = self.deps.encode()

@@ -276,8 +276,8 @@ end
 -- @tfield string state    see `view.service`
 -- @tfield {string,...} reasons
 -- @tfield {{key,state,why,slot,name,weight,znode,data,labels,problem,
---   operator,differences},...} instances the ones that need a look first; refused znodes
---   are among them
+--   operator,differences},...} instances the ones that need a look first;
+--   refused znodes are among them
 -- @tfield integer number  of instances, without refused znodes
 -- @tfield {[string]=integer} counts of instances, by state
 -- @tfield {{hosts,path,state,why},...} paths

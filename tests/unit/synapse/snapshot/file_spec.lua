@@ -303,6 +303,28 @@ describe("the keeper of the snapshot", function()
     assert.are.same({"first", "second"}, written)
   end)
 
+  -- A thousand services that started wrote it again and again.
+  it("writes what may wait after some seconds, or with what may not", function()
+    text = "second"
+    one:changed_a_little()
+    clock.pass(4.9)
+    one:changed_a_little()
+    one:tick()
+    assert.are.same({}, written)
+    clock.pass(0.1)
+    one:tick()
+    assert.are.same({"second"}, written)
+    ended(0)
+    one:changed_a_little()
+    clock.pass(1)
+    changed("third")
+    ended(0)
+    clock.pass(6)
+    text = "fourth"
+    one:tick()
+    assert.are.same({"second", "third"}, written)
+  end)
+
   it("writes one at a time", function()
     changed("first")
     clock.pass(5)
