@@ -57,6 +57,9 @@ def test_an_instance_that_dies_changes_its_cell_within_two_seconds(page):
     assert page.rows()[-1] == "users"  # the other two are down
     page.opens("#users")
     page.browser.shows("users-2", "#instances")
+    wait.until(lambda: page.browser.run(
+        "return document.querySelectorAll('.full > *').length") > 3, 10,
+        "all is known of both")
     page.browser.run("document.querySelectorAll('details').forEach("
                      "(it) => { it.open = true })")
     assert page.browser.run(
