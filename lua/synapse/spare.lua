@@ -47,6 +47,7 @@ function spare.new(kinds, deps)
     reserved = {},     -- the same of those that are to come
     claims = {},       -- by address: the service that is to listen there
     listens = {},      -- by address: the service that does
+    asked = {},        -- the blank backends by request, see `clear`
     is_missed = false, -- whether one more would have been used
     is_scarce = {},    -- by kind: whether the log says so
     looked_at = 0,
@@ -106,6 +107,12 @@ local function unreserve(one)
   end
 end
 
+-- A service that does not fit any more stays as it is.
+local function keeps_address(self, place, after)
+  local kind = blank.fit(self.kinds, after)
+  return kind ~= place.blank.kind or after.bind.text == place.address
+end
+
 --- Forgets what is reserved: the configuration is read again.
 -- @tparam {service,...} after the services as they are to be
 function spare:expect(after)
@@ -115,7 +122,7 @@ function spare:expect(after)
   self.reserved, self.claims, self.is_missed = {}, {}, false
   for _, service in ipairs(after) do
     local place = self.of[service.name]
-    if place and service.bind and service.bind.text == place.address then
+    if place and keeps_address(self, place, service) then
       self.claims[place.address] = service.name
     end
   end
@@ -188,10 +195,16 @@ local function facts_of(self, config)
     uri = uri}
 end
 
+-- What HAProxy answers to it is of another time.
+local function forget_request(self, one)
+  self.asked[one.request or false], one.request, one.asked_at = nil, nil, nil
+end
+
 local function occupy(self, config)
   local place = facts_of(self, config)
   place.blank.state, place.blank.tenant = "used", config.name
   self.reserved[config.name], self.of[config.name] = nil, place
+  forget_request(self, place.blank)
   return place
 end
 
@@ -290,7 +303,7 @@ function spare:rest(name)
 end
 
 local function set_free(self, one)
-  one.state, one.request, one.tenant = "free", nil, nil
+  one.state, one.tenant = "free", nil
   self.deps.log:info("%s is blank again", one.name)
   watch_number(self, one.kind)
   if self.is_missed then
@@ -302,10 +315,13 @@ end
 -- HAProxy keeps an entry that is in use, so the table is looked at as well.
 local function clear(self, one)
   local now = self.deps.now()
-  if not one.request or now - one.asked_at > LOST then
-    one.request = self.deps.send(string.format(
+  if not one.asked_at or now - one.asked_at > LOST then
+    local request = self.deps.send(string.format(
       "clear table %s;show table", one.name))
-    one.asked_at = now
+    forget_request(self, one)
+    if request then
+      self.asked[request], one.request, one.asked_at = one, request, now
+    end
   end
 end
 
@@ -350,17 +366,16 @@ end
 --- Takes an `answer` event, if it is for us.
 -- @tparam table event
 function spare:take_answer(event)
-  for _, one in pairs(self.blanks) do
-    if one.request and one.request == event.request then
-      one.request = nil
-      local shown = not event.error and commands.answers(event.data)[2]
-      if one.state == "resting" and shown and is_empty(shown, one.name) and
-        self.deps.sessions(one.name) == 0
-      then
-        set_free(self, one)
-      end
-      return
-    end
+  local one = self.asked[event.request]
+  if not one then
+    return
+  end
+  forget_request(self, one)
+  local shown = not event.error and commands.answers(event.data)[2]
+  if one.state == "resting" and shown and is_empty(shown, one.name) and
+    self.deps.sessions(one.name) == 0
+  then
+    set_free(self, one)
   end
 end
 

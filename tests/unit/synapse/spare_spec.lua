@@ -206,6 +206,33 @@ describe("the blank backends", function()
     assert.are.same({2, 0, 0}, counts())
   end)
 
+  it("take no answer of before their service came back", function()
+    new(kind("a", {1, 2}, {"a-1"}, true))
+    local web = take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    tick()
+    tick()
+    take(web)
+    one:leave("web")
+    one:rest("web")
+    one:take_answer({request = 1, data = "\n# table: a-1, type: ip, " ..
+      "size:9, used:0\n\n"})
+    assert.are.same({0, 0, 1}, counts())
+    tick()
+    tick()
+    assert.are.equal(2, #sent)
+  end)
+
+  it("leave its port to a service that cannot change as it is to", function()
+    new(kind("a", {1, 2}, {"a-1", "a-2"}), kind("b", {3}, {"b-1"}))
+    take(service("web", 1))
+    assert.are.same({
+      "haproxy.port: it is served by a-1, and b listens on h:3",
+      "haproxy.port: services.web listens on h:1"},
+      expect(service("web", 3), service("x", 1)))
+  end)
+
   it("that rest are for the service that had them", function()
     new(kind("a", {1, 2}, {"a-1"}))
     local web = take(service("web", 1))
