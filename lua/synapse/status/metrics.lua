@@ -250,6 +250,15 @@ local METRICS = {
       end
       return samples
     end},
+  {"synapse_spare_scarce", "gauge",
+    "Kinds of blank backends of which 80 % or more are taken.",
+    function(agent)
+      local number = 0
+      for _, kind in ipairs(agent.view.spare or {}) do
+        number = number + (kind.is_scarce and 1 or 0)
+      end
+      return single(number)
+    end},
   {"synapse_log_lines_dropped_total", "counter",
     "Lines that were not logged because there were too many.",
     function(agent) return single(agent.deps.log.dropped_ever) end},

@@ -150,6 +150,7 @@ synapse_snapshot_failing 0
 synapse_snapshot_locked_by_another 0
 synapse_configuration_errors 0
 synapse_configuration_reload_needed 0
+synapse_spare_scarce 0
 synapse_log_lines_dropped_total 9
 synapse_turn_seconds_bucket{le="0.001"} 0
 synapse_turn_seconds_bucket{le="+Inf"} 1
@@ -192,10 +193,13 @@ synapse_service_slots{service="api",kind="free"} 6
 
   it("count the blank backends of each kind", function()
     agent.view.spare =
-      {{name = "spare-a", all = 6, free = 3, used = 2, resting = 1}}
+      {{name = "spare-a", all = 6, free = 3, used = 2, resting = 1,
+        is_scarce = true}, {name = "spare-b", all = 1, free = 1, used = 0,
+        resting = 0, is_scarce = false}}
     has('synapse_spare_backends{kind="spare-a",state="free"} 3')
     has('synapse_spare_backends{kind="spare-a",state="used"} 2')
     has('synapse_spare_backends{kind="spare-a",state="resting"} 1')
+    has("synapse_spare_scarce 1")
   end)
 
   it("say nothing of a snapshot that is not kept", function()
