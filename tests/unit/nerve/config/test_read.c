@@ -505,6 +505,57 @@ static void one_ensemble_is_one_whatever_the_order(void **state) {
     config_free(config);
 }
 
+/* Without sequence numbers a path has room for one znode of this nerve. */
+static void services_that_share_no_znode_are_allowed(void **state) {
+    static const char *const others[] = {
+        /* another path, another ensemble, and a znode with a number */
+        "\"zk_path\": \"/b\", \"zk_hosts\": [\"zk:1\"], \"node_type\": "
+        "\"ephemeral\"",
+        "\"zk_path\": \"/a\", \"zk_hosts\": [\"zk:2\"], \"node_type\": "
+        "\"ephemeral\"",
+        "\"zk_path\": \"/a\", \"zk_hosts\": [\"zk:1\"]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        struct error err = {0};
+        struct config *config;
+        char text[500];
+
+        snprintf(text, sizeof(text),
+                 "{\"instance_id\": \"i\", \"services\": {"
+                 "\"a\": {\"host\": \"h\", \"port\": 1, \"zk_path\": "
+                 "\"/a\", \"zk_hosts\": [\"zk:1\"], \"node_type\": "
+                 "\"ephemeral\"}, \"b\": {\"host\": \"h\", \"port\": 2, "
+                 "%s}}}",
+                 others[i]);
+        config = parse(text, &err);
+        assert_string_equal(err.text, "");
+        config_free(config);
+    }
+}
+
+static void an_ipv6_server_may_have_brackets(void **state) {
+    static const char *const servers[] = {"[2001:db8::1]:65535",
+                                          "2001:db8::1:65535"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(servers) / sizeof(*servers); i++) {
+        struct error err = {0};
+        struct config *config;
+        char text[300];
+
+        snprintf(text, sizeof(text),
+                 "{\"instance_id\": \"i\", \"services\": {\"a\": {\"host\": "
+                 "\"h\", \"port\": 1, \"zk_path\": \"/a\", \"zk_hosts\": "
+                 "[\"%s\"]}}}",
+                 servers[i]);
+        config = parse(text, &err);
+        assert_string_equal(err.text, "");
+        config_free(config);
+    }
+}
+
 static void mocked_checks_are_left_out(void **state) {
     struct config *config =
         parse_service(", \"check_mocked\": true, \"checks\": [{}]");
@@ -1127,6 +1178,8 @@ int main(void) {
         cmocka_unit_test(a_rate_is_limited_where_one_is_set),
         cmocka_unit_test(a_null_is_as_good_as_nothing),
         cmocka_unit_test(one_ensemble_is_one_whatever_the_order),
+        cmocka_unit_test(services_that_share_no_znode_are_allowed),
+        cmocka_unit_test(an_ipv6_server_may_have_brackets),
         cmocka_unit_test(mocked_checks_are_left_out),
         cmocka_unit_test(unknown_keys_are_told_with_their_place),
         cmocka_unit_test(odd_values_are_published_and_told),
