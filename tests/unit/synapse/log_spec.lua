@@ -53,6 +53,37 @@ describe("the log", function()
     assert.are.equal("info synapse: later", lines[written + 2])
   end)
 
+  -- What the metrics show goes on; what a line says begins again.
+  it("counts all that it ever dropped, and tells of each once", function()
+    for _ = 1, 2 do
+      for _ = 1, 200 + 7 do
+        log:info("again")
+      end
+      clock.pass(60)
+      log:info("later")
+      clock.pass(60)
+    end
+    assert.are.equal(14, log.dropped_ever)
+    local told = {}
+    for _, line in ipairs(lines) do
+      told[#told + 1] = line:match("%d+ log lines dropped")
+    end
+    assert.are.same({"7 log lines dropped", "7 log lines dropped"}, told)
+  end)
+
+  it("has room for 200 lines at once, and for 20 more each second", function()
+    for _ = 1, 300 do
+      log:info("again")
+    end
+    assert.are.equal(200, #lines)
+    clock.pass(0.5)
+    lines = {}
+    for _ = 1, 300 do
+      log:info("again")
+    end
+    assert.are.equal(10, #lines)
+  end)
+
   it("tells of dropped lines once a second at most", function()
     for _ = 1, 100 do
       for _ = 1, 1000 do
