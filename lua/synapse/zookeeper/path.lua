@@ -362,9 +362,11 @@ end
 
 -- Waits until the path is made. What was known stays: a path that is missing
 -- says nothing about the instances. But it is to be read again, because a path
--- made again counts its znodes from zero, and old names come back.
+-- made again counts its znodes from zero, and old names come back. There is
+-- nothing to verify until then.
 local function await_path(self)
   distrust_all(self)
+  self.unverified, self.verified = {}, 0
   self.retry_at = nil
   if self.state ~= "unmade" then
     local known = self.znodes:size()
@@ -466,17 +468,27 @@ function watched:connected(watches_live)
 end
 
 --- Tells whether it needs a read whatever its watches say: it was never read,
--- or the connection broke during a read.
+-- the connection broke during a read, or it waits for its path, whose watch
+-- may not be set.
 -- @treturn boolean
 function watched:is_behind()
-  return self.unlisted or self.pass ~= nil or next(self.failed) ~= nil
+  return self.state ~= "read" or self.unlisted or self.pass ~= nil or
+    next(self.failed) ~= nil
 end
 
---- Takes note that its watches are gone, or may be. What it knows stays; `list`
--- and `verify` read it again.
+--- Tells whether what it knows has watches, or is to be verified. What a path
+-- begins with has none.
+-- @treturn boolean
+function watched:is_trusted()
+  return self.is_whole or self:is_unverified()
+end
+
+--- Takes note that its watches are gone, or may be. What it knows stays;
+-- `connected` reads the list again, and `verify` the data. What a pass has read
+-- but not taken in yet is in the list as well.
 function watched:distrust()
   self.unverified, self.verified = {}, 0
-  for name in pairs(self.znodes.by_name) do
+  for name in pairs(self.children.seen) do
     self.unverified[#self.unverified + 1] = name
   end
 end
@@ -512,6 +524,7 @@ end
 --- Forgets a pass under way, whose replies will not come, and reads again.
 function watched:restart()
   self.pass, self.gone, self.failed = nil, {}, {}
+  self.unverified, self.verified = {}, 0
   self.children = children.new(self.znodes.by_name)
   self:connected(false)
 end

@@ -252,7 +252,7 @@ local function read_missed(self)
   for _, path in ipairs(self.paths) do
     if path:is_behind() then
       self.is_put_off[path] = nil
-      path:connected(true)
+      path:connected(path:is_trusted())
     elseif not self.is_put_off[path] then
       self.resync_at[path] = math.min(self.resync_at[path] or math.huge,
         now + self.deps.random() * VERIFIED_IN)

@@ -391,6 +391,71 @@ describe("a path", function()
     assert.are.equal(2, one:size())
   end)
 
+  -- What a pass has read may have changed since, and the watch that would tell
+  -- is gone with the queue's other events.
+  it("verifies also what a pass under way has read", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3", "d_4"})
+    session.reply_data("/web/c_3", data(3))
+    one:distrust()
+    session.reply_data("/web/d_4", data(4))
+    one:verify(9)
+    assert.are.same({"get /web/a_1", "get /web/b_2", "get /web/c_3",
+      "get /web/d_4"}, session.open())
+  end)
+
+  it("trusts what it has read or is to verify, and not what it began with",
+    function()
+      new({{key = "10.0.0.1:1", port = 1, znode = "a_1"}})
+      assert.is_false(one:is_trusted())
+      one:distrust()
+      assert.is_true(one:is_trusted())
+      settle()
+      assert.is_true(one:is_trusted())
+    end)
+
+  -- A restart reads all of it.
+  it("has nothing to verify after a restart", function()
+    settle()
+    one:distrust()
+    one:restart()
+    assert.is_false(one:is_unverified())
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+  end)
+
+  -- What it knew was read znode by znode, and the path was said to be read.
+  it("verifies nothing while its path is missing", function()
+    settle()
+    one:distrust()
+    one:connected(true)
+    session.reply("/web", GONE)
+    assert.is_false(one:verify(5))
+    session.reply("/web", GONE)
+    assert.is_false(one:verify(5))
+    assert.are.same({}, session.open())
+    assert.are.equal("missing", one.state)
+    one:path_changed()
+    read({"a_1", "b_2"})
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+  end)
+
+  -- The watch that would tell that it is made could not be asked for, and
+  -- nothing was read before the next resync.
+  it("is behind while its path is missing", function()
+    settle()
+    one:path_changed()
+    session.connected = false
+    session.reply("/web", GONE)
+    assert.are.same({}, session.open())
+    session.connected = true
+    assert.is_true(one:is_behind())
+    one:connected(true)
+    read({"c_3"})
+    assert.are.same({"get /web/c_3"}, session.open())
+  end)
+
   it("verifies nothing once nobody reads it", function()
     settle()
     one:distrust()

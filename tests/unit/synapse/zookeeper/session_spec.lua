@@ -7,7 +7,7 @@ local new_session = dofile("tests/fake/session.lua")
 -- `unverified`: so many of them.
 local function new_path(path, told)
   local one = {path = path, is_new = true, retry_at = 0, known = 0,
-    unverified = 0, late = false}
+    unverified = 0, late = false, trusted = true}
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
   do
@@ -21,6 +21,9 @@ local function new_path(path, told)
   end
   function one.is_behind()
     return one.late
+  end
+  function one.is_trusted()
+    return one.trusted
   end
   function one.size()
     return one.known
@@ -322,6 +325,14 @@ describe("an ensemble", function()
     web.late = true
     state("connected", "same_handle")
     assert.are.same({"/web connected true"}, told)
+  end)
+
+  -- A service that came while the connection was lost brings instances along.
+  it("reads all data of what no handle has read, on the same handle", function()
+    know(web, 3)
+    web.late, web.trusted = true, false
+    state("connected", "same_handle")
+    assert.are.same({"/web connected false"}, told)
   end)
 
   it("reads everything a little later on a later session", function()
