@@ -233,6 +233,7 @@ def test_a_chart_shows_the_last_hour_and_a_reload_keeps_it(page):
     page.browser.shows("1 ready", "#hour-ready")
     page.browser.shows(changes, "#hour-changes")
     assert page.browser.run(DRAWN) == drawn
+    assert page.browser.run(QUIET) == "2 ready"
 
 
 # What the agent says of a service or of itself, and what may be asked of it.
@@ -302,6 +303,9 @@ def ready_at_the_end(snapshot, name):
 DRAWN = """return [document.querySelector("#chart-ready path").getBBox().width > 0,
   document.querySelectorAll("#chart-changes rect").length,
   document.querySelectorAll("#chart-errors rect").length]"""
+# What is said of a service in which nothing has happened for two hours.
+QUIET = """drawReady([{time: hourBegan() - 3600, ready: 2, least: 0}], hourBegan());
+return document.querySelector("#hour-ready").textContent"""
 NOT_CHANGED = """return performance.getEntriesByType("resource").filter((it) =>
   it.name.includes("status.json?since=") && it.responseStatus === 304).length"""
 

@@ -125,7 +125,7 @@ local function last_cell(text, room, width)
   end
   local is_below = room < ROOM
   local indent = is_below and 4 or width - room
-  local lines = wrap(text, is_below and width - indent or room)
+  local lines = wrap(text, is_below and math.max(1, width - indent) or room)
   return (is_below and "\n" .. (" "):rep(indent) or "") ..
     table.concat(lines, "\n" .. (" "):rep(indent))
 end

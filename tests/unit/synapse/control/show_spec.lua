@@ -168,6 +168,15 @@ describe("a table in a terminal that is too narrow for it", function()
         "an instance has left, and none came"}, {"whole", "api", "2/16"}))
   end)
 
+  it("ends also where there is room for no letter", function()
+    for width = 1, 5 do
+      assert.are.same({"state  service\n    w\n    h\n    y",
+        "whole  web\n    a\n    b\n    c", "whole  api\n    -"},
+        table_of(width, {"whole", "web", "2/16", "abc"},
+          {"whole", "api", "2/16"}))
+    end
+  end)
+
   it("breaks no letter in two", function()
     assert.are.same({"state  service  why",
       "whole  web\n    " .. ("ü"):rep(26) .. "\n    " .. ("ü"):rep(4),
