@@ -193,13 +193,16 @@ deps:
 deps-demo deps-test deps-soak: deps-%:
 	$(Q).ci/deps $*
 
-demo: deps-demo
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)demo/run
+# $(call step,what): tells a terminal how far the demo or the tour is.
+step = @test ! -t 1 || echo "== $(1)"
 
-tour: deps-demo
+demo tour:
+	$(call step,1 of 3: the packages that it needs)
+	$(Q)$(MAKE) --no-print-directory deps-demo
+	$(call step,2 of 3: build (the first time a minute))
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)demo/tour
+	$(call step,3 of 3: demo/$(@:demo=run))
+	$(Q)demo/$(@:demo=run)
 
 test: deps-test
 	$(Q)$(PYTHON) tests/run.py lint unit sanitize fuzz e2e e2e-other

@@ -3,10 +3,12 @@
 import os
 import shutil
 
+import progress
 import wait
 from haproxy import HAProxy
 from machines import MACHINES
 from nerve import Nerve
+from piece import STOP_SECONDS
 from service import Service
 from zookeeper import ZooKeeper
 
@@ -43,7 +45,9 @@ def make(stack):
 def start(stack, pieces, tied=False):
     """Starts the pieces that do not run, one kind after the other and all of a
     kind at once. Yields each piece when it works; raises Broken with the end
-    of the log of a piece that does not."""
+    of the log of a piece that does not. A terminal shows which one is waited
+    for."""
+    number = 0
     for kind in KINDS:
         some = [piece for piece in pieces if piece.kind == kind]
         with stack.locked():
@@ -51,11 +55,18 @@ def start(stack, pieces, tied=False):
                 if not piece.process.runs():
                     piece.start(tied)
         for piece in some:
-            _wait_for(piece)
+            number += 1
+            progress.show(f"{number} of {len(pieces)}: {piece.name} starts, "
+                          f"{START_SECONDS} s at most")
+            try:
+                _wait_for(piece)
+            finally:
+                progress.show("")
             yield piece
 
 
 def _wait_for(piece):
+    """Waits until a piece works; raises Broken if it does not."""
     try:
         wait.until(lambda: not piece.process.runs() or piece.ready(),
                    START_SECONDS, f"{piece.name} does its work")
@@ -77,9 +88,16 @@ def stop(stack):
                     if (piece.kind == "zookeeper") == last]
             for piece in some:
                 piece.process.ask()
-            troubles += filter(None, [piece.finish() for piece in some])
+            troubles += filter(None, map(_finish, some))
         shutil.rmtree(stack.folder)
     return troubles
+
+
+def _finish(piece):
+    progress.show(f"{piece.name} ends, {STOP_SECONDS} s at most")
+    trouble = piece.finish()
+    progress.show("")
+    return trouble
 
 
 def running(stack):

@@ -22,7 +22,7 @@ def missing(shown, output):
 
 
 def _pattern(line):
-    parts = [r"\s+".join(map(re.escape, part.split(" ")))
+    parts = [r"\s+".join(map(re.escape, re.split(" +", part)))
              for part in line.split(ANYTHING)]
     return re.compile(".*".join(parts))
 

@@ -4,6 +4,7 @@ import collections
 import itertools
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -123,6 +124,36 @@ def test_it_shows_every_piece_and_who_answers_and_leaves_nothing(sandbox):
     assert re.search(rf"requests: {A1} \d+, {A2} \d+; 0 failed", demo.text())
     assert not living()
     assert not os.path.exists(FOLDER)
+
+
+def test_a_terminal_is_told_what_starts_and_how_far_that_is(sandbox):
+    """A file or a pipe is not: the other tests read what it prints."""
+    ours, theirs = pty.openpty()
+    demo = Demo(sandbox, DEMO_SECONDS="1")
+    assert demo.ends() == 0
+    assert " of 10: " not in demo.text() and "\r" not in demo.text()
+    child = subprocess.Popen(
+        [RUN], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+        env={**os.environ, "DEMO_NETWORK": NETWORK, "DEMO_SECONDS": "1"})
+    os.close(theirs)
+    try:
+        shown = b"".join(iter(lambda: terminal_read(ours), b"")).decode()
+        assert child.wait(60 * wait.FACTOR) == 0
+    finally:
+        child.kill()
+        child.wait()
+        os.close(ours)
+    assert "\r\x1b[K1 of 10: zookeeper1 zookeeper starts, 40 s at" in shown
+    assert f"\r\x1b[K10 of 10: {B1} haproxy starts, 40 s at most\r" in shown
+    assert "\r\x1b[Kzookeeper1 zookeeper ends, 8 s at most" in shown
+
+
+def terminal_read(terminal):
+    """Returns what a program has written to it; empty after its end."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
 
 
 def registered(demo):

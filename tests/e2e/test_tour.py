@@ -1,6 +1,5 @@
 """The tour: it runs the tutorial of demo/README.md as it is printed."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -10,20 +9,10 @@ import pytest
 
 import program
 import wait
+from demo_module import load
 from demo_network import FOLDER, NETWORK, living
 
 TOUR = os.path.join(program.ROOT, "demo", "tour")
-
-
-def load(name):
-    """Loads a pure module of the sandbox. The sandbox has modules with the
-    same names as ours, so its folder is not in sys.path."""
-    spec = importlib.util.spec_from_file_location(
-        f"demo_{name}", os.path.join(program.ROOT, "demo", f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 tutorial, verdict = load("tutorial"), load("verdict")
 
@@ -81,6 +70,7 @@ def test_steps_are_read_from_the_text():
 
 @pytest.mark.parametrize("shown, output, lacks", [
     (["a b"], "a    b\n", ""),
+    (["a" + 60 * " " + "b"], "a" + 90 * " " + "c\na b\n", ""),
     (["a ... d"], "a b c d\n", ""),
     (["a", "c"], "a\nb\nc\n", ""),
     (["c", "a"], "a\nb\nc\n", "a"),

@@ -1,0 +1,21 @@
+"""Tells a terminal what takes long. Nobody else gets it, and no test sees it in
+what it captures."""
+
+import sys
+
+# pytest's own, which hides standard error from the terminal; set by conftest.
+capture = None
+
+
+def say(text):
+    """Prints a line to the terminal, if standard error is one."""
+    if capture:
+        with capture.global_and_fixture_disabled():
+            _print(text)
+    else:
+        _print(text)
+
+
+def _print(text):
+    if sys.stderr.isatty():
+        print(f"\n== {text}", end=" ", file=sys.stderr, flush=True)
