@@ -15,6 +15,7 @@
 #                     make mutate ONLY=nerve/services MUTANTS=500 SEED=2 JOBS=1
 #   make bench        the benchmarks: a table, and build/bench.jsonl
 #   make soak         the long forms
+#   make picture      the README's picture of the status page, from the demo
 #   make keys         the tables of lua/README.md, from the agent's schema
 #   make images       the container images: myelin-haproxy, myelin-nerve, and the
 #                     sandbox's
@@ -112,8 +113,8 @@ LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 .PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
         sanitize fuzz fuzz-c e2e e2e-other arm64 mutate bench soak soak-fuzz \
-        soak-e2e soak-other soak-sid soak-images keys install images deb clean \
-        help
+        soak-e2e soak-other soak-sid soak-images picture keys install images \
+        deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -217,6 +218,11 @@ lint:
 	$(PYTHON) -B tests/lint/arrows.py
 	+$(Q)for lua in $(LUAS); do \
 	  $(MAKE) --no-print-directory B=build/clang CC=clang LUA=$$lua all || exit 1; done
+
+PICTURE ?= haproxy/status.png
+picture: deps-test
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(PYTHON) -B tests/e2e/picture.py $(PICTURE)
 
 keys:
 	LUA_PATH="lua/?.lua;;" lua5.3 lua/keys.lua
