@@ -16,15 +16,16 @@ class Authority:
         _openssl("req", "-x509", *_new_key(self._key), "-out", self.file,
                  "-days", "1", "-subj", f"/CN={name}")
 
-    def certificate(self, host):
-        """Returns the file of a certificate for `host`, with its key."""
+    def certificate(self, host, days=1):
+        """Returns the file of a certificate for `host`, with its key. It ends
+        after `days`; below 0 it has ended."""
         base = self._sandbox.path(f"{self._name}-{host}")
         _openssl("req", *_new_key(f"{base}.key"), "-out", f"{base}.csr",
                  "-subj", f"/CN={host}")
         names = self._sandbox.write(f"{self._name}-{host}.ext",
                                     f"subjectAltName=DNS:{host}\n")
         _openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.file,
-                 "-CAkey", self._key, "-out", f"{base}.pem", "-days", "1",
+                 "-CAkey", self._key, "-out", f"{base}.pem", "-days", str(days),
                  "-extfile", names)
         with open(f"{base}.pem", "a") as file, open(f"{base}.key") as key:
             file.write(key.read())

@@ -10,6 +10,7 @@ import pytest
 
 import load
 import program
+import progress
 import zookeeper as zookeeper_module
 from sandbox import Sandbox, living
 
@@ -37,6 +38,10 @@ def missing():
     return lacks
 
 
+def pytest_configure(config):
+    progress.capture = config.pluginmanager.getplugin("capturemanager")
+
+
 def pytest_sessionstart():
     # Ended from outside, a run still ends what it has started. A worker of
     # xdist may run its session outside its main thread, and has no signals then.
@@ -51,6 +56,12 @@ def pytest_sessionstart():
 @pytest.fixture(scope="session")
 def shared():
     """A sandbox for what all tests share and none may break."""
+    yield from _sandbox()
+
+
+@pytest.fixture(scope="module")
+def module_sandbox():
+    """Starts programs for the tests of one file and ends them after those."""
     yield from _sandbox()
 
 

@@ -10,6 +10,7 @@ import stat
 import subprocess
 
 import program
+import progress
 import wait
 from packages import run
 
@@ -20,7 +21,9 @@ SOURCES = ("apt-get", "indextargets", "--format",
 MAKE = ("mmdebstrap", "--variant=essential", "--format=tar",
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*"
-          for name in ("doc", "man", "locale")))
+          for name in ("doc", "man", "locale")),
+        # Java's scripts want it.
+        "--essential-hook=mkdir -p \"$1/usr/share/man/man1\"")
 # The machine has no connection to this one: no bus, no scope, no files.
 BOOT = ("systemd-nspawn", "--quiet", "--boot", "--register=no",
         "--keep-unit",
@@ -38,6 +41,7 @@ PASSING = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/tmp",
 BOOT_SECONDS = 90
 COMMAND_SECONDS = 120
 CLONE_NEWNET = 0x40000000
+BRIDGE = "bridge"
 
 
 def base(packages):
@@ -46,6 +50,8 @@ def base(packages):
     key = hashlib.sha256(repr((MAKE, packages)).encode()).hexdigest()
     archive = f"{program.BUILD}/debian-{key[:12]}.tar"
     if not os.path.exists(archive):
+        progress.say("a Debian is made for the packages' tests, once: "
+                     "some minutes")
         run(*MAKE, f"--include={','.join(packages)}", release(),
             f"{archive}.new", "-", input=_sources())
         os.rename(f"{archive}.new", archive)
@@ -73,13 +79,16 @@ def release():
 class Debian:
     """A booted Debian. `root` is its / as this machine sees it."""
 
-    def __init__(self, sandbox, archive):
-        place = sandbox.path("debian")
+    def __init__(self, sandbox, archive, name="debian"):
+        """Boots it. `name` is its host's name."""
+        place = sandbox.path(name)
         os.mkdir(place)
         run("tar", "-C", place, "-xf", archive)
+        with open(f"{place}/etc/hostname", "w") as file:
+            file.write(f"{name}\n")
         self._nspawn = sandbox.run(
-            "debian", [*BOOT, f"--directory={place}",
-                       f"--machine=myelin-{os.getpid()}"],
+            name, [*BOOT, f"--directory={place}",
+                   f"--machine=myelin-{os.getpid()}-{name}"],
             env={**os.environ, **SETTINGS})
         self._pid = wait.until(self._init, BOOT_SECONDS, "it has an init")
         self.root = f"/proc/{self._pid}/root"
@@ -101,16 +110,17 @@ class Debian:
         return None
 
     def _is_up(self):
-        done = self._run("systemctl", "is-system-running")
+        done = self.tries("systemctl", "is-system-running")
         return done.stdout.strip() in ("running", "degraded")
 
     def _power_off(self):
         """Shuts it down in systemd's own order."""
         if self._nspawn.alive():
-            self._run("systemctl", "--no-block", "poweroff")
+            self.tries("systemctl", "--no-block", "poweroff")
             assert self._nspawn.ended(BOOT_SECONDS) == 0
 
-    def _run(self, *argv, **options):
+    def tries(self, *argv, **options):
+        """Runs a command in it. Returns what became of it."""
         return subprocess.run([*self._enter, *argv], text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               timeout=COMMAND_SECONDS * wait.FACTOR, **options)
@@ -118,7 +128,7 @@ class Debian:
     def output(self, *argv, **options):
         """Runs a command in it, which must succeed. Returns what it
         printed."""
-        done = self._run(*argv, **options)
+        done = self.tries(*argv, **options)
         assert done.returncode == 0, f"{argv}: {done.stdout}"
         return done.stdout
 
@@ -136,6 +146,17 @@ class Debian:
         """Waits until a line of a unit contains `text`."""
         wait.until(lambda: any(text in line for line in self.journal(unit)),
                    seconds, f"the journal of {unit} has {text!r}")
+
+    def connect(self, hub, address):
+        """Gives it a network card with `address` (10.0.0.1/24), on the
+        bridge of the network namespace of the process `hub`."""
+        name = f"to-{self._pid}"
+        run("nsenter", f"--target={hub}", "--net", "sh", "-ec", f"""
+            ip link add name {name} type veth peer name lan netns {self._pid}
+            ip link set dev {name} master {BRIDGE} up""")
+        run("nsenter", f"--target={self._pid}", "--net", "sh", "-ec", f"""
+            ip address add {address} dev lan
+            ip link set dev lan up""")
 
     @contextlib.contextmanager
     def network(self):

@@ -4,16 +4,22 @@ import re
 import subprocess
 
 import program
+import progress
 import wait
 
 NAMES = ("haproxy-synapse", "nerve")
 
 
-def run(*argv, **options):
-    """Runs a command that must succeed; returns what it printed."""
-    done = subprocess.run(argv, text=True, stdout=subprocess.PIPE,
+def outcome(*argv, **options):
+    """Runs a command. Returns what became of it, with all that it printed."""
+    return subprocess.run(argv, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False,
                           timeout=400 * wait.FACTOR, **options)
+
+
+def run(*argv, **options):
+    """Runs a command that must succeed; returns what it printed."""
+    done = outcome(*argv, **options)
     assert done.returncode == 0, done.stdout[-4000:]
     return done.stdout
 
@@ -25,8 +31,14 @@ def version_here():
 
 def build(folder, version):
     """Builds both packages in `folder`. Returns their files by name."""
+    progress.say(f"the packages of version {version} are built: a minute")
     run("make", "deb", f"DEB_DIR={folder}", f"DEB_VERSION={version}",
         cwd=program.ROOT)
+    return files(folder, version)
+
+
+def files(folder, version):
+    """Returns the files of both packages by name."""
     machine = run("dpkg", "--print-architecture").strip()
     return {name: f"{folder}/{name}_{version}_{machine}.deb"
             for name in NAMES}
