@@ -113,8 +113,8 @@ LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
 .PHONY: all ready deps deps-demo deps-test demo tour test check lint unit unit-c \
         sanitize fuzz fuzz-c e2e e2e-other arm64 mutate bench soak soak-fuzz \
-        soak-e2e soak-other soak-sid soak-images picture keys install images \
-        deb clean help
+        soak-e2e soak-other soak-sid soak-images soak-guide picture keys install \
+        images deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -256,9 +256,11 @@ $(AXE):
 	$(Q)npm install --loglevel=error --no-save --no-audit --no-fund --ignore-scripts \
 	  --prefix build/axe axe-core@4.10.3
 
-# Those of ROLLING need the root of the other Debian: e2e-other runs them.
+# Those of ROLLING need the root of the other Debian: e2e-other runs them. GUIDE
+# boots four machines, for minutes: soak runs it.
 ROLLING := test_rolling.py
-E2E_FILES = $(filter-out $(ROLLING),$(notdir $(wildcard tests/e2e/test_*.py)))
+GUIDE := test_guide.py
+E2E_FILES = $(filter-out $(ROLLING) $(GUIDE),$(notdir $(wildcard tests/e2e/test_*.py)))
 e2e: all $(BENCH)
 	$(Q)for i in $$(seq $(REPEAT)); do \
 	  $(E2E) $(addprefix tests/e2e/,$(or $(ONLY),$(E2E_FILES))) || exit 1; done
@@ -281,7 +283,7 @@ bench: all $(BENCH)
 	$(Q)$(PYTHON) tests/bench/run.py
 
 # The long forms of tests that have a short one in `make test`.
-SOAK := soak-images soak-fuzz soak-e2e soak-other soak-sid
+SOAK := soak-images soak-guide soak-fuzz soak-e2e soak-other soak-sid
 soak: deps-soak
 	$(Q)$(PYTHON) tests/run.py arm64 $(SOAK)
 
@@ -291,6 +293,10 @@ soak-fuzz:
 soak-e2e:
 	$(Q)HOLD_SECONDS=30 CHECKS=100000 SCALE=2 CHANGES=200000 EXPIRIES=1000 \
 	  RELOADS=200 CHAOS_SECONDS=1200 $(MAKE) --no-print-directory e2e E2E_JOBS=0
+
+# Each command of haproxy/GUIDE.md and OPERATE.md.
+soak-guide:
+	$(Q)$(MAKE) --no-print-directory e2e ONLY=$(GUIDE)
 
 # The images, built on a Debian 13 that is made once, and run by podman.
 soak-images: all
