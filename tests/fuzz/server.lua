@@ -40,6 +40,10 @@ function server.new()
       return self.is_open and ask(self, op, path) or nil
     end
   end
+  local window = math.random(8)
+  function self.session.room()
+    return self.is_open and math.max(0, window - #self.waiting) or 0
+  end
   return self
 end
 
