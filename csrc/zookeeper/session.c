@@ -45,6 +45,7 @@ struct session {
     size_t max_data;
     size_t max_in_flight;
     struct window window; /* of the connection: requests at once */
+    int64_t wrote_us;     /* when a write was answered last */
     enum session_state state;
     struct session_identity identity; /* id 0: none to resume */
     bool handle_is_new;               /* it has not been connected yet */
@@ -435,13 +436,18 @@ static void absorb_session(struct session *s, struct event *ev) {
         on_death(s, ev->state);
 }
 
-/* A write takes as long as the ensemble's disks: it says nothing of how much
- * the server has to do. */
+/* A write takes as long as the ensemble's disks, and so does a read of the same
+ * session that waits behind it: neither says how much the server has to do. */
 static void note_pace(struct session *s, const struct event *ev) {
     bool is_read =
         ev->op == OP_GET || ev->op == OP_GET_CHILDREN || ev->op == OP_EXISTS;
+    bool is_write =
+        ev->op == OP_CREATE || ev->op == OP_SET || ev->op == OP_DELETE;
 
-    if (is_read && ev->code != SESSION_LOST)
+    if (is_write)
+        s->wrote_us = ev->time_us;
+    else if (is_read && ev->code != SESSION_LOST &&
+             ev->origin->sent_us >= s->wrote_us)
         window_answered(&s->window, ev->origin->sent_us, ev->time_us,
                         patience(s));
 }

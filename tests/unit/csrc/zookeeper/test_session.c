@@ -722,6 +722,25 @@ static void takes_a_slow_write_for_no_busy_server(void **state) {
     assert_int_equal(session_room(s), 64);
 }
 
+/* A nerve that registers many services again beside a slow disk asked for one
+ * thing at a time. */
+static void takes_a_read_behind_a_slow_write_for_no_busy_server(void **state) {
+    (void)state;
+    widen();
+    session_create(s, "/a", "", 0, 0);
+    session_get(s, "/a", false);
+    fake_clock_pass_ms(500);
+    fake_reply(flying(0), SESSION_OK);
+    fake_reply(flying(1), SESSION_OK);
+    ignore_news();
+    assert_int_equal(session_room(s), 64);
+    session_get(s, "/a", false);
+    fake_clock_pass_ms(500);
+    fake_reply(flying(0), SESSION_OK);
+    ignore_news();
+    assert_int_equal(session_room(s), 32);
+}
+
 static void
 has_no_room_without_a_connection_and_a_new_window_with_one(void **state) {
     (void)state;
@@ -1033,6 +1052,7 @@ int main(void) {
         T(has_no_more_in_flight_than_it_may_and_keeps_the_order),
         T(asks_for_less_at_once_where_reads_take_long),
         T(takes_a_slow_write_for_no_busy_server),
+        T(takes_a_read_behind_a_slow_write_for_no_busy_server),
         T(has_no_room_without_a_connection_and_a_new_window_with_one),
         T(answers_what_the_library_refuses_with_its_code),
         T(answers_all_requests_once_as_lost_with_the_connection),
