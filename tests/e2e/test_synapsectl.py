@@ -406,7 +406,8 @@ def test_the_live_view_moves_filters_and_opens(site, terminal):
     assert all(len(line) <= 80 for line in lines)
     assert len(lines) <= 24
     assert lines[-1].startswith("j/k move")
-    assert any(re.search("absent +ready", line) for line in lines)
+    # An address may be so long that there is no room for the state before.
+    terminal.shows(rf"web +{site.one.address} +(absent +)?ready")
     terminal.press("j")
     terminal.shows(r"^> whole +web")
     terminal.press("\x1b[A")
