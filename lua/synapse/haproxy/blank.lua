@@ -242,7 +242,7 @@ local function check_request(lines, kind, why)
   there = there and there.made_of and there or nil
   if problem then
     why("haproxy.listen: `http-check send` %s", problem)
-  elseif not wanted ~= not there then
+  elseif (not wanted) ~= (not there) then
     why("haproxy.listen: `option httpchk` is %s, and %s", wanted and
       "there" or "not there", kind.name .. (there and " has it" or
       " does not have it"))
