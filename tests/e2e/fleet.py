@@ -14,7 +14,7 @@ class Fleet:
     instances that each service begins with."""
 
     def __init__(self, client, path, sizes):
-        self._client = client
+        self.client = client
         self.path = path
         self.sizes = sizes
         self.services = {name: {} for name in sizes}
@@ -80,6 +80,21 @@ class Fleet:
                 random.choice([self.add, self.drop, self.move])(name)
         self.commit()
 
+    def register_again(self, client):
+        """Registers all instances through a new client, with a server that
+        has lost them. (It knows less than the old client, and does not let
+        that in.)"""
+        self.client = client
+        self._transaction = client.transaction()
+        for name, instances in self.services.items():
+            client.ensure_path(f"{self.path}/{name}")
+            for znode, address in instances.items():
+                host, port = address.split(":")
+                self._transaction.create(znode, json.dumps(
+                    {"host": host, "port": int(port)}).encode())
+                self._flush()
+        self.commit()
+
     def _flush(self):
         if len(self._transaction.operations) >= BATCH:
             self.commit()
@@ -87,7 +102,7 @@ class Fleet:
     def commit(self):
         results = self._transaction.commit()
         assert not any(isinstance(it, Exception) for it in results), results
-        self._transaction = self._client.transaction()
+        self._transaction = self.client.transaction()
 
     def state(self):
         return {name: sorted(instances.values())

@@ -87,6 +87,6 @@ def test_a_figure_is_kept_before_the_next_is_measured(kept):
 
 def test_all_together_are_over_in_15_minutes():
     deadlines = [importlib.import_module(f"bench_{name}").DEADLINE
-                 for name in run.names()]
+                 for name in run.names() if name not in run.ASKED]
     assert len(deadlines) >= 7
     assert sum(deadlines) <= 15 * 60
