@@ -88,7 +88,7 @@ def main(wanted):
     if unknown:
         sys.exit(f"no such benchmark: {', '.join(sorted(unknown))} "
                  f"(there are: {', '.join(names())})")
-    wanted = wanted or sorted(set(names()) - ASKED)
+    wanted = wanted or [name for name in names() if name not in ASKED]
     measured, failed = [], []
     with open(RECORD, "w", buffering=1) as file:
         def keep(figure):
