@@ -150,14 +150,16 @@ end
 
 -- A slot rests while sessions of the instance that left it go on. Their
 -- connections may lead others there later, but for those of an added slot (see
--- `synapse.haproxy.add_server`).
+-- `synapse.haproxy.add_server`). A slot that is left in the same change is the
+-- last choice: its newcomer would serve only after the other one had gone, and
+-- nobody in between.
 local function rest_test(self)
   return function(slot)
     if self.vacated[slot] and self.sessions(slot) == 0 then
       self.vacated[slot] = nil
     end
     if not self.vacated[slot] then
-      return nil
+      return self.leaving[slot] and "may be used" or nil
     end
     return self.must_rest and not self.is_added[slot] and "in use" or
       "may be used"
@@ -222,7 +224,7 @@ function placement.new(pool, placed, instances, sessions, kinds_by_slot,
   must_rest, vacated)
   local self = setmetatable({
     pool = pool, placed = placed, by_key = {}, vacated = vacated or {},
-    last = {}, left = {}, misplaced = {}, sessions = sessions,
+    last = {}, left = {}, misplaced = {}, sessions = sessions, leaving = {},
     kinds = kinds_by_slot, must_rest = must_rest, is_added = {},
   }, placement)
   for _, instance in ipairs(instances) do
@@ -375,6 +377,9 @@ function placement:change(difference)
   for _, instance in ipairs(difference.removed) do
     left[#left + 1] = leave(self, instance)
   end
+  for _, slot in ipairs(left) do
+    self.leaving[slot] = true
+  end
   for _, instance in ipairs(difference.added) do
     self.by_key[instance.key] = instance
   end
@@ -386,6 +391,7 @@ function placement:change(difference)
     move(self, self.by_key[key], left, entering, has_free)
   end
   enter(self, entering, touched)
+  self.leaving = {}
   return left, touched
 end
 

@@ -217,6 +217,27 @@ describe("a placement", function()
     assert.are.equal(now, one:at(one.slot_of.a))
   end)
 
+  -- The newcomer's own slot was the one that was left. The last instance of a
+  -- service was replaced there, and for milliseconds nobody served.
+  it("replaces an instance in another slot while one is free", function()
+    for i = 1, 20 do
+      local newcomer = instance("b" .. i)
+      new(instance("a"))
+      local slot = one.slot_of.a
+      one:change(found({removed = {instance("a")}, added = {newcomer}}))
+      assert.are_not.equal(slot, one.slot_of[newcomer.key])
+      one:change(found({added = {instance("c")}}))
+      assert.is_truthy(one.slot_of.c)
+    end
+  end)
+
+  it("replaces an instance in its slot where no other is free", function()
+    new(instance("a"), instance("b"))
+    local slot = one.slot_of.a
+    one:change(found({removed = {instance("a")}, added = {instance("c")}}))
+    assert.are.equal(slot, one.slot_of.c)
+  end)
+
   it("gives the slot of an instance that left to one that waits", function()
     new(instance("a"), instance("b"), instance("c"))
     assert.are.same({"c"}, one.waiting)
