@@ -27,12 +27,15 @@ COUNTS = (
     (re.compile(r"^=+ .*?\b(\d+) errors?.* in ", re.M), (None, 1)),
 )
 
-# How each runner names a test that failed.
+# How each runner names a test that failed, a compiler an error, and luacheck a
+# warning.
 FAILED = re.compile(
     r"^(?:(?:FAILED|ERROR) (\S+::.*)"
     r"|(?:Failure|Error) (?:->|→) (\S+ @ \d+\n.*)"
     r"|(\S+): \d+ passed, [1-9]\d* failed; again: .*"
-    r"|(\S+): FAILED)$", re.M)
+    r"|(\S+): FAILED"
+    r"|(\S+:\d+:\d+: error: .*)"
+    r"|    (\S+\.lua:\d+:\d+: .*))$", re.M)
 
 
 def total(match, groups):

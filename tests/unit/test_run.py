@@ -21,11 +21,15 @@ boundary: 12 cases
 FAILED tests/e2e/test_x.py::test_y[a b] - AssertionError: late
 ERROR tests/e2e/test_x.py::test_z
 ERROR org.apache.zookeeper.server.ServerCnxn - Error closing
+csrc/base/file.c:6:55: error: no such thing
+    lua/synapse/log.lua:24:1: line is too long
 """) == ["tests/unit/synapse/x_spec.lua @ 12 a thing is right",
          "nerve/test_b",
          "boundary",
          "tests/e2e/test_x.py::test_y[a b] - AssertionError: late",
-         "tests/e2e/test_x.py::test_z"]
+         "tests/e2e/test_x.py::test_z",
+         "csrc/base/file.c:6:55: error: no such thing",
+         "lua/synapse/log.lua:24:1: line is too long"]
 
 
 def test_what_passes_names_nothing():

@@ -60,7 +60,7 @@ static void assert_no_child(void) {
 
 static void resolves_all_lists_at_once(void **state) {
     struct hosts_lookup lookups[40];
-    char names[40][24];
+    char names[40][32];
 
     (void)state;
     for (int i = 0; i < 40; i++) {
