@@ -5,6 +5,8 @@ import shutil
 import subprocess
 
 from selenium import webdriver
+from selenium.common.exceptions import (
+    NoSuchElementException, StaleElementReferenceException)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -95,17 +97,36 @@ class Browser:
         return self.run("return [...document.querySelectorAll(arguments[0])]"
                         ".filter((it) => it.offsetParent).length", selector)
 
+    def _act(self, action, what):
+        """Does `action`, again if the page was drawn anew in the middle of
+        it: its element is another one then."""
+        def done():
+            try:
+                action()
+            except (NoSuchElementException, StaleElementReferenceException):
+                return False
+            return True
+        wait.until(done, 20, what)
+
     def press(self, *keys):
         """Types a key into whatever has the focus."""
         for key in keys:
-            self.driver.switch_to.active_element.send_keys(key)
+            self._act(
+                lambda key=key:
+                self.driver.switch_to.active_element.send_keys(key),
+                "a key is pressed")
 
     def type(self, selector, text):
-        self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(text)
+        self._act(
+            lambda: self.driver.find_element(
+                By.CSS_SELECTOR, selector).send_keys(text),
+            f"{text} is typed into {selector}")
 
     def click(self, text):
         """Follows the first link with this text."""
-        self.driver.find_element(By.LINK_TEXT, text).click()
+        self._act(
+            lambda: self.driver.find_element(By.LINK_TEXT, text).click(),
+            f"the link {text} is followed")
 
     def processor_time(self):
         """Returns for how many seconds the page's thread has worked."""
