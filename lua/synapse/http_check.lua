@@ -44,6 +44,17 @@ local function read_send(check, words)
   return check
 end
 
+--- Parts a line of synapse.conf.json into its words.
+-- @tparam string text
+-- @treturn {string,...}
+function http_check.words(text)
+  local words = {}
+  for word in text:gmatch("%S+") do
+    words[#words + 1] = word
+  end
+  return words
+end
+
 --- Tells whether a line says by which request servers are checked.
 -- @tparam {string,...} words of the line
 -- @treturn ?string "option" or "send"

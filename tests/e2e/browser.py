@@ -98,8 +98,8 @@ class Browser:
                         ".filter((it) => it.offsetParent).length", selector)
 
     def _act(self, action, what):
-        """Does `action`, again if the page was drawn anew in the middle of
-        it: its element is another one then."""
+        """Does `action`, again if the page was drawn in the middle of it:
+        its element is another one then."""
         def done():
             try:
                 action()

@@ -73,8 +73,8 @@ def hung(sandbox):
 
 
 def settings(sandbox):
-    """A session that ends begins anew, and zookeeper_close() of the old one
-    hangs: so it lives long."""
+    """After a session the next one begins, and zookeeper_close() of the old
+    one hangs: so it lives long."""
     return {**ctl.controlled(sandbox, "one"), "session_timeout": 9}
 
 

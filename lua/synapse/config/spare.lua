@@ -28,14 +28,6 @@ local MOST_PORTS = 1000
 -- @tfield table lines     of haproxy.cfg: `frontend` and `backend`, each a
 --   `{line,...}`
 
-local function words_of(line)
-  local words = {}
-  for word in line.text:gmatch("%S+") do
-    words[#words + 1] = word
-  end
-  return words
-end
-
 -- What the next service would inherit from the last one, or has no effect here.
 local REFUSED = {
   frontend = {
@@ -73,7 +65,7 @@ end
 local function read_check(report, lines)
   local words = {}
   for i, line in ipairs(lines) do
-    words[i] = words_of(line)
+    words[i] = http_check.words(line.text)
   end
   local check, why, at = http_check.read(words)
   if why then

@@ -70,19 +70,11 @@ local function send_line(check)
   return table.concat(words, " ")
 end
 
-local function words_of(line)
-  local words = {}
-  for word in line.text:gmatch("%S+") do
-    words[#words + 1] = word
-  end
-  return words
-end
-
 local function backend_lines(kind)
   local lines = {}
   add(lines, kind.place .. ".mode", "mode %s", kind.mode)
   for _, line in ipairs(kind.lines.backend) do
-    local part = http_check.part(words_of(line))
+    local part = http_check.part(http_check.words(line.text))
     if part == "option" then
       add(lines, line.place, "option httpchk")
       add(lines, line.place, "%s", send_line(kind.check))

@@ -29,7 +29,7 @@ static uv_loop_t loop;
 static struct web *web;
 static char asked[100]; /* the last path */
 static bool has_memory;
-static bool inherited[FDS_MAX]; /* descriptors of whoever runs this test */
+static bool inherited[FDS_MAX]; /* descriptors that this test began with */
 
 static struct web_page page(void *arg, const char *path) {
     assert_ptr_equal(arg, asked);
