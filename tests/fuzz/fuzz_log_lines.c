@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +22,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     "; likely too many connections from this address (maxClientCnxns), or a "  \
     "server without a quorum"
 
-/* Returns the length of what is left of <text> without the cause that the
- * module may have added. */
-static size_t length_without_cause(const char *text) {
+/* Cuts the cause that the module may have added off <text>. */
+static void cut_cause(char *text) {
     size_t length = strlen(text);
     size_t added = strlen(CAUSE);
 
     if (length >= added && strcmp(text + length - added, CAUSE) == 0)
-        return length - added;
-    return length;
+        text[length - added] = '\0';
+}
+
+/* Tells whether <text> can be what became of <line>: a part of it, for the
+ * origin goes and so does what is too long; the parts of a socket's failure
+ * also change places, and gain nothing. */
+static bool is_from(const char *line, const char *text) {
+    return strstr(line, text) ||
+           (strstr(line, "Socket") && strlen(text) <= strlen(line));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    size_t kept;
     char *line = strndup((const char *)data, size);
     struct queue *queue = queue_new(10);
     struct event *ev;
@@ -44,9 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ev = queue_pop(queue);
     assert(ev && ev->type == EVENT_LOG);
     assert(ev->level <= LEVEL_DEBUG && ev->length == strlen(ev->data));
-    kept = length_without_cause(ev->data);
-    assert(kept <= strlen(line));
-    assert(memcmp(ev->data, line + strlen(line) - kept, kept) == 0);
+    cut_cause(ev->data);
+    assert(is_from(line, ev->data));
     assert(ev->level != LEVEL_ERROR || strstr(line, "ZOO_ERROR@"));
     event_free(ev);
     log_lines_stop(queue);
