@@ -236,6 +236,31 @@ def test_a_chart_shows_the_last_hour_and_a_reload_keeps_it(page):
     assert page.browser.run(QUIET) == "2 ready"
 
 
+def charts(page):
+    """Returns what each visible row says of its last hour."""
+    return page.browser.run(
+        "return Object.fromEntries([...document.querySelectorAll('.row')]"
+        ".map((row) => [row.dataset.name, row.querySelector('.spark')])"
+        ".map(([name, it]) => [name, it.querySelector('path') &&"
+        " it.getBoundingClientRect().width > 40 && it.title]))")
+
+
+def test_each_row_has_a_small_chart_of_the_last_hour(page):
+    one = page.add("users", "users-1")
+    page.add("users", "users-2")
+    page.opens()
+    wait.until(lambda: str(charts(page)["users"]).startswith(
+        "The last hour: 2 ready"), 10, "two are ready")
+    assert charts(page)["search"].startswith("The last hour: 0 ready")
+    one.process.kill()
+    wait.until(lambda: charts(page)["users"].startswith(
+        "The last hour: 1 ready, fewest 0 at "), 10, "it fell")
+    for scheme in ("light", "dark"):
+        page.browser.look(320, 900, scheme)
+        wait.until(lambda: charts(page)["users"], 10, "a phone has it")
+        judge(page, f"charts-320-{scheme}")
+
+
 # What the agent says of a service or of itself, and what may be asked of it.
 QUESTIONS = {
     "2 instances fail HAProxy's check": "failed",

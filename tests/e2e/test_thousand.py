@@ -44,6 +44,7 @@ return took;"""
 ASKED = """return performance.getEntriesByType("resource").filter((it) =>
   it.name.includes("status.json?since=")).length"""
 TURNS = 10   # of the page while nothing changes
+CHARTS = ASKED.replace("since=", "counters=1&instances=0&history=1")
 
 
 # Seconds for which the guard keeps the instances.
@@ -99,6 +100,8 @@ def test_they_are_shown_and_the_page_stays_smooth(page):
     print(f"the page works {1000 * worked / TURNS:.0f} ms in each turn; "
           "letters took", *(f"{it:.0f} ms" for it in took))
     assert worked < TURNS / 2 * wait.FACTOR
+    # The charts are asked for when they come into view, and then not again.
+    assert page.browser.run(CHARTS) < TURNS / 2
     assert min(took) < 100 * wait.FACTOR
     page.browser.press("/", "0777")
     assert page.rows() == ["service-0777"]

@@ -117,7 +117,8 @@ end
 local function with_counters(agent, asked, looks, visit)
   if asked.instances == false then
     return function(look)
-      return json.service_in_brief(report.in_brief(agent, look))
+      return json.service_in_brief(
+        report.in_brief(agent, look, asked.history))
     end
   end
   fetch(agent, looks, visit)
@@ -126,9 +127,17 @@ local function with_counters(agent, asked, looks, visit)
   end
 end
 
-local function is_too_much(asked)
-  return asked.counters and not asked.service and
+-- Returns what is wrong with a question, or nil.
+local function objection(asked)
+  if asked.history and not asked.counters then
+    return "history: only with counters=1"
+  elseif asked.counters and not asked.service and
     (asked.limit or math.huge) > query.MOST
+  then
+    return string.format("counters: only with service, or with limit up to " ..
+      "%d", query.MOST)
+  end
+  return nil
 end
 
 local function encoder(agent, asked, looks, visit)
@@ -140,9 +149,9 @@ local function encoder(agent, asked, looks, visit)
 end
 
 local function status_json(deps, applet, asked, visit)
-  if is_too_much(asked) then
-    return say(applet, 400, string.format("counters: only with service, or " ..
-      "with limit up to %d", query.MOST))
+  local wrong = objection(asked)
+  if wrong then
+    return say(applet, 400, wrong)
   end
   local agent, headers = deps.agent(), {["content-type"] = JSON}
   local status = report.status(agent, asked, visit)

@@ -118,11 +118,15 @@ local function service(look, ...)
   }, fields)
 end
 
+local function history(look)
+  return {"history", json.list(look.history)}
+end
+
 --- Returns a service without its instances.
--- @tparam look look maybe with `counters`
+-- @tparam look look maybe with `counters`, and with `history`
 -- @treturn string
 function json.service_in_brief(look)
-  return service(look)
+  return service(look, look.history and history(look))
 end
 
 local function instances(look, encode, turn)
@@ -145,7 +149,7 @@ end
 -- @tparam function turn called between instances
 -- @treturn string
 function json.service_in_full(look, turn)
-  return service(look, {"history", json.list(look.history)},
+  return service(look, history(look),
     instances(look, instance_in_full, turn))
 end
 

@@ -46,7 +46,7 @@ query.MOST = 50
 -- What each route may be asked.
 query.STATUS = {
   service = {any, most = query.MOST}, problems = {flag}, since = {cursor},
-  counters = {flag}, instances = {flag},
+  counters = {flag}, instances = {flag}, history = {flag},
   limit = {integer_of(1, 100000)}, offset = {integer_of(0, 100000)},
 }
 query.EVENTS = {since = {integer_of(0, 999999999)}, service = {any}}

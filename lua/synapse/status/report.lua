@@ -229,11 +229,17 @@ function report.status(agent, asked, visit)
   }
 end
 
+local function history_of(agent, name)
+  return history.entries(agent.journal:history(name),
+    agent.deps.runtime.wall())
+end
+
 --- Adds to a look the counters of its service.
 -- @tparam agent agent
 -- @tparam look look
+-- @tparam ?boolean with_history whether the last hour is wanted, too
 -- @treturn look another one, see `json.service_in_brief`
-function report.in_brief(agent, look)
+function report.in_brief(agent, look, with_history)
   local brief = copy(look)
   local counters = agent.deps.runtime.counters(look.backend)
   local service = agent.by_name[look.name]
@@ -242,6 +248,7 @@ function report.in_brief(agent, look)
     counters.errors = math.max(counters.errors - before, 0)
   end
   brief.counters = counters
+  brief.history = with_history and history_of(agent, look.name) or nil
   return brief
 end
 
@@ -259,8 +266,7 @@ function report.in_full(agent, look, turn)
     more.counters = rows[instance.slot]
     full.instances[i] = more
   end
-  full.history = history.entries(agent.journal:history(look.name),
-    agent.deps.runtime.wall())
+  full.history = history_of(agent, look.name)
   return full
 end
 

@@ -198,6 +198,18 @@ describe("over HTTP", function()
     end
   end)
 
+  it("the last hour is told with the counters alone", function()
+    local question = "/status.json?counters=1&instances=0&service=api"
+    assert.is_nil(cjson.decode(get(question).body).services[1].history)
+    local api = cjson.decode(get(question .. "&history=1").body).services[1]
+    assert.are.same({{time = 960, ready = 1, least = 1, changes = 2,
+      errors = 3}}, api.history)
+    assert.is_nil(api.instances)
+    local got = get("/status.json?history=1&service=api")
+    assert.are.same({400, "history: only with counters=1\n"},
+      {got.status, got.body})
+  end)
+
   it("counters of everything are refused", function()
     for _, question in ipairs({"counters=1", "counters=1&limit=51"}) do
       local got = get("/status.json?" .. question)

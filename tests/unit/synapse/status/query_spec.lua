@@ -30,8 +30,8 @@ describe("a query", function()
       "100000"},
     {"problems", 'problems: "" is not 0 or 1'},
     {"since=1", 'since: "1" is not a `cursor` of an answer before'},
-    {"x=1", "x: no such parameter (counters, instances, limit, offset, " ..
-      "problems, service, since)"},
+    {"x=1", "x: no such parameter (counters, history, instances, limit, " ..
+      "offset, problems, service, since)"},
     {("service=a&"):rep(51), "service: more than 50"},
   }
   for _, case in ipairs(wrong) do

@@ -204,7 +204,10 @@ describe("the agent", function()
 
   it("adds counters to a copy of a look, never to the look", function()
     local look = agent.journal.looks.api
-    assert.are.same({name = "be_api"}, report.in_brief(agent, look).counters)
+    local brief = report.in_brief(agent, look)
+    assert.are.same({name = "be_api"}, brief.counters)
+    assert.is_nil(brief.history)
+    assert.are.equal(1, report.in_brief(agent, look, true).history[1].ready)
     local full = report.in_full(agent, look, visit.turn)
     assert.are.same({{time = 960, ready = 1, least = 1, changes = 2,
       errors = 3}}, full.history)
