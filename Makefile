@@ -108,6 +108,7 @@ FUZZ_SEED ?= 1
 INSTALL := install -D -m
 # Installed below /etc, where there is none.
 CONFIGURATIONS := haproxy/etc/synapse.cfg haproxy/etc/synapse.conf.json nerve/nerve.conf.json
+DOCUMENTS := $(wildcard haproxy/*.md) lua/README.md nerve/README.md
 C_FILES = $(shell find csrc nerve tests -name '*.[ch]')
 LUA_FILES = $(shell find lua/synapse -name '*.lua')
 
@@ -337,6 +338,7 @@ install: all
 	$(call put,755,$(L)/zookeeper.so,lib/lua/$(LUA)/zookeeper.so)
 	$(foreach file,$(LUA_FILES),$(call put,644,$(file),share/lua/$(LUA)/$(file:lua/%=%)))
 	$(foreach file,synapse.lua haproxy.cfg status.html alerts.yml grafana.json,$(call put,644,haproxy/$(file),share/myelin/$(file)))
+	$(foreach file,$(DOCUMENTS),$(call put,644,$(file),share/myelin/doc/$(file)))
 	$(Q)for file in $(CONFIGURATIONS); do to=$(DESTDIR)/etc/$${file%%/*}/$${file##*/}; \
 	  if test -e $$to; then echo "KEEP $$to"; else echo "INSTALL $$to"; \
 	  $(INSTALL) 644 $$file $$to && sed -i 's,/usr/local,$(PREFIX),' $$to; fi || exit 1; done

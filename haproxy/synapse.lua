@@ -28,4 +28,4 @@ if not package.searchpath("zookeeper", package.cpath) then
   end
 end
 
-require("synapse.main").start(here .. "/status.html")
+require("synapse.main").start(here)

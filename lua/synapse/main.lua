@@ -571,14 +571,27 @@ local function config_task(self, loaded)
   end
 end
 
+-- Reads the documents that the page leads to: they are installed in doc/ beside
+-- it. In a source tree they are where they are written. Without them the page
+-- still names them.
+local function read_documents(directory)
+  local documents = {}
+  for _, name in ipairs(http.DOCUMENTS) do
+    documents["/doc/" .. name] =
+      config.read_file(directory .. "/doc/" .. name) or
+      config.read_file(directory .. "/../" .. name)
+  end
+  return documents
+end
+
 --- Reads the configuration and registers the agent with HAProxy. Raises an
 -- error that says what is wrong, and where.
--- @tparam string page_path the file with the status page
-function main.start(page_path)
+-- @tparam string directory where the status page is
+function main.start(directory)
   local self
   local function get() return self end
   local loaded = load(get)
-  local text, why = config.read_file(page_path)
+  local text, why = config.read_file(directory .. "/status.html")
   if not text then
     error("synapse: " .. why, 0)
   end
@@ -602,7 +615,7 @@ function main.start(page_path)
   core.register_service("synapse", "http", http.service({
     agent = get, visit = visit, wall = runtime.wall,
     checksum = zookeeper.checksum, guarded = guarded,
-    page = http.page(text),
+    page = http.page(text), documents = read_documents(directory),
   }))
   core.register_task(function() main_task(self, loaded) end)
   core.register_task(function() supervisor_task(self) end)

@@ -145,7 +145,10 @@ def test_the_readme_as_it_is_written_serves_a_request(sandbox, installed):
     machine.start("haproxy", "haproxy", "-Ws", "-f", "/etc/haproxy/haproxy.cfg",
                   "-f", "/etc/haproxy/synapse.cfg")
     wait.until(lambda: machine.fetch(3213) == "a", 30, "a answers by HAProxy")
-    assert "<html" in machine.output("curl", "-s", "http://127.0.0.1:3214/")
+    page = "http://127.0.0.1:3214/"
+    assert "<html" in machine.output("curl", "-s", page)
+    assert "\n## An instance misbehaves\n" in machine.output(
+        "curl", "-s", f"{page}doc/haproxy/OPERATE.md")
 
     # No sample had a control_socket, so nerve ctl asked for -c or -s.
     with open(f"{program.ROOT}/README.md") as file:

@@ -134,6 +134,12 @@ class Machine:
             url)
 
 
+def documents():
+    return {f"{folder}/{name}" for folder in ("haproxy", "lua", "nerve")
+            for name in os.listdir(f"{program.ROOT}/{folder}")
+            if name.endswith(".md")}
+
+
 def lua_files():
     for folder, _, names in os.walk(f"{program.ROOT}/lua/synapse"):
         place = os.path.relpath(folder, f"{program.ROOT}/lua")
@@ -181,13 +187,13 @@ def test_haproxy_synapse_has_the_agent_and_what_it_needs(debs):
         "/usr/share/bash-completion/completions/synapsectl",
         "/usr/share/man/man1/synapse-haproxy-cfg.1.gz",
         "/usr/share/man/man1/synapsectl.1.gz",
-        "/usr/share/man/man5/synapse.conf.5.gz", *lua_files()}
+        "/usr/share/man/man5/synapse.conf.5.gz", *lua_files(),
+        *(f"/usr/share/myelin/doc/{name}" for name in documents())}
     found = files_of(deb)
     assert {name for name in found
             if not name.startswith("/usr/share/doc/")} == wanted
-    assert {f"/usr/share/doc/haproxy-synapse/{name}" for name in (
-        "README.md.gz", "TROUBLESHOOTING.md.gz", "synapse.conf.json.md.gz")
-            } <= found
+    assert " ./usr/share/doc/haproxy-synapse/doc -> ../../myelin/doc\n" in run(
+        "dpkg-deb", "-c", deb)
     assert {"haproxy", "lua-cjson", "lua-posix", program.LUA, "libseccomp2",
             "libzookeeper-mt2"} <= depends(deb)
 

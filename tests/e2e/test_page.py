@@ -311,6 +311,13 @@ def test_what_is_wrong_leads_to_an_answer_and_back(page):
         judge(page, f"why-320-{scheme}")
     page.browser.press(Keys.ESCAPE)
     page.browser.shows("users: down", "#one-head")
+    page.browser.click("Why is it draining?")
+    page.browser.shows("it keeps its sessions", "#help")
+    page.browser.click("haproxy/OPERATE.md, \u201cAn instance misbehaves\u201d")
+    page.browser.shows("# An instance misbehaves", "pre")
+    wait.until(lambda: page.browser.run("return scrollY > innerHeight"), 10,
+               "the browser shows the section")
+    assert page.browser.complaints() == []
     page.opens("#%3Fdraining")
     page.browser.shows("There is no such service here.", "#reasons")
 

@@ -17,6 +17,10 @@ local http = {}
 local PART = 8192
 local COUNTERS_TIMEOUT = 0.5
 
+--- The documents that the page leads to.
+http.DOCUMENTS = {"haproxy/OPERATE.md", "haproxy/README.md",
+  "haproxy/STATUS.md", "haproxy/TROUBLESHOOTING.md", "lua/README.md"}
+
 local JSON = "application/json"
 local TEXT = "text/plain; charset=utf-8"
 
@@ -85,6 +89,10 @@ local function page(deps, applet)
   end
   headers["content-type"] = "text/html; charset=utf-8"
   answer(applet, 200, headers, page_file.text)
+end
+
+local function document(deps, applet)
+  answer(applet, 200, {["content-type"] = TEXT}, deps.documents[applet.path])
 end
 
 local function timed(deps, head)
@@ -209,9 +217,11 @@ local ROUTES = {
   ["/ready"] = {ready, query.NONE},
   ["/healthz"] = {healthz, query.NONE},
 }
+local DOCUMENT = {document, query.NONE}
 
 local function serve(deps, applet)
-  local route = ROUTES[applet.path]
+  local route = ROUTES[applet.path] or
+    deps.documents[applet.path] and DOCUMENT
   if not route then
     return say(applet, 404, "not here: / /status.json /events.json " ..
       "/metrics /ready /healthz")
@@ -229,7 +239,8 @@ end
 --- Returns the service, for `core.register_service`.
 -- @tparam table deps
 --   `agent()`; `visit(applet)`, see `runtime.visit`; `wall()`;
---   `checksum(text)`; `page(hash)`, see `http.page`;
+--   `checksum(text)`; `page(hash)`, see `http.page`; `documents`: the text of
+--   each of `http.DOCUMENTS` that there is, by its path here;
 --   `guarded(what, step, ...)`: runs a step that may fail
 -- @treturn function takes the applet of a request
 function http.service(deps)

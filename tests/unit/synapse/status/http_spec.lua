@@ -65,6 +65,7 @@ describe("over HTTP", function()
       wall = function() return 1234.5678 end,
       checksum = function(text) return "sum" .. #text end,
       page = http.page("<style>S</style><script>X</script>"),
+      documents = {["/doc/lua/README.md"] = "# The guard\n"},
       guarded = function(_, step, ...) step(...) end,
     })(applet)
     return got
@@ -105,9 +106,20 @@ describe("over HTTP", function()
       get("/", {headers = {["if-none-match"] = '"x"'}}).status)
   end)
 
+  it("a document is plain text", function()
+    local got = get("/doc/lua/README.md")
+    assert.are.same({200, "# The guard\n"}, {got.status, got.body})
+    assert.are.same(safe({["content-type"] = "text/plain; charset=utf-8",
+      ["content-length"] = "12"}), got.headers)
+    for _, path in ipairs({"/doc/", "/doc/haproxy/README.md",
+      "/doc/lua/../lua/README.md"}) do
+      assert.are.equal(404, get(path).status)
+    end
+  end)
+
   it("HEAD has the headers of GET, and no body", function()
     for _, path in ipairs({"/", "/status.json", "/events.json", "/metrics",
-      "/ready", "/healthz"}) do
+      "/ready", "/healthz", "/doc/lua/README.md"}) do
       local whole, head = get(path), get(path, {method = "HEAD"})
       assert.are.same({200, ""}, {head.status, head.body})
       assert.are.same(whole.headers, head.headers)
