@@ -44,12 +44,13 @@ def files(folder, version):
             for name in NAMES}
 
 
-def depends(deb):
+def depends(deb, *fields):
     """Returns what a package depends on, without versions. Alternatives count
     as one."""
-    field = run("dpkg-deb", "-f", deb, "Depends").strip()
+    found = [run("dpkg-deb", "-f", deb, field).strip()
+             for field in fields or ("Pre-Depends", "Depends")]
     return {re.sub(r" *\([^)]*\)", "", one).strip()
-            for one in field.split(",")}
+            for one in ",".join(filter(None, found)).split(",")}
 
 
 def files_of(deb):
