@@ -360,6 +360,8 @@ DEB_TREE := $(or $(DEB_DIR),build/deb)/myelin-$(DEB_VERSION)
 DEB_FILES := .ci csrc haproxy lua nerve CHANGELOG.md LICENSE Makefile VERSION
 
 deb:
+	@{ command -v dh && command -v g++; } >/dev/null || \
+	  { echo "packages are missing: apt-get install build-essential debhelper" >&2; exit 1; }
 	$(Q)rm -rf $(DEB_TREE)
 	$(Q)mkdir -p $(DEB_TREE)
 	$(Q)cp -r $(DEB_FILES) $(DEB_TREE)

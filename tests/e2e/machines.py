@@ -14,7 +14,7 @@ from packages import depends, outcome
 # What the guide installs from Debian. The machines have it already, because
 # they have no way to a mirror.
 WANTED = {"apt", "curl", "default-jre-headless", "libzookeeper-java",
-          "openssl", "python3", "socat"}
+          "openssl", "prometheus", "python3", "socat"}
 HUB = f"""ip link add name {BRIDGE} type bridge
 ip link set dev {BRIDGE} up
 echo ready
