@@ -22,6 +22,7 @@ enum event_type {
     EVENT_JOB,         /* a worker's job ended: <request>, <code> (errno) */
     EVENT_ADDRESSES,   /* names were resolved: <request>, <data>: the addresses,
                         * or NULL; <missing>: names that have none, and why */
+    EVENT_FILES,       /* files that are followed have changed */
     EVENT_OVERFLOW     /* events were dropped: read everything again */
 };
 

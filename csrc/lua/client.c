@@ -7,6 +7,7 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
 #include "csrc/base/file.h"
+#include "csrc/base/follower.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/resolver.h"
 #include "csrc/base/worker.h"
@@ -276,6 +277,45 @@ static int lclient_resolve(lua_State *L) {
 }
 
 /***
+Follows the files of a directory, which may be hidden by a later chroot. Before
+`follow_begin`.
+@function client:follow
+@string directory  its path
+@string ending  what the files' names end with
+@treturn boolean true
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int lclient_follow(lua_State *L) {
+    struct client *c = lua_zk_client(L);
+    const char *directory = luaL_checkstring(L, 2);
+
+    if (follower_add(c->files, directory, luaL_checkstring(L, 3)) != 0)
+        return lua_zk_errno(L, directory);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/***
+Has a `files` event come when files that are followed have been written or
+renamed, and then none was for 20 ms. Starts a thread: after a fork.
+@function client:follow_begin
+@treturn boolean true
+@treturn[2] nil
+@treturn[2] string why
+@treturn[2] integer errno
+*/
+static int lclient_follow_begin(lua_State *L) {
+    struct client *c = lua_zk_client(L);
+
+    if (follower_start(c->files, c->queue) != 0)
+        return lua_zk_errno(L, "inotify");
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/***
 Closes the wake channel from this side: the task's socket ends.
 @function client:hang_up
 */
@@ -298,6 +338,7 @@ static int lclient_close(lua_State *L) {
     session_log_stop(c->queue);
     if (c->names)
         resolver_stop(c->names);
+    follower_free(c->files);
     worker_free(c->slow);
     worker_free(c->commander);
     worker_free(c->asker);
@@ -324,6 +365,8 @@ static const luaL_Reg client_methods[] = {
     {"write", lclient_write},
     {"remove", lclient_remove},
     {"resolve", lclient_resolve},
+    {"follow", lclient_follow},
+    {"follow_begin", lclient_follow_begin},
     {"hang_up", lclient_hang_up},
     {"__gc", lclient_close},
     {NULL, NULL},

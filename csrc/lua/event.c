@@ -151,7 +151,7 @@ static void fill_addresses(lua_State *L, struct event *ev) {
     lua_zk_set_string(L, "missing", ev->missing);
 }
 
-static void fill_overflow(lua_State *L, struct event *ev) {
+static void fill_nothing(lua_State *L, struct event *ev) {
     (void)L;
     (void)ev;
 }
@@ -167,7 +167,8 @@ static const struct {
     [EVENT_ANSWER] = {"answer", fill_answer},
     [EVENT_JOB] = {"job", fill_answer},
     [EVENT_ADDRESSES] = {"addresses", fill_addresses},
-    [EVENT_OVERFLOW] = {"overflow", fill_overflow},
+    [EVENT_FILES] = {"files", fill_nothing},
+    [EVENT_OVERFLOW] = {"overflow", fill_nothing},
 };
 
 /***

@@ -16,6 +16,7 @@
 #include "csrc/base/clock.h"
 #include "csrc/base/error.h"
 #include "csrc/base/file.h"
+#include "csrc/base/follower.h"
 #include "csrc/base/hash.h"
 #include "csrc/base/queue.h"
 #include "csrc/base/resolver.h"
@@ -261,10 +262,11 @@ static int lzookeeper_new(lua_State *L) {
     c->commander = worker_new();
     c->asker = worker_new();
     c->names = resolver_new("/etc");
+    c->files = follower_new();
     c->wake = channel_new(&err);
     c->admin = channel_new(&err);
-    if (!c->slow || !c->commander || !c->asker || !c->names || !c->wake ||
-        !c->admin)
+    if (!c->slow || !c->commander || !c->asker || !c->names || !c->files ||
+        !c->wake || !c->admin)
         return luaL_error(L, "%s", err.text[0] ? err.text : "out of memory");
     session_log_to(c->queue);
     return 1;

@@ -27,7 +27,7 @@
 /* What Lua files of this tree may call, and how: it grows with each function,
  * argument, field or result that is added, changed or taken away, here and in
  * lua/synapse/c_module.lua. */
-#define ZOOKEEPER_INTERFACE 7
+#define ZOOKEEPER_INTERFACE 8
 
 #define CLIENT_TYPE    "zookeeper.client"
 #define SESSION_TYPE   "zookeeper.session"
@@ -48,6 +48,7 @@ struct client {
     struct worker *commander; /* owned: speaks the runtime API */
     struct worker *asker;     /* owned: asks name servers, with: */
     struct resolver *names;   /* owned */
+    struct follower *files;   /* owned */
     struct channel *wake;     /* owned */
     struct channel *admin;    /* owned */
     int wake_fd;              /* owned, -1 until attached */

@@ -10,7 +10,7 @@
 local zookeeper = require("zookeeper")
 
 -- ZOOKEEPER_INTERFACE of csrc/lua/module.h, which says when it grows.
-local INTERFACE = 7
+local INTERFACE = 8
 
 if zookeeper.interface ~= INTERFACE then
   error(string.format("synapse: %s has interface %s (version %s), but the " ..

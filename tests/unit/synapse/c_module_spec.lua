@@ -12,12 +12,13 @@ end
 
 -- The functions of that interface. Who changes them makes the number grow,
 -- here, in lua/synapse/c_module.lua and in csrc/lua/module.h.
-local NUMBER = 7
+local NUMBER = 8
 local MODULE = "checksum lockdown memory_file new now open_directory " ..
   "resolve resolve_all setenv strerror thread_time"
 local METHODS = {
-  client = "__gc admin_address close command hang_up open poll remove " ..
-    "resolve tick wait wake wake_address wake_attach woken write",
+  client = "__gc admin_address close command follow follow_begin hang_up " ..
+    "open poll remove resolve tick wait wake wake_address wake_attach " ..
+    "woken write",
   session = "__gc add_auth client_id close create delete exists get " ..
     "get_children pending room set set_hosts state sync timeout",
   directory = "__gc changed list lock read remote stamp",
