@@ -488,6 +488,8 @@ local function take(self, event)
     self.output:take(event)
   elseif event.type == "addresses" then
     self.deps.lookup:take(event)
+  elseif event.type == "files" then
+    self.live:notice()
   elseif event.type == "log" then
     self.sessions:note_line(event.message)
     report_library(self, event)

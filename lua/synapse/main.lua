@@ -349,9 +349,38 @@ local function new_spares(sections)
   return spare.new(sections and blank.find(sections, ROUTES) or {}, {log = log})
 end
 
-local function new_live(loaded, agent_of)
+-- Runs one step of a task. No error may leave it: it would end the task for
+-- good. Returns whether all was well, and what the step returned.
+local function guarded(what, step, ...)
+  local ok, result = xpcall(step, debug.traceback, ...)
+  if not ok then
+    log:error("error in %s: %s", what, result)
+  end
+  return ok, result
+end
+
+-- Reads the files of the configuration if they have changed. Two tasks call it:
+-- one now and then, and one when the kernel has told of a change.
+local function look_at_files(loaded)
+  if loaded.is_looking then
+    return
+  end
+  loaded.is_looking = true
+  repeat
+    guarded("reading the configuration", loaded.live.turn, loaded.live)
+  until not loaded.live.is_noticed
+  loaded.is_looking = false
+end
+
+local function new_live(loaded, client, agent_of)
+  local function look() look_at_files(loaded) end
   return live.new({
     path = loaded.path, disk = new_disk(), secrets = loaded.secrets, log = log,
+    follow = function(directory, ending)
+      return client:follow(directory, ending)
+    end,
+    -- HAProxy 2.6 keeps 16 bytes of each task that has ended.
+    hurry = function() core.register_task(look) end,
     agent = agent_of, now = zookeeper.now,
     objection = function(service)
       return objection(loaded, agent_of, service)
@@ -384,7 +413,7 @@ local function load(agent_of)
   log:info("version %s", zookeeper.version)
   local loaded = {path = path_of_config(), secrets = {}, sections = sections,
     admin = admin}
-  loaded.live = new_live(loaded, agent_of)
+  loaded.live = new_live(loaded, client, agent_of)
   local settings = read_config(loaded.path, loaded.secrets)
   loaded.live:loaded(settings)
   loaded.spares = new_spares(sections)
@@ -461,16 +490,6 @@ local function count_records(records)
     n = n + #record.instances
   end
   return n
-end
-
--- Runs one step of a task. No error may leave it: it would end the task for
--- good. Returns whether all was well, and what the step returned.
-local function guarded(what, step, ...)
-  local ok, result = xpcall(step, debug.traceback, ...)
-  if not ok then
-    log:error("error in %s: %s", what, result)
-  end
-  return ok, result
 end
 
 -- Connects the socket that wakes us: it gets one byte each time the queue is no
@@ -564,9 +583,13 @@ end
 
 -- Follows the files of the configuration.
 local function config_task(self, loaded)
+  local ok, why = self.client:follow_begin()
+  if not ok then
+    log:info("%s; changes of files are noticed within a second", why)
+  end
   guarded("reading the configuration", loaded.live.begin, loaded.live)
   while not self.stopped do
-    guarded("reading the configuration", loaded.live.turn, loaded.live)
+    look_at_files(loaded)
     runtime.sleep(LOOK_EVERY)
   end
 end

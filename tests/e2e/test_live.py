@@ -8,11 +8,19 @@ import subprocess
 
 import pytest
 
+import preload
 import program
 import wait
 from haproxy import web
 from status import Status
 from zookeeper import register
+
+
+# Every inotify instance of the user is taken.
+DEAF = """
+#include <errno.h>
+int inotify_init1(int flags) { (void)flags; errno = EMFILE; return -1; }
+"""
 
 
 @pytest.fixture
@@ -93,6 +101,30 @@ class Site:
         [line] = [line for line in text.splitlines()
                   if line.startswith(name + " ")]
         return float(line.split()[1])
+
+    def reads(self, cause):
+        return self.metric(
+            f'synapse_configuration_reads_total{{by="{cause}"}}')
+
+    def follows(self):
+        """Changes a service until the kernel was first to tell of a change: on
+        a slow machine the agent may look at the files before. Other programs
+        may have taken all inotify instances of this user: then nothing can be
+        told."""
+        if self.proxy.process.lines("inotify: .*Too many open files"):
+            return
+        path = self.directory and os.path.join(self.directory, "web.json")
+        for number in range(20):
+            read = self.reads("inotify") + self.reads("polling")
+            self.services["web"]["max_instances"] = 10 + number
+            self.rename(json.dumps(
+                self.services["web"] if path else
+                {**self.rest, "services": self.services}), path)
+            wait.until(lambda: self.reads("inotify") + self.reads("polling") >
+                       read, 10, "the change is read")
+            if self.reads("inotify") > 0:
+                return
+        raise AssertionError("no change was read because the kernel told")
 
     def reload(self):
         return self.proxy.ask("synapse reload").strip()
@@ -310,6 +342,33 @@ def test_files_of_a_directory_are_followed(
             "each service without a backend is told")
         load.settle()
     load.assert_none_failed()
+
+
+@pytest.mark.parametrize("directory", [False, True])
+def test_a_change_is_read_because_the_kernel_tells(
+        directory, sandbox, healthy, witness, path):
+    """The agent looked at the files every 0.7 s and once more 0.2 s later, so
+    that a new service was served after a second."""
+    site = Site(sandbox, healthy, witness, path, directory=directory)
+    site.follows()
+    fresh = site.proxy.reload()
+    wait.until(lambda: site.proxy.workers() == [fresh], 10, "one is left")
+    site.follows()
+
+
+def test_where_the_kernel_cannot_tell_the_agent_looks(sandbox, site):
+    library = preload.environment(sandbox, "deaf", DEAF)["LD_PRELOAD"]
+    site.proxy.stop()
+    site.proxy.command = ["env", f"LD_PRELOAD={library}",
+                          *site.proxy.command]
+    site.proxy.start()
+    site.proxy.process.says(r"inotify: .*: Too many open files .*; changes "
+                            r"of files are noticed within a second")
+    del site.services["api"]
+    site.write()
+    site.has("web")
+    assert site.reads("polling") > 0
+    assert site.reads("inotify") == 0
 
 
 def test_a_file_that_only_root_may_read_is_told_once(site, one):

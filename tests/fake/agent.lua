@@ -67,7 +67,8 @@ return function(clock)
       operated = {maint = 1, maint_until = 2, drain = 3, drain_until = 4},
       snapshot_at = clock.now() - 8,
     },
-    live = {path = "/synapse.conf.json", errors = {}, needs = {}},
+    live = {path = "/synapse.conf.json", errors = {}, needs = {},
+      reads = {inotify = 3, polling = 2, command = 1}},
     -- What the main task knows of HAProxy's checks.
     usable = {known = {api = 1, web = 1}},
     deps = {

@@ -1,10 +1,12 @@
 --- Keeps the services as synapse.conf.json and its service_conf_dir say while
 -- HAProxy runs.
 --
--- A task looks at the files now and then, and at once when it is asked to. When
--- a file has changed and stays as it is for a moment, all are read and checked
--- as at load. Files with a mistake change nothing. Otherwise the agent gets the
--- changes that need no reload, and the others are told to people.
+-- The kernel tells when files have been written (inotify). A task also looks at
+-- them now and then, for the kernel does not tell of everything, and at once
+-- when it is asked to. When a file has changed and stays as it is for a moment,
+-- all are read and checked as at load. Files with a mistake change nothing.
+-- Otherwise the agent gets the changes that need no reload, and the others are
+-- told to people.
 --
 -- @module synapse.config.live
 
@@ -27,12 +29,15 @@ local NOT_DONE = "the agent has not done it yet, see its log"
 -- @tparam table deps
 --   `path` of synapse.conf.json; `disk`, see `synapse.config.disk`; `secrets`:
 --   the texts of the password files that were read at load, by path; `log`;
+--   `follow(directory, ending)`: has `notice` called when files of it whose
+--   names end so have been written; returns true, or nil and why not;
 --   `agent()`; `objection(config)`, see `compare.services`; `expect(services)`:
 --   called before it with the services as they are to be; `now()`;
 --   `turn()`: gives other work its turn when it is time; `await(condition,
---   seconds)`: until it is true, or so long
+--   seconds)`: until it is true, or so long; `hurry()`: has `turn` called soon
 -- @treturn live with `errors`: the mistakes of the files as they are now, and
---   `needs`: what of them needs a reload, a `{string,...}` each
+--   `needs`: what of them needs a reload, a `{string,...}` each; `reads`: how
+--   often they were read, by why: "inotify", "polling" or "command"
 function live.new(deps)
   local self = setmetatable({
     deps = deps, path = deps.path, errors = {}, needs = {}, told = {},
@@ -45,6 +50,8 @@ function live.new(deps)
     begun = 0,        -- the last request for which the files were read
     answered = 0,     -- the last request that has its answer
     said = nil,       -- that answer
+    is_noticed = false, -- the kernel has told of a change
+    reads = {inotify = 0, polling = 0, command = 0},
     hidden = nil,     -- why the file cannot be read
     remote = nil,     -- which file is on a network file system
   }, live)
@@ -97,6 +104,20 @@ local function look_where_they_are(self)
   self.remote = line
 end
 
+-- Has the kernel tell of changes.
+local function follow(self)
+  local above, name = self.path:match("^(.-)([^/]*)$")
+  local wanted = {{above == "" and "." or above, name}}
+  wanted[2] = self.directory and {self.directory, ".json"}
+  for _, it in ipairs(wanted) do
+    local is_followed, why = self.deps.follow(it[1], it[2])
+    if not is_followed then
+      self.deps.log:info("inotify: %s (its limits are in /proc/sys/fs/" ..
+        "inotify); changes of files are noticed within a second", why)
+    end
+  end
+end
+
 --- Takes note of what was loaded. While HAProxy loads.
 -- @tparam config settings
 function live:loaded(settings)
@@ -108,6 +129,9 @@ function live:loaded(settings)
     self.stamps[self.path] = own
   end
   look_where_they_are(self)
+  if not self.remote then
+    follow(self)
+  end
 end
 
 -- A file that root alone may read was read at load, and is there again then.
@@ -251,7 +275,8 @@ local function take(self, settings, notes)
   return answer(#self.needs > 0 and "pending" or "done", lines)
 end
 
-local function read(self)
+local function read(self, cause)
+  self.reads[cause] = self.reads[cause] + 1
   self.seen, self.stamps = nil, stamps_of(self, self.deps.turn)
   local text, why = self.deps.disk:read(self.path)
   if not text then
@@ -276,6 +301,20 @@ local function has_settled(self)
   return self.seen ~= nil and seen ~= nil and is_same(seen, stamps)
 end
 
+-- Tells whether there are other files, but none less. One that is gone may be
+-- on its way to another name, or about to be written again: it is looked for
+-- now, and once more when who writes has had time to end.
+local function has_more(self)
+  local stamps = stamps_of(self, self.deps.turn)
+  for path, stamp in pairs(self.stamps) do
+    if stamp ~= 0 and (stamps[path] or 0) == 0 then
+      self.due = self.deps.now()
+      return false
+    end
+  end
+  return not is_same(self.stamps, stamps)
+end
+
 --- Says once, when HAProxy runs, that its user cannot read the file.
 function live:begin()
   if self.remote then
@@ -290,19 +329,30 @@ end
 --- Reads the files if they have changed, or if somebody asks for it. It may
 -- take a while, and other tasks run meanwhile.
 function live:turn()
+  local is_noticed = self.is_noticed
+  self.is_noticed = false
   if self.begun > self.answered then -- an error ended that turn
     self.said = answer("failed", {"an internal error, see the agent's log"})
     self.answered = self.begun
   end
   if self.asked > self.answered then
     self.begun = self.asked
-    self.said = read(self)
+    self.said = read(self, "command")
     self.answered = self.begun
-  elseif (not self.remote or next(self.stamps) == nil) and
-    self.deps.now() >= self.due and has_settled(self)
-  then
-    read(self)
+  elseif self.remote and next(self.stamps) ~= nil then
+    return
+  elseif is_noticed and has_more(self) then
+    read(self, "inotify")
+  elseif self.deps.now() >= self.due and has_settled(self) then
+    read(self, "polling")
   end
+end
+
+--- Takes note that the kernel has told of a change: files have been written,
+-- and then none was for a moment.
+function live:notice()
+  self.is_noticed = true
+  self.deps.hurry()
 end
 
 --- Has the files read again, whether they change or not: what was applied of

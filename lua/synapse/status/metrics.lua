@@ -238,6 +238,15 @@ local METRICS = {
   {"synapse_configuration_reload_needed", "gauge",
     "Changes of synapse.conf.json that need a reload of HAProxy.",
     function(agent) return single(#agent.live.needs) end},
+  {"synapse_configuration_reads_total", "counter",
+    "Times that synapse.conf.json was read while HAProxy runs, by why.",
+    function(agent)
+      local samples = {}
+      for _, cause in ipairs({"inotify", "polling", "command"}) do
+        samples[#samples + 1] = {{"by", cause}, agent.live.reads[cause]}
+      end
+      return samples
+    end},
   {"synapse_spare_backends", "gauge",
     "Blank backends of a kind; one that rests ends its last requests.",
     function(agent)

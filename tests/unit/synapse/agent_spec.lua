@@ -234,6 +234,14 @@ describe("the agent", function()
     assert.are.equal("10.0.0.7:2181", hosts)
   end)
 
+  it("hears of files that have changed", function()
+    new({config_of("web")})
+    local told = 0
+    one.live = {notice = function() told = told + 1 end}
+    happen({type = "files"})
+    assert.are.equal(1, told)
+  end)
+
   it("uses a default server once its name has an address", function()
     local config = config_of("web")
     config.named_servers = {{hosts = "spare:1", place = "web",

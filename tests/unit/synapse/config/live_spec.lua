@@ -8,6 +8,7 @@ local FILE, DIRECTORY = "/etc/synapse.conf.json", "/etc/services.d"
 
 describe("the live configuration", function()
   local clock, log, files, remote, one, agent, orders, is_stuck, objection
+  local followed, unseen, hurried
 
   local function service(path)
     return {discovery = {method = "zookeeper", path = path or "/web",
@@ -54,6 +55,11 @@ describe("the live configuration", function()
       agent = function() return agent end, now = clock.now,
       objection = function() return objection end, turn = function() end,
       expect = function() end,
+      follow = function(directory, ending)
+        followed[#followed + 1] = directory .. " " .. ending
+        return not unseen, unseen
+      end,
+      hurry = function() hurried = hurried + 1 end,
       await = function(condition) condition() end})
     local loaded = assert(config.parse(files[FILE], {
       list = function(path) return disk:list(path) end,
@@ -81,6 +87,7 @@ describe("the live configuration", function()
   before_each(function()
     clock, log, files, orders = new_clock(), new_log(), {}, {}
     is_stuck, objection, remote = false, nil, {}
+    followed, unseen, hurried = {}, nil, 0
     agent = {services = {}, changes = {
       configured = function() return agent.services end,
       are_done = function() return not is_stuck end,
@@ -118,6 +125,63 @@ describe("the live configuration", function()
     assert.are.same({"configure changed web"}, orders)
     assert.are.equal(1,
       log.count(FILE .. ": web: discovery.path applied"))
+  end)
+
+  it("has the kernel tell of its file and of service_conf_dir", function()
+    begin({web = service()}, {service_conf_dir = DIRECTORY})
+    assert.are.same({"/etc/ synapse.conf.json", DIRECTORY .. " .json"},
+      followed)
+    assert.are.equal(0, log.count(""))
+  end)
+
+  it("applies at once a change that the kernel told of", function()
+    begin({web = service()})
+    write({web = service("/other")})
+    one:notice()
+    assert.are.equal(1, hurried)
+    one:turn()
+    assert.are.same({"configure changed web"}, orders)
+    assert.are.same({inotify = 1, polling = 0, command = 0}, one.reads)
+    look()
+    assert.are.same({inotify = 1, polling = 0, command = 0}, one.reads)
+  end)
+
+  it("reads nothing when the kernel tells of files as they were", function()
+    begin({web = service()})
+    one:notice()
+    one:turn()
+    assert.are.same({inotify = 0, polling = 0, command = 0}, one.reads)
+    assert.is_false(one.is_noticed)
+  end)
+
+  -- A program that removed ten files and wrote them again, one after the other,
+  -- would have emptied the services that it came to last.
+  it("waits where a file is gone, also when the kernel told", function()
+    local path = DIRECTORY .. "/web.json"
+    files[path] = cjson.encode(service())
+    begin({api = service("/api")}, {service_conf_dir = DIRECTORY})
+    clock.pass(0.3)
+    one:turn()
+    files[path], files[DIRECTORY .. "/www.json"] = nil, files[path]
+    one:notice()
+    one:turn()
+    clock.pass(0.1)
+    one:turn()
+    assert.are.same({}, orders)
+    clock.pass(0.1)
+    one:turn()
+    assert.are.equal(1, #orders)
+    assert.are.same({inotify = 0, polling = 1, command = 0}, one.reads)
+  end)
+
+  it("goes on looking where the kernel cannot tell, and says so", function()
+    unseen = "/etc/: Too many open files"
+    begin({web = service()})
+    assert.are.equal(1, log.count("info: inotify: /etc/: Too many open files"))
+    write({web = service("/other")})
+    look()
+    assert.are.same({"configure changed web"}, orders)
+    assert.are.same({inotify = 0, polling = 1, command = 0}, one.reads)
   end)
 
   it("waits while a file goes on changing", function()
@@ -276,15 +340,20 @@ describe("the live configuration", function()
   it("reads files of a network file system only when asked to", function()
     remote = {[DIRECTORY] = "NFS"}
     begin({}, {service_conf_dir = DIRECTORY})
+    assert.are.same({}, followed)
     assert.are.equal(1, log.count("warning: " .. DIRECTORY .. ": is on a " ..
       "network file system (NFS): its changes are read by `synapse reload` " ..
       "only"))
     files[DIRECTORY .. "/web.json"] = cjson.encode(service())
     disk.stamp = function() error("not asked for") end
     look()
+    one:notice()
+    one:turn()
     disk.stamp = function(_, path) return stamp(path) end
     assert.are.same({}, orders)
+    assert.is_false(one.is_noticed)
     assert.are.equal("done", ask().result)
+    assert.are.equal(1, one.reads.command)
     assert.are.same({"configure added web"}, orders)
     assert.are.equal(1, log.count("network file system"))
     orders = {}

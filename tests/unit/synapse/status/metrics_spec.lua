@@ -150,6 +150,9 @@ synapse_snapshot_failing 0
 synapse_snapshot_locked_by_another 0
 synapse_configuration_errors 0
 synapse_configuration_reload_needed 0
+synapse_configuration_reads_total{by="inotify"} 3
+synapse_configuration_reads_total{by="polling"} 2
+synapse_configuration_reads_total{by="command"} 1
 synapse_spare_scarce 0
 synapse_log_lines_dropped_total 9
 synapse_turn_seconds_bucket{le="0.001"} 0
