@@ -32,6 +32,21 @@ def port(host=HOST):
             return number
 
 
+def ports(count):
+    """Returns such ports that follow each other."""
+    found = []
+    while len(found) < count:
+        number = port()
+        found = [*found, number] if found and number == found[-1] + 1 \
+            else [number]
+    return found
+
+
+def span(numbers):
+    """Returns the range of such ports as text."""
+    return f"{numbers[0]}-{numbers[-1]}"
+
+
 def _is_free(host, number):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:

@@ -100,12 +100,13 @@ class HAProxy:
     need. `extra` are more lines of `global`, `after` lines at the end. `jail`
     is the directory of the chroot, by default an empty one. `binary` is
     started as `haproxy`; a test may set another `command` later. With `status`
-    the agent answers on `status_port`."""
+    the agent answers on `status_port`. `synapse` are more keys of
+    synapse.conf.json, `haproxy` more of its key `haproxy`."""
 
     def __init__(self, sandbox, backends, name="haproxy", agent=True,
                  snapshot=True, threads=True, extra=(), start=True, limit=None,
                  synapse=None, status=False, after=(), jail=None,
-                 binary="haproxy"):
+                 binary="haproxy", haproxy=None):
         self._sandbox = sandbox
         self._after = after
         self._jail = jail
@@ -125,7 +126,7 @@ class HAProxy:
         self.synapse_file = self._path("synapse.conf.json")
         self.file = self._path("haproxy.cfg")
         if agent:
-            self.configure(snapshot, synapse)
+            self.configure(snapshot, synapse, haproxy)
         self.write(agent, threads, extra)
         self.process = None
         if start:
@@ -141,10 +142,11 @@ class HAProxy:
         shutil.chown(made, "haproxy", "haproxy")
         return made
 
-    def configure(self, snapshot=True, more=None):
+    def configure(self, snapshot=True, more=None, haproxy=None):
         """Writes synapse.conf.json, for the next start or reload."""
         haproxy = {"do_writes": False, "do_reloads": False,
-                   "do_socket": False, "global": [], "defaults": []}
+                   "do_socket": False, "global": [], "defaults": [],
+                   **(haproxy or {})}
         if snapshot:
             haproxy["state_file_path"] = self.snapshot
         with open(self.synapse_file, "w") as file:

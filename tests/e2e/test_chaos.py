@@ -4,10 +4,12 @@ again.
 CHAOS_SECONDS says for how long, SEED which faults.
 """
 
+import json
 import os
 import random
 import re
 
+import address
 import chaos
 import wait
 from haproxy import CHECKED, SLOT, web
@@ -27,8 +29,68 @@ ZONES = "aaabb"
 PREFER = {"label": "zone", "value": "a", "least": 3}
 # The time after the last fault in which everything must be right.
 PATIENCE = 5 + SESSION_TIMEOUT
+# Services beside web, all of the same instances: the first is always there.
+# Blank backends serve them.
+BESIDE = ("lasting", "guest1", "guest2")
 # The path of each request, and the instance that got it.
 LOG = ["no option dontlog-normal", 'log-format "%HU with %si:%sp"']
+
+
+class Files:
+    """The files of the services beside web, as people rename them there while
+    HAProxy runs."""
+
+    def __init__(self, ensemble, path, above):
+        # HAProxy's user finds it in the directory `above`, open since the load.
+        self.directory = os.path.join(above, "services.d")
+        self.ports = address.ports(len(BESIDE))
+        self._discovery = {"method": "zookeeper", "hosts": ensemble.addresses,
+                           "path": path}
+        os.makedirs(self.directory)
+        self.put(0)
+
+    def section(self):
+        """Returns the blank backends as synapse-haproxy-cfg writes them."""
+        lines = ["frontend spare-beside", *(
+            f"  bind {address.HOST}:{port} name {address.HOST}:{port}"
+            for port in self.ports),
+            '  http-request return status 404 unless { so_name,'
+            'map("${SYNAPSE_ROUTES-/dev/null}") -m found }',
+            '  use_backend "%[so_name,map(${SYNAPSE_ROUTES-/dev/null})]"']
+        for number in range(1, len(BESIDE) + 1):
+            lines += [
+                f"backend spare-beside-{number}",
+                "  load-server-state-from-file global",
+                f"  server-template s 1-{2 * SERVICES} {SLOT} {CHECKED} "
+                "disabled"]
+        return lines
+
+    def spare(self):
+        """Returns the kind of blank backends for synapse.conf.json."""
+        return {"beside": {"backends": len(BESIDE), "slots": 2 * SERVICES,
+                           "ports": address.span(self.ports),
+                           "server_options": CHECKED}}
+
+    def put(self, which, **keys):
+        self._write(f"{BESIDE[which]}.json", json.dumps({
+            "discovery": self._discovery, **keys,
+            "haproxy": {"port": self.ports[which], "slots": 2 * SERVICES,
+                        "server_options": CHECKED}}))
+
+    def remove(self, which):
+        os.unlink(os.path.join(self.directory, f"{BESIDE[which]}.json"))
+
+    def spoil(self):
+        self._write("wrong.json", "{")
+
+    def mend(self):
+        os.unlink(os.path.join(self.directory, "wrong.json"))
+
+    def _write(self, name, text):
+        path = os.path.join(self.directory, name)
+        with open(path + ".new", "w") as file:
+            file.write(text)
+        os.rename(path + ".new", path)
 
 
 class Stack:
@@ -48,15 +110,24 @@ class Stack:
                                      labels={"zone": zone})},
             session_timeout=SESSION_TIMEOUT)
             for it, zone in zip(self.services, ZONES)]
+        self.files = Files(self.ensemble, path, sandbox.path("files"))
         self.proxy = sandbox.haproxy(
             [web(self.ensemble, path, front=LOG, slots=2 * SERVICES,
                  lines=["timeout check 1s", "option allbackups",
                         f"server-template b 1-{SERVICES} {SLOT} {CHECKED} "
                         "backup disabled"],
                  service={"prefer": PREFER})],
-            synapse={"session_timeout": SESSION_TIMEOUT})
+            synapse={"session_timeout": SESSION_TIMEOUT,
+                     "service_conf_dir": self.files.directory},
+            haproxy={"bind_address": address.HOST,
+                     "spare": self.files.spare()},
+            after=self.files.section())
         self.proxy.serves(self.services)
         self.proxy.remembers(self.services)
+        self.files.put(1)
+        self.serves_beside([200, 200, 404])
+        self.files.remove(1)
+        self.serves_beside([200, 404, 404])
         self.touched = set()  # the addresses of services that were broken
 
     def touch(self, who):
@@ -67,6 +138,7 @@ class Stack:
         it."""
         members, nerves = self.ensemble.members, self.nerves
         services, network = self.services, self.network
+        files = self.files
         return {
             "zookeeper killed": (lambda n: self._running(n).stop(),
                                  lambda n: members[n].begin()),
@@ -86,6 +158,13 @@ class Stack:
                             lambda n: network.mend(services[n].host)),
             "haproxy reloaded": (lambda n: self.proxy.reload(),
                                  lambda n: None),
+            # HAProxy would not start with it.
+            "haproxy given a wrong file": (lambda n: files.spoil(),
+                                           lambda n: files.mend()),
+            "guest comes": (lambda n: files.put(n + 1),
+                            lambda n: files.remove(n + 1)),
+            "lasting changes": (lambda n: files.put(0, max_instances=2),
+                                lambda n: files.put(0)),
         }
 
     def _running(self, who):
@@ -104,7 +183,8 @@ class Stack:
 
     def counts(self):
         sizes = {"zookeeper": len(self.ensemble.members),
-                 "nerve": SERVICES, "service": SERVICES, "haproxy": 1}
+                 "nerve": SERVICES, "service": SERVICES, "haproxy": 1,
+                 "guest": len(BESIDE) - 1, "lasting": 1}
         return {kind: sizes[kind.split()[0]] for kind in self.actions()}
 
     def payloads(self):
@@ -118,6 +198,12 @@ class Stack:
         return sorted((zones[row["addr"]], row["bck"] == "1")
                       for row in self.proxy.servers().values()
                       if row["status"].startswith("UP"))
+
+    def serves_beside(self, statuses):
+        """Waits until the services beside web answer so."""
+        wait.until(lambda: [self.proxy.get(port=port)[0]
+                            for port in self.files.ports] == statuses,
+                   PATIENCE, f"{', '.join(BESIDE)} answer {statuses}")
 
     def instances(self):
         """Returns the instance of every request by its number, from HAProxy's
@@ -152,6 +238,7 @@ def test_after_any_faults_all_is_as_it_should_be(sandbox, path):
             stack.proxy.serves(stack.services, seconds=PATIENCE)
             wait.until(lambda: stack.roles() == [("a", False)] * 3 +
                        [("b", True)] * 2, PATIENCE, "one zone serves")
+            stack.serves_beside([200, 404, 404])
             print(f"all registered once {taken:.1f} s after the last fault")
         assert_no_other_failed(stack, load)
         assert load.rate() > 50, str(load)

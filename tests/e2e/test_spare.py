@@ -21,19 +21,6 @@ GENERATOR = (program.LUA, f"{program.ROOT}/haproxy/synapse-haproxy-cfg")
 STICKY = ["stick-table type ip size 1k expire 30m", "stick on src"]
 
 
-def ports(count):
-    """Returns free ports that follow each other."""
-    found = []
-    while len(found) < count:
-        port = address.port()
-        found = [*found, port] if found and port == found[-1] + 1 else [port]
-    return found
-
-
-def span(numbers):
-    return f"{numbers[0]}-{numbers[-1]}"
-
-
 class Site:
     """A HAProxy whose haproxy.cfg is made by synapse-haproxy-cfg: the service
     web has a backend of its own; `backends` blank ones for http with the lines
@@ -44,7 +31,7 @@ class Site:
         self.path = path
         self.client = witness
         self.hosts = healthy.addresses
-        self.http, self.tcp = ports(4), ports(2)
+        self.http, self.tcp = address.ports(4), address.ports(2)
         self.proxy = sandbox.haproxy(
             [web(healthy, f"{path}/web")], start=False, status=True)
         self.services = {}
@@ -66,12 +53,12 @@ class Site:
                     "timeout server 60s", "timeout queue 5s"],
                 "spare": {
                     "web": {"backends": backends, "slots": 4,
-                            "ports": span(self.http),
+                            "ports": address.span(self.http),
                             "server_options": CHECKED,
                             "backend": ["option httpchk GET /health",
                                         *backend]},
                     "raw": {"mode": "tcp", "backends": 1, "slots": 4,
-                            "ports": span(self.tcp),
+                            "ports": address.span(self.tcp),
                             "server_options": CHECKED}}}}
         self.add("web", self.proxy.port)
         self.write()
