@@ -34,6 +34,7 @@ class Site:
         self.http, self.tcp = address.ports(4), address.ports(2)
         self.proxy = sandbox.haproxy(
             [web(healthy, f"{path}/web")], start=False, status=True)
+        self.socket = os.path.join(self.proxy.directory, "new.sock")
         self.services = {}
         self.rest = {
             "session_timeout": 4, "runtime_changes": True,
@@ -54,6 +55,7 @@ class Site:
                 "spare": {
                     "web": {"backends": backends, "slots": 4,
                             "ports": address.span(self.http),
+                            "sockets": [self.socket],
                             "server_options": CHECKED,
                             "backend": ["option httpchk GET /health",
                                         *backend]},
@@ -250,6 +252,43 @@ def test_a_tcp_service_comes_and_goes(site, one):
     site.write()
     wait.until(lambda: closed(port), 10, "its port closes")
     site.has_blanks(1, kind="spare-raw")
+
+
+def answer_on(path):
+    """Returns the status and the body of an answer on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5 * wait.FACTOR)
+        connection.connect(path)
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    return int(head.split(None, 2)[1]), body
+
+
+def test_a_service_on_a_unix_socket_comes_and_goes(site, one):
+    def answers(*wanted):
+        wait.until(lambda: answer_on(site.socket)[:len(wanted)] == wanted, 10,
+                   f"the socket answers {wanted}")
+
+    answers(404)
+    site.register(one, "local")
+    site.add("local", None, bind_address=site.socket)
+    site.write()
+    answers(200, "one")
+    wait.until(lambda: site.backend("local") in ("spare-web-1", "spare-web-2"),
+               10, "a blank backend serves it")
+    fresh = site.proxy.reload()
+    wait.until(lambda: site.proxy.workers() == [fresh], 10, "one is left")
+    answers(200, "one")
+    site.make()
+    site.proxy.reload()
+    answers(200, "one")
+    wait.until(lambda: site.backend("local") == "local", 10,
+               "it has a backend of its own")
+    del site.services["local"]
+    site.write()
+    wait.until(lambda: answer_on(site.socket)[0] == 503, 10,
+               "its slots are empty")
 
 
 def test_no_request_fails_over_reloads_with_the_old_file_and_a_new_one(

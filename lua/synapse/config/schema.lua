@@ -139,9 +139,12 @@ schema.SPARE = section("haproxy.spare.*", {
       "that has more does not fit"},
   {key = "ports", type = "text", pattern = "^%d+%-?%d*$",
     what = "a port or a range of ports, such as \"4000-4099\"",
-    required = true, ours = true, text = "where new services may listen, " ..
+    shown = "none", ours = true, text = "where new services may listen, " ..
       "`\"4000-4099\"` for example, and at most 1,000 ports. A port of a " ..
-      "service of the file is left out"},
+      "service of the file is left out. `ports` or `sockets` must be there"},
+  {key = "sockets", type = "lines", ours = true,
+    text = "the paths of Unix sockets on which they may listen too, " ..
+      "`[\"/run/haproxy/new-1.sock\"]` for example"},
   {key = "bind_address", type = "string", pattern = "^[^%s/]+$",
     what = "an address to listen on", shown = "that of `haproxy`",
     ours = true, text = "the address of these ports"},

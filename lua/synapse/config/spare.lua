@@ -77,7 +77,7 @@ local function read_check(report, lines)
   return check
 end
 
-local function read_binds(report, fields, place)
+local function read_ports(report, fields, place)
   local binds, text = {}, fields.ports
   local low, high = (text or ""):match("^(%d+)%-(%d+)$")
   low = math.tointeger(tonumber(low or text))
@@ -101,6 +101,25 @@ local function read_binds(report, fields, place)
   return binds
 end
 
+-- Returns where the frontend of a kind listens.
+local function read_binds(report, object, fields, place)
+  local binds = read_ports(report, fields, place)
+  if object.ports == nil and #fields.sockets == 0 then
+    value.wrong(report, place .. ".ports", "is missing; it must be a port " ..
+      "or a range of ports, such as \"4000-4099\", unless there are `sockets`")
+  end
+  for _, socket in ipairs(fields.sockets) do
+    if not socket.text:find("^/[^%s,]+$") then
+      value.wrong(report, socket.place, "%s is not the path of a Unix " ..
+        "socket, such as \"/run/haproxy/new-1.sock\"",
+        value.shown(socket.text))
+    end
+    binds[#binds + 1] = bind.new({address = socket.text,
+      options = fields.bind_options, place = socket.place})
+  end
+  return binds
+end
+
 local function read_kind(report, name, given, defaults)
   local place = "haproxy.spare." .. name
   local fields, object = value.section(report, given, place, schema.SPARE,
@@ -109,7 +128,7 @@ local function read_kind(report, name, given, defaults)
     place .. ".server_options")
   kind.name, kind.place, kind.mode = "spare-" .. name, place, fields.mode
   kind.backends, kind.slots = fields.backends, fields.slots
-  kind.binds = read_binds(report, fields, place)
+  kind.binds = read_binds(report, object, fields, place)
   kind.lines = {frontend = fields.frontend, backend = fields.backend}
   check_lines(report, kind.lines.frontend, REFUSED.frontend)
   check_lines(report, kind.lines.backend, REFUSED.backend)
@@ -132,7 +151,7 @@ local function check_binds(report, kinds)
     for _, listener in ipairs(kind.binds) do
       local other = known[listener.text]
       if other and other ~= kind then
-        value.wrong(report, listener.place, "%s is also one of %s.ports",
+        value.wrong(report, listener.place, "%s is also one of %s",
           listener.text, other.place)
         break
       end

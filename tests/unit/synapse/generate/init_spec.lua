@@ -77,6 +77,15 @@ describe("a haproxy.cfg", function()
     assert.is_nil(text:find("backend spare-web-3", 1, true))
   end)
 
+  it("has blank backends behind Unix sockets", function()
+    assert.are.same({
+      "bind 127.0.0.1:4000 name 127.0.0.1:4000 mode 660",
+      "bind /run/a.sock name /run/a.sock mode 660",
+    }, table.move(lines_of(spare({web = {backends = 1, ports = 4000,
+      sockets = {"/run/a.sock"}, bind_options = "mode 660"}}),
+      "frontend spare-web"), 2, 3, 1, {}))
+  end)
+
   it("closes the ports of blank backends for TCP", function()
     assert.are.same({
       "mode tcp",
