@@ -2,7 +2,7 @@
 --
 -- Knows no HAProxy; what it needs of one comes in as functions. One thread of
 -- control: the main task calls `turn`. Others call `stop`, `order` and `ask`,
--- and read what is published: the journal's looks, and `view`.
+-- and read what is published: the journal's views, and the agent's own `view`.
 --
 -- @module synapse.agent
 
@@ -412,7 +412,7 @@ local function sums_of(self)
     unread = {},
     operated = {maint = 0, maint_until = 0, drain = 0, drain_until = 0}}
   for _, service in ipairs(self.services) do
-    local shown = self.journal.looks[service.name]
+    local shown = self.journal.views[service.name]
     for kind, count in pairs(shown.operated or {}) do
       sums.operated[kind] = sums.operated[kind] + count
     end
@@ -427,7 +427,8 @@ local function sums_of(self)
   return sums
 end
 
--- What is known beside the looks, as a table that does not change.
+-- The agent's own view: what is known beside the services, as a table that
+-- does not change.
 local function view_of(self)
   local view = sums_of(self)
   view.sessions = sessions_of(self)
@@ -448,7 +449,7 @@ function agent:fill()
     fill_service(self, service)
   end
   self.journal:begin()
-  self.journal:look(function() return false end)
+  self.journal:make_views(function() return false end)
   self.view = view_of(self)
   self.is_ready = #self.view.unread == 0
 end
@@ -686,7 +687,7 @@ end
 -- Publishes what is known, for the requests that wait.
 local function publish(self)
   if self.journal:is_wanted() and
-    self.journal:look(function() return self:is_tired() end)
+    self.journal:make_views(function() return self:is_tired() end)
   then
     self.view = view_of(self)
     self.is_ready = self.is_ready or #self.view.unread == 0

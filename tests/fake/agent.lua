@@ -4,7 +4,7 @@
 local history = require("synapse.status.history")
 local journal = require("synapse.status.journal")
 
-local function looks()
+local function views()
   return {
     api = {
       name = "api", backend = "be_api", state = "degraded", cursor = 4,
@@ -37,7 +37,7 @@ end
 
 local function journal_of(clock)
   local book = {
-    names = {"api", "web"}, looks = looks(), boot = "1f", cursor = 4,
+    names = {"api", "web"}, views = views(), boot = "1f", cursor = 4,
     totals = {services = 2, whole = 1, degraded = 1, down = 0, instances = 3},
     states = {failed = 1, ready = 2, invalid = 1}, published = 0,
     events = journal.events(10, clock.now),

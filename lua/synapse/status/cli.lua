@@ -46,24 +46,24 @@ local function time_of(seconds)
   return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds))
 end
 
-local function summary(look)
-  return {look.state, look.name,
-    string.format("%d/%d", look.counts.ready or 0, look.number),
-    string.format("%d/%d", look.used, look.slots),
-    table.concat(look.reasons, "; ")}
+local function summary(view)
+  return {view.state, view.name,
+    string.format("%d/%d", view.counts.ready or 0, view.number),
+    string.format("%d/%d", view.used, view.slots),
+    table.concat(view.reasons, "; ")}
 end
 
 local function show_all(context)
   local status = report.status(context.agent, {}, context.visit)
   if context.is_json then
     return status.head:sub(1, -2) .. ',"services":' ..
-      json.list(status.looks, function(look)
-        return json.service(look, context.turn)
+      json.list(status.views, function(view)
+        return json.service(view, context.turn)
       end, context.turn) .. "}\n"
   end
   local rows = {{"state", "service", "ready", "slots", "why"}}
-  for i, look in ipairs(status.looks) do
-    rows[i + 1] = summary(look)
+  for i, view in ipairs(status.views) do
+    rows[i + 1] = summary(view)
   end
   local parts, sessions = {}, {{"session", "ensemble", "id"}}
   for i, trouble in ipairs(report.troubles(context.agent)) do
@@ -91,27 +91,27 @@ local function show_service(context, name)
     return string.format("%s: no such service\n", name or "service NAME")
   end
   report.refresh(context.agent, context.visit)
-  local look = context.agent.journal.looks[name]
-  if not look then
+  local view = context.agent.journal.views[name]
+  if not view then
     return name .. ": no such service any more\n"
   end
   if context.is_json then
-    return json.service_in_full(report.in_full(context.agent, look,
+    return json.service_in_full(report.in_full(context.agent, view,
       context.turn), context.turn) .. "\n"
   end
   local rows = {INSTANCES}
-  for i, instance in ipairs(look.instances) do
+  for i, instance in ipairs(view.instances) do
     rows[i + 1] = instance_row(instance)
   end
   local paths = {}
-  for i, path in ipairs(look.paths) do
+  for i, path in ipairs(view.paths) do
     paths[i] = string.format("%s (%s%s)", path.path, path.state,
       path.why and ": " .. path.why or "")
   end
-  return cli.table({{"service", name}, {"state", look.state},
-    {"why", table.concat(look.reasons, "; ")},
-    {"backend", look.backend}, {"paths", table.concat(paths, ", ")},
-    {"slots", string.format("%d used of %d", look.used, look.slots)},
+  return cli.table({{"service", name}, {"state", view.state},
+    {"why", table.concat(view.reasons, "; ")},
+    {"backend", view.backend}, {"paths", table.concat(paths, ", ")},
+    {"slots", string.format("%d used of %d", view.used, view.slots)},
   }, context.turn) .. "\n" .. cli.table(rows, context.turn)
 end
 
@@ -147,14 +147,14 @@ end
 
 local function in_slot(context, place)
   local backend, slot = (place or ""):match("^([^/]+)/([^/]+)$")
-  for _, look in pairs(backend and context.agent.journal.looks or {}) do
-    if look.backend == backend then
-      for _, instance in ipairs(look.instances) do
+  for _, view in pairs(backend and context.agent.journal.views or {}) do
+    if view.backend == backend then
+      for _, instance in ipairs(view.instances) do
         if instance.slot == slot then
           return instance
         end
       end
-      return nil, has(look.slot_names, slot) and "is empty" or "is no slot"
+      return nil, has(view.slot_names, slot) and "is empty" or "is no slot"
     end
   end
   return nil, "is not BACKEND/SLOT of a service"
@@ -162,35 +162,35 @@ end
 
 -- Lists an instance of each service that has it, and these services.
 local function at_address(context, address)
-  local instances, looks = {}, {}
+  local instances, views = {}, {}
   for _, name in ipairs(context.agent.journal.names) do
     context.turn()
-    local look = context.agent.journal.looks[name]
-    for _, instance in ipairs(look and look.instances or {}) do
+    local view = context.agent.journal.views[name]
+    for _, instance in ipairs(view and view.instances or {}) do
       if instance.key == address and instance.state ~= "invalid" then
-        instances[#instances + 1], looks[#looks + 1] = instance, look
+        instances[#instances + 1], views[#views + 1] = instance, view
       end
     end
   end
-  return instances, looks
+  return instances, views
 end
 
 local function show_address(context, address)
-  local instances, looks = at_address(context, address)
+  local instances, views = at_address(context, address)
   if #instances == 0 then
     return address .. ": no service has such an instance\n"
   elseif context.is_json then
     local parts = {}
     for i, instance in ipairs(instances) do
-      parts[i] = json.with({service = looks[i].name,
-        backend = looks[i].backend}, {{"at", json.instance(instance)}})
+      parts[i] = json.with({service = views[i].name,
+        backend = views[i].backend}, {{"at", json.instance(instance)}})
     end
     return json.with({instance = address},
       {{"services", "[" .. table.concat(parts, ",") .. "]"}}) .. "\n"
   end
   local rows = {{"service", table.unpack(INSTANCES)}}
   for i, instance in ipairs(instances) do
-    rows[i + 1] = {looks[i].name, table.unpack(instance_row(instance))}
+    rows[i + 1] = {views[i].name, table.unpack(instance_row(instance))}
   end
   return cli.table(rows, context.turn)
 end

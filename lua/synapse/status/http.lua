@@ -100,21 +100,21 @@ local function timed(deps, head)
 end
 
 -- Sends a head with `services` put into it, each as `encode` gives it.
-local function send_services(visit, head, looks, encode, put)
+local function send_services(visit, head, views, encode, put)
   put(head:sub(1, -2) .. ',"services":[')
-  for i, look in ipairs(looks) do
+  for i, view in ipairs(views) do
     visit.turn()
-    put((i > 1 and ",\n" or "\n") .. encode(look, visit.turn))
+    put((i > 1 and ",\n" or "\n") .. encode(view, visit.turn))
   end
   put("]}\n")
 end
 
 -- Asks for HAProxy's counters first. If the answer takes too long, the counters
 -- of before are used.
-local function fetch(agent, looks, visit)
+local function fetch(agent, views, visit)
   local names = {}
-  for i, look in ipairs(looks) do
-    names[i] = look.name
+  for i, view in ipairs(views) do
+    names[i] = view.name
   end
   local order = agent:order("count_sessions", names)
   visit.await(function() return agent:is_counted(order, names) end,
@@ -122,16 +122,16 @@ local function fetch(agent, looks, visit)
 end
 
 -- Returns what gives a service with its counters, and maybe all else.
-local function with_counters(agent, asked, looks, visit)
+local function with_counters(agent, asked, views, visit)
   if asked.instances == false then
-    return function(look)
+    return function(view)
       return json.service_in_brief(
-        report.in_brief(agent, look, asked.history))
+        report.in_brief(agent, view, asked.history))
     end
   end
-  fetch(agent, looks, visit)
-  return function(look, turn)
-    return json.service_in_full(report.in_full(agent, look, turn), turn)
+  fetch(agent, views, visit)
+  return function(view, turn)
+    return json.service_in_full(report.in_full(agent, view, turn), turn)
   end
 end
 
@@ -148,9 +148,9 @@ local function objection(asked)
   return nil
 end
 
-local function encoder(agent, asked, looks, visit)
+local function encoder(agent, asked, views, visit)
   if asked.counters then
-    return with_counters(agent, asked, looks, visit)
+    return with_counters(agent, asked, views, visit)
   end
   return asked.instances == false and json.service_in_brief or
     json.service
@@ -170,10 +170,10 @@ local function status_json(deps, applet, asked, visit)
       return start(applet, 304, {etag = headers.etag})
     end
   end
-  local encode = encoder(agent, asked, status.looks, visit)
+  local encode = encoder(agent, asked, status.views, visit)
   local head = timed(deps, status.head)
   stream(applet, headers, function(put)
-    send_services(visit, head, status.looks, encode, put)
+    send_services(visit, head, status.views, encode, put)
   end)
 end
 
@@ -185,10 +185,10 @@ end
 
 local function metrics_text(deps, applet, _, visit)
   local agent = deps.agent()
-  local looks = report.looks(agent, visit)
+  local views = report.views(agent, visit)
   stream(applet, {["content-type"] = "text/plain; version=0.0.4"},
     function(put)
-      metrics.put(agent, looks, function(text)
+      metrics.put(agent, views, function(text)
         visit.turn()
         put(text)
       end)

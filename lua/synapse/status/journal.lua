@@ -1,18 +1,18 @@
---- What is published about the services: how they look, and what has changed.
+--- What is published about the services: their views, and what has changed.
 --
 -- Reads what the agent's parts know and changes none of it. An event is the
 -- difference between what an instance was when its service last settled and
 -- what it is now.
 --
--- The main task looks at a service when a request asks, and only if the service
--- may have changed: without requests it costs nothing. Requests read what is
--- published: tables that are replaced as a whole and never change.
+-- The main task makes the view of a service when a request asks, and only if
+-- the service may have changed: without requests it costs nothing. Requests
+-- read what is published: tables that are replaced as a whole and never change.
 --
 -- @module synapse.status.journal
 
 local copy = require("synapse.copy")
 local history = require("synapse.status.history")
-local view = require("synapse.status.view")
+local service_view = require("synapse.status.view")
 
 local journal = {}
 journal.__index = journal
@@ -114,7 +114,8 @@ local EVENTS = 1000
 -- If more instances than this do the same at once, they are one event.
 local FEW = 20
 local NAMED = 5
--- So many looks back, one may as well go through all services.
+-- If more views than this have changed since a cursor, it is as fast to go
+-- through all services.
 local MANY = 50
 local BOUNDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
   2.5, 5, 10, 30}
@@ -140,8 +141,8 @@ end
 --   `now()`; `wall()`: seconds since the epoch
 -- @treturn journal with `events`; `convergence`, seconds from a watch to the
 --   last answer of HAProxy; `boot`, its own name; `names` of the services,
---   sorted; and what is published: `looks`, the last of each service by its
---   name; `cursor`, which grows with every change that a look finds; `totals`
+--   sorted; and what is published: `views`, the last of each service by its
+--   name; `cursor`, which grows with every view that has changed; `totals`
 --   of services and instances, and `states`, how many instances are in each
 function journal.new(deps)
   local self = setmetatable({
@@ -156,11 +157,11 @@ function journal.new(deps)
     errors = {},      -- what HAProxy has counted, by service
     histories = deps.histories,
     names = {},
-    looks = {},
+    views = {},
     by_cursor = {},
     versions = {},
-    at = 1,           -- the service whose look is next
-    building = nil,   -- its look, so far
+    at = 1,           -- the service whose view is next
+    building = nil,   -- its view, so far
     wanted = 0,       -- the number of the last request
     served = 0,       -- the last request that the walk under way answers
     published = 0,    -- the last request that is answered
@@ -178,7 +179,7 @@ function journal.new(deps)
 end
 
 local function state_of(service, key)
-  local state, why = view.state(service, key)
+  local state, why = service_view.state(service, key)
   if not state then
     return ABSENT, "no znode asks for it any more"
   end
@@ -344,62 +345,62 @@ local function version_of(self, service)
   return version
 end
 
--- Adds a look to the sums, or takes it from them.
-local function sum(totals, states, look, by)
-  totals[look.state] = totals[look.state] + by
-  totals.instances = totals.instances + by * look.number
-  for state, count in pairs(look.counts) do
+-- Adds a view to the sums, or takes it from them.
+local function sum(totals, states, view, by)
+  totals[view.state] = totals[view.state] + by
+  totals.instances = totals.instances + by * view.number
+  for state, count in pairs(view.counts) do
     local left = (states[state] or 0) + by * count
     states[state] = left > 0 and left or nil
   end
 end
 
 -- A request that interrupts this sees either the old sums or the new ones. The
--- cursor is changed last: otherwise a client could be told that it knows a look
+-- cursor is changed last: otherwise a client could be told that it knows a view
 -- that it never got.
-local function keep(self, look)
+local function keep(self, view)
   local totals, states = copy(self.totals), copy(self.states)
-  local before = self.looks[look.name]
+  local before = self.views[view.name]
   self.numbered = self.numbered + 1
-  look.cursor = self.numbered
+  view.cursor = self.numbered
   if before then
     sum(totals, states, before, -1)
     self.by_cursor[before.cursor] = nil
   end
-  sum(totals, states, look, 1)
+  sum(totals, states, view, 1)
   self.totals, self.states = totals, states
-  self.looks[look.name] = look
-  self.by_cursor[look.cursor] = look.name
-  self.cursor = math.max(self.cursor, look.cursor)
+  self.views[view.name] = view
+  self.by_cursor[view.cursor] = view.name
+  self.cursor = math.max(self.cursor, view.cursor)
 end
 
--- Makes the look of one service if it may have changed. Returns whether that is
+-- Makes the view of one service if it may have changed. Returns whether that is
 -- done.
-local function look_at(self, service, is_tired)
+local function make_view(self, service, is_tired)
   local building = self.building
   if not building then
     local version = version_of(self, service)
     if self.versions[service] == version then
       return true
     end
-    building = view.begin(service, self.deps.sources(service))
+    building = service_view.begin(service, self.deps.sources(service))
     building.version = version
   end
-  local look = view.continue(building, is_tired)
-  self.building = not look and building or nil
-  if look then
-    keep(self, look)
+  local view = service_view.continue(building, is_tired)
+  self.building = not view and building or nil
+  if view then
+    keep(self, view)
     self.versions[service] = building.version
   end
-  return look ~= nil
+  return view ~= nil
 end
 
 local function forget(self, service)
-  local look = self.looks[service.name]
-  if look then
-    sum(self.totals, self.states, look, -1)
-    self.by_cursor[look.cursor] = nil
-    self.looks[service.name] = nil
+  local view = self.views[service.name]
+  if view then
+    sum(self.totals, self.states, view, -1)
+    self.by_cursor[view.cursor] = nil
+    self.views[service.name] = nil
   end
   self.shown[service], self.versions[service] = nil, nil
   self.ready[service], self.errors[service] = nil, nil
@@ -412,7 +413,7 @@ end
 -- @tparam {service,...} removed from it
 function journal:follow(added, removed)
   self.totals, self.states = copy(self.totals), copy(self.states)
-  self.looks, self.at, self.building = copy(self.looks), 1, nil
+  self.views, self.at, self.building = copy(self.views), 1, nil
   renew_name(self)
   for _, service in ipairs(removed) do
     forget(self, service)
@@ -420,7 +421,7 @@ function journal:follow(added, removed)
   for _, service in ipairs(added) do
     self.shown[service], self.ready[service] = {}, 0
     record(self, service, 0, 0)
-    look_at(self, service, function() return false end)
+    make_view(self, service, function() return false end)
   end
   local names, histories = {}, {}
   for i, service in ipairs(self.services) do
@@ -439,7 +440,7 @@ function journal:report_configured(service, what)
     to = what, why = "synapse.conf.json has changed"})
 end
 
---- Asks for looks that are not older than now. They are published once
+--- Asks for views that are not older than now. They are published once
 -- `published` is at least what this returns.
 -- @treturn integer
 function journal:ask()
@@ -447,22 +448,22 @@ function journal:ask()
   return self.wanted
 end
 
---- Tells whether a request waits for looks.
+--- Tells whether a request waits for views.
 -- @treturn boolean
 function journal:is_wanted()
   return self.published < self.wanted
 end
 
---- Makes looks, for as long as there is time, and goes on where it stopped.
+--- Makes views, for as long as there is time, and goes on where it stopped.
 -- Main task.
 -- @tparam function is_tired whether it has lasted long enough
--- @treturn boolean whether all were looked at
-function journal:look(is_tired)
+-- @treturn boolean whether all are made
+function journal:make_views(is_tired)
   if self.at == 1 and not self.building then
     self.served = self.wanted
   end
   while self.services[self.at] do
-    if not look_at(self, self.services[self.at], is_tired) then
+    if not make_view(self, self.services[self.at], is_tired) then
       return false
     end
     self.at = self.at + 1
@@ -479,7 +480,7 @@ function journal:publish()
   self.published = self.served
 end
 
---- Lists the services whose looks are newer than a cursor, in no order.
+--- Lists the services whose views are newer than a cursor, in no order.
 -- @tparam integer cursor
 -- @treturn ?{string,...} their names; nil where they may be many
 function journal:newer(cursor)

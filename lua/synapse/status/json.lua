@@ -81,7 +81,7 @@ function json.with(object, more)
 end
 
 --- Returns an instance as the list shows it.
--- @tparam table instance of a look
+-- @tparam table instance of a view
 -- @treturn string
 function json.instance(instance)
   return json.object({
@@ -91,7 +91,7 @@ function json.instance(instance)
   })
 end
 
--- Where somebody looks closely.
+-- For one service that somebody looks at closely.
 local function instance_in_full(instance)
   return json.object({
     instance = instance.key, state = instance.state, why = instance.why,
@@ -103,54 +103,54 @@ local function instance_in_full(instance)
 end
 
 -- All but the instances, and `more` fields.
-local function service(look, ...)
+local function service(view, ...)
   local fields = {
-    {"reasons", json.list(look.reasons)},
-    {"paths", json.list(look.paths)},
-    {"slots", json.object({all = look.slots, used = look.used})},
-    {"counts", next(look.counts) and json.object(look.counts) or "{}"},
+    {"reasons", json.list(view.reasons)},
+    {"paths", json.list(view.paths)},
+    {"slots", json.object({all = view.slots, used = view.used})},
+    {"counts", next(view.counts) and json.object(view.counts) or "{}"},
     ...
   }
   return json.with({
-    service = look.name, backend = look.backend, state = look.state,
-    source = look.source, number = look.number,
-    counters = look.counters,
+    service = view.name, backend = view.backend, state = view.state,
+    source = view.source, number = view.number,
+    counters = view.counters,
   }, fields)
 end
 
-local function history(look)
-  return {"history", json.list(look.history)}
+local function history(view)
+  return {"history", json.list(view.history)}
 end
 
 --- Returns a service without its instances.
--- @tparam look look maybe with `counters`, and with `history`
+-- @tparam view view maybe with `counters`, and with `history`
 -- @treturn string
-function json.service_in_brief(look)
-  return service(look, look.history and history(look))
+function json.service_in_brief(view)
+  return service(view, view.history and history(view))
 end
 
-local function instances(look, encode, turn)
-  return {"instances", json.list(look.instances, encode, turn)}
+local function instances(view, encode, turn)
+  return {"instances", json.list(view.instances, encode, turn)}
 end
 
 --- Returns a service as the list shows it: states, no counters.
--- @tparam look look see `view.continue`
+-- @tparam view view see `view.continue`
 -- @tparam function turn called between instances
 -- @treturn string
-function json.service(look, turn)
-  look.text = look.text or
-    service(look, instances(look, json.instance, turn))
-  return look.text
+function json.service(view, turn)
+  view.text = view.text or
+    service(view, instances(view, json.instance, turn))
+  return view.text
 end
 
 --- Returns a service with all that is known of it.
--- @tparam look look with `counters` and `history`; its instances with
+-- @tparam view view with `counters` and `history`; its instances with
 --   `counters` and `data`
 -- @tparam function turn called between instances
 -- @treturn string
-function json.service_in_full(look, turn)
-  return service(look, history(look),
-    instances(look, instance_in_full, turn))
+function json.service_in_full(view, turn)
+  return service(view, history(view),
+    instances(view, instance_in_full, turn))
 end
 
 local function rounded(seconds)
@@ -195,19 +195,19 @@ local function new_alias(what)
   end
 end
 
-local function service_without_names(look, alias)
+local function service_without_names(view, alias)
   local states, listed = {}, {}
-  for i, path in ipairs(look.paths) do
+  for i, path in ipairs(view.paths) do
     states[i] = path.state
   end
-  for i, instance in ipairs(look.instances) do
+  for i, instance in ipairs(view.instances) do
     listed[i] = {state = instance.state,
       instance = alias.instance(instance.key)}
   end
   return json.with({
-    service = alias.service(look.name), state = look.state,
-    source = look.source, slots = look.slots, used = look.used,
-    drift = look.drift,
+    service = alias.service(view.name), state = view.state,
+    source = view.source, slots = view.slots, used = view.used,
+    drift = view.drift,
   }, {
     {"paths", json.list(states)}, {"instances", json.list(listed)},
   })
@@ -232,7 +232,7 @@ end
 --- Returns what a report of a bug needs, and no name, address, label or data of
 -- anybody.
 -- @tparam table facts `about`: plain fields; `sessions`, `troubles`,
---   `convergence`, `looks` and `events`
+--   `convergence`, `views` and `events`
 -- @tparam function turn called between elements
 -- @treturn string
 function json.dump(facts, turn)
@@ -247,7 +247,7 @@ function json.dump(facts, turn)
     {"sessions", list(facts.sessions, session_without_names)},
     {"troubles", json.list(facts.troubles)},
     {"convergence", json.convergence(facts.convergence)},
-    {"services", list(facts.looks, service_without_names)},
+    {"services", list(facts.views, service_without_names)},
     {"events", list(facts.events, event_without_names)},
   })
 end

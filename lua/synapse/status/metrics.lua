@@ -4,7 +4,7 @@
 --
 -- @module synapse.status.metrics
 
-local view = require("synapse.status.view")
+local STATES = require("synapse.status.view").STATES
 
 local metrics = {}
 
@@ -73,22 +73,22 @@ local SERVICES = {
   {name = "synapse_service_state", label = "state",
     help = "Whether the service is in this state.",
     values = {"down", "degraded", "whole"},
-    each = function(look, state) return look.state == state and 1 or 0 end},
+    each = function(view, state) return view.state == state and 1 or 0 end},
   {name = "synapse_service_instances", label = "state",
     help = "Instances of the service, by state.",
-    values = view.STATES,
-    each = function(look, state) return look.counts[state] or 0 end},
+    values = STATES,
+    each = function(view, state) return view.counts[state] or 0 end},
   {name = "synapse_service_preference", label = "state",
     help = "Whether the instances that `prefer` names serve alone.",
     values = {"met", "unmet"},
-    each = function(look, state)
-      return look.preference and (look.preference == state and 1 or 0)
+    each = function(view, state)
+      return view.preference and (view.preference == state and 1 or 0)
     end},
   {name = "synapse_service_slots", label = "kind",
     help = "Slots of the service's backend.",
     values = {"used", "free"},
-    each = function(look, kind)
-      return kind == "used" and look.used or look.slots - look.used
+    each = function(view, kind)
+      return kind == "used" and view.used or view.slots - view.used
     end},
 }
 
@@ -102,10 +102,10 @@ end
 
 -- A thousand services have twenty thousand lines, and HAProxy ends an answer
 -- that takes too long in Lua: no line is made from scratch.
-local function samples_of(metric, look, service)
+local function samples_of(metric, view, service)
   local parts, n = {}, 0
   for i, value in ipairs(metric.values) do
-    local number = metric.each(look, value)
+    local number = metric.each(view, value)
     if number then
       parts[n + 1], parts[n + 2], parts[n + 3] =
         metric.before, service, metric.behind[i]
@@ -116,17 +116,17 @@ local function samples_of(metric, look, service)
 end
 
 --- Puts the metrics of services, which are many. The text of each is kept with
--- its look.
--- @tparam {look,...} looks
+-- its view.
+-- @tparam {view,...} views
 -- @tparam function put takes a part of the text
-function metrics.services(looks, put)
+function metrics.services(views, put)
   for _, metric in ipairs(SERVICES) do
-    put(#looks > 0 and heading(metric.name, "gauge", metric.help) or "")
-    for _, look in ipairs(looks) do
-      look.samples = look.samples or {}
-      look.samples[metric] = look.samples[metric] or
-        samples_of(metric, look, (look.name:gsub('[\\"\n]', ESCAPES)))
-      put(look.samples[metric])
+    put(#views > 0 and heading(metric.name, "gauge", metric.help) or "")
+    for _, view in ipairs(views) do
+      view.samples = view.samples or {}
+      view.samples[metric] = view.samples[metric] or
+        samples_of(metric, view, (view.name:gsub('[\\"\n]', ESCAPES)))
+      put(view.samples[metric])
     end
   end
 end
@@ -275,9 +275,9 @@ local METRICS = {
 
 --- Puts all metrics.
 -- @tparam agent agent
--- @tparam {look,...} looks of its services
+-- @tparam {view,...} views of its services
 -- @tparam function put takes a part of the text
-function metrics.put(agent, looks, put)
+function metrics.put(agent, views, put)
   for _, metric in ipairs(METRICS) do
     local name, kind, help, samples = table.unpack(metric)
     put(metrics.metric(name, kind, help, samples(agent)))
@@ -288,7 +288,7 @@ function metrics.put(agent, looks, put)
   put(metrics.histogram("synapse_convergence_seconds",
     "From a watch that fired to HAProxy's last answer.",
     agent.journal.convergence))
-  metrics.services(looks, put)
+  metrics.services(views, put)
 end
 
 return metrics

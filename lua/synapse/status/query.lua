@@ -97,7 +97,7 @@ function query.parse(text, allowed)
   return asked
 end
 
--- A client knows the looks made until its cursor. The cursor of another worker
+-- A client knows the views made until its cursor. The cursor of another worker
 -- does not count.
 local function known_until(journal, since)
   local boot, number = (since or ""):match("^(%x+)%.(%d+)$")
@@ -107,7 +107,7 @@ end
 local function named(journal, names)
   local list, seen = {}, {}
   for _, name in ipairs(names) do
-    if journal.looks[name] and not seen[name] then
+    if journal.views[name] and not seen[name] then
       seen[name] = true
       list[#list + 1] = name
     end
@@ -135,22 +135,22 @@ local function page_of(list, asked)
   return table.move(list, first, last, 1, {})
 end
 
---- Lists the looks that are asked for.
+--- Lists the views that are asked for.
 -- @tparam journal journal that has looked at all services
 -- @tparam table asked see `query.STATUS`
 -- @tparam function turn gives other work its turn when it is time
--- @treturn {look,...} those on the page that is asked for, by name
+-- @treturn {view,...} those on the page that is asked for, by name
 -- @treturn integer how many match, on all pages
 -- @treturn boolean whether they are only those that the client does not know
 function query.of(journal, asked, turn)
   local list, known = {}, known_until(journal, asked.since)
   for _, name in ipairs(candidates(journal, asked, known)) do
     turn()
-    local look = journal.looks[name]
-    if look and (not known or look.cursor > known) and
-      (not asked.problems or look.state ~= "whole")
+    local view = journal.views[name]
+    if view and (not known or view.cursor > known) and
+      (not asked.problems or view.state ~= "whole")
     then
-      list[#list + 1] = look
+      list[#list + 1] = view
     end
   end
   return page_of(list, asked), #list, known ~= nil

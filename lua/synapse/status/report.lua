@@ -1,7 +1,7 @@
 --- Answers requests from what the main task has published.
 --
 -- A request first tells the main task what HAProxy's checks and operators seem
--- to have done, then asks for new looks, and waits a little for both. It reads
+-- to have done, then asks for new views, and waits a little for both. It reads
 -- nothing else. A `visit` is what a request needs of HAProxy, see
 -- `runtime.visit`.
 --
@@ -18,7 +18,7 @@ local report = {}
 -- Seconds that an answer waits for HAProxy to tell what its checks found, and
 -- for the main task to publish what it knows.
 local CHECKS_PATIENCE = 0.3
-local LOOKS_PATIENCE = 2
+local VIEWS_PATIENCE = 2
 
 -- Seconds that a session may be without a connection before that is reported.
 local BRIEF = 5
@@ -42,10 +42,10 @@ local function seen_now(agent, visit)
   local seen = {}
   for _, name in ipairs(agent.journal.names) do
     visit.turn()
-    local look = agent.journal.looks[name]
-    local usable = look and visit.usable(look.backend)
-    local number = look and idle(look.counts)
-    if look and (usable ~= agent.usable:of(name) or number > 0) then
+    local view = agent.journal.views[name]
+    local usable = view and visit.usable(view.backend)
+    local number = view and idle(view.counts)
+    if view and (usable ~= agent.usable:of(name) or number > 0) then
       seen[#seen + 1] = {name = name, usable = usable, idle = number}
     end
   end
@@ -68,7 +68,7 @@ function report.refresh(agent, visit)
   end
   local number = agent:ask()
   visit.await(function() return agent.journal.published >= number end,
-    LOOKS_PATIENCE)
+    VIEWS_PATIENCE)
 end
 
 local SESSIONS = {
@@ -182,17 +182,17 @@ local function agent_part(agent)
   return json.object(about)
 end
 
---- Lists the looks of all services.
+--- Lists the views of all services.
 -- @tparam agent agent
 -- @tparam table visit
--- @treturn {look,...} in the order of their names
-function report.looks(agent, visit)
+-- @treturn {view,...} in the order of their names
+function report.views(agent, visit)
   report.refresh(agent, visit)
-  local looks = {}
+  local views = {}
   for _, name in ipairs(agent.journal.names) do
-    looks[#looks + 1] = agent.journal.looks[name]
+    views[#views + 1] = agent.journal.views[name]
   end
-  return looks
+  return views
 end
 
 -- Where the journal is now. A client that comes back with the cursor gets every
@@ -208,7 +208,7 @@ end
 -- @tparam agent agent
 -- @tparam table asked see `query.STATUS`
 -- @tparam table visit
--- @treturn {head=string,looks={look,...}} all but the services, as JSON; and
+-- @treturn {head=string,views={view,...}} all but the services, as JSON; and
 --   the services that were asked for
 function report.status(agent, asked, visit)
   report.refresh(agent, visit)
@@ -217,7 +217,7 @@ function report.status(agent, asked, visit)
   list, head.matching, head.delta =
     query.of(agent.journal, asked, visit.turn)
   return {
-    looks = list,
+    views = list,
     head = json.with(head, {
       {"agent", agent_part(agent)},
       {"ensembles", json.list(report.sessions(agent))},
@@ -234,39 +234,39 @@ local function history_of(agent, name)
     agent.deps.runtime.wall())
 end
 
---- Adds to a look the counters of its service.
+--- Adds to a view the counters of its service.
 -- @tparam agent agent
--- @tparam look look
+-- @tparam view view
 -- @tparam ?boolean with_history whether the last hour is wanted, too
--- @treturn look another one, see `json.service_in_brief`
-function report.in_brief(agent, look, with_history)
-  local brief = copy(look)
-  local counters = agent.deps.runtime.counters(look.backend)
-  local service = agent.by_name[look.name]
+-- @treturn view another one, see `json.service_in_brief`
+function report.in_brief(agent, view, with_history)
+  local brief = copy(view)
+  local counters = agent.deps.runtime.counters(view.backend)
+  local service = agent.by_name[view.name]
   local before = service and service.errors_before.BACKEND
   if before then
     counters.errors = math.max(counters.errors - before, 0)
   end
   brief.counters = counters
-  brief.history = with_history and history_of(agent, look.name) or nil
+  brief.history = with_history and history_of(agent, view.name) or nil
   return brief
 end
 
---- Adds to a look the counters of its servers, and its last hour.
+--- Adds to a view the counters of its servers, and its last hour.
 -- @tparam agent agent
--- @tparam look look
+-- @tparam view view
 -- @tparam function turn gives other work its turn when it is time
--- @treturn look another one, see `json.service_in_full`
-function report.in_full(agent, look, turn)
-  local full, rows = copy(look), agent:counters_of(look.name, turn)
+-- @treturn view another one, see `json.service_in_full`
+function report.in_full(agent, view, turn)
+  local full, rows = copy(view), agent:counters_of(view.name, turn)
   full.counters, full.instances = rows.BACKEND, {}
-  for i, instance in ipairs(look.instances) do
+  for i, instance in ipairs(view.instances) do
     turn()
     local more = copy(instance)
     more.counters = rows[instance.slot]
     full.instances[i] = more
   end
-  full.history = history_of(agent, look.name)
+  full.history = history_of(agent, view.name)
   return full
 end
 
@@ -292,7 +292,7 @@ end
 -- @tparam table visit
 -- @treturn string JSON, see `json.dump`
 function report.dump(agent, visit)
-  local looks, about = report.looks(agent, visit), agent.deps.runtime.about()
+  local views, about = report.views(agent, visit), agent.deps.runtime.about()
   local journal, view = agent.journal, agent.view
   return json.dump({
     about = {
@@ -302,7 +302,7 @@ function report.dump(agent, visit)
       commands = view.commands, refused = view.refused,
     },
     sessions = view.sessions, troubles = report.troubles(agent, true),
-    convergence = journal.convergence, looks = looks,
+    convergence = journal.convergence, views = views,
     events = journal.events:since(0),
   }, visit.turn)
 end

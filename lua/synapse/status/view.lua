@@ -1,4 +1,4 @@
---- What a service looks like: its state, that of each instance, and why.
+--- The view of a service: its state, that of each instance, and why.
 --
 -- Pure functions decide the states from facts, plain values that a service
 -- publishes (see `synapse.service.facts`). `view.begin` and `view.continue`
@@ -268,9 +268,9 @@ local function is_unread(facts, paths)
   return false
 end
 
---- What a service looks like. It is a table of its own: nothing in it changes
--- when the service does.
--- @table look
+--- What is known of a service now. It is a table of its own: nothing in it
+-- changes when the service does.
+-- @table view
 -- @tfield string name     of the service
 -- @tfield string backend
 -- @tfield string state    see `view.service`
@@ -290,7 +290,7 @@ end
 -- @tfield {string,...} slot_names
 -- @tfield integer used
 
---- Begins to look at a service. Main task.
+--- Begins the view of a service. Main task.
 -- @tparam service service
 -- @tparam {path,...} sources that it is read from
 -- @treturn building for `view.continue`
@@ -352,11 +352,11 @@ local function finish(building)
   }
 end
 
---- Goes on looking at a service, for as long as there is time. Main task. What
--- changes meanwhile may be in the look or not.
+--- Goes on with the view of a service, for as long as there is time. Main task.
+-- What changes meanwhile may be in the view or not.
 -- @tparam building building
 -- @tparam function is_tired whether it has lasted long enough
--- @treturn ?look nil if there is more to look at
+-- @treturn ?view nil if there is more to do
 function view.continue(building, is_tired)
   while building.all[building.at] do
     add_instance(building)

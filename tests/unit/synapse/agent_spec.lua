@@ -444,17 +444,17 @@ describe("the agent", function()
     one:fill()
     assert.is_false(one.is_ready)
     assert.are.same({"web", "api"}, one.view.unread)
-    assert.are.equal("down", one.journal.looks.web.state)
+    assert.are.equal("down", one.journal.views.web.state)
     connect()
     answer_empty_slots()
     register("/web", "a_1", 80)
-    assert.are.equal(0, one.journal.looks.web.number)
-    local before, view = one.journal.looks.web, one.view
+    assert.are.equal(0, one.journal.views.web.number)
+    local before, view = one.journal.views.web, one.view
     local number = one:ask()
     assert.is_true(one.journal.published < number)
     one:turn()
     assert.are.equal(number, one.journal.published)
-    assert.are.equal(1, one.journal.looks.web.number)
+    assert.are.equal(1, one.journal.views.web.number)
     assert.are.equal(0, before.number)
     assert.are.same({"web", "api"}, view.unread)
     assert.are.same({"api"}, one.view.unread)
@@ -753,7 +753,7 @@ describe("the agent", function()
         assert.are.same({"d"}, names())
       end)
 
-    -- The journal never learned of the service, and every look raised an error.
+    -- The journal never learned of the service, and each view raised an error.
     it("tells the journal of a service even if an error follows", function()
       local follow = one.sessions.follow
       one.sessions.follow = function() error("broken") end

@@ -232,7 +232,7 @@ describe("on the stats socket", function()
   end)
 
   it("a refused znode is no instance, whatever its name is", function()
-    agent.journal.looks.api.instances[2].key = "10.0.0.9:80"
+    agent.journal.views.api.instances[2].key = "10.0.0.9:80"
     assert.are.equal("10.0.0.9:80: no service has such an instance\n",
       show("instance", "10.0.0.9:80"))
   end)

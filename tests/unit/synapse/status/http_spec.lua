@@ -255,7 +255,7 @@ describe("over HTTP", function()
     for i = 1, 200 do
       local name = string.format("service_%03d", i)
       names[i] = name
-      agent.journal.looks[name] = {name = name, state = "whole", slots = 1,
+      agent.journal.views[name] = {name = name, state = "whole", slots = 1,
         used = 1, counts = {}, backend = name, cursor = 1, reasons = {},
         paths = {}, number = 0, instances = {}, source = "zookeeper"}
     end

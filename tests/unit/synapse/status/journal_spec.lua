@@ -14,11 +14,11 @@ describe("a journal", function()
   local clock, one, source, book
   local function never() return false end
 
-  local function look()
+  local function latest()
     book:ask()
-    book:look(never)
+    book:make_views(never)
     book:publish()
-    return book.looks[one.name]
+    return book.views[one.name]
   end
   local guard = {window = 10, share = 0.5, hold = 60}
 
@@ -201,7 +201,7 @@ describe("a journal", function()
     clock.pass(11)
     one:update({instance(4)})
     apply()
-    assert.are.equal("retained", look().instances[3].state)
+    assert.are.equal("retained", latest().instances[3].state)
     assert.are.same({"10.0.0.1:80 ready -> retained",
       "10.0.0.2:80 ready -> retained", "10.0.0.3:80 ready -> retained"},
       table.move(events(), 5, 7, 1, {}))
@@ -219,21 +219,21 @@ describe("a journal", function()
     assert.are.same({"10.0.0.1:80 pending -> ready"}, events())
   end)
 
-  it("works out what a service looks like only when it may have changed",
+  it("makes the view of a service only when it may have changed",
     function()
-      local first = look()
-      assert.are.equal(first, look())
-      assert.is_true(book:look(never))
+      local first = latest()
+      assert.are.equal(first, latest())
+      assert.is_true(book:make_views(never))
       assert.are.same({"web"}, book.names)
       one:update({instance(1)})
-      local pending = look()
+      local pending = latest()
       assert.are.equal("pending", pending.instances[1].state)
       apply()
-      assert.are.equal(1, look().number)
+      assert.are.equal(1, latest().number)
       source.bad = {{znode = "bad", problem = "has no host; refused",
         is_refused = true, data = "{}"}}
       source.version = 1
-      local now = look()
+      local now = latest()
       assert.are.equal("{}", now.instances[1].data)
       assert.are.same({"invalid", "ready"},
         {now.instances[1].state, now.instances[2].state})
@@ -241,16 +241,16 @@ describe("a journal", function()
       assert.is_true(now.cursor > pending.cursor)
     end)
 
-  it("adds up what services look like, and knows which changed since",
+  it("adds the views up, and knows which changed since",
     function()
-      look()
+      latest()
       assert.are.same({services = 1, whole = 0, degraded = 0, down = 1,
         instances = 0}, book.totals)
       local before = book.cursor
       one:update({instance(1), instance(2)})
       apply()
       assert.are.same({}, book:newer(before))
-      look()
+      latest()
       assert.are.same({services = 1, whole = 1, degraded = 0, down = 0,
         instances = 2}, book.totals)
       assert.are.same({ready = 2}, book.states)
@@ -267,45 +267,45 @@ describe("a journal", function()
   it("is made by the main task, a part in each turn, and published whole",
     function()
       one:update({instance(1), instance(2), instance(3)})
-      local number, before = book:ask(), book.looks.web
-      assert.is_false(book:look(function() return true end))
-      assert.are.equal(before, book.looks.web)
+      local number, before = book:ask(), book.views.web
+      assert.is_false(book:make_views(function() return true end))
+      assert.are.equal(before, book.views.web)
       one:update({instance(2)})
-      assert.is_true(book:look(never))
-      assert.are.equal(2, book.looks.web.number)
+      assert.is_true(book:make_views(never))
+      assert.are.equal(2, book.views.web.number)
       assert.is_true(book:is_wanted())
       book:publish()
       assert.are.equal(number, book.published)
       assert.is_false(book:is_wanted())
-      assert.are.equal(1, look().number)
+      assert.are.equal(1, latest().number)
     end)
 
   it("serves who asks in the middle of a walk by the next one", function()
     one:update({instance(1)})
     book:ask()
-    assert.is_false(book:look(function() return true end))
+    assert.is_false(book:make_views(function() return true end))
     local number = book:ask()
-    assert.is_true(book:look(never))
+    assert.is_true(book:make_views(never))
     book:publish()
     assert.is_true(book.published < number)
-    look()
+    latest()
     assert.is_true(book.published >= number)
   end)
 
-  it("has looks and sums that stay as they are", function()
+  it("has views and sums that stay as they are", function()
     one:update({instance(1)})
-    local first = look()
+    local first = latest()
     local totals, states = book.totals, book.states
     one:update({instance(1), instance(2)})
-    look()
+    latest()
     assert.are.same({1, 1}, {first.number, totals.instances})
     assert.are.same({pending = 1}, states)
     apply()
-    look()
+    latest()
     assert.are.same({ready = 2}, book.states)
   end)
 
-  it("looks at the next service in the next turn when it is tired", function()
+  it("makes the next view in the next turn when it is tired", function()
     local services = {}
     for i, name in ipairs({"a", "b"}) do
       services[i] = {name = name, version = 0,
@@ -317,10 +317,10 @@ describe("a journal", function()
     book = journal.new({services = services, now = clock.now, wall = clock.now,
       histories = {}, sources = function() return {} end})
     local function tired() return true end
-    assert.is_false(book:look(tired))
-    assert.is_nil(book.looks.b)
-    assert.is_true(book:look(tired))
-    assert.are.equal("b", book.looks.b.name)
+    assert.is_false(book:make_views(tired))
+    assert.is_nil(book.views.b)
+    assert.is_true(book:make_views(tired))
+    assert.are.equal("b", book.views.b.name)
     assert.are.same({"a", "b"}, book.names)
   end)
 
@@ -330,14 +330,14 @@ describe("a journal", function()
       apply()
       source.bad = {{znode = "i_1", problem = "weight: x, dropped"}}
       assert.are.equal("weight: x, dropped",
-        look().instances[1].problem)
+        latest().instances[1].problem)
     end)
 
   describe("whose services change", function()
     local two
 
     before_each(function()
-      look()
+      latest()
       two = service.new({
         retained_by = {},
         config = {name = "api", backend = "api", path = "/api",
@@ -356,27 +356,27 @@ describe("a journal", function()
     end
 
     it("shows one that was added, without a new request", function()
-      local looks = book.looks
+      local views = book.views
       add()
       assert.are.same({"api", "web"}, book.names)
-      assert.are.equal("api", book.looks.api.name)
-      assert.is_nil(looks.api)
+      assert.are.equal("api", book.views.api.name)
+      assert.is_nil(views.api)
       assert.are.equal(2, book.totals.services)
       assert.are.equal(2, book.totals.down)
     end)
 
     it("forgets one that was removed", function()
       add()
-      local names, looks = book.names, book.looks
+      local names, views = book.names, book.views
       table.remove(book.services, 1)
       book:follow({}, {two})
       assert.are.same({"web"}, book.names)
       assert.are.same({"api", "web"}, names)
-      assert.is_truthy(looks.api)
-      assert.is_nil(book.looks.api)
+      assert.is_truthy(views.api)
+      assert.is_nil(book.views.api)
       assert.are.equal(1, book.totals.services)
       assert.are.equal(1, book.totals.down)
-      assert.are.equal("web", look().name)
+      assert.are.equal("web", latest().name)
     end)
 
     -- A page that has shown a service gets only what is new, and would show it

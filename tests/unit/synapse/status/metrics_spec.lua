@@ -17,15 +17,15 @@ describe("metrics", function()
   -- machine cut the metrics of a thousand services.
   it("cost little for each of many services, and less the next time",
     function()
-      local looks, services = {}, 100
+      local views, services = {}, 100
       for i = 1, services do
-        looks[i] = {name = "service-" .. i, state = "whole",
+        views[i] = {name = "service-" .. i, state = "whole",
           counts = {ready = 10}, slots = 16, used = 10}
       end
       local function instructions()
         local hundreds = 0
         debug.sethook(function() hundreds = hundreds + 1 end, "", 100)
-        metrics.services(looks, function() end)
+        metrics.services(views, function() end)
         debug.sethook()
         return hundreds * 100 / services
       end
@@ -104,7 +104,7 @@ describe("the agent's metrics", function()
   -- The samples, without headings.
   local function samples()
     local parts = {}
-    metrics.put(agent, {agent.journal.looks.api}, function(text)
+    metrics.put(agent, {agent.journal.views.api}, function(text)
       parts[#parts + 1] = text
     end)
     return (table.concat(parts):gsub("# [^\n]*\n", ""))

@@ -47,7 +47,7 @@ describe("a selection", function()
   before_each(function()
     journal = {
       boot = "1f", names = {"a", "b", "c"},
-      looks = {
+      views = {
         a = {name = "a", state = "whole", cursor = 7},
         b = {name = "b", state = "down", cursor = 2},
         c = {name = "c", state = "degraded", cursor = 9},
@@ -59,11 +59,11 @@ describe("a selection", function()
   end)
 
   local function names(asked)
-    local looks, matching, is_delta = query.of(journal, asked,
+    local views, matching, is_delta = query.of(journal, asked,
       function() end)
     local list = {}
-    for i, look in ipairs(looks) do
-      list[i] = look.name
+    for i, view in ipairs(views) do
+      list[i] = view.name
     end
     return {table.concat(list, " "), matching, is_delta}
   end

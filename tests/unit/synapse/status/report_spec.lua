@@ -11,7 +11,7 @@ describe("a request", function()
     clock = new_clock()
     agent = new_agent(clock)
     visit = new_visit({be_api = 1, be_web = 1})
-    agent.journal.looks.api.counts = {ready = 2}
+    agent.journal.views.api.counts = {ready = 2}
   end)
 
   local function orders()
@@ -43,7 +43,7 @@ describe("a request", function()
   it("tells the agent of services whose servers HAProxy does not use",
     function()
       for _, case in ipairs({{failed = 1}, {maint = 1}, {draining = 1}}) do
-        agent.journal.looks.api.counts, agent.orders = case, {}
+        agent.journal.views.api.counts, agent.orders = case, {}
         assert.are.same({{name = "api", usable = 1, idle = 1}},
           orders()[1].argument)
       end
@@ -159,7 +159,7 @@ describe("the agent", function()
 
   it("gives its status: where the journal is, and all sums", function()
     local status = report.status(agent, {problems = true}, visit)
-    assert.are.same({"api"}, {status.looks[1].name})
+    assert.are.same({"api"}, {status.views[1].name})
     assert.are.equal(1, agent.asked)
     assert.are.same({
       schema = 1, cursor = "1f.4", last_event = 0, matching = 1,
@@ -179,11 +179,11 @@ describe("the agent", function()
   end)
 
   it("counts the errors since a service has its backend", function()
-    local look, runtime = agent.journal.looks.api, agent.deps.runtime
+    local view, runtime = agent.journal.views.api, agent.deps.runtime
     runtime.counters = function() return {errors = 7} end
-    assert.are.equal(7, report.in_brief(agent, look).counters.errors)
+    assert.are.equal(7, report.in_brief(agent, view).counters.errors)
     agent.by_name.api.errors_before.BACKEND = 5
-    assert.are.equal(2, report.in_brief(agent, look).counters.errors)
+    assert.are.equal(2, report.in_brief(agent, view).counters.errors)
   end)
 
   it("says that blank backends run out", function()
@@ -196,19 +196,19 @@ describe("the agent", function()
       report.troubles(agent, true))
   end)
 
-  it("lists the looks of all services, by name", function()
-    local looks = report.looks(agent, visit)
-    assert.are.same({"api", "web", 2}, {looks[1].name, looks[2].name, #looks})
+  it("lists the views of all services, by name", function()
+    local views = report.views(agent, visit)
+    assert.are.same({"api", "web", 2}, {views[1].name, views[2].name, #views})
     assert.are.equal(1, agent.asked)
   end)
 
-  it("adds counters to a copy of a look, never to the look", function()
-    local look = agent.journal.looks.api
-    local brief = report.in_brief(agent, look)
+  it("adds counters to a copy of a view, never to the view", function()
+    local view = agent.journal.views.api
+    local brief = report.in_brief(agent, view)
     assert.are.same({name = "be_api"}, brief.counters)
     assert.is_nil(brief.history)
-    assert.are.equal(1, report.in_brief(agent, look, true).history[1].ready)
-    local full = report.in_full(agent, look, visit.turn)
+    assert.are.equal(1, report.in_brief(agent, view, true).history[1].ready)
+    local full = report.in_full(agent, view, visit.turn)
     assert.are.same({{time = 960, ready = 1, least = 1, changes = 2,
       errors = 3}}, full.history)
     assert.are.same({service = "api"}, full.counters)
@@ -217,8 +217,8 @@ describe("the agent", function()
     assert.are.equal(3, #full.instances)
     assert.is_nil(full.instances[3].counters)
     assert.are.equal(3, visit.turns)
-    assert.is_nil(look.counters)
-    assert.is_nil(look.instances[1].counters)
+    assert.is_nil(view.counters)
+    assert.is_nil(view.instances[1].counters)
   end)
 
   it("lists events: all, those after a number, those of a service", function()

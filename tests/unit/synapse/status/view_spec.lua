@@ -100,7 +100,7 @@ describe("the state of a service", function()
   end)
 end)
 
-describe("the look of a service", function()
+describe("the view of a service", function()
   local published, known, list, sources
   local function never() return false end
 
@@ -135,7 +135,7 @@ describe("the look of a service", function()
     }, sources)
   end
 
-  local function look()
+  local function latest()
     return view.continue(begin(), never)
   end
 
@@ -150,20 +150,21 @@ describe("the look of a service", function()
       slot = "s1", name = "one", weight = 7, znode = "i_a", data = "{}",
       problem = "weight: x, dropped", labels = {zone = "z"},
       operator = {state = "drain", reason = "disk", since = 5, till = 9},
-    }}, look().instances)
+    }}, latest().instances)
   end)
 
   it("leaves out what an instance has not", function()
     add("a", {slot = "s1", settled = true, order = {reason = "old"}},
       {labels = {}, weight = 3})
     assert.are.same({{key = "a", state = "ready", slot = "s1", weight = 3,
-      znode = "i_a"}}, look().instances)
+      znode = "i_a"}}, latest().instances)
     -- An operator's state by hand has neither a reason nor an end.
     known.a.hold, known.a.order = "maint", nil
     assert.are.same({"maint", nil},
-      {look().instances[1].state, look().instances[1].operator})
+      {latest().instances[1].state, latest().instances[1].operator})
     known.a.order = {since = 5}
-    assert.are.same({state = "maint", since = 5}, look().instances[1].operator)
+    assert.are.same({state = "maint", since = 5},
+      latest().instances[1].operator)
   end)
 
   it("names an instance that the policy leaves out as its znode does",
@@ -171,14 +172,14 @@ describe("the look of a service", function()
       add("a", {unused = true, reason = "prefer names others"},
         {name = "one"})
       assert.are.same({{key = "a", state = "unused", name = "one",
-        why = "prefer names others", znode = "i_a"}}, look().instances)
-      assert.are.equal(1, look().number)
+        why = "prefer names others", znode = "i_a"}}, latest().instances)
+      assert.are.equal(1, latest().number)
     end)
 
   it("lists refused znodes, which are no instances", function()
     sources[1].bad = {
       {znode = "x", problem = "no port", is_refused = true, data = "{}"}}
-    local now = look()
+    local now = latest()
     assert.are.same({{key = "x", state = "invalid", why = "no port",
       znode = "x", data = "{}"}}, now.instances)
     assert.are.same({0, {invalid = 1}}, {now.number, now.counts})
@@ -189,7 +190,7 @@ describe("the look of a service", function()
       add("a", {slot = "s1", settled = true})
       add("b", {slot = "s2", settled = true, check = "fails"})
       add("c", {slot = "s3", settled = true})
-      local now = look()
+      local now = latest()
       assert.are.same({"b", "a", "c"}, {now.instances[1].key,
         now.instances[2].key, now.instances[3].key})
       assert.are.same({failed = 1, ready = 2}, now.counts)
@@ -204,7 +205,7 @@ describe("the look of a service", function()
     sources[2] = source("zk2:2181", "/old")
     sources[2].state, sources[2].why = "missing", "gone"
     sources[2].data_of.i_a = "here"
-    local now = look()
+    local now = latest()
     assert.are.equal("here", now.instances[1].data)
     assert.are.same({
       {hosts = "zk:2181", path = "/web", state = "read"},
@@ -227,20 +228,20 @@ describe("the look of a service", function()
       for state, is_unread in pairs({new = true, ["error -4"] = true,
         read = false, missing = false, unmade = false}) do
         sources[1].state = state
-        assert.are.equal(is_unread, look().is_unread, state)
+        assert.are.equal(is_unread, latest().is_unread, state)
       end
       sources[1].state, sources[2] = "read", source("zk:2181", "/b")
       sources[2].state = "new"
-      assert.is_true(look().is_unread)
+      assert.is_true(latest().is_unread)
       published.has_record = true
-      assert.is_false(look().is_unread)
+      assert.is_false(latest().is_unread)
     end)
 
   it("has what the service publishes of itself", function()
     published.preference, published.operated = "unmet", {maint = 1}
     published.unmet, published.frozen = "none in zone a", true
     published.source = "nobody"
-    local now = look()
+    local now = latest()
     assert.are.same({"web", "be", "nobody", "unmet", {maint = 1}},
       {now.name, now.backend, now.source, now.preference, now.operated})
     assert.are.same({"s1", "s2", "s3"}, now.slot_names)
