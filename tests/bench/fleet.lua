@@ -33,7 +33,7 @@ local function service_of(path)
   }
   return {
     deps = {config = {sources = {source}, max_instances = 100000}},
-    placement = {pool = {}}, choice = {instances = {}},
+    placement = {pool = {}}, wanted = {instances = {}},
   }
 end
 

@@ -206,7 +206,7 @@ local function wanted(service)
 end
 
 local function retained(service)
-  return service.choice:retained()
+  return service.wanted:retained()
 end
 
 local missed = false

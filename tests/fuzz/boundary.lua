@@ -217,7 +217,7 @@ local function reads(service, path)
 end
 
 local function wants(service, name)
-  for _, made in ipairs(service.choice.all) do
+  for _, made in ipairs(service.wanted.all) do
     if made.znode == name then
       return true
     end
@@ -359,7 +359,7 @@ end
 local function check_servers(self)
   for _, one in ipairs(self.agent.services) do
     local ready, wanted = self.haproxy:ready(one.backend), {}
-    for _, made in ipairs(one.choice.wanted) do
+    for _, made in ipairs(one.wanted.serving) do
       wanted[made.key] = true
       assert(ready[made.key], made.key .. " is wanted and does not serve")
       check_server(self, one, made, ready[made.key])
@@ -369,7 +369,7 @@ local function check_servers(self)
     end
     for _, source in ipairs(one.deps.config.sources) do
       for name, key in pairs(self.good[source.path]) do
-        assert(ready[key] or one.choice.policy.reasons[key],
+        assert(ready[key] or one.wanted.policy.reasons[key],
           name .. " is good and does not serve")
       end
     end

@@ -95,19 +95,19 @@ function refusals:is_due()
   return false
 end
 
---- Returns a ledger of empty slots, all of them marked.
+--- Returns what HAProxy has: empty slots, all of them marked.
 -- @tparam {string,...} pool the slots, in order
 -- @tparam {[string]=declaration} declared see `synapse.service.placement`
 -- @tparam function now returns seconds
 -- @tparam ?boolean moves_later whether HAProxy may use an address only after it
 --   has answered, see `synapse.haproxy.version`
--- @treturn ledger with, by slot, `actual`: the server (`since`: when it came
+-- @treturn actual with, by slot, `servers`: the server (`since`: when it came
 --   into traffic, if that is news); `acknowledged`: the admin state that
 --   HAProxy acknowledged last, or "unknown"; `had`: whether an instance has
 --   left it; and `refusals`
 function actual_slots.new(pool, declared, now, moves_later)
   local self = setmetatable({
-    actual = {}, acknowledged = {}, refusals = refusals.new(now),
+    servers = {}, acknowledged = {}, refusals = refusals.new(now),
     marked = {}, moving = {}, is_keeping = false, had = {},
     now = now, moves_later = moves_later,
   }, actual_slots)
@@ -121,7 +121,7 @@ end
 -- @tparam string slot
 -- @tparam declaration declared
 function actual_slots:add(slot, declared)
-  self.actual[slot] = {
+  self.servers[slot] = {
     host = declared.is_for_names and hostname.NOWHERE or "127.0.0.1",
     port = 1, weight = declared.weight, initial = declared.weight,
     maxconn = declared.maxconn, admin = "maint",
@@ -152,13 +152,13 @@ end
 function actual_slots:drop(slot)
   self.refusals:forget(slot)
   self.marked[slot], self.moving[slot] = nil, nil
-  self.actual[slot], self.acknowledged[slot], self.had[slot] = nil, nil, nil
+  self.servers[slot], self.acknowledged[slot], self.had[slot] = nil, nil, nil
 end
 
 -- Adds the commands that a marked slot needs. A slot that needs none is as
 -- wanted, and its refusal is over. Returns the number of bytes of the commands.
 local function repair(self, backend, slot, slots, groups)
-  local wanted, actual = slots.target_of(slot), self.actual[slot]
+  local wanted, actual = slots.target_of(slot), self.servers[slot]
   slots.planned(slot, wanted, actual)
   local group, bytes = plan.slot(backend, slot, wanted, actual), 0
   if #group > 0 then
@@ -220,7 +220,7 @@ end
 local function takes_out(self, group)
   for _, command in ipairs(group) do
     if command.change.admin == "maint" then
-      return serves(self.actual[command.slot])
+      return serves(self.servers[command.slot])
     end
   end
   return false
@@ -242,7 +242,7 @@ local function has_lasting(self, out)
   for _, group in ipairs(out) do
     leaving[group[1].slot] = true
   end
-  for slot, actual in pairs(self.actual) do
+  for slot, actual in pairs(self.servers) do
     if serves(actual) and not leaving[slot] then
       return true
     end
@@ -308,7 +308,7 @@ function actual_slots:sent(command)
   if command.field == "admin" then
     self.acknowledged[command.slot] = "unknown"
   elseif command.field == "maxconn" then
-    self.actual[command.slot].maxconn = nil
+    self.servers[command.slot].maxconn = nil
   end
 end
 
@@ -317,7 +317,7 @@ end
 -- @treturn boolean whether it makes more commands necessary
 function actual_slots:done(command)
   local slot = command.slot
-  local actual = self.actual[slot]
+  local actual = self.servers[slot]
   if command.change.admin or command.change.host then
     actual.check = actual.check == "none" and "none" or nil
     actual.is_rising = nil
@@ -361,7 +361,7 @@ function actual_slots:look_at_moves(is_at)
   local is_unknown = false
   for slot, place in pairs(self.moving) do
     local is_there, actual = is_at(slot, place.host, place.port),
-      self.actual[slot]
+      self.servers[slot]
     is_unknown = is_unknown or is_there == nil or
       not is_there and is_lost(self, place)
     if is_there then
@@ -385,7 +385,7 @@ end
 -- @tparam string slot
 -- @treturn boolean
 function actual_slots:is_at_rest(slot)
-  return self.actual[slot].admin == "maint" and not self.marked[slot] and
+  return self.servers[slot].admin == "maint" and not self.marked[slot] and
     not self.moving[slot]
 end
 
@@ -393,7 +393,7 @@ end
 -- @tparam string slot
 -- @tparam server server
 function actual_slots:filled(slot, server)
-  self.actual[slot] = {
+  self.servers[slot] = {
     host = server.host, port = server.port, weight = server.weight,
     initial = server.initial, maxconn = server.maxconn, admin = server.admin,
     check = server.check, since = server.since,
@@ -425,7 +425,7 @@ end
 -- @treturn boolean whether its check found something else than before
 -- @treturn boolean whether it is, or should be by now, where it was told to be
 function actual_slots:take(slot, state)
-  local before = self.actual[slot]
+  local before = self.servers[slot]
   state.maxconn = before.maxconn
   state.since = state.warming and self.now() - state.warming or nil
   local place = self.moving[slot]
@@ -435,7 +435,7 @@ function actual_slots:take(slot, state)
     self.moving[slot] = nil
   end
   state.moving = self.moving[slot]
-  self.actual[slot] = state
+  self.servers[slot] = state
   if state.admin == "ready" then
     self.acknowledged[slot] = "ready"
   end

@@ -34,7 +34,7 @@ local facts = {}
 --   what HAProxy has in its slot, see `synapse.service.difference`
 
 local function is_settled(service, slot, wanted)
-  local actual = service.actual[slot]
+  local actual = service.actual.servers[slot]
   return wanted ~= nil and wanted.admin == actual.admin and
     #plan.slot(service.backend, slot, wanted, actual) == 0
 end
@@ -45,13 +45,13 @@ end
 -- @treturn ?instance_facts nil if the service does not know it
 function facts.of_instance(service, key)
   local instance = service.placement.by_key[key]
-  local reason = service.choice.policy.reasons[key]
+  local reason = service.wanted.policy.reasons[key]
   if not instance and not reason then
     return nil
   end
   local slot = service.placement.slot_of[key]
-  local actual = slot and service.actual[slot] or {}
-  local retained = service.choice:retained()[key]
+  local actual = slot and service.actual.servers[slot] or {}
+  local retained = service.wanted:retained()[key]
   local refused, refusal, wanted, differences
   if slot then
     refused, refusal = service.refusals:command(slot)
@@ -131,11 +131,11 @@ end
 -- @tparam service service
 -- @treturn service_facts
 function facts.of_service(service)
-  local pool, policy = service.placement.pool, service.choice.policy
+  local pool, policy = service.placement.pool, service.wanted.policy
   local preference = preference_of(policy)
   return {
     name = service.name, backend = service.backend, drift = service.drift,
-    source = service.choice.source, nothing = service.choice:nothing(),
+    source = service.wanted.source, nothing = service.wanted:nothing(),
     obstacle = service:obstacle(service.placement.waiting[1]),
     frozen = service.frozen_at ~= nil, leaving = service.is_leaving,
     preference = preference,
@@ -152,7 +152,7 @@ end
 local function found_by_haproxy(service)
   local failing, since, deps = {}, {}, service.deps
   for slot, key in pairs(service.placement.placed) do
-    local actual = service.actual[slot]
+    local actual = service.actual.servers[slot]
     local began = actual.admin == "ready" and actual.since or
       actual.admin ~= "ready" and deps.now()
     failing[key] = actual.check == "fails" or nil
@@ -167,14 +167,14 @@ end
 -- @treturn record see `snapshot.begin_service`
 function facts.record_of(service)
   local failing, since = found_by_haproxy(service)
-  local choice, config = service.choice, service.deps.config
+  local wanted, config = service.wanted, service.deps.config
   return {
     failing = failing, since = since, name = service.name, path = config.path,
     blank = config.blank,
-    read_as = not choice.is_old and config.read_as or nil,
-    instances = choice.all, placed = service.placement.placed,
+    read_as = not wanted.is_old and config.read_as or nil,
+    instances = wanted.all, placed = service.placement.placed,
     held = service.operator.states, departed = service.operator:departed(),
-    retained = choice:retained(), addresses = service.names.addresses,
+    retained = wanted:retained(), addresses = service.host_names.addresses,
     orders = service.operator.orders, boot = service.deps.boot,
   }
 end

@@ -14,8 +14,8 @@ local del_server = require("synapse.haproxy.del_server")
 local facts = require("synapse.service.facts")
 local instance_list = require("synapse.instances.list")
 local guard = require("synapse.service.guard")
-local ledger = require("synapse.haproxy.actual")
-local names = require("synapse.service.host_names")
+local actual = require("synapse.haproxy.actual")
+local host_names = require("synapse.service.host_names")
 local news = require("synapse.service.summary")
 local operator_order = require("synapse.service.operator_order")
 local operator_state = require("synapse.service.operator_state")
@@ -39,7 +39,7 @@ local KEEP_STATE = 60
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
 local function objection(self, instance)
   local slot = self.placement:home(instance.key)
-  return guard.objection(instance, slot and self.ledger.actual[slot]) or
+  return guard.objection(instance, slot and self.actual.servers[slot]) or
     self.deps.is_claimed(instance.key) and "another znode has the address" or
     nil
 end
@@ -51,7 +51,7 @@ local function can_serve(self, instance)
     return false
   end
   local slot = self.placement.slot_of[instance.key]
-  local server = slot and self.ledger.actual[slot]
+  local server = slot and self.actual.servers[slot]
   return not (server and server.check == "fails" and
     (server.fqdn or server.host) == instance.host and
     server.port == instance.port)
@@ -84,7 +84,7 @@ local function touch_retained(self)
     touch(self, key)
   end
   self.retained = {}
-  for key in pairs(self.choice:retained()) do
+  for key in pairs(self.wanted:retained()) do
     self.retained[key] = true
     retain(self, key)
     touch(self, key)
@@ -121,17 +121,17 @@ function service.new(deps)
         record.held[instance.key] == nil and instance.weight ~= 0
     end,
   })
-  local places = placement.new(deps.pool, record.placed, chosen.wanted,
+  local places = placement.new(deps.pool, record.placed, chosen.serving,
     deps.sessions, by_slot, deps.config.shares_connections, deps.vacated)
-  local known = ledger.new(deps.pool, deps.declared, deps.now,
+  local known = actual.new(deps.pool, deps.declared, deps.now,
     deps.address_is_deferred)
   self = setmetatable({
     deps = deps,
     name = deps.config.name,
     backend = backend,
-    choice = chosen,
+    wanted = chosen,
     placement = places,
-    names = names.new({
+    host_names = host_names.new({
       name = deps.config.name, backend = backend,
       has_slots = places:has("name"), addresses = record.addresses,
       now = deps.now, log = deps.log,
@@ -146,8 +146,7 @@ function service.new(deps)
       backend = backend, now = deps.now,
       can = deps.deletes_servers,
     }),
-    ledger = known,
-    actual = known.actual,
+    actual = known,
     refusals = known.refusals,
     operator = operator_state.new({
       states = record.held, departed = record.departed or {},
@@ -208,7 +207,7 @@ end
 
 -- Notes that an instance left a slot.
 local function vacate(self, slot)
-  self.ledger:vacate(slot)
+  self.actual:vacate(slot)
   if self.placement.is_added[slot] then
     self.removal:emptied(slot)
   end
@@ -220,7 +219,7 @@ local function replace(self, difference)
   local left, touched = self.placement:change(difference)
   for _, instance in ipairs(difference.removed) do
     self.operator:leave(instance.key)
-    self.names:forget(instance.key)
+    self.host_names:forget(instance.key)
   end
   for _, instance in ipairs(difference.added) do
     self.operator:come(instance.key)
@@ -229,7 +228,7 @@ local function replace(self, difference)
     vacate(self, slot)
   end
   for _, slot in ipairs(touched) do
-    self.ledger:mark(slot)
+    self.actual:mark(slot)
   end
 end
 
@@ -248,11 +247,11 @@ end
 
 -- The instances that another configuration begins with. Of another place, or
 -- read in another way, they serve until there are others.
-local function handed_over(choice, config)
-  local is_moved = is_elsewhere(choice.deps.config, config)
+local function handed_over(before, config)
+  local is_moved = is_elsewhere(before.deps.config, config)
   return {
-    instances = choice.all, retained = choice:retained(),
-    is_old = choice.is_old or is_moved, is_moved = is_moved or choice.is_moved,
+    instances = before.all, retained = before:retained(),
+    is_old = before.is_old or is_moved, is_moved = is_moved or before.is_moved,
   }
 end
 
@@ -280,11 +279,11 @@ function service:update(instances, since, left_out)
     self.put_off = {instances, left_out}
     return false
   end
-  local before = self.choice.source
-  self.revision = self.revision + (self.choice.is_old and 1 or 0)
-  local is_changed =
-    follow(self, self.choice:take(self.names:admit(instances), left_out or 0))
-  if self.choice.source ~= before or self.choice.policy:is_needed() then
+  local before = self.wanted.source
+  self.revision = self.revision + (self.wanted.is_old and 1 or 0)
+  local is_changed = follow(self,
+    self.wanted:take(self.host_names:admit(instances), left_out or 0))
+  if self.wanted.source ~= before or self.wanted.policy:is_needed() then
     self.version = self.version + 1
   end
   if is_changed then
@@ -295,9 +294,9 @@ end
 
 -- Starts again with a configuration and the instances of a record.
 local function start_with(self, config, record)
-  local before = self.choice.wanted
+  local before = self.wanted.serving
   self.deps.config = config
-  self.choice = wanted.new({
+  self.wanted = wanted.new({
     config = config, record = record, now = self.deps.now, log = self.deps.log,
     objection = function(instance) return objection(self, instance) end,
     can_serve = function(instance) return can_serve(self, instance) end,
@@ -305,10 +304,10 @@ local function start_with(self, config, record)
   self.operator.deps.keep = math.max(config.guard.hold, KEEP_STATE)
   self.put_off = nil
   self.version = self.version + 1
-  follow(self, instance_list.difference(before, self.choice.wanted), true)
+  follow(self, instance_list.difference(before, self.wanted.serving), true)
   -- The weight of each may be another one now.
   for slot in pairs(self.placement.placed) do
-    self.ledger:mark(slot)
+    self.actual:mark(slot)
   end
 end
 
@@ -316,7 +315,7 @@ end
 -- before ZooKeeper has told what takes the place of its instance.
 -- @tparam service config
 function service:configure(config)
-  start_with(self, config, handed_over(self.choice, config))
+  start_with(self, config, handed_over(self.wanted, config))
 end
 
 -- What changes while the slots are emptied is as it was.
@@ -344,7 +343,7 @@ function service:leave()
     self.frozen_at = nil
   end
   self.is_leaving = true
-  self.last = {choice = self.choice, record = last_record(self)}
+  self.last = {wanted = self.wanted, record = last_record(self)}
   start_with(self, config, {instances = {}, retained = {}})
 end
 
@@ -353,7 +352,7 @@ end
 -- @tparam service config of the other
 -- @treturn ?record nil: it does not take the place
 function service:inheritance(config)
-  local last, before = self.last, self.last.choice.deps.config
+  local last, before = self.last, self.last.wanted.deps.config
   local keeps_slots = self.backend == (config.blank or config.backend)
   if before.name ~= config.name and
     (not keeps_slots or is_elsewhere(before, config))
@@ -361,7 +360,7 @@ function service:inheritance(config)
     return nil
   end
   local record = copy(last.record)
-  for field, value in pairs(handed_over(last.choice, config)) do
+  for field, value in pairs(handed_over(last.wanted, config)) do
     record[field] = value
   end
   record.placed = keeps_slots and record.placed or {}
@@ -376,7 +375,7 @@ function service:has_left()
     return false
   end
   for _, slot in ipairs(self.placement.pool) do
-    if self.actual[slot].admin ~= "maint" then
+    if self.actual.servers[slot].admin ~= "maint" then
       return false
     end
   end
@@ -404,22 +403,22 @@ end
 --- Tells whether it has retained instances, see `synapse.service.guard`.
 -- @treturn boolean
 function service:has_retained()
-  return self.choice:has_retained()
+  return self.wanted:has_retained()
 end
 
 --- Tells whether time or HAProxy's checks may have ended a retention.
 -- @treturn boolean
 function service:is_review_due()
-  return self.choice:has_retained() and not self.frozen_at and
-    (self.has_news or self.deps.now() >= self.choice:review_at())
+  return self.wanted:has_retained() and not self.frozen_at and
+    (self.has_news or self.deps.now() >= self.wanted:review_at())
 end
 
 --- Looks again at its retained instances, see `synapse.service.guard`.
 -- @treturn boolean whether anything is to be done
 function service:review()
   self.has_news = false
-  return not self.frozen_at and not self.choice:awaits_first_read() and
-    follow(self, self.choice:review())
+  return not self.frozen_at and not self.wanted:awaits_first_read() and
+    follow(self, self.wanted:review())
 end
 
 local MISPLACED = {addr = true, fqdn = true, health = true}
@@ -445,12 +444,12 @@ function service:target_of(slot)
   local server = plan.server(instance, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
     hold = self.operator.states[instance.key],
-    is_retained = self.choice:retained()[instance.key] ~= nil,
-    address = self.names.addresses[instance.key],
+    is_retained = self.wanted:retained()[instance.key] ~= nil,
+    address = self.host_names.addresses[instance.key],
   })
   local field = FIELDS[refused]
   if field then
-    server[field] = self.actual[slot][field]
+    server[field] = self.actual.servers[slot][field]
   end
   return server
 end
@@ -470,11 +469,11 @@ function service:target()
 end
 
 local function repairs(self, room)
-  return self.ledger:repairs(self.backend, {
+  return self.actual:repairs(self.backend, {
     pool = self.placement.pool,
     target_of = function(slot) return self:target_of(slot) end,
     is_filled = function(slot) return is_filled(self, slot) end,
-    planned = function(...) self.names:plan(...) end,
+    planned = function(...) self.host_names:plan(...) end,
   }, room)
 end
 
@@ -488,7 +487,7 @@ local function size_pool(self, groups)
     more = self.removal:groups(
       function(slot) return self.placement.placed[slot] ~= nil end,
       function(slot)
-        return self.ledger:is_at_rest(slot) and self.deps.sessions(slot) == 0
+        return self.actual:is_at_rest(slot) and self.deps.sessions(slot) == 0
       end)
   end
   table.move(more, 1, #more, #groups + 1, groups)
@@ -498,7 +497,7 @@ end
 local function use_rested(self)
   local _, has_rested = self.placement:resting()
   for _, slot in ipairs(has_rested and self.placement:enter_rested() or {}) do
-    self.ledger:mark(slot)
+    self.actual:mark(slot)
     touch(self, self.placement.placed[slot])
     self.revision = self.revision + 1
   end
@@ -508,11 +507,11 @@ end
 local function count_errors(self, groups)
   for _, group in ipairs(groups) do
     local slot, takes_over = group[1].slot, false
-    local server = self.actual[slot]
+    local server = self.actual.servers[slot]
     for _, command in ipairs(group) do
       takes_over = takes_over or command.field == "addr"
     end
-    if takes_over and self.ledger.had[slot] and server.id then
+    if takes_over and self.actual.had[slot] and server.id then
       table.insert(group, 1, counters.query(self.deps.id(), slot, server.id))
     end
   end
@@ -521,8 +520,8 @@ end
 --- Takes note of which slots use the address that they were given. Comes
 -- before a plan.
 function service:look_at_moves()
-  if self.known and self.ledger:is_moving() and
-    self.ledger:look_at_moves(self.deps.is_at)
+  if self.known and self.actual:is_moving() and
+    self.actual:look_at_moves(self.deps.is_at)
   then
     self.asking = true
   end
@@ -551,7 +550,7 @@ end
 -- to be asked now. Comes after the plan, and only if all of that is sent.
 -- @treturn ?command
 function service:question()
-  if self.known and not self.asking and not self.names:is_due() then
+  if self.known and not self.asking and not self.host_names:is_due() then
     return nil
   end
   return commands.query(self.backend, #self.placement.pool)
@@ -570,9 +569,9 @@ function service:sent(command)
   elseif command.deletes then
     self.removal:sent(command.slot, self.placement:remove(command.slot))
   elseif command.field == "state" then
-    self.names:asked()
+    self.host_names:asked()
   else
-    self.ledger:sent(command)
+    self.actual:sent(command)
   end
 end
 
@@ -584,7 +583,7 @@ local function use_added(self, slot, kind)
   end
   if self.placement.placed[slot] then
     touch(self, self.placement.placed[slot])
-    self.ledger:mark(slot)
+    self.actual:mark(slot)
   else
     self.removal:emptied(slot)
   end
@@ -597,7 +596,7 @@ local function adopt(self, slot, kind)
   local options = self.growth.options
   local declared = {weight = options.weight, maxconn = options.maxconn}
   self.deps.declared[slot] = declared
-  self.ledger:add(slot, declared)
+  self.actual:add(slot, declared)
   use_added(self, slot, kind)
   self.news.grown = self.news.grown + 1
 end
@@ -605,7 +604,7 @@ end
 -- Forgets a slot that was deleted.
 local function disown(self, slot)
   self.growth:deleted(slot)
-  self.ledger:drop(slot)
+  self.actual:drop(slot)
   self.deps.declared[slot], self.errors_before[slot] = nil, nil
   self.news.deleted = self.news.deleted + 1
   self.version = self.version + 1
@@ -650,7 +649,7 @@ function service:done(command, answer)
   end
   touch(self, self.placement.placed[slot])
   self.news.done = self.news.done + 1
-  return self.ledger:done(command)
+  return self.actual:done(command)
 end
 
 -- A name that is taken may be the reason, so all names are asked for again.
@@ -687,7 +686,7 @@ function service:refuse(command, answer)
     return refuse_deletion(self, command, answer)
   end
   touch(self, self.placement.placed[slot])
-  local delay = self.ledger:refuse(command, answer)
+  local delay = self.actual:refuse(command, answer)
   self.deps.log:error("%s: %s/%s (%s): `%s` refused: %s; again in %d s",
     self.name, self.backend, slot, self.placement.placed[slot] or "empty",
     command.text, answer, delay)
@@ -703,9 +702,9 @@ end
 --- Gives the instances their slots again after an error of our own, which may
 -- have left some without. `sync:restart` follows, and says `lost`.
 function service:recover()
-  self.placement:restart(self.choice.wanted)
+  self.placement:restart(self.wanted.serving)
   for _, slot in ipairs(self.placement.pool) do
-    self.ledger:mark(slot)
+    self.actual:mark(slot)
     if not self.placement.placed[slot] then
       vacate(self, slot)
     end
@@ -725,23 +724,23 @@ end
 --- Tells whether it waits for HAProxy to use an address that it was told.
 -- @treturn boolean
 function service:is_moving()
-  return self.ledger:is_moving()
+  return self.actual:is_moving()
 end
 
 --- Tells whether it may become due although nothing happens: whatever makes it
 -- due has to be here too.
 -- @treturn boolean
 function service:is_waiting()
-  return self.refusals:is_any() or self.names.look_at ~= nil or
-    self.ledger:is_moving() or #self.placement.waiting > 0 or
+  return self.refusals:is_any() or self.host_names.look_at ~= nil or
+    self.actual:is_moving() or #self.placement.waiting > 0 or
     self.growth.due ~= nil or self.removal:is_any()
 end
 
 --- Tells whether a refused command is due again, or it is time to look.
 -- @treturn boolean
 function service:is_due()
-  return self.refusals:is_due() or self.names:is_due() or
-    self.ledger:is_moving() or select(2, self.placement:resting()) or
+  return self.refusals:is_due() or self.host_names:is_due() or
+    self.actual:is_moving() or select(2, self.placement:resting()) or
     self.growth:is_due() and #self.placement:growable() > 0 or
     self.removal:is_due() and #self.placement:growable() == 0
 end
@@ -775,7 +774,7 @@ local function drop_missing(self, states)
     if why then
       self.deps.log:error("%s: %s/%s %s, not used any more", self.name,
         self.backend, slot, why)
-      self.ledger:drop(slot)
+      self.actual:drop(slot)
       self.removal:forget(slot)
     else
       pool[#pool + 1] = slot
@@ -809,8 +808,8 @@ end
 -- Not a drift: a name that HAProxy has resolved, an address that it has come to
 -- use, and anything while the states were unknown (the next plan looks at it).
 local function report_drift(self, was_known, arrived)
-  local awaited, drifted = self.names.awaited, {}
-  self.names.awaited = {}
+  local awaited, drifted = self.host_names.awaited, {}
+  self.host_names.awaited = {}
   if self.frozen_at then
     return false
   elseif not was_known then
@@ -835,7 +834,7 @@ end
 local function report_holds(self, changes)
   for _, change in ipairs(changes) do
     touch(self, change.key)
-    self.ledger:mark(self.placement.slot_of[change.key])
+    self.actual:mark(self.placement.slot_of[change.key])
     self.revision = self.revision + 1
     self.deps.log:warning("%s: instance %s %s -> %s by an operator", self.name,
       change.key, change.from, change.to)
@@ -845,7 +844,7 @@ end
 -- Returns whether HAProxy has found another address for the name in a slot.
 local function learn_address(self, slot)
   local key = self.placement.placed[slot]
-  local is_new = key and self.names:learn(key, self.actual[slot])
+  local is_new = key and self.host_names:learn(key, self.actual.servers[slot])
   if is_new then
     touch(self, key)
     self.revision = self.revision + 1
@@ -855,7 +854,7 @@ end
 
 -- Results of HAProxy's checks and operators may change which instances serve.
 local function apply_policy(self)
-  return self.choice.policy:is_needed() and self:review()
+  return self.wanted.policy:is_needed() and self:review()
 end
 
 -- Has an operator's order done. What HAProxy has acknowledged so far says
@@ -866,8 +865,8 @@ local function carry_out(self, key)
   touch(self, key)
   self.revision = self.revision + 1
   if slot then
-    self.ledger.acknowledged[slot] = "unknown"
-    self.ledger:mark(slot)
+    self.actual.acknowledged[slot] = "unknown"
+    self.actual:mark(slot)
     self:ask()
   end
 end
@@ -899,7 +898,7 @@ end
 function service:is_operated(key)
   local slot = self.placement.slot_of[key]
   return not slot or not self.operator:is_awaited(key) or
-    self.ledger.acknowledged[slot] == (self.operator.states[key] or "ready")
+    self.actual.acknowledged[slot] == (self.operator.states[key] or "ready")
 end
 
 --- Tells whether an operator has ordered anything.
@@ -944,10 +943,10 @@ function service:observe(states)
   local arrived = {}
   self.is_failing = false
   local changes = self.operator:observe(self.placement.placed,
-    self.ledger.acknowledged, states)
+    self.actual.acknowledged, states)
   for _, slot in ipairs(self.placement.pool) do
     local has_changed
-    has_changed, arrived[slot] = self.ledger:take(slot, states[slot])
+    has_changed, arrived[slot] = self.actual:take(slot, states[slot])
     if has_changed then
       touch(self, self.placement.placed[slot])
       is_checked = is_checked or self.placement.placed[slot] ~= nil
@@ -970,7 +969,7 @@ end
 -- @tparam string slot
 -- @tparam server server
 function service:filled(slot, server)
-  self.ledger:filled(slot, server)
+  self.actual:filled(slot, server)
 end
 
 --- Returns why an instance gets no slot, or nil.
@@ -1006,13 +1005,13 @@ end
 --- Lists its instances, those that the policy leaves out included.
 -- @treturn {instance,...} sorted by key; a table that never changes
 function service:instances()
-  return self.choice.all
+  return self.wanted.all
 end
 
 --- Lists the instances that are to serve, each in a slot or waiting for one.
 -- @treturn {instance,...} sorted by key; a table that never changes
 function service:serving()
-  return self.choice.wanted
+  return self.wanted.serving
 end
 
 --- Returns the line that sums up what was done since the last one, or nil.

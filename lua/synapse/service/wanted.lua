@@ -99,7 +99,7 @@ end
 --   `objection(instance)`: why one may not be retained, or nil;
 --   `can_serve(instance)`: whether one can take traffic, as far as is known;
 --   `now()`; `log`
--- @treturn wanted with `all`: instances, sorted by key; `wanted`: those that
+-- @treturn wanted with `all`: instances, sorted by key; `serving`: those that
 --   the policy leaves; `source`: where they are from, as `wanted.of` tells, or
 --   "previous"
 function wanted.new(deps)
@@ -119,7 +119,7 @@ function wanted.new(deps)
     previous = previous,
     left_out = 0,
     all = instances,
-    wanted = rules:apply(instances, deps.can_serve),
+    serving = rules:apply(instances, deps.can_serve),
     levels = rules.serving or 1,
     source = #previous > 0 and "previous" or source,
     is_old = is_old,
@@ -137,8 +137,8 @@ end
 local function report_source(self)
   local log, name = self.deps.log, self.deps.config.name
   if self.source == "previous" then
-    log:warning("%s: %s, the %s", name, self:nothing(), #self.wanted == 1 and
-      "previous one stays" or #self.wanted .. " previous ones stay")
+    log:warning("%s: %s, the %s", name, self:nothing(), #self.serving == 1 and
+      "previous one stays" or #self.serving .. " previous ones stay")
   elseif self.source == "default" then
     log:warning("%s: %s, using default_servers", name,
       self:nothing())
@@ -248,15 +248,15 @@ end
 function wanted:take(instances, left_out)
   self.left_out = left_out or self.left_out
   if awaits_move(self, instances) then
-    return instance_list.difference(self.wanted, self.wanted), false
+    return instance_list.difference(self.serving, self.serving), false
   end
   self.is_moved = false
   local there, is_previous, is_guarded = guarded(self, instances)
   local all, source = wanted.of(self.deps.config, there)
   source = is_previous and source == "zookeeper" and "previous" or source
   local chosen = self.policy:apply(all, self.deps.can_serve)
-  local difference = instance_list.difference(self.wanted, chosen)
-  self.instances, self.all, self.wanted = instances, all, chosen
+  local difference = instance_list.difference(self.serving, chosen)
+  self.instances, self.all, self.serving = instances, all, chosen
   self.is_old = false
   if source ~= self.source then
     self.source = source

@@ -25,7 +25,7 @@ local NAME = 32
 local function watch_bytes(source, readers)
   local most = 0
   for _, service in ipairs(readers) do
-    most = math.max(most, #service.placement.pool, #service.choice.instances)
+    most = math.max(most, #service.placement.pool, #service.wanted.instances)
   end
   return (most + 1) * (#source.path + NAME + 4)
 end
@@ -60,7 +60,7 @@ end
 local function known_znodes(readers, origin)
   local known = {}
   for _, service in ipairs(readers) do
-    for _, instance in ipairs(service.choice.instances) do
+    for _, instance in ipairs(service.wanted.instances) do
       if instance.znode and
         (instance.origin == nil or instance.origin == origin)
       then

@@ -182,7 +182,7 @@ describe("the agent", function()
     connect()
     register("/x", "i_1", 80)
     for _, service in ipairs(one.services) do
-      assert.are.equal("10.0.0.1:80", service.choice.wanted[1].key)
+      assert.are.equal("10.0.0.1:80", service.wanted.serving[1].key)
     end
   end)
 
@@ -555,7 +555,7 @@ describe("the agent", function()
       assert.are.equal("get_children /c", sessions[1].open()[2])
       assert.is_nil(one.changes.deps.unused.c)
       register("/c", "i_1", 80)
-      assert.are.equal("10.0.0.1:80", one.by_name.c.choice.wanted[1].key)
+      assert.are.equal("10.0.0.1:80", one.by_name.c.wanted.serving[1].key)
     end)
 
     -- A file without instances told other programs that there are none.
@@ -677,7 +677,7 @@ describe("the agent", function()
       obey()
       local service = one.by_name.b
       assert.are.equal("c", service.backend)
-      assert.are.equal("10.0.0.1:80", service.choice.wanted[1].key)
+      assert.are.equal("10.0.0.1:80", service.wanted.serving[1].key)
       assert.are.equal("maint", service.operator.states["10.0.0.1:80"])
       assert.are.equal("why", service.operator.orders["10.0.0.1:80"].reason)
       assert.is_true(service.has_record)
@@ -690,9 +690,9 @@ describe("the agent", function()
       obey()
       change({kind = "removed", name = "b"}, moved("b", "/other", "c"))
       obey()
-      local choice = one.by_name.b.choice
-      assert.are.equal("10.0.0.1:80", choice.wanted[1].key)
-      assert.are.same({true, true}, {choice.is_moved, choice.is_old})
+      local wanted = one.by_name.b.wanted
+      assert.are.equal("10.0.0.1:80", wanted.serving[1].key)
+      assert.are.same({true, true}, {wanted.is_moved, wanted.is_old})
     end)
 
     it("keeps the instances and slots of a service with another name",
@@ -730,7 +730,7 @@ describe("the agent", function()
       obey()
       assert.is_nil(one.by_name.b)
       change(moved("b", "/b", "b"))
-      assert.are.equal("10.0.0.1:80", one.by_name.b.choice.wanted[1].key)
+      assert.are.equal("10.0.0.1:80", one.by_name.b.wanted.serving[1].key)
     end)
 
     it("does nothing of changes that were found when it was another",
@@ -778,7 +778,7 @@ describe("the agent", function()
       obey()
       assert.are.same({"d"}, names())
       change(moved("x", "/b", "b"))
-      assert.are.equal("10.0.0.1:80", one.by_name.x.choice.wanted[1].key)
+      assert.are.equal("10.0.0.1:80", one.by_name.x.wanted.serving[1].key)
     end)
 
     it("does nothing more with a service that is gone", function()

@@ -1,7 +1,7 @@
 -- What the tests of airbnb's synapse ask for: a row for each of them that is
 -- not about other registries is in tests/data/synapse/conformance.json. It is
 -- run here, or it is tested elsewhere, or it does not apply, with the reason.
-local choice = require("synapse.service.wanted")
+local wanted = require("synapse.service.wanted")
 local cjson = require("cjson.safe")
 local config = require("synapse.config.init")
 local decode = require("synapse.zookeeper.decode")
@@ -69,12 +69,12 @@ end
 
 function RUN.wanted(row)
   local made = assert(parse(row.service or {}))
-  local one = choice.new({config = made.services[1], record = NO_RECORD,
+  local one = wanted.new({config = made.services[1], record = NO_RECORD,
     now = new_clock().now, log = new_log(), objection = function() end})
   for _, step in ipairs(row.steps) do
     local found = one:take(instances_of(step.znodes))
     assert.are.equal(step.changed, not instance_list.is_unchanged(found))
-    assert.are.same(step.wanted, keys_of(one.wanted))
+    assert.are.same(step.wanted, keys_of(one.serving))
   end
 end
 

@@ -1,4 +1,4 @@
-local ledger = require("synapse.haproxy.actual")
+local actual = require("synapse.haproxy.actual")
 local new_clock = dofile("tests/fake/clock.lua")
 
 local DECLARED = {
@@ -6,7 +6,7 @@ local DECLARED = {
   n1 = {weight = 1, maxconn = 0, is_for_names = true},
 }
 
-describe("a ledger", function()
+describe("the actual slots", function()
   local clock, one, pool, planned
 
   local function wanted(changes)
@@ -50,13 +50,13 @@ describe("a ledger", function()
   before_each(function()
     clock = new_clock()
     pool = {"s1", "s2", "n1"}
-    one = ledger.new(pool, DECLARED, clock.now)
+    one = actual.new(pool, DECLARED, clock.now)
   end)
 
   it("begins with empty slots as they are declared", function()
     assert.are.same({host = "127.0.0.1", port = 1, weight = 10, initial = 10,
-      maxconn = 7, admin = "maint"}, one.actual.s1)
-    assert.are.equal("240.0.0.1", one.actual.n1.host)
+      maxconn = 7, admin = "maint"}, one.servers.s1)
+    assert.are.equal("240.0.0.1", one.servers.n1.host)
     assert.are.equal("maint", one.acknowledged.s1)
   end)
 
@@ -188,9 +188,9 @@ describe("a ledger", function()
     settle()
     local command = {slot = "s1", field = "maxconn", change = {maxconn = 3}}
     one:sent(command)
-    assert.is_nil(one.actual.s1.maxconn)
+    assert.is_nil(one.servers.s1.maxconn)
     one:done(command)
-    assert.are.equal(3, one.actual.s1.maxconn)
+    assert.are.equal(3, one.servers.s1.maxconn)
     command = {slot = "s1", field = "admin", change = {admin = "drain"}}
     one:sent(command)
     assert.are.equal("unknown", one.acknowledged.s1)
@@ -200,20 +200,20 @@ describe("a ledger", function()
 
   it("forgets what a check found before the server moved", function()
     settle()
-    one.actual.s1.check = "fails"
+    one.servers.s1.check = "fails"
     one:done({slot = "s1", field = "weight", change = {weight = 1}})
-    assert.are.equal("fails", one.actual.s1.check)
+    assert.are.equal("fails", one.servers.s1.check)
     one:done({slot = "s1", field = "addr", change = {host = "10.0.0.2"}})
-    assert.is_nil(one.actual.s1.check)
+    assert.is_nil(one.servers.s1.check)
   end)
 
   it("knows since when a server is ready", function()
     settle()
     one:done({slot = "s1", field = "admin", change = {admin = "drain"}})
-    assert.is_nil(one.actual.s1.since)
+    assert.is_nil(one.servers.s1.since)
     clock.pass(5)
     one:done({slot = "s1", field = "admin", change = {admin = "ready"}})
-    assert.are.equal(clock.now(), one.actual.s1.since)
+    assert.are.equal(clock.now(), one.servers.s1.since)
   end)
 
   it("has a slot at rest that is empty, with nothing more to be done",
@@ -237,7 +237,7 @@ describe("a ledger", function()
     end
 
     before_each(function()
-      one = ledger.new(pool, DECLARED, clock.now, true)
+      one = actual.new(pool, DECLARED, clock.now, true)
       settle()
       assert.is_false(one:is_moving())
       assert.is_true(one:done(MOVE))
@@ -245,14 +245,14 @@ describe("a ledger", function()
 
     it("has the old one until the new one is seen", function()
       assert.is_true(one:is_moving())
-      assert.are.equal("10.0.0.1", one.actual.s1.host)
+      assert.are.equal("10.0.0.1", one.servers.s1.host)
       assert.is_false(look(false))
       assert.is_true(one:is_moving())
       assert.is_false(look(true))
       assert.are.same({"10.0.0.2", 81},
-        {one.actual.s1.host, one.actual.s1.port})
+        {one.servers.s1.host, one.servers.s1.port})
       assert.is_false(one:is_moving())
-      assert.is_nil(one.actual.s1.moving)
+      assert.is_nil(one.servers.s1.moving)
       -- It is looked at: what it is to be may be another address again.
       assert.are.same({"set server web/s1 state maint",
         "set server web/s1 addr 10.0.0.1 port 80"}, texts({s1 = wanted()}))
@@ -268,7 +268,7 @@ describe("a ledger", function()
     end)
 
     it("is not at rest meanwhile", function()
-      one.actual.s1.admin = "maint"
+      one.servers.s1.admin = "maint"
       assert.is_false(one:is_at_rest("s1"))
       look(true)
       texts({})
@@ -287,7 +287,7 @@ describe("a ledger", function()
     function()
       settle()
       assert.is_false(one:take("s1", wanted({maxconn = false})))
-      assert.are.equal(7, one.actual.s1.maxconn)
+      assert.are.equal(7, one.servers.s1.maxconn)
       assert.are.equal("ready", one.acknowledged.s1)
       assert.is_true(one:take("s1", wanted({check = "fails"})))
     end)
@@ -341,9 +341,9 @@ describe("a ledger", function()
   -- A server that HAProxy does not have any more was one that goes on serving:
   -- so all the others could leave at once.
   it("does not count a slot that is gone among those that serve", function()
-    one.actual.s1.admin = "ready"
+    one.servers.s1.admin = "ready"
     one:drop("s1")
-    assert.is_nil(one.actual.s1)
+    assert.is_nil(one.servers.s1)
   end)
 
   it("does not look at a slot that is gone, nor at what it refused", function()
@@ -359,7 +359,7 @@ describe("a refused command", function()
 
   before_each(function()
     clock = new_clock()
-    one = ledger.new({}, {}, clock.now).refusals
+    one = actual.new({}, {}, clock.now).refusals
   end)
 
   it("is not tried until it is due", function()

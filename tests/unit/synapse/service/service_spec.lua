@@ -49,7 +49,7 @@ describe("a service", function()
   -- What HAProxy would say if every command of ours had been done.
   local function as_told()
     local states = {}
-    for slot, server in pairs(one.actual) do
+    for slot, server in pairs(one.actual.servers) do
       states[slot] = {id = tonumber(slot:match("%d+"))}
       for field, value in pairs(server) do
         states[slot][field] = value
@@ -205,19 +205,19 @@ describe("a service", function()
     settle(instance(1), instance(2), instance(3), instance(4))
     clock.pass(20)
     for i = 1, 4 do
-      one.actual[slot_of(i)].check = "passes"
+      one.actual.servers[slot_of(i)].check = "passes"
     end
     one:update({})
     apply()
     assert.is_true(one:has_retained())
     assert.is_nil(slot_of(9))
-    assert.are.equal("ready", one.actual[slot_of(1)].admin)
+    assert.are.equal("ready", one.actual.servers[slot_of(1)].admin)
     clock.pass(60)
     one:review()
     apply()
     assert.is_false(one:has_retained())
     assert.is_nil(slot_of(1))
-    assert.are.equal("ready", one.actual[slot_of(9)].admin)
+    assert.are.equal("ready", one.actual.servers[slot_of(9)].admin)
   end)
 
   it("starts with its default servers where it knows nothing else", function()
@@ -289,7 +289,7 @@ describe("a service", function()
     it("goes by the weight of the znode first where that counts", function()
       new({use_nerve_weights = true})
       settle(said(1, {server_weight = 50, weight = 99}))
-      assert.are.equal(99, one.actual[slot_of(1)].weight)
+      assert.are.equal(99, one.actual.servers[slot_of(1)].weight)
     end)
 
     it("sets its maxconn, and the slot's own when it goes", function()
@@ -351,7 +351,7 @@ describe("a service", function()
       one:update({said(1, {is_backup = true}), said(2, {is_backup = true})})
       assert.is_truthy(texts()[1]:find("^add server www/s3 .* backup$"))
       apply()
-      assert.are.equal(9, one.actual.s3.maxconn)
+      assert.are.equal(9, one.actual.servers.s3.maxconn)
       apply()
       assert.are.equal("10.0.0.2:80", one.placement.placed.s3)
     end)
@@ -396,8 +396,8 @@ describe("a service", function()
         assert.is_true(one:is_due())
         apply()
         assert.are.equal("s1", slot_of(2))
-        assert.are.equal("10.0.0.2", one.actual.s1.host)
-        assert.are.equal("ready", one.actual.s1.admin)
+        assert.are.equal("10.0.0.2", one.actual.servers.s1.host)
+        assert.are.equal("ready", one.actual.servers.s1.admin)
         assert.is_false(one:is_due())
       end)
 
@@ -779,7 +779,7 @@ describe("a service", function()
       clock.pass(59)
       one:update({instance(1), instance(2)})
       apply()
-      assert.are.equal("maint", one.actual[slot_of(1)].admin)
+      assert.are.equal("maint", one.actual.servers[slot_of(1)].admin)
     end)
 
     it("has it in maint when it comes back after a reload", function()
@@ -787,14 +787,14 @@ describe("a service", function()
       clock.pass(30)
       new(nil, record)
       settle(instance(1), instance(2))
-      assert.are.equal("maint", one.actual[slot_of(1)].admin)
+      assert.are.equal("maint", one.actual.servers[slot_of(1)].admin)
     end)
 
     it("forgets it after the guard's hold", function()
       clock.pass(60)
       one:update({instance(1), instance(2)})
       apply()
-      assert.are.equal("ready", one.actual[slot_of(1)].admin)
+      assert.are.equal("ready", one.actual.servers[slot_of(1)].admin)
     end)
   end)
 
@@ -809,9 +809,9 @@ describe("a service", function()
     settle(table.unpack(all))
     clock.pass(10)
     one:update({all[5]})
-    assert.are.same({"10.0.0.5:80"}, keys(one.choice.wanted))
+    assert.are.same({"10.0.0.5:80"}, keys(one.wanted.serving))
     one:update({})
-    assert.are.same({"10.0.0.5:80"}, keys(one.choice.wanted))
+    assert.are.same({"10.0.0.5:80"}, keys(one.wanted.serving))
   end)
 
   describe("that loses most of its instances at once", function()
@@ -852,7 +852,7 @@ describe("a service", function()
           "set server www/" .. slot .. " health down",
         }, texts())
         apply()
-        assert.are.equal("fails", one.actual[slot].check)
+        assert.are.equal("fails", one.actual.servers[slot].check)
         one:review()
         assert.are.equal(slot, slot_of(1))
       end)
@@ -930,7 +930,7 @@ describe("a service", function()
       clock.pass(60)
       one:review()
       assert.is_false(one:has_retained())
-      assert.are.same({"10.0.0.4:80"}, keys(one.choice.wanted))
+      assert.are.same({"10.0.0.4:80"}, keys(one.wanted.serving))
     end)
 
     -- Checks that failed one by one left ten instances, nine, ... one, and the
@@ -948,8 +948,8 @@ describe("a service", function()
       end
       clock.pass(60)
       one:review()
-      assert.are.equal(4, #one.choice.wanted)
-      assert.are.equal("previous", one.choice.source)
+      assert.are.equal(4, #one.wanted.serving)
+      assert.are.equal("previous", one.wanted.source)
       assert.are.equal(1, log.count("no instance in ZooKeeper, the 4 prev"))
     end)
 
@@ -959,10 +959,10 @@ describe("a service", function()
         one:update({})
         clock.pass(600)
         one:update({instance(2)})
-        assert.are.equal(4, #one.choice.wanted)
+        assert.are.equal(4, #one.wanted.serving)
         clock.pass(60)
         one:review()
-        assert.are.same({"10.0.0.2:80"}, keys(one.choice.wanted))
+        assert.are.same({"10.0.0.2:80"}, keys(one.wanted.serving))
       end)
 
     -- The instance came back into traffic that an operator had put into maint.
@@ -977,7 +977,7 @@ describe("a service", function()
       lose_most()
       assert.are.equal("maint", one:target()[slot_of(1)].admin)
       apply()
-      assert.are.equal("maint", one.actual[slot_of(1)].admin)
+      assert.are.equal("maint", one.actual.servers[slot_of(1)].admin)
     end)
 
     it("has them in its record", function()
@@ -991,7 +991,7 @@ describe("a service", function()
     end)
   end)
 
-  -- An error between the choice and the slots (Lua's memory limit) left an
+  -- An error between what is wanted and the slots (Lua's memory limit) left an
   -- instance without a slot for good: nothing differed any more.
   it("has a slot for each instance again after an error of its own", function()
     settle(instance(1))
@@ -1004,8 +1004,8 @@ describe("a service", function()
     apply()
     one:update({instance(2), instance(3)})
     assert.is_nil(slot_of(1))
-    assert.are.equal("ready", one.actual[slot_of(2)].admin)
-    assert.are.equal("ready", one.actual[slot_of(3)].admin)
+    assert.are.equal("ready", one.actual.servers[slot_of(2)].admin)
+    assert.are.equal("ready", one.actual.servers[slot_of(3)].admin)
   end)
 
   describe("whose command is refused", function()
@@ -1055,7 +1055,7 @@ describe("a service", function()
     -- until the refusal was read.
     it("never serves from an address that is not the instance's", function()
       refuse("addr")
-      assert.are.equal("maint", one.actual[slot_of(2)].admin)
+      assert.are.equal("maint", one.actual.servers[slot_of(2)].admin)
       assert.are.same({}, texts())
     end)
 
@@ -1401,9 +1401,9 @@ describe("a service", function()
   -- learnt was no news to another, and what one forgot all lost.
   it("shares no address of a host name with another", function()
     new()
-    local other = one.names.addresses
+    local other = one.host_names.addresses
     new()
-    assert.are_not.equal(other, one.names.addresses)
+    assert.are_not.equal(other, one.host_names.addresses)
   end)
 
   it("does what was missed while frozen, not only what ZooKeeper said",
@@ -1521,9 +1521,9 @@ describe("a service", function()
     it("has no slot for what its subset leaves out", function()
       new({subset = {size = 2, least = 1, machine = "m"}})
       settle(table.unpack(ALL))
-      assert.are.equal(2, #one.choice.wanted)
+      assert.are.equal(2, #one.wanted.serving)
       assert.are.equal(4, #one:record().instances)
-      assert.are.equal(2, #one.choice.policy.unused)
+      assert.are.equal(2, #one.wanted.policy.unused)
     end)
 
     -- The data of the ensemble is wiped. The guard counts all that were there;
@@ -1537,10 +1537,10 @@ describe("a service", function()
         states[slot_of(key:match("(%d+):"))].check = "passes"
       end
       one:observe(states)
-      local used = one.choice.wanted
-      one:update({one.choice.policy.unused[1]})
+      local used = one.wanted.serving
+      one:update({one.wanted.policy.unused[1]})
       assert.are.equal(1, log.count("3 of 4 instances are gone"))
-      assert.are.same(used, one.choice.wanted)
+      assert.are.same(used, one.wanted.serving)
       assert.are.same({}, texts())
     end)
 
@@ -1641,9 +1641,9 @@ describe("a service", function()
 
     it("keeps what its guard retains", function()
       lose_three()
-      local retained = one.choice:retained()
+      local retained = one.wanted:retained()
       configure({max_instances = 7})
-      assert.are.same(retained, one.choice:retained())
+      assert.are.same(retained, one.wanted:retained())
       assert.is_truthy(next(retained_by))
       configure({guard = {window = 10, share = 0.5, hold = 0}})
       assert.is_false(one:has_retained())

@@ -178,7 +178,7 @@ describe("a journal", function()
     one:update({instance(1)})
     apply()
     local states = {}
-    for slot, server in pairs(one.actual) do
+    for slot, server in pairs(one.actual.servers) do
       states[slot] = {id = 1, host = server.host, port = server.port,
         weight = server.weight, initial = 1, admin = server.admin}
       if server.admin == "ready" then
@@ -195,7 +195,7 @@ describe("a journal", function()
   it("tells of retained instances", function()
     one:update({instance(1), instance(2), instance(3)})
     apply()
-    for _, server in pairs(one.actual) do
+    for _, server in pairs(one.actual.servers) do
       server.check = "passes"
     end
     clock.pass(11)

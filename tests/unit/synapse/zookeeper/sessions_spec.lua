@@ -19,7 +19,7 @@ describe("the sources of services", function()
 
   local function service(name, config)
     config.max_instances, config.named_servers = 1000, {}
-    return {name = name, choice = {instances = config.known or {}},
+    return {name = name, wanted = {instances = config.known or {}},
       placement = {pool = {}}, deps = {config = config}}
   end
 
