@@ -329,7 +329,7 @@ function agent.new(deps)
     services = self.services, now = deps.now, log = deps.log,
     send = function(line) return self.client:command(line) end,
     is_tired = function() return self:is_tired() end,
-    held = function() self.keeper:changed_by_hand() end,
+    operated = function() self.keeper:changed_by_hand() end,
     checked = function() self.keeper:changed() end,
     settled = function(service)
       if self.journal:settle(service) then

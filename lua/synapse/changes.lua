@@ -113,7 +113,7 @@ local function take_out_those_that_left(self)
   local services, kept, left = self.deps.services, {}, {}
   local has_leaving = false
   for _, service in ipairs(services) do
-    if service:has_left() and not self.deps.sync:holds(service) then
+    if service:has_left() and not self.deps.sync:has(service) then
       left[#left + 1] = service
       forget(self, service)
     else

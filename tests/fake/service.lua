@@ -47,7 +47,7 @@ return function(name, told)
   function service.observe(self, states)
     table.insert(told, name .. " observe " .. tostring(next(states)))
     self.asks = false
-    return #self.groups > 0, self.held == true
+    return #self.groups > 0, self.is_operated == true
   end
 
   function service.is_due()

@@ -217,7 +217,7 @@ end
 
 local function random_record(name)
   local record = {name = name, path = "/" .. name, instances = {}, placed = {},
-    held = {}, retained = {}, addresses = {}, departed = {}, failing = {},
+    states = {}, retained = {}, addresses = {}, departed = {}, failing = {},
     since = {}, orders = {}}
   for i = 1, math.random(0, 6) do
     local one = {host = "10.0.0." .. i, port = 80, weight = i, name = "n" .. i,
@@ -226,7 +226,7 @@ local function random_record(name)
     one.key = one.host .. ":80"
     record.instances[i] = one
     record.placed["s" .. i] = one.key
-    record.held[one.key] = mutate.pick({"drain", "maint", false}) or nil
+    record.states[one.key] = mutate.pick({"drain", "maint", false}) or nil
     record.orders[one.key] =
       mutate.pick({{since = i, till = 60 + i, reason = "deploy"}, false}) or nil
     record.retained[one.key] = mutate.pick({i, 1e9 + i, false}) or nil
@@ -260,8 +260,8 @@ local function check_record(name, record)
   for slot, key in pairs(record.placed) do
     assert(type(slot) == "string" and keys[key], "a slot of nobody")
   end
-  for key, hold in pairs(record.held) do
-    assert(keys[key] and (hold == "maint" or hold == "drain"))
+  for key, state in pairs(record.states) do
+    assert(keys[key] and (state == "maint" or state == "drain"))
   end
 end
 

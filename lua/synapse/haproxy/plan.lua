@@ -57,7 +57,7 @@ end
 -- @tparam instance instance
 -- @tparam service config
 -- @tparam table slot `weight` and `maxconn`: what HAProxy's configuration gives
---   it; `hold`: the admin state that an operator gave the instance, or nil;
+--   it; `operator_state`: the one that an operator gave, or nil;
 --   `address`: the last one of its name, or nil; `is_retained`: whether the
 --   guard keeps the instance
 -- @treturn server
@@ -69,7 +69,7 @@ function plan.server(instance, config, slot)
     weight = weight_of(instance, config, slot.weight),
     initial = slot.weight,
     maxconn = instance.maxconn or slot.maxconn,
-    admin = slot.hold or "ready",
+    admin = slot.operator_state or "ready",
     starts_down = slot.is_retained,
   }
 end

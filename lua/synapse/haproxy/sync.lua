@@ -33,7 +33,7 @@ local LONGEST_DELAY = 10
 --   `services`: a list that its owner changes; `send(line)`: gives a line to
 --   HAProxy and returns a request number, or nil and why; `now()`; `log`;
 --   `is_tired()`: whether this round has lasted long enough;
---   `held()`: called when an operator took or gave back an instance;
+--   `operated()`: called when an operator state has changed;
 --   `checked()`: called when HAProxy's checks found something else;
 --   `settled(service)`: called when nothing more is to be done for it now;
 --   `applied(service)`: called when HAProxy has answered its commands
@@ -86,7 +86,7 @@ end
 --- Tells whether a service waits for a round, or for the end of one.
 -- @tparam service service
 -- @treturn boolean
-function sync:holds(service)
+function sync:has(service)
   local is_sent = self.queued[service] == true
   for _, entry in ipairs(self.batch or {}) do
     is_sent = is_sent or entry.owner == service
@@ -94,7 +94,7 @@ function sync:holds(service)
   return is_sent
 end
 
---- Forgets a service that it does not hold: its slots may be another one's.
+--- Forgets a service that it does not have: its slots may be another one's.
 -- @tparam service service
 function sync:forget(service)
   self.is_forgotten[service], self.is_watched[service] = true, nil
@@ -227,12 +227,12 @@ local function compared(self, service, answer)
   end
   self.compared_at[service] = self.deps.now()
   compare_later(self, service)
-  local differs, held, is_checked = service:observe(states)
+  local differs, is_operated, is_checked = service:observe(states)
   if differs then
     self:mark(service)
   end
-  if held then
-    self.deps.held()
+  if is_operated then
+    self.deps.operated()
   elseif is_checked then
     self.deps.checked()
   end

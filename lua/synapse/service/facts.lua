@@ -17,7 +17,7 @@ local facts = {}
 -- @tfield ?instance instance nil: the policy leaves it out
 -- @tfield ?string slot       nil: it has none
 -- @tfield ?string obstacle   why no slot is added
--- @tfield ?string hold       "maint" or "drain" by an operator
+-- @tfield ?string operator_state "maint" or "drain" by an operator
 -- @tfield ?order order       its reason and end, if it has one
 -- @tfield ?string refused    the command that HAProxy refused
 -- @tfield ?string refusal    what it said
@@ -62,7 +62,7 @@ function facts.of_instance(service, key)
     instance = instance,
     slot = slot,
     obstacle = not slot and service:obstacle(key) or nil,
-    hold = service.operator.states[key],
+    operator_state = service.operator.states[key],
     order = service.operator.orders[key],
     refused = refused, refusal = refusal,
     settled = slot and is_settled(service, slot, wanted),
@@ -173,7 +173,8 @@ function facts.record_of(service)
     blank = config.blank,
     read_as = not wanted.is_old and config.read_as or nil,
     instances = wanted.all, placed = service.placement.placed,
-    held = service.operator.states, departed = service.operator:departed(),
+    states = service.operator.states,
+    departed = service.operator:departed(),
     retained = wanted:retained(), addresses = service.host_names.addresses,
     orders = service.operator.orders, boot = service.deps.boot,
   }

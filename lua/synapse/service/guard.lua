@@ -72,7 +72,7 @@ end
 -- @tfield ?{lost=integer,were=integer,left=integer} mass the mass removal that
 --   began now: how many serving instances went within the window, how many
 --   there were a window ago, and how many there are
--- @tfield {string,...} held keys of instances that are retained from now on
+-- @tfield {string,...} retained keys of those that are retained from now on
 -- @tfield {{key=string,why=string},...} left those that are no longer retained,
 --   sorted by why and key
 
@@ -283,7 +283,7 @@ local function retain(self, now, objection, report)
     self.candidates[key] = nil
     if now < till and not objection(departure.instance) then
       self.retained[key] = till
-      table.insert(report.held, key)
+      table.insert(report.retained, key)
     end
   end
 end
@@ -310,7 +310,7 @@ local function merge(self)
 end
 
 local function sorted(report)
-  table.sort(report.held)
+  table.sort(report.retained)
   table.sort(report.left, function(a, b)
     return a.why < b.why or a.why == b.why and a.key < b.key
   end)
@@ -326,7 +326,7 @@ end
 --   given
 -- @treturn report
 function guard:take(instances, now, objection)
-  local report = {held = {}, left = {}}
+  local report = {retained = {}, left = {}}
   if self.settings.hold == 0 then
     self.present = instances
     return instances, report

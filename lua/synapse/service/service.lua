@@ -28,7 +28,7 @@ local service = {}
 service.__index = service
 
 local function empty_record()
-  return {instances = {}, placed = {}, held = {}, retained = {},
+  return {instances = {}, placed = {}, states = {}, retained = {},
     addresses = {}, departed = {}, failing = {}, since = {}, orders = {}}
 end
 
@@ -118,7 +118,7 @@ function service.new(deps)
     objection = function(instance) return objection(self, instance) end,
     can_serve = function(instance)
       return self and can_serve(self, instance) or not self and
-        record.held[instance.key] == nil and instance.weight ~= 0
+        record.states[instance.key] == nil and instance.weight ~= 0
     end,
   })
   local places = placement.new(deps.pool, record.placed, chosen.serving,
@@ -149,7 +149,7 @@ function service.new(deps)
     actual = known,
     refusals = known.refusals,
     operator = operator_state.new({
-      states = record.held, departed = record.departed or {},
+      states = record.states, departed = record.departed or {},
       orders = record.orders, same_boot = record.boot == deps.boot,
       now = deps.now, wall = deps.wall,
       keep = math.max(deps.config.guard.hold, KEEP_STATE),
@@ -321,11 +321,11 @@ end
 -- What changes while the slots are emptied is as it was.
 local function last_record(self)
   local record = facts.record_of(self)
-  for _, field in ipairs({"placed", "held", "addresses", "orders"}) do
+  for _, field in ipairs({"placed", "states", "addresses", "orders"}) do
     record[field] = copy(record[field])
   end
   for key in pairs(record.departed) do
-    record.held[key], record.orders[key] = nil, nil
+    record.states[key], record.orders[key] = nil, nil
   end
   return record
 end
@@ -443,7 +443,7 @@ function service:target_of(slot)
   local declared = self.deps.declared[slot]
   local server = plan.server(instance, self.deps.config, {
     weight = declared.weight, maxconn = declared.maxconn,
-    hold = self.operator.states[instance.key],
+    operator_state = self.operator.states[instance.key],
     is_retained = self.wanted:retained()[instance.key] ~= nil,
     address = self.host_names.addresses[instance.key],
   })
@@ -831,7 +831,7 @@ local function report_drift(self, was_known, arrived)
   return #groups > 0 or #self.placement.waiting > 0
 end
 
-local function report_holds(self, changes)
+local function report_operator_states(self, changes)
   for _, change in ipairs(changes) do
     touch(self, change.key)
     self.actual:mark(self.placement.slot_of[change.key])
@@ -886,7 +886,7 @@ function service:operate(key, state, reason, seconds)
   carry_out(self, key)
   apply_policy(self)
   self.deps.log:warning("%s: instance %s %s -> %s by an operator%s", self.name,
-    key, known.hold or "ready", state,
+    key, known.operator_state or "ready", state,
     operator_order.words(self.operator.orders[key]))
   return true
 end
@@ -931,7 +931,7 @@ end
 --- Takes what HAProxy says of the backend's servers.
 -- @tparam {[string]=server} states
 -- @treturn boolean whether commands are needed
--- @treturn boolean whether an operator's hold changed, or a name's address:
+-- @treturn boolean whether an operator state changed, or a name's address:
 --   the snapshot is to have it at once
 -- @treturn boolean whether a check found something else: it is to have that too
 function service:observe(states)
@@ -956,7 +956,7 @@ function service:observe(states)
     is_resolved = learn_address(self, slot) or is_resolved
   end
   self.growth:learn(states, self.placement.pool)
-  report_holds(self, changes)
+  report_operator_states(self, changes)
   self.revision = self.revision + (is_checked and 1 or 0)
   local differs = report_drift(self, was_known, arrived)
   if is_checked or #changes > 0 then

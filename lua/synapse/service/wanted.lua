@@ -164,12 +164,12 @@ end
 local function report_guard(self, report)
   local log, name = self.deps.log, self.deps.config.name
   local settings, mass = self.deps.config.guard, report.mass
-  if #report.held > 0 then
+  if #report.retained > 0 then
     local event = mass and string.format("%d of %d instances are gone " ..
       "within %g s, %d left: ", mass.lost, mass.were, settings.window,
       mass.left) or ""
     log:warning("%s: %s%s retained while HAProxy's checks pass, %g s at most",
-      name, event, summary.names(report.held), settings.hold)
+      name, event, summary.names(report.retained), settings.hold)
   end
   report_left(self, report.left)
 end
@@ -199,7 +199,7 @@ local function guarded(self, instances)
     self.previous = #instances > 0 and there or {}
     report_guard(self, report)
   end
-  return there, is_previous, #report.held + #report.left > 0
+  return there, is_previous, #report.retained + #report.left > 0
 end
 
 -- Says once that there are too many instances for the size of the subsets.

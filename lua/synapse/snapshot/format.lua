@@ -42,7 +42,7 @@ local function encode_instance(record, instance, slot)
     labels = instance.labels, znode = instance.znode,
     sequence = instance.sequence, origin = instance.origin,
     slot = slot, address = record.addresses[instance.key],
-    hold = record.held[instance.key], order = record.orders[instance.key],
+    hold = record.states[instance.key], order = record.orders[instance.key],
     retained = record.retained[instance.key],
     check = record.failing[instance.key] and "fails" or nil,
     since = record.since[instance.key],
@@ -67,12 +67,12 @@ end
 --- Begins one service's part of a snapshot.
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
 --   `blank`: the blank backend that it has, see `synapse.spare`,
---   `instances`, `placed` (key by slot) and `held` (by key), `retained`, until
---   when each stays (by key), `addresses`, the last one of each host name
---   (by key), `orders` of operators (by key), and the `boot` that they are of,
---   `departed`, see `synapse.service.operator_state`, `failing`,
---   whose check fails, and `since`, when HAProxy last took each in or out of
---   traffic, in seconds since 1970 (by key)
+--   `instances`, `placed` (key by slot), `states` that operators gave (by key),
+--   `retained`, until when each stays (by key), `addresses`, the last one of
+--   each host name (by key), `orders` of operators (by key), and the `boot`
+--   that they are of, `departed`, see `synapse.service.operator_state`,
+--   `failing`, whose check fails, and `since`, when HAProxy last took each in
+--   or out of traffic, in seconds since 1970 (by key)
 -- @treturn table for `continue_service`
 function snapshot.begin_service(record)
   local slot_of = {}
@@ -190,7 +190,7 @@ local function decode_instance(record, fields)
   if string_or_nil(fields.slot, 255) then
     record.placed[fields.slot] = instance.key
   end
-  record.held[instance.key] = HOLDS[fields.hold] and fields.hold or nil
+  record.states[instance.key] = HOLDS[fields.hold] and fields.hold or nil
   record.orders[instance.key] = decode_order(fields.order)
   record.retained[instance.key] = finite_or_nil(fields.retained)
   record.failing[instance.key] = fields.check == "fails" or nil
@@ -222,7 +222,7 @@ local function decode_service(fields)
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
     blank = string_or_nil(fields.blank, 255),
-    instances = {}, placed = {}, held = {}, retained = {}, addresses = {},
+    instances = {}, placed = {}, states = {}, retained = {}, addresses = {},
     departed = {}, failing = {}, since = {}, orders = {},
     boot = string_or_nil(fields.boot, 100),
     history = string_or_nil(fields.history, 10000),
@@ -319,7 +319,7 @@ function snapshot.servers(record)
     if not instance.is_name and slot:find(SERVER_NAME) then
       servers[#servers + 1] = {
         slot = slot, key = key, host = instance.host, port = instance.port,
-        admin = record.held[key] or "ready",
+        admin = record.states[key] or "ready",
         since = math.tointeger(record.since[key] or 0) or 0,
       }
     end

@@ -25,7 +25,7 @@ local RULES = {
       "one is being added")
   end},
   {"maint", function(facts)
-    return facts.hold == "maint" and "maint by an operator" ..
+    return facts.operator_state == "maint" and "maint by an operator" ..
       operator_order.words(facts.order)
   end},
   {"pending", function(facts)
@@ -45,7 +45,7 @@ local RULES = {
       "HAProxy's check passes"
   end},
   {"draining", function(facts)
-    return facts.hold == "drain" and "drain by an operator" ..
+    return facts.operator_state == "drain" and "drain by an operator" ..
       operator_order.words(facts.order)
   end},
   {"draining", function(facts)
@@ -196,9 +196,9 @@ end
 
 -- Where no instance has an order, none has this.
 local function operator_of(facts)
-  local order = facts.hold and facts.order
+  local order = facts.operator_state and facts.order
   return order and {
-    state = facts.hold, reason = order.reason, since = order.since,
+    state = facts.operator_state, reason = order.reason, since = order.since,
     till = order.till and math.floor(order.till),
   } or nil
 end

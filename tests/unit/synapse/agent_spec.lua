@@ -145,7 +145,7 @@ describe("the agent", function()
     end)
 
   it("gives the next worker the last hour of a service", function()
-    local before = {path = "/web", instances = {}, placed = {}, held = {},
+    local before = {path = "/web", instances = {}, placed = {}, states = {},
       retained = {}, addresses = {}, departed = {}, failing = {}, since = {},
       orders = {}, history = "15 3 3 9 9"}
     new({config_of("web")}, {web = before})
@@ -190,7 +190,7 @@ describe("the agent", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80,
       znode = "a_1"}
     new({config_of("web")}, {web = {name = "web", path = "/web",
-      instances = {made}, placed = {s2 = made.key}, held = {},
+      instances = {made}, placed = {s2 = made.key}, states = {},
       retained = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
     one:fill()
     assert.are.same({"fill web/s2 10.0.0.1 ready"}, sent)
@@ -199,7 +199,7 @@ describe("the agent", function()
   it("uses no snapshot of another path", function()
     local made = {key = "10.0.0.1:80", host = "10.0.0.1", port = 80}
     new({config_of("web")}, {web = {name = "web", path = "/staging",
-      instances = {made}, placed = {}, held = {},
+      instances = {made}, placed = {}, states = {},
       retained = {}, addresses = {}, departed = {}, failing = {}, since = {}}})
     one:fill()
     assert.are.same({}, sent)

@@ -87,7 +87,7 @@ describe("the plan of a slot", function()
       texts(server({weight = 5, admin = "maint"}), server({admin = "maint"})))
   end)
 
-  it("fills a held slot without making it ready", function()
+  it("fills a slot in maint without making it ready", function()
     assert.are.same({"set server web/s1 addr 10.0.0.1 port 80"},
       texts(server({admin = "maint"}), EMPTY))
   end)

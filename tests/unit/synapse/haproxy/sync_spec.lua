@@ -7,10 +7,10 @@ local STATE = "1\n# be_id be_name\n3 web 1 s1 10.0.0.1 2 0 1 1 " ..
   "12 6 3 4 6 0 0 0 - 80 - 0 0 - - 0\n\n"
 
 describe("a round", function()
-  local clock, log, told, sent, holds, web, api, one, tired
+  local clock, log, told, sent, operated, web, api, one, tired
 
   before_each(function()
-    clock, log, told, sent, holds = new_clock(), new_log(), {}, {}, 0
+    clock, log, told, sent, operated = new_clock(), new_log(), {}, {}, 0
     tired = false
     web, api = new_service("web", told), new_service("api", told)
     one = sync.new({
@@ -20,7 +20,7 @@ describe("a round", function()
         return #sent
       end,
       is_tired = function() return tired end,
-      held = function() holds = holds + 1 end,
+      operated = function() operated = operated + 1 end,
       applied = function() end,
       settled = function() end,
     })
@@ -48,7 +48,7 @@ describe("a round", function()
     clock.pass(100)
     one:tick()
     one:round()
-    assert.is_false(one:holds(web))
+    assert.is_false(one:has(web))
     assert.is_nil(one.compare_at[web])
     assert.are.same({}, sent)
   end)
@@ -232,11 +232,11 @@ describe("a round", function()
       assert.are.same({"show web", "a"}, sent)
     end)
 
-    it("tells when a hold changed", function()
+    it("tells when an operator state changed", function()
       one:round()
-      web.held = true
+      web.is_operated = true
       answer(STATE)
-      assert.are.equal(1, holds)
+      assert.are.equal(1, operated)
     end)
 
     it("says so when the answer is something else", function()

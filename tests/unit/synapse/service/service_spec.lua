@@ -334,7 +334,7 @@ describe("a service", function()
         "set server www/" .. slot .. " state maint"}, texts())
     end)
 
-    it("keeps an operator's hold of who becomes a backup", function()
+    it("keeps the operator state of what becomes a backup", function()
       new(nil, nil, 4, {s4 = true})
       settle(instance(1))
       local states = as_told()
@@ -1114,9 +1114,9 @@ describe("a service", function()
         settle(instance(1))
         local states = as_told()
         states[slot_of(1)].admin = "maint"
-        local differs, held = one:observe(states)
+        local differs, is_operated = one:observe(states)
         assert.is_false(differs)
-        assert.is_true(held)
+        assert.is_true(is_operated)
         one:update({instance(1, 0)})
         assert.are.same({"set server www/" .. slot_of(1) .. " weight 0%"},
           texts())
@@ -1135,15 +1135,15 @@ describe("a service", function()
       assert.are.same({"show servers state www"}, texts())
       local states = as_told()
       states[slot_of(1)].host, states[slot_of(1)].port = "10.0.0.1", 80
-      local _, held = one:observe(states)
-      assert.is_false(held)
+      local _, is_operated = one:observe(states)
+      assert.is_false(is_operated)
       assert.are.same({"set server www/" .. slot_of(1) .. " state ready"},
         texts())
     end)
 
     -- The answer to a question asked before the change tells of the slot's last
-    -- instance; its maint was taken for an operator's hold of the next one.
-    it("takes nothing of a slot's last instance for a hold of the next",
+    -- instance; its maint was taken for an operator's of the next one.
+    it("takes nothing of a slot's last instance for a state of the next",
       function()
         new(nil, nil, 1)
         settle(instance(1))
@@ -1151,8 +1151,8 @@ describe("a service", function()
         states.s1.admin = "maint"
         one:observe(states)
         one:update({instance(2)})
-        local _, held = one:observe(states)
-        assert.is_false(held)
+        local _, is_operated = one:observe(states)
+        assert.is_false(is_operated)
         assert.are.equal("ready", one:target().s1.admin)
       end)
 
@@ -1163,8 +1163,8 @@ describe("a service", function()
       one:observe(as_told())
       local states = as_told()
       states[slot_of(1)].admin = "maint"
-      local _, held = one:observe(states)
-      assert.is_true(held)
+      local _, is_operated = one:observe(states)
+      assert.is_true(is_operated)
     end)
 
     -- A refusal of a slot that somebody deleted was due for ever, and its
@@ -1298,8 +1298,8 @@ describe("a service", function()
       new(nil, record)
       assert.are.equal("drain", one:target()[slot_of(2)].admin)
       one:filled(slot_of(2), one:target()[slot_of(2)])
-      local _, held = one:observe(as_told())
-      assert.is_false(held)
+      local _, is_operated = one:observe(as_told())
+      assert.is_false(is_operated)
       assert.are.equal("drain", one:target()[slot_of(2)].admin)
     end)
 
@@ -1511,7 +1511,7 @@ describe("a service", function()
       settle(table.unpack(ALL))
       local before = one:record()
       new(prefer(1), {instances = before.instances, placed = before.placed,
-        held = {}, retained = {}, addresses = {}}, 8, BACKUPS)
+        states = {}, retained = {}, addresses = {}}, 8, BACKUPS)
       assert.are.same(before.placed, one.placement.placed)
       for _, known in ipairs(before.instances) do
         assert.is_nil(known.is_backup)
@@ -1729,7 +1729,7 @@ describe("a service", function()
       one:leave()
       local record = one:inheritance(
         {name = "web", backend = "other", sources = {}})
-      assert.are.same({["10.0.0.2:80"] = "maint"}, record.held)
+      assert.are.same({["10.0.0.2:80"] = "maint"}, record.states)
       assert.is_truthy(record.departed["10.0.0.1:80"].till)
       assert.are.equal("why", record.departed["10.0.0.1:80"].order.reason)
       assert.are.same({}, record.placed)

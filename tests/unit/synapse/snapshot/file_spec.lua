@@ -8,7 +8,7 @@ local function checksum(text, before)
 end
 
 local MINE = encode.whole({encode.service({
-  name = "web", path = "/web", placed = {}, held = {}, orders = {},
+  name = "web", path = "/web", placed = {}, states = {}, orders = {},
   retained = {}, addresses = {}, departed = {}, failing = {}, since = {},
   instances = {{key = "10.0.0.1:80", host = "10.0.0.1", port = 80}},
 })}, checksum)

@@ -21,7 +21,7 @@ local function record()
       {key = "a.b:80", host = "a.b", port = 80, is_name = true},
     },
     placed = {s4 = "10.0.0.1:80", s2 = "[::1]:81"},
-    held = {["[::1]:81"] = "drain"}, boot = "a-boot",
+    states = {["[::1]:81"] = "drain"}, boot = "a-boot",
     orders = {["[::1]:81"] = {reason = "disk", since = 7, till = 9.5,
       ends = 3.5}},
     retained = {["10.0.0.1:80"] = 1234.5},

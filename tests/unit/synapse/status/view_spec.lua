@@ -7,7 +7,8 @@ describe("the state of an instance", function()
     {"ready", "a backup: used where no other can be", {is_backup = true}},
     {"waiting", "no slot is free: y", {slot = false, obstacle = "y"}},
     {"waiting", "no slot is free: one is being added", {slot = false}},
-    {"maint", "maint by an operator", {hold = "maint", check = "fails"}},
+    {"maint", "maint by an operator",
+      {operator_state = "maint", check = "fails"}},
     {"pending", "HAProxy refused `set x`: No.; it is tried again",
       {refused = "set x", refusal = "No.", settled = false}},
     {"pending", "HAProxy has not acknowledged it yet", {settled = false}},
@@ -16,7 +17,7 @@ describe("the state of an instance", function()
     {"failed", "HAProxy's check fails", {check = "fails"}},
     {"retained", "gone from ZooKeeper with many others; kept while " ..
       "HAProxy's check passes", {retained = 5, weight = 0}},
-    {"draining", "drain by an operator", {hold = "drain"}},
+    {"draining", "drain by an operator", {operator_state = "drain"}},
     {"draining", "weight 0", {weight = 0}},
   }
   for _, case in ipairs(cases) do
@@ -140,7 +141,7 @@ describe("the view of a service", function()
   end
 
   it("tells all that is known of an instance", function()
-    add("a", {slot = "s1", settled = true, weight = 7, hold = "drain",
+    add("a", {slot = "s1", settled = true, weight = 7, operator_state = "drain",
       order = {reason = "disk", since = 5, till = 9.5}},
       {name = "one", labels = {zone = "z"}, weight = 3})
     sources[1].data_of.i_a = "{}"
@@ -159,7 +160,7 @@ describe("the view of a service", function()
     assert.are.same({{key = "a", state = "ready", slot = "s1", weight = 3,
       znode = "i_a"}}, latest().instances)
     -- An operator's state by hand has neither a reason nor an end.
-    known.a.hold, known.a.order = "maint", nil
+    known.a.operator_state, known.a.order = "maint", nil
     assert.are.same({"maint", nil},
       {latest().instances[1].state, latest().instances[1].operator})
     known.a.order = {since = 5}
