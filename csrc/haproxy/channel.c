@@ -59,8 +59,8 @@ void channel_free(struct channel *c) {
 
 int channel_fd(const struct channel *c) { return c->theirs; }
 
-/* HAProxy sends two bytes with each descriptor. One that stayed behind would
- * be taken for the next message, without a descriptor. */
+/* HAProxy sends two bytes with each descriptor. If one of them stayed unread,
+ * it would look like the next message, one without a descriptor. */
 int channel_accept(struct channel *c) {
     union rights rights = {.space = {0}};
     char bytes[16];

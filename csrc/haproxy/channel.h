@@ -1,20 +1,16 @@
 /* channel.h - the two private channels into HAProxy
  *
- * Both are socket pairs made at load, before HAProxy forks, and used by
- * HAProxy as "sockpair@<fd>": it makes a further pair for each connection and
- * passes one end over ours (SCM_RIGHTS). No file, no port, close-on-exec.
+ * Both are socket pairs, made at load before HAProxy forks. HAProxy knows each
+ * as "sockpair@<fd>". For each connection the side that connects makes another
+ * pair and passes one end over the channel (SCM_RIGHTS). There is no file and
+ * no port, and all descriptors close on exec.
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_HAPROXY_CHANNEL_H
 #define CSRC_HAPROXY_CHANNEL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 struct channel;
 struct error;
-struct event;
 
 /* Returns a socket pair, owned by the caller, or NULL with <err>. */
 struct channel *channel_new(struct error *err);
@@ -22,11 +18,11 @@ struct channel *channel_new(struct error *err);
 /* Closes what is open and frees <c>. NULL is allowed. */
 void channel_free(struct channel *c);
 
-/* Returns the descriptor that HAProxy is told as "sockpair@<fd>". */
+/* Returns the <fd> of "sockpair@<fd>", as HAProxy is to be told. */
 int channel_fd(const struct channel *c);
 
-/* Receives the descriptor that HAProxy's connect() sent over <c>, without
- * blocking. Returns it owned by the caller, or -1 with errno. */
+/* Receives the descriptor that HAProxy sent over <c> when it connected. Does
+ * not block. Returns the descriptor, owned by the caller, or -1 with errno. */
 int channel_accept(struct channel *c);
 
 /* Opens a connection to the listener on <c>: makes a pair and sends one end.

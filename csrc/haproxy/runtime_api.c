@@ -1,14 +1,14 @@
-/* runtime_api.c - commands of HAProxy's runtime API, sent off its threads
+/* runtime_api.c - sends commands to HAProxy's runtime API, reads the answers
  *
- * A Lua socket of HAProxy 2.6 stalls on any answer above one buffer (16 kB),
- * so the answers are read here, on a worker, over a connection of their own:
- * HAProxy closes it after the last command of the line. The line goes out in
+ * A Lua socket of HAProxy 2.6 stalls on any answer longer than one buffer
+ * (16 kB), so a worker reads the answers. Each line of commands has its own
+ * connection, which HAProxy closes after the last command. The line is sent in
  * one write, because HAProxy cuts a batch that arrives in pieces. Sending never
- * blocks: while no other exchange is under way it is done at once, and waking
- * the worker delays no command.
+ * blocks. If no other exchange is under way, the loop thread sends the line at
+ * once, so that no command waits for the worker to wake.
  *
- *   loop thread    command_send(), begin() of an exchange that is alone
- *   worker thread  exchange_job(), begin() of one that had to wait
+ *   loop thread    command_send(); begin(), if no exchange is under way
+ *   worker thread  exchange_job(); begin(), if the exchange had to wait
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -34,7 +34,7 @@ struct exchange {
     struct channel *channel; /* borrowed */
     struct event *answer;    /* owned until it is pushed */
     char *line;              /* owned */
-    int fd;                  /* owned; -1 until it has begun, or on failure */
+    int fd;                  /* owned; -1 before begin() and after a failure */
     bool begun;
     int reason; /* errno, why it failed */
     int timeout_ms;
@@ -82,7 +82,7 @@ static int grow(struct event *ev, size_t *size) {
     return 0;
 }
 
-/* Reads to the end into <ev>. Returns 0 or errno. */
+/* Reads into <ev> until HAProxy closes <fd>. Returns 0 or errno. */
 static int read_all(int fd, struct event *ev, int64_t deadline) {
     size_t size = 0;
     ssize_t got;
@@ -104,8 +104,8 @@ static int read_all(int fd, struct event *ev, int64_t deadline) {
     }
 }
 
-/* Connects and sends. A buffer of HAProxy's size always fits into the socket:
- * a line that does not is too long. */
+/* Connects and sends. The socket always takes as much as one buffer of HAProxy
+ * at once, so a line of which a part is left is too long. */
 static void begin(struct exchange *x) {
     size_t length = strlen(x->line);
     ssize_t sent;

@@ -21,8 +21,8 @@
 #define COMMAND_SECONDS     10
 #define COMMAND_SECONDS_MAX 3600
 
-/* One byte at most is on its way: each further one would have the task turn
- * again at once, without a turn for other traffic. Any thread. */
+/* At most one byte is on its way. Another one would make the task turn again at
+ * once, before HAProxy serves other traffic. Any thread. */
 static void write_byte(void *arg) {
     struct client *c = arg;
 
@@ -36,6 +36,7 @@ static void detach_wake(struct client *c) {
         close(c->wake_fd);
     c->wake_fd = -1;
 }
+
 static void tick(struct client *c) {
     for (struct box *box = c->boxes; box; box = box->next)
         session_tick(box->session);
@@ -51,7 +52,7 @@ static int lclient_tick(lua_State *L) {
 }
 
 /***
-Waits for an event. Blocks the thread: not for HAProxy.
+Waits for an event. It blocks the thread, so do not use it inside HAProxy.
 @function client:wait
 @int milliseconds
 @treturn bool whether there is one
@@ -121,7 +122,7 @@ static int lclient_open(lua_State *L) {
 }
 
 /***
-Gives the address that the waiting task connects to.
+Returns the address to which the waiting task connects.
 @function client:wake_address
 */
 static int lclient_wake_address(lua_State *L) {
@@ -130,7 +131,7 @@ static int lclient_wake_address(lua_State *L) {
 }
 
 /***
-Takes the other end of the connection that the task has just made.
+Takes our end of the connection that the task has just made.
 @function client:wake_attach
 @treturn bool true
 @treturn[2] nil
@@ -161,8 +162,8 @@ static int lclient_wake(lua_State *L) {
 }
 
 /***
-Notes that the task has taken the byte that woke it, before it looks at the
-queue: what comes from now on wakes it again.
+Notes that the task has taken the byte that woke it. Call it before the task
+polls: whatever comes later wakes the task again.
 @function client:woken
 */
 static int lclient_woken(lua_State *L) {
@@ -171,7 +172,7 @@ static int lclient_woken(lua_State *L) {
 }
 
 /***
-Gives the address for HAProxy's `stats socket` line.
+Returns the address for HAProxy's `stats socket` line.
 @function client:admin_address
 */
 static int lclient_admin_address(lua_State *L) {
@@ -182,7 +183,7 @@ static int lclient_admin_address(lua_State *L) {
 /***
 Sends a line of runtime API commands; an `answer` event follows.
 @function client:command
-@string text  commands parted by ";", below one buffer (16 kB)
+@string text  commands separated by ";", shorter than one buffer (16 kB)
 @number[opt=10] seconds
 @treturn integer the request's number
 @treturn[2] nil
@@ -256,8 +257,8 @@ static int lclient_remove(lua_State *L) {
 
 /***
 Resolves the names in a list of servers on a worker; an `addresses` event
-follows. Knows /etc/hosts, and the name servers of the time when the client was
-made.
+follows. It reads /etc/hosts, and asks the name servers that there were when the
+client was made.
 @function client:resolve
 @string hosts  "name:port,..."
 @treturn integer the request's number
@@ -277,11 +278,11 @@ static int lclient_resolve(lua_State *L) {
 }
 
 /***
-Follows the files of a directory, which may be hidden by a later chroot. Before
+Follows the files of a directory, which a later chroot may hide. Call it before
 `follow_begin`.
 @function client:follow
 @string directory  its path
-@string ending  what the files' names end with
+@string ending  with which the files' names end
 @treturn boolean true
 @treturn[2] nil
 @treturn[2] string why
@@ -298,8 +299,8 @@ static int lclient_follow(lua_State *L) {
 }
 
 /***
-Has a `files` event come when files that are followed have been written or
-renamed, and then none was for 20 ms. Starts a thread: after a fork.
+Begins to send a `files` event when followed files have been written or renamed,
+and no other was for 20 ms. Starts a thread, so call it after a fork.
 @function client:follow_begin
 @treturn boolean true
 @treturn[2] nil
@@ -316,7 +317,7 @@ static int lclient_follow_begin(lua_State *L) {
 }
 
 /***
-Closes the wake channel from this side: the task's socket ends.
+Closes our end of the wake channel, which ends the task's socket.
 @function client:hang_up
 */
 static int lclient_hang_up(lua_State *L) {
@@ -350,6 +351,7 @@ static int lclient_close(lua_State *L) {
     c->queue = NULL;
     return 0;
 }
+
 static const luaL_Reg client_methods[] = {
     {"open", lclient_open},
     {"poll", lua_zk_poll},

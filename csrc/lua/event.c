@@ -197,6 +197,7 @@ int lua_zk_poll(lua_State *L) {
     event_types[ev->type].fill(L, ev);
     return 1;
 }
+
 static const luaL_Reg event_methods[] = {{"__gc", event_gc}, {NULL, NULL}};
 
 void lua_zk_register_event(lua_State *L) {

@@ -8,7 +8,7 @@
 #include "csrc/base/lock.h"
 #include "csrc/lua/module.h"
 
-/* What is read of a lock file at most. */
+/* Bytes that are read of a lock file. */
 #define MAX_TEXT 4096
 
 static int lock_gc(lua_State *L) {
@@ -28,7 +28,7 @@ static uint64_t number_of(lua_State *L, int argument) {
 }
 
 /***
-Opens a lock file, which is made where it is missing.
+Opens a lock file, and makes it if it is missing.
 @function directory:lock
 @string name
 @treturn lock
@@ -48,7 +48,8 @@ int lua_zk_lock(lua_State *L) {
 }
 
 /***
-Takes the lock. Those who give the same identity share it; a child has it too.
+Takes the lock. Processes that give the same identity share it, and a child
+process has it too.
 @function lock:take
 @string identity
 @treturn boolean false: another identity has it
@@ -86,7 +87,7 @@ static int llock_is_taken(lua_State *L) {
 }
 
 /***
-Gives the lock back.
+Releases the lock.
 @function lock:release
 */
 static int llock_release(lua_State *L) {
@@ -97,7 +98,8 @@ static int llock_release(lua_State *L) {
 }
 
 /***
-Returns what the one who has or had the lock wrote into it, 4,096 bytes at most.
+Returns what the last holder of the lock wrote into its file, at most 4,096
+bytes.
 @function lock:read
 @treturn string
 */
@@ -111,7 +113,7 @@ static int llock_read(lua_State *L) {
 }
 
 /***
-Replaces what is in the lock file, for others to read.
+Replaces the text in the lock file, which others may read.
 @function lock:write
 @string text
 @treturn boolean true

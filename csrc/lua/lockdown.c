@@ -1,8 +1,9 @@
-/* lockdown.c - no new process from this one, for ever
+/* lockdown.c - forbids this process to start other processes
  *
- * A seccomp filter on all threads. Threads may still be started: by clone with
- * CLONE_THREAD, for the flags of clone3 are in memory where no filter sees
- * them, and glibc goes back to clone when it is told that there is no clone3.
+ * A seccomp filter on all threads, which nothing can remove. Threads may still
+ * be started, by clone with CLONE_THREAD. A filter cannot see the flags of
+ * clone3, because they are in memory. So clone3 fails with ENOSYS, and glibc
+ * uses clone instead.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -45,8 +46,8 @@ static int lock_all_threads(void) {
 }
 
 /***
-Forbids this process, all its threads, to start another process or program:
-execve, execveat, fork, vfork and clone answer EPERM. There is no way back.
+Forbids all threads of this process to start another process or program:
+execve, execveat, fork, vfork and clone fail with EPERM. Nothing can undo it.
 @function zookeeper.lockdown
 @treturn boolean true
 @treturn[2] nil

@@ -1,8 +1,8 @@
 /* module.c - the Lua module's own functions; README.md is its manual
  *
- * Anything that allocates in Lua may leave by longjmp: what C owns is put into
- * a box on the Lua stack before the next such call. This holds in every
- * lua_*.c file, and only they know Lua.
+ * Anything that allocates in Lua may leave by longjmp. So what C owns is put
+ * into a box on the Lua stack before the next such call. This holds in every
+ * file of this folder; no other folder knows Lua.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -91,6 +91,7 @@ void lua_zk_push_client_id(lua_State *L, int64_t id) {
     snprintf(text, sizeof(text), "0x%llx", (unsigned long long)id);
     lua_pushstring(L, text);
 }
+
 void lua_zk_type(lua_State *L, const char *type, const luaL_Reg *methods) {
     luaL_newmetatable(L, type);
     luaL_setfuncs(L, methods, 0);
@@ -126,11 +127,11 @@ static int string_gc(lua_State *L) {
 }
 
 /***
-Reads a regular file that is no symbolic link.
+Reads a regular file. It follows no symbolic link unless `links` is true.
 @function directory:read
 @string name  or an absolute path
 @int max  bytes
-@bool[opt] links  whether it may be a symbolic link after all
+@bool[opt] links  whether the file may be a symbolic link
 @treturn string
 @treturn[2] nil
 @treturn[2] string why
@@ -154,7 +155,7 @@ static int ldirectory_read(lua_State *L) {
 }
 
 /***
-Returns a number that changes with a file, symbolic links followed.
+Returns a number that changes with a file. Follows symbolic links.
 @function directory:stamp
 @string name  or an absolute path
 @treturn integer
@@ -174,8 +175,8 @@ static int ldirectory_stamp(lua_State *L) {
 }
 
 /***
-Tells on which network file system a file is, which may not answer, symbolic
-links followed.
+Returns the network file system of a file, which may not answer. Follows
+symbolic links.
 @function directory:remote
 @string name  or an absolute path
 @treturn ?string for people, such as "NFS"; nil: on none, or it cannot be opened
@@ -215,7 +216,7 @@ static int ldirectory_list(lua_State *L) {
 }
 
 /***
-Tells when a file was changed last.
+Returns when a file was last changed.
 @function directory:changed
 @string name
 @treturn integer seconds since 1970
@@ -328,13 +329,13 @@ static struct lookups *check_lookups(lua_State *L) {
 }
 
 /***
-Resolves several lists of servers at once, and waits for a limited time. Only
-while this process has one thread.
+Resolves several lists of servers at once, and waits for a limited time. Call it
+only while this process has one thread.
 @function zookeeper.resolve_all
 @tparam {string,...} hosts
 @number seconds
 @treturn {[string]=string} the addresses of those that have any
-@treturn {[string]=string} which of their names have none, and why
+@treturn {[string]=string} the names that have none, and why
 */
 static int lzookeeper_resolve_all(lua_State *L) {
     lua_Number seconds = luaL_checknumber(L, 2);
@@ -379,8 +380,8 @@ static int lzookeeper_now(lua_State *L) {
 }
 
 /***
-Returns the seconds that the calling thread has worked: a program can tell how
-long it held its thread up, however busy the machine is.
+Returns the processor time of the calling thread in seconds. It shows how long a
+program has blocked its thread, however busy the machine is.
 @function zookeeper.thread_time
 */
 static int lzookeeper_thread_time(lua_State *L) {
@@ -389,10 +390,10 @@ static int lzookeeper_thread_time(lua_State *L) {
 }
 
 /***
-Returns 16 hex digits that tell a damaged text: FNV-1a of 64 bits.
+Returns a checksum of 16 hex digits that detects damage: FNV-1a, 64 bits.
 @function zookeeper.checksum
 @string text
-@string[opt] before  the checksum of what stands before it
+@string[opt] before  the checksum of the text before this one
 */
 static int lzookeeper_checksum(lua_State *L) {
     size_t length;
@@ -408,7 +409,8 @@ static int lzookeeper_checksum(lua_State *L) {
 }
 
 /***
-Sets an environment variable of this process. Only while nothing else runs.
+Sets an environment variable of this process. Call it only while no other thread
+runs.
 @function zookeeper.setenv
 @string name
 @string value
@@ -439,8 +441,8 @@ static int lzookeeper_open_directory(lua_State *L) {
 }
 
 /***
-Makes a file without a name, for a program's own eyes: this process reads it at
-its path until it is closed, and nobody finds it in a directory.
+Makes a file in memory, which is in no directory. This process can read it at
+its path until it is closed.
 @function zookeeper.memory_file
 @string text  its content
 @treturn file  with `close()`

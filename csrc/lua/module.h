@@ -12,8 +12,9 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-/* What the other Lua lacks: weak, so that the module can be loaded there and
- * say what is wrong, before it calls any of these. */
+/* Functions that only one of Lua 5.3 and 5.4 has. They are weak, so that the
+ * other Lua can load the module too: it then reports the mismatch before it
+ * calls any of them. */
 #if LUA_VERSION_NUM >= 504
 #pragma weak lua_newuserdatauv
 #pragma weak lua_getiuservalue
@@ -24,9 +25,9 @@
 #pragma weak lua_setuservalue
 #endif
 
-/* What Lua files of this tree may call, and how: it grows with each function,
- * argument, field or result that is added, changed or taken away, here and in
- * lua/synapse/c_module.lua. */
+/* The version of what this module offers to the Lua files of this tree. Raise
+ * it, here and in lua/synapse/c_module.lua, whenever a function, an argument, a
+ * field or a result is added, changed or removed. */
 #define ZOOKEEPER_INTERFACE 8
 
 #define CLIENT_TYPE    "zookeeper.client"
@@ -46,7 +47,7 @@ struct client {
     struct queue *queue;      /* owned, NULL once closed */
     struct worker *slow;      /* owned: closes handles, writes files */
     struct worker *commander; /* owned: speaks the runtime API */
-    struct worker *asker;     /* owned: asks name servers, with: */
+    struct worker *asker;     /* owned: looks up names, with <names> */
     struct resolver *names;   /* owned */
     struct follower *files;   /* owned */
     struct channel *wake;     /* owned */
@@ -56,18 +57,18 @@ struct client {
     struct box *boxes;        /* borrowed: sessions of this client */
 };
 
-/* The userdata of a session. The client can empty it, so closing in any
- * order, and collecting in any order, is safe. */
+/* The userdata of a session. A client that is closed first empties the boxes of
+ * its sessions, so the order in which Lua closes or collects them is free. */
 struct box {
     struct box *next;        /* borrowed */
     struct session *session; /* owned, NULL once closed */
     struct client *client;   /* borrowed, while <session> is set */
 };
 
-/* Pushes nil, <message>, <code>; returns how many that are. */
+/* Pushes nil, <message> and <code>; returns 3, how many these are. */
 int lua_zk_failure(lua_State *L, const char *message, int code);
 
-/* Pushes nil, "<subject>: " and the words of errno, errno; returns 3. */
+/* Pushes nil, "<subject>: " with the words of errno, and errno; returns 3. */
 int lua_zk_errno(lua_State *L, const char *subject);
 
 /* Returns the open client that is argument 1; raises otherwise. */
@@ -87,8 +88,9 @@ void lua_zk_push_client_id(lua_State *L, int64_t id);
 /* Closes the session in <box>, if it is open. */
 void lua_zk_close_session(struct box *box);
 
-/* Gives the table on top, an event, the children of <ev> as `names`, which own
- * them from now on, and `children`, made when it is first asked for. */
+/* Moves the children of <ev> into the field `names` of the event on top of the
+ * stack, which owns them from now on. Its field `children` is made of them at
+ * the first use. */
 void lua_zk_set_names(lua_State *L, struct event *ev);
 
 /* zookeeper.lockdown() */

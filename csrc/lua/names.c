@@ -1,8 +1,8 @@
 /* names.c - the names of a znode's children, as one Lua object
  *
- * A service of a thousand instances changes by one, and to make a thousand
- * Lua strings for that takes longer than all the rest. So a list stays in C,
- * and Lua is told what differs from the list before.
+ * If one of a thousand instances changes, a thousand new Lua strings would take
+ * longer than everything else. So the list stays in C, and Lua gets only the
+ * difference from the list before.
  * SPDX-License-Identifier: MIT
  */
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "csrc/base/hash.h"
 #include "csrc/lua/module.h"
 
-/* More than this no service has (max_instances). */
+/* The most that max_instances can be. */
 #define MOST_ADMITTED 1000000
 
 struct names {
@@ -28,7 +28,8 @@ static struct names *names_check(lua_State *L, int index) {
 }
 
 /***
-Frees the list now, for Lua does not see how large it is. It is empty then.
+Frees the list now, because Lua's collector does not know how large it is. The
+list is empty afterwards.
 @function names:close
 */
 static int names_close(lua_State *L) {
@@ -49,9 +50,9 @@ static void append(lua_State *L, int table, const char *name) {
     lua_rawseti(L, table, (lua_Integer)lua_rawlen(L, table) + 1);
 }
 
-/* Makes <a> and <b> smaller by what both begin with, and by what both end
- * with. A server lists the children that stayed in the order of before nearly
- * always, and then what is left is what changed and not much more. */
+/* Leaves out of <a> and <b> the names with which both begin, and those with
+ * which both end. A server lists the children that stayed in the same order
+ * nearly always, so that little more is left than what has changed. */
 static void trim(struct names *a, struct names *b) {
     while (a->count > 0 && b->count > 0 &&
            strcmp(a->list[0], b->list[0]) == 0) {
@@ -82,7 +83,7 @@ static void sort(lua_State *L, struct names *n) {
 }
 
 /***
-Tells this list from an earlier one of the same znode.
+Compares this list with an earlier one of the same znode.
 @function names:difference
 @tparam[opt] names before  nil: an empty list
 @treturn {string,...} the names that came, sorted
@@ -115,8 +116,9 @@ static int names_difference(lua_State *L) {
     return 2;
 }
 
-/* The known names of an admission: a table with open addressing, which lives
- * on the Lua stack; the names are those of the Lua table. */
+/* The names that names_admit() knows already: a hash table with open
+ * addressing. It lives on the Lua stack, and so do its names: they are keys of
+ * a Lua table. */
 struct known {
     const char **slots;
     uint64_t seed; /* so that nobody can choose names that collide */
@@ -124,7 +126,7 @@ struct known {
     size_t count;
 };
 
-/* Returns where <name> is among <k>, or would be. */
+/* Returns the place of <name> in <k>, or the free one where it belongs. */
 static const char **find(const struct known *k, const char *name) {
     size_t i = hash_seeded(name, k->seed) & k->mask;
 
@@ -133,7 +135,8 @@ static const char **find(const struct known *k, const char *name) {
     return &k->slots[i];
 }
 
-/* Without a random number an address has to do: ASLR makes it one. */
+/* If the kernel has no random number yet, the address serves as one: ASLR makes
+ * it hard to guess. */
 static uint64_t new_seed(const void *address) {
     uint64_t seed;
 
@@ -142,7 +145,8 @@ static uint64_t new_seed(const void *address) {
     return seed;
 }
 
-/* Takes the keys of the Lua table at <index>, which are strings. */
+/* Collects the keys of the Lua table at <index>. Raises unless all of them are
+ * strings. */
 static struct known known_names(lua_State *L, int index) {
     struct known k = {.mask = 1};
 
@@ -161,8 +165,8 @@ static struct known known_names(lua_State *L, int index) {
     return k;
 }
 
-/* Puts <name> into the heap of the <most> names that sort first, whose last
- * one is at its top. <count> is how many it has. Returns how many now. */
+/* Adds <name> to <heap>, which has <count> names and keeps the <most> that sort
+ * first; the last of these is at the top. Returns the new count. */
 static size_t keep_first(const char **heap, size_t count, size_t most,
                          const char *name) {
     size_t at = count;
@@ -189,9 +193,9 @@ static size_t keep_first(const char **heap, size_t count, size_t most,
 }
 
 /***
-Tells which names may be used where there may only be so many: those known
-stay, and newcomers take the places left, the first ones by name. A path may
-have a hundred thousand children: no Lua string is made of the others.
+Returns the names that may be used if at most `most` may. Known names stay, and
+new ones take the remaining places in the order of their names. A path may have
+a hundred thousand children, so no Lua string is made of the others.
 @function names:admit
 @tparam integer most
 @tparam {[string]=any} known  its keys are the names known
@@ -224,8 +228,7 @@ static int names_admit(lua_State *L) {
     return 1;
 }
 
-/* The __index of a reply: makes `children` out of `names` when it is first
- * asked for. */
+/* The __index of a reply: makes `children` of `names` at the first use. */
 static int reply_index(lua_State *L) {
     const struct names *n;
     const char *key = lua_tostring(L, 2);

@@ -46,7 +46,7 @@ static const char *check_path(lua_State *L, int n) {
 }
 
 /***
-Ends the session; its ephemeral znodes go. Twice is harmless.
+Ends the session and, with it, its ephemeral znodes. Twice is harmless.
 @function session:close
 */
 static int lsession_close(lua_State *L) {
@@ -62,7 +62,7 @@ static int lsession_close(lua_State *L) {
     return 0;
 }
 
-/* Returns what a request returns: its number, true for 0, or a failure. */
+/* Pushes the result of a request: its number, true for 0, or a failure. */
 static int push_request(lua_State *L, int64_t result) {
     if (result > 0)
         lua_pushinteger(L, result);
@@ -74,10 +74,10 @@ static int push_request(lua_State *L, int64_t result) {
 }
 
 /***
-Asks for the names of a znode's children.
+Requests the names of a znode's children.
 @function session:get_children
 @string path
-@bool[opt=false] watch  be told, once, when children come or go
+@bool[opt=false] watch  fires when a child comes or goes
 @treturn integer the request's number; its reply carries `children`, `names`
 @treturn[2] nil
 @treturn[2] string why
@@ -91,10 +91,10 @@ static int lsession_get_children(lua_State *L) {
 }
 
 /***
-Asks for a znode's data. As `get_children`; the reply carries `data`, `stat`.
+Requests a znode's data. As `get_children`; the reply carries `data`, `stat`.
 @function session:get
 @string path
-@bool[opt=false] watch  be told, once, when the data changes or the znode goes
+@bool[opt=false] watch  fires when the data changes or the znode goes
 */
 static int lsession_get(lua_State *L) {
     struct session *s = check_session(L);
@@ -104,7 +104,7 @@ static int lsession_get(lua_State *L) {
 }
 
 /***
-Asks for a znode's stat. As `get`; with a watch, told when it is created too.
+Requests a znode's stat. As `get`; the watch fires on its creation too.
 @function session:exists
 @string path
 @bool[opt=false] watch
@@ -129,7 +129,7 @@ static int has_option(lua_State *L, int table, const char *name) {
 }
 
 /***
-Makes a znode that is open to all. The reply's `data` is the path made.
+Creates a znode that everyone may change. The reply's `data` is its path.
 @function session:create
 @string path
 @string data
@@ -189,7 +189,7 @@ static int lsession_sync(lua_State *L) {
 }
 
 /***
-Adds credentials; kept for every later handle, never logged.
+Adds credentials. They are kept for every later handle and never logged.
 @function session:add_auth
 @string scheme  such as "digest"
 @string credentials  such as "user:password"
@@ -250,7 +250,7 @@ static int lsession_pending(lua_State *L) {
 }
 
 /***
-Returns how many requests more would be sent at once.
+Returns how many more requests would be sent at once.
 @function session:room
 */
 static int lsession_room(lua_State *L) {
@@ -259,7 +259,7 @@ static int lsession_room(lua_State *L) {
 }
 
 /***
-Uses other servers from the next handle on.
+Sets the servers that the next handle uses.
 @function session:set_hosts
 @string hosts  numeric, as `zookeeper.resolve` returns
 */
@@ -270,6 +270,7 @@ static int lsession_set_hosts(lua_State *L) {
         return luaL_error(L, "out of memory");
     return 0;
 }
+
 static const luaL_Reg session_methods[] = {
     {"get_children", lsession_get_children},
     {"get", lsession_get},

@@ -3,7 +3,7 @@
  */
 #include "nerve/measure/histogram.h"
 
-/* From a check on the same machine to the longest timeout. */
+/* From a check on the same machine to the longest timeouts. */
 const uint64_t histogram_bounds_us[HISTOGRAM_BOUNDS] = {
     1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 1000000, 5000000,
 };

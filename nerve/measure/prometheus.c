@@ -18,8 +18,8 @@ void exposition_family(struct text *t, const char *name, const char *type,
     text_printf(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* Returns how much of <value> is shown: all of it, or as much as fits and ends
- * with a whole character. */
+/* Returns how many bytes of <value> are shown: all, or as many whole characters
+ * as fit into VALUE_MAX. */
 static size_t shown_length(const char *value) {
     size_t length = strlen(value);
 
@@ -46,7 +46,7 @@ static void add_label(struct text *t, const struct label *label) {
     text_printf(t, "%s=\"", label->name);
     for (size_t i = 0; i < shown; i++)
         add_byte(t, label->value[i]);
-    /* Values that begin alike are told apart. */
+    /* Long values that begin alike differ in their hash. */
     if (label->value[shown])
         text_printf(t, "~%08" PRIx32, hash_text(label->value));
     text_puts(t, "\"");
@@ -70,7 +70,7 @@ void exposition_sample(struct text *t, const char *name,
     text_printf(t, "%" PRIu64 "\n", value);
 }
 
-/* Appends what is below <bound>, all smaller buckets included. */
+/* Appends the bucket up to <bound>; <value> counts all smaller ones too. */
 static void add_bucket(struct text *t, const char *name,
                        const struct label *labels, size_t count,
                        const char *bound, uint64_t value) {

@@ -1,7 +1,7 @@
 /* prometheus.h - Prometheus' text format
  *
- * Pure but for the text, which grows. The values of labels are names that
- * others chose: they are escaped, and cut where they are long.
+ * Pure, except that the text grows. The values of labels are names that others
+ * have chosen, so they are escaped, and long ones are cut.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_MEASURE_PROMETHEUS_H
@@ -13,14 +13,14 @@
 struct histogram;
 struct text;
 
-/* One label; both are NUL-terminated, <value> is UTF-8. */
+/* One label. Both texts end with a NUL; <value> is UTF-8. */
 struct label {
     const char *name;
     const char *value;
 };
 
-/* Begins the family <name> of the <type> "counter", "gauge" or "histogram";
- * <help> is one sentence. All its samples follow. */
+/* Begins the family <name>. Its <type> is "counter", "gauge" or "histogram",
+ * and <help> is one sentence. All samples of the family must follow. */
 void exposition_family(struct text *t, const char *name, const char *type,
                        const char *help);
 
@@ -29,7 +29,7 @@ void exposition_sample(struct text *t, const char *name,
                        const struct label *labels, size_t count,
                        uint64_t value);
 
-/* Appends the samples of a histogram, in seconds. */
+/* Appends the samples of the histogram <h>, in seconds. */
 void exposition_histogram(struct text *t, const char *name,
                           const struct label *labels, size_t count,
                           const struct histogram *h);

@@ -1,4 +1,4 @@
-/* statsd.c - tells a dogstatsd what happens, one datagram a metric
+/* statsd.c - sends metrics to dogstatsd, one datagram for each
  * SPDX-License-Identifier: MIT
  */
 #include <inttypes.h>
@@ -59,7 +59,7 @@ void statsd_cluster(const char *hosts, char *out, size_t size) {
 }
 
 #define WAITING_MAX 16384 /* bytes that are kept until the host is known */
-#define UNKNOWN_MS  1000  /* so long a host that is unknown is not asked for */
+#define UNKNOWN_MS  1000  /* from a lookup that failed to the next one */
 
 struct statsd {
     uv_loop_t *loop;                  /* borrowed */
@@ -91,7 +91,7 @@ static void close_socket(struct statsd *s) {
     s->fd = -1;
 }
 
-/* airbnb's nerve sends over IPv4; most agents listen there alone. */
+/* airbnb's nerve sends over IPv4, and most agents listen on IPv4 only. */
 static const struct addrinfo *choose(const struct addrinfo *addresses) {
     for (const struct addrinfo *a = addresses; a; a = a->ai_next)
         if (a->ai_family == AF_INET)
@@ -111,7 +111,7 @@ static bool send_line(struct statsd *s, const struct addrinfo *to,
                   to->ai_addrlen) == (ssize_t)length;
 }
 
-/* Sends what waits, or gives it up where there is no address. */
+/* Sends the lines that wait, or drops them if there is no address. */
 static void on_addresses(void *arg, const struct addrinfo *addresses,
                          int status) {
     struct statsd *s = arg;
@@ -147,8 +147,8 @@ int statsd_use(struct statsd *s, const char *host, int port) {
     return host && !s->lookup ? -1 : 0;
 }
 
-static void tell(struct statsd *s, const char *name, const char *type,
-                 uint64_t value, va_list tags) {
+static void add_metric(struct statsd *s, const char *name, const char *type,
+                       uint64_t value, va_list tags) {
     char line[STATSD_LINE_MAX];
     size_t length = statsd_line(line, name, type, value, tags);
 
@@ -168,7 +168,7 @@ void statsd_count(struct statsd *s, const char *name, ...) {
     if (!s || !s->lookup)
         return;
     va_start(tags, name);
-    tell(s, name, "c", 1, tags);
+    add_metric(s, name, "c", 1, tags);
     va_end(tags);
 }
 
@@ -178,7 +178,7 @@ void statsd_time(struct statsd *s, const char *name, uint64_t ms, ...) {
     if (!s || !s->lookup)
         return;
     va_start(tags, ms);
-    tell(s, name, "ms", ms, tags);
+    add_metric(s, name, "ms", ms, tags);
     va_end(tags);
 }
 

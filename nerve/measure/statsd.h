@@ -1,7 +1,11 @@
-/* statsd.h - tells a dogstatsd what happens, one datagram a metric
+/* statsd.h - sends metrics to dogstatsd, one datagram for each
  *
- * Nothing waits for it: what cannot be sent at once is lost and counted. The
- * host's name is looked up without holding the loop up. Loop thread only.
+ * nerve/README.md lists the metrics. Each is sent where its event happens: grep
+ * for statsd_count( and statsd_time(.
+ *
+ * Nothing waits for dogstatsd: a metric that cannot be sent at once is lost and
+ * counted. The name of its host is looked up without blocking the loop. Loop
+ * thread only.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_MEASURE_STATSD_H
@@ -17,8 +21,9 @@ struct addrinfo;
 struct lookup;
 struct statsd;
 
-/* Finds a host's addresses without blocking the loop: lookup_new(),
- * lookup_start() and lookup_free() of checks/dns.h, which this may not know. */
+/* How to find the addresses of a host without blocking the loop: lookup_new(),
+ * lookup_start() and lookup_free() of checks/dns.h. The caller passes them in,
+ * because this folder may not include that one. */
 struct statsd_names {
     struct lookup *(*look_up)(uv_loop_t *loop, const char *host, int port,
                               void (*done)(void *arg,
@@ -31,20 +36,20 @@ struct statsd_names {
 
 #define STATSD_LINE_MAX 1024
 
-/* Returns one that sends nothing yet; keeps <loop> and <names> borrowed. Owned
- * by the caller, or NULL without memory. */
+/* Returns a sender that sends nothing yet, owned by the caller, or NULL without
+ * memory. Keeps <loop> and <names> borrowed. */
 struct statsd *statsd_new(uv_loop_t *loop, const struct statsd_names *names);
 
-/* Sends to <host> and <port> from now on; NULL: nowhere. Returns 0, or -1
- * without memory; then nothing is sent. */
+/* Sends to <host> and <port> from now on, or nowhere if <host> is NULL. Returns
+ * 0, or -1 without memory; then nothing is sent. */
 int statsd_use(struct statsd *s, const char *host, int port);
 
-/* Counts <name> once. Pairs of a tag and its value follow, and a NULL. <s> may
- * be NULL. */
+/* Counts <name> once. The other arguments are pairs of a tag and its value, and
+ * a NULL at the end. <s> may be NULL. */
 void statsd_count(struct statsd *s, const char *name, ...)
     __attribute__((sentinel));
 
-/* Tells that <name> took <ms>; the rest is the same. */
+/* Reports that <name> took <ms> milliseconds; the tags are as above. */
 void statsd_time(struct statsd *s, const char *name, uint64_t ms, ...)
     __attribute__((sentinel));
 
@@ -55,13 +60,14 @@ uint64_t statsd_lost(const struct statsd *s);
 void statsd_close(struct statsd *s);
 
 /* Writes the metric <name> of the <type> "c" or "ms" into <line>. <tags> are
- * pairs of a name and a value, up to a NULL; what would end a value is written
- * as "_", and long ones are cut. Returns the length; 0: it does not fit. */
+ * pairs of a name and a value, up to a NULL. A byte that would end a value is
+ * written as "_", and long values are cut. Returns the length, or 0 if the line
+ * does not fit. */
 size_t statsd_line(char line[STATSD_LINE_MAX], const char *name,
                    const char *type, uint64_t value, va_list tags);
 
-/* Writes the name that airbnb's nerve has for an ensemble, of its sorted
- * <hosts>, into <out>: "zk" for "zk0.example.com:2181,...". */
+/* Writes the name that airbnb's nerve gives to an ensemble into <out>. It is
+ * made of the sorted <hosts>: "zk" for "zk0.example.com:2181,...". */
 void statsd_cluster(const char *hosts, char *out, size_t size);
 
 #endif
