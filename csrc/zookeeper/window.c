@@ -4,8 +4,10 @@
 #include "csrc/zookeeper/window.h"
 
 #define FIRST     8
-#define LONGER_US 100000 /* than twice the best is long; at most */
-#define SHARE     10     /* of the session's timeout */
+/* An answer is slow if it takes longer than twice the best one and this, or
+ * than a tenth of the session's timeout. */
+#define LONGER_US 100000
+#define SHARE     10
 
 struct window window_new(size_t most) {
     struct window w = {.size = most < FIRST ? most : FIRST, .most = most};
@@ -13,9 +15,10 @@ struct window window_new(size_t most) {
     return w;
 }
 
-/* A server may be far away: long is measured by its best answer. But a tenth
- * of the timeout is long wherever it is. */
-static int64_t is_long(const struct window *w, int timeout_ms) {
+/* Returns how long an answer may take before it is slow. A server may be far
+ * away, so its best answer is the measure; but a tenth of the timeout is slow
+ * wherever the server is. */
+static int64_t slow_after_us(const struct window *w, int timeout_ms) {
     int64_t most = (int64_t)timeout_ms * 1000 / SHARE;
     int64_t more = 2 * w->best + LONGER_US;
 
@@ -43,7 +46,7 @@ void window_answered(struct window *w, int64_t asked_us, int64_t now_us,
 
     if (w->best == 0 || took < w->best)
         w->best = took > 0 ? took : 1;
-    if (took <= is_long(w, timeout_ms))
+    if (took <= slow_after_us(w, timeout_ms))
         grow(w);
     else if (asked_us >= w->cut_us)
         shrink(w, now_us);
