@@ -8,6 +8,7 @@
 
 local changes = require("synapse.changes")
 local counters = require("synapse.haproxy.counters")
+local encoder = require("synapse.snapshot.encoder")
 local history = require("synapse.status.history")
 local journal = require("synapse.status.journal")
 local output = require("synapse.file_output")
@@ -125,52 +126,22 @@ local function heard(self, service, is_changed)
   changed(self, service, is_changed)
 end
 
--- Most services are as they were at the last write. One of thousands of
--- instances takes several turns. Returns nil before its part is complete.
-local function part_of(self, service)
-  local part = self.parts[service]
-  if part and part.text and part.revision == service.revision then
-    return part.text
-  elseif not part or part.text then
-    part = snapshot.begin_service(service:record())
-    part.revision = service.revision
-    self.parts[service] = part
-  end
-  local text = snapshot.continue_service(part,
-    function() return self:is_tired() end)
-  if text then
-    self.parts[service] = {revision = part.revision, text = text}
-  end
-  return text
-end
-
--- Encodes the snapshot, as far as this turn has time. Returns nil before it is
--- complete; what changes meanwhile is in the next one.
-local function encode_some(self, deps)
-  local whole = self.whole or
-    snapshot.begin(deps.checksum, deps.lookup:known())
-  self.whole = whole
-  while whole.number < #self.services do
-    local service = self.services[whole.number + 1]
-    local part = part_of(self, service)
-    if not part then
-      return nil
-    end
-    snapshot.add(whole, part,
-      history.encode(self.journal:history(service.name)))
-    if self:is_tired() then
-      return nil
-    end
-  end
-  self.whole = nil
-  return snapshot.finish(whole)
-end
-
 local function new_keeper(self, deps)
   return snapshot_file.keeper({
     path = deps.snapshot_path, now = deps.now, log = deps.log,
     write = deps.write_snapshot, lock = deps.snapshot_lock,
-    encode = function() return encode_some(self, deps) end,
+    encode = function() return self.encoder:encode() end,
+  })
+end
+
+local function new_encoder(self, deps)
+  return encoder.new({
+    services = self.services, checksum = deps.checksum,
+    addresses = function() return deps.lookup:known() end,
+    history = function(name)
+      return history.encode(self.journal:history(name))
+    end,
+    is_tired = function() return self:is_tired() end,
   })
 end
 
@@ -209,11 +180,12 @@ local function new_changes(self, deps)
     forgotten = function(service)
       self.counters:forget(service)
       self.usable:forget(service)
-      self.parts[service], self.known[service] = nil, nil
-      self.ordered[service] = nil
+      self.encoder:forget(service)
+      self.known[service], self.ordered[service] = nil, nil
     end,
     listed = function()
-      self.whole, self.looked_at, self.sync.retained_at = nil, 0, 0
+      self.encoder:restart()
+      self.looked_at, self.sync.retained_at = 0, 0
       self.keeper:changed()
     end,
   })
@@ -269,7 +241,6 @@ function agent.new(deps)
     client = deps.client,
     services = {},
     by_name = {},
-    parts = {},
     orders = {},
     ordered = {},     -- services in which operators ordered something
     spare = deps.spare or spare.new({}, {}),
@@ -322,6 +293,7 @@ function agent.new(deps)
     id = function(service) return deps.runtime.id(service.backend) end,
   })
   begin_lookup(self, deps)
+  self.encoder = new_encoder(self, deps)
   self.keeper = new_keeper(self, deps)
   self.output = new_output(self, deps)
   deps.records = nil
