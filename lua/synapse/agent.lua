@@ -1,8 +1,10 @@
---- Puts the parts together: events in, one turn, commands and files out.
+--- Connects the parts: events come in, a turn handles them, commands and files
+-- go out.
 --
--- Knows no HAProxy; what it needs of one comes in as functions. One thread of
--- control: the main task calls `turn`. Others call `stop`, `order` and `ask`,
--- and read what is published: the journal's views, and the agent's own `view`.
+-- The agent knows no HAProxy: what it needs of HAProxy is passed in as
+-- functions. Only the main task calls `turn`. Other tasks call `stop`, `order`
+-- and `ask`, and read what is published: the journal's views, and the agent's
+-- own `view`.
 --
 -- @module synapse.agent
 
@@ -25,14 +27,14 @@ local agent = {}
 agent.__index = agent
 
 local TICK = 0.2
--- So many services are looked at in each tick, or so many as it takes to have
--- looked at all of them after so many ticks, while the turn has time for them.
+-- A tick looks at LOOKED_AT services, or at more so that all are looked at
+-- within LOOK_TICKS ticks, as far as the turn has time.
 local LOOKED_AT = 10
 local LOOK_TICKS = 25
 local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
--- Seconds that a turn may take, the bounds of a histogram.
+-- The bounds of a histogram: seconds that a turn has taken.
 local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
   0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
 
@@ -105,7 +107,8 @@ local function changed(self, service, is_changed)
   end
 end
 
--- A file of no instances would say that there are none, where nothing is known.
+-- If nothing is known of a service, no file is written: an empty one would say
+-- that it has no instances.
 local function reconfigured(self, service)
   self.sync:mark(service)
   self.keeper:changed()
@@ -116,7 +119,7 @@ local function reconfigured(self, service)
   end
 end
 
--- The first read of a service is news for the files, even if nothing changed.
+-- After its first read a service gets its file, even if nothing changed.
 local function heard(self, service, is_changed)
   if not self.known[service] then
     self.known[service] = true
@@ -145,8 +148,8 @@ local function new_encoder(self, deps)
   })
 end
 
--- A service counts as known if the snapshot has it, or if no source can tell of
--- it.
+-- A service counts as known if the snapshot has it, or if it has no source from
+-- which it could be read.
 local function new_output(self, deps)
   local services = {}
   for _, service in ipairs(self.services) do
@@ -167,7 +170,7 @@ local function new_output(self, deps)
   return files
 end
 
--- What walks through the services begins again when the list has changed.
+-- Whatever walks through the list of services starts again when it has changed.
 local function new_changes(self, deps)
   return changes.new({
     services = self.services, by_name = self.by_name,
@@ -191,7 +194,7 @@ local function new_changes(self, deps)
   })
 end
 
--- What has another address is in the next snapshot.
+-- An address that has changed is in the next snapshot.
 local function begin_lookup(self, deps)
   deps.lookup:begin({
     ask = function(hosts) return self.client:resolve(hosts) end,
@@ -210,7 +213,7 @@ local function begin_lookup(self, deps)
   })
 end
 
--- Returns what the last worker knew of the last hour, by the service's name.
+-- Returns what the last worker has recorded of the last hour, by service name.
 local function histories_of(records)
   local histories = {}
   for name, record in pairs(records) do
@@ -323,9 +326,9 @@ function agent.new(deps)
   return self
 end
 
--- HAProxy interrupts Lua after so many instructions and does other work, which
--- must not count. Its clock does not move until then: while the clock is the
--- same the time counts, and when it has moved another run begins.
+-- HAProxy interrupts Lua after a number of instructions and does other work,
+-- which must not count. HAProxy's clock moves only then. So the time counts
+-- while the clock is the same, and a new run begins when the clock has moved.
 local function look_at_clock(self)
   local now, clock = self.deps.thread_time(), self.deps.runtime.wall()
   if clock ~= self.run.clock then
@@ -350,7 +353,7 @@ function agent:is_tired()
   return self.deps.now() - self.turned_at > SLICE
 end
 
--- HAProxy may have restored a slot that is to be empty.
+-- HAProxy may have restored a slot that must be empty.
 local function fill_service(self, service)
   local servers, runtime = service:target(), self.deps.runtime
   for _, slot in ipairs(service.placement.pool) do
@@ -378,7 +381,7 @@ local function sessions_of(self)
   return list
 end
 
--- Returns sums over all services, and the services that nothing is known of.
+-- Returns sums over all services, and the services of which nothing is known.
 local function sums_of(self)
   local sums = {drift = 0, guarded = 0, compared_at = self.deps.now(),
     unread = {},
@@ -431,9 +434,9 @@ function agent:open()
   self.sessions:open(self.client, self.deps.config.session_timeout)
 end
 
--- The client library logs the same line for every attempt to connect; the
--- session's own lines say what it means. So each kind of line is logged once a
--- minute.
+-- The client library logs the same line at every attempt to connect, and the
+-- session's own lines say what it means. So each kind of line is logged at most
+-- once a minute.
 local function report_library(self, event)
   local now = self.deps.now()
   local kind = event.message:gsub("%d+", "N")
@@ -469,8 +472,8 @@ local function take(self, event)
   end
 end
 
---- Takes what a request saw of services. Those of which HAProxy may have news
--- are `asking` until it has told their servers' states.
+--- Takes what a request saw of services. If HAProxy may have news of a service,
+-- that is `asking` until HAProxy has answered with the states of its servers.
 -- @tparam {{name,usable,idle},...} seen how many servers HAProxy would use (see
 --   `runtime.visit`), and how many instances are not used
 -- @treturn {service,...} those that are asked for
@@ -532,12 +535,12 @@ function agent:counters_of(name, turn)
   return service and self.counters:of(service, turn) or {}
 end
 
--- One that has left may still be in a list of what is to be done.
+-- A service that has left may still be in a list of things to do.
 local function is_here(self, service)
   return self.by_name[service.name] == service
 end
 
--- Notes that a service's retained instances are to be looked at again.
+-- Notes that a service's retained instances must be reviewed.
 local function review_soon(self, service)
   if not self.reviewed[service] then
     self.reviewed[service] = true
@@ -561,7 +564,7 @@ local function look(self)
   end
 end
 
--- What an operator ordered for some time ends.
+-- Ends what operators ordered for a limited time.
 local function end_orders(self)
   for service in pairs(self.ordered) do
     changed(self, service, service:end_orders())
@@ -569,7 +572,7 @@ local function end_orders(self)
   end
 end
 
--- An instance is not retained where another znode has its address by now.
+-- An instance whose address another znode has by now is not retained.
 local function take_claims(self)
   for key in pairs(self.sessions:take_new_claims() or {}) do
     for service in pairs(self.retained_by[key] or {}) do
@@ -604,7 +607,7 @@ local function take_all(self)
   end
 end
 
--- When the retention after a wipe ends, a thousand services are due at once.
+-- When the retention after a wipe ends, a thousand services are due together.
 local function review(self)
   while self.reviews[1] and not self:is_tired() do
     local service = table.remove(self.reviews)
@@ -615,7 +618,7 @@ local function review(self)
   end
 end
 
--- Commands and files need threads as sessions do; the alert says it once.
+-- Commands and files need threads, as sessions do; the session's alert says so.
 local function round(self)
   if self.sessions:has_threads() then
     self.sync:round()
@@ -629,7 +632,7 @@ local function keep(self)
   end
 end
 
--- Does what commands ask for.
+-- Carries out the orders that other tasks have given.
 local function obey(self)
   while self.orders[1] do
     local order = table.remove(self.orders, 1)
@@ -642,8 +645,8 @@ local function apply(self)
   self.changes:turn()
 end
 
--- The services whose instances may have changed are asked for once, however
--- many events told of it.
+-- A service whose instances may have changed is updated once, however many
+-- events have come for it.
 local function update(self)
   while not self:is_tired() do
     local service, since = self.sessions:next_changed()
@@ -668,17 +671,18 @@ local function publish(self)
 end
 
 -- What a turn does, in this order. A turn that has lasted long enough leaves
--- the rest to the next one, so it takes as long as its longest step, not as
--- all.
+-- the rest to the next one. So it takes as long as its longest step, not as
+-- long as all of them.
 local STEPS = {take_all, obey, apply, update, tick, review, round, keep,
   publish}
 
---- Has the next turn do what a command asks for. HAProxy interrupts Lua after
--- so many instructions, so that a command may come in the middle of a turn.
+--- Gives an order to the next turn. It is not carried out at once, because
+-- HAProxy interrupts Lua: a command may come in the middle of a turn.
 -- @tparam string what "resync", "freeze", "thaw", "operate", "see",
---   "count_sessions", "hold" or "configure"
+--   "count_sessions", "pause" or "configure"
 -- @tparam ?any argument see there
--- @treturn table with `said`, once it is done: what was, for people
+-- @treturn table with `said` once it is carried out: what the method of that
+--   name returned
 function agent:order(what, argument)
   local order = {what = what, argument = argument}
   table.insert(self.orders, order)
@@ -686,7 +690,7 @@ function agent:order(what, argument)
   return order
 end
 
---- Has the main task publish what it knows. It is published once
+--- Asks the main task to publish what it knows. It is published once
 -- `journal.published` is at least what this returns.
 -- @treturn integer
 function agent:ask()
@@ -695,11 +699,11 @@ function agent:ask()
   return number
 end
 
---- Applies no more changes of the configuration until it is told others, see
--- `changes:hold`.
+--- Applies no more changes of the configuration until `configure` gives new
+-- ones, see `changes:pause`.
 -- @treturn boolean true
-function agent:hold()
-  self.changes:hold()
+function agent:pause()
+  self.changes:pause()
   return true
 end
 
@@ -755,7 +759,7 @@ function agent:thaw(name)
   return service.name .. " follows ZooKeeper again"
 end
 
---- Does what an operator ordered of an instance, in each service that has it.
+--- Does what an operator ordered for an instance, in each service that has it.
 -- @tparam table order `key` of the instance; `state`: "maint", "drain" or
 --   "ready"; `reason`; `seconds`, see `service:operate`
 -- @treturn {service,...} the services that have it
@@ -775,15 +779,15 @@ function agent:operate(order)
 end
 
 --- Tells whether the snapshot has what an operator ordered, so that a reload
--- keeps it; or never will have it.
+-- keeps it, or will never have it.
 -- @treturn boolean
 function agent:is_saved()
   return self.keeper:is_saved()
 end
 
 --- Takes events and does what they make necessary, for some milliseconds. It
--- never sleeps: HAProxy 2.6 spins on a socket that has data while its task is
--- elsewhere, and ends itself when that socket was closed as well.
+-- never sleeps: if a task of HAProxy 2.6 sleeps while its socket has data,
+-- HAProxy spins, and ends itself if that socket is closed as well.
 -- @treturn boolean whether there may be more to do now
 function agent:turn()
   self.turned_at = self.deps.now()
@@ -806,11 +810,11 @@ function agent:turn()
   return first > 1
 end
 
---- Starts again after an error of our own: everything is read and compared
--- again, after a pause.
+--- Starts again after an error in the agent's own code: everything is read and
+-- compared again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
-  self.changes:hold()
+  self.changes:pause()
   self.live:distrust()
   for _, service in ipairs(self.services) do
     service:recover()

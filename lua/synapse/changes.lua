@@ -26,7 +26,7 @@ changes.__index = changes
 function changes.new(deps)
   return setmetatable({
     deps = deps, pending = {}, has_leaving = false,
-    is_held = false,
+    is_paused = false,
     gone = {},   -- services that have left, by name, while others may come
     added = {},  -- those of which the journal does not know yet
     left = {},
@@ -167,21 +167,21 @@ function changes:turn()
   self.pending = table.move(self.pending, done + 1, #self.pending, 1, {})
   table.move(later, 1, #later, #self.pending + 1, self.pending)
   tell_of_others(self)
-  if not self.has_leaving and not self.is_held and self:are_done() then
+  if not self.has_leaving and not self.is_paused and self:are_done() then
     self.gone = {}
   end
 end
 
---- Forgets the changes that are not done yet: others are about to be found, by
--- what is. `take` follows.
-function changes:hold()
-  self.pending, self.is_held = {}, true
+--- Forgets the changes that are not done yet. The caller is about to find new
+-- ones, from the services as they are, and then calls `take`.
+function changes:pause()
+  self.pending, self.is_paused = {}, true
 end
 
 --- Takes changes, from the next turn on.
 -- @tparam {change,...} list see `synapse.config.compare`
 function changes:take(list)
-  self.pending, self.is_held = {}, false
+  self.pending, self.is_paused = {}, false
   for _, change in ipairs(list) do
     if change.config or change.kind == "removed" then
       table.insert(self.pending, change)

@@ -1,7 +1,8 @@
 --- Writes log lines: escaped, bounded, and never too many.
 --
--- A burst of lines passes, then so many a second; what is dropped is counted,
--- and the count is logged once there is room again, once a second at most.
+-- A burst of BURST lines passes, then PER_SECOND lines a second. The others are
+-- dropped and counted. When there is room again, one line has their number, at
+-- most once a second.
 --
 -- @module synapse.log
 
@@ -15,9 +16,9 @@ local BURST = 200
 local PER_SECOND = 20
 local MAX_BYTES = 900
 
--- Instance names and data come from ZooKeeper: their control characters must
--- not reach a terminal or split a line. They can be a megabyte long; only the
--- part that is shown is looked at.
+-- Names and data come from ZooKeeper. Their control characters must not reach a
+-- terminal or split a line. A text can be a megabyte long, so only the part
+-- that is shown is escaped.
 local function shown(text)
   text = escape(text:sub(1, MAX_BYTES + 1))
   if #text > MAX_BYTES then
@@ -64,7 +65,7 @@ local function put(self, level, format, ...)
   self.write(level, shown("synapse: " .. string.format(format, ...)))
 end
 
---- Logs what the operator must know at once. Never dropped.
+--- Logs what the operator must know at once. Such a line is never dropped.
 -- @tparam string format as string.format
 function log:alert(format, ...)
   self.write("alert", shown("synapse: " .. string.format(format, ...)))

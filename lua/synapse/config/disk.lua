@@ -20,7 +20,7 @@ local MAX_BYTES = 64 * 1024 * 1024
 --   `is_jailed()`: whether a chroot has happened
 -- @treturn disk
 function disk.new(deps)
-  return setmetatable({deps = deps, held = {}, first = nil}, disk)
+  return setmetatable({deps = deps, opened = {}, first = nil}, disk)
 end
 
 -- Returns the directory of a path.
@@ -31,10 +31,10 @@ end
 
 --- Opens the directory of a file, or of a directory. At load.
 -- @tparam string path
-function disk:hold(path)
+function disk:open(path)
   local parent = above(path)
-  self.held[parent] = self.held[parent] or self.deps.open_directory(parent)
-  self.first = self.first or self.held[parent]
+  self.opened[parent] = self.opened[parent] or self.deps.open_directory(parent)
+  self.first = self.first or self.opened[parent]
 end
 
 -- Finds the open directory above a path. Returns it, and the way from there.
@@ -46,9 +46,10 @@ local function find(self, path)
   -- No absolute path is below a directory that was opened as ".".
   local is_absolute = path:sub(1, 1) == "/"
   while parent ~= last and not (is_absolute and parent == ".") do
-    if self.held[parent] then
+    if self.opened[parent] then
       local prefix = parent:gsub("/*$", "/")
-      return self.held[parent], parent == "." and path or path:sub(#prefix + 1)
+      return self.opened[parent],
+        parent == "." and path or path:sub(#prefix + 1)
     end
     last, parent = parent, above(parent)
   end

@@ -1,12 +1,11 @@
---- Keeps the services as synapse.conf.json and its service_conf_dir say while
--- HAProxy runs.
+--- Follows synapse.conf.json and its service_conf_dir while HAProxy runs.
 --
--- The kernel tells when files have been written (inotify). A task also looks at
--- them now and then, for the kernel does not tell of everything, and at once
--- when it is asked to. When a file has changed and stays as it is for a moment,
--- all are read and checked as at load. Files with a mistake change nothing.
--- Otherwise the agent gets the changes that need no reload, and the others are
--- told to people.
+-- The kernel reports files that have been written (inotify). A task also looks
+-- at the files now and then, because the kernel does not report everything, and
+-- at once when a command asks for it. When a file has changed and then stays
+-- the same for a moment, all files are read and checked as at load. Files with
+-- a mistake change nothing. Otherwise the agent gets the changes that need no
+-- reload, and the log and the page name the others.
 --
 -- @module synapse.config.live
 
@@ -16,16 +15,16 @@ local config = require("synapse.config.init")
 local live = {}
 live.__index = live
 
--- Seconds between two looks at the files, and between a look that finds a
--- change and the next: who writes a file in parts has time to end.
+-- Seconds between two looks at the files. After a look that finds a change the
+-- next one comes sooner: a program that writes a file in parts has that long.
 local EVERY = 0.7
 local SETTLE = 0.2
 
--- Seconds for the agent to apply the changes.
+-- Seconds that the agent has to apply the changes.
 local PATIENCE = 10
 local NOT_DONE = "the agent has not done it yet, see its log"
 
---- Returns what knows the files as they were loaded.
+--- Returns a follower that knows the files as they were loaded.
 -- @tparam table deps
 --   `path` of synapse.conf.json; `disk`, see `synapse.config.disk`; `secrets`:
 --   the texts of the password files that were read at load, by path; `log`;
@@ -55,8 +54,8 @@ function live.new(deps)
     hidden = nil,     -- why the file cannot be read
     remote = nil,     -- which file is on a network file system
   }, live)
-  deps.disk:hold(deps.path)
-  deps.disk:hold(".") -- a password_file's path may be relative
+  deps.disk:open(deps.path)
+  deps.disk:open(".") -- a password_file's path may be relative
   self.stamps[deps.path] = deps.disk:stamp(deps.path)
   return self
 end
@@ -123,7 +122,7 @@ end
 function live:loaded(settings)
   self.settings, self.directory = settings, settings.service_conf_dir
   if self.directory then
-    self.deps.disk:hold(self.directory)
+    self.deps.disk:open(self.directory)
     local own = self.stamps[self.path]
     self.stamps = stamps_of(self, function() end)
     self.stamps[self.path] = own
@@ -134,7 +133,7 @@ function live:loaded(settings)
   end
 end
 
--- A file that root alone may read was read at load, and is there again then.
+-- A password file that only root may read was read at load; its text was kept.
 local function secret(self)
   return function(path)
     if self.deps.secrets[path] then
@@ -145,8 +144,8 @@ local function secret(self)
   end
 end
 
--- Returns what `config.parse` does; and why a file cannot be read, if that is
--- so.
+-- Returns what `config.parse` returns, and third why a file cannot be read, or
+-- nil.
 local function parse(self, text)
   local disk, hidden = self.deps.disk, nil
   local function seen(path, content, why)
@@ -174,7 +173,7 @@ local function answer(result, lines)
   return {result = result, message = table.concat(lines, "\n")}
 end
 
--- Who lets root alone read the file reloads HAProxy for every change.
+-- If only root may read the file, each change needs a reload.
 local function hide(self, why)
   local line = string.format("cannot be read by HAProxy's user: %s; its " ..
     "changes need a reload of HAProxy, unless that user may read it", why)
@@ -195,10 +194,10 @@ local function refuse(self, errors)
     table.unpack(errors)})
 end
 
--- Changes that the agent has not applied yet were found by other files. Returns
--- whether it has forgotten them.
-local function hold(self)
-  local order = self.deps.agent():order("hold")
+-- Makes the agent forget the changes that it has not applied yet: they come
+-- from older files. Returns whether it has.
+local function pause(self)
+  local order = self.deps.agent():order("pause")
   self.deps.await(function() return order.said end, PATIENCE)
   return order.said
 end
@@ -214,8 +213,8 @@ local function apply(self, changes)
   return is_done()
 end
 
--- Tells of a change in one line: each that does something, and what needs a
--- reload once.
+-- Logs a change in one line: always if it does something, and only once if it
+-- needs a reload.
 local function tell_change(self, told, change)
   local line = compare.line(change)
   if #change.reload == 0 then
@@ -229,8 +228,8 @@ local function tell_change(self, told, change)
   return line
 end
 
--- Tells of everything, and keeps what the next reading is compared with.
--- Returns one line for each service, and for each other key.
+-- Logs all changes, and keeps what the next reading is compared with. Returns
+-- one line for each service, and for each other key.
 local function note(self, changes, settings, notes)
   local told, lines, needs = {}, {}, compare.settings(self.settings, settings)
   for i, line in ipairs(needs) do
@@ -259,7 +258,7 @@ local function take(self, settings, notes)
     compare.doubt(known:configured(), settings.services)
   if doubt then
     return refuse(self, {doubt})
-  elseif not hold(self) then
+  elseif not pause(self) then
     self:distrust()
     return answer("failed", {NOT_DONE})
   end
@@ -292,8 +291,8 @@ local function read(self, cause)
   return take(self, settings, notes)
 end
 
--- Tells whether the files are others than those that were read, and the same
--- as a moment ago.
+-- Tells whether the files differ from those that were read, and have stayed the
+-- same since the last look.
 local function has_settled(self)
   local stamps, seen = stamps_of(self, self.deps.turn), self.seen
   self.seen = not is_same(self.stamps, stamps) and stamps or nil
@@ -326,7 +325,7 @@ function live:begin()
   end
 end
 
---- Reads the files if they have changed, or if somebody asks for it. It may
+--- Reads the files if they have changed, or if a command asks for it. It may
 -- take a while, and other tasks run meanwhile.
 function live:turn()
   local is_noticed = self.is_noticed
@@ -348,20 +347,20 @@ function live:turn()
   end
 end
 
---- Takes note that the kernel has told of a change: files have been written,
+--- Takes note that the kernel has reported a change: files have been written,
 -- and then none was for a moment.
 function live:notice()
   self.is_noticed = true
   self.deps.hurry()
 end
 
---- Has the files read again, whether they change or not: what was applied of
--- them may be lost.
+--- Makes the next turn read the files again, even if they have not changed:
+-- what was applied may be lost.
 function live:distrust()
   self.stamps = {}
 end
 
---- Has the files read in the next turn. `said` is the answer once `answered` is
+--- Makes the next turn read the files. `said` is the answer once `answered` is
 -- at least what this returns.
 -- @treturn integer
 function live:ask()

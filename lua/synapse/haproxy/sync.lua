@@ -1,8 +1,9 @@
---- One round after the other: services that need it, one batch of commands.
+--- Sends the commands of all services to HAProxy, one batch in each round.
 --
--- At most one batch is with HAProxy. What changes meanwhile is planned when
--- its answers are there, from what is known then: a burst of events becomes
--- one batch, and no plan rests on a command that may still fail.
+-- At most one batch is with HAProxy. What changes meanwhile is planned when the
+-- answers have come, from what is known then. So a burst of events becomes one
+-- batch, and no plan rests on a command that may still fail. How large a batch
+-- may be is decided in `synapse.haproxy.commands`.
 --
 -- @module synapse.haproxy.sync
 
@@ -16,26 +17,27 @@ local COMPARE_EVERY = 30
 -- A failed check ends the retention of an instance. And when an operator
 -- changes a server that is down, the number of usable servers stays the same,
 -- and a reload may follow at once. So services with retained or failing
--- instances are compared more often: in each tick so many, out of so many that
--- are looked at.
+-- instances are compared more often. A tick compares at most
+-- COMPARED_RETAINED_AT of them, and looks for them among SEEN_RETAINED_AT
+-- services.
 local COMPARE_RETAINED_EVERY = 1
 local COMPARED_RETAINED_AT = 2
 local SEEN_RETAINED_AT = 40
--- The least number of due services that are compared in each tick, and the
--- number of ticks after which all services were compared.
+-- A tick compares at least COMPARED_AT of the services that are due, and so
+-- many that all services are compared within COMPARE_TICKS ticks.
 local COMPARED_AT = 10
 local COMPARE_TICKS = 100
 local FIRST_DELAY = 0.5
 local LONGEST_DELAY = 10
 
---- Returns a sync that has to look at every service.
+--- Returns a sync in which every service is marked.
 -- @tparam table deps
 --   `services`: a list that its owner changes; `send(line)`: gives a line to
 --   HAProxy and returns a request number, or nil and why; `now()`; `log`;
 --   `is_tired()`: whether this round has lasted long enough;
 --   `operated()`: called when an operator state has changed;
 --   `checked()`: called when HAProxy's checks found something else;
---   `settled(service)`: called when nothing more is to be done for it now;
+--   `settled(service)`: called when nothing more can be done for it now;
 --   `applied(service)`: called when HAProxy has answered its commands
 -- @treturn sync
 function sync.new(deps)
@@ -43,10 +45,10 @@ function sync.new(deps)
     deps = deps,
     queue = {},
     queued = {},
-    watched = {},     -- services that may become due without being told
+    watched = {},     -- services that may become due although nobody marks them
     is_watched = {},
     compare_at = {},
-    to_compare = {},  -- {service,at}, the first one first; some are out of date
+    to_compare = {},  -- {service,at}, the earliest first; some are out of date
     batch = nil,
     request = nil,
     delay = FIRST_DELAY,
@@ -94,7 +96,7 @@ function sync:has(service)
   return is_sent
 end
 
---- Forgets a service that it does not have: its slots may be another one's.
+--- Forgets a service that does not wait: its slots may be another service's.
 -- @tparam service service
 function sync:forget(service)
   self.is_forgotten[service], self.is_watched[service] = true, nil
@@ -109,8 +111,8 @@ local function summarize(self, service)
   self.deps.settled(service)
 end
 
--- Adds what a service needs, and then what it has to ask. Returns whether the
--- batch had room for all of it, and whether it had for a part.
+-- Adds the commands of a service, and then its question. Returns whether the
+-- batch had room for all of it, and whether it had room for a part.
 local function add_service(self, batch, service)
   service:look_at_moves()
   local groups = service:plan(commands.room(batch))
@@ -154,7 +156,7 @@ local function collect(self)
   return batch
 end
 
--- A service that is still queued has more to come, and one line for it all.
+-- A service that is still queued has more to come: one line sums up all of it.
 local function finish_services(self, batch)
   local seen, applied = {}, {}
   for _, entry in ipairs(batch) do
@@ -285,7 +287,7 @@ function sync:take(event)
   end
 end
 
---- Forgets what was sent and looks at every service again.
+--- Forgets what was sent, and marks every service again.
 function sync:restart()
   self.request, self.batch = nil, nil
   self.queue, self.queued = {}, {}
@@ -306,8 +308,8 @@ function sync:compare(service)
   self:mark(service)
 end
 
--- A thousand comparisons at once would delay changes. A service whose servers
--- are not known is asked for already.
+-- A thousand comparisons at once would delay changes. If the servers of a
+-- service are not known, HAProxy is asked for them already.
 local function compare_due(self)
   local now, list, first = self.deps.now(), self.to_compare, 1
   local left = math.max(COMPARED_AT,
@@ -325,7 +327,7 @@ local function compare_due(self)
   end
 end
 
--- Takes the services in turn, for all of them may have such instances.
+-- Takes the services in turn, because all of them may have such instances.
 local function compare_retained(self)
   local services, left = self.deps.services, COMPARED_RETAINED_AT
   local due = self.deps.now() + COMPARE_EVERY - COMPARE_RETAINED_EVERY
@@ -344,7 +346,7 @@ local function compare_retained(self)
   end
 end
 
--- A service may become due only after a round that left something to do.
+-- A service becomes due only after a round that has left something to do.
 local function mark_due(self)
   local kept = {}
   for _, service in ipairs(self.watched) do

@@ -23,7 +23,7 @@ describe("the disk", function()
       end,
       is_jailed = function() return is_jailed end,
     })
-    made:hold("/etc/haproxy/synapse.conf.json")
+    made:open("/etc/haproxy/synapse.conf.json")
   end)
 
   it("uses paths as they are without a chroot", function()
@@ -36,10 +36,10 @@ describe("the disk", function()
       "remote /etc/haproxy /srv"}, asked)
   end)
 
-  it("finds files from the directories that it holds after a chroot",
+  it("finds files from the directories that it opened before a chroot",
     function()
       is_jailed = true
-      made:hold("/etc/services.d/")
+      made:open("/etc/services.d/")
       made:read("/etc/haproxy/synapse.conf.json")
       made:list("/etc/services.d/")
       made:read("/etc/services.d/web.json")
@@ -55,13 +55,13 @@ describe("the disk", function()
     assert.are.equal(0, made:stamp("/srv/web.json"))
     assert.is_nil(made:remote("/srv"))
     -- The directory where HAProxy was started is not above it.
-    made:hold("synapse.conf.json")
+    made:open("synapse.conf.json")
     assert.are.equal(0, made:stamp("/srv/web.json"))
   end)
 
   it("finds relative paths from where HAProxy was started", function()
-    made:hold("synapse.conf.json")
-    made:hold("conf/services.d")
+    made:open("synapse.conf.json")
+    made:open("conf/services.d")
     made:read("synapse.conf.json")
     made:list("conf/services.d")
     assert.are.same({"read . synapse.conf.json", "list conf services.d"},

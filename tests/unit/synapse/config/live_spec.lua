@@ -25,7 +25,7 @@ describe("the live configuration", function()
   end
 
   local disk = {
-    hold = function() end,
+    open = function() end,
     stamp = function(_, path) return stamp(path) end,
     remote = function(_, path) return remote[path] end,
     read = function(_, path)
@@ -94,11 +94,11 @@ describe("the live configuration", function()
     }}
     function agent.order(_, what, changes)
       local list = {}
-      if what == "hold" then
-        agent.is_held = true
+      if what == "pause" then
+        agent.is_paused = true
         return {said = not is_stuck}
       end
-      assert.is_true(agent.is_held)
+      assert.is_true(agent.is_paused)
       for i, change in ipairs(changes) do
         list[i] = what .. " " .. change.kind .. " " .. change.name
       end
