@@ -13,31 +13,31 @@ local options = {}
 options.USAGE = [[
 usage: synapsectl [-s SOCKET | -c FILE] [--json] COMMAND
 
-Asks the agent in the HAProxy that listens on SOCKET, else on a stats socket of
-the haproxy.cfg FILE (-c may be given several times), else on SYNAPSE_SOCKET,
-else on one of /etc/haproxy/haproxy.cfg and /etc/haproxy/synapse.cfg.
+Asks the agent in HAProxy over the stats socket SOCKET, or else over one of the
+haproxy.cfg FILE (-c may be given several times), or else over SYNAPSE_SOCKET,
+or else over one of /etc/haproxy/haproxy.cfg and /etc/haproxy/synapse.cfg.
 
   status                  the sessions; each service, its state and why
   service NAME            each instance of a service
   instance ADDRESS        an instance, in each service that has it
-  events [NAME]           what happened, of all services or of one
-  top                     the same, live; once where there is no terminal
-  dump                    all for a report of trouble, no name or address in it
+  events [NAME]           what happened, in all services or in one
+  top                     a live view; without a terminal it is printed once
+  dump                    all that a bug report needs, no names or addresses
   maint ADDRESS [--reason TEXT] [--for TIME]
                           takes an instance out of traffic, in every service
   drain ADDRESS [--reason TEXT] [--for TIME]
                           gives it no new sessions
-  ready ADDRESS           ends either
+  ready ADDRESS           ends maint and drain
   freeze NAME             leaves a service as it is
   thaw NAME               lets it follow ZooKeeper again
   resync [NAME]           reads one service, or all, from ZooKeeper again
   reload                  applies what has changed in synapse.conf.json
   wait NAME --ready N [--timeout TIME]
-                          waits (60s) until N instances or more are ready
+                          waits (60s) until at least N instances are ready
 
 TIME: 90, 500ms, 20s, 30m, 2h, 7d. Exit status: 0 done; 1 failed; 2 the command
-line is wrong; 3 noted, and done as soon as HAProxy, a thaw or (of what `reload`
-lists so) a reload of HAProxy allows it.
+line is wrong; 3 noted, and done as soon as HAProxy, `thaw` or (if `reload` says
+so) a reload of HAProxy allows it.
 ]]
 
 local function text(value)
@@ -56,8 +56,8 @@ end
 
 local REASON, FOR = {key = "reason", read = text}, {key = "span", read = time}
 
--- `words` behind the command, and how many of them there must be; `changes`:
--- whether it changes something.
+-- `words` that follow the command, and how many of them are required;
+-- `changes`: whether the command changes something.
 local COMMANDS = {
   status = {words = {}, least = 0},
   service = {words = {"NAME"}, least = 1},
@@ -108,8 +108,8 @@ local function take(request, name, option, value)
   return nil
 end
 
--- What is wrong may be meant to be one of the names, if not much of it is
--- wrong. Returns how to ask that, or an empty text.
+-- Returns "did you mean" with the nearest of the names, or an empty text if
+-- none is near.
 local function suggestion(word, names)
   local least, meant = math.max(1, #word // 3) + 1, nil
   table.sort(names)
@@ -151,7 +151,7 @@ local function own_options(request)
   return command and command.options or {}
 end
 
--- Says what is not there and must be.
+-- Returns what is missing, or nil.
 local function missing(request)
   local command = COMMANDS[request.command or ""]
   if request.help or request.version then
@@ -199,9 +199,10 @@ end
 
 --- Reads the command line.
 -- @tparam {string,...} arguments
--- @treturn table `command`, `words` behind it, `changes`: whether it changes
---   something; of options: `socket`, `config` (a list of paths), `is_json`,
---   `reason`, `span` and `timeout` in seconds, `ready`; or `help`, `version`
+-- @treturn table `command`, the `words` that follow it, `changes`: whether it
+--   changes something; from options: `socket`, `config` (a list of paths),
+--   `is_json`, `reason`, `span` and `timeout` in seconds, `ready`; or `help`,
+--   `version`
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong
 -- @treturn[2] boolean whether JSON was asked for
@@ -219,8 +220,8 @@ end
 
 local QUOTED = "[^%w_./:@%[%]+=,-]"
 
--- HAProxy parts words at spaces and commands at ";", takes "\" for a quote, and
--- "<<" for the start of more lines.
+-- HAProxy splits words at spaces and commands at ";". "\" quotes the next
+-- character, and "<<" begins a payload.
 local function quote(word)
   return (word:gsub(QUOTED, function(char)
     return char:byte() < 128 and "\\" .. char or char
@@ -233,12 +234,12 @@ local SHOWS = {
   instance = "show synapse instance", events = "show synapse events",
 }
 
--- Of events the agent tells all.
+-- The agent lists all events; `program` picks those of one service.
 local function words_of(request)
   return request.command == "events" and {} or request.words
 end
 
---- Returns what is sent to HAProxy.
+--- Returns the line that is sent to HAProxy.
 -- @tparam table request see `options.read`
 -- @treturn string without a newline
 function options.line(request)
@@ -257,9 +258,9 @@ function options.line(request)
   return table.concat(words, " ")
 end
 
---- Tells what of a request HAProxy's socket cannot carry.
+--- Returns why HAProxy's socket cannot carry a request.
 -- @tparam table request
--- @treturn ?string nil: nothing
+-- @treturn ?string nil: it can
 function options.objection(request)
   for _, word in ipairs({request.reason or "", table.unpack(request.words)}) do
     if word:find("%c") then

@@ -1,4 +1,4 @@
---- The program `synapsectl`: finds HAProxy, asks, shows.
+--- The program `synapsectl`: finds HAProxy, asks the agent, shows the answer.
 --
 -- @module synapse.control.program
 
@@ -21,13 +21,13 @@ local program = {}
 local DONE, FAILED, USAGE, PENDING = 0, 1, 2, 3
 local STATUS = {done = DONE, failed = FAILED, pending = PENDING}
 
--- Seconds between two looks: of the live view, and while it waits.
-local REFRESH, LOOK = 1, 0.25
+-- Seconds between two questions: of the live view, and of `wait`.
+local REFRESH, ASK_AGAIN = 1, 0.25
 
--- Seconds that `wait` waits unless it is said.
+-- Seconds that `wait` waits without --timeout.
 local WAIT = 60
 
--- How many events the plain form of the live view shows.
+-- How many events `top` prints without a terminal.
 local FEW_EVENTS = 10
 
 local EDGES = {
@@ -53,8 +53,8 @@ local function connect(request)
   return nil, table.concat(problems, "; ")
 end
 
--- Returns what the agent answered, and the text, or nil and why there is
--- nothing.
+-- Returns the agent's answer as a table and as text, or nil and why there is
+-- none.
 local function ask(request, line)
   local descriptor, socket = connect(request)
   if not descriptor then
@@ -108,12 +108,12 @@ local function shows(request)
   elseif request.is_json or request.command == "dump" then
     print_json(text)
   else
-    write(SHOWN[request.command](answer, terminal.look(os.getenv)))
+    write(SHOWN[request.command](answer, terminal.about(os.getenv)))
   end
   return DONE
 end
 
--- The agent tells the events of all services.
+-- Returns the events of one service, or all without a name.
 local function of_service(events, name)
   local list = {}
   for _, event in ipairs(events) do
@@ -140,7 +140,7 @@ local function events(request)
     return finish(request, "failed", text)
   elseif not request.is_json then
     write(show.events(of_service(answer.events, name),
-      terminal.look(os.getenv).width))
+      terminal.about(os.getenv).width))
   elseif not name then
     print_json(text)
   else
@@ -167,9 +167,9 @@ local function sleep(seconds)
     tv_nsec = math.floor(seconds % 1 * 1e9)})
 end
 
--- Returns a result and a message once it is known how it ends; else what it
--- would be now.
-local function look_for_ready(request, has_answered)
+-- Returns the result and a message: "done" or "failed" once that is known,
+-- otherwise "later".
+local function ask_for_ready(request, has_answered)
   local name = request.words[1]
   local answer, why = ask(request, options.line(request))
   if not answer then
@@ -181,14 +181,14 @@ local function look_for_ready(request, has_answered)
       request.ready)
 end
 
--- While HAProxy is reloaded nobody may answer: that is an end only where it
--- never did.
+-- During a reload of HAProxy an answer may be missing. That is a failure only if
+-- there was no answer before.
 local function waits(request)
   local till = now() + (request.timeout or WAIT)
-  local result, message = look_for_ready(request, false)
+  local result, message = ask_for_ready(request, false)
   while result == "later" and now() < till do
-    sleep(math.min(LOOK, math.max(0, till - now())))
-    result, message = look_for_ready(request, true)
+    sleep(math.min(ASK_AGAIN, math.max(0, till - now())))
+    result, message = ask_for_ready(request, true)
   end
   if result == "later" then
     return finish(request, "failed", string.format("%s after %g s", message,
@@ -228,7 +228,7 @@ local function live(request, screen)
   return DONE
 end
 
--- Whatever happens, the terminal is given back.
+-- Restores the terminal whatever happens.
 local function tops(request)
   if not terminal.is_there() or request.is_json then
     request.command = "status"
@@ -240,7 +240,7 @@ local function tops(request)
     local list = answer and answer.events or {}
     write("\n", show.events(table.move(list,
       math.max(1, #list - FEW_EVENTS + 1), #list, 1, {}),
-      terminal.look(os.getenv).width))
+      terminal.about(os.getenv).width))
     return DONE
   end
   local screen = terminal.open()

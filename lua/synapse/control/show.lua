@@ -1,4 +1,4 @@
---- What the agent answered, as text for people.
+--- The agent's answers as text for people.
 --
 -- Pure.
 --
@@ -53,7 +53,7 @@ function show.colour(text, state, is_coloured)
   return colour and colour .. text .. PLAIN or text
 end
 
--- Columns that the last one of a table needs to be read beside the others.
+-- Characters that the last column needs to stand beside the others.
 local ROOM = 20
 
 local function widths_of(rows, n)
@@ -67,7 +67,7 @@ local function widths_of(rows, n)
   return widths
 end
 
--- Returns the columns that are left for the last one.
+-- Returns how many characters are left for the last column.
 local function room_of(widths, width)
   local room = width
   for i = 1, #widths - 1 do
@@ -76,13 +76,13 @@ local function room_of(widths, width)
   return room
 end
 
---- Leaves columns out of a table that is wider than a terminal, one after the
+--- Removes columns from a table that is too wide for a terminal, one after the
 -- other, until its last column has room.
 -- @tparam {{value,...},...} rows each with `n` columns, the head first
 -- @tparam integer n how many columns there are
 -- @tparam ?integer width of the terminal; nil: there is none
--- @tparam {string,...} spare the heads of the columns that may go, the first
---   one first
+-- @tparam {string,...} spare the heads of the columns that may go, in this
+--   order
 -- @treturn integer how many columns are left
 function show.narrow(rows, n, width, spare)
   for _, head in ipairs(spare) do
@@ -104,7 +104,7 @@ function show.narrow(rows, n, width, spare)
   return n
 end
 
--- Returns the lines of a text, broken behind a space or a comma.
+-- Returns the lines of a text, which end after a space or a comma.
 local function wrap(text, width)
   local lines = {}
   while width_of(text) > width do
@@ -118,7 +118,7 @@ local function wrap(text, width)
   return lines
 end
 
--- Returns the last column of a row, in lines of its own where it is too long.
+-- Returns the last column of a row, in lines of its own if it is too long.
 local function last_cell(text, room, width)
   if width_of(text) <= room then
     return text
@@ -133,8 +133,8 @@ end
 --- Returns rows as lines, their columns aligned.
 -- @tparam {{value,...},...} rows each with `n` columns; nil is "-"
 -- @tparam integer n how many columns there are
--- @tparam ?integer width of the terminal: where the last column is too long,
---   a line has several; nil: there is none
+-- @tparam ?integer width of the terminal: if the last column is too long, the
+--   row has several lines; nil: there is no terminal
 -- @treturn {string,...}
 function show.lines(rows, n, width)
   local widths, lines = widths_of(rows, n), {}
@@ -150,17 +150,17 @@ function show.lines(rows, n, width)
   return lines
 end
 
--- The first column is a state: the line has its colour there.
-local function stated(rows, n, look, spare)
+-- The first column is a state, which is shown in its colour.
+local function stated(rows, n, terminal, spare)
   local states = {}
   for i, row in ipairs(rows) do
     states[i] = row[1]
   end
-  n = show.narrow(rows, n, look.width, spare)
-  local lines = show.lines(rows, n, look.width)
+  n = show.narrow(rows, n, terminal.width, spare)
+  local lines = show.lines(rows, n, terminal.width)
   for i, line in ipairs(lines) do
     local state = show.clean(states[i])
-    lines[i] = show.colour(state, states[i], look.is_coloured and i > 1) ..
+    lines[i] = show.colour(state, states[i], terminal.is_coloured and i > 1) ..
       line:sub(#state + 1)
   end
   return table.concat(lines, "\n") .. "\n"
@@ -170,7 +170,7 @@ local function integer(number)
   return string.format("%d", math.floor(number or 0))
 end
 
---- Returns what a list shows of a service.
+--- Returns the row of a service.
 -- @tparam table service of the agent's JSON
 -- @treturn {string,...} state, name, ready of all, slots used of all, why
 function show.service_row(service)
@@ -180,13 +180,13 @@ function show.service_row(service)
     service.reasons[1] and table.concat(service.reasons, "; ") or nil}
 end
 
---- What stands above these.
+--- The heads of these columns.
 show.SERVICE_HEAD = {"state", "service", "ready", "slots", "why"}
 
---- Which of them go first from a narrow terminal.
+--- The columns that a narrow terminal lacks first.
 show.SERVICE_SPARE = {"slots"}
 
---- Returns what a list shows of an instance.
+--- Returns the row of an instance.
 -- @tparam table instance of the agent's JSON
 -- @treturn {string,...} state, address, slot, weight, name, why
 function show.instance_row(instance)
@@ -195,10 +195,10 @@ function show.instance_row(instance)
     instance.why or instance.problem}
 end
 
---- What stands above these.
+--- The heads of these columns.
 show.INSTANCE_HEAD = {"state", "instance", "slot", "weight", "name", "why"}
 
---- Which of them go first from a narrow terminal.
+--- The columns that a narrow terminal lacks first.
 show.INSTANCE_SPARE = {"name", "slot", "weight"}
 
 local function copy(row)
@@ -207,13 +207,13 @@ end
 
 --- Returns the status.
 -- @tparam table answer of `show synapse json`
--- @tparam {is_coloured=boolean,width=?integer} look with a width, that of the
---   terminal, columns are left out and long texts have several lines
+-- @tparam {is_coloured=boolean,width=?integer} terminal if it has a width,
+--   columns are left out and long texts have several lines
 -- @treturn string
-function show.status(answer, look)
+function show.status(answer, terminal)
   local parts = {}
   for i, trouble in ipairs(answer.troubles) do
-    parts[i] = show.colour(show.clean(trouble), "down", look.is_coloured) ..
+    parts[i] = show.colour(show.clean(trouble), "down", terminal.is_coloured) ..
       "\n"
   end
   local sessions, services = {{"session", "id", "ensemble"}},
@@ -224,16 +224,16 @@ function show.status(answer, look)
   for i, service in ipairs(answer.services) do
     services[i + 1] = show.service_row(service)
   end
-  parts[#parts + 1] = stated(sessions, 3, look, {})
-  parts[#parts + 1] = stated(services, 5, look, show.SERVICE_SPARE)
+  parts[#parts + 1] = stated(sessions, 3, terminal, {})
+  parts[#parts + 1] = stated(services, 5, terminal, show.SERVICE_SPARE)
   return table.concat(parts, "\n")
 end
 
 --- Returns one service.
 -- @tparam table answer of `show synapse service NAME json`
--- @tparam table look as for `status`
+-- @tparam table terminal as for `status`
 -- @treturn string
-function show.service(answer, look)
+function show.service(answer, terminal)
   local paths, rows = {}, {copy(show.INSTANCE_HEAD)}
   for i, path in ipairs(answer.paths) do
     paths[i] = path.path .. " (" .. path.state .. ")"
@@ -245,25 +245,25 @@ function show.service(answer, look)
   local facts = show.lines({{"service", answer.service}, {"state", row[1]},
     {"why", row[5]}, {"backend", answer.backend},
     {"paths", paths[1] and table.concat(paths, ", ") or nil},
-    {"slots", row[4]}}, 2, look.width)
+    {"slots", row[4]}}, 2, terminal.width)
   return table.concat(facts, "\n") .. "\n\n" ..
-    stated(rows, 6, look, show.INSTANCE_SPARE)
+    stated(rows, 6, terminal, show.INSTANCE_SPARE)
 end
 
 --- Returns an instance.
 -- @tparam table answer of `show synapse instance ADDRESS json`
--- @tparam table look as for `status`
+-- @tparam table terminal as for `status`
 -- @treturn string
-function show.instance(answer, look)
+function show.instance(answer, terminal)
   local rows = {{"state", "service", "slot", "weight", "name", "why"}}
   for i, place in ipairs(answer.services) do
     rows[i + 1] = show.instance_row(place.at)
     rows[i + 1][2] = place.service
   end
-  return stated(rows, 6, look, show.INSTANCE_SPARE)
+  return stated(rows, 6, terminal, show.INSTANCE_SPARE)
 end
 
---- Returns what a list shows of an event.
+--- Returns the row of an event.
 -- @tparam table event of the agent's JSON
 -- @treturn {string,...} time, service, instance, from, to, why
 function show.event_row(event)

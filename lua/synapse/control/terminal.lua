@@ -45,7 +45,7 @@ end
 --- Returns how text is shown.
 -- @tparam function getenv
 -- @treturn {is_coloured=boolean,width=?integer} no width: there is no terminal
-function terminal.look(getenv)
+function terminal.about(getenv)
   local _, columns
   if terminal.is_there() then
     _, columns = terminal.size()
