@@ -1,6 +1,6 @@
 --- Finds frontends that listen on the same address.
 --
--- HAProxy does not mind: its sockets share the port, and the kernel gives each
+-- HAProxy allows this. Their sockets share the port, and the kernel gives each
 -- connection to one of them by chance.
 --
 -- Pure.
@@ -11,7 +11,8 @@ local address = require("synapse.instances.address")
 
 local binds = {}
 
--- The prefixes of an address: its family, or nil where it has no port.
+-- The prefixes of an address, and the family of each. An address with another
+-- prefix has no port.
 local PREFIXES = {[""] = "any", ipv4 = "4", ipv6 = "6", tcp = "any",
   tcp4 = "4", tcp6 = "6"}
 
@@ -26,7 +27,7 @@ local function family_of(host, prefix)
   return host:find(":", 1, true) and "6" or "4"
 end
 
--- Names stay names, but for the one that everybody uses.
+-- Host names stay as they are, except localhost.
 local function host_of(text)
   local host = text:gsub("^%[(.*)%]$", "%1")
   return host == "localhost" and "127.0.0.1" or address.canonical(host) or host
@@ -56,7 +57,7 @@ local function read_address(text)
   }
 end
 
--- "::" takes IPv4 too, unless it is told not to.
+-- "::" takes IPv4 too, unless the line has `v6only`.
 local function read_line(line, section, list)
   local words = line.text:match("^bind%s+(.*)$")
   local addresses, options = (words or ""):match("^(%S+)%s*(.*)$")

@@ -1,6 +1,6 @@
---- The file that is made: a candidate that HAProxy looks at, and that takes
--- the place of the old file when it is good. What fails raises an error that
--- says which file, and why.
+--- The new file as a candidate: HAProxy checks it, and it replaces the old file
+-- if HAProxy accepts it. A failure raises an error that names the file and the
+-- reason.
 --
 -- @module synapse.generate.candidate
 
@@ -16,7 +16,7 @@ candidate.__index = candidate
 -- The PATH of a user may lack /usr/sbin.
 local CHECK = "PATH=$PATH:/usr/local/sbin:/usr/sbin haproxy -c -f '%s' 2>&1"
 
--- Where a link leads to, so that the link stays.
+-- Returns the target of a symbolic link, so that the link itself stays.
 local function place_of(path)
   return stdlib.realpath(path) or path
 end
@@ -71,7 +71,7 @@ local function read(path)
   return text or error(path .. ": " .. why, 0)
 end
 
---- Puts the candidate in the place of a file, unless that is the same.
+--- Replaces a file by the candidate, unless both are the same.
 -- @tparam string path
 -- @treturn string "written" or "unchanged"
 function candidate:replace(path)
@@ -85,7 +85,7 @@ function candidate:replace(path)
   return "written"
 end
 
---- Removes the candidate, where it is still there.
+--- Removes the candidate, if it is still there.
 function candidate:close()
   os.remove(self.path)
 end

@@ -1,4 +1,4 @@
---- What the agent needs in the section `global`.
+--- The lines that the agent needs in the section `global`.
 --
 -- Pure.
 --
@@ -14,11 +14,11 @@ local function quote(path)
   return '"' .. path:gsub('[\\"$]', "\\%0") .. '"'
 end
 
--- HAProxy has one such file.
+-- HAProxy uses only one such file.
 local STATE_FILE = "^server%-state%-file%s"
 
--- Each line, and how one looks that takes its place. `lua-load` sets the
--- variable of the socket, so it comes first.
+-- Each line, after a pattern of lines that make it unnecessary. `lua-load` sets
+-- the variable of the socket, so it comes first.
 local function needs(paths)
   return {
     {"^insecure%-fork%-wanted", "insecure-fork-wanted"},
@@ -46,7 +46,7 @@ function global.has(lines, pattern)
   return false
 end
 
---- Tells whether a file of the operator's takes the place of the agent's.
+--- Tells whether HAProxy uses a state file of the operator's, not the agent's.
 -- @tparam {line,...} lines of the configuration
 -- @treturn boolean
 function global.has_other_state_file(lines)
@@ -58,13 +58,13 @@ function global.has_other_state_file(lines)
   return false
 end
 
--- HAProxy 3.1 and later wants to be told before the first Lua how it is to
--- convert booleans, and warns at each start. Lua of the operator's is the
--- operator's to decide about.
+-- HAProxy 3.1 and later warns at each start unless this line says, before the
+-- first Lua, how to convert booleans. If the operator loads Lua too, the
+-- operator decides.
 local BOOLEANS = {".if version_atleast(3.1)",
   "tune.lua.bool-sample-conversion normal", ".endif"}
 
---- Adds what is not there yet.
+--- Adds the lines that are missing.
 -- @tparam {line,...} lines of the configuration; added to
 -- @tparam table paths as of `generate.sections`
 -- @treturn {line,...} lines

@@ -1,7 +1,7 @@
---- Makes the sections of a haproxy.cfg of a configuration.
+--- Makes the sections of a haproxy.cfg from a configuration.
 --
--- Pure. What HAProxy does not take of it, `synapse.generate.negotiate` leaves
--- out.
+-- Pure. `synapse.generate.negotiate` later removes the lines that HAProxy does
+-- not accept.
 --
 -- @module synapse.generate.init
 
@@ -15,9 +15,9 @@ local generate = {}
 -- @table line
 -- @tfield string text
 -- @tfield string place   in the configuration
--- @tfield ?string unless what HAProxy may say of it for it to be left out:
---   "unknown", that it does not know the keyword; "unfit", anything
--- @tfield ?line source   of which this is one of two copies
+-- @tfield ?string unless when the line is left out: "unknown": if HAProxy does
+--   not know the keyword; "unfit": if HAProxy refuses it for any reason
+-- @tfield ?line source   the line of which this is one of two copies
 
 local function mark(lines, unless)
   local marked = {}
@@ -44,8 +44,8 @@ local function title(text, place)
   return {text = text, place = place}
 end
 
--- From version 3.3 on HAProxy refuses a frontend and a backend of one name; 3.2
--- warns.
+-- HAProxy 3.3 and later refuses a frontend and a backend with the same name;
+-- 3.2 warns.
 local function frontend_name(service)
   return service.name == service.backend and service.name .. "-in" or
     service.name
@@ -66,7 +66,7 @@ end
 local SLOT = "^server%-template%s+%S+%s+%S+%s+(%S+)%s"
 local SLOT_ADDRESSES = {["slot.invalid:1"] = true, ["127.0.0.1:1"] = true}
 
--- Slots for backups are no slots for other instances.
+-- Ordinary slots and slots for backups are counted apart.
 local function has_slots(lines, are_backups)
   for _, line in ipairs(lines) do
     local is_backup = line.text:find("%sbackup%f[%s%z]") ~= nil
@@ -77,12 +77,12 @@ local function has_slots(lines, are_backups)
   return false
 end
 
--- Of a slot with an address in its line HAProxy restores too little.
+-- If a slot has an address in its line, HAProxy restores too little of it.
 local LITERAL_SLOT = "^server[%w-]*%s.*%s127%.0%.0%.1:1%s"
 local STATE_FILE = "^load%-server%-state%-from%-file%s"
 
--- A subset needs a place for each of its instances, and for those that are used
--- while they fail.
+-- A subset needs a slot for each of its instances, and for those that serve
+-- while some of these fail.
 local function number_of_slots(service)
   local subset = service.subset
   return math.max(service.slots, subset and subset.size + subset.least or 0)
@@ -115,13 +115,13 @@ local function add_backups(lines, service)
   end
 end
 
--- What has HAProxy restore the slots from the agent's file.
+-- The lines that make HAProxy restore the slots from the agent's file.
 local RESTORE = {"load-server-state-from-file global"}
 local RESTORE_BESIDE_ANOTHER = {"load-server-state-from-file local",
   'server-state-file-name "${SYNAPSE_SERVERS}"'}
 
--- Adds what every backend with slots needs. Returns the line that gives its
--- cookies a key, if it needs that.
+-- Adds what every backend with slots needs. Returns the line with the key of
+-- its cookies, or nil if it needs none.
 local function complete(service, name, lines, defaults, restore)
   upgrade.cookies(lines)
   upgrade.stick_tables(lines)
@@ -148,7 +148,7 @@ local function backend(service, defaults, restore)
     lines = lines}, key
 end
 
--- Its own lines first, then what each service adds.
+-- The section's own lines come first, then those of each service.
 local function shared_frontend(config)
   local lines = mark(config.lines.shared_frontend)
   for _, service in ipairs(config.services) do
@@ -217,9 +217,10 @@ local function extra_section(section, used)
   return upgraded
 end
 
--- The status page, with defaults of its own: others may be for TCP. (They are
--- not of the frontend's name: HAProxy 3.3 refuses that.) A browser
--- that reads another site must not reach it under a name which that site owns.
+-- The status page, with defaults of its own, because others may be for TCP.
+-- (These have another name than the frontend, because HAProxy 3.3 refuses the
+-- same.) Only known host names reach the page: otherwise another site could
+-- read it in a browser, under a name that this site owns.
 local PAGE = {
   {title = "defaults synapse-status-page", "mode http", "timeout client 10s",
     "timeout http-request 5s"},
@@ -258,7 +259,7 @@ end
 --   file for `lua-load`; `status`: where the status page listens, nil: there
 --   is none
 -- @treturn {section,...} each with its `title` and `lines`, a line each
--- @treturn {string,...} what is not as it was written
+-- @treturn {string,...} notes: what differs from the configuration
 function generate.sections(config, paths)
   local notes, defaults = {}, mark(config.lines.defaults)
   upgrade.cookies(defaults)

@@ -1,13 +1,13 @@
---- Negotiates a haproxy.cfg: HAProxy is asked, and its answers are learnt from
--- until it has nothing more to say.
+--- Negotiates a haproxy.cfg: asks HAProxy, and learns from its answers, until
+-- HAProxy has nothing more to say.
 --
 -- Synapse knew the keywords of HAProxy 1.6. A line of `listen` went into the
 -- frontend, the backend, or both, and a line with another keyword into none.
--- Here HAProxy is asked: each copy of a line of `listen` stays where HAProxy
--- takes it, and a line with a keyword that HAProxy does not know is left out
--- and named. All else that HAProxy refuses is a mistake.
+-- Here HAProxy decides. Each copy of a line of `listen` stays where HAProxy
+-- accepts it. A line with a keyword that HAProxy does not know is left out, and
+-- a note names it. Whatever else HAProxy refuses is a mistake.
 --
--- Pure: it is `synapse.generate.program` that asks.
+-- Pure: `synapse.generate.program` runs HAProxy.
 --
 -- @module synapse.generate.negotiate
 
@@ -17,10 +17,10 @@ negotiation.__index = negotiation
 --- One message.
 -- @table diagnostic
 -- @tfield string level "ALERT" or "WARNING"
--- @tfield ?integer line of the file; nil: of none
+-- @tfield ?integer line of the file; nil: it is about no line
 -- @tfield string text
 
--- Cuts "config : parsing [path:12] : " off, which may stand there twice.
+-- Removes "config : parsing [path:12] : ", which may be there twice.
 local function split(text, path)
   local line
   local rest = text:gsub("^config : ", "")
@@ -35,7 +35,7 @@ local function split(text, path)
   end
 end
 
--- They only say that there were others.
+-- These messages only say that there were others.
 local function is_summary(text)
   return text:find("^Error%(s%) found in configuration file") or
     text:find("^Fatal errors found in configuration") or
@@ -85,7 +85,7 @@ end
 local MISPLACED = {"has no %l+ capability", "is ignored in %l+s%.?$",
   "is not allowed because %l+ .* is not a %l+"}
 
--- HAProxy says it of a backend, and of none of its lines.
+-- HAProxy says this of a backend, not of one of its lines.
 local IGNORED_CHECKS =
   "^backend '(.-)' uses http%-check rules without 'option httpchk'"
 
@@ -111,7 +111,7 @@ function negotiation.new(sections, heading)
   }, negotiation)
 end
 
---- Returns the file, and what stands where in it.
+--- Returns the text of the file, and which line is where in it.
 -- @treturn string
 -- @treturn {[integer]=line}
 function negotiation:text()
@@ -139,7 +139,7 @@ local function leaves_out(line, said)
   return line.unless == "unknown" and is_unknown(said)
 end
 
--- Lists the lines that a message is about, as far as they may be left out.
+-- Lists the lines that a message is about and that may be left out.
 local function lines_of(self, said)
   if said.of then
     return leaves_out(said.of, said) and {said.of} or {}
@@ -160,7 +160,8 @@ end
 --- Learns what HAProxy says of the text.
 -- @tparam string output of `haproxy -c`
 -- @tparam string path   of the file it was asked about
--- @treturn boolean whether the text has changed: HAProxy is to be asked again
+-- @treturn boolean whether the text has changed, so that HAProxy must check it
+--   again
 function negotiation:learn(output, path)
   local _, lines = self:text()
   local changed = false
@@ -180,8 +181,8 @@ local function message(line, text)
     or text
 end
 
--- A line of `listen` was left out where all its copies were. What HAProxy
--- refuses for more than its keyword is a mistake.
+-- A line of `listen` counts as left out if all its copies were. If HAProxy
+-- refuses more than its keyword, that is a mistake.
 local function judge_copies(source, copies, verdict)
   local worst
   for _, copy in ipairs(copies) do
@@ -219,7 +220,7 @@ local function judge_left_out(self, verdict)
   end
 end
 
--- Both copies of a line may be worth the same words.
+-- Both copies of a line may get the same message.
 local function once(texts)
   local kept, seen = {}, {}
   for _, text in ipairs(texts) do
@@ -229,7 +230,7 @@ local function once(texts)
   return kept
 end
 
---- Sums up, when there is nothing more to learn.
+--- Sums up when HAProxy has nothing more to say.
 -- @treturn table `errors`: why the file cannot be used; `notes`: what was left
 --   out, and what else HAProxy said; each with its place
 function negotiation:verdict()

@@ -1,4 +1,5 @@
---- The program `synapse-haproxy-cfg`: reads, asks HAProxy, writes.
+--- The program `synapse-haproxy-cfg`: reads the configuration, lets HAProxy
+-- check the result, writes it.
 --
 -- @module synapse.generate.program
 
@@ -96,14 +97,14 @@ end
 -- Where the status page listens unless an address is given.
 local STATUS = "127.0.0.1:3214"
 
--- Returns the sections, what is to be said, and which frontends overlap.
+-- Returns the sections, the notes, and which frontends overlap.
 local function sections_of(config, paths)
   local sections, notes = generate.sections(config, paths)
   return sections, notes, binds.overlaps(sections)
 end
 
--- The same; a page that nobody asked for takes no address from another
--- frontend.
+-- The same, but a status page that nobody asked for takes no address from
+-- another frontend.
 local function sections_with_page(config, paths, status)
   paths.status = status ~= "none" and (status or STATUS) or nil
   local sections, notes, overlaps = sections_of(config, paths)
@@ -118,7 +119,7 @@ local function sections_with_page(config, paths, status)
   return sections, notes, overlaps
 end
 
--- Returns the negotiation and what is to be said, or nil and why there is none.
+-- Returns the negotiation and the notes, or nil and why there is none.
 local function make(config, path, agent, status)
   local sections, notes, overlaps = sections_with_page(config,
     {config = path, agent = agent}, status)
@@ -151,7 +152,7 @@ local function judge(options, path, negotiation, candidate)
   return finish(options, negotiation, candidate)
 end
 
--- Whatever happens, no candidate is left behind.
+-- Removes the candidate whatever happens.
 local function try(options, path, negotiation)
   local candidate, why = candidates.new(options.output)
   if not candidate then

@@ -16,7 +16,7 @@ local spare = {}
 local ROUTES = "${SYNAPSE_ROUTES-/dev/null}"
 local CHECKS = "${SYNAPSE_CHECKS-/dev/null}"
 
--- What happens where no service listens now.
+-- How a port answers that no service has now.
 local NO_SERVICE = {
   http = 'http-request return status 404 content-type text/plain string ' ..
     '"no service listens here now\\n" unless { so_name,map("' .. ROUTES ..
@@ -42,8 +42,8 @@ local function append(lines, more)
   table.move(more, 1, #more, #lines + 1, lines)
 end
 
--- First what answers where there is no service: the rules of a section are
--- HAProxy's in this order.
+-- The lines for ports without a service come first: HAProxy applies the rules
+-- of a section in this order.
 local function frontend(kind, taken)
   local lines = {}
   add(lines, kind.place .. ".mode", "mode %s", kind.mode)

@@ -1,6 +1,6 @@
---- Translates what was correct when old configurations were written.
+--- Translates old lines of a configuration into what HAProxy needs today.
 --
--- Pure, but that it changes the lines that it is given.
+-- Pure, except that it changes the lines that it is given.
 --
 -- @module synapse.generate.upgrade
 
@@ -23,9 +23,9 @@ function upgrade.section(section)
   }
 end
 
---- Makes cookies follow the instances. Synapse named a server's cookie after
--- the server; a slot has one instance after another, so its cookie is made of
--- its address and a key.
+--- Makes cookies follow the instances. Synapse named a cookie after its server.
+-- But a slot has one instance after another, so its cookie is made of the
+-- address and a key.
 -- @tparam {line,...} lines of a section; changed
 function upgrade.cookies(lines)
   for _, line in ipairs(lines) do
@@ -43,8 +43,8 @@ local function follow_instances(line)
   end
 end
 
---- Makes stick tables follow the instances: by itself a table remembers a
--- server's name, and a slot has one instance after another.
+--- Makes stick tables follow the instances. By default a table remembers the
+-- name of a server, but a slot has one instance after another.
 -- @tparam {line,...} lines of a section; changed
 function upgrade.stick_tables(lines)
   for _, line in ipairs(lines) do
@@ -54,8 +54,7 @@ function upgrade.stick_tables(lines)
   end
 end
 
---- Makes those stick tables of a section follow the instances that services
--- use.
+--- Does the same for the stick tables of a section that services use.
 -- @tparam section section changed
 -- @tparam {[string]=boolean} used names of tables: "backend" or "peers/table"
 function upgrade.used_tables(section, used)
@@ -83,7 +82,7 @@ local function find(lines, defaults, pattern)
   end
 end
 
---- Makes the key of a backend with cookies that has none.
+--- Returns a line with a cookie key for a backend that needs one and has none.
 -- @tparam {line,...} lines of the backend
 -- @tparam {line,...} defaults
 -- @tparam string key

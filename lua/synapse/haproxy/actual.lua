@@ -16,8 +16,8 @@ actual_slots.__index = actual_slots
 -- Seconds after which an address that HAProxy does not use is sent again.
 local LOST_MOVE = 1
 
--- The commands that HAProxy refused, and when each is tried again: one for each
--- slot, whose next refusal waits twice as long.
+-- The commands that HAProxy refused, at most one for each slot, and when each
+-- is tried again. The next refusal of the same slot waits twice as long.
 local refusals = {}
 refusals.__index = refusals
 
@@ -173,9 +173,9 @@ local function repair(self, backend, slot, slots, groups)
   return bytes
 end
 
--- Lists what the marked slots need that are to be filled, or that are not. Ends
--- once the commands have more bytes than there is room for; returns how much
--- room is left then.
+-- Lists the commands for the marked slots that are to be filled (`is_filled`),
+-- or for those that are to be empty. Ends when the commands have more bytes
+-- than there is room for. Returns how much room is left.
 local function repair_all(self, backend, slots, is_filled, room)
   local groups = {}
   for _, slot in ipairs(slots.pool) do
@@ -235,8 +235,8 @@ local function part(self, groups)
   return out, others
 end
 
--- Whether any slot serves that none of these groups takes out of traffic. What
--- there is no room to plan now serves on, too.
+-- Whether a slot serves that none of these groups takes out of traffic. A slot
+-- for whose plan there was no room serves on, too.
 local function has_lasting(self, out)
   local leaving = {}
   for _, group in ipairs(out) do
@@ -265,13 +265,14 @@ local function changes_now(self, slots, groups, changing, ending)
   return is_coming and 0 or (all + 1) // 2
 end
 
---- Lists the commands that the marked slots need now. A slot is ready only
--- after its address was acknowledged: there is more to do then. Slots that are
--- to be filled come first: where one instance takes the place of another, a
--- request between two commands finds both and not neither. Where others take
--- the place of all that serve, some of these serve until one of the others
--- does: those whose slots become empty; if there are none, those whose slots
--- get another instance, half of them if no other slot is about to serve.
+--- Lists the commands that the marked slots need now.
+--
+-- A slot becomes ready in a later plan, after its address was acknowledged.
+-- Slots to be filled come first: if one instance replaces another, a request
+-- between two commands finds both, and never none. If all instances that serve
+-- are replaced, some of them go on until one of the new ones serves: those
+-- whose slots become empty; if there are none, those whose slots get another
+-- instance, and only half of these if no other slot is about to serve.
 -- @tparam string backend
 -- @tparam table slots `pool`: the slots, in order; `target_of(slot)`: the
 --   server that it is to be, or nil; `is_filled(slot)`: whether it is to be
@@ -341,7 +342,7 @@ function actual_slots:done(command)
   return command.field == "addr" or self.is_keeping or self:is_moving()
 end
 
---- Tells whether any slot may not have the address yet that it was given.
+--- Tells whether a slot may not yet have the address that it was given.
 -- @treturn boolean
 function actual_slots:is_moving()
   return next(self.moving) ~= nil
@@ -351,12 +352,12 @@ local function is_lost(self, place)
   return self.now() - place.since > LOST_MOVE
 end
 
---- Takes note of which slots have the address that they were given. Where
--- HAProxy resolves a name it may have gone on to another one before that was
--- seen: only HAProxy can tell then.
+--- Takes note of the slots that have the address that they were given. If
+-- HAProxy resolves a name, it may have gone on to another address before
+-- anybody saw this one. Then only an answer of HAProxy tells.
 -- @tparam function is_at tells, of a slot, a host and a port; nil where that
 --   cannot be seen
--- @treturn boolean whether HAProxy has to be asked for the address of one
+-- @treturn boolean whether HAProxy must be asked for the address of a slot
 function actual_slots:look_at_moves(is_at)
   local is_unknown = false
   for slot, place in pairs(self.moving) do
@@ -381,7 +382,7 @@ function actual_slots:refuse(command, answer)
   return self.refusals:add(command.slot, command.field, command.text, answer)
 end
 
---- Tells whether a slot is out of traffic, with nothing more to be done.
+--- Tells whether a slot is out of traffic and needs no command.
 -- @tparam string slot
 -- @treturn boolean
 function actual_slots:is_at_rest(slot)
@@ -404,8 +405,8 @@ end
 -- The fields of a server that a plan depends on.
 local PLANNED = {"host", "port", "fqdn", "weight", "initial", "admin"}
 
--- Tells whether a slot may need another plan. Where HAProxy resolves a name,
--- the address that it has by now may be what the slot waits for.
+-- Tells whether a slot may need another plan. If HAProxy resolves a name, the
+-- slot may wait for the address that HAProxy has by now.
 local function is_news(before, state, place)
   if place or state.fqdn then
     return true
@@ -418,12 +419,14 @@ local function is_news(before, state, place)
   return false
 end
 
---- Takes what HAProxy says of a slot, and marks the slot where that is news. It
--- does not tell its maxconn.
+--- Takes what HAProxy says of a slot, and marks the slot if that is news.
+-- HAProxy does not say the maxconn.
 -- @tparam string slot
 -- @tparam server state
 -- @treturn boolean whether its check found something else than before
--- @treturn boolean whether it is, or should be by now, where it was told to be
+-- @treturn boolean whether the slot has, or should have by now, the address
+--   that
+--   it was given
 function actual_slots:take(slot, state)
   local before = self.servers[slot]
   state.maxconn = before.maxconn

@@ -23,23 +23,24 @@ growth.__index = growth
 -- @tfield integer weight
 -- @tfield integer maxconn 0: no limit
 
--- Seconds until it is tried again after a refusal, whatever was refused.
+-- Seconds until the next try after a refusal, whatever was refused.
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 60
 
 -- Without the last two words a dynamic server of 2.6 keeps no idle connection.
 local ADD = "add server %s/%s 127.0.0.1:1 id %d"
 local KEEPS_IDLE = " pool-max-conn -1 pool-purge-delay 5s"
--- Lua of 2.6 does not see the sessions of an added server. Where a connection
--- in use may lead others to the instance that left, it must not stay.
+-- Lua of HAProxy 2.6 does not see the sessions of an added server. So an idle
+-- connection must not stay if it may lead other requests to the instance that
+-- left.
 local KEEPS_NONE = " pool-max-conn 0"
 
---- Returns a growth that knows nothing of HAProxy's servers yet.
+--- Returns a growth that does not know HAProxy's servers yet.
 -- @tparam table deps
 --   `backend`; `pool`: the slots declared, in order; `kinds` of them, see
 --   `synapse.service.placement`; `keeps_idle`: whether they may keep idle
---   connections; `options`: what a slot is made with, or nil and `why` it is
---   nothing; `now()`
+--   connections; `options` of an added slot, or nil and `why` there are none;
+--   `now()`
 -- @treturn growth
 function add_server.new(deps)
   local last = ""
@@ -76,7 +77,7 @@ local function forget_ids(self, states)
   end
 end
 
---- Learns names and ids from the state that HAProxy tells.
+--- Learns names and ids from the state that HAProxy shows.
 -- @tparam {[string]=server} states all servers of the backend
 -- @tparam {string,...} pool its slots
 function growth:learn(states, pool)
@@ -233,8 +234,8 @@ function growth:refuse(why)
   return self.delay
 end
 
---- Notes that an answer was lost. Should it be these commands that HAProxy does
--- not answer, others must get their turn before they are sent again.
+--- Notes that an answer was lost. HAProxy may fail to answer just these
+-- commands, so others get their turn before these are sent again.
 function growth:lost()
   if next(self.pending) ~= nil then
     self:refuse("HAProxy did not answer when a slot was added")

@@ -1,5 +1,5 @@
---- Finds the blank backends in HAProxy's configuration, and tells which service
--- one of them can serve as a backend of its own would.
+--- Finds the blank backends in HAProxy's configuration, and decides which
+-- service fits one of them.
 --
 -- Pure.
 --
@@ -35,8 +35,8 @@ local function listeners_of(section)
   return listeners
 end
 
--- Returns the words of a server, and how many slots they make; nil for a line
--- of another kind.
+-- Returns the words of a server line, and how many slots it makes; nil for any
+-- other line.
 local function slots_of(line)
   local words, rest = line.words, {}
   local last = words[1] == "server-template" and words[4] == NAMED and
@@ -119,7 +119,7 @@ function blank.find(sections, routes)
   return kinds
 end
 
---- Says which kinds HAProxy's configuration lacks, or has others of.
+--- Says which kinds HAProxy's configuration lacks, or has with other lines.
 -- @tparam {blank_kind,...} kinds
 -- @tparam {spare_kind,...} configured see `synapse.config.spare`
 -- @treturn {string,...}
@@ -140,8 +140,8 @@ function blank.problems(kinds, configured)
   return problems
 end
 
--- "services.web.haproxy.backend[0]" is "haproxy.backend[0]", as people who look
--- at the service call it.
+-- Shortens "services.web.haproxy.backend[0]" to "haproxy.backend[0]", because
+-- the service is known.
 local function key_of(line)
   return line.place:match("haproxy%.[%w_]+%[%d+%]$") or line.place
 end
@@ -228,7 +228,7 @@ local function check_mode(lines, kind, why)
   end
 end
 
--- By which request a check differs, without its URI.
+-- Returns the request of a check without its URI, in which services may differ.
 local function request_of(check)
   local words = {check.method, check.version or "HTTP/1.0"}
   words[#words + 1] = check.rest ~= "" and check.rest or nil

@@ -1,7 +1,7 @@
---- The runtime API's language: batches out, answers in.
+--- The language of the runtime API: batches of commands, and HAProxy's answers.
 --
--- HAProxy 2.6 takes one buffer (16,384 bytes) of commands parted by ";" and
--- answers each with its text and an empty line, or with an empty line alone.
+-- HAProxy 2.6 takes one buffer (16,384 bytes) of commands separated by ";". It
+-- answers each with a text and an empty line, or with an empty line alone.
 --
 -- Pure.
 --
@@ -24,7 +24,8 @@ end
 
 --- Returns the command that asks for the state of a backend's servers.
 -- @tparam string backend
--- @tparam integer count of its servers: answers are long, so that it counts
+-- @tparam integer count of its servers: the answer is long, so the command
+--   counts
 --   as more bytes than it has
 -- @treturn command with the field "state"
 function commands.query(backend, count)
@@ -38,7 +39,7 @@ end
 --- Adds commands to a batch, all or none.
 -- @tparam batch batch
 -- @tparam {command,...} group each with `text`
--- @tparam table owner kept with each entry, for whom the answer is
+-- @tparam table owner kept with each entry: the service that gets the answer
 -- @treturn boolean whether they found room; the first group always does
 function commands.add(batch, group, owner)
   local bytes = 0
@@ -73,10 +74,10 @@ function commands.line(batch)
   return table.concat(texts, ";")
 end
 
--- The one refusal of 2.6 that no empty line follows.
+-- The only refusal of HAProxy 2.6 without an empty line after it.
 local UNENDED = "^Backend must use a dynamic load balancing"
 
---- Parts what HAProxy sent into one answer for each command.
+--- Splits what HAProxy sent into one answer for each command.
 -- @tparam string text
 -- @treturn {string,...} answers, "" where HAProxy had nothing to say
 function commands.answers(text)
@@ -93,7 +94,8 @@ function commands.answers(text)
   return answers
 end
 
--- What 2.6 says, and what 3.0 does, which is silent of what stays.
+-- HAProxy 2.6 says all of these. HAProxy 3.0 says nothing of what stays the
+-- same.
 local ADDRESSED = {
   "^IP changed from", "^no need to change the addr", "^port changed from",
   "^nothing changed",
@@ -152,7 +154,7 @@ end
 local CHECKED = 0x06
 local OP_STOPPED, OP_STARTING = 0, 1
 
--- What HAProxy's own check says; nothing in maint, where it rests.
+-- The results of HAProxy's own check. In maint it rests and has none.
 local function check_of(operational, bits, admin)
   if bits & CHECKED ~= CHECKED then
     return "none"
@@ -172,8 +174,9 @@ local CHECK_WHY = {
   [19] = "program not done in time",
 }
 
--- And of those that pass, or have not ended yet. A server that is down all the
--- same has been told so, or waits for more of them (`rise`).
+-- The same of checks that pass, or have not ended yet. If the server is down
+-- all the same, a command has set it down, or it waits for more of them
+-- (`rise`).
 local CHECK_PASSED = {
   [0] = true, [1] = true, [6] = true, [9] = true, [15] = true, [16] = true,
   [20] = true,
@@ -183,7 +186,7 @@ local CHECK_PASSED = {
 -- srv_uweight srv_iweight srv_time_since_last_change srv_check_status, two
 -- more, srv_check_state, three more, srv_fqdn srv_port srvrecord srv_use_ssl:
 -- columns 1 to 11, 14, then 18 to 21. The time since the last change is below
--- zero where HAProxy restored a server: two of its clocks differ.
+-- zero if HAProxy restored the server, because two of its clocks differ.
 local STATE =
   "^%d+ %S+ (%d+) (%S+) (%S+) (%d+) (%d+) (%d+) (%d+) (%-?%d+) (%d+)" ..
   (" %S+"):rep(2) .. " (%d+)" .. (" %S+"):rep(3) .. " (%S+) (%d+) %S+ (%-?%d)"
@@ -220,8 +223,8 @@ end
 -- @tparam string answer
 -- @treturn {[string]=server} by the server's name; each with its `id`,
 --   `is_tls` and `check` as well: "passes", "fails" and `check_why` in words,
---   "none" where there is no check, nil where it rests; `is_rising` where it
---   fails only because it has not passed often enough yet; `warming`: for how
+--   "none" if there is no check, nil if it rests; `is_rising` if it fails only
+--   because it has not passed often enough yet; `warming`: for how
 --   many seconds, while `slowstart` lasts; `is_slot`: whether its line has the
 --   name that marks a slot
 -- @treturn[2] nil when it is something else
@@ -242,10 +245,11 @@ function commands.states(answer)
   return states
 end
 
--- Columns of the file are those of STATE, up to the last that has to be there:
--- the next is whether a server uses TLS, which the configuration decides. What
--- is configured wins over a weight whose configured one was another (0); of its
--- check only what is needed.
+-- The columns of the file are those of STATE, up to the last one that HAProxy
+-- requires: the next one says whether a server uses TLS, which the
+-- configuration decides. HAProxy uses the file's weight only if the configured
+-- weight is the one that the file names; that is 0 here, so the configured
+-- weight wins. Of the check there is only what is needed.
 local RESTORED = "1 %s 1 %s %s 2 %d 0 0 %d 6 3 1 6 0 0 0 slot.invalid %d -"
 local RESTORED_HEADING = [[1
 # be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state ]] ..
@@ -259,8 +263,8 @@ local ADMIN = {
   drain = ADMIN_CONFIGURED | ADMIN_FORCED_DRAIN,
 }
 
---- Returns a file for HAProxy's `server-state-file`, of which it fills slots
--- before it accepts a connection.
+--- Returns a file for HAProxy's `server-state-file`. HAProxy fills its slots
+-- from it before it accepts a connection.
 -- @tparam {{backend,slot,host,port,admin,age},...} servers `age`: seconds since
 --   it came into traffic
 -- @treturn string

@@ -59,7 +59,7 @@ local function slots_of(section)
   return lines
 end
 
--- Returns which of two opposite options holds: the one named last.
+-- Returns which of two opposite options counts: the one named last.
 local function last_of(options, on, off)
   local holds
   for _, word in ipairs(options) do
@@ -79,7 +79,7 @@ local function value_of(options, name)
   return value
 end
 
--- What no slot may have.
+-- Options that no slot may have.
 local REFUSED = {
   {
     holds = function(slots)
@@ -185,7 +185,7 @@ end
 -- @tparam service service of the configuration
 -- @tparam ?table backend `slots`: how many slots it has, or lines with slots,
 --   and `backups` of them; `is_disabled`: whether they are out of traffic, and
---   `all_backups`: whether all backups are used, nil when nobody knows; nil:
+--   `all_backups`: whether all backups are used, nil if that is not known; nil:
 --   there is no backend
 -- @treturn ?string nil when it can
 function config_check.backend_problem(service, backend)
@@ -304,7 +304,7 @@ function config_check.logs_to_machine(sections)
   end)
 end
 
--- Returns the first line that has HAProxy start processes to check servers.
+-- Returns the first line that makes HAProxy start processes to check servers.
 local function external_check(sections)
   local first
   each_line(sections, nil, function(line)
@@ -333,8 +333,8 @@ local function global_state_file(sections)
   end)
 end
 
---- Finds a state file of the operator's, which keeps the agent's from being the
--- one that is read for all backends.
+--- Finds a state file of the operator's. HAProxy then reads that for all
+-- backends, and not the agent's.
 -- @tparam {section,...} sections
 -- @tparam string ours what stands for the path of the agent's
 -- @treturn ?line
@@ -364,9 +364,9 @@ local function how_to_read_ours(sections, ours)
     "lua-load and `load-server-state-from-file global` into the backend"
 end
 
--- Says which state file would fill slots wrongly: from one that the agent
--- did not write a slot would serve whatever was there once, and of a slot with
--- an address in its line HAProxy restores the port alone.
+-- Says which state file would fill slots wrongly. From a file that the agent
+-- did not write, a slot would serve whatever was there once. And if a slot has
+-- an address in its line, HAProxy restores only the port.
 local function state_problem(sections, service, section, ours)
   local load = config_text.find(section, "load-server-state-from-file")
   local from = load and load.words[2]
@@ -400,8 +400,8 @@ local function dispatch_problem(service, section)
     service.backend)
 end
 
--- Such a backend has no `balance`. A server in it stays down once it was in
--- maintenance, as every slot was.
+-- Such a backend has no `balance`. In it a server that was once in maintenance
+-- stays down, and every slot was.
 local function transparent_problem(service, section)
   local transparent = find_option(section, "transparent")
   return transparent and string.format("%s: backend %s: `option " ..
@@ -450,8 +450,8 @@ function config_check.of_service(sections, service, ours)
   return verdict
 end
 
---- Checks HAProxy's configuration. An agent without services needs nothing of
--- it: then nothing is an error, for HAProxy does the rest without the agent.
+--- Checks HAProxy's configuration. If the agent has no services, it needs
+-- nothing of the configuration, and nothing is an error.
 -- @tparam {section,...} sections of `synapse.haproxy.config_text`
 -- @tparam config settings of the agent
 -- @tparam table ours `admin`: the address of the agent's private socket;

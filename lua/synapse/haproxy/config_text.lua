@@ -1,16 +1,16 @@
 --- Reads the text of HAProxy's configuration as HAProxy does: its files in
 -- order, quotes, variables, `.if`, and which `defaults` a section has.
 --
--- HAProxy shows Lua its backends only when it starts, and not in `haproxy -c`;
--- most directives it never shows.
+-- HAProxy shows its backends to Lua only when it starts, and not in `haproxy
+-- -c`. It never shows most directives.
 --
--- Pure: the edges that read files and directories come in.
+-- Pure: the functions that read files and directories are passed in.
 --
 -- @module synapse.haproxy.config_text
 
 local config_text = {}
 
---- A line that says something.
+--- A line with words in it.
 -- @table line
 -- @tfield string place   "file:number"
 -- @tfield {string,...} words  unquoted, variables replaced
@@ -117,8 +117,8 @@ local function replace(text, environment)
   end))
 end
 
--- Takes what begins at a place of a line: returns the text that it stands for
--- and the place behind it, or nil at a space, a comment or the end.
+-- Reads what begins at a place of a line. Returns the text that it stands for
+-- and the place after it, or nil at a space, a comment or the end.
 local function piece(line, at, environment)
   local char = line:sub(at, at)
   if char == "" or char == "#" or char:find("%s") then
@@ -189,7 +189,7 @@ local PREDICATES = {
   end,
 }
 
--- Decides one condition; nil where the text alone does not tell.
+-- Decides one condition. Returns nil if the text alone does not tell.
 local function decide(reader, words)
   local condition = table.concat(words, " ", 2)
   local negated, name, list =
@@ -321,7 +321,7 @@ end
 -- @tparam {{path=string,text=string},...} files in order
 -- @tparam table facts `environment`: HAProxy's own when it was started, by
 --   name; `loaded`: what `lua-load` of the agent adds to it; `version` of
---   HAProxy, nil when nobody knows
+--   HAProxy, nil if it is not known
 -- @treturn {section,...} in order
 function config_text.parse(files, facts)
   local reader = {

@@ -1,7 +1,7 @@
---- HAProxy's own counters, of the services that somebody looks at.
+--- HAProxy's own counters, for services of which somebody asks them.
 --
--- They are asked for by the runtime API, a few backends at a time and no
--- backend twice within a second; what is not asked for costs nothing.
+-- The runtime API gives them, for a few backends at a time, and for no backend
+-- twice within a second. A service of which nobody asks costs nothing.
 --
 -- @module synapse.haproxy.counters
 
@@ -11,7 +11,7 @@ local counters = {}
 counters.__index = counters
 
 local FRESH = 0.9
--- Without an answer in this time it is asked again.
+-- Seconds without an answer after which the question is sent again.
 local LOST = 10
 
 -- Columns of `show stat` in HAProxy 2.6, the ones that are used.
@@ -30,7 +30,7 @@ for column = 1, LAST_CHECK - 1 do
 end
 PATTERN = table.concat(PATTERN) .. "()"
 
--- What is quoted has each quote twice.
+-- Within quotes, each quote is doubled.
 local function text_at(line, place)
   if line:sub(place, place) ~= '"' then
     return line:match("^[^,]*", place)
@@ -95,7 +95,7 @@ function counters.query(id, slot, server)
   }
 end
 
---- Returns counters that know nothing.
+--- Returns counters of no service yet.
 -- @tparam table deps `send(line)`: gives a line to HAProxy and returns a
 --   request number, or nil; `id(service)`: number of its backend; `now()`
 -- @treturn counters
@@ -111,7 +111,7 @@ local function is_due(self, service, now)
     not (asked and now - asked < LOST)
 end
 
---- Asks for the counters of services, unless they were just told.
+--- Asks for the counters of services, unless HAProxy has just given them.
 -- @tparam {service,...} services
 function counters:ask(services)
   local now, due, texts = self.deps.now(), {}, {}
@@ -142,7 +142,7 @@ function counters:take(event)
   self.requests[event.request] = nil
   local texts = event.error and {} or commands.answers(event.data)
   for i, service in ipairs(services) do
-    -- One that was forgotten meanwhile is not asked for any more.
+    -- A service that was forgotten meanwhile needs no answer any more.
     self.answers[service] = self.asked[service] and
       {at = self.deps.now(), text = texts[i] or ""}
     self.asked[service] = nil
@@ -167,7 +167,7 @@ function counters:is_waiting(services)
   return false
 end
 
---- Returns what is known of a service. The errors of a slot are those since its
+--- Returns what is known of a service. The errors of a slot count from when its
 -- instance got it.
 -- @tparam service service with `errors_before`, by slot
 -- @tparam function turn see `counters.parse`

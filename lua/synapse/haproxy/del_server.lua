@@ -3,7 +3,7 @@
 -- A slot is deleted after it has been empty for a while, once it has no
 -- session. While its command is on its way the slot belongs to nobody, so that
 -- no instance gets it: HAProxy may delete it, or keep it because a connection
--- is left. Only where HAProxy deletes servers safely, see
+-- is left. Nothing is deleted unless HAProxy deletes servers safely, see
 -- `synapse.haproxy.version`.
 --
 -- Pure.
@@ -17,8 +17,8 @@ local del_server = {}
 local removal = {}
 removal.__index = removal
 
--- Seconds that a slot is empty before it is deleted: an instance that only
--- restarts finds it again.
+-- Seconds that a slot is empty before it is deleted, so that an instance that
+-- only restarts finds it again.
 local REST = 10
 -- Seconds until HAProxy is asked again after it refused.
 local PAUSE = 60
@@ -45,7 +45,7 @@ function removal:emptied(slot)
   end
 end
 
---- Has the empty slots deleted without delay.
+--- Makes the empty slots due now.
 function removal:hasten()
   for slot in pairs(self.due) do
     self.due[slot] = self.now()
@@ -64,7 +64,7 @@ function removal:forget(slot)
   self.due[slot] = nil
 end
 
---- Tells whether any slot is to be deleted in time.
+--- Tells whether any slot is going to be deleted.
 -- @treturn boolean
 function removal:is_any()
   return next(self.due) ~= nil

@@ -31,9 +31,9 @@ local plan = {}
 -- @tfield table change the fields of the server that hold once it is
 --   acknowledged
 
--- Weight 0 always drains. Another weight of the znode counts only where the
--- configuration says so, and then before that of its server options. A static
--- balancing algorithm takes no other than 0 and the first one.
+-- Weight 0 always drains. Another weight of the znode counts only if the
+-- configuration says so, and then more than the one in its server options. A
+-- static balancing algorithm takes only 0 and the first weight.
 local function weight_of(instance, config, initial)
   if instance.weight == 0 then
     return 0
@@ -87,8 +87,8 @@ local function set_admin(backend, slot, admin)
   return set(backend, slot, "admin", "state " .. admin, {admin = admin})
 end
 
--- HAProxy takes a server that leaves maint for a good one until its check says
--- otherwise. In one line with the admin state, this says otherwise first.
+-- HAProxy counts a server that leaves maint as up until its check fails. This
+-- command, in one line with the admin state, sets the server down first.
 local function set_down(backend, slot)
   return set(backend, slot, "health", "health down",
     {check = "fails", is_rising = true})
@@ -134,9 +134,9 @@ local function set_name(backend, slot, wanted)
     {fqdn = wanted.fqdn})
 end
 
--- The name's own last address may serve until HAProxy has resolved it. That of
--- another name may not; HAProxy says "-" for one that went, and takes no
--- address then until there is another.
+-- Until HAProxy has resolved a name, the last address of that name may serve,
+-- but not the address of another name. HAProxy says "-" for an address that has
+-- gone, and then accepts no command with an address until the name has another.
 local function give_name(backend, slot, wanted, actual)
   if wanted.host and wanted.host == actual.host and
     wanted.port == actual.port
@@ -153,7 +153,7 @@ local function give_name(backend, slot, wanted, actual)
   return commands
 end
 
--- Lists the commands that lead to the wanted place, none where it is there.
+-- Lists the commands that lead to the wanted address; none if the slot has it.
 local function go_to(backend, slot, wanted, actual)
   if actual.moving then
     return {}
@@ -167,10 +167,11 @@ local function go_to(backend, slot, wanted, actual)
     move(backend, slot, actual.host, wanted.port, actual.admin) or {}
 end
 
--- HAProxy may refuse an address, and some use it only later. Until it is known
--- that they use it, requests would go to the previous one: the slot is ready in
--- a later plan. A name without an address is out of traffic. Where its address
--- is only gone ("-") HAProxy sees to that, and to the end of it.
+-- HAProxy may refuse an address, and some versions use it only later. Until it
+-- is known that HAProxy uses it, requests would go to the previous one, so the
+-- slot becomes ready in a later plan. A name without an address is out of
+-- traffic. If its address has only gone ("-"), HAProxy itself takes the server
+-- out, and in again.
 local function admin_of(wanted, now)
   if now.is_moving then
     return "maint"

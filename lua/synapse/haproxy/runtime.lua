@@ -1,4 +1,4 @@
---- HAProxy as the agent meets it: slots, sessions, time, logs.
+--- What the agent uses of HAProxy: slots, sessions, time, logs.
 --
 -- Slots are filled through the Server class in `core.register_init` only;
 -- afterwards servers change by the runtime API alone.
@@ -11,9 +11,9 @@ local version = require("synapse.haproxy.version")
 local runtime = {}
 
 -- What `server-template ... slot.invalid:1 init-addr last,127.0.0.1 disabled`
--- gives a server that HAProxy restored nothing of, and what `127.0.0.1:1` gives
--- it: no real server has it, so it is the mark of an empty slot. The other one
--- is the mark of a slot for host names, which HAProxy can resolve.
+-- gives a server of which HAProxy restored nothing, and what `127.0.0.1:1`
+-- gives it. No real server has this address, so it marks an empty slot. The
+-- other address marks a slot for host names, which HAProxy can resolve.
 local PLACEHOLDER = "127.0.0.1:1"
 local FOR_NAMES = "240.0.0.1:1"
 
@@ -31,13 +31,13 @@ local function is_placeholder(server)
   return place == PLACEHOLDER or place == FOR_NAMES
 end
 
--- HAProxy's Lua has an IPv6 address without brackets.
+-- HAProxy's Lua shows an IPv6 address without brackets.
 local function is_at(server, place)
   return place and server:get_addr() == place:gsub("[][]", "")
 end
 
--- A line with an address in place of a name gets the port alone of what HAProxy
--- restores, and would serve from whatever listens there.
+-- If a line has an address and not a name, HAProxy restores only the port. The
+-- slot would then send requests to whatever listens there.
 local function refuse_half_restored(backend, server, restored)
   if server:get_addr() == "127.0.0.1:" .. restored:match("%d+$") then
     error("synapse: backend " .. backend .. ": HAProxy restores only the "
@@ -59,7 +59,8 @@ local function slot_of(name, server)
   }
 end
 
--- Empty slots, and those that HAProxy restored as we told it.
+-- Tells whether a server is an empty slot, or one that HAProxy restored as
+-- told.
 local function slots_of(backend, restored)
   local slots = {}
   for name, server in pairs(core.backends[backend].servers) do
@@ -223,8 +224,8 @@ function runtime.is_at(backend, slot, host, port)
   return server and is_at(server, host .. ":" .. port)
 end
 
---- Returns how many sessions a server has, queued ones included; more than
--- none where that cannot be seen.
+--- Returns how many sessions a server has, queued ones included; at least one
+-- if Lua cannot see them.
 -- @tparam string backend
 -- @tparam string slot
 -- @treturn integer
@@ -319,7 +320,7 @@ function runtime.about()
   }
 end
 
---- Returns a function that gives other work its turn once it is time.
+--- Returns a function that pauses for other work if it has run long enough.
 -- @tparam function now returns seconds
 -- @tparam number slice seconds that are worked without a pause
 -- @treturn function
@@ -355,7 +356,7 @@ end
 function runtime.visit(applet, now)
   return {
     turn = runtime.new_turn(now, SLICE),
-    -- Thirty times as fast as `runtime.active`, which a task has to use.
+    -- Thirty times as fast as `runtime.active`, which tasks have to use.
     usable = function(backend) return applet.f:nbsrv(backend) end,
     await = runtime.new_await(now),
   }

@@ -1,7 +1,7 @@
 --- The stats sockets that haproxy.cfg declares.
 --
--- No HAProxy tells a Lua command the level of the socket that it came over, but
--- each tells the socket's `name`, and the configuration has the level of that.
+-- HAProxy does not tell a Lua command the level of its socket. It tells the
+-- socket's `name`, and the configuration has the level for that name.
 --
 -- Pure.
 --
@@ -9,7 +9,7 @@
 
 local stats_sockets = {}
 
--- What each level may do includes what the ones before it may.
+-- Each level may do what the levels before it may.
 local RANKS = {user = 1, operator = 2, admin = 3}
 
 -- HAProxy's own default.
@@ -53,9 +53,8 @@ function stats_sockets.may_change(level)
   return (RANKS[level] or 0) >= RANKS.operator
 end
 
---- Returns the level of each socket that has a name. Where several have the
--- same name, or the configuration leaves two of them to a condition, the lowest
--- counts.
+--- Returns the level of each socket that has a name. If several sockets have
+-- the same name, or a condition decides between two, the lowest level counts.
 -- @tparam {section,...} sections
 -- @treturn {[string]=string}
 function stats_sockets.levels(sections)

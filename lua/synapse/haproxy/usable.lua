@@ -1,19 +1,19 @@
---- Notices what others have changed in HAProxy: operators and its checks.
+--- Notices what operators and HAProxy's checks have changed.
 --
--- HAProxy tells nobody of such a change. But it says at once, and cheaply, how
--- many servers of a backend it can use. If that is another number than before,
--- the states of all its servers are asked for, which is not cheap.
+-- HAProxy reports no such change. But it says at once, and cheaply, how many
+-- servers of a backend it can use. If that number has changed, the agent asks
+-- for the states of all its servers, which is not cheap.
 --
 -- @module synapse.haproxy.usable
 
 local usable = {}
 usable.__index = usable
 
--- Seconds, and services a second.
+-- Seconds for which a comparison is fresh, and services compared in a second.
 local FRESH = 0.9
 local MOST_A_SECOND = 20
 
---- Returns what knows of no number yet.
+--- Returns an observer that knows no number yet.
 -- @tparam table deps
 --   `active(backend)`, see `runtime.active`; `compare(service)`: asks for the
 --   states of its servers; `compared_at(service)`: when they were last told, or
@@ -37,13 +37,13 @@ function usable:count(service)
   end
   local before = self.counted[service] or active + backups
   self.counted[service] = active + backups
-  -- What `see` is told of backups is not their number.
+  -- The number that `see` gets is not true for a backend that uses its backups.
   self.by_name[service.name] = (active > 0 or backups == 0) and active or nil
   return before == active + backups
 end
 
---- Counts, and compares the service if HAProxy can use another number of its
--- servers than before.
+--- Counts the usable servers, and compares the service if their number has
+-- changed.
 -- @tparam service service
 function usable:look_at(service)
   if not self:count(service) then
@@ -58,8 +58,8 @@ function usable:forget(service)
   self.errors[service] = nil
 end
 
--- What an operator does to a server that is not used anyway changes no number
--- of servers. If a service has such servers, their states are asked for each
+-- If an operator changes a server that is not used anyway, the number of usable
+-- servers stays the same. So a service with such servers is compared each
 -- second, and less often if there are many in all.
 local function is_due(self, service, idle)
   local now = self.deps.now()

@@ -1,4 +1,4 @@
---- What this HAProxy can do, as far as versions differ. Nothing else compares
+--- What this HAProxy can do, where versions differ. No other file compares
 -- versions.
 --
 -- Pure.
@@ -11,13 +11,13 @@ local version = {}
 -- later, and until then requests go to the previous address.
 local ADDRESS_IS_DEFERRED = 2.9
 
--- The syslogs take no line before the whole configuration is read, and where
--- there is one, none goes to stderr.
+-- HAProxy sends no line to a syslog before it has read the whole configuration.
+-- If there is a syslog, no line goes to stderr either.
 local LOGS_NOT_WHILE_LOADING = 2.9
 
 -- Before it, a server that is deleted can crash a worker in which a request or
--- a `show servers state` still uses it. Other branches may have that mended,
--- too; nobody has tried them.
+-- a `show servers state` still uses it. Other branches may have the fix too;
+-- nobody has tried them.
 local DELETES_SAFELY = {[3.2] = 22}
 local ALL_DELETE_SAFELY = 3.5
 
