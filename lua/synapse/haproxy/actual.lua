@@ -424,8 +424,7 @@ end
 -- @tparam string slot
 -- @tparam server state
 -- @treturn boolean whether its check found something else than before
--- @treturn boolean whether the slot has, or should have by now, the address
---   that
+-- @treturn boolean whether the slot has, or should have by now, the address that
 --   it was given
 function actual_slots:take(slot, state)
   local before = self.servers[slot]

@@ -25,8 +25,7 @@ end
 --- Returns the command that asks for the state of a backend's servers.
 -- @tparam string backend
 -- @tparam integer count of its servers: the answer is long, so the command
---   counts
---   as more bytes than it has
+--   counts as more bytes than it has
 -- @treturn command with the field "state"
 function commands.query(backend, count)
   return {

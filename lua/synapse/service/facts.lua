@@ -23,8 +23,8 @@ local facts = {}
 -- @tfield ?string refusal    what it said
 -- @tfield boolean settled    HAProxy has acknowledged all that is wanted
 -- @tfield ?string check      "fails" if HAProxy's check does
--- @tfield ?string check_why  what the check met
--- @tfield ?number retained   it is gone, and kept until then by the guard
+-- @tfield ?string check_why  why the check fails
+-- @tfield ?number retained   until when the guard keeps it, though it is gone
 -- @tfield ?integer weight    what HAProxy has; 0 drains
 -- @tfield ?string objection  why it is no backup, though it asks to be one
 -- @tfield boolean is_backup  its slot is one
@@ -85,7 +85,7 @@ end
 -- @tfield string backend
 -- @tfield string source     where the instances are from: "zookeeper",
 --   "default", "previous", or "nobody" (see `wanted.of`)
--- @tfield string nothing    what ZooKeeper has if they are from elsewhere
+-- @tfield string nothing    why ZooKeeper has no instance, if it has none
 -- @tfield ?string obstacle  why no slot is added for the first that waits
 -- @tfield boolean frozen    it is left as it is, by command
 -- @tfield boolean leaving   it is not configured any more
@@ -96,8 +96,8 @@ end
 -- @tfield integer used      how many of the slots are
 -- @tfield boolean has_record whether the snapshot had it
 -- @tfield ?{[string]=integer} operated how many instances are in "maint" or
---   "drain" by an operator until a hand ends it, and in "maint_until" or
---   "drain_until", which end by themselves; nil: no instance is
+--   "drain" until an operator ends it, and in "maint_until" or "drain_until",
+--   which end by themselves; nil: no instance is
 
 local function used_slots(service)
   local used = 0
@@ -146,9 +146,9 @@ function facts.of_service(service)
   }
 end
 
--- Whose check fails, and since when each instance is in traffic if that is
--- news: `slowstart` begins with it. A slot that is not in traffic yet is about
--- to be.
+-- Returns which instances fail their check, and since when each has been in
+-- traffic if that is recent, because `slowstart` begins then. A slot that is
+-- not in traffic yet is about to be.
 local function found_by_haproxy(service)
   local failing, since, deps = {}, {}, service.deps
   for slot, key in pairs(service.placement.placed) do
@@ -161,8 +161,8 @@ local function found_by_haproxy(service)
   return failing, since
 end
 
---- Returns what the snapshot keeps of a service. An old record does not say how
--- it was read, so that it stays old.
+--- Returns what the snapshot keeps of a service. If the record is old already,
+-- it does not say how it was read, and so it stays old.
 -- @tparam service service
 -- @treturn record see `snapshot.begin_service`
 function facts.record_of(service)

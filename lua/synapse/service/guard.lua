@@ -1,23 +1,23 @@
 --- Protects a service against an accident that removes its instances.
 --
--- The data of the ensemble is wiped, a network partition cuts off all nerves, a
--- configuration of nerve is wrong: the znodes go and the instances still
--- answer. A deploy looks alike, but it replaces what it removes. So the guard
--- asks what is left. There is a *mass removal* when at least 3 serving
+-- If the ensemble's data is wiped, if a network partition cuts off all nerves,
+-- or if nerve's configuration is wrong, the znodes go although the instances
+-- still answer. A deploy looks similar, but it replaces what it removes. So the
+-- guard counts what is left. There is a *mass removal* if at least 3 serving
 -- instances were removed within the window, and fewer than 1 - share of the
--- serving instances of a window ago are left, newcomers counted.
+-- serving instances of a window ago are left, new ones included.
 --
--- The instances that a mass removal takes away are *retained*: they keep their
+-- The instances that a mass removal removes are *retained*: they keep their
 -- slots while HAProxy's own check of them passes, until their time is over, or
 -- until enough other instances are registered. An instance that leaves when
 -- there is no mass removal is an ordinary departure, even while others are
 -- retained.
 --
--- A window may hold thousands of arrivals and departures. So each of them waits
--- in a queue until the window has passed it, and nothing is looked through
--- again at each change.
+-- A window may have thousands of arrivals and departures. So each of them waits
+-- in a queue until it is older than the window, and no change walks through all
+-- of them.
 --
--- Pure: the clock is an argument, and does not go back.
+-- Pure: the time is an argument, and never goes back.
 --
 -- @module synapse.service.guard
 
@@ -32,7 +32,7 @@ local LEAST = 3
 -- 0.29 * 100 is a little less than 29.
 local ROUNDING = 1e-9
 
--- A queue of things that carry the time when they came.
+-- A queue of things with the time when they came.
 local queue = {}
 queue.__index = queue
 
@@ -46,7 +46,7 @@ function queue:push(thing)
   self[self.last] = thing
 end
 
--- Takes out one thing after the other, as long as they are not after a time.
+-- Removes the things that are not later than a time, one after the other.
 function queue:until_time(time)
   return function()
     local thing = self[self.first]
@@ -135,7 +135,7 @@ function guard.new(settings, instances, retained, now)
   return self
 end
 
--- An instance with weight 0 announced that it leaves.
+-- An instance with weight 0 has announced that it leaves.
 local function serves(instance)
   return instance.weight ~= 0
 end

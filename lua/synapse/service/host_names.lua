@@ -8,15 +8,15 @@ local hostname = require("synapse.instances.hostname")
 local host_names = {}
 host_names.__index = host_names
 
--- HAProxy does not report that it has found an address, so it is asked: less
--- often the longer a name does not resolve.
+-- HAProxy does not report that it has found an address, so the agent asks. It
+-- asks less often the longer a name does not resolve.
 local FIRST_DELAY = 0.5
 local LONGEST_DELAY = 30
 
---- Returns what is known of names.
+--- Returns the host names of a service.
 -- @tparam table deps
 --   `name` and `backend` of the service; `has_slots`: whether any of its slots
---   is for names; `addresses`: the last ones, by key; `now()`; `log`
+--   is for host names; `addresses`: the last ones, by key; `now()`; `log`
 -- @treturn names with `addresses`
 function host_names.new(deps)
   return setmetatable({
@@ -91,13 +91,13 @@ function host_names:forget(key)
   self.addresses[key] = nil
 end
 
---- Tells whether HAProxy is to be asked now what it has found.
+--- Tells whether it is time to ask HAProxy what it has found.
 -- @treturn boolean
 function host_names:is_due()
   return self.look_at ~= nil and self.deps.now() >= self.look_at
 end
 
---- Takes note that it is asked.
+--- Takes note that HAProxy is asked.
 function host_names:asked()
   self.look_at = nil
 end

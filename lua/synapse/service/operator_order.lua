@@ -1,10 +1,10 @@
 --- An operator's order: why an instance is in maint or drain, and until when.
 --
--- It ends by itself. What counts is the clock that nobody sets: HAProxy's
--- worker and the next one after a reload both know it. Another boot of the
--- machine begins it again; there the time of day decides, once it has had some
--- minutes to be set. The end that people are told is a time of day, and goes
--- with a clock that is set.
+-- An order ends by itself, by the monotonic clock, which nobody can set.
+-- HAProxy's worker and the next one after a reload share this clock. After
+-- another boot of the machine it starts again; then the time of day decides,
+-- once it has had some minutes to be set. People see the end as a time of day,
+-- which follows the clock if that is set.
 --
 -- Pure.
 --
@@ -12,10 +12,10 @@
 
 local order = {}
 
--- Seconds; what a clock differs by less is its grain.
+-- Seconds. A smaller difference between clocks is inaccuracy.
 local STEP = 1
 
--- So many seconds after a boot the time of day is taken to be right.
+-- Seconds after a boot from which on the time of day counts as right.
 local SETTLED = 300
 
 --- The most bytes that a reason may have.
@@ -42,7 +42,7 @@ function order.new(reason, seconds, clock)
   }
 end
 
---- Tells what is wrong with a reason.
+--- Returns what is wrong with a reason, or nil.
 -- @tparam string reason
 -- @treturn ?string nil: nothing
 function order.objection(reason)
@@ -56,7 +56,8 @@ function order.objection(reason)
   return nil
 end
 
--- Of another boot. A clock that is before the moment of the order is wrong.
+-- The order is of another boot. A clock that is earlier than the order is
+-- wrong.
 local function settle(given, clock)
   return {
     reason = given.reason, since = given.since, till = given.till,
@@ -65,7 +66,7 @@ local function settle(given, clock)
   }
 end
 
---- Returns an order with its end, and with the one that people are to be told.
+--- Returns an order with its end, and with the end that people see.
 -- @tparam order given
 -- @tparam table clock
 -- @treturn order the same one where there is nothing new
@@ -84,7 +85,7 @@ function order.follow(given, clock)
   }
 end
 
---- Returns an order that was kept, as it is now.
+--- Returns an order from a snapshot, as it is now.
 -- @tparam order kept
 -- @tparam boolean same_boot whether the machine has run since
 -- @tparam table clock

@@ -1,15 +1,15 @@
 --- What an operator has done to instances by hand: maint or drain.
 --
--- A slot out of traffic is the operator's doing only where our last
--- *acknowledged* command made it ready. Otherwise a command of ours was lost,
--- and the comparison sends it again.
+-- An operator has taken a slot out of traffic only if the agent's last
+-- *acknowledged* command made it ready. Otherwise a command of the agent was
+-- lost, and the comparison sends it again.
 --
 -- The state belongs to the address and not to the znode. An instance in maint
 -- whose znode goes and comes back, or that the guard brings back, is in maint.
 --
--- A state may be ordered of the agent too, with a reason and an end: see
--- `synapse.service.operator_order`. Until HAProxy has done it, what HAProxy
--- says of the slot is no news.
+-- An operator may also give the agent an order, with a reason and an end: see
+-- `synapse.service.operator_order`. Until HAProxy has carried it out, HAProxy's
+-- state of the slot does not count.
 --
 -- @module synapse.service.operator_state
 
@@ -24,7 +24,7 @@ local function clock(self)
   return {now = self.deps.now(), wall = self.deps.wall()}
 end
 
--- An order with an end is kept until then.
+-- An order with an end is kept until its end.
 local function keep_till(self, key)
   local order = self.orders[key]
   return math.max(self.deps.now() + self.deps.keep,
@@ -127,7 +127,7 @@ function operator_state:expire()
   return over
 end
 
---- Lets the ends that people are told follow a clock that was set.
+--- Makes the ends that people see follow a clock that was set.
 -- @treturn {string,...} the keys of the instances of which something else is
 --   to be told
 function operator_state:follow_clock()
@@ -142,7 +142,7 @@ function operator_state:follow_clock()
   return changed
 end
 
---- Tells whether an order is not known to be done yet.
+--- Tells whether an order may not be carried out yet.
 -- @tparam string key
 -- @treturn boolean
 function operator_state:is_awaited(key)
@@ -177,7 +177,7 @@ local function state_of(before, acknowledged, admin)
   return nil
 end
 
--- Tells whether an order is on its way still.
+-- Tells whether an order is still on its way.
 local function is_under_way(self, key, acknowledged, admin)
   local wanted = self.states[key] or "ready"
   if self.awaited[key] and

@@ -1,12 +1,11 @@
 --- Which instance is in which slot, and which instances wait for one.
 --
--- A slot is of a kind: for host names, for backups, or plain. The
--- first choice of a slot comes from a hash of the instance's identity, so that
--- HAProxies which never spoke to one another mostly agree; a taken slot makes
--- it the next one (open addressing). Instances are placed in sorted order:
--- equal sets placed fresh give equal tables. What changes later is placed by
--- what differs, so that one instance among a thousand that comes or goes costs
--- little.
+-- Each slot is of one kind: for host names, for backups, or plain. A hash of
+-- the instance's host:port gives the slot, so that HAProxies that know nothing
+-- of each other mostly agree. If that slot is taken, the next one is tried
+-- (open addressing). Instances are placed in sorted order, so equal sets give
+-- equal tables. A later change places only what differs: if one of a thousand
+-- instances comes or goes, that costs little.
 --
 -- @module synapse.service.placement
 
@@ -30,7 +29,7 @@ local function kind_of_declaration(declaration)
   return declaration.is_backup and "backup" or "plain"
 end
 
---- Tells the kind of each slot. Where all are backups, none is one.
+--- Returns the kind of each slot. If all slots are backups, none counts as one.
 -- @tparam {[string]=declaration} declared by slot
 -- @treturn {[string]=string} "plain", "backup" or "name", by slot
 function placement.kinds_of_slots(declared)
@@ -45,7 +44,7 @@ function placement.kinds_of_slots(declared)
   return kinds
 end
 
---- Tells which kind of slot an instance is to have.
+--- Returns the kind of slot that an instance needs.
 -- @tparam instance instance
 -- @tparam boolean has_backups whether there are slots for them
 -- @treturn string
@@ -56,7 +55,7 @@ function placement.kind_of_instance(instance, has_backups)
   return instance.is_backup and has_backups and "backup" or "plain"
 end
 
---- Returns why an instance that asks to be a backup is none, or nil.
+--- Returns why an instance that asks to be a backup cannot be one, or nil.
 -- @tparam instance instance
 -- @tparam boolean has_backups
 -- @treturn ?string
@@ -72,8 +71,8 @@ end
 local FNV_OFFSET = 0x811c9dc5
 local FNV_PRIME = 0x01000193
 
--- FNV-1a spreads its last byte badly over the low bits; the shifts at the end
--- repair that, since the low bits choose the slot.
+-- FNV-1a spreads the last byte badly over the low bits, which choose the slot.
+-- The shifts at the end repair that.
 local function hash(text)
   local value = FNV_OFFSET
   for i = 1, #text do
@@ -149,10 +148,10 @@ function placement.assign(pool, placed, keys, rest_of)
 end
 
 -- A slot rests while sessions of the instance that left it go on. Their
--- connections may lead others there later, but for those of an added slot (see
--- `synapse.haproxy.add_server`). A slot that is left in the same change is the
--- last choice: its newcomer would serve only after the other one had gone, and
--- nobody in between.
+-- connections may lead other requests there later, except those of an added
+-- slot (see `synapse.haproxy.add_server`). A slot whose instance leaves in the
+-- same change is used last, because no instance would serve in it before the
+-- old one has gone.
 local function rest_test(self)
   return function(slot)
     if self.vacated[slot] and self.sessions(slot) == 0 then
@@ -260,8 +259,8 @@ local function put(self, key, slot, touched)
   touched[#touched + 1] = slot
 end
 
--- An instance whose last slot is free goes back there: the sessions that make
--- the slot rest are its own. Returns the other instances.
+-- An instance whose last slot is free returns to it, because the sessions that
+-- make the slot rest are its own. Returns the other instances.
 local function go_home(self, keys, touched)
   local others = {}
   for _, key in ipairs(keys) do
@@ -311,8 +310,8 @@ local function count_free(self, kind)
   return free
 end
 
--- Returns a function that tells, once for each free slot of a kind, that there
--- is one. Instances without a slot come first.
+-- Returns a function that takes one free slot of a kind from the count, and
+-- tells whether there was one. Instances without a slot come first.
 local function new_supply(self, added)
   local free = {}
   local function spare(kind)
@@ -405,7 +404,8 @@ local function is_awaited(self, slot)
   return false
 end
 
---- Tells of the free slots that instances without one wait for.
+--- Tells whether instances wait for slots that rest, and whether one has
+-- rested.
 -- @treturn boolean whether there are any
 -- @treturn boolean whether any has rested by now
 function placement:resting()
@@ -540,7 +540,8 @@ function placement:remove(slot)
   return kind
 end
 
---- Returns the slot that an instance has, or had last where it is still free.
+--- Returns the slot that an instance has, or its last slot if that is still
+-- free.
 -- @tparam string key
 -- @treturn ?string
 function placement:home(key)

@@ -1,8 +1,10 @@
---- One service: what is wanted of it, and what of that HAProxy has to be told.
+--- One service: which instances it wants, and which commands HAProxy needs for
+-- that.
 --
--- It decides by other modules (wanted, placement, operator_state, plan) and
--- keeps their results. It sends nothing: `sync` does, and tells it what was
--- acknowledged. What others may know of it is in `facts`.
+-- Other modules decide (wanted, placement, operator_state, plan); the service
+-- connects them and keeps their results. It sends nothing: `sync` sends the
+-- commands and reports what HAProxy has acknowledged. `facts` has what other
+-- folders may know of a service.
 --
 -- @module synapse.service.service
 
@@ -32,8 +34,8 @@ local function empty_record()
     addresses = {}, departed = {}, failing = {}, since = {}, orders = {}}
 end
 
--- For so many seconds at least the state that an operator gave an instance
--- survives the instance.
+-- The least number of seconds for which an operator state outlives its
+-- instance.
 local KEEP_STATE = 60
 
 -- Why an instance that is gone from ZooKeeper may not stay, or nil.
@@ -173,7 +175,7 @@ function service.new(deps)
     version = 0,
   }, service)
   touch_retained(self)
-  -- Nothing of it is needed any more, and it may be large.
+  -- The record is not needed any more, and it may be large.
   deps.record, record = nil, nil
   return self
 end
@@ -189,7 +191,8 @@ local function touch_all(self, difference)
   end
 end
 
--- An instance that asks to be a backup and cannot be one serves as the others.
+-- An instance that asks to be a backup and cannot be one serves like the
+-- others.
 local function report_objections(self, difference)
   local list = table.move(difference.added, 1, #difference.added, 1, {})
   for _, renewed in ipairs(difference.renewed) do
@@ -245,8 +248,8 @@ local function is_elsewhere(before, config)
     hosts_of(before) ~= hosts_of(config)
 end
 
--- The instances that another configuration begins with. Of another place, or
--- read in another way, they serve until there are others.
+-- The instances with which another configuration begins. If that reads another
+-- place, or in another way, they serve until it has instances of its own.
 local function handed_over(before, config)
   local is_moved = is_elsewhere(before.deps.config, config)
   return {
@@ -270,9 +273,9 @@ end
 
 --- Takes the instances that ZooKeeper has now.
 -- @tparam {instance,...} instances
--- @tparam ?number since when the watch fired that told of it, in `now`'s time
--- @tparam ?integer left_out how many label_filters left out where they left
---   none
+-- @tparam ?number since when the watch fired, in `now`'s time
+-- @tparam ?integer left_out how many instances label_filters left out, if they
+--   left none
 -- @treturn boolean whether anything is to be done
 function service:update(instances, since, left_out)
   if self.frozen_at then
@@ -305,20 +308,20 @@ local function start_with(self, config, record)
   self.put_off = nil
   self.version = self.version + 1
   follow(self, instance_list.difference(before, self.wanted.serving), true)
-  -- The weight of each may be another one now.
+  -- The weight of each instance may have changed.
   for slot in pairs(self.placement.placed) do
     self.actual:mark(slot)
   end
 end
 
 --- Goes on with another configuration of the same backend. No slot is emptied
--- before ZooKeeper has told what takes the place of its instance.
+-- before ZooKeeper has answered for the new configuration.
 -- @tparam service config
 function service:configure(config)
   start_with(self, config, handed_over(self.wanted, config))
 end
 
--- What changes while the slots are emptied is as it was.
+-- Keeps the tables that change while the slots are emptied as they are now.
 local function last_record(self)
   local record = facts.record_of(self)
   for _, field in ipairs({"placed", "states", "addresses", "orders"}) do
@@ -330,7 +333,7 @@ local function last_record(self)
   return record
 end
 
---- Empties the slots of a service that is not configured any more, though it be
+--- Empties the slots of a service that is no longer configured, even if it is
 -- frozen.
 function service:leave()
   local config = copy(self.deps.config)
@@ -347,10 +350,10 @@ function service:leave()
   start_with(self, config, {instances = {}, retained = {}})
 end
 
---- Returns what the service that takes its place begins with: the one of its
--- name, or of its backend and its path. Comes after `leave`.
+--- Returns the record with which a service begins that replaces this one: one
+-- with its name, or with its backend and its path. Call it after `leave`.
 -- @tparam service config of the other
--- @treturn ?record nil: it does not take the place
+-- @treturn ?record nil: the other service does not replace this one
 function service:inheritance(config)
   local last, before = self.last, self.last.wanted.deps.config
   local keeps_slots = self.backend == (config.blank or config.backend)
@@ -367,8 +370,8 @@ function service:inheritance(config)
   return record
 end
 
---- Tells whether all of its slots are empty, as HAProxy has acknowledged. Those
--- that were added and can be deleted are deleted first.
+--- Tells whether HAProxy has acknowledged that all of its slots are empty.
+-- Added slots that can be deleted are deleted before.
 -- @treturn boolean
 function service:has_left()
   if not self.is_leaving or not self.known or self.asking then
@@ -386,8 +389,8 @@ function service:has_left()
   return not self.removal:is_under_way() and not self.removal:is_due()
 end
 
---- Returns its slots, for another service that is to fill them. Those that were
--- added have the options of this service, so nobody gets them.
+--- Returns its declared slots, for another service. Added slots have the
+-- options of this service, so no other service gets them.
 -- @treturn table `pool`, `declared` and `vacated`, as `service.new` takes them
 function service:slots()
   local places, pool, declared = self.placement, {}, {}
@@ -413,7 +416,7 @@ function service:is_review_due()
     (self.has_news or self.deps.now() >= self.wanted:review_at())
 end
 
---- Looks again at its retained instances, see `synapse.service.guard`.
+--- Reviews its retained instances, see `synapse.service.guard`.
 -- @treturn boolean whether anything is to be done
 function service:review()
   self.has_news = false
@@ -424,17 +427,18 @@ end
 local MISPLACED = {addr = true, fqdn = true, health = true}
 local FIELDS = {weight = "weight", maxconn = "maxconn", admin = "admin"}
 
--- An instance whose address was refused must not be served from the address
--- that the slot had before, nor one that HAProxy would not take for down until
--- its check passes.
+-- If HAProxy refused the address of an instance, its slot must not serve with
+-- the address from before. And if HAProxy refused to set a server down, it must
+-- not serve before its check passes.
 local function is_filled(self, slot)
   return self.placement:at(slot) ~= nil and
     not MISPLACED[self.refusals:pending(slot)]
 end
 
---- Returns what a slot is to be. A field that HAProxy refused stays as it is.
+--- Returns the server that a slot should be. A field that HAProxy refused stays
+-- as it is.
 -- @tparam string slot
--- @treturn ?server nil: it is to be empty
+-- @treturn ?server nil: the slot should be empty
 function service:target_of(slot)
   if not is_filled(self, slot) then
     return nil
@@ -454,8 +458,8 @@ function service:target_of(slot)
   return server
 end
 
---- Returns what each filled slot is to be when HAProxy starts.
--- @treturn {[string]=server} with `check`, "fails" where it did, and `since`,
+--- Returns the server that each filled slot should be when HAProxy starts.
+-- @treturn {[string]=server} with `check`, "fails" if it did, and `since`,
 --   see `actual.new`
 function service:target()
   local servers, deps = {}, self.deps
@@ -477,8 +481,8 @@ local function repairs(self, room)
   }, room)
 end
 
--- Waiting instances get slots that are added, if slots may be added. Only if
--- none waits are slots deleted.
+-- Adds slots for waiting instances, if slots may be added. Slots are deleted
+-- only if no instance waits.
 local function size_pool(self, groups)
   local waiting = self.placement:growable()
   local more = self.growth:groups(waiting)
@@ -517,8 +521,8 @@ local function count_errors(self, groups)
   end
 end
 
---- Takes note of which slots use the address that they were given. Comes
--- before a plan.
+--- Takes note of the slots that use the address that they were given. Call it
+-- before `plan`.
 function service:look_at_moves()
   if self.known and self.actual:is_moving() and
     self.actual:look_at_moves(self.deps.is_at)
@@ -546,8 +550,8 @@ function service:plan(room)
   return groups
 end
 
---- Returns the command that asks HAProxy for the state of the servers, if it is
--- to be asked now. Comes after the plan, and only if all of that is sent.
+--- Returns the command that asks HAProxy for the state of the servers, if that
+-- is due. Call it after `plan`, and only if the whole plan is sent.
 -- @treturn ?command
 function service:question()
   if self.known and not self.asking and not self.host_names:is_due() then
@@ -556,7 +560,7 @@ function service:question()
   return commands.query(self.backend, #self.placement.pool)
 end
 
---- Has HAProxy asked for the state of the servers in the next round.
+--- Makes the next round ask HAProxy for the state of the servers.
 function service:ask()
   self.asking = true
 end
@@ -575,7 +579,7 @@ function service:sent(command)
   end
 end
 
--- Gives an added slot to an instance that needs one, if any does still.
+-- Gives an added slot to an instance, if one still needs it.
 local function use_added(self, slot, kind)
   local left = self.placement:grow(slot, kind)
   if left then
@@ -610,7 +614,7 @@ local function disown(self, slot)
   self.version = self.version + 1
 end
 
--- HAProxy keeps a slot while a connection is left.
+-- HAProxy does not delete a slot while it has a connection.
 local function take_deletion(self, slot, answer)
   local kind = self.removal:done(slot, answer)
   if not kind then
@@ -652,7 +656,7 @@ function service:done(command, answer)
   return self.actual:done(command)
 end
 
--- A name that is taken may be the reason, so all names are asked for again.
+-- The name may be taken, so HAProxy is asked for all of its servers again.
 local function refuse_growth(self, command, answer)
   self.version = self.version + 1
   local delay = self.growth:refuse(string.format(
@@ -664,7 +668,7 @@ local function refuse_growth(self, command, answer)
   end
 end
 
--- The slot may be gone, so all names are asked for again.
+-- The slot may be gone, so HAProxy is asked for all of its servers again.
 local function refuse_deletion(self, command, answer)
   local kind, delay = self.removal:refuse(command.slot)
   use_added(self, command.slot, kind)
@@ -699,8 +703,9 @@ function service:lost()
   self.growth:lost()
 end
 
---- Gives the instances their slots again after an error of our own, which may
--- have left some without. `sync:restart` follows, and says `lost`.
+--- Gives the instances their slots again after an error in the agent's own
+-- code, which may have left some without. `sync:restart` follows, and calls
+-- `lost`.
 function service:recover()
   self.placement:restart(self.wanted.serving)
   for _, slot in ipairs(self.placement.pool) do
@@ -715,20 +720,20 @@ function service:recover()
   self.revision = self.revision + 1
 end
 
---- Tells whether HAProxy's check of any instance failed when it was last asked.
+--- Tells whether the check of any instance failed when HAProxy was last asked.
 -- @treturn boolean
 function service:has_failing()
   return self.is_failing
 end
 
---- Tells whether it waits for HAProxy to use an address that it was told.
+--- Tells whether HAProxy does not yet use an address that it was given.
 -- @treturn boolean
 function service:is_moving()
   return self.actual:is_moving()
 end
 
---- Tells whether it may become due although nothing happens: whatever makes it
--- due has to be here too.
+--- Tells whether it may become due without an event. Whatever `is_due` tests
+-- must be here too.
 -- @treturn boolean
 function service:is_waiting()
   return self.refusals:is_any() or self.host_names.look_at ~= nil or
@@ -736,7 +741,8 @@ function service:is_waiting()
     self.growth.due ~= nil or self.removal:is_any()
 end
 
---- Tells whether a refused command is due again, or it is time to look.
+--- Tells whether it needs a round now: a refused command, a host name, a moving
+-- or rested slot, a slot to add or to delete.
 -- @treturn boolean
 function service:is_due()
   return self.refusals:is_due() or self.host_names:is_due() or
@@ -745,8 +751,8 @@ function service:is_due()
     self.removal:is_due() and #self.placement:growable() == 0
 end
 
--- A slot with the address that HAProxy was to restore may have it from its line
--- instead: then it is no slot any more.
+-- A slot with the address that HAProxy should restore may have it from its
+-- line. Then it is not a slot any more.
 local function loss(self, slot, state)
   if not state then
     return "is gone from HAProxy"
@@ -755,7 +761,8 @@ local function loss(self, slot, state)
     "has an address of its own in HAProxy's configuration" or nil
 end
 
--- HAProxy tells whether it deleted the slots of which the answer was lost.
+-- The answers to some deletions were lost: HAProxy's states show which were
+-- done.
 local function settle_lost(self, states)
   for slot, kind in pairs(self.removal:take_lost()) do
     if states[slot] then
@@ -805,8 +812,9 @@ function service:thaw()
   return self:review()
 end
 
--- Not a drift: a name that HAProxy has resolved, an address that it has come to
--- use, and anything while the states were unknown (the next plan looks at it).
+-- These are no drift: a name that HAProxy has resolved, an address that it uses
+-- by now, and any difference while the states were unknown (the next plan
+-- handles it).
 local function report_drift(self, was_known, arrived)
   local awaited, drifted = self.host_names.awaited, {}
   self.host_names.awaited = {}
@@ -857,9 +865,9 @@ local function apply_policy(self)
   return self.wanted.policy:is_needed() and self:review()
 end
 
--- Has an operator's order done. What HAProxy has acknowledged so far says
--- nothing of it, and HAProxy is asked, lest a hand that nobody has noticed yet
--- undo it.
+-- Makes the next plan carry out an operator's order. What HAProxy has
+-- acknowledged so far does not count. HAProxy is asked too, because somebody
+-- may have changed the server by hand since.
 local function carry_out(self, key)
   local slot = self.placement.slot_of[key]
   touch(self, key)
@@ -891,8 +899,9 @@ function service:operate(key, state, reason, seconds)
   return true
 end
 
---- Tells whether HAProxy has done an operator's order, as far as it is asked
--- to: an instance without a slot has it as soon as it gets one.
+--- Tells whether HAProxy has carried out an operator's order. An instance
+-- without a slot needs nothing of HAProxy: it has the state as soon as it gets
+-- a slot.
 -- @tparam string key of the instance
 -- @treturn boolean
 function service:is_operated(key)
@@ -932,8 +941,9 @@ end
 -- @tparam {[string]=server} states
 -- @treturn boolean whether commands are needed
 -- @treturn boolean whether an operator state changed, or a name's address:
---   the snapshot is to have it at once
--- @treturn boolean whether a check found something else: it is to have that too
+--   the snapshot needs that at once
+-- @treturn boolean whether a check found something else: the snapshot needs
+--   that too
 function service:observe(states)
   local was_known = self.known
   settle_lost(self, states)
@@ -1002,19 +1012,19 @@ function service:view_of(key)
   return facts.of_instance(self, key)
 end
 
---- Lists its instances, those that the policy leaves out included.
+--- Lists its instances, including those that the policy leaves out.
 -- @treturn {instance,...} sorted by key; a table that never changes
 function service:instances()
   return self.wanted.all
 end
 
---- Lists the instances that are to serve, each in a slot or waiting for one.
+--- Lists the instances that should serve, each in a slot or waiting for one.
 -- @treturn {instance,...} sorted by key; a table that never changes
 function service:serving()
   return self.wanted.serving
 end
 
---- Returns the line that sums up what was done since the last one, or nil.
+--- Returns the log line that sums up what was done since the last one, or nil.
 -- @treturn ?string
 function service:summary()
   local text = news.line(self.news, self.name, self.placement,
@@ -1023,9 +1033,9 @@ function service:summary()
   return text
 end
 
---- Returns which instances may be something else than when this was asked last.
+--- Returns the instances whose state may have changed since the last call.
 -- @treturn {[string]=true} their keys
--- @treturn ?number when the first watch fired that told of it, if one did
+-- @treturn ?number when the first watch fired of those that caused it, if any
 function service:take_touched()
   local touched, since = self.touched, self.since
   self.touched, self.since = {}, nil
@@ -1033,7 +1043,8 @@ function service:take_touched()
 end
 
 --- Returns what the snapshot keeps of the service. It changes with `revision`.
--- Of one that leaves, what was before: should it be back, a reload finds it.
+-- If the service leaves, that is what it was before: if it comes back, a reload
+-- finds it.
 -- @treturn record see `snapshot.begin_service`
 function service:record()
   return self.last and self.last.record or facts.record_of(self)

@@ -1,9 +1,9 @@
---- What changes something: the commands `synapse ...` of the stats socket.
+--- The commands `synapse ...` of the stats socket, which change something.
 --
--- No HAProxy tells a Lua command the level of who gives it. Each tells the
--- `name` of the socket, whose level the configuration has. So a command may
--- change something over a socket with a name and at least `level operator`;
--- over any other only where `runtime_changes` says so.
+-- HAProxy does not tell a Lua command the level of its socket. It tells the
+-- socket's `name`, and the configuration has the level for that name. So a
+-- command may change something over a socket with a name and at least `level
+-- operator`, and over any other socket only if `runtime_changes` allows it.
 --
 -- @module synapse.status.change
 
@@ -21,7 +21,7 @@ local RELOAD_PATIENCE = 20
 
 local ORDER = " ADDRESS [for TIME] [reason TEXT]"
 
---- What people are told of each command.
+--- The help text of each command.
 change.USAGES = {
   resync = "synapse resync [NAME] : read everything from ZooKeeper again",
   freeze = "synapse freeze NAME : leave a service as it is now",
@@ -35,7 +35,7 @@ change.USAGES = {
 local SOCKET = "stats socket /run/haproxy-synapse.sock mode 660 " ..
   "level operator name synapse"
 
---- Tells why nothing may be changed over a socket.
+--- Returns why nothing may be changed over a socket, or nil.
 -- @tparam ?string name of the socket
 -- @tparam {[string]=string} levels by name, of haproxy.cfg
 -- @treturn ?string nil: it may
@@ -55,7 +55,7 @@ local function answer(result, ...)
   return {result = result, message = string.format(...)}
 end
 
--- Reads the words behind `synapse maint`. Returns an order, or nil and what is
+-- Reads the words after `synapse maint`. Returns an order, or nil and what is
 -- wrong.
 local function read_order(state, words)
   local order = {state = state, key = words[1]}
@@ -85,8 +85,8 @@ local function read_order(state, words)
   return order
 end
 
--- Tells whether all have done an order, and whether none can do it now: a
--- frozen service does it when it is thawed.
+-- Returns whether all services have carried out an order, and whether none can
+-- now: a frozen service does it when it is thawed.
 local function progress(services, key)
   local are_done, is_over = true, true
   for _, service in ipairs(services) do

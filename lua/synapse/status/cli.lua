@@ -12,7 +12,7 @@ local report = require("synapse.status.report")
 
 local cli = {}
 
--- What came from a znode may not move a terminal's cursor.
+-- Text from a znode must not move the cursor of a terminal.
 local function shown(value)
   return escape(tostring(value == nil and "-" or value))
 end

@@ -1,8 +1,8 @@
 --- What a service was like in the minutes of the last hour.
 --
 -- A history is a string, so that a request may read it while the main task
--- makes the next one. A minute in which nothing happened takes no room in it:
--- 20 bytes for each other one, of which there are at most 61.
+-- makes the next one. It has 20 bytes for each minute in which something
+-- happened, and at most 61 of these.
 --
 -- Pure.
 --
@@ -25,7 +25,7 @@ local MOST = 0xffffffff
 -- @tfield integer changes of instances' states
 -- @tfield integer errors  that HAProxy counted
 
---- The history of a service that nothing is known of.
+--- The history of a service of which nothing is known.
 history.NONE = ""
 
 local function pack(entry)
@@ -48,8 +48,8 @@ local function time_at(text, place)
   return ("<I4"):unpack(text, place) * MINUTE
 end
 
--- Drops what is too old, but for the entry that tells how the hour began; and
--- what is yet to come, for the clock was set back.
+-- Drops what is too old, except the entry that says how the hour began. Drops
+-- also what is in the future, because the clock was set back.
 local function recent(text, time)
   local first, last = 1, #text
   while first + SIZE < last and time_at(text, first + SIZE) <= time - KEPT do

@@ -13,7 +13,7 @@ local report = require("synapse.status.report")
 
 local http = {}
 
--- An answer goes out in parts of about this many bytes.
+-- An answer is sent in parts of about this many bytes.
 local PART = 8192
 local COUNTERS_TIMEOUT = 0.5
 
@@ -24,7 +24,7 @@ http.DOCUMENTS = {"haproxy/OPERATE.md", "haproxy/README.md",
 local JSON = "application/json"
 local TEXT = "text/plain; charset=utf-8"
 
--- Nothing of an answer may load or run anything. The page has its own policy.
+-- No answer may load or run anything. Only the page has another policy.
 local NOTHING = "default-src 'none'; frame-ancestors 'none'"
 
 local function start(applet, code, headers)
@@ -80,7 +80,7 @@ local function page(deps, applet)
   local page_file = deps.page(function(text)
     return applet.c:base64(applet.c:sha2(text, 256))
   end)
-  -- A browser takes the policy of a 304 for that of the page it has.
+  -- With a 304 a browser applies that answer's policy to the page that it has.
   local headers = {
     etag = page_file.tag, ["content-security-policy"] = page_file.policy,
   }
@@ -109,8 +109,8 @@ local function send_services(visit, head, views, encode, put)
   put("]}\n")
 end
 
--- Asks for HAProxy's counters first. If the answer takes too long, the counters
--- of before are used.
+-- Asks for HAProxy's counters first. If the answer takes too long, the last
+-- ones are used.
 local function fetch(agent, views, visit)
   local names = {}
   for i, view in ipairs(views) do
@@ -121,7 +121,8 @@ local function fetch(agent, views, visit)
     COUNTERS_TIMEOUT)
 end
 
--- Returns what gives a service with its counters, and maybe all else.
+-- Returns the function that encodes a service with its counters, in brief or in
+-- full.
 local function with_counters(agent, asked, views, visit)
   if asked.instances == false then
     return function(view)

@@ -126,7 +126,7 @@ local ABSENT = "absent"
 -- not remembered: an instance that gets used was absent before.
 local UNUSED = "unused"
 
--- A client that knows another name of the journal is told everything.
+-- A client that knows another name of the journal gets everything.
 local function renew_name(self)
   self.began = math.max(math.floor(self.deps.wall() * 1000),
     (self.began or 0) + 1)
@@ -287,8 +287,8 @@ function journal:settle(service)
   return changes > 0
 end
 
---- Takes how many errors HAProxy has counted in all. Of a service that came
--- while HAProxy runs they may be another one's, until now.
+--- Takes how many errors HAProxy has counted in all. If the service came while
+-- HAProxy was running, the errors until now may be another service's.
 -- @tparam service service
 -- @tparam integer errors
 function journal:count_errors(service, errors)
@@ -407,8 +407,8 @@ local function forget(self, service)
 end
 
 --- Takes note that the list of services has changed. Requests may be reading
--- the tables, so each is replaced as a whole; and all clients are told
--- everything, lest they show for ever what is gone.
+-- the tables, so each table is replaced as a whole. All clients then get
+-- everything: otherwise they would go on showing what is gone.
 -- @tparam {service,...} added to the list
 -- @tparam {service,...} removed from it
 function journal:follow(added, removed)
@@ -475,7 +475,7 @@ function journal:make_views(is_tired)
   return true
 end
 
---- Lets the requests of the last walk have their answers.
+--- Publishes the views, so that the requests that waited for them are answered.
 function journal:publish()
   self.published = self.served
 end

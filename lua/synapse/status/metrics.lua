@@ -67,8 +67,8 @@ function metrics.histogram(name, help, histogram)
   return table.concat(lines)
 end
 
--- One for each service, with a label beside its name: `each` returns the number
--- for a value of that label, nil where the metric says nothing of the service.
+-- Metrics of each service, with one label beside its name. `each` returns the
+-- number for a value of that label, or nil if the metric does not apply.
 local SERVICES = {
   {name = "synapse_service_state", label = "state",
     help = "Whether the service is in this state.",
@@ -92,7 +92,7 @@ local SERVICES = {
     end},
 }
 
--- What stands before and behind the service's name in each line.
+-- The text before and after the service's name in each line.
 for _, metric in ipairs(SERVICES) do
   metric.before, metric.behind = metric.name .. '{service="', {}
   for i, value in ipairs(metric.values) do

@@ -40,10 +40,10 @@ local function any(text)
   return text
 end
 
---- At most so many services are shown in full.
+--- How many services are shown in full, at most.
 query.MOST = 50
 
--- What each route may be asked.
+-- The parameters of each route.
 query.STATUS = {
   service = {any, most = query.MOST}, problems = {flag}, since = {cursor},
   counters = {flag}, instances = {flag}, history = {flag},
@@ -72,9 +72,10 @@ local function take(asked, key, value, rule)
 end
 
 --- Reads a query.
--- @tparam ?string text what is behind the "?"
+-- @tparam ?string text what follows the "?"
 -- @tparam table allowed `query.STATUS` and its like
--- @treturn table value by name; a list where it may be said more than once
+-- @treturn table value by name; a list if the parameter may occur more than
+--   once
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong
 function query.parse(text, allowed)
@@ -97,8 +98,8 @@ function query.parse(text, allowed)
   return asked
 end
 
--- A client knows the views made until its cursor. The cursor of another worker
--- does not count.
+-- A client knows the views up to its cursor. A cursor of another worker does
+-- not count.
 local function known_until(journal, since)
   local boot, number = (since or ""):match("^(%x+)%.(%d+)$")
   return boot == journal.boot and math.tointeger(tonumber(number)) or nil

@@ -1,9 +1,9 @@
 --- Answers requests from what the main task has published.
 --
--- A request first tells the main task what HAProxy's checks and operators seem
--- to have done, then asks for new views, and waits a little for both. It reads
--- nothing else. A `visit` is what a request needs of HAProxy, see
--- `runtime.visit`.
+-- A request first tells the main task for which services HAProxy's checks or
+-- operators seem to have changed something, then asks for new views, and waits
+-- a little for both. It reads nothing else. A `visit` is what a request needs
+-- of HAProxy, see `runtime.visit`.
 --
 -- @module synapse.status.report
 
@@ -15,21 +15,21 @@ local query = require("synapse.status.query")
 
 local report = {}
 
--- Seconds that an answer waits for HAProxy to tell what its checks found, and
--- for the main task to publish what it knows.
+-- Seconds that an answer waits for HAProxy's states, and for the main task to
+-- publish its views.
 local CHECKS_PATIENCE = 0.3
 local VIEWS_PATIENCE = 2
 
 -- Seconds that a session may be without a connection before that is reported.
 local BRIEF = 5
 
--- Seconds without a turn after which the agent is called dead. Its supervisor
--- has tried to help by then.
+-- Seconds without a turn after which the agent counts as dead. By then its
+-- supervisor has tried to restart the loop.
 local DEAD_AFTER = 15
 
---- Tells whether the agent lives.
+--- Returns why the agent counts as dead, or nil.
 -- @tparam agent agent
--- @treturn ?string why it is called dead
+-- @treturn ?string
 function report.death(agent)
   local seconds = agent.deps.now() - agent.turned_at
   return seconds > DEAD_AFTER and string.format("the agent has not turned " ..
@@ -37,7 +37,7 @@ function report.death(agent)
     or nil
 end
 
--- Lists the services that may have been changed in HAProxy by others.
+-- Lists the services that checks or operators may have changed in HAProxy.
 local function seen_now(agent, visit)
   local seen = {}
   for _, name in ipairs(agent.journal.names) do
@@ -52,8 +52,8 @@ local function seen_now(agent, visit)
   return seen
 end
 
---- Lets the main task know what can be seen of HAProxy, and has it publish what
--- it knows.
+--- Tells the main task what HAProxy shows, and asks it to publish what it
+-- knows.
 -- @tparam agent agent
 -- @tparam table visit
 function report.refresh(agent, visit)
@@ -79,15 +79,15 @@ local SESSIONS = {
   auth_failed = "ZooKeeper refuses the credentials",
 }
 
--- What the ensemble is called, and why it is out of reach if that is known: by
--- the addresses of its servers, or because they have none.
+-- Names the ensemble, and says why it is out of reach if that is known: from
+-- its servers, or because their names have no address.
 local function ensemble_of(session)
   local cause = not session.refusal and (session.missing or session.cause)
   return string.format(" (%s%s)", session.hosts, cause and "; " .. cause or "")
 end
 
--- A connection that is back at once is no trouble. No text changes with time,
--- so that a screen reader reads it once.
+-- A connection that is back soon is no trouble. The text does not change with
+-- time, so that a screen reader reads it once.
 local function trouble_of(session, now)
   local state = session.state
   local is_brief = (state == "new" or state == "connecting") and
@@ -103,7 +103,7 @@ local function first_of(list)
     string.format("%s (and %d more)", list[1], #list - 1)
 end
 
--- What the files of the configuration say now, and HAProxy does not do.
+-- Adds what the files of the configuration say and HAProxy does not do.
 local function add_configuration(list, live, is_nameless)
   local wrong = "the configuration on disk is wrong, and nothing of it is " ..
     "applied"
@@ -118,7 +118,7 @@ local function add_configuration(list, live, is_nameless)
   end
 end
 
--- New services of such a kind need a reload.
+-- Adds the kinds of blank backends that are running out.
 local function add_spare(list, view, is_nameless)
   for _, kind in ipairs(view.spare or {}) do
     local taken = kind.all - kind.free
@@ -195,8 +195,8 @@ function report.views(agent, visit)
   return views
 end
 
--- Where the journal is now. A client that comes back with the cursor gets every
--- later change, also one that happens while this answer is made.
+-- Returns where the journal is now. A client that comes back with this cursor
+-- gets every later change, also one that happens while the answer is made.
 local function place_of(journal)
   return {
     schema = json.SCHEMA, cursor = journal.boot .. "." .. journal.cursor,
@@ -307,9 +307,9 @@ function report.dump(agent, visit)
   }, visit.turn)
 end
 
---- Lists the services that were read neither from ZooKeeper nor from a
--- snapshot. None, once there were none: what fails later is no reason to send
--- traffic elsewhere.
+--- Lists the services that were read neither from ZooKeeper nor from a snapshot
+-- (`is_unread` of their view). Once there was none, there is none: a later
+-- failure is no reason to send traffic elsewhere.
 -- @tparam agent agent
 -- @tparam table visit
 -- @treturn {string,...} names

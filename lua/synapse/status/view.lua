@@ -53,7 +53,7 @@ local RULES = {
   end},
 }
 
--- What is to be known of one that is ready, or nil.
+-- Returns what people should know of an instance that is ready, or nil.
 local function remark(facts)
   if facts.objection then
     return "`backup` is not applied: " .. facts.objection
@@ -76,7 +76,7 @@ function view.instance(facts)
   return "ready", remark(facts)
 end
 
--- What is said of so many instances in a state.
+-- The text for a number of instances in a state.
 local SENTENCES = {
   failed = function(n)
     return plural(n, "instance") .. (n == 1 and " fails" or " fail") ..
@@ -99,7 +99,7 @@ local SENTENCES = {
   end,
 }
 
--- These alone make nothing worse.
+-- Instances in these states alone do not degrade a service.
 local NOTES = {
   maint = function(n)
     return plural(n, "instance") .. " in maint by an operator"
@@ -194,7 +194,7 @@ function view.state(service, key)
   return nil
 end
 
--- Where no instance has an order, none has this.
+-- Nil for an instance without an order.
 local function operator_of(facts)
   local order = facts.operator_state and facts.order
   return order and {
@@ -256,7 +256,7 @@ local function paths_of(sources)
   return paths
 end
 
--- Neither read nor known not to be there, and without a snapshot.
+-- The states of a path that was read, or that is known not to exist.
 local READ = {read = true, missing = true, unmade = true}
 
 local function is_unread(facts, paths)
@@ -318,8 +318,8 @@ local function data_of(sources, znode)
   return nil
 end
 
--- All are sorted, so those of each state are. An instance that left the service
--- in the meantime is left out.
+-- All instances are sorted, so those of each state are too. An instance that
+-- has left the service meanwhile is left out.
 local function add_instance(building)
   local known = building.all[building.at]
   local facts = building.service:view_of(known.key)
