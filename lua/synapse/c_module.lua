@@ -1,9 +1,9 @@
---- The `zookeeper` module in C, of the interface that these files call.
+--- The `zookeeper` module in C, if it has the interface that these files use.
 --
--- Both are installed together. A zookeeper.so that an older build left, or
--- that another directory of Lua's path has first, would fail at the first
--- function that it lacks: in a task, so again and again, while the load was
--- well. So the interfaces are compared before anything is called.
+-- Both are installed together. But Lua may find a zookeeper.so of an older
+-- build, or in another directory. That would fail at the first function that it
+-- lacks, again and again in a task, after a load without an error. So the
+-- interfaces are compared before anything is called.
 --
 -- @module synapse.c_module
 

@@ -1,10 +1,10 @@
 --- Applies changes of the configuration to the services of an agent.
 --
--- A service that changes goes on as it is, with its slots; one that leaves is
--- forgotten once HAProxy has emptied its slots; a new one waits until its name
--- and its backend are nobody else's.
+-- A service that changes goes on with its slots. A service that leaves is
+-- forgotten when HAProxy has emptied its slots. A new service waits until no
+-- other service has its name or its backend.
 --
--- Main task, but for what only reads.
+-- Main task, except for the functions that only read.
 --
 -- @module synapse.changes
 
@@ -19,9 +19,9 @@ changes.__index = changes
 --   `sessions`, `journal`, `sync`, `output`, `lookup`, `spare`: the agent's
 --   parts;
 --   `is_tired()`: whether this turn has lasted long enough;
---   `changed(service)`: called when it has another configuration;
+--   `changed(service)`: called when its configuration has changed;
 --   `forgotten(service)`: called when it is gone; `listed()`: called when the
---   list is another one
+--   list has changed
 -- @treturn changes
 function changes.new(deps)
   return setmetatable({
@@ -48,7 +48,7 @@ local function inheritance(self, config, slots)
   return gone and gone:inheritance(config)
 end
 
--- Returns "later" where it has to wait.
+-- Returns "later" if the service has to wait.
 local function add(self, change)
   local deps, config = self.deps, change.config
   local backend = config.blank or config.backend
@@ -72,7 +72,7 @@ local function add(self, change)
   return nil
 end
 
--- `begin` gives the service its other configuration.
+-- `begin` gives the service its new configuration.
 local function configure(self, service, begin, what)
   local deps, before = self.deps, service.deps.config
   begin()
@@ -97,7 +97,7 @@ local function remove(self, service)
   configure(self, service, function() service:leave() end, "leaving")
 end
 
--- Forgets a service whose slots are empty. Another one may have its backend.
+-- Forgets a service whose slots are empty. Another service may get its backend.
 local function forget(self, service)
   local deps, slots = self.deps, service:slots()
   slots.name, self.gone[service.name] = service.name, service
@@ -107,8 +107,8 @@ local function forget(self, service)
   deps.forgotten(service)
 end
 
--- Takes those that have left out of the list, which others may read whenever
--- HAProxy interrupts us.
+-- Removes the services that have left from the list. Others may read the list
+-- whenever HAProxy interrupts Lua.
 local function take_out_those_that_left(self)
   local services, kept, left = self.deps.services, {}, {}
   local has_leaving = false
@@ -126,8 +126,8 @@ local function take_out_those_that_left(self)
   self.has_leaving = has_leaving
 end
 
--- Does one change, or returns "later". One that was found when there were other
--- services is nothing any more.
+-- Does one change, or returns "later". A change that was found when there were
+-- other services has no effect any more.
 local function apply(self, change)
   local service = self.deps.by_name[change.name]
   local is_there = service ~= nil and not service.is_leaving
@@ -150,8 +150,8 @@ local function tell_of_others(self)
   end
 end
 
---- Applies as many as there is time for. What cannot be done yet is tried again
--- in each turn.
+--- Applies as many changes as there is time for. A change that cannot be done
+-- yet is tried again in each turn.
 function changes:turn()
   tell_of_others(self)
   if self.has_leaving then
@@ -195,7 +195,7 @@ function changes:are_done()
   return #self.pending == 0
 end
 
---- Lists the configurations of the services, but for those that leave.
+--- Lists the configurations of the services, except of those that leave.
 -- @treturn {service,...} sorted by name
 function changes:configured()
   local list = {}

@@ -12,7 +12,7 @@ local UNITS = {
 
 local LONGEST = 366 * 86400
 
---- What is said of a text that is no length of time.
+--- What is right, for the error about a text that is no length of time.
 duration.RIGHT = "a time such as 20s, 30m, 2h or 7d (at most 366d)"
 
 --- Reads a length of time.

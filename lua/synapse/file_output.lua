@@ -1,9 +1,10 @@
 --- Keeps a file for each service with its instances, as airbnb's file_output.
 --
--- Other programs read `<service>.json`. So it is replaced and never changed in
--- place, written only once something is known of the service, at most once a
--- second, and not again with the same content. A list of our files is written
--- before them, and only files in that list are ever removed.
+-- Other programs read `<service>.json`. So the file is replaced and never
+-- changed in place. It is first written when something is known of the service,
+-- then at most once a second, and only if the content has changed. A list of
+-- the agent's own files is written before them, and only files in that list are
+-- ever removed.
 --
 -- @module synapse.file_output
 
@@ -63,8 +64,8 @@ local function encode_some(instances, parts, is_tired)
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
---- Returns the content of a service's file. What a default server does not say
--- is left out, what a znode does not say is null.
+--- Returns the content of a service's file. A value that a default server lacks
+-- is left out; a value that a znode lacks is null.
 -- @tparam {instance,...} instances
 -- @treturn string
 function output.encode(instances)
@@ -128,7 +129,7 @@ function output.new(deps)
   return self
 end
 
---- Begins to write the file of a service, or ends it: then the file is removed.
+--- Begins to keep the file of a service, or ends that and removes the file.
 -- @tparam service service
 -- @tparam boolean is_wanted whether it is to have one
 function output:want(service, is_wanted)
@@ -149,7 +150,7 @@ function output:want(service, is_wanted)
   end
 end
 
---- Notes that the instances of a service are known, or are others than before.
+--- Notes that the instances of a service are known now, or have changed.
 -- @tparam service service
 function output:changed(service)
   if self.has_file[service.name] == service and
@@ -174,7 +175,7 @@ local function next_service(self)
   return nil
 end
 
--- Returns the next file to write, nil where there is none or none is encoded
+-- Returns the next file to write, or nil if there is none or none is encoded
 -- yet.
 local function next_file(self)
   self.encoding = self.encoding or next_service(self)

@@ -1,4 +1,4 @@
---- Reads by which HTTP request a backend checks its servers.
+--- Reads the HTTP request with which a backend checks its servers.
 --
 -- Pure.
 --
@@ -44,7 +44,7 @@ local function read_send(check, words)
   return check
 end
 
---- Parts a line of synapse.conf.json into its words.
+--- Splits a line of synapse.conf.json into its words.
 -- @tparam string text
 -- @treturn {string,...}
 function http_check.words(text)
@@ -55,7 +55,7 @@ function http_check.words(text)
   return words
 end
 
---- Tells whether a line says by which request servers are checked.
+--- Tells whether a line is about the request of the check.
 -- @tparam {string,...} words of the line
 -- @treturn ?string "option" or "send"
 function http_check.part(words)

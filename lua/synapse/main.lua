@@ -1,8 +1,8 @@
 --- The agent's life inside HAProxy.
 --
--- Three stages, and what may happen in each is HAProxy's rule: *load* (also in
--- `haproxy -c`, also in the master: no thread, no session), *init* (servers
--- exist, nothing is served yet) and the *tasks* (the worker, after fork,
+-- HAProxy has three stages, and rules what may happen in each: *load* (also in
+-- `haproxy -c` and in the master: no thread, no session), *init* (servers
+-- exist, nothing is served yet) and the *tasks* (in the worker, after fork,
 -- chroot and the change of user).
 --
 -- @module synapse.main
@@ -40,7 +40,7 @@ local LONG_BLOCK = 0.05
 
 local log = logger.new({write = runtime.log, now = zookeeper.now})
 
--- Keeps the passwords that are read: the worker may not read their files.
+-- Keeps the passwords, because the worker may not be able to read their files.
 local function read_config(path, secrets)
   local edges = {}
   for name, edge in pairs(config.EDGES) do
@@ -61,8 +61,8 @@ local function read_config(path, secrets)
   return settings
 end
 
--- Names are looked up here because the worker knows fewer sources of them after
--- its chroot.
+-- Names are looked up at load because the worker knows fewer sources of names
+-- after its chroot.
 local function look_up(services, known)
   local names = lookup.new(services, log)
   names:at_load(zookeeper, known)
@@ -99,13 +99,13 @@ local function read_environment()
   return environment
 end
 
--- Stands for the path of the state file, which is not known yet, and for those
--- of the maps of `synapse.spare`.
+-- These stand for the path of the state file, which is not known yet, and for
+-- the paths of the maps of `synapse.spare`.
 local STATE_FILE = "SYNAPSE_SERVERS"
 local ROUTES, CHECKS = "SYNAPSE_ROUTES", "SYNAPSE_CHECKS"
 
--- Returns HAProxy's configuration as its text has it, nil when nobody can read
--- that.
+-- Returns HAProxy's configuration from its text, or nil if the text cannot be
+-- read.
 local function read_haproxy(admin)
   local paths = config_text.arguments(read_process("cmdline"))
   local texts = config_text.files(paths,
@@ -118,7 +118,7 @@ local function read_haproxy(admin)
   })
 end
 
--- systemd names the socket that stderr is when that leads to its journal.
+-- If stderr leads to systemd's journal, JOURNAL_STREAM names its socket.
 local function is_journal()
   local stderr = stat.stat("/proc/self/fd/2")
   return stderr ~= nil and os.getenv("JOURNAL_STREAM") ==
@@ -126,9 +126,9 @@ local function is_journal()
 end
 
 -- HAProxy writes each line to its syslogs, and HAProxy 2.6 to stderr as well.
--- Under Debian's unit all of them end in the journal: one is enough. Where
--- HAProxy would lose the lines of the load, they go to stderr. Returns where
--- lines go after it.
+-- Under Debian's unit both end in the journal, and one line is enough. If
+-- HAProxy would lose the lines of the load, they go to stderr. Returns the
+-- function that writes the lines after the load.
 local function choose_log(sections)
   local log_to_stderr = is_journal() and runtime.log_to_journal or
     runtime.log_to_stderr
@@ -139,8 +139,8 @@ local function choose_log(sections)
   return log_later
 end
 
--- HAProxy takes the first `server-state-file` and complains of a second, at
--- level alert. With this variable a configuration leaves the agent's out.
+-- HAProxy uses the first `server-state-file`, and logs an alert about a second
+-- one. With this variable the configuration leaves the agent's out.
 local function tell_of_other_state_file(sections)
   if config_check.other_state_file(sections, STATE_FILE) then
     zookeeper.setenv("SYNAPSE_OTHER_STATE_FILE", "1")
@@ -152,8 +152,8 @@ local function take_verdict(service, verdict)
   service.shares_connections = verdict.shares_connections[service.name]
 end
 
--- Returns why HAProxy's configuration has no backend for a service; one that
--- lacks a backend of its own may get a blank one.
+-- Returns why HAProxy's configuration has no backend for a service, or nil. A
+-- service without a backend of its own may get a blank one.
 local function find_backend(sections, spares, service)
   if spares:has(service.backend) then
     return "backend " .. service.backend .. " is a blank one; give the " ..
@@ -196,8 +196,8 @@ local function check_haproxy(sections, settings, admin, spares)
   end
 end
 
--- Says why HAProxy, as it is configured, cannot serve what a service has become
--- in synapse.conf.json.
+-- Returns why HAProxy, as it is configured, cannot serve a service as
+-- synapse.conf.json has it now, or nil.
 local function objection(loaded, agent_of, service)
   local has_slots = agent_of().changes:has_slots(service.backend)
   local no_blank = loaded.sections and
@@ -220,7 +220,7 @@ local function objection(loaded, agent_of, service)
   return nil
 end
 
--- The text may hide what HAProxy itself knows at its start.
+-- HAProxy itself may know more at its start than its text shows.
 local function check_backends(services, restored)
   local problems = {}
   for _, service in ipairs(services) do
@@ -240,7 +240,7 @@ local function check_thread()
   end
 end
 
--- The directory stays open, for the worker writes to it after its chroot.
+-- The directory stays open, because the worker writes to it after its chroot.
 local function open_output(path)
   local directory, why
   if path then
@@ -252,8 +252,8 @@ local function open_output(path)
   return directory and {directory = directory, path = path} or nil
 end
 
--- Lists the slots that HAProxy is to restore, and their addresses by backend
--- and slot. A host name is HAProxy's to resolve.
+-- Lists the slots that HAProxy should restore, and their addresses by backend
+-- and slot. Host names are left out, because HAProxy resolves them.
 local function to_restore(services, records)
   local servers, restored = {}, {}
   for _, service in ipairs(services) do
@@ -306,8 +306,8 @@ local function offer_maps(spares)
   end}
 end
 
--- Of all processes at any time, this one: since when it runs is in the 22nd
--- field of its line, behind its name in parentheses.
+-- Names this process among all processes at any time, by its id and its start.
+-- The start is the 22nd field of its line, after its name in parentheses.
 local function process_id()
   local fields = {}
   local line = config.read_file("/proc/self/stat") or ""
@@ -317,8 +317,8 @@ local function process_id()
   return string.format("%d %s", unistd.getpid(), fields[20] or "")
 end
 
--- Returns what the lock of the snapshot is to know of this process; nil where
--- HAProxy only checks its configuration.
+-- Describes this process for the lock of the snapshot. Returns nil if HAProxy
+-- only checks its configuration.
 local function this_process()
   local paths, is_check, replaced =
     config_text.arguments(read_process("cmdline"))

@@ -4,15 +4,15 @@
 -- The directory is opened here, before HAProxy gives up its root directory and
 -- its rights, and stays open for the writes of the worker.
 --
--- The worker writes the file as the services are, off HAProxy's threads: at
--- most once a second, one write at a time, and not what is there already. The
--- changes of a moment are written together: a reload right after the first
--- change must not find a part of them. What an operator did is written at once,
--- because the next thing that an operator does may be a reload. What only the
--- page's charts show may wait for some seconds, and is often in a write that
--- comes before. The file is also written once a minute, for programs that go by
--- its time. A failed write leaves the old file; it is reported once and tried
--- again. A stopping worker writes no more: the next one has taken over.
+-- The worker writes the file, not on HAProxy's threads: at most once a second,
+-- one write at a time, and only if the text has changed. Changes of one moment
+-- are written together, because a reload right after the first change must not
+-- find only a part of them. An operator's change is written at once, because
+-- the operator may reload next. What only the page's charts show may wait for
+-- some seconds, and is often in an earlier write. The file is also written once
+-- a minute, for programs that read its time. A failed write leaves the old
+-- file; it is reported once and tried again. A stopping worker writes no more,
+-- because the next one has taken over.
 --
 -- @module synapse.snapshot.file
 
@@ -47,7 +47,8 @@ local REASONS = {
   foreign = "is not ours, ignored",
 }
 
--- A state file of the Ruby synapse, or whatever else is there, is left alone.
+-- A file of another program, such as the Ruby synapse's state file, is left
+-- alone.
 local function choose(self)
   local records, why, addresses = read(self, self.name)
   if why == "foreign" then
@@ -87,8 +88,8 @@ end
 
 --- Opens the place of the snapshot.
 -- @tparam table deps `zookeeper`: the module; `now()`: seconds since 1970;
---   `log`; `process`: see `synapse.snapshot.lock`, nil where HAProxy only
---   checks its configuration
+--   `log`; `process`: see `synapse.snapshot.lock`, nil if HAProxy only checks
+--   its configuration
 -- @tparam ?string path
 -- @tparam number ttl seconds
 -- @treturn table `directory` and `name` to write to, absent where there is no
@@ -150,13 +151,13 @@ function keeper:changed()
   end
 end
 
---- Notes that something changed that must not wait.
+--- Notes that something changed whose write must not wait.
 function keeper:changed_by_hand()
   self.wanted = true
   self.due = self.failing and self.due or 0
 end
 
---- Notes that something changed that may wait.
+--- Notes that something changed whose write may wait.
 function keeper:changed_a_little()
   self.late_at = self.late_at or self.deps.now() + PATIENCE
 end
@@ -171,7 +172,7 @@ local function failed(self, why)
   self.due = self.deps.now() + RETRY
 end
 
---- Returns who keeps this HAProxy from writing.
+--- Returns which HAProxy has the lock, if it is not this one.
 -- @treturn ?string
 function keeper:holder()
   return self.deps.lock and self.deps.lock.holder

@@ -4,8 +4,8 @@
 --
 --     myelin-snapshot <version> <checksum of the rest> <its length>
 --
--- What is read back passes the same checks as a znode: HAProxy's user can
--- write the file, and root reads it.
+-- Whatever is read back passes the same checks as a znode, because HAProxy's
+-- user can write the file, and root reads it.
 --
 -- Pure.
 --
@@ -24,7 +24,7 @@ local HEADING = "^myelin%-snapshot (%d+) (%x+) (%d+)\n()"
 --- The most that is ever read.
 snapshot.MAX_BYTES = 64 * 1024 * 1024
 
--- What HAProxy takes for the name of a server.
+-- What HAProxy accepts as the name of a server.
 local SERVER_NAME = "^[%w_.:-]+$"
 
 -- Instances that are encoded between two looks at the clock.
@@ -49,7 +49,7 @@ local function encode_instance(record, instance, slot)
   })
 end
 
--- All of a service but its instances.
+-- Encodes a service without its instances.
 local function encode_rest(record)
   local departed = {}
   for key, state in pairs(record.departed) do
@@ -100,7 +100,7 @@ function snapshot.continue_service(part, is_tired)
     encode_rest(record):sub(2)
 end
 
--- In one order, so that the same addresses are the same text.
+-- Always in the same order, so that the same addresses give the same text.
 local function encode_addresses(addresses)
   local names = {}
   for hosts in pairs(addresses or {}) do
@@ -162,7 +162,7 @@ local function finite_or_nil(value)
   return type(value) == "number" and value - value == 0 and value or nil
 end
 
--- Returns an operator's order, nil if it is none.
+-- Returns an operator's order, or nil if the value is none.
 local function decode_order(fields)
   local since = type(fields) == "table" and finite_or_nil(fields.since)
   local reason = since and string_or_nil(fields.reason,
@@ -290,9 +290,9 @@ function snapshot.decode(text, checksum)
   return records, nil, decode_addresses(value.addresses)
 end
 
---- Returns what a snapshot knows of a service as it is configured now. What it
--- has of the same znodes that are read in another way now may be where nobody
--- is any more, as when it is old.
+--- Returns the record of a service as it is configured now. If its znodes are
+-- now read in another way, the record counts as old: its addresses may be
+-- wrong.
 -- @tparam {[string]=record} records
 -- @tparam service config
 -- @treturn ?record
@@ -305,7 +305,7 @@ function snapshot.record_of(records, config)
   return record
 end
 
---- Lists the servers that a record has in slots, but for host names.
+--- Lists the servers that a record has in slots, without those with host names.
 -- @tparam record record
 -- @treturn {{slot,key,host,port,admin,since},...} `since`: when it came into
 --   traffic, 0 where that is long ago

@@ -1,14 +1,15 @@
---- Who may write the snapshot: one HAProxy, and the worker that replaces its.
+--- Which HAProxy may write the snapshot: one, and the workers that replace its
+-- own.
 --
 -- Two HAProxies with one `state_file_path` would overwrite each other's
 -- services and operator states. So the first one locks `<path>.lock`. The lock
--- has an *identity*, which workers of one HAProxy share: a new one finds in the
--- lock file that the process which it replaces has the lock, and goes on under
--- its identity. The kernel ends the lock with the last of them.
+-- has an *identity*, which the workers of one HAProxy share: a new worker finds
+-- in the lock file that the process that it replaces has the lock, and uses the
+-- same identity. The kernel releases the lock when the last of them ends.
 --
--- Another HAProxy works without a snapshot and says who has it. It takes the
--- lock once nobody has had it for a while: the one that has it may be started
--- again just now.
+-- Another HAProxy works without a snapshot and logs which HAProxy has it. It
+-- takes the lock when that was free for a while, because the first one may only
+-- be restarting.
 --
 -- @module synapse.snapshot.lock
 
@@ -20,7 +21,7 @@ snapshot_lock.__index = snapshot_lock
 local LOOK_EVERY = 1
 local FREE_FOR = 10
 
--- Of what a lock file says that is shown.
+-- How much of a lock file's text is shown.
 local MOST_SHOWN = 200
 
 --- The process that loads the agent.
@@ -39,9 +40,9 @@ local function read_record(file)
   return record
 end
 
--- A master that reloads is the process that loaded the agent before. Where each
--- worker loads it, and where there is no master, HAProxy is told which
--- processes it replaces.
+-- A master that reloads is the process that loaded the agent before. If each
+-- worker loads the agent, or if there is no master, HAProxy's command line has
+-- the processes that it replaces.
 local function is_replaced(record, process)
   return record.namespace == process.namespace and
     type(record.identity) == "string" and
@@ -64,8 +65,8 @@ local function write_record(self, pid)
   }))
 end
 
--- Returns whether nobody else has the lock. Where there can be none, nobody
--- keeps anybody from writing.
+-- Returns whether nobody else has the lock. If the file system has no locks,
+-- every HAProxy may write.
 local function take(self)
   local is_ours, why = self.file:take(self.identity)
   if is_ours == nil then
@@ -106,7 +107,8 @@ function snapshot_lock.open(deps, directory, name, process)
   return self
 end
 
---- Says who has the lock, for the process that replaces this one.
+--- Writes into the lock file who has it, for the process that replaces this
+-- one.
 -- @tparam integer pid of this process
 function snapshot_lock:sign(pid)
   self.pid = pid
@@ -115,8 +117,8 @@ function snapshot_lock:sign(pid)
   end
 end
 
---- Tells whether this HAProxy may write the snapshot. Where it may not, it
--- looks each second whether the lock is free, and takes it in the end.
+--- Tells whether this HAProxy may write the snapshot. If it may not, it tests
+-- each second whether the lock is free, and takes it in the end.
 -- @treturn boolean
 function snapshot_lock:may_write()
   local now = self.deps.now()
@@ -140,7 +142,7 @@ function snapshot_lock:may_write()
   return true
 end
 
---- Gives the lock back: the worker that replaces this one has it by now.
+--- Releases the lock: the worker that replaces this one has it by now.
 function snapshot_lock:release()
   if self.file and not self.holder then
     self.file:release()

@@ -1,8 +1,8 @@
---- Which children a path has, and what a new list says is new or gone.
+--- The children of a path, and which of them are new or gone in a new list.
 --
--- A list may be long while one name differs. So it is compared in C with the
--- one before; where there is none, a known name costs one look. A list that is
--- too long is cut in C as well.
+-- A list may be long although only one name differs. So C compares it with the
+-- list before. If there is none, each known name costs one lookup. C also cuts
+-- a list that is too long.
 --
 -- @module synapse.zookeeper.children
 
@@ -58,8 +58,8 @@ function children:take(names)
   return fresh, gone
 end
 
---- Takes a new list of more names than may be used: those known stay, and
--- newcomers are refused where there is no room.
+--- Takes a new list of more names than may be used. Known names stay, and new
+-- names beyond that number are refused.
 -- @tparam table reply of `get_children`
 -- @tparam integer most
 -- @treturn {string,...} names that are new
@@ -68,7 +68,7 @@ function children:admit(reply, most)
   return self:take(reply.names:admit(most, self.seen))
 end
 
---- Takes a new list that is known as a whole.
+--- Takes a new list whole.
 -- @tparam table reply of `get_children`: `names` and `children`
 -- @treturn {string,...} names that are new
 -- @treturn {string,...} names that are gone
@@ -98,7 +98,7 @@ function children:has(name)
   return self.seen[name] ~= nil
 end
 
---- Forgets a name, whose znode went between list and read.
+--- Forgets a name whose znode was deleted after the list was made.
 -- @tparam string name
 function children:forget(name)
   forget_before(self)

@@ -1,9 +1,8 @@
---- The families of znodes: which fields of the JSON say what.
+--- The formats of znodes: which field of the JSON means what.
 --
--- A decoder takes what a znode's JSON holds and returns the fields that
--- `instance.check` reads. It checks nothing of them: that is done in one
--- place, for all families alike. A registration that is in order and says that
--- it does not serve is `false`.
+-- A decoder takes the JSON of a znode and returns the fields that
+-- `instance.check` reads. It does not check them: one place does that for all
+-- formats. A correct registration that says that it does not serve is `false`.
 --
 -- Pure.
 --
@@ -55,7 +54,7 @@ local function metadata_of(value)
   return type(metadata) == "table" and #metadata == 0 and metadata or {}
 end
 
--- A service that speaks TLS alone has no other port.
+-- A service that speaks only TLS has no other port.
 local function curator(value)
   local has_port = type(value.port) == "number" or type(value.port) == "string"
   local metadata = metadata_of(value)

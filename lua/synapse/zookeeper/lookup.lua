@@ -1,13 +1,13 @@
---- The addresses of the hosts that the configuration names: the ensembles'
--- servers, and default servers.
+--- The addresses of the host names in the configuration: the servers of
+-- ensembles, and default servers.
 --
 -- They are looked up at load, where libc knows every source of names, within a
--- limited time. What is not found then has the addresses of the last run, which
--- are in the snapshot.
+-- limited time. For a name that is not found then, the last known addresses are
+-- used, from the snapshot.
 --
--- The worker looks them up as well, by /etc/hosts and DNS: those of ensembles
--- each minute and when a connection is lost, a default server's until it is
--- found, and names without an address with back-off.
+-- The worker looks names up too, by /etc/hosts and DNS: the servers of
+-- ensembles each minute and when a connection is lost, a default server until
+-- it is found, and names without an address after growing delays.
 --
 -- @module synapse.zookeeper.lookup
 
@@ -26,7 +26,7 @@ local PAUSE = 1 -- between two questions at least
 local LOST = 120 -- an answer that did not come until then
 local BACKOFF, MOST_BACKOFF = 1, 30
 
--- Tells whether each of these servers is an address, which needs no looking up.
+-- Tells whether each of these servers is an address, which needs no lookup.
 local function is_numeric(hosts)
   for server in hosts:gmatch("[^,]+") do
     local host = server:match("^%[?(.-)%]?:%d+$")
@@ -75,8 +75,8 @@ function lookup.new(services, log)
   return self
 end
 
--- Gives a name's addresses to the default servers that have it. Returns the
--- services that have others now.
+-- Gives the addresses of a name to the default servers with that name. Returns
+-- the services in which an address has changed.
 local function place_servers(self, entry)
   local services = {}
   for _, use in ipairs(entry.servers) do
@@ -100,7 +100,7 @@ local function in_order(addresses)
   return table.concat(list, ",")
 end
 
--- Says once which names have no address, and what is done about it.
+-- Logs once which names have no address, and what happens then.
 local function report_missing(self, entry, missing, has_some)
   local before = entry.missing
   entry.missing = missing
@@ -115,7 +115,7 @@ local function report_missing(self, entry, missing, has_some)
   end
 end
 
---- Looks all of them up, at load.
+--- Looks all names up, at load.
 -- @tparam table deps `resolve` and `resolve_all` of the zookeeper module
 -- @tparam {[string]=string} known the addresses of the last run, by hosts
 function lookup:at_load(deps, known)
@@ -150,7 +150,7 @@ function lookup:missing(hosts)
   return self.by_hosts[hosts].missing
 end
 
---- Returns what the next run is to know.
+--- Returns the addresses that the snapshot keeps for the next run.
 -- @treturn {[string]=string} addresses by hosts
 function lookup:known()
   local known = {}
@@ -162,7 +162,7 @@ function lookup:known()
   return known
 end
 
--- A fleet does not ask at one moment.
+-- Spreads the questions of a fleet over time.
 local function later(self, seconds)
   return self.deps.now() + seconds * (1 + self.deps.random() / 4)
 end
@@ -195,7 +195,7 @@ function lookup:begin(deps)
   end
 end
 
--- What is new is asked for at once, unless it needs no asking.
+-- Looks a new name up at once, unless it is an address.
 local function start(self, entry)
   if entry.is_numeric then
     entry.addresses = entry.addresses or self.deps.resolve(entry.hosts)
@@ -205,7 +205,7 @@ local function start(self, entry)
   place_servers(self, entry)
 end
 
---- Begins to look up what another configuration of a service names.
+--- Begins to look up the names in another configuration of a service.
 -- @tparam service service as it is configured now
 function lookup:add(service)
   add_service(self, service)
@@ -233,7 +233,7 @@ local function drop_unused(self, entry)
   end
 end
 
---- Ends to look up what a service named.
+--- Ends the lookups of a service that is gone.
 -- @tparam service service as it was configured
 function lookup:remove(service)
   for _, source in ipairs(service.sources) do
@@ -267,7 +267,7 @@ local function ask(self, entry)
   end
 end
 
---- Does what time brings.
+--- Starts the lookups that are due.
 function lookup:tick()
   local now = self.deps.now()
   for _, entry in ipairs(self.list) do
@@ -295,7 +295,7 @@ function lookup:reached(hosts)
   self.by_hosts[hosts].is_away = false
 end
 
--- Where some names are not answered the other servers are where they are now.
+-- If some names have no answer, the other servers still have these addresses.
 local function use(self, entry, addresses)
   local before = entry.addresses
   if before and in_order(before) == in_order(addresses) then

@@ -1,10 +1,10 @@
 --- The instances of one path: watches, reads, recovery.
 --
--- Reads come in passes: the list of children where it may have changed, then
--- the znodes that are not known. A pass takes effect as a whole, once its last
--- read was answered, so that an instance that registers again under another
--- name is never gone in between. Only a successful read removes an instance:
--- whatever fails keeps what is known and is tried again, later and later.
+-- Reads come in passes: first the list of children if it may have changed, then
+-- the znodes that are not known. A pass takes effect as a whole when its last
+-- read was answered. So an instance that registers again under another name is
+-- never gone in between. Only a successful read removes an instance: a failed
+-- read keeps what is known, and is tried again after growing delays.
 --
 -- @module synapse.zookeeper.path
 
@@ -26,8 +26,8 @@ local function lineage(path)
   return list
 end
 
--- Only the last answer counts: a path above may exist and be closed to us. The
--- watch tells that the path was made.
+-- Only the last answer counts, because a path above may exist and not be
+-- readable. The watch fires when the path is made.
 local function make(deps)
   local paths = lineage(deps.path)
   for i, path in ipairs(paths) do
@@ -47,8 +47,8 @@ end
 --- Sets a watch that fires when the path is made.
 -- @tparam table deps
 --   `path`; `request(op, path, handler)` as of `path.new`; `codes`;
---   `create`: whether it is to be made; `exists()`: called when it is there
---   already; `failed(event)`: called when it cannot be asked for;
+--   `create`: whether to make the path; `exists()`: called when it exists
+--   already; `failed(event)`: called when the request fails;
 --   `unmade(event)`: called when it cannot be made
 function watched.await_created(deps)
   deps.request("exists", deps.path, function(event)
@@ -62,7 +62,8 @@ function watched.await_created(deps)
   end)
 end
 
--- Of a name that is watched; one that carries the data is not.
+-- The most bytes of a watched name. A name that carries the data is not
+-- watched.
 local MAX_NAME = 255
 local FIRST_DELAY = 1
 local LONGEST_DELAY = 30
@@ -154,8 +155,8 @@ local function read_at(self, time)
   self.retry_at = math.min(self.retry_at or time, time)
 end
 
--- Reads after a watch fired, once the pause is over: a large change then costs
--- a few reads, not one for each of its parts.
+-- After a watch has fired, reads once the pause is over. So a large change
+-- costs a few reads, not one for each of its parts.
 local function read_paced(self)
   if self.deps.now() < self.paused_until then
     read_at(self, self.paused_until)
@@ -169,7 +170,7 @@ local function retry_later(self)
   self.delay = math.min(self.delay * 2, LONGEST_DELAY)
 end
 
--- A lost connection is the session's to report, and it reads again.
+-- The session reports a lost connection, and makes the path read again.
 local function failed_read(self, event, format, ...)
   if event.code ~= self.deps.codes.connection_loss then
     enter(self, "error " .. event.code, "warning", format, ...)
@@ -219,7 +220,7 @@ local function settle(self)
   end
 end
 
--- How much the watch of a znode takes in the packet that restores it.
+-- Returns the bytes of a znode's watch in the packet that restores it.
 local function watch_bytes(self, name)
   return #join(self.path, name) + 4
 end
@@ -257,13 +258,13 @@ local function fetched(self, name, event)
   if event.code == codes.ok then
     pass.read[name] = znodes.read(name, event, self.deps.decoder)
   elseif event.code == codes.no_node then
-    -- It went after the list: nothing is forgotten before the next one.
+    -- The znode went after the list was made: the next list will lack it.
     self.is_cut = true
     self.gone[name] = true
     unwatch(self, name)
     self.children:forget(name)
   else
-    -- The others are used, and this one is tried again.
+    -- The other znodes are used, and this one is read again.
     self.failed[name] = event.code
     if event.code ~= codes.connection_loss then
       pass.read[name] = znodes.refused("cannot be read: " .. event.error)
@@ -321,7 +322,7 @@ local function fetch_stale(self)
   end
 end
 
--- Takes the list: what has to be read, and what is gone from it.
+-- Takes the list: which znodes to read, and which are gone.
 local function start_pass(self, event)
   local fresh, gone = compare(self, event)
   self.is_cut = false
@@ -351,7 +352,7 @@ local function distrust_all(self)
   retry_failed(self)
 end
 
--- Logged once: that the path is missing is known by then.
+-- Logged once, after the path was reported as missing.
 local function unmade(self, event)
   if event.code ~= self.deps.codes.connection_loss then
     enter(self, "unmade", "error", "cannot be made: %s", event.error)
@@ -360,10 +361,10 @@ local function unmade(self, event)
   retry_later(self)
 end
 
--- Waits until the path is made. What was known stays: a path that is missing
--- says nothing about the instances. But it is to be read again, because a path
--- made again counts its znodes from zero, and old names come back. There is
--- nothing to verify until then.
+-- Waits until the path is made. The known instances stay, because a missing
+-- path says nothing about them. But they must be read again then: a path that
+-- is made again counts its znodes from zero, so old names come back. Until then
+-- there is nothing to verify.
 local function await_path(self)
   distrust_all(self)
   self.unverified, self.verified = {}, 0
@@ -430,7 +431,7 @@ function watched:note(time)
   self.since = self.since or time
 end
 
---- Starts a pass where one is needed and none is under way.
+--- Starts a pass if one is needed and none is under way.
 function watched:read()
   if self.pass or self.is_over then
     return
@@ -452,7 +453,7 @@ function watched:read()
   end
 end
 
---- Reads what a connection makes necessary: the list alone where the client
+--- Reads what a new connection makes necessary: only the list if the client has
 -- kept its watches, everything otherwise.
 -- @tparam boolean watches_live
 function watched:connected(watches_live)
@@ -476,8 +477,8 @@ function watched:is_behind()
     next(self.failed) ~= nil
 end
 
---- Tells whether what it knows has watches, or is to be verified. What a path
--- begins with has none.
+--- Tells whether the known znodes have watches, or wait to be verified. Those
+-- with which a path begins have none.
 -- @treturn boolean
 function watched:is_trusted()
   return self.is_whole or self:is_unverified()
@@ -499,7 +500,7 @@ function watched:is_unverified()
   return self.verified < #self.unverified
 end
 
---- Reads some of what it is to verify, unless it reads something already.
+--- Verifies some znodes, unless it is reading already.
 -- @tparam integer most how many znodes at once
 -- @treturn boolean whether it read any
 function watched:verify(most)
@@ -574,7 +575,7 @@ function watched:knows_nothing()
   return self.state == "new" and next(self.znodes.by_name) == nil
 end
 
---- Ends it: what is answered or fires from now on has no effect.
+--- Ends the path: later answers and watches have no effect.
 -- @treturn integer how many bytes the watches of its znodes take in the packet
 --   that restores them; its session still has them
 function watched:finish()
@@ -601,7 +602,7 @@ function watched:data(znode)
   return self.znodes:data(znode)
 end
 
---- Lists the znodes that are not as they should be, or were not read.
+--- Lists the znodes with a problem, and those that could not be read.
 -- @treturn {{znode,problem,is_refused,data},...} sorted by znode
 function watched:problems()
   return self.znodes:problems()

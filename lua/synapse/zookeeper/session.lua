@@ -3,11 +3,10 @@
 -- Dispatches events: replies by the request's number, fired watches by path, a
 -- new connection to all paths.
 --
--- A fleet reads politely: where an ensemble was lost, thousands of sessions
--- begin together and know nearly everything. So what nobody knows yet is read
--- at once; what is known is read again when the session has room
--- (`session:room`), first the lists, whose watches bring what is new, then the
--- data.
+-- After an ensemble was lost, thousands of sessions of a fleet begin together,
+-- and nearly everything is known already. So a session reads at once only what
+-- is not known. It reads the rest again when it has room (`session:room`):
+-- first the lists, whose watches report new instances, then the data.
 --
 -- @module synapse.zookeeper.session
 
@@ -16,22 +15,22 @@ session.__index = session
 
 -- Each list is read again in every resync, all data in every sixth.
 local DATA_EVERY = 6
--- After so many ticks each path was looked at whether its resync is due.
+-- The number of ticks in which all paths are examined for a resync that is due.
 local RESYNC_TICKS = 10
 
 -- A server refuses a packet above 1,048,575 bytes (jute.maxbuffer), and the
--- client then reconnects for ever. What is left is for what is not counted: a
--- path may have two watches for a while.
+-- client then reconnects for ever. The rest is for watches that are not
+-- counted: a path may have two for a while.
 local WATCHED_MAX = 900000
 
--- A fleet that lost its ensemble comes back spread over some seconds: one, and
--- one more for so many lists, and for so many znodes.
+-- A fleet that has lost its ensemble comes back spread over some seconds: one,
+-- and one more for each of these numbers of lists and of znodes.
 local SPREAD = 1
 local LISTS = 1000
 local ZNODES = 2000
 
--- What the watches of the same handle should have told is read again within so
--- many seconds.
+-- Seconds within which everything is verified after a connection is back on the
+-- same handle.
 local VERIFIED_IN = 120
 
 --- Returns an ensemble without a session.
@@ -81,7 +80,7 @@ end
 -- Reads set a watch; `create` makes an empty persistent znode.
 local ARGUMENT = {get = true, get_children = true, exists = true, create = ""}
 
---- Returns the function by which a path asks. See `path.new`.
+--- Returns the function with which a path sends requests, see `path.new`.
 -- @treturn function
 function session:requester()
   return function(op, path, handler)
@@ -107,13 +106,13 @@ function session:take_room(bytes)
   return has_room
 end
 
---- Gives such room back.
+--- Returns such room.
 -- @tparam integer bytes
 function session:give_room(bytes)
   self.watched_bytes = self.watched_bytes - bytes
 end
 
--- How much the watch of a path itself takes in that packet.
+-- Returns the bytes of a path's own watch in that packet.
 local function own_bytes(path)
   return #path.path + 4
 end
@@ -167,7 +166,7 @@ function session:remove(path)
   leave_behind(self, place, path:finish() + own_bytes(path))
 end
 
--- Notes that all data of a path is to be read again.
+-- Notes that all data of a path must be read again.
 local function doubt(self, path)
   path:distrust()
   table.insert(self.doubtful, path)
@@ -180,8 +179,8 @@ local function put_off(self, path)
   doubt(self, path)
 end
 
--- Reads the lists that were put off, as far as the session has room. One that
--- was removed meanwhile is left out.
+-- Reads the lists that were put off, as far as the session has room. A path
+-- that was removed meanwhile is left out.
 local function read_lists(self)
   while #self.lists > 0 and self.session:room() > 0 do
     local path = table.remove(self.lists)
@@ -192,8 +191,8 @@ local function read_lists(self)
   end
 end
 
--- Reads data that is to be read again, as far as the session has room; of each
--- path in its turn.
+-- Reads data again that was put off, as far as the session has room, one path
+-- after the other.
 local function verify(self)
   for _ = 1, #self.doubtful do
     local room = self.session:room()
@@ -221,8 +220,8 @@ local function read_politely(self)
   end
 end
 
--- Everything is to be read again, because watches may be lost. A path that
--- knows nothing yet is read at once: traffic waits for it.
+-- Everything must be read again, because watches may be lost. A path that knows
+-- nothing yet is read at once, because traffic waits for it.
 local function read_all(self)
   self.lists, self.is_put_off, self.doubtful = {}, {}, {}
   local known = 0
@@ -245,8 +244,8 @@ local function read_all_in_turn(self)
   self.doubtful_at = self.lists_at + random() * known / ZNODES
 end
 
--- ZooKeeper tells by the watches of the same handle what they missed. That is
--- verified, but at leisure.
+-- On the same handle the watches fire for what has changed meanwhile. The
+-- session verifies that later, without hurry.
 local function read_missed(self)
   local now = self.deps.now()
   for _, path in ipairs(self.paths) do
@@ -291,8 +290,8 @@ local STATES = {
     "snapshot has them"},
 }
 
--- A server that ends each connection for the same reason is told of once, until
--- it answers something else.
+-- A server that ends each connection for the same reason is reported once,
+-- until its answer changes.
 local function tell_refusal(self, words)
   if words ~= self.refusal then
     self.deps.log:error("session with %s: connection ended by the server: " ..
@@ -379,7 +378,7 @@ function session:take(event)
   end
 end
 
---- Forgets what was asked and reads everything again.
+--- Forgets the requests under way and reads everything again.
 function session:restart()
   self.handlers = {}
   self.lists, self.is_put_off, self.doubtful = {}, {}, {}
@@ -388,11 +387,11 @@ function session:restart()
   end
 end
 
--- A watch can be lost: a server that finds, when it fires, that its client may
--- not read the path (any more) uses it up and tells nobody (seen on Debian's
--- 3.8.0, where CVE-2024-23944 is mended). So each list is read again at times,
--- every path at moments of its own. The watch of a znode's data can be lost
--- like that of a list, but there are many: these are read more seldom.
+-- A watch can be lost: if it fires while its client may not read the path (any
+-- more), the server removes it and reports nothing (seen on Debian's 3.8.0,
+-- which has the fix of CVE-2024-23944). So each list is read again at times,
+-- each path at moments of its own. The watch of a znode's data can be lost too,
+-- but there are many znodes, so these are read less often.
 local function resync(self, path, now)
   local due, interval = self.resync_at[path], self.deps.resync_interval
   if not due then
@@ -408,7 +407,7 @@ local function resync(self, path, now)
 end
 
 -- Tells whether a server, "HOST:PORT" as the client library writes it, is one
--- of some addresses.
+-- of these addresses.
 local function is_among(server, addresses)
   local known = "," .. addresses:gsub("[%[%]]", "") .. ","
   return known:find("," .. server .. ",", 1, true) ~= nil
@@ -423,9 +422,9 @@ function session:use_addresses(addresses)
   end
 end
 
---- Takes a line of the client library for the cause of a connection that is
--- not there: "HOST: MESSAGE". Of several servers the first is followed, so that
--- the words do not change all the time.
+--- Takes a line of the client library, "HOST: MESSAGE", as the cause of a
+-- missing connection. If there are several servers, only the first one counts,
+-- so that the text does not change all the time.
 -- @tparam string line
 -- @tparam ?string addresses of its servers, parted by commas
 function session:note_line(line, addresses)

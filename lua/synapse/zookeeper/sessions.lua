@@ -1,8 +1,8 @@
 --- Where the instances of all services come from.
 --
--- Services of the same ensemble share its session, and services of the same
--- path of it share the reads. Only where the watches of one session could
--- outgrow the packet that restores them is there a second one.
+-- Services of the same ensemble share a session, and services of the same path
+-- share the reads. There is a second session only if the watches of one could
+-- outgrow the packet that restores them.
 --
 -- @module synapse.zookeeper.sessions
 
@@ -21,7 +21,7 @@ sessions.__index = sessions
 local MOST_BYTES = 512 * 1024
 local NAME = 32
 
--- How many bytes the watches of a source may take in that packet.
+-- Returns the bytes that the watches of a source may take in that packet.
 local function watch_bytes(source, readers)
   local most = 0
   for _, service in ipairs(readers) do
@@ -56,7 +56,7 @@ local function session_of(self, source, readers)
   return last.session
 end
 
--- A znode's name says nothing in the path of another source.
+-- The name of a znode means nothing in the path of another source.
 local function known_znodes(readers, origin)
   local known = {}
   for _, service in ipairs(readers) do
@@ -110,7 +110,7 @@ local function count_claims(self, gone, come)
   end
 end
 
--- The first watch that told of a change is what a service waits for.
+-- Keeps the time of the first watch that fired for a service.
 local function note_change(self, service, since)
   if not self.is_changed[service] then
     self.is_changed[service] = true
@@ -208,7 +208,7 @@ function sessions.new(deps)
   return self
 end
 
---- Returns what a service is read from.
+--- Returns the paths from which a service is read.
 -- @tparam service service
 -- @treturn {path,...}
 function sessions:of(service)
@@ -219,7 +219,7 @@ function sessions:of(service)
   return list
 end
 
--- The session that has no address yet is opened when it has one.
+-- A session whose servers have no address yet is opened when they have one.
 function open(self, through)
   local hosts = through.hosts
   local addresses = self.deps.lookup:addresses(hosts)
@@ -312,8 +312,8 @@ local function leave(self, service, sources, kept)
   end
 end
 
--- What was read of all its sources is news for the service, also if it was
--- read for another one. A source that was not read yet will tell by itself.
+-- A service is updated with what its sources have read, also if that was for
+-- another service. A source that was not read yet reports later by itself.
 local function note_read(self, service, sources)
   for _, source in ipairs(sources) do
     if not self.paths[source.place].is_whole then
@@ -325,8 +325,8 @@ local function note_read(self, service, sources)
   end
 end
 
---- Reads a service from the sources that it is configured with now. Sessions
--- that nobody needs any more are ended.
+--- Reads a service from the sources of its present configuration. Ends the
+-- sessions that nobody needs any more.
 -- @tparam service service
 -- @tparam {source,...} before those that it was read from until now
 function sessions:follow(service, before)
