@@ -3,9 +3,10 @@
 
     tests/arm64.py
 
-The libraries come from this Debian's arm64, unpacked below build/arm64: none
-of their programs runs. The first process of a namespace inherits orphans,
-which qemu-user does not grant to another.
+The libraries are those of this Debian for arm64, unpacked below build/arm64;
+none of their programs runs. The tests run in a process namespace of their own,
+whose first process inherits orphans: qemu-user cannot give them to another
+one.
 """
 import os
 import subprocess

@@ -3,12 +3,11 @@
 
     tests/other.py [--sid] TARGET...
 
-On a Debian 12 the other is 13, on a 13 it is 12. With --sid it is a Debian 13
-with the HAProxy of sid. The root is made once, by mmdebstrap and .ci/deps, and
-kept below build/other. It has this machine's kernel and network, and the
-certificate authorities that this machine trusts, and nothing else of it. The
-targets are those of the Makefile; variables of make may stand in the
-environment.
+The other of Debian 12 is Debian 13, and the reverse. With --sid it is Debian
+13 with the HAProxy of sid. The root is made once, by mmdebstrap and .ci/deps,
+and kept below build/other. It shares only the kernel, the network and the
+trusted certificate authorities with this machine. The targets are those of the
+Makefile; variables of make may be in the environment.
 """
 import hashlib
 import os

@@ -3,10 +3,10 @@
 
     tests/run.py lint unit sanitize e2e
 
-A target that runs no test of its own (lint) counts as one. Each begins with a
-line that says how far this is and how long it took last time, if it is known.
-What failed is named again at the end. The last line is "N passed, N failed";
-the exit status is 0 only when none failed.
+A target without tests of its own (lint) counts as one test. Before each target
+a line says how many are done and how long this one took last time, if that is
+known. The failures are listed again at the end. The last line is "N passed, N
+failed"; the exit status is 0 only if none failed.
 """
 import json
 import os

@@ -1,13 +1,14 @@
 """change: what one change takes of the worker's processor time.
 
-The same changes are made in turn to a service that the agent follows and to
-one that follow.c follows, which hands the same commands to a HAProxy without
-the agent: a floor. Its figure is its own time and that of its HAProxy.
+The same changes are made in turn to two services. The agent follows one of
+them; follow.c follows the other and sends the same commands to a HAProxy
+without the agent. That is the floor: its figure is the time of follow.c and of
+its HAProxy.
 
 `rate_*` are moves at several rates in a backend of 100. `add_*`, `drop_*`,
 `weight_*` and `move_*` are bursts of one kind, in backends of several sizes.
-What the worker uses while nothing changes is taken off. `syscalls` are counted
-at a rate at which each change has turns of its own.
+The time that the worker uses while nothing changes is subtracted. `syscalls`
+are counted at a rate at which each change has turns of its own.
 """
 
 import statistics

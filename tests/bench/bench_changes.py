@@ -1,7 +1,7 @@
 """changes: what a change costs ZooKeeper, and what it leaves in the log.
 
-Changes of each kind, every one shown before the next is made; then random
-ones at a rate. The requests are counted on a wire before ZooKeeper.
+First changes of each kind, each shown by HAProxy before the next is made; then
+random changes at a rate. A wire in front of ZooKeeper counts the requests.
 """
 
 import time

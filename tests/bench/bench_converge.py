@@ -1,8 +1,9 @@
 """converge: how long a znode's change takes to reach HAProxy.
 
-Two HAProxies alike in slots and instances, one with the agent, one moved by
-the floor (floor.c), on one ZooKeeper; converge.c makes the changes and looks.
-It changes one side and then the other, so both see the same machine.
+Two HAProxies with equal slots and instances follow one ZooKeeper: one has the
+agent, and the floor (floor.c) moves the other. converge.c makes the changes
+and watches for the effect. It changes one side and then the other, so both see
+the same machine.
 """
 
 import collections

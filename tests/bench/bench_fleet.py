@@ -2,12 +2,13 @@
 
     tests/bench/run.py fleet
 
-AGENTS of them, without HAProxy (fleet.lua), read SERVICES of INSTANCES each.
-The server goes and comes back with all sessions; all sessions expire; it comes
-back without data, and everything is registered again. Each time something is
-registered as soon as the server answers: how long until all agents know of
-it, until all have read everything again, and how many sessions expired that
-need not have.
+AGENTS agents without HAProxy (fleet.lua) read SERVICES services of INSTANCES
+instances each. Three times the server goes and comes back: with all sessions;
+after all sessions have expired; without data, so that everything is registered
+again. Each time an instance is registered as soon as the server answers. The
+figures are how long it takes until all agents know this instance, how long
+until all have read everything again, and how many sessions expired without
+need.
 """
 
 import os

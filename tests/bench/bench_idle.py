@@ -1,7 +1,7 @@
-"""idle: what 1,000 services of one instance take while nothing changes.
+"""idle: what 1,000 services of one instance cost while nothing changes.
 
-The floor is the same HAProxy without the agent, its servers set by follow.c,
-whose time and calls are part of it.
+The floor is the same HAProxy without the agent. follow.c sets its servers, and
+the time and the calls of follow.c are part of the floor.
 """
 
 import statistics

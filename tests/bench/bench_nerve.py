@@ -1,9 +1,9 @@
 """nerve: what checks cost, and whether they start in time.
 
-One nerve with as many services as there are http checks a second, all of them
-answered by one HAProxy and registered in one ZooKeeper. In turns with it the
-floor (checks.c) makes the same number of requests. Both are looked at from
-outside: the processor time of all threads, and the memory that is resident.
+One nerve has as many services as http checks per second. One HAProxy answers
+all checks, and one ZooKeeper has all registrations. In turn with nerve the
+floor (checks.c) makes the same number of requests. Both are measured from
+outside: the processor time of all threads, and the resident memory.
 """
 
 import os

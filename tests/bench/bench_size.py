@@ -1,9 +1,9 @@
-"""size: what a worker consists of, by services, instances and slots.
+"""size: how many threads and how much memory a worker has.
 
-The threads of a worker with the agent, against those of the same HAProxy
-without it. Then resident memory: what a worker has grown by once instances
-come to it, by instance, and what one with many slots has more than one with
-few, by slot.
+First the threads of a worker with the agent, compared with the same HAProxy
+without it. Then resident memory: for each instance, by how much a worker grows
+when instances come; for each slot, how much more a worker with many slots has
+than one with few.
 """
 
 import os

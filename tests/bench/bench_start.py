@@ -1,9 +1,9 @@
 """start: from the start of a worker to all servers ready.
 
-In turns a HAProxy with the agent, which remembers nothing, and the same
-HAProxy without it are started and stopped. The one with the agent is watched
-until each service has its instances; `after_session` is the part of it since
-ZooKeeper gave a session, `cpu` the processor time of the worker in it.
+A HAProxy with the agent, without a snapshot, and the same HAProxy without the
+agent are started and stopped in turn. The start with the agent lasts until
+each service has its instances. `after_session` is the part of it after
+ZooKeeper gave a session, `cpu` the worker's processor time in that part.
 """
 
 import statistics

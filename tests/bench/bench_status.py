@@ -1,10 +1,10 @@
 """status: what the status page costs traffic, with 1,000 services of 10.
 
-One client asks a frontend of its own, one request at a time, 500 a second, in
-turns while nobody looks and while somebody does: at the page, at the metrics,
-at all of status.json without a pause. The reader is another process. `cpu`
-is the worker's processor time while there is no other traffic. The floor of all
-of status.json is HAProxy's own list of its servers, `show stat`.
+One client sends 500 requests per second to a frontend of its own, one at a
+time. In turn nobody reads the status, and somebody reads the page, the
+metrics, or all of status.json without a pause. The reader is another process.
+`cpu` is the worker's processor time without other traffic. The floor of all of
+status.json is HAProxy's own list of its servers, `show stat`.
 """
 
 import contextlib

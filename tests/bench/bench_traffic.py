@@ -1,15 +1,15 @@
 """traffic: requests through HAProxy with the agent, and without it.
 
-wrk asks two HAProxys alike in turn, both before one answerer: first while
-nothing changes, then while instances change in ZooKeeper. These belong to a
-service that the agent follows while its HAProxy is asked, and to one that
-nobody follows in the other's turn: what is made is the same. An aim is met
-as well within the spread of the floor's own looks.
+wrk sends requests to two equal HAProxies in turn, both in front of one server:
+first while nothing changes, then while instances change in ZooKeeper. In the
+turn of the HAProxy with the agent, the agent follows the service that changes.
+In the other turn nobody follows it, but the same changes are made. An aim is
+also met within the spread of the floor's own measurements.
 
-On a machine of few cores the changes themselves, ZooKeeper and the client that
-makes them, take from the traffic. So `change_*` tells, without traffic, what
-processor time one change takes of the worker and of ZooKeeper; the floor is a
-change that nobody follows.
+On a machine with few cores ZooKeeper and the client that makes the changes
+take processor time from the traffic. So `change_*` says, without traffic, how
+much processor time one change takes in the worker and in ZooKeeper. The floor
+is a change that nobody follows.
 """
 
 import contextlib

@@ -1,13 +1,14 @@
-"""turn: the longest time that the agent held one of HAProxy's threads.
+"""turn: the longest time for which the agent blocked one of HAProxy's threads.
 
-Told by `synapse_turn_seconds` of its metrics: the upper bound of the last
-bucket that something fell into. The floor is how long a HAProxy without the
-agent took to answer the longest line of the same commands, which follow.c
-hands to it; where it was handed none there is no floor.
+The metric `synapse_turn_seconds` shows it: the upper bound of the last bucket
+that is not empty. follow.c sends the same commands to a HAProxy without the
+agent. The floor is how long that HAProxy took to answer the longest line; if
+there were no commands, there is no floor.
 
-`start` is that of 1,000 services of 10. Then one service is filled with 5,000,
-100 instances a second move while the page is open, ZooKeeper is restarted, and
-all of the 1,000 services lose all instances at once, and keep none of them.
+`start` is the start with 1,000 services of 10 instances. Then one service gets
+5,000 instances, 100 instances per second move while the page is open,
+ZooKeeper is restarted, and all of the 1,000 services lose all instances at
+once, without retaining any.
 """
 
 import http.client

@@ -3,14 +3,14 @@
   run.py [NAME...]      bench_NAME.py, or all but those of ASKED
 
 A benchmark is a file bench_NAME.py with a function `run(sandbox)` that yields
-its figures, and its `DEADLINE` in seconds, which TEST_TIMEOUT stretches: all
-together are over in 15 minutes. The programs it needs come from the end-to-end
-tests' harness, in a sandbox of its own.
+its figures, and its `DEADLINE` in seconds, which TEST_TIMEOUT multiplies: all
+benchmarks together end within 15 minutes. The harness of the end-to-end tests
+starts the programs that a benchmark needs, in a sandbox of its own.
 
-A figure is kept as soon as it is there. One that fails or hangs is told at its
-end, with the logs of its programs; what it found before and what the others
-find stays. A missed aim is shown, and is no failure: a busy machine misses it
-too.
+A figure is kept as soon as it is there. If a benchmark fails or hangs, its
+error and the logs of its programs are shown; its earlier figures and those of
+the others stay. A missed aim is shown, and is no failure: a busy machine
+misses it too.
 """
 
 import glob

@@ -1,4 +1,4 @@
-"""A connection to a server that breaks while an answer is on its way."""
+"""A proxy whose connection breaks while the server's answer is on its way."""
 
 import socket
 import threading

@@ -1,7 +1,7 @@
-"""What a program notices of a container. It is the first process; its root is
-read-only; there is no /etc/resolv.conf; some system calls are refused, as by
-an old seccomp profile; and the limit of descriptors is what some runtimes
-give: 1,024, which a program may raise as far as it likes."""
+"""Runs a program as in a container. The program is the first process. Its root
+is read-only, and there is no /etc/resolv.conf. Some system calls are refused,
+as by an old seccomp profile. The limit of descriptors is that of some
+runtimes: 1,024, which a program may raise without an upper limit."""
 
 import ctypes
 import errno

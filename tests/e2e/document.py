@@ -8,10 +8,11 @@
     whole  web ...
     ```
 
-bash runs a block of `sh` on the machines of its first line (`# on one, two and
-three`), one after the other. The `text` right below it is what it prints, in this order;
-`...` is any text, and a line of `...` any number of lines. A block that is to
-be run `after some seconds` is run until it prints that.
+The first line of a block of `sh` names the machines (`# on one, two and
+three`). bash runs the block on each of them, one after the other. The block of
+`text` right below is the expected output: `...` is any text, and a line of
+`...` any number of lines. A block with `after some seconds` is run again until
+its output is as expected.
 """
 
 import re

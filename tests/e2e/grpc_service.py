@@ -5,8 +5,8 @@ It runs in a process of its own, because gRPC and fork() do not mix:
     grpc_service.py HOST PORT NAMES [CERTIFICATE]
 
 serves {service: status} of the JSON file NAMES, which it reads for each
-request, or says UNIMPLEMENTED where that holds null. The messages are written
-by hand, so that they are not made by what nerve's were made by.
+request. If the file has null, it answers UNIMPLEMENTED. The messages are
+written by hand, so that no code is shared with nerve's.
 """
 
 import json

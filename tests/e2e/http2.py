@@ -1,7 +1,7 @@
 """A server that answers in frames of HTTP/2, right or wrong.
 
-The frames are written by hand, and headers as literals that no table keeps, so
-that a test can send what no library would.
+The frames are written by hand, and the headers as literals without a table, so
+that a test can send what no library would send.
 """
 
 import socket

@@ -1,5 +1,5 @@
-"""Tells a terminal what takes long. Nobody else gets it, and no test sees it in
-what it captures."""
+"""Writes to the terminal what takes long. Nothing is written if there is no
+terminal, and the tests do not capture it."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""Every answer of a ZooKeeper server is shown with its cause in each place
-where an operator looks: nerve ctl status, nerve's /health, show synapse, the
-page and the log."""
+"""Whatever a ZooKeeper server answers, the cause is shown in each place where
+an operator looks: nerve ctl status, nerve's /health, show synapse, the page
+and the log."""
 
 import json
 

@@ -1,5 +1,4 @@
-"""The minimum results of the benchmarks: they count only what was really
-done."""
+"""The benchmarks count only changes and requests that were really made."""
 
 import os
 import socket

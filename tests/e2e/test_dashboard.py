@@ -1,5 +1,5 @@
-"""The Grafana dashboard and the alerts, evaluated by a real Prometheus that
-reads a real agent and a real nerve."""
+"""A real Prometheus, which reads a real agent and a real nerve, evaluates the
+Grafana dashboard and the alerts."""
 
 import json
 import os

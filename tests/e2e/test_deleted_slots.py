@@ -1,5 +1,5 @@
-"""Slots that HAProxy was given at run time go again when they are empty, if
-this HAProxy deletes servers safely; otherwise they stay and are used again.
+"""Slots that the agent added at run time are deleted when they are empty, if
+this HAProxy deletes servers safely. Otherwise they stay and are used again.
 
 DELETIONS says how many are added and deleted under traffic.
 """

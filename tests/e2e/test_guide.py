@@ -1,6 +1,6 @@
-"""The guide from zero to a service, and the runbook: their commands are run
-as they are written, on machines that systemd has booted, and print what is
-shown there."""
+"""The guide from zero to a service, and the runbook: their commands run as
+they are written, on machines that systemd has booted, and print what the
+documents show."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""nerve while something that it needs hangs: an operator is answered."""
+"""nerve answers an operator even while something that it needs hangs."""
 
 import json
 import os

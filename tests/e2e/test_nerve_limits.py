@@ -1,4 +1,4 @@
-"""nerve lacks something that its checks need: descriptors, or a name
+"""nerve's checks lack something that they need: descriptors, or a name
 server."""
 
 import re

@@ -1,5 +1,5 @@
-"""What HAProxy's checks found, and since when a server has served, survive a
-reload."""
+"""A reload keeps the results of HAProxy's checks, and since when a server has
+served."""
 
 import signal
 

@@ -1,7 +1,7 @@
 """nerve under churn, built with each sanitizer and under valgrind, all at once
 on the same services and the same ZooKeeper; and the module for Lua.
 
-A round, and five where HOLD_SECONDS asks for the long forms.
+One round, or five if HOLD_SECONDS asks for the long forms.
 """
 
 import os

@@ -1,5 +1,5 @@
-"""The services of a whole fleet in one HAProxy: right after everything that
-can happen to a session, and with few requests to ZooKeeper.
+"""The services of a whole fleet in one HAProxy are right after everything that
+can happen to a session, and need few requests to ZooKeeper.
 
 SCALE multiplies the number of services.
 """

@@ -1,4 +1,4 @@
-"""demo/smartstack, the program that controls a whole SmartStack."""
+"""demo/smartstack, the program that controls the sandbox."""
 
 import itertools
 import json

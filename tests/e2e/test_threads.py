@@ -1,5 +1,5 @@
-"""The threads of the module and of HAProxy: a worker that may start none
-(without `insecure-fork-wanted`), and how the agent's task is woken."""
+"""The threads of the module and of HAProxy: a worker that may not start
+threads (without `insecure-fork-wanted`), and how the agent's task is woken."""
 
 import os
 

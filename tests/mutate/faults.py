@@ -1,8 +1,8 @@
 """The single faults that can be put into a source text. Pure.
 
-`faults(path, text)` reads C or Lua as a list of tokens, not as a program: what
-it proposes may not compile, and may mean the same. Who puts a fault in asks
-the compiler about both.
+`faults(path, text)` reads C or Lua as a list of tokens, not as a program. So a
+fault may not compile, or may mean the same as before. The caller lets the
+compiler decide both.
 
   a comparison turned    a < b      a <= b, a >= b
   a condition turned     a && b     a || b       (in Lua: and, or)

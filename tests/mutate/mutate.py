@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Puts single faults into the source and runs the unit tests: which of them
-does nobody notice?
+"""Puts single faults into the source, one at a time, and runs the unit tests:
+which faults does no test notice?
 
     tests/mutate/mutate.py [--mutants N] [--seed N] [--jobs N] [PATH...]
 
@@ -11,13 +11,13 @@ score of each folder and of all. Faults that do not compile, that compile to
 the same code, or that harmless.txt lists do not count.
 
 Each is tried in a copy of the tree, build/mutate/N, and in namespaces of its
-own: a fault in a kill() reaches no process but the tests', and what they leave
-in /tmp goes with them. A test that takes much longer than without a fault has
+own. So a fault in a kill() reaches only the tests' processes, and their files
+in /tmp go with them. A test that takes much longer than without a fault has
 noticed it.
 
-In C the unit tests are those of `make sanitize` (address): a free() that is
-missing is noticed too. Tests that refuse memory cannot do so there, and are
-built without it.
+In C the unit tests are those of `make sanitize` (address), which notice a
+missing free() too. Tests that refuse memory cannot do so with that sanitizer,
+so they are built without it.
 """
 import argparse
 import collections
