@@ -3,7 +3,7 @@
  */
 #include "csrc/zookeeper/window.h"
 
-#define FIRST     8
+#define FIRST 8
 /* An answer is slow if it takes longer than twice the best one and this, or
  * than a tenth of the session's timeout. */
 #define LONGER_US 100000

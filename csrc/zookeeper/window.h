@@ -1,9 +1,9 @@
 /* window.h - how many requests a session may have with its server at once
  *
  * When the sessions of a thousand clients end together, the clients read
- * millions of znodes. Requests to a busy server only wait there, and everybody's
- * pings wait behind them. So a session has no more requests under way than the
- * server answers soon:
+ * millions of znodes. Requests to a busy server only wait there, and
+ * everybody's pings wait behind them. So a session has no more requests under
+ * way than the server answers soon:
  *
  *   at first              one more for each answer
  *   after a slow answer   half as many, once for all requests that were sent
@@ -31,8 +31,8 @@ struct window {
 /* Returns the window of a new connection; <most> above 0. */
 struct window window_new(size_t most);
 
-/* Takes note that a request of <asked_us> was answered at <now_us>, in a session
- * of <timeout_ms>. */
+/* Takes note that a request of <asked_us> was answered at <now_us>, in a
+ * session of <timeout_ms>. */
 void window_answered(struct window *w, int64_t asked_us, int64_t now_us,
                      int timeout_ms);
 

@@ -1,11 +1,11 @@
 /* transfer.h - one request of a check over libcurl, to one address
  *
- * The host's name is looked up by the check, never by libcurl, which is told
- * the address; proxy variables are ignored, redirects are not followed, and
- * no connection and no TLS session is used twice.
+ * The check looks up the host's name, and libcurl gets only the address. Proxy
+ * variables are ignored, redirects are not followed, and no connection and no
+ * TLS session is used twice.
  *
- * A check borrows its transfer from the pool of the curl_loop while it runs:
- * there are as many as run at once, not as many as there are checks.
+ * A check borrows its transfer from the pool of the curl_loop while it runs. So
+ * there are only as many transfers as run at once.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CHECKS_TRANSFER_H
@@ -18,12 +18,12 @@ struct check;
 
 /* Zeroed before transfer_open(). */
 struct transfer {
-    CURL *easy;                 /* NULL when none is under way */
-    struct curl_slist *headers; /* owned; of the request */
-    struct curl_slist *address; /* owned; where to connect */
-    char *url;                  /* owned */
-    int lack;                   /* errno of a socket that was not to be had */
-    char problem[CURL_ERROR_SIZE]; /* libcurl's words; empty without any */
+    CURL *easy;                    /* NULL when none is under way */
+    struct curl_slist *headers;    /* owned; of the request */
+    struct curl_slist *address;    /* owned; where to connect */
+    char *url;                     /* owned */
+    int lack;                      /* why there was no socket: an errno, or 0 */
+    char problem[CURL_ERROR_SIZE]; /* libcurl's message, or empty */
 };
 
 /* Makes the URL of <path>, which begins with a slash, at the host of <c>.
@@ -33,21 +33,21 @@ int transfer_open(struct transfer *t, const struct check *c, const char *path);
 /* Adds the header <line> to each request. Returns 0, or -1 without memory. */
 int transfer_add_header(struct transfer *t, const char *line);
 
-/* Borrows a transfer and sets all of it that does not depend on what is asked;
- * the caller sets the rest of <t->easy>. Returns 0, or -1 without memory. */
+/* Borrows a transfer and sets its options, except those of the request, which
+ * the caller sets in <t->easy>. Returns 0, or -1 without memory. */
 int transfer_take(struct transfer *t, const struct check *c);
 
-/* Starts what was taken, at <address>; <done> is called with <c> unless it is
- * cancelled. Without memory the check ends as not tried. */
+/* Starts the borrowed transfer, at <address>; <done> is called with <c> unless
+ * it is cancelled. Without memory the check ends as not tried. */
 void transfer_start(struct transfer *t, struct check *c,
                     const struct addrinfo *address, curl_loop_done_fn *done);
 
-/* Gives the transfer back, which has ended by itself. */
+/* Returns the transfer, which has ended by itself, to the pool. */
 void transfer_give(struct transfer *t, const struct check *c);
 
-/* Gives the transfer back, which has failed with <code>, and ends the attempt
- * of <c>: it could not connect, or <why> it failed; NULL: in libcurl's words.
- */
+/* Returns the transfer, which has failed with <code>, to the pool, and ends the
+ * attempt of <c>: it could not connect, or it failed because of <why> (NULL:
+ * libcurl's message). */
 void transfer_failed(struct transfer *t, struct check *c, CURLcode code,
                      const char *why);
 

@@ -1,7 +1,7 @@
-/* compare.h - what a new configuration makes of the services that run
+/* compare.h - what a new configuration means for the services that run
  *
- * Services are told apart by their registration, not by their name: a service
- * that is renamed stays registered. Pure.
+ * A service is known by its registration, not by its name: a service that is
+ * renamed stays registered. Pure.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CONFIG_COMPARE_H
@@ -12,7 +12,7 @@
 
 struct service_config;
 
-/* What becomes of a service that runs. */
+/* What happens to a service that runs. */
 struct config_outcome {
     enum {
         OUTCOME_REMOVED = 0,
@@ -29,7 +29,7 @@ void config_compare(const struct service_config *const *running, size_t count,
                     const struct service_config *next, size_t next_count,
                     struct config_outcome *outcomes);
 
-/* Tells whether <a> and <b> are checked alike. */
+/* Tells whether <a> and <b> have the same checks. */
 bool config_same_checks(const struct service_config *a,
                         const struct service_config *b);
 

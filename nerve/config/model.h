@@ -1,6 +1,6 @@
-/* model.h - what is configured, as structs, and how they are freed
+/* model.h - the configuration as structs, and how they are freed
  *
- * Read by the files beside this one, used by all of nerve.
+ * The files beside this one fill the structs, and all of nerve uses them.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CONFIG_MODEL_H
@@ -55,10 +55,10 @@ struct check_config {
     char *sni;     /* owned; tls: the name that is asked for, or NULL */
 };
 
-/* How often what is reported may change; zeroed: no limit. */
+/* How often the reported state may change; zeroed: no limit. */
 struct rate_config {
     bool limited;
-    bool shadow_mode;    /* what would be held back is only told */
+    bool shadow_mode;    /* a change beyond the limit is only logged */
     double average_rate; /* tokens a second; from 0 */
     double max_burst;    /* tokens; from 1, or infinite */
 };
@@ -94,14 +94,14 @@ struct service_config {
     size_t check_count;
 };
 
-/* Something that is not wrong but that its author should know. */
+/* Something that is no error, but that the author of the file should know. */
 struct note {
     enum event_level level;
     char *text; /* owned */
 };
 
-/* All that there is to say of a configuration, in the order it was found.
- * Zeroed to start with. */
+/* All notes on a configuration, in the order in which they were found. Zeroed
+ * to start with. */
 struct notes {
     struct note *list; /* owned */
     size_t count;

@@ -17,8 +17,7 @@ struct notes;
  * replaces the one in the file, unless it is NULL or empty. Returns the
  * configuration, owned by the caller, or NULL with <err>: the first error,
  * which names the place and what would be right. <notes> (zeroed, or NULL)
- * gets the other errors and all that is worth a note; the caller owns them
- * (notes_close()). */
+ * gets the other errors and the notes; the caller owns them (notes_close()). */
 struct config *config_load(const char *path, const char *instance_id,
                            struct notes *notes, struct error *err);
 
@@ -27,10 +26,10 @@ struct config *config_parse(const char *text, size_t length,
                             const char *instance_id, struct notes *notes,
                             struct error *err);
 
-/* Reads <text> of <length> bytes: JSON, and what YAML takes beside it (comments
- * behind a "#", a comma behind the last item, "---" or a byte order mark at the
- * start). Returns the document, owned by the caller (json_decref()), or NULL
- * with <err> naming the line. Any thread. */
+/* Reads <text> of <length> bytes: JSON, and some of what YAML allows as well
+ * (comments after a "#", a comma after the last item, "---" or a byte order
+ * mark at the start). Returns the document, owned by the caller
+ * (json_decref()), or NULL with <err> naming the line. Any thread. */
 json_t *config_text_read(const char *text, size_t length, struct error *err);
 
 /* The same for the file <path>, which <err> does not name. */

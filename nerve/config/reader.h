@@ -1,8 +1,8 @@
-/* reader.h - how far the reading of a configuration is: the place, and what was
- * found to say so far
+/* reader.h - the state of reading a configuration: the place, and the errors
+ * and notes so far
  *
- * A reader does not stop at the first error: a person who corrects a file wants
- * to see all errors at once. So the functions that read return nothing;
+ * A reader does not stop at the first error: a person who corrects a file
+ * wants to see all errors at once. So the functions that read return nothing;
  * reader_failed_since() tells whether the values that were read can be used.
  * SPDX-License-Identifier: MIT
  */
@@ -28,7 +28,7 @@ struct reader {
 };
 
 /* Enters the part of the place that <format> names, "checks[0]". Returns what
- * reader_leave() wants, to be where the reader was before. */
+ * to pass to reader_leave() in order to return. */
 size_t reader_enter(struct reader *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,6 @@
 /* show.h - a service's configuration without what may be a secret
  *
- * Pure, but for the memory.
+ * Pure, except that it allocates.
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CONFIG_SHOW_H
@@ -10,8 +10,8 @@
 
 struct service_config;
 
-/* Returns what is known to be none of <service>: a new reference, or NULL
- * without memory. */
+/* Returns the parts of <service> that cannot be secret: a new reference, or
+ * NULL without memory. */
 json_t *config_redacted(const struct service_config *service);
 
 #endif

@@ -2,10 +2,9 @@
  *
  * Every function reads the member <key> of the object <json>, which stands at
  * the reader's place. A value that is wrong is an error of the reader that
- * names the place, the value and what would be right; then, and where the
- * member is absent, <out> stays as it is. A null is as good as nothing, where
- * nothing else is said. Strings that are returned are owned by the caller
- * (free()).
+ * names the place, the value and what would be right. Then, and if the member
+ * is absent, <out> stays as it is. A null counts as absent, unless the function
+ * says otherwise. The caller owns the strings that are returned (free()).
  * SPDX-License-Identifier: MIT
  */
 #ifndef NERVE_CONFIG_VALUE_H
@@ -20,13 +19,13 @@
 struct field;
 struct reader;
 
-/* Reads all members that <fields> say how to read into the struct at <base>,
+/* Reads all members that the table <fields> can read into the struct at <base>,
  * whose strings are NULL. <types> as in field_is_of(). */
 void value_fields(struct reader *r, const json_t *json,
                   const struct field *fields, unsigned int types, void *base);
 
-/* Notes every member of <json> that <fields> ignore or do not have; of one
- * that they do not have, also which key may be meant. */
+/* Notes every member of <json> that <fields> ignore or do not have. For a key
+ * that they do not have, the note names the key that may be meant. */
 void value_check_keys(struct reader *r, const json_t *json,
                       const struct field *fields, unsigned int types);
 
@@ -34,7 +33,7 @@ void value_check_keys(struct reader *r, const json_t *json,
 void value_string(struct reader *r, const json_t *json, const char *key,
                   char **out);
 
-/* The same, and it must be there; <what> says what for. */
+/* The same, but required; <what> says what for. */
 void value_required_string(struct reader *r, const json_t *json,
                            const char *key, const char *what, char **out);
 
@@ -70,12 +69,12 @@ void value_wrong(struct reader *r, const json_t *value, const char *key,
                  const char *right);
 
 /* Returns how far <a> is from <b>: the number of letters to add, to leave
- * out, to replace, or to swap with the next one. It is at least 64 where one
- * of them is longer than that. */
+ * out, to replace, or to swap with the next one. If one of them is longer than
+ * 64, the result is at least 64. */
 size_t nearest_distance(const char *a, const char *b);
 
-/* Returns how far another word may be from <word> and still be meant by it:
- * a third of its letters, and at least one. */
+/* Returns how far another word may be from <word> so that <word> may be a
+ * misspelling of it: a third of its letters, and at least one. */
 size_t nearest_limit(const char *word);
 
 /* Returns <value> as Ruby's JSON.generate writes it, members in their order;
