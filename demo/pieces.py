@@ -2,8 +2,8 @@
 
 import os
 import shutil
+import sys
 
-import progress
 import wait
 from haproxy import HAProxy
 from machines import MACHINES
@@ -15,6 +15,8 @@ from zookeeper import ZooKeeper
 # In the order of their start: each kind needs those before it.
 KINDS = {kind.kind: kind for kind in (ZooKeeper, Service, Nerve, HAProxy)}
 START_SECONDS = 40
+
+CLEAR = "\r\033[K"
 
 
 class Broken(Exception):
@@ -56,13 +58,20 @@ def start(stack, pieces, tied=False):
                     piece.start(tied)
         for piece in some:
             number += 1
-            progress.show(f"{number} of {len(pieces)}: {piece.name} starts, "
-                          f"{START_SECONDS} s at most")
+            _show(f"{number} of {len(pieces)}: {piece.name} starts, "
+                  f"{START_SECONDS} s at most")
             try:
                 _wait_for(piece)
             finally:
-                progress.show("")
+                _show("")
             yield piece
+
+
+def _show(text):
+    """Shows a terminal what it waits for, in place of the text before; an empty
+    text removes it. A file or a pipe gets nothing."""
+    if sys.stdout.isatty():
+        print(f"{CLEAR}{text}", end="", flush=True)
 
 
 def _wait_for(piece):
@@ -94,9 +103,9 @@ def stop(stack):
 
 
 def _finish(piece):
-    progress.show(f"{piece.name} ends, {STOP_SECONDS} s at most")
+    _show(f"{piece.name} ends, {STOP_SECONDS} s at most")
     trouble = piece.finish()
-    progress.show("")
+    _show("")
     return trouble
 
 
