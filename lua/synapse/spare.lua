@@ -1,9 +1,9 @@
 --- Which service has which blank backend.
 --
--- A service that has no backend of its own in HAProxy's configuration reserves
--- a blank one when its configuration is read, takes it when that is applied,
--- and gives it back when it leaves. Then the backend rests: until its last
--- request has ended, and its stick table is empty, nobody gets it.
+-- A service without a backend of its own in HAProxy's configuration reserves a
+-- blank one when its configuration is read, takes it when the configuration is
+-- applied, and gives it back when it leaves. Then the backend rests: no service
+-- gets it before its last request has ended and its stick table is empty.
 --
 -- HAProxy finds a service's backend, and the URI of its check, in two maps.
 --
@@ -15,7 +15,7 @@ local commands = require("synapse.haproxy.commands")
 local spare = {}
 spare.__index = spare
 
--- From this share on the log warns that backends run out.
+-- The share of taken backends at which the log warns.
 local SCARCE = 0.8
 
 -- Seconds between two looks at a backend that rests, and seconds after which a
@@ -24,8 +24,8 @@ local LOOK_EVERY = 0.2
 local LOST = 10
 
 -- A blank backend is "free", "reserved" for a service, "used" by one, or
--- "resting". `tenant` is the last service that used it, until nothing of that
--- is left.
+-- "resting". `tenant` is the last service that used it, while something of that
+-- service is left.
 local function add_blanks(self)
   for _, kind in ipairs(self.kinds) do
     for _, name in ipairs(kind.backends) do
@@ -58,16 +58,16 @@ end
 
 --- Begins to work: HAProxy runs.
 -- @tparam table deps `log`; `set_map(map, key, value)` and `del_map(map, key)`
---   of HAProxy; `routes` and `checks`: the maps; `sessions(backend)`: how many
---   it has; `send(line)`: gives a line to HAProxy and returns a request number,
---   or nil; `now()`; `freed()`: called when somebody has missed a backend that
---   is free now
+-- of HAProxy; `routes` and `checks`: the maps; `sessions(backend)`: how many it
+-- has; `send(line)`: gives a line to HAProxy and returns a request number, or
+-- nil; `now()`; `freed()`: called when a backend becomes free that a service
+-- has missed
 function spare:begin(deps)
   self.deps = deps
 end
 
--- Tells whether a service may have a backend: what is left of the last one that
--- used it is for that one alone.
+-- Tells whether a service may have a backend. Only the service that used it
+-- last may have it while something of that is left.
 local function may_have(one, name)
   return one.state == "free" or one.state == "resting" and one.tenant == name
 end
@@ -107,13 +107,13 @@ local function unreserve(one)
   end
 end
 
--- A service that does not fit any more stays as it is.
+-- A service that no longer fits stays as it is.
 local function keeps_address(self, place, after)
   local kind = blank.fit(self.kinds, after)
   return kind ~= place.blank.kind or after.bind.text == place.address
 end
 
---- Forgets what is reserved: the configuration is read again.
+--- Forgets the reservations, because the configuration is read again.
 -- @tparam {service,...} after the services as they are to be
 function spare:expect(after)
   for _, one in pairs(self.reserved) do
@@ -145,8 +145,8 @@ local function none_free(self, kind)
     kind.name, counts.resting, #kind.backends)
 end
 
--- One that is served goes on in its blank backend, and one that leaves comes
--- back to it.
+-- A service with a blank backend keeps it, and a service that is leaving gets
+-- it back.
 local function choose(self, config, kind, before)
   local own = self.of[config.name]
   if own and own.blank.kind == kind then
@@ -188,14 +188,14 @@ function spare:reserve(config, before)
   return nil
 end
 
--- Where a service listens, and at which URI it is checked.
+-- Returns where a service listens, and at which URI it is checked.
 local function facts_of(self, config)
   local _, uri = blank.fit(self.kinds, config)
   return {blank = self.blanks[config.blank], address = config.bind.text,
     uri = uri}
 end
 
--- What HAProxy answers to it is of another time.
+-- An answer that comes later does not count.
 local function forget_request(self, one)
   self.asked[one.request or false], one.request, one.asked_at = nil, nil, nil
 end
@@ -224,7 +224,7 @@ local function close(self, place, name)
   end
 end
 
--- Says once that backends run out.
+-- Logs once that backends run out.
 local function watch_number(self, kind)
   local all, counts = #kind.backends, count(self, kind)
   local taken = all - counts.free
@@ -237,7 +237,7 @@ local function watch_number(self, kind)
   self.is_scarce[kind] = is_scarce
 end
 
---- Tells whether another service still listens where a service is to.
+--- Tells whether another service still listens where this one should.
 -- @tparam service config with `blank`
 -- @treturn boolean
 function spare:is_taken(config)
@@ -255,7 +255,7 @@ function spare:take(config)
   watch_number(self, place.blank.kind)
 end
 
---- Notes that a service has another configuration.
+--- Notes that the configuration of a service has changed.
 -- @tparam service config
 function spare:configure(config)
   local before = self.of[config.name]
@@ -271,7 +271,7 @@ function spare:configure(config)
   end
 end
 
---- Ends the service of new requests by a service that leaves.
+--- Closes the port of a service that leaves to new requests.
 -- @tparam string name of the service
 function spare:leave(name)
   local place = self.of[name]
@@ -312,7 +312,7 @@ local function set_free(self, one)
   end
 end
 
--- HAProxy keeps an entry that is in use, so the table is looked at as well.
+-- HAProxy keeps an entry that is in use, so the agent reads the table too.
 local function clear(self, one)
   local now = self.deps.now()
   if not one.asked_at or now - one.asked_at > LOST then
@@ -325,8 +325,7 @@ local function clear(self, one)
   end
 end
 
--- A request that was on its way in when its port was closed is seen by the
--- second look.
+-- A request that came in while its port was closed shows in the second look.
 local function look(self, one)
   if self.deps.sessions(one.name) > 0 then
     one.is_idle = false
@@ -379,8 +378,8 @@ function spare:take_answer(event)
   end
 end
 
---- Has the blank backends that are reserved while HAProxy loads be those that
--- the services had before, and used.
+--- Reserves, while HAProxy loads, the blank backends that the services had
+-- before, and marks them as used.
 -- @tparam {service,...} services
 -- @tparam {[string]=record} records of the snapshot, by the service's name
 function spare:load(services, records)
@@ -422,7 +421,7 @@ function spare:maps()
   return table.concat(routes), table.concat(checks)
 end
 
---- Says how many there are.
+--- Counts the blank backends.
 -- @treturn {{name,all,free,used,resting,is_scarce},...} for each kind
 function spare:counts()
   local list = {}

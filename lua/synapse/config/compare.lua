@@ -1,9 +1,9 @@
---- Compares two configurations: what of the new one is applied while HAProxy
--- runs, and what needs a reload.
+--- Compares two configurations: which changes are applied while HAProxy runs,
+-- and which need a reload.
 --
--- What haproxy.cfg was made of (ports, lines, slots) is HAProxy's until it
--- loads again. A service that has such a change keeps the old value, and
--- everything else of it is applied.
+-- Values from which haproxy.cfg was made (ports, lines, slots) stay until
+-- HAProxy is reloaded. If such a value of a service has changed, the service
+-- keeps the old one, and everything else is applied.
 --
 -- Pure.
 --
@@ -19,9 +19,10 @@ local compare = {}
 -- @tfield string kind "added", "changed" or "removed"
 -- @tfield {string,...} keys those that are applied, sorted; of a "changed" one
 -- @tfield {string,...} reload what needs a reload, each with the reason
--- @tfield ?service config what it is to be; nil: it stays as it is
+-- @tfield ?service config the new configuration; nil: the service stays as it
+--   is
 
--- The same words may stand at another place of the configuration.
+-- The same words may be at another place of the configuration.
 local function is_same(a, b)
   if type(a) ~= "table" or type(b) ~= "table" then
     return a == b
@@ -39,7 +40,7 @@ local function is_same(a, b)
   return true
 end
 
--- The key that people know a field by, and the field.
+-- The key in the file, and the field that has its value.
 local FIELDS = {
   {"discovery_multi.resolver", "resolver"},
   {"file_output.disabled", "has_file"},
@@ -73,7 +74,7 @@ local NEEDS_RELOAD = {
   {"haproxy.slots", {"slots"}},
 }
 
--- What HAProxy's configuration says of a backend, and which blank one it is.
+-- Facts about the backend from HAProxy's configuration, and its blank backend.
 local OF_BACKEND = {"has_fixed_weights", "shares_connections", "blank"}
 
 local function add_differing(keys, before, after, fields)
@@ -119,7 +120,7 @@ local function default_servers(service)
   return {list, named}
 end
 
--- Lists the keys that differ, but for those that need a reload.
+-- Lists the keys that differ, without those that need a reload.
 local function differing(before, after)
   local keys = {}
   add_differing(keys, before, after, FIELDS)
@@ -149,7 +150,8 @@ local function differs(config, before, fields)
   return false
 end
 
--- Returns the rows of what needs a reload, unless a blank backend serves it.
+-- Returns the rows of the keys that need a reload, except if a blank backend
+-- can serve the new values.
 local function made_of(config, before)
   local rows = {}
   for _, row in ipairs(NEEDS_RELOAD) do
@@ -158,9 +160,9 @@ local function made_of(config, before)
   return rows
 end
 
--- Leaves fields as they were where they need a reload. Returns why they do. A
--- blank backend may serve the service with the new ones as well: then returns
--- no reason, and the keys that are applied.
+-- Restores the fields that need a reload. Returns the reasons. If a blank
+-- backend can serve the new values, returns no reason, and the keys that are
+-- applied.
 local function hold_back(config, before, objection)
   local reasons, keys, rows = {}, {}, made_of(config, before)
   local why = before.blank and rows[1] and objection(config)
@@ -231,7 +233,7 @@ local function changed(before, after, objection)
     config = #keys > 0 and config or nil}
 end
 
--- A service with another backend empties the one and fills the other.
+-- A service with another backend empties the old one and fills the new one.
 local function add_move(leaving, others, before, after, objection)
   local change = added(after, objection)
   if change.config then
@@ -278,12 +280,13 @@ function compare.services(before, after, deps)
   return table.move(others, 1, #others, #list + 1, list)
 end
 
--- So many services, and more than half of all, do not leave unless somebody
--- asks for it: a directory lacks files too while it is copied or mounted.
+-- This many services, and more than half of all, are not removed unless a
+-- command asks for it: a directory also lacks files while it is copied or
+-- mounted.
 local MANY = 3
 local NAMED = 5
 
---- Returns why a configuration is not to be applied unless somebody asks.
+--- Returns why a configuration is not applied unless a command asks for it.
 -- @tparam {service,...} before as they are now
 -- @tparam {service,...} after as they are to be
 -- @treturn ?string
@@ -301,7 +304,7 @@ function compare.doubt(before, after)
     #gone > NAMED and ", ..." or "")
 end
 
--- What is not a service's. All of it is fixed at load.
+-- The keys outside of the services. All of them are fixed at load.
 local SETTINGS = {
   {"haproxy.global or defaults, or its shared_frontend", "lines", MADE},
   {"haproxy.extra_sections", "extra_sections", MADE},
@@ -330,7 +333,7 @@ function compare.settings(before, after)
   return list
 end
 
--- Says what is done of a change, nil for nothing.
+-- Returns what a change does, or nil if it does nothing.
 local function done_of(change)
   if change.kind == "removed" then
     return "leaves; its slots are emptied"
@@ -347,7 +350,7 @@ local function need_of(change)
     table.concat(change.reload, "; ") or nil
 end
 
---- Says what of a change needs a reload.
+--- Returns which part of a change needs a reload.
 -- @tparam change change
 -- @treturn ?string nil: nothing
 function compare.need(change)

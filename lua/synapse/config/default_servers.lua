@@ -10,8 +10,8 @@ local value = require("synapse.config.value")
 
 local default_servers = {}
 
--- Samples say "localhost" here, so that names are allowed: they come from the
--- configuration, not from ZooKeeper.
+-- Names are allowed, because samples have "localhost" here, and because they
+-- come from the configuration, not from ZooKeeper.
 local function is_name(host)
   return type(host) == "string" and host:find("^[%w._-]*%a[%w._-]*$") ~= nil
 end

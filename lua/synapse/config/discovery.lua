@@ -1,7 +1,7 @@
 --- Reads where the instances of a service are found: `services.*.discovery` and
 -- `services.*.discovery_multi`.
 --
--- Pure, but for what reads the sources.
+-- Pure, except for the functions that read files.
 --
 -- @module synapse.config.discovery
 
@@ -16,22 +16,21 @@ local discovery = {}
 -- @tfield string hosts    of the ensemble: "zk1:2181,zk2:2181", sorted
 -- @tfield ?table auth     `scheme` and `secret`; or `needs_reload`: why only a
 --   reload can read the secret
--- @tfield string ensemble what sources that share a session have in common
+-- @tfield string ensemble sources with the same text share a session
 -- @tfield string path     of the znode whose children are the instances
 -- @tfield table decode    settings of `synapse.zookeeper.decode`
 -- @tfield number pause    seconds between two reads that watches ask for
 -- @tfield boolean create_path whether the path is made where it is missing
--- @tfield ?string origin  what its instances carry to tell them from those of
---   the service's other sources
--- @tfield string read_as  what makes instances of its znodes
--- @tfield string place    what sources that share their reads have in common
+-- @tfield ?string origin  marks its instances, if the service has other sources
+-- @tfield string read_as  how its znodes are read, as a text to compare
+-- @tfield string place    sources with the same text share their reads
 -- @tfield {filter,...} filters see `synapse.instances.labels`
 
 local DAY = 86400
 local POLLING = 60
 local MOST_JITTER = 120
 
--- A chroot is a path too.
+-- Checks a path. A chroot is one too.
 local function check_path(report, path, place, what)
   if path and path ~= "/" and
     ((path .. "/"):find("//", 1, true) or (path .. "/"):find("/%.%.?/") or
@@ -52,14 +51,14 @@ local function read_path(report, given, place, chroot)
   return path and chroot .. path
 end
 
--- A link-local address has a device behind it.
+-- A link-local address ends with a device.
 local function is_ipv6(text)
   local _, why = address.canonical((text:gsub("%%[%w_.-]+$", "")))
   return text:find(":", 1, true) and why ~= "is not an IP address"
 end
 
--- Tells whether a text is "host:port". What has more than one colon is an IPv6
--- address with a port behind it, or it cannot mean a port.
+-- Tells whether a text is "host:port". A text with more than one colon must be
+-- an IPv6 address with a port at its end.
 local function is_server(text)
   local host, port = text:match("^([^%s,/]+):(%d%d?%d?%d?%d?)$")
   port = tonumber(port)
@@ -69,7 +68,7 @@ local function is_server(text)
   return not host:find("[%[%]:]") or is_ipv6(host:match("^%[(.*)%]$") or host)
 end
 
--- All servers have one tree: two chroots cannot both be meant.
+-- All servers have the same tree, so there cannot be two chroots.
 local function add_server(report, text, place, connect)
   local server, chroot = text:match("^%s*([^/]*)(/?.-)/*%s*$")
   chroot = chroot == "/" and "" or chroot
@@ -88,8 +87,8 @@ local function add_server(report, text, place, connect)
 end
 
 -- Returns the servers, sorted, and the chroot, "" for none. An entry may be a
--- whole connect string; what makes such a string in a loop leaves a comma at
--- its end.
+-- whole connect string, with a comma at its end: some programs make it in a
+-- loop.
 local function read_hosts(report, given, place)
   local what = 'a list of "host:port"'
   if type(given) ~= "table" or #given == 0 then
@@ -130,7 +129,7 @@ local function read_password_file(report, given, place, read)
   return (text:gsub("\r?\n$", ""))
 end
 
--- What is wrong with a password is told without it.
+-- An error about a password does not show it.
 local function read_password(report, object, place, read)
   local password, file, why = object.password, object.password_file, nil
   if (password == nil) == (file == nil) then
@@ -191,7 +190,7 @@ local function read_filters(report, object, place)
   return filters
 end
 
--- airbnb's synapse goes on without a jitter that it cannot use.
+-- airbnb's synapse ignores a jitter that it cannot use.
 local function read_jitter(report, given, place)
   local number = value.as_number(given)
   if number and number >= 0 and number <= MOST_JITTER then
@@ -203,8 +202,8 @@ local function read_jitter(report, given, place)
   return 0
 end
 
--- A watch tells more than polling would. What polling is for is kept: a great
--- service that changes all the time is read no more often than this.
+-- Watches report more than polling would. The use of polling is kept: a large
+-- service that changes all the time is not read more often than this.
 local function read_pause(report, object, place)
   local jitter = read_jitter(report, object.discovery_jitter,
     place .. ".discovery_jitter")
@@ -277,7 +276,7 @@ local function sorted_names(object)
   return names
 end
 
--- A sequence has each watcher once, and all of them.
+-- A sequence names every watcher exactly once.
 local function read_order(report, list, place, watchers)
   local order, left = {}, {}
   for name in pairs(watchers) do
@@ -343,8 +342,8 @@ end
 -- @tparam table context `read(path)`: a password file's text, see
 --   `config.parse`; `port`: takes the place of every znode's, or nil
 -- @treturn table `sources`: a list, empty for the method `base`; `resolver`,
---   where there are several; `path`: what tells one set of sources from
---   another; `read_as`: what makes instances of their znodes
+--   if there are several; `path`: a text that identifies the set of sources;
+--   `read_as`: how their znodes are read, as a text to compare
 function discovery.read(report, object, place, context)
   context.place = place .. ".discovery"
   if object.discovery_multi ~= nil then

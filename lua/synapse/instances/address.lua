@@ -1,9 +1,9 @@
 --- Turns the text of an IP address into its one canonical form.
 --
--- Pure. Strict on purpose: what a lenient parser would guess ("010.1.1.1",
--- "1.2.3", "0x7f.1") is refused, so that two programs cannot read one znode
--- differently. IPv6 comes out as RFC 5952 has it, which is also how HAProxy
--- prints addresses, so the two can be compared as strings.
+-- Pure. Strict on purpose: a text at whose meaning a lenient parser would guess
+-- ("010.1.1.1", "1.2.3", "0x7f.1") is refused, so that two programs cannot read
+-- one znode differently. The form of IPv6 is that of RFC 5952, in which HAProxy
+-- prints addresses too, so both can be compared as strings.
 --
 -- @module synapse.instances.address
 

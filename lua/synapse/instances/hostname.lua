@@ -1,6 +1,6 @@
 --- Host names in znodes.
 --
--- HAProxy resolves them, not the agent: into slots that are declared for it, at
+-- HAProxy resolves them, not the agent. Their slots are declared for that, at
 -- an address that no instance can have.
 --
 -- Pure.
@@ -14,8 +14,8 @@ local hostname = {}
 local MAX_BYTES = 253
 local MAX_LABEL = 63
 
---- Where a slot for names is declared, and points to while its name has no
--- address: nothing answers there, and no znode can have it.
+--- The address at which a slot for names is declared, and which it has while
+-- its name has no address. Nothing answers there, and no znode can have it.
 hostname.NOWHERE = "240.0.0.1"
 
 --- Returns a host name in lower case, without a dot at its end. The last part
@@ -40,8 +40,8 @@ function hostname.canonical(text)
   return text:lower()
 end
 
---- Tells whether a server that is to have a name has an address by now which an
--- instance may have. A name server says what it likes.
+--- Tells whether a server for a name has an address by now that an instance may
+-- have. A name server can answer anything.
 -- @tparam server actual
 -- @treturn boolean
 function hostname.is_resolved(actual)

@@ -1,9 +1,9 @@
 --- Turns a znode into an instance: the trust boundary.
 --
--- Anybody who can write to ZooKeeper writes here, so no part of a znode is used
--- before this module has checked it. A bad host or port refuses the instance;
--- a bad weight or name is dropped, reported, and the instance serves. A weight
--- above HAProxy's maximum counts as the maximum.
+-- Anyone who can write to ZooKeeper can write any data, so no part of a znode
+-- is used before this module has checked it. A bad host or port refuses the
+-- instance; a bad weight or name is dropped, reported, and the instance serves.
+-- A weight above HAProxy's maximum counts as the maximum.
 --
 -- Pure.
 --
@@ -31,7 +31,7 @@ json.decode_max_depth(MAX_DEPTH)
 -- @tfield ?boolean is_name whether it is a name
 -- @tfield integer port
 -- @tfield ?integer weight 0 to 256
--- @tfield ?string name    what its owner calls it, for people
+-- @tfield ?string name    its owner's name for it, for people
 -- @tfield ?string options what it says of its server, haproxy_server_options
 -- @tfield ?integer server_weight the weight in it, 0 to 256
 -- @tfield ?integer maxconn the one in it
@@ -44,9 +44,9 @@ json.decode_max_depth(MAX_DEPTH)
 -- HAProxy's greatest weight, and a bound of our own.
 local MAX_WEIGHT, MAX_MAXCONN = 256, 1000000
 
---- What a znode says of its server: of `haproxy_server_options` a few words
--- are understood. airbnb's synapse wrote them into haproxy.cfg as they were;
--- here a slot is there already, and HAProxy changes little of it at run time.
+--- The options of a znode: the words of `haproxy_server_options` that are
+-- applied. airbnb's synapse wrote all words into haproxy.cfg. Here the slot
+-- exists already, and HAProxy can change little of it at run time.
 -- @table znode_options
 -- @tfield ?integer weight  0 to 256
 -- @tfield ?integer maxconn 1 to 1,000,000
@@ -59,7 +59,7 @@ end
 -- Bounds a weight.
 -- @tparam integer number 0 or more
 -- @tparam string what names it, for the problem
--- @tparam {string,...} problems gets one where it is too great
+-- @tparam {string,...} problems gets one if the weight is too great
 -- @treturn integer
 local function bounded_weight(number, what, problems)
   if number <= MAX_WEIGHT then
@@ -80,8 +80,8 @@ local NUMBERS = {
   end,
 }
 
--- Returns what stands at a place, and how many words that takes; nil where
--- nothing is understood.
+-- Returns the option at a place, and how many words it has; nil if it is not
+-- applied.
 local function read_at(words, i, problems)
   local word, number = words[i], integer(words[i + 1])
   if word == "backup" then
@@ -95,7 +95,7 @@ end
 -- @tparam string text
 -- @tparam {string,...} problems gets what is bounded
 -- @treturn znode_options
--- @treturn ?string the words that are not understood
+-- @treturn ?string the words that are not applied
 function instance.parse_options(text, problems)
   local options, left, words, i = {}, {}, {}, 1
   for word in text:gmatch("%S+") do
@@ -124,7 +124,7 @@ end
 
 --- Returns the bytes that a text of URL-safe base64 stands for.
 -- @tparam string text
--- @treturn ?string nil where it is not base64
+-- @treturn ?string nil if it is not base64
 function instance.decode_base64(text)
   local digits = text:gsub("=?=$", "")
   if #text % 4 ~= 0 or digits:find("[^%w_-]") then
@@ -219,7 +219,7 @@ end
 
 local NO_OPTIONS = {}
 
--- Returns the words, and what is understood of them.
+-- Returns the words, and the options that are applied.
 local function check_options(words, problems)
   local text = check_text(words, "haproxy_server_options", problems)
   if not text then
@@ -243,8 +243,8 @@ local function is_label(label, value)
     type(value) == "number" and value > -math.huge and value < math.huge
 end
 
--- Labels serve to choose among instances. A part of them could choose wrongly,
--- but no more so than none at all.
+-- Labels choose among instances. Without some of its labels an instance may be
+-- chosen wrongly, but no more than without any.
 local function check_labels(labels, problems)
   if labels == nil or labels == cjson.null then
     return nil
@@ -273,7 +273,7 @@ end
 -- @tparam table fields `host`, `port`, and maybe `weight`, `name`,
 --   `haproxy_server_options` and `labels`
 -- @treturn instance
--- @treturn {string,...} what was dropped, empty when all was well
+-- @treturn {string,...} what was dropped; empty if nothing was
 -- @treturn[2] nil
 -- @treturn[2] string why it is refused
 function instance.check(fields)
@@ -310,7 +310,7 @@ local function sequence_of(name)
   return digits and #digits <= 10 and math.tointeger(tonumber(digits)) or nil
 end
 
--- cjson reads no further than a NUL, whatever follows it; JSON has none.
+-- cjson stops at a NUL, whatever follows. JSON has no NUL.
 local function from_json(znode, text, decoder, sequence)
   local value = not text:find("\0", 1, true) and json.decode(text) or nil
   if value == nil then
@@ -398,8 +398,8 @@ local function same_labels(a, b)
     has_labels(b, a)
 end
 
---- Tells whether what is known of two instances is the same, so that nothing is
--- to be done.
+--- Tells whether two instances are equal in everything, so that nothing must be
+-- done.
 -- @tparam instance a
 -- @tparam instance b
 -- @treturn boolean

@@ -6,7 +6,7 @@
 
 local labels = {}
 
--- A label that is not there is not equal to any value.
+-- A missing label is not equal to any value.
 local TESTS = {
   equals = function(label, value) return label == value end,
   ["not-equals"] = function(label, value) return label ~= value end,

@@ -1,10 +1,10 @@
 --- Lists of instances, sorted, each host:port once: kept, compared, and put
 -- together.
 --
--- A large service changes by one instance at a time, so what came is put where
--- it belongs and nothing is sorted again, and two lists are compared by one
--- walk along both. The same host:port twice is one server; the newest znode
--- speaks for it, and the other one again when that is gone.
+-- A large service changes by one instance at a time. So a new instance is put
+-- where it belongs without sorting the list, and one walk along two lists
+-- compares them. If two znodes have the same host:port, they are one server.
+-- The newest znode counts, and the other one when that is gone.
 --
 -- @module synapse.instances.list
 
@@ -13,7 +13,7 @@ local instance = require("synapse.instances.instance")
 local instance_list = {}
 instance_list.__index = instance_list
 
--- Above so many changes at once, sorting everything is cheaper.
+-- With more changes than this at once, sorting everything is cheaper.
 local FEW = 16
 
 local function by_key(a, b)
@@ -134,21 +134,21 @@ function instance_list:list()
   return self.unique
 end
 
---- What became of the instances of before.
+--- What has changed between two lists.
 -- @table difference
 -- @tfield {instance,...} added
 -- @tfield {instance,...} removed
--- @tfield {{before,now},...} renewed instances that serve otherwise now
+-- @tfield {{before,now},...} renewed instances of which something has changed
 
--- Most are the very tables of before, so that is asked first.
+-- Most instances are the very same tables as before, so that is tested first.
 local function renew(difference, before, now)
   if before ~= now and not instance.is_same(before, now) then
     table.insert(difference.renewed, {before = before, now = now})
   end
 end
 
--- How many are the very same tables from the beginning on. These are passed
--- over without a look into them: in a large service they are nearly all.
+-- Returns how many instances at the beginning are the very same tables. These
+-- need no comparison: in a large service they are nearly all.
 local function same_at_start(before, now)
   local most = math.min(#before, #now)
   for i = 1, most do
@@ -246,7 +246,8 @@ local function union(lists)
   return all
 end
 
--- The first that has any; so it comes back by itself when an earlier one has.
+-- Returns the first list that is not empty. So an earlier source counts again
+-- as soon as it has an instance.
 local function sequential(lists)
   for _, list in ipairs(lists) do
     if #list > 0 then

@@ -1,4 +1,4 @@
---- A default server that the configuration has by its name.
+--- A default server with a host name.
 --
 -- Pure.
 --
@@ -8,9 +8,9 @@ local instance = require("synapse.instances.instance")
 
 local named_server = {}
 
---- A server whose name is to be looked up.
+--- A server whose name must be looked up.
 -- @table named_server
--- @tfield string hosts   its name, as one to look up: "name:1"
+-- @tfield string hosts   its name in the form for a lookup: "name:1"
 -- @tfield string place   of the configuration
 -- @tfield table fields   of the instance that it is
 -- @tfield ?string key    of that instance, once it has an address
@@ -51,7 +51,7 @@ end
 -- @tparam table service as it is configured; its `default_servers` is another
 --   list afterwards
 -- @tparam ?string addresses "address:1,..."; nil: it has none yet
--- @treturn boolean whether the list is another one
+-- @treturn boolean whether the list has changed
 -- @treturn ?string why it is left out
 function named_server.place(named, service, addresses)
   if not addresses then

@@ -1,10 +1,10 @@
 --- Decides which of a service's instances this HAProxy uses, and how.
 --
--- `prefer` parts the instances into levels, `subset` takes this machine's share
--- of each level, and `prefer` says again which levels serve and which are
--- backups. The reason for every instance that does not serve is kept.
+-- `prefer` splits the instances into levels, `subset` takes this machine's
+-- share of each level, and then `prefer` decides which levels serve and which
+-- are backups. The reason for every instance that does not serve is kept.
 --
--- Pure: what HAProxy's checks say comes in as a function.
+-- Pure: a function that is passed in knows the results of HAProxy's checks.
 --
 -- @module synapse.service.policy
 
@@ -38,7 +38,8 @@ function policy:is_needed()
   return self.subset ~= nil or #self.preferences > 0
 end
 
--- Returns the same table each time: another one would look like a change.
+-- Returns the same table each time, because another one would look like a
+-- change.
 local function as_backup(self, instance)
   if instance.is_backup then
     return instance
@@ -50,8 +51,8 @@ local function as_backup(self, instance)
   return self.copies[instance]
 end
 
--- An instance that cannot take traffic keeps its kind of slot: HAProxy would
--- take it for up in another slot until its first check.
+-- An instance that cannot take traffic keeps its kind of slot. In another slot
+-- it would count as up until HAProxy's first check.
 local function is_backup(self, instance, level, serving, can_serve)
   local before = self.backups[instance.key]
   if before ~= nil and not can_serve(instance) then

@@ -1,4 +1,4 @@
---- Parts instances into those that serve and those that wait as backups.
+--- Splits instances into those that serve and those that wait as backups.
 --
 -- A preference is a label and its value, such as the zone of this machine. The
 -- instances that match the first preference are the first level, those that
@@ -6,7 +6,7 @@
 -- level. Levels serve from the first one on, until enough of their instances
 -- can take traffic. All other instances are HAProxy's backups: when its checks
 -- find that no instance serves any more, HAProxy itself uses the backups at
--- once, and the agent has nothing to do with that.
+-- once, without the agent.
 --
 -- Pure.
 --
@@ -45,7 +45,7 @@ local function level_of(instance, preferences)
   return #preferences + 1
 end
 
---- Parts instances into levels.
+--- Splits instances into levels.
 -- @tparam {preference,...} preferences the most preferred one first
 -- @tparam {instance,...} instances
 -- @treturn {{instance,...},...} one list for each preference and one for the
@@ -61,10 +61,10 @@ function prefer.levels(preferences, instances)
   return levels
 end
 
---- Tells how many levels serve.
+--- Returns how many levels serve.
 --
--- The last level stays a level of backups where none of the others can take
--- traffic and one would be enough: HAProxy uses all of them then, so no
+-- The last level stays a level of backups if no instance of the others can take
+-- traffic and one would be enough: HAProxy then uses all backups, so no
 -- instance has to change its slot.
 -- @tparam {preference,...} preferences
 -- @tparam {{instance,...},...} levels see `prefer.levels`

@@ -1,10 +1,10 @@
 --- Chooses the instances of a large service that this machine uses.
 --
--- Each machine of a fleet checks and connects to a few instances only. Which
--- ones comes from rendezvous hashing: an instance has a score on each machine,
--- a hash of both names, and a machine uses the instances with the highest
--- scores. An instance that comes or goes therefore changes at most one place on
--- a machine, a machine that comes or goes changes nothing on the others, and
+-- Each machine of a fleet checks and connects to a few instances only.
+-- Rendezvous hashing chooses them: an instance has a score on each machine, a
+-- hash of both names, and a machine uses the instances with the highest scores.
+-- An instance that comes or goes therefore changes at most one place on a
+-- machine, a machine that comes or goes changes nothing on the others, and
 -- nobody has to know how many machines there are.
 --
 -- Weights do not count here: every instance is chosen by equally many machines,
@@ -52,15 +52,15 @@ end
 function subset.new(settings)
   return setmetatable({
     settings = settings,
-    -- The zero parts the names: "ab" and "c" is not "a" and "bc".
+    -- The zero separates the names: "ab" and "c" is not "a" and "bc".
     seed = fnv(FNV_OFFSET, settings.machine .. "\0"),
     scores = {},
     number = 0,
   }, subset)
 end
 
--- With so many machines for each instance the least and the most loaded one are
--- within a third of the mean, see tests/bench/subset.lua.
+-- With this many machines for each instance, the least and the most loaded
+-- instance are within a third of the mean, see tests/bench/subset.lua.
 local MACHINES_EACH = 60
 
 --- Returns the size that loads instances evenly, if the settings say how many
@@ -88,7 +88,7 @@ local function score_of(self, key)
   return score
 end
 
--- Instances that went would be remembered for ever.
+-- Forgets the scores of instances that are gone.
 local function forget(self, instances)
   if self.number > 2 * #instances + 100 then
     self.scores, self.number = {}, 0

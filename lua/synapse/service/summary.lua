@@ -24,7 +24,7 @@ local function add_keys(keys, instances)
   end
 end
 
---- Adds what became of the instances.
+--- Adds a change of the instances.
 -- @tparam table self
 -- @tparam difference difference
 function summary.add(self, difference)
@@ -70,7 +70,7 @@ local function used_slots(placed)
   return used
 end
 
---- Returns the summary line, or nil when there is nothing to say.
+--- Returns the summary line, or nil if there is nothing to report.
 -- @tparam table self
 -- @tparam string name of the service
 -- @tparam table placement with `placed`, `pool` and `waiting`

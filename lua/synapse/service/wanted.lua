@@ -1,8 +1,8 @@
---- Which instances one service wants, and where they are from.
+--- Which instances one service wants, and where they come from.
 --
--- What is in ZooKeeper goes through the guard, then through the service's
--- policy. While ZooKeeper has no instance, the previous ones count as if they
--- were registered. The result and what led to it are kept here.
+-- The instances in ZooKeeper pass the guard, then the service's policy. While
+-- ZooKeeper has no instance, the previous ones count as if they were
+-- registered. The result and the steps to it are kept here.
 --
 -- @module synapse.service.wanted
 
@@ -66,8 +66,8 @@ end
 
 --- Lists the wanted instances of a service, each host:port once.
 --
--- Where there are none, the default servers. With `leader_election`, the leader
--- among these alone.
+-- If there are none, these are the default servers. With `leader_election`, it
+-- is only the leader among them.
 -- @tparam service service from the configuration
 -- @tparam {instance,...} instances that there are, as `instance_list:list` does
 -- @treturn {instance,...} sorted by key
@@ -127,7 +127,7 @@ function wanted.new(deps)
   }, wanted)
 end
 
---- Returns what ZooKeeper has where it has no instance for the service.
+--- Says that ZooKeeper has no instance for the service, and why.
 -- @treturn string for people
 function wanted:nothing()
   return self.left_out > 0 and plural(self.left_out, "instance") ..
@@ -148,7 +148,7 @@ local function report_source(self)
   end
 end
 
--- One line for all that are no longer retained for the same reason.
+-- Logs one line for all instances that are no longer retained for one reason.
 local function report_left(self, left)
   local keys = {}
   for i, departure in ipairs(left) do
@@ -202,7 +202,7 @@ local function guarded(self, instances)
   return there, is_previous, #report.retained + #report.left > 0
 end
 
--- Says once that there are too many instances for the size of the subsets.
+-- Logs once that there are too many instances for the size of the subsets.
 local function report_size(self)
   local settings = self.policy.subset and self.policy.subset.settings
   local better = settings and subset.better_size(settings, #self.all)
@@ -215,7 +215,7 @@ local function report_size(self)
   self.is_uneven = better ~= nil
 end
 
--- Says which instances serve when other levels of `prefer` do than before.
+-- Logs which instances serve when the serving levels of `prefer` have changed.
 local function report_policy(self)
   report_size(self)
   local serving = self.policy.serving
@@ -227,8 +227,8 @@ local function report_policy(self)
   end
 end
 
--- What a service had elsewhere serves until there is an instance in the new
--- place: that may have been made a moment ago.
+-- After a change of the path, the old instances serve until the new path has
+-- one: it may have been made a moment ago.
 local function awaits_move(self, instances)
   local awaits = self.is_moved and #instances == 0 and #self.previous > 0 and
     keeps_previous(self)
@@ -267,14 +267,14 @@ function wanted:take(instances, left_out)
 end
 
 --- Tells whether instances of an old snapshot serve until ZooKeeper answers.
--- What is there is not known before, so there is nothing to look at again.
+-- Before that nothing is known of ZooKeeper, so there is nothing to review.
 -- @treturn boolean
 function wanted:awaits_first_read()
   return self.is_old and #self.previous > 0
 end
 
---- Looks again at the retained instances and the policy: time passes and checks
--- fail.
+--- Reviews the retained instances and the policy, because time has passed or
+-- checks have changed.
 -- @treturn difference
 -- @treturn boolean
 function wanted:review()
@@ -293,7 +293,7 @@ function wanted:review_at()
   return self.guard.review_at or math.huge
 end
 
---- Tells whether there are any.
+--- Tells whether any instance is retained.
 -- @treturn boolean
 function wanted:has_retained()
   return self.guard:is_retaining()

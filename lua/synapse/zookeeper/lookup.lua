@@ -233,7 +233,7 @@ local function drop_unused(self, entry)
   end
 end
 
---- Ends the lookups of a service that is gone.
+--- Ends the lookups of a configuration that is no longer used.
 -- @tparam service service as it was configured
 function lookup:remove(service)
   for _, source in ipairs(service.sources) do
