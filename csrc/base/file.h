@@ -21,7 +21,8 @@ int file_open_directory(const char *path);
  * larger, EINVAL when it is not a regular file. */
 char *file_read(int directory, const char *name, size_t max, size_t *length);
 
-/* The same, through symbolic links too: for what nobody else writes. */
+/* The same, but it follows symbolic links. Use it only for files that no other
+ * user can write. */
 char *file_read_linked(int directory, const char *name, size_t max,
                        size_t *length);
 

@@ -126,8 +126,8 @@ static int read_answer(const unsigned char *answer, int length, ns_type type,
     return count;
 }
 
-/* Asks for the addresses of <type>. Returns how many there are; <reason> is
- * netdb.h's where there are none. */
+/* Asks for the addresses of <type>. Returns how many there are; if there are
+ * none, <reason> is netdb.h's. */
 static int ask(struct resolver *r, const char *name, ns_type type, int *reason,
                resolver_found_fn *found, void *arg) {
     unsigned char answer[ANSWER_SIZE];

@@ -35,8 +35,8 @@
     "server without a quorum"
 
 /* What the library says when it has tried all servers (zookeeper_interest() in
- * its zookeeper.c): it waits a sixtieth of the session timeout and tries again,
- * and tells nobody else. */
+ * its zookeeper.c): it waits a sixtieth of the session timeout and tries again.
+ * Only this line reports it. */
 #define ROUND     "exhaustively trying all servers ["
 #define ROUND_END ']'
 #define COUNTS    256

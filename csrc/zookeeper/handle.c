@@ -25,9 +25,8 @@
 #include "csrc/zookeeper/client_log.h"
 #include "csrc/zookeeper/handle.h"
 
-/* Threads that must be able to live at once before a handle is opened: two of
- * the handle and one to spare. libzookeeper asserts where it cannot make one.
- */
+/* How many threads must be possible before a handle is opened: two for the
+ * handle and one to spare. libzookeeper aborts if it cannot start a thread. */
 #define HANDLE_THREADS 3
 
 /* An identity that no server knows: a handle that carries it can only learn

@@ -75,8 +75,8 @@ static void *find_all(void *arg) {
     return NULL;
 }
 
-/* One name server of several may be silent: the next one is to be asked while
- * there is time. */
+/* One of several name servers may be silent, so there must be time to ask the
+ * next one. */
 static void run_child(struct shared *l, int ended) {
     pthread_t threads[MOST_THREADS];
     size_t count = l->count < MOST_THREADS ? l->count : MOST_THREADS;

@@ -1,4 +1,4 @@
-/* protocol.h - what clients and servers of ZooKeeper name alike
+/* protocol.h - codes and constants of ZooKeeper's protocol
  * SPDX-License-Identifier: MIT
  */
 #ifndef CSRC_ZOOKEEPER_PROTOCOL_H

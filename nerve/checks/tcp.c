@@ -1,5 +1,5 @@
-/* tcp.c - passes when a connection is made and, where these are set,
- * <send> is said and <expect> is answered
+/* tcp.c - passes when it can connect; if <send> and <expect> are set, it sends
+ * the one and the answer must have the other
  * SPDX-License-Identifier: MIT
  */
 #include <netdb.h>
@@ -115,8 +115,7 @@ static void on_write(uv_write_t *write, int status) {
         end(a->owner, CHECK_PASSED, NULL);
 }
 
-/* Says what is to be said and listens. A service that answers before it is
- * asked is heard too. */
+/* Sends <send> and reads the answer. A service may also answer before that. */
 static void talk(struct tcp_check *t) {
     const struct check_config *config = t->base.config;
     struct attempt *a = t->attempt;

@@ -140,8 +140,8 @@ static bool is_our_lack(CURLcode code) {
     return code == CURLE_OUT_OF_MEMORY || code == CURLE_SSL_CACERT_BADFILE;
 }
 
-/* Says what libcurl's <code> means, in the system's words where it has some.
- * <number> is the system's, or 0. */
+/* Returns what libcurl's <code> means, in the system's words if <number>, the
+ * errno, is not 0. */
 static const char *why_failed(const struct transfer *t, const struct check *c,
                               CURLcode code, long number) {
     if (code == CURLE_COULDNT_CONNECT && number)

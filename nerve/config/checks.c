@@ -141,8 +141,8 @@ static void check_method(struct reader *r, const json_t *json,
                 "\"PUT\")");
 }
 
-/* Refuses keys that are meant to make a check over TLS safe if there is no TLS:
- * somebody relies on them. */
+/* Refuses keys that make a check over TLS safe if the check has no TLS: the
+ * author of the file relies on them. */
 static void refuse_without_tls(struct reader *r, const json_t *json) {
     static const char *const keys[] = {"verify", "ca_file", "sni"};
 
@@ -223,8 +223,8 @@ static void read_push(struct reader *r, const json_t *json,
 
 #define DEFAULT_TIMEOUT_MS 100
 
-/* What is said to redis. QUIT ends the connection, so that an answer other
- * than the expected one is told at once. */
+/* What a check sends to redis. QUIT ends the connection, so that an unexpected
+ * answer fails the check at once. */
 #define REDIS_SEND   "PING\r\nQUIT\r\n"
 #define REDIS_EXPECT "+PONG"
 

@@ -1,5 +1,5 @@
-/* process.c - what is set for nerve as a whole, read from JSON: what it shows
- * to ZooKeeper, where it is controlled and watched
+/* process.c - the settings of nerve as a whole, read from JSON: its
+ * credentials, its control socket, and the addresses for metrics
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>

@@ -171,7 +171,7 @@ static void control_client_send(struct control_client *c, json_t *line) {
     free(w);
 }
 
-/* All is said. */
+/* Closes the connection once everything is written. */
 static void control_client_end(struct control_client *c) {
     c->ending = true;
     if (c->writes == 0)

@@ -31,9 +31,9 @@ struct ctl_options {
  * exit status. */
 int ctl_run(int argc, char **argv);
 
-/* Reads the command line <argv> without its first word. What it does not say
- * comes from the environment, through <getenv_fn>. Otherwise pure. Lack of
- * memory is told as a problem of the command line. */
+/* Reads the command line <argv> without its first word. What it lacks comes
+ * from the environment, through <getenv_fn>. Otherwise pure. Lack of memory is
+ * a problem of the command line too. */
 struct ctl_options ctl_options_read(int argc, char **argv,
                                     char *(*getenv_fn)(const char *name));
 

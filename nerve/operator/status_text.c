@@ -18,7 +18,7 @@ enum column { SERVICE = 0, ADDRESS, CHECKS, WEIGHT, REGISTRATION };
 
 struct row {
     char cells[COLUMNS][CELL_MAX];
-    char note[CELL_MAX]; /* what is said of the registration, or "" */
+    char note[CELL_MAX]; /* about the registration, or "" */
 };
 
 /* How wide each column is; 0: it is left out. */
@@ -30,7 +30,7 @@ struct layout {
 static const struct row head = {
     {"SERVICE", "ADDRESS", "CHECKS", "WEIGHT", "REGISTRATION"}, ""};
 
-/* Those that a narrow terminal lacks first. */
+/* The columns that a narrow terminal lacks first. */
 static const enum column spare[] = {WEIGHT, ADDRESS};
 
 static const char *text_at(const json_t *json, const char *key) {
@@ -39,7 +39,7 @@ static const char *text_at(const json_t *json, const char *key) {
     return text ? text : "-";
 }
 
-/* Where ZooKeeper does not have yet what is wanted, that is said, and why. */
+/* Writes why ZooKeeper does not have what is wanted yet into <note>, or "". */
 static void say_note(const json_t *service, char *note, size_t size) {
     bool connected = json_is_true(json_object_get(service, "connected"));
     bool settled = json_is_true(json_object_get(service, "settled"));
