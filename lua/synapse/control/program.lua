@@ -181,8 +181,8 @@ local function ask_for_ready(request, has_answered)
       request.ready)
 end
 
--- During a reload of HAProxy an answer may be missing. That is a failure only if
--- there was no answer before.
+-- During a reload of HAProxy there may be no answer. That is a failure only if
+-- there never was one.
 local function waits(request)
   local till = now() + (request.timeout or WAIT)
   local result, message = ask_for_ready(request, false)

@@ -424,8 +424,8 @@ end
 -- @tparam string slot
 -- @tparam server state
 -- @treturn boolean whether its check found something else than before
--- @treturn boolean whether the slot has, or should have by now, the address that
---   it was given
+-- @treturn boolean whether the slot has the address that it was given, or
+--   should have it by now
 function actual_slots:take(slot, state)
   local before = self.servers[slot]
   state.maxconn = before.maxconn
