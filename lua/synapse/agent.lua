@@ -185,6 +185,9 @@ local function new_changes(self, deps)
       self.usable:forget(service)
       self.encoder:forget(service)
       self.known[service], self.ordered[service] = nil, nil
+      if self.found then
+        self.found:forgotten(service.name)
+      end
     end,
     listed = function()
       self.encoder:restart()
@@ -228,7 +231,8 @@ end
 --   `records` of the snapshot, by service; `restored`: the host:port that
 --   HAProxy was told to restore, by backend and slot; `unused`: the slots of
 --   the backends that no service fills, `{pool, declared}` by backend;
---   `spare`: the blank backends, nil without; `resolve(hosts)` of the
+--   `spare`: the blank backends, and `found`: the services found in ZooKeeper,
+--   both nil without; `resolve(hosts)` of the
 --   zookeeper module; `live`: the configuration as it
 --   is on disk, see `synapse.config.live`; `lookup` of the names
 --   that the configuration has; `write_snapshot(text)`, `snapshot_lock`, see
@@ -247,6 +251,7 @@ function agent.new(deps)
     orders = {},
     ordered = {},     -- services in which operators ordered something
     spare = deps.spare or spare.new({}, {}),
+    found = deps.found, -- nil: no services are found in ZooKeeper
     live = deps.live or {errors = {}, needs = {}, distrust = function() end},
     reviews = {},
     reviewed = {},
@@ -323,6 +328,11 @@ function agent.new(deps)
     end,
   })
   self.changes = new_changes(self, deps)
+  if self.found then
+    self.found:begin({sessions = self.sessions, changes = self.changes,
+      by_name = self.by_name, active = deps.runtime.active,
+      is_tired = function() return self:is_tired() end})
+  end
   return self
 end
 
@@ -399,6 +409,9 @@ local function sums_of(self)
       table.insert(sums.unread, service.name)
     end
   end
+  if self.found and self.found:is_unread() then
+    table.insert(sums.unread, "discover")
+  end
   return sums
 end
 
@@ -411,6 +424,7 @@ local function view_of(self)
   view.rounds, view.commands = self.sync.rounds, self.sync.commands
   view.refused, view.runtime_failing = self.sync.refused, self.sync.failing
   view.spare = self.spare:counts()
+  view.found = self.found and self.found:view()
   view.snapshot_failing = self.keeper.failing
   view.snapshot_holder = self.keeper:holder()
   view.snapshot_at = self.deps.write_snapshot and not view.snapshot_holder and
@@ -595,6 +609,9 @@ local function tick(self)
   look(self)
   self.sync:tick()
   self.spare:tick()
+  if self.found then
+    self.found:tick()
+  end
 end
 
 local function take_all(self)
@@ -640,8 +657,11 @@ local function obey(self)
   end
 end
 
--- Applies changes of the configuration.
+-- Applies changes of the configuration, and what was found in ZooKeeper.
 local function apply(self)
+  if self.found then
+    self.found:turn()
+  end
   self.changes:turn()
 end
 
@@ -679,7 +699,7 @@ local STEPS = {take_all, obey, apply, update, tick, review, round, keep,
 --- Gives an order to the next turn. It is not carried out at once, because
 -- HAProxy interrupts Lua: a command may come in the middle of a turn.
 -- @tparam string what "resync", "freeze", "thaw", "operate", "see",
---   "count_sessions", "pause" or "configure"
+--   "count_sessions", "pause", "release" or "configure"
 -- @tparam ?any argument see there
 -- @treturn table with `said` once it is carried out: what the method of that
 --   name returned
@@ -704,6 +724,16 @@ end
 -- @treturn boolean true
 function agent:pause()
   self.changes:pause()
+  if self.found then
+    self.found:dropped()
+  end
+  return true
+end
+
+--- Goes on with what is served, see `changes:release`.
+-- @treturn boolean true
+function agent:release()
+  self.changes:release()
   return true
 end
 
@@ -725,6 +755,9 @@ function agent:resync(name)
       source:connected(false)
     end
     self.sync:compare(each)
+  end
+  if self.found and not name then
+    self.found:resync()
   end
   return "reading " .. plural(#services, "service") .. " again"
 end
@@ -814,7 +847,7 @@ end
 -- compared again, after a pause.
 function agent:recover()
   self.broken_until = self.deps.now() + RETRY
-  self.changes:pause()
+  self:pause()
   self.live:distrust()
   for _, service in ipairs(self.services) do
     service:recover()

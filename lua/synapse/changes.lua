@@ -173,9 +173,14 @@ function changes:turn()
 end
 
 --- Forgets the changes that are not done yet. The caller is about to find new
--- ones, from the services as they are, and then calls `take`.
+-- ones, from the services as they are, and then calls `take` or `release`.
 function changes:pause()
   self.pending, self.is_paused = {}, true
+end
+
+--- Ends `pause`: no other changes come.
+function changes:release()
+  self.is_paused = false
 end
 
 --- Takes changes, from the next turn on.
@@ -187,6 +192,31 @@ function changes:take(list)
       table.insert(self.pending, change)
     end
   end
+end
+
+local function find_added(self, name)
+  for i, change in ipairs(self.pending) do
+    if change.name == name and change.kind == "added" then
+      return i
+    end
+  end
+  return nil
+end
+
+--- Returns the service of a name that is to be added.
+-- @tparam string name
+-- @treturn ?service as it is configured
+function changes:coming(name)
+  local i = find_added(self, name)
+  return i and self.pending[i].config
+end
+
+--- Takes one more change, from the next turn on. A service that is not there
+-- yet comes as it was told last.
+-- @tparam change change
+function changes:also(change)
+  local i = change.kind == "added" and find_added(self, change.name)
+  self.pending[i or #self.pending + 1] = change
 end
 
 --- Tells whether all of them are applied.

@@ -15,6 +15,7 @@ local config = require("synapse.config.init")
 local config_check = require("synapse.haproxy.config_check")
 local config_text = require("synapse.haproxy.config_text")
 local disk = require("synapse.config.disk")
+local found = require("synapse.found")
 local http = require("synapse.status.http")
 local live = require("synapse.config.live")
 local logger = require("synapse.log")
@@ -63,8 +64,11 @@ end
 
 -- Names are looked up at load because the worker knows fewer sources of names
 -- after its chroot.
-local function look_up(services, known)
-  local names = lookup.new(services, log)
+local function look_up(settings, known)
+  local names = lookup.new(settings.services, log)
+  if settings.found then
+    names:add_ensemble(settings.found.source.hosts)
+  end
   names:at_load(zookeeper, known)
   return names
 end
@@ -158,6 +162,9 @@ local function find_backend(sections, spares, service)
   if spares:has(service.backend) then
     return "backend " .. service.backend .. " is a blank one; give the " ..
       "service's another name"
+  elseif service.found then
+    return config_check.backend(sections, service.backend) and
+      "haproxy.cfg has a backend of this name" or spares:reserve(service)
   elseif spares.kinds[1] and
     not config_check.backend(sections, service.backend)
   then
@@ -182,6 +189,10 @@ local function check_haproxy(sections, settings, admin, spares)
   for _, line in ipairs(blank.problems(spares.kinds, settings.spare)) do
     log:warning("%s", line)
   end
+  if settings.found and not blank.has_hosts(sections, ROUTES) then
+    log:warning("discover: haproxy.cfg has no frontend for it; make it " ..
+      "again with synapse-haproxy-cfg")
+  end
   local problems = find_backends(sections, settings, spares)
   local verdict = config_check.verdict(sections, settings,
     {admin = admin, servers = STATE_FILE})
@@ -199,17 +210,17 @@ end
 -- Returns why HAProxy, as it is configured, cannot serve a service as
 -- synapse.conf.json has it now, or nil.
 local function objection(loaded, agent_of, service)
-  local has_slots = agent_of().changes:has_slots(service.backend)
   local no_blank = loaded.sections and
     find_backend(loaded.sections, loaded.spares, service)
   if no_blank then
-    return no_blank .. "; make haproxy.cfg again with " ..
-      "synapse-haproxy-cfg, and reload HAProxy"
+    return no_blank .. (service.found and "" or "; make haproxy.cfg again " ..
+      "with synapse-haproxy-cfg, and reload HAProxy")
   end
   local verdict = loaded.sections and config_check.of_service(loaded.sections,
     service, {admin = loaded.admin, servers = STATE_FILE})
   local why = verdict and verdict.errors[1] or
-    not has_slots and not service.blank and
+    not service.blank and
+    not agent_of().changes:has_slots(service.backend) and
     config_check.backend_problem(service, nil)
   if why then
     loaded.spares:give_up(service)
@@ -391,6 +402,33 @@ local function new_live(loaded, client, agent_of)
   })
 end
 
+-- Services that were found in ZooKeeper are served from the start, as others.
+local function add_found(loaded, agent_of)
+  local settings = loaded.config
+  if settings.found and not loaded.sections then
+    log:warning("discover: HAProxy's configuration cannot be read as text, " ..
+      "so no service is found")
+  end
+  if not settings.found or not loaded.sections then
+    return
+  end
+  loaded.found = found.new(settings.found, {log = log, now = zookeeper.now,
+    is_checked = function(backend)
+      return config_check.is_checked(loaded.sections, backend)
+    end,
+    objection = function(service)
+      return objection(loaded, agent_of, service)
+    end,
+  })
+  local taken = {}
+  for _, service in ipairs(settings.services) do
+    taken[service.name] = true
+  end
+  local services = loaded.found:load(loaded.storage.records, taken)
+  table.move(services, 1, #services, #settings.services + 1, settings.services)
+  table.sort(settings.services, function(a, b) return a.name < b.name end)
+end
+
 local function path_of_config()
   local path = os.getenv("SYNAPSE_CONFIG")
   if not path then
@@ -425,7 +463,8 @@ local function load(agent_of)
       process = this_process()}, settings.state_file_path,
       settings.state_file_ttl)
   loaded.config, loaded.client, loaded.storage = settings, client, place
-  loaded.lookup = look_up(settings.services, place.addresses)
+  add_found(loaded, agent_of)
+  loaded.lookup = look_up(settings, place.addresses)
   loaded.spares:load(settings.services, place.records)
   loaded.maps = offer_maps(loaded.spares)
   loaded.state = offer_state(settings.services, place.records)
@@ -464,7 +503,12 @@ local function new_agent(loaded)
     routes = loaded.maps.paths[ROUTES], checks = loaded.maps.paths[CHECKS],
     sessions = runtime.sessions_of_backend, now = zookeeper.now,
     send = function(line) return client:command(line) end,
-    freed = function() loaded.live:distrust() end,
+    freed = function()
+      loaded.live:distrust()
+      if loaded.found then
+        loaded.found:again()
+      end
+    end,
   })
   return agent.new({
     config = loaded.config, client = client, codes = zookeeper.codes,
@@ -473,7 +517,7 @@ local function new_agent(loaded)
     random = math.random, records = place.records,
     restored = loaded.state.restored, lookup = loaded.lookup,
     unused = unused_slots(loaded.config.services), live = loaded.live,
-    spare = loaded.spares,
+    spare = loaded.spares, found = loaded.found,
     resolve = zookeeper.resolve,
     snapshot_path = place.path, snapshot_lock = place.lock,
     output = output_place(loaded), boot = loaded.boot,

@@ -5,7 +5,9 @@
 -- applied, and gives it back when it leaves. Then the backend rests: no service
 -- gets it before its last request has ended and its stick table is empty.
 --
--- HAProxy finds a service's backend, and the URI of its check, in two maps.
+-- HAProxy finds a service's backend, and the URI of its check, in two maps. A
+-- backend is found by a *route*: the address that the client has connected to,
+-- or the host that it asks for.
 --
 -- @module synapse.spare
 
@@ -45,10 +47,10 @@ function spare.new(kinds, deps)
     blanks = {},       -- by name
     of = {},           -- the blank backend of a service, by its name
     reserved = {},     -- the same of those that are to come
-    claims = {},       -- by address: the service that is to listen there
-    listens = {},      -- by address: the service that does
+    claims = {},       -- by route: the service that is to be reached by it
+    reached = {},      -- by route: the service that is
     asked = {},        -- the blank backends by request, see `clear`
-    is_missed = false, -- whether one more would have been used
+    is_missed = false, -- whether one more, or a route, would have been used
     is_scarce = {},    -- by kind: whether the log says so
     looked_at = 0,
   }, spare)
@@ -58,10 +60,10 @@ end
 
 --- Begins to work: HAProxy runs.
 -- @tparam table deps `log`; `set_map(map, key, value)` and `del_map(map, key)`
--- of HAProxy; `routes` and `checks`: the maps; `sessions(backend)`: how many it
--- has; `send(line)`: gives a line to HAProxy and returns a request number, or
--- nil; `now()`; `freed()`: called when a backend becomes free that a service
--- has missed
+--   of HAProxy; `routes` and `checks`: the maps; `sessions(backend)`: how many
+--   it has; `send(line)`: gives a line to HAProxy and returns a request number,
+--   or nil; `now()`; `freed()`: called when a backend or a route becomes free
+--   that a service has missed
 function spare:begin(deps)
   self.deps = deps
 end
@@ -101,6 +103,13 @@ function spare:backend_of(name)
   return self.of[name] and self.of[name].blank.name
 end
 
+local function routes_of(config)
+  local routes = {}
+  routes[1] = config.bind and config.bind.text
+  routes[#routes + 1] = config.host_name
+  return routes
+end
+
 local function unreserve(one)
   if one.state == "reserved" then
     one.state = one.tenant and "resting" or "free"
@@ -108,9 +117,10 @@ local function unreserve(one)
 end
 
 -- A service that no longer fits stays as it is.
-local function keeps_address(self, place, after)
+local function keeps_routes(self, place, after)
   local kind = blank.fit(self.kinds, after)
-  return kind ~= place.blank.kind or after.bind.text == place.address
+  return kind ~= place.blank.kind or
+    table.concat(routes_of(after), " ") == table.concat(place.routes, " ")
 end
 
 --- Forgets the reservations, because the configuration is read again.
@@ -122,8 +132,10 @@ function spare:expect(after)
   self.reserved, self.claims, self.is_missed = {}, {}, false
   for _, service in ipairs(after) do
     local place = self.of[service.name]
-    if place and keeps_address(self, place, service) then
-      self.claims[place.address] = service.name
+    for _, route in ipairs(place and keeps_routes(self, place, service) and
+      place.routes or {})
+    do
+      self.claims[route] = service.name
     end
   end
 end
@@ -153,11 +165,20 @@ local function choose(self, config, kind, before)
     return own.blank
   elseif own and not own.is_leaving then
     return nil, string.format("haproxy.port: it is served by %s, and %s " ..
-      "listens on %s", own.blank.name, kind.name, config.bind.text)
+      "listens on %s", own.blank.name, kind.name, routes_of(config)[1])
   end
   local found = self.reserved[config.name] or
     find_blank(self, kind, config.name, before)
   return found, not found and none_free(self, kind) or nil
+end
+
+-- Others may have what a service has claimed, but is not reached by.
+local function forget_claims(self, name)
+  for route, owner in pairs(self.claims) do
+    if owner == name and self.reached[route] ~= name then
+      self.claims[route] = nil
+    end
+  end
 end
 
 --- Reserves a blank backend for a service; `blank` of its configuration is then
@@ -170,28 +191,37 @@ function spare:reserve(config, before)
   if not kind then
     return table.concat(uri, "; ")
   end
-  local address, name = config.bind.text, config.name
-  local other = self.claims[address]
-  if other and other ~= name then
-    return string.format("haproxy.port: services.%s listens on %s", other,
-      address)
+  local name = config.name
+  for _, route in ipairs(routes_of(config)) do
+    local other = self.claims[route]
+    if other and other ~= name then
+      self.is_missed = true
+      return string.format(route == config.host_name and "services.%s has " ..
+        "the host name %s" or "haproxy.port: services.%s listens on %s", other,
+        route)
+    end
   end
   local one, why = choose(self, config, kind, before)
   if not one then
     return why
   end
+  if self.reserved[name] then
+    forget_claims(self, name)
+  end
   if one.state ~= "used" then
     one.state = "reserved"
   end
-  self.reserved[name], self.claims[address] = one, name
-  config.blank = one.name
+  self.reserved[name], config.blank = one, one.name
+  for _, route in ipairs(routes_of(config)) do
+    self.claims[route] = name
+  end
   return nil
 end
 
--- Returns where a service listens, and at which URI it is checked.
+-- Returns how a service is reached, and at which URI it is checked.
 local function facts_of(self, config)
   local _, uri = blank.fit(self.kinds, config)
-  return {blank = self.blanks[config.blank], address = config.bind.text,
+  return {blank = self.blanks[config.blank], routes = routes_of(config),
     uri = uri}
 end
 
@@ -213,14 +243,45 @@ local function tell(self, place, name)
   if place.uri then
     self.deps.set_map(self.deps.checks, place.blank.name, place.uri)
   end
-  self.deps.set_map(self.deps.routes, place.address, place.blank.name)
-  self.listens[place.address] = name
+  for _, route in ipairs(place.routes) do
+    self.deps.set_map(self.deps.routes, route, place.blank.name)
+    self.reached[route] = name
+  end
 end
 
-local function close(self, place, name)
-  if self.listens[place.address] == name then
-    self.listens[place.address] = nil
-    self.deps.del_map(self.deps.routes, place.address)
+-- Lets others have what was missed, if anything was.
+local function tell_freed(self)
+  if self.is_missed then
+    self.is_missed = false
+    self.deps.freed()
+  end
+end
+
+-- Another service may be reached by a route, unless the one that had it is to
+-- come back.
+local function unclaim(self, route, name)
+  if self.claims[route] == name and not self.reserved[name] then
+    self.claims[route] = nil
+    tell_freed(self)
+  end
+end
+
+-- Ends what no route of the new place, if there is one, goes on with.
+local function close(self, place, name, after)
+  local kept = {}
+  for _, route in ipairs(after and after.routes or {}) do
+    kept[route] = true
+  end
+  for _, route in ipairs(place.routes) do
+    if not kept[route] then
+      unclaim(self, route, name)
+    end
+  end
+  for _, route in ipairs(place.routes) do
+    if self.reached[route] == name and not kept[route] then
+      self.reached[route] = nil
+      self.deps.del_map(self.deps.routes, route)
+    end
   end
 end
 
@@ -237,12 +298,17 @@ local function watch_number(self, kind)
   self.is_scarce[kind] = is_scarce
 end
 
---- Tells whether another service still listens where this one should.
+--- Tells whether another service is still reached as this one should be.
 -- @tparam service config with `blank`
 -- @treturn boolean
 function spare:is_taken(config)
-  local other = self.listens[config.bind.text]
-  return other ~= nil and other ~= config.name
+  for _, route in ipairs(routes_of(config)) do
+    local other = self.reached[route]
+    if other and other ~= config.name then
+      return true
+    end
+  end
+  return false
 end
 
 --- Gives a service the blank backend that it has reserved.
@@ -251,7 +317,7 @@ function spare:take(config)
   local place = occupy(self, config)
   tell(self, place, config.name)
   self.deps.log:info("%s: is served by %s on %s", config.name,
-    place.blank.name, place.address)
+    place.blank.name, table.concat(place.routes, " and "))
   watch_number(self, place.blank.kind)
 end
 
@@ -261,13 +327,13 @@ function spare:configure(config)
   local before = self.of[config.name]
   if before and config.blank == before.blank.name then
     local place = facts_of(self, config)
-    self.of[config.name] = place
-    if place.address ~= before.address or place.uri ~= before.uri then
+    self.of[config.name], self.reserved[config.name] = place, nil
+    local routes = table.concat(place.routes, " ")
+    if routes ~= table.concat(before.routes, " ") or place.uri ~= before.uri
+    then
       tell(self, place, config.name)
     end
-    if place.address ~= before.address then
-      close(self, before, config.name)
-    end
+    close(self, before, config.name, place)
   end
 end
 
@@ -288,6 +354,7 @@ function spare:give_up(config)
     unreserve(self.reserved[config.name])
     self.reserved[config.name] = nil
   end
+  forget_claims(self, config.name)
 end
 
 --- Notes that a service has left, and that its slots are empty.
@@ -306,10 +373,7 @@ local function set_free(self, one)
   one.state, one.tenant = "free", nil
   self.deps.log:info("%s is blank again", one.name)
   watch_number(self, one.kind)
-  if self.is_missed then
-    self.is_missed = false
-    self.deps.freed()
-  end
+  tell_freed(self)
 end
 
 -- HAProxy keeps an entry that is in use, so the agent reads the table too.
@@ -399,8 +463,9 @@ function spare:load(services, records)
   end
   for _, config in ipairs(services) do
     if config.blank then
-      local place = occupy(self, config)
-      self.listens[place.address] = config.name
+      for _, route in ipairs(occupy(self, config).routes) do
+        self.reached[route] = config.name
+      end
     end
   end
   for _, kind in ipairs(self.kinds) do
@@ -409,12 +474,14 @@ function spare:load(services, records)
 end
 
 --- Returns the maps as they are when HAProxy loads.
--- @treturn string of the backends, by address
+-- @treturn string of the backends, by route
 -- @treturn string of the URIs of checks, by backend
 function spare:maps()
   local routes, checks = {}, {}
   for _, place in pairs(self.of) do
-    routes[#routes + 1] = place.address .. " " .. place.blank.name .. "\n"
+    for _, route in ipairs(place.routes) do
+      routes[#routes + 1] = route .. " " .. place.blank.name .. "\n"
+    end
     checks[#checks + 1] = place.uri and
       place.blank.name .. " " .. place.uri .. "\n" or nil
   end

@@ -314,9 +314,11 @@ class HAProxy:
         except FileNotFoundError:
             return set()
 
-    def get(self, path="/", port=None):
-        """Sends one request through it. Returns the status and the body."""
-        request = f"GET {path} HTTP/1.0\r\n\r\n".encode()
+    def get(self, path="/", port=None, asks_for=None):
+        """Sends one request through it, for a host if one is given. Returns
+        the status and the body."""
+        host = f"Host: {asks_for}\r\n" if asks_for else ""
+        request = f"GET {path} HTTP/1.0\r\n{host}\r\n".encode()
         with socket.create_connection((self.host, port or self.port),
                                       5 * wait.FACTOR) as connection:
             connection.sendall(request)

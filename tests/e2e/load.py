@@ -24,8 +24,9 @@ finished = []  # the loads that have ended, until a report takes them
 class Load:
     """`with Load(port) as load:` sends requests during the block."""
 
-    def __init__(self, host, port, name="requests"):
+    def __init__(self, host, port, name="requests", asks_for=None):
         self.name = name
+        self._head = f"\r\nHost: {asks_for}" if asks_for else ""
         self._host = host
         self._port = port
         self.outcomes = collections.Counter()
@@ -94,7 +95,7 @@ class Load:
     async def _exchange(self, number):
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
-            writer.write(b"GET /%d HTTP/1.0\r\n\r\n" % number)
+            writer.write(f"GET /{number} HTTP/1.0{self._head}\r\n\r\n".encode())
             answer = await reader.read(-1)
         finally:
             writer.close()

@@ -141,6 +141,7 @@ class Service:
 
     def set_health(self, state):
         """Sets the answer of /health: "up", "down", "slow" or "hang"."""
+        assert state in ("up", "down", "slow", "hang")
         assert self.ask("POST", f"/health/{state}") == state
 
     def checks(self):

@@ -5,6 +5,7 @@
 --
 -- See `driver.lua` for the arguments.
 local decode = require("synapse.zookeeper.decode")
+local znodes = require("synapse.zookeeper.znodes")
 local ensemble = require("synapse.zookeeper.session")
 local registry = require("synapse.zookeeper.path")
 
@@ -42,7 +43,8 @@ local function new_world()
   self.registry = registry.new({
     take_room = function() return true end, give_room = function() end,
     hosts = "zk", path = server.PATH, max_instances = 100, known = {},
-    decoder = decode.new({method = "nerve"}), pause = mutate.pick({0, 0.3}),
+    reader = znodes.reader(decode.new({method = "nerve"})),
+    pause = mutate.pick({0, 0.3}),
     request = self.ensemble:requester(), codes = CODES, now = clock.now,
     log = log, changed = function() self:check_moving() end,
     reported = function() end, moved = function() end,

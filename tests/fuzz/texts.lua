@@ -5,6 +5,7 @@
 local cjson = require("cjson.safe")
 local binds = require("synapse.generate.binds")
 local config = require("synapse.config.init")
+local found = require("synapse.config.found")
 local generate = require("synapse.generate.init")
 local logger = require("synapse.log")
 local negotiate = require("synapse.generate.negotiate")
@@ -60,7 +61,15 @@ local RICH = [[{
   },
   "haproxy": {"use_nerve_weights": true, "state_file_path": "/tmp/state",
     "global": ["x"], "defaults": ["mode http"],
-    "extra_sections": {"listen s :80": ["bind *:80"]}, "shared_frontend": []},
+    "extra_sections": {"listen s :80": ["bind *:80"]}, "shared_frontend": [],
+    "spare": {"any": {"backends": 3, "slots": 4, "ports": "4000-4009",
+      "server_options": "check", "backend": ["option httpchk GET /health"]}}},
+  "discover": {"hosts": ["a:1", "b:2/apps"], "path": "/all", "below": "x",
+    "allow": ["web-*", "a.b"], "max_services": 5, "spare": "any", "port": 90,
+    "suffix": ".x", "frontend": ["option forwardfor"],
+    "service": {"guard": {"hold": 5}, "max_instances": 9,
+      "discovery": {"decode": {"method": "curator"}},
+      "haproxy": {"slots": 2, "listen": ["mode http"]}}},
   "session_timeout": 2.5, "service_conf_dir": "/etc/synapse.d"
 }]]
 
@@ -160,6 +169,22 @@ local function check_config(made)
   end
 end
 
+-- What is found has a name that is allowed, and is a service like others.
+local function check_found(made)
+  local name = mutate.text(mutate.pick({"web-1", "a.b", "WEB-1"}))
+  local one, mistakes = found.service(made.found, name,
+    mutate.pick({4000, 4009, 5000, false}) or nil)
+  assert(type(found.allows(made.found, name)) == "boolean")
+  if not one then
+    assert(#mistakes > 0, "refused without a reason")
+    return check_strings(mistakes)
+  end
+  check_sources(one)
+  assert(#one.sources == 1 and one.kind == made.found.kind.name)
+  assert(one.host_name == one.host_name:lower())
+  assert(one.bind == nil or is_string(one.bind.text, "^.+:%d+"))
+end
+
 local function resolve(host)
   return host ~= "localhost:1" and "10.9.9.9:1,[::1]:1" or nil
 end
@@ -210,13 +235,17 @@ local function fuzz_config()
   if made then
     check_config(made)
     check_generated(made)
+    if made.found then
+      check_found(made)
+    end
   else
     assert(#messages > 0, "refused without a reason")
   end
 end
 
 local function random_record(name)
-  local record = {name = name, path = "/" .. name, instances = {}, placed = {},
+  local record = {found = mutate.pick({{port = 80}, {}, false}) or nil,
+    name = name, path = "/" .. name, instances = {}, placed = {},
     states = {}, retained = {}, addresses = {}, departed = {}, failing = {},
     since = {}, orders = {}}
   for i = 1, math.random(0, 6) do
@@ -257,6 +286,8 @@ local function check_record(name, record)
     check_instance(one)
     keys[one.key] = true
   end
+  assert(not record.found or record.found.port == nil or
+    is_integer(record.found.port, 1, 65535))
   for slot, key in pairs(record.placed) do
     assert(type(slot) == "string" and keys[key], "a slot of nobody")
   end

@@ -22,6 +22,7 @@ nerve/daemon -> nerve/options
 nerve/daemon, nerve/process -> nerve/signals
 
 lua/agent -> lua/changes
+lua/main -> lua/found -> lua/config
 lua/agent -> lua/spare -> lua/haproxy
 lua/config, lua/generate, lua/haproxy -> lua/http_check
 lua/main -> lua/agent -> lua/status, lua/snapshot, lua/file_output \

@@ -233,6 +233,12 @@ local function changed(before, after, objection)
     config = #keys > 0 and config or nil}
 end
 
+-- Tells whether a service of the files comes for one that was found.
+local function is_another(before, after)
+  return before.backend ~= after.backend or
+    (before.found == nil) ~= (after.found == nil)
+end
+
 -- A service with another backend empties the old one and fills the new one.
 local function add_move(leaving, others, before, after, objection)
   local change = added(after, objection)
@@ -271,7 +277,7 @@ function compare.services(before, after, deps)
     local was = old[service.name]
     if not was then
       others[#others + 1] = added(service, deps.objection)
-    elseif was.backend ~= service.backend then
+    elseif is_another(was, service) then
       add_move(list, others, was, service, deps.objection)
     else
       others[#others + 1] = changed(was, service, deps.objection)
@@ -307,6 +313,7 @@ end
 -- The keys outside of the services. All of them are fixed at load.
 local SETTINGS = {
   {"haproxy.global or defaults, or its shared_frontend", "lines", MADE},
+  {"discover", "discover"},
   {"haproxy.extra_sections", "extra_sections", MADE},
   {"haproxy.spare", "spare", MADE},
   {"haproxy.state_file_path", "state_file_path"},

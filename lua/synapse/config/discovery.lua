@@ -335,6 +335,18 @@ local function read_several(report, section, place, primary, context)
   }
 end
 
+--- Reads the keys of a source that is not a service's: `hosts`, `path` and
+-- `auth`.
+-- @tparam report report
+-- @tparam table object the section, without nulls
+-- @tparam string place
+-- @tparam function read a password file's text, see `config.parse`
+-- @treturn source
+function discovery.source(report, object, place, read)
+  return new_source(report, {hosts = object.hosts, path = object.path,
+    auth = object.auth}, {create_path = false}, place, {read = read})
+end
+
 --- Reads the sections.
 -- @tparam report report
 -- @tparam table object the service, without nulls

@@ -9,6 +9,7 @@
 -- @module synapse.config.init
 
 local dirent = require("posix.dirent")
+local found = require("synapse.config.found")
 local schema = require("synapse.config.schema")
 local services = require("synapse.config.service")
 local spare = require("synapse.config.spare")
@@ -152,6 +153,8 @@ end
 --   each, `shared_frontend`, the same or nil
 -- @tfield {section,...} extra_sections of haproxy.cfg, sorted by title
 -- @tfield {spare_kind,...} spare see `synapse.config.spare`
+-- @tfield ?found found see `synapse.config.found`
+-- @tfield discover       the section as the file has it
 
 local function ignored_line(report)
   local places = {}
@@ -166,18 +169,22 @@ local function ignored_line(report)
     "are ignored: " .. table.concat(places, ", "))
 end
 
-local function read_services(report, top, fields, defaults, edges)
+-- Adds the services, and what finds more of them.
+local function read_services(report, top, settings, edges)
   local objects = value.object(report, top.services, "services")
-  return services.read(report, objects, {
-    files = merge_directory(report, objects, fields.service_conf_dir, edges),
+  local context = {
+    files = merge_directory(report, objects, settings.service_conf_dir, edges),
     secret = edges.secret,
     turn = edges.turn,
     environment = edges.environment,
     machine = edges.machine,
     guard = services.guard(report, top.guard, schema.GUARD, "guard"),
-    use_nerve_weights = defaults.use_nerve_weights,
-    bind_address = defaults.bind_address,
-  })
+    use_nerve_weights = settings.use_nerve_weights,
+    bind_address = settings.bind_address,
+  }
+  settings.services = services.read(report, objects, context)
+  settings.discover = top.discover
+  settings.found = found.read(report, top.discover, settings.spare, context)
 end
 
 local function read_top(report, whole, edges)
@@ -189,8 +196,11 @@ local function read_top(report, whole, edges)
   settings.runtime_changes = fields.runtime_changes
   settings.output_directory = read_output(report, top.file_output)
   settings.service_conf_dir = fields.service_conf_dir
-  settings.services = read_services(report, top, fields, settings, edges)
+  read_services(report, top, settings, edges)
   spare.check_names(report, settings.spare, settings.services)
+  if settings.found then
+    found.check_names(report, settings.services)
+  end
   return settings
 end
 

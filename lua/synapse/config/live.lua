@@ -250,21 +250,45 @@ local function note(self, changes, settings, notes)
   return lines
 end
 
+-- Returns the services of the files, and those that were found in ZooKeeper.
+local function with_found(configured, services)
+  local all, names = {table.unpack(services)}, {}
+  for _, service in ipairs(services) do
+    names[service.name] = true
+  end
+  for _, service in ipairs(configured) do
+    if service.found and not names[service.name] then
+      all[#all + 1] = service
+    end
+  end
+  table.sort(all, function(a, b) return a.name < b.name end)
+  return all
+end
+
+local function of_files(services)
+  local list = {}
+  for _, service in ipairs(services) do
+    list[#list + 1] = not service.found and service or nil
+  end
+  return list
+end
+
 local function take(self, settings, notes)
   self.directory = settings.service_conf_dir
   look_where_they_are(self)
   local known, is_asked = self.deps.agent().changes, self.begun > self.answered
   local doubt = not is_asked and
-    compare.doubt(known:configured(), settings.services)
+    compare.doubt(of_files(known:configured()), settings.services)
   if doubt then
     return refuse(self, {doubt})
   elseif not pause(self) then
     self:distrust()
     return answer("failed", {NOT_DONE})
   end
-  self.deps.expect(settings.services)
-  local changes = compare.services(known:configured(), settings.services,
-    self.deps)
+  local before = known:configured()
+  local after = with_found(before, settings.services)
+  self.deps.expect(after)
+  local changes = compare.services(before, after, self.deps)
   local lines = note(self, changes, settings, notes)
   if not apply(self, changes) then
     return answer("failed", {NOT_DONE .. ":", table.unpack(lines)})
@@ -325,6 +349,15 @@ function live:begin()
   end
 end
 
+-- Nothing is found while the agent waits for changes of the files. After a
+-- reading that came to nothing there are none.
+local function release(self)
+  local agent = self.deps.agent()
+  if agent.changes.is_paused and next(self.stamps) ~= nil then
+    agent:order("release")
+  end
+end
+
 --- Reads the files if they have changed, or if a command asks for it. It may
 -- take a while, and other tasks run meanwhile.
 function live:turn()
@@ -345,6 +378,7 @@ function live:turn()
   elseif self.deps.now() >= self.due and has_settled(self) then
     read(self, "polling")
   end
+  release(self)
 end
 
 --- Takes note that the kernel has reported a change: files have been written,

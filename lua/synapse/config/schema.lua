@@ -67,6 +67,9 @@ schema.TOP = section("", {
     text = "a directory with a `<service>.json` for each service. These " ..
       "replace the ones in `services`. A `*.yaml` there is an error"},
   {key = "haproxy", type = "object", text = "below"},
+  {key = "discover", type = "object", shown = "none", ours = true,
+    text = "[services found in ZooKeeper](#services-found-in-zookeeper); " ..
+      "below"},
   {key = "file_output", type = "object", text = "below"},
   {key = "guard", type = "object", ours = true,
     text = "below; for services without a `guard` of their own"},
@@ -157,6 +160,39 @@ schema.SPARE = section("haproxy.spare.*", {
   {key = "frontend backend", type = "lines", ours = true,
     text = "lines of these sections, for all services that they serve. " ..
       "`option httpchk METHOD URI` checks each service at its own URI"},
+})
+
+schema.DISCOVER = section("discover", {
+  {key = "hosts", type = "list of `host:port`", required = true, ours = true,
+    text = "the ensemble, as of a service's `discovery`"},
+  {key = "path", type = "path of a znode", required = true, ours = true,
+    text = "the znode whose children are services, `\"/nerve/services\"` " ..
+      "for example"},
+  {key = "below", type = "string", pattern = "^[^/]*$",
+    what = "the name of a znode", default = "services", ours = true,
+    text = "the child of a service's znode that has its instances; `\"\"`: " ..
+      "they are right in the service's znode"},
+  {key = "allow", type = "list of names", required = true, ours = true,
+    text = "the names that become services, with `*` for any letters"},
+  {key = "max_services", type = "integer", low = 1, high = 1000,
+    default = 100, ours = true,
+    text = "how many services may be found; more are refused"},
+  {key = "spare", type = "string", pattern = "^[%w_.:]+$",
+    what = "the name of a kind of haproxy.spare", required = true, ours = true,
+    text = "the kind of `haproxy.spare` that serves them, of the mode `http`"},
+  {key = "suffix", type = "string", pattern = "^[%w_.-]*$",
+    what = "the end of a host name, such as \".service\"",
+    default = ".service", ours = true,
+    text = "service `web` is reached as `web.service`"},
+  {key = "port bind_address bind_options", type = "as of a service",
+    shown = "`port` is required", ours = true,
+    text = "where the frontend listens by which they are reached"},
+  {key = "frontend", type = "lines", ours = true,
+    text = "lines of that frontend"},
+  {key = "auth", type = "object", ours = true,
+    text = "[credentials](#credentials)"},
+  {key = "service", type = "object", shown = "`{}`", ours = true,
+    text = "what each of them is: as `services.*`, but for where it is found"},
 })
 
 schema.FILE_OUTPUT = section("file_output", {

@@ -137,9 +137,17 @@ local function without_sources(report, service)
   end
 end
 
-local function read_service(report, name, section, context)
+--- Reads one service.
+-- @tparam report report
+-- @tparam string name
+-- @param section its value
+-- @tparam table context as of `services.read`; `place` of the service in the
+--   configuration, where it is not that of `services`
+-- @treturn service
+function services.one(report, name, section, context)
   local file = context.files[name]
-  local place = (file and file .. ": " or "") .. "services." .. name
+  local place = context.place or
+    (file and file .. ": " or "") .. "services." .. name
   local fields, object = value.section(report, section, place, schema.SERVICE)
   local service = {
     name = name,
@@ -175,6 +183,16 @@ local function read_service(report, name, section, context)
   return service
 end
 
+--- Reads where a frontend listens that is not a service's.
+-- @tparam report report
+-- @tparam table object the section, without nulls
+-- @tparam string place
+-- @tparam string address to listen on where the section has none
+-- @treturn ?bind nil where there is no port
+function services.bind(report, object, place, address)
+  return bind.read(report, object, object.port, place, address)
+end
+
 -- A backend has one service that fills it.
 local function claim(report, service, by_backend)
   local other = by_backend[service.backend or false]
@@ -203,7 +221,7 @@ function services.read(report, objects, context)
   table.sort(names)
   for _, name in ipairs(names) do
     context.turn()
-    local service = read_service(report, name, objects[name], context)
+    local service = services.one(report, name, objects[name], context)
     if not service.disabled then
       list[#list + 1] = service
       claim(report, service, by_backend)

@@ -22,7 +22,8 @@ local MOST_PORTS = 1000
 -- @tfield string mode     "http" or "tcp"
 -- @tfield integer backends how many there are
 -- @tfield integer slots   of each
--- @tfield {bind,...} binds where the frontend listens
+-- @tfield string address  where the frontend listens, and
+-- @tfield {bind,...} binds its ports there
 -- @tfield string server_text the words of each server
 -- @tfield ?http_check check by which servers are checked
 -- @tfield table lines     of haproxy.cfg: `frontend` and `backend`, each a
@@ -128,6 +129,7 @@ local function read_kind(report, name, given, defaults)
     place .. ".server_options")
   kind.name, kind.place, kind.mode = "spare-" .. name, place, fields.mode
   kind.backends, kind.slots = fields.backends, fields.slots
+  kind.address = fields.bind_address
   kind.binds = read_binds(report, object, fields, place)
   kind.lines = {frontend = fields.frontend, backend = fields.backend}
   check_lines(report, kind.lines.frontend, REFUSED.frontend)

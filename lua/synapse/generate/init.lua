@@ -5,6 +5,7 @@
 --
 -- @module synapse.generate.init
 
+local found = require("synapse.generate.found")
 local global = require("synapse.generate.global")
 local spare = require("synapse.generate.spare")
 local upgrade = require("synapse.generate.upgrade")
@@ -276,6 +277,7 @@ function generate.sections(config, paths)
     add_service(sections, notes, service, config, defaults)
   end
   add_spare(sections, config, defaults)
+  sections[#sections + 1] = config.found and found.section(config.found) or nil
   if config.lines.shared_frontend then
     sections[#sections + 1] = shared_frontend(config)
   end

@@ -87,10 +87,11 @@ local function add_backends(sections, kind)
   kind.backend = found[1] and found[1].section
 end
 
-local function is_led_by(section, routes)
+-- Tells whether a section finds its backends in the map, by a key.
+local function is_led_by(section, key, routes)
   for _, line in ipairs(section.lines) do
     if line.words[1] == "use_backend" and
-      line.words[2] == "%[so_name,map(" .. routes .. ")]"
+      line.words[2] == "%[" .. key .. ",map(" .. routes .. ")]"
     then
       return true
     end
@@ -105,7 +106,8 @@ end
 function blank.find(sections, routes)
   local kinds = {}
   for _, section in ipairs(sections) do
-    if section.kind == "frontend" and is_led_by(section, routes) then
+    if section.kind == "frontend" and is_led_by(section, "so_name", routes)
+    then
       local kind = {name = section.name, frontend = section, backends = {},
         listeners = listeners_of(section), slots = 0, server = "",
         has_table = false}
@@ -117,6 +119,22 @@ function blank.find(sections, routes)
     end
   end
   return kinds
+end
+
+--- Tells whether there is a frontend that finds the backends by the host that
+-- a request asks for.
+-- @tparam {section,...} sections of `synapse.haproxy.config_text`
+-- @tparam string routes the path of the map of backends
+-- @treturn boolean
+function blank.has_hosts(sections, routes)
+  for _, section in ipairs(sections) do
+    if section.kind == "frontend" and
+      is_led_by(section, "req.hdr(host),host_only,lower", routes)
+    then
+      return true
+    end
+  end
+  return false
 end
 
 --- Says which kinds HAProxy's configuration lacks, or has with other lines.
@@ -280,21 +298,44 @@ local function check_servers(service, kind, why)
   end
 end
 
-local function listened_by(kinds, text)
-  for _, kind in ipairs(kinds) do
-    if kind.listeners[text] then
-      return kind
-    end
-  end
-  return nil
-end
-
 local function names_of(kinds)
   local names = {}
   for i, kind in ipairs(kinds) do
     names[i] = kind.name
   end
   return table.concat(names, ", ")
+end
+
+-- Returns the kind that listens where a service is to be reached.
+local function kind_of_port(kinds, service, why)
+  local bind = service.bind
+  for _, kind in ipairs(bind and kinds or {}) do
+    if kind.listeners[bind.text] then
+      return kind
+    end
+  end
+  if not bind then
+    why("haproxy.port: is missing, and a blank backend is found by its port")
+  else
+    why("haproxy.port: no frontend of blank backends (%s) listens on %s",
+      names_of(kinds), bind.text)
+  end
+  return nil
+end
+
+-- Returns the kind of a service that is found by the name of its host.
+local function kind_of_host(kinds, service, why)
+  local bind = service.bind
+  for _, kind in ipairs(kinds) do
+    if kind.name == service.kind then
+      if bind and not kind.listeners[bind.text] then
+        why("haproxy.port: %s does not listen on %s", kind.name, bind.text)
+      end
+      return kind
+    end
+  end
+  why("discover.spare: haproxy.cfg has no %s", service.kind)
+  return nil
 end
 
 --- Tells which kind serves a service.
@@ -309,19 +350,15 @@ function blank.fit(kinds, service)
   local function why(format, ...)
     reasons[#reasons + 1] = string.format(format, ...)
   end
-  local bind = service.bind
-  local kind = bind and listened_by(kinds, bind.text)
-  if not bind then
-    why("haproxy.port: is missing, and a blank backend is found by its port")
-  elseif not kind then
-    why("haproxy.port: no frontend of blank backends (%s) listens on %s",
-      names_of(kinds), bind.text)
-  end
-  if not kind then
+  local find = service.host_name and kind_of_host or kind_of_port
+  local kind = find(kinds, service, why)
+  if #reasons > 0 then
     return nil, reasons
   end
   local lines = lines_of(service, kind)
-  check_bind(service, kind, why)
+  if service.bind then
+    check_bind(service, kind, why)
+  end
   check_mode(lines, kind, why)
   check_servers(service, kind, why)
   check_lines(lines, kind, why)

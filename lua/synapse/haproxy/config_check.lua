@@ -167,6 +167,20 @@ function config_check.backend(sections, name)
   }
 end
 
+--- Tells whether HAProxy checks the servers of a backend.
+-- @tparam {section,...} sections
+-- @tparam string name
+-- @treturn boolean
+function config_check.is_checked(sections, name)
+  local section = find_backend(sections, name)
+  for _, slots in ipairs(section and slots_of(section) or {}) do
+    if last_of(slots.options, "check", "no-check") then
+      return true
+    end
+  end
+  return false
+end
+
 -- Instances that are not preferred are HAProxy's backups.
 local function prefer_problem(service, backend, place)
   if not service.prefer or #service.prefer == 0 then

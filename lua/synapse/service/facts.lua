@@ -170,7 +170,7 @@ function facts.record_of(service)
   local wanted, config = service.wanted, service.deps.config
   return {
     failing = failing, since = since, name = service.name, path = config.path,
-    blank = config.blank,
+    blank = config.blank, found = config.found,
     read_as = not wanted.is_old and config.read_as or nil,
     instances = wanted.all, placed = service.placement.placed,
     states = service.operator.states,

@@ -59,14 +59,15 @@ local function encode_rest(record)
   end
   return cjson.encode({
     name = record.name, path = record.path, read_as = record.read_as,
-    blank = record.blank,
+    blank = record.blank, found = record.found,
     departed = #departed > 0 and departed or nil, boot = record.boot,
   })
 end
 
 --- Begins one service's part of a snapshot.
 -- @tparam record record `name`, `path`, `read_as` (see `config.service`),
---   `blank`: the blank backend that it has, see `synapse.spare`,
+--   `blank`: the blank backend that it has, see `synapse.spare`, `found`: of
+--   one that was found in ZooKeeper, see `synapse.config.found`,
 --   `instances`, `placed` (key by slot), `states` that operators gave (by key),
 --   `retained`, until when each stays (by key), `addresses`, the last one of
 --   each host name (by key), `orders` of operators (by key), and the `boot`
@@ -212,6 +213,15 @@ local function decode_departed(record, list)
   end
 end
 
+-- Of a service that was found in ZooKeeper.
+local function decode_found(fields)
+  if type(fields) ~= "table" then
+    return nil
+  end
+  local port = math.type(fields.port) and math.tointeger(fields.port)
+  return {port = port and port >= 1 and port <= 65535 and port or nil}
+end
+
 local function decode_service(fields)
   if type(fields) ~= "table" or type(fields.name) ~= "string" or
     type(fields.path) ~= "string" or type(fields.instances) ~= "table"
@@ -222,6 +232,7 @@ local function decode_service(fields)
     name = fields.name, path = fields.path,
     read_as = string_or_nil(fields.read_as, 100000),
     blank = string_or_nil(fields.blank, 255),
+    found = decode_found(fields.found),
     instances = {}, placed = {}, states = {}, retained = {}, addresses = {},
     departed = {}, failing = {}, since = {}, orders = {},
     boot = string_or_nil(fields.boot, 100),

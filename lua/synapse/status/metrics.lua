@@ -268,6 +268,16 @@ local METRICS = {
       end
       return single(number)
     end},
+  {"synapse_found_services", "gauge",
+    "Services that are served because they were found in ZooKeeper.",
+    function(agent)
+      return single(agent.view.found and agent.view.found.services or 0)
+    end},
+  {"synapse_found_refused", "gauge",
+    "Znodes that would be services, and are not served or have a bad port.",
+    function(agent)
+      return single(agent.view.found and agent.view.found.refusals or 0)
+    end},
   {"synapse_log_lines_dropped_total", "counter",
     "Lines that were not logged because there were too many.",
     function(agent) return single(agent.deps.log.dropped_ever) end},

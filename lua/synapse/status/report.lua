@@ -129,6 +129,24 @@ local function add_spare(list, view, is_nameless)
   end
 end
 
+-- What `discover` finds and does not serve.
+local function add_found(list, view, is_nameless)
+  local found = view.found or {refused = {}, state = "read"}
+  local place = is_nameless and "" or " in " .. (found.path or "")
+  if found.state ~= "read" and found.state ~= "new" then
+    list[#list + 1] = string.format("services cannot be found%s: %s", place,
+      found.state == "missing" and "there is no such znode" or found.why or
+      found.state)
+  end
+  local first = found.refused[1]
+  if first then
+    list[#list + 1] = string.format("%d found%s not served%s",
+      found.refusals, place .. (found.refusals == 1 and " is" or " are"),
+      is_nameless and "" or string.format(": %s: %s%s", first.name, first.why,
+        found.refusals > 1 and "; ..." or ""))
+  end
+end
+
 --- Lists what is wrong with the agent itself, the worst first.
 -- @tparam agent agent
 -- @tparam ?boolean is_nameless whether no name or address may be in it
@@ -153,6 +171,7 @@ function report.troubles(agent, is_nameless)
   end
   add_configuration(list, agent.live, is_nameless)
   add_spare(list, agent.view, is_nameless)
+  add_found(list, agent.view, is_nameless)
   if view.snapshot_holder then
     list[#list + 1] = string.format("%s has this HAProxy's state_file_path: " ..
       "no snapshot is kept; give each HAProxy a file of its own",
@@ -204,6 +223,12 @@ local function place_of(journal)
   }, totals(journal)
 end
 
+local function found_part(found)
+  local head = copy(found)
+  head.refused = nil
+  return json.with(head, {{"refused", json.list(found.refused)}})
+end
+
 --- Puts the status together.
 -- @tparam agent agent
 -- @tparam table asked see `query.STATUS`
@@ -225,6 +250,7 @@ function report.status(agent, asked, visit)
       {"spare", json.list(agent.view.spare or {})},
       {"totals", sums},
       {"convergence", json.convergence(agent.journal.convergence)},
+      agent.view.found and {"discover", found_part(agent.view.found)},
     }),
   }
 end

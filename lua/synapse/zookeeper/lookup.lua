@@ -50,10 +50,16 @@ local function add(self, hosts)
   return entry
 end
 
+--- Adds an ensemble.
+-- @tparam string hosts of its servers
+function lookup:add_ensemble(hosts)
+  local entry = add(self, hosts)
+  entry.is_ensemble, entry.sources = true, entry.sources + 1
+end
+
 local function add_service(self, service)
   for _, source in ipairs(service.sources) do
-    local entry = add(self, source.hosts)
-    entry.is_ensemble, entry.sources = true, entry.sources + 1
+    self:add_ensemble(source.hosts)
   end
   for _, server in ipairs(service.named_servers) do
     table.insert(add(self, server.hosts).servers,

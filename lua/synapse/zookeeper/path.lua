@@ -83,7 +83,7 @@ end
 --- Returns a path that knows the instances given and has read nothing.
 -- @tparam table deps
 --   `hosts`, for people; `path`; `max_instances`;
---   `decoder`, as `synapse.zookeeper.decode` makes it;
+--   `reader`: what makes znodes, see `znodes.reader`;
 --   `pause`: seconds between two reads that watches ask for, 0 for none;
 --   `create_path`: whether a missing path is made; `origin`: what each
 --   instance is to carry, or nil;
@@ -256,7 +256,7 @@ local function fetched(self, name, event)
   local pass = self.pass
   pass.outstanding = pass.outstanding - 1
   if event.code == codes.ok then
-    pass.read[name] = znodes.read(name, event, self.deps.decoder)
+    pass.read[name] = self.deps.reader.read(name, event)
   elseif event.code == codes.no_node then
     -- The znode went after the list was made: the next list will lack it.
     self.is_cut = true
@@ -277,7 +277,7 @@ end
 local function fetch(self, name)
   self.stale[name] = nil
   self.failed[name] = nil
-  local named = znodes.named(name, self.deps.decoder)
+  local named = self.deps.reader.named(name)
   local why = not named and unwatchable(self, name)
   if named or why then
     self.pass.read[name] = named or znodes.refused(why)

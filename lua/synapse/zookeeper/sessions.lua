@@ -11,6 +11,7 @@ local instance_list = require("synapse.instances.list")
 local labels = require("synapse.instances.labels")
 local path = require("synapse.zookeeper.path")
 local session = require("synapse.zookeeper.session")
+local znodes = require("synapse.zookeeper.znodes")
 
 local sessions = {}
 sessions.__index = sessions
@@ -20,14 +21,21 @@ sessions.__index = sessions
 -- are longer than NAME, and for instances beyond the slots.
 local MOST_BYTES = 512 * 1024
 local NAME = 32
+-- The watches of a path whose znodes are no instances may take as much.
+local MOST_OF_OTHERS = 192 * 1024
 
--- Returns the bytes that the watches of a source may take in that packet.
-local function watch_bytes(source, readers)
+-- Returns how many instances the services of a source expect to have.
+local function most_expected(readers)
   local most = 0
   for _, service in ipairs(readers) do
     most = math.max(most, #service.placement.pool, #service.wanted.instances)
   end
-  return (most + 1) * (#source.path + NAME + 4)
+  return most
+end
+
+-- How many bytes so many watches may take in that packet.
+local function watch_bytes(source, number)
+  return (number + 1) * (#source.path + NAME + 4)
 end
 
 local function new_session(self, source)
@@ -42,8 +50,9 @@ local function new_session(self, source)
   return added
 end
 
-local function session_of(self, source, readers)
-  local bytes = watch_bytes(source, readers)
+-- Returns a session with room for so many watches, and where that is noted.
+local function session_of(self, source, number)
+  local bytes = watch_bytes(source, number)
   local last = self.last[source.ensemble]
   if not last or
     last.bytes + last.session.left_bytes + bytes > MOST_BYTES
@@ -52,8 +61,7 @@ local function session_of(self, source, readers)
     self.last[source.ensemble] = last
   end
   last.bytes = last.bytes + bytes
-  self.room[source.place] = {of = last, bytes = bytes}
-  return last.session
+  return last.session, {of = last, bytes = bytes}
 end
 
 -- The name of a znode means nothing in the path of another source.
@@ -138,17 +146,29 @@ end
 
 local open
 
+-- Reads a path through a session. `deps` has what only the path's reader knows.
+local function begin_path(self, through, source, deps)
+  deps.hosts, deps.path, deps.pause = source.hosts, source.path, source.pause
+  deps.create_path, deps.request = source.create_path, through:requester()
+  deps.take_room = function(bytes) return through:take_room(bytes) end
+  deps.give_room = function(bytes) through:give_room(bytes) end
+  deps.codes, deps.now, deps.log =
+    self.deps.codes, self.deps.now, self.deps.log
+  local watched = path.new(deps)
+  through:add(watched)
+  if self.client and not through.session then
+    open(self, through)
+  end
+  return watched
+end
+
 local function add_path(self, source, readers)
-  local deps, through = self.deps, session_of(self, source, readers)
-  local watched = path.new({
-    hosts = source.hosts, path = source.path,
-    decoder = decode.new(source.decode),
-    pause = source.pause, create_path = source.create_path,
+  local deps = self.deps
+  local through, room = session_of(self, source, most_expected(readers))
+  self.paths[source.place] = begin_path(self, through, source, {
+    reader = znodes.reader(decode.new(source.decode)),
     origin = source.origin, known = known_znodes(readers, source.origin),
-    max_instances = most_instances(readers), request = through:requester(),
-    take_room = function(bytes) return through:take_room(bytes) end,
-    give_room = function(bytes) through:give_room(bytes) end,
-    codes = deps.codes, now = deps.now, log = deps.log,
+    max_instances = most_instances(readers),
     changed = function(since)
       for _, service in ipairs(readers) do
         note_change(self, service, since)
@@ -161,12 +181,35 @@ local function add_path(self, source, readers)
       end
     end,
   })
-  self.paths[source.place], self.through[source.place] = watched, through
+  self.through[source.place], self.room[source.place] = through, room
   self.readers[source.place] = readers
-  through:add(watched)
-  if self.client and not through.session then
-    open(self, through)
+end
+
+-- Whoever makes znodes there takes no room from the services.
+local function limit_room(deps, most)
+  local taken, take, give = 0, deps.take_room, deps.give_room
+  deps.take_room = function(bytes)
+    local has_room = taken + bytes <= most and take(bytes)
+    taken = has_room and taken + bytes or taken
+    return has_room
   end
+  deps.give_room = function(bytes)
+    taken = taken - bytes
+    give(bytes)
+  end
+end
+
+--- Watches a path whose znodes are no instances. It has no end.
+-- @tparam source source
+-- @tparam table deps `reader`, `changed`, `reported` and `max_instances`, see
+--   `path.new`; `most`: how many znodes are read
+-- @treturn path
+function sessions:watch(source, deps)
+  local through = session_of(self, source, deps.most)
+  deps.moved = function() end
+  local watched = begin_path(self, through, source, deps)
+  limit_room(deps, MOST_OF_OTHERS)
+  return watched
 end
 
 -- Lists the places that are read, in the services' order, and the services that

@@ -29,14 +29,22 @@ local function new_znode(data, instance, problems)
   return znode
 end
 
---- Makes the znode that was read.
--- @tparam string name
--- @tparam table event the reply to the read
+--- Returns what makes znodes whose data is an instance.
 -- @tparam function decoder as `synapse.zookeeper.decode` makes it
--- @treturn znode
-function znodes.read(name, event, decoder)
-  return new_znode(event.data,
-    instances.from_data(name, event.data, event.stat, decoder))
+-- @treturn {read,named} `read(name, event)` makes a znode of the reply to a
+--   read; `named(name)` makes one whose name carries its data, and returns nil
+--   of another, which has to be read
+function znodes.reader(decoder)
+  return {
+    read = function(name, event)
+      return new_znode(event.data,
+        instances.from_data(name, event.data, event.stat, decoder))
+    end,
+    named = function(name)
+      local instance, problems = instances.from_name(name, decoder)
+      return instance ~= nil and new_znode(name, instance, problems) or nil
+    end,
+  }
 end
 
 --- Makes the znode that was not read.
@@ -44,15 +52,6 @@ end
 -- @treturn znode
 function znodes.refused(why)
   return {data = "", problem = why, is_bad = true}
-end
-
---- Makes the znode whose name carries its data.
--- @tparam string name
--- @tparam function decoder as `synapse.zookeeper.decode` makes it
--- @treturn ?znode nil where it has to be read
-function znodes.named(name, decoder)
-  local instance, problems = instances.from_name(name, decoder)
-  return instance ~= nil and new_znode(name, instance, problems) or nil
 end
 
 -- Returns what is known from now on. Data that turns bad keeps the instance as

@@ -742,6 +742,17 @@ describe("the agent", function()
         assert.is_true(one.changes:are_done())
       end)
 
+    it("adds a service as it was told last", function()
+      local first, last = config_of("c", "/first"), config_of("c", "/last")
+      one.changes:also({kind = "added", name = "c", config = first})
+      one.changes:also({kind = "removed", name = "b"})
+      one.changes:also({kind = "added", name = "c", config = last})
+      assert.are.equal(2, #one.changes.pending)
+      obey()
+      assert.are.same({"c", "d"}, names())
+      assert.are.equal(last, one.by_name.c.deps.config)
+    end)
+
     it("forgets what it has not done when others are about to be found",
       function()
         obey()

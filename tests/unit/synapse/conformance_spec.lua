@@ -12,6 +12,7 @@ local label_filters = require("synapse.instances.labels")
 local negotiate = require("synapse.generate.negotiate")
 local output = require("synapse.file_output")
 local paths = require("synapse.zookeeper.path")
+local znodes = require("synapse.zookeeper.znodes")
 
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
@@ -119,7 +120,7 @@ local function new_path(clock)
   end)
   local one = paths.new({
     take_room = function() return true end, give_room = function() end,
-    path = "/web", max_instances = 9, decoder = NERVE, pause = 0,
+    path = "/web", max_instances = 9, reader = znodes.reader(NERVE), pause = 0,
     codes = CODES, now = clock.now, log = new_log(),
     changed = function() end, reported = function() end,
     moved = function() end,

@@ -130,6 +130,42 @@ describe("the blank backends", function()
       "checks a-2=/up", "routes h:1=a-2"}, maps)
   end)
 
+  it("let others have a route that a service gives up by itself", function()
+    take(service("a", 1))
+    assert.are.equal("haproxy.port: services.a listens on h:1",
+      one:reserve(service("b", 1)))
+    local a2 = service("a", 2)
+    assert.is_nil(one:reserve(a2))
+    one:configure(a2)
+    assert.are.equal(1, freed)
+    assert.is_nil(one:reserve(service("b", 1)))
+    one:give_up(service("b", 1))
+    assert.is_nil(one:reserve(service("c", 1)))
+    one:leave("a")
+    assert.is_nil(one:reserve(service("c", 2)))
+  end)
+
+  it("let others have a route that a service wanted for a moment", function()
+    assert.is_nil(one:reserve(service("a", 1)))
+    assert.is_nil(one:reserve(service("a", 2)))
+    assert.is_nil(one:reserve(service("b", 1)))
+    assert.are.equal("haproxy.port: services.a listens on h:2",
+      one:reserve(service("c", 2)))
+  end)
+
+  it("rest after a service has changed its port and left", function()
+    take(service("a", 1))
+    local a2 = service("a", 2)
+    assert.is_nil(one:reserve(a2))
+    one:configure(a2)
+    one:leave("a")
+    one:rest("a")
+    assert.are.same({1, 0, 1}, counts())
+    tick()
+    tick()
+    assert.are.same({2, 0, 0}, counts())
+  end)
+
   it("let services swap their ports", function()
     local a, b = take(service("a", 1)), service("b", 2)
     expect(a, b)
@@ -306,5 +342,29 @@ describe("the blank backends", function()
     assert.is_truthy(checks:find("a-1 /b\n", 1, true))
     assert.are.same({}, maps)
     assert.is_true(one:is_taken(service("d", 1)))
+  end)
+
+  it("lead to a service by its host and by its port", function()
+    local function named(name, host, port)
+      local config = service(name, port or 1)
+      config.host_name, config.kind = host, "a"
+      config.bind = port and config.bind
+      return config
+    end
+    local config = take(named("x", "x.service"))
+    assert.are.same({"checks a-1=/up", "routes x.service=a-1"}, maps)
+    assert.are.same({"services.x has the host name x.service"},
+      {table.unpack(expect(config, named("X", "x.service")), 2)})
+    maps = {}
+    local both = named("x", "x.service", 2)
+    expect(both)
+    one:configure(both)
+    assert.are.same({"checks a-1=/up", "routes h:2=a-1",
+      "routes x.service=a-1"}, maps)
+    maps = {}
+    assert.is_true(one:is_taken(service("y", 2)))
+    one:leave("x")
+    assert.are.same({"routes -h:2", "routes -x.service"}, maps)
+    assert.is_false(one:is_taken(service("y", 2)))
   end)
 end)

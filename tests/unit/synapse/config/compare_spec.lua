@@ -170,6 +170,25 @@ describe("two configurations", function()
       lines({web = service()}, moved))
   end)
 
+  it("move a service from the files to one that was found, which leaves",
+    function()
+      local before, after = read({web = service()}).services,
+        read({web = service()}).services
+      before[1].found = {}
+      local function compared(why)
+        local list = {}
+        for i, change in ipairs(compare.services(before, after, {
+          objection = function() return why end, turn = function() end}))
+        do
+          list[i] = compare.line(change)
+        end
+        return list
+      end
+      assert.are.same({"web: leaves; its slots are emptied",
+        "web: is served from now on"}, compared())
+      assert.are.same({"web: needs a reload: no room"}, compared("no room"))
+    end)
+
   it("leave `prefer` as it was where the backend has no backups", function()
     objections.web = "no slots for backups"
     local list = changes({web = service()}, {web = service({max_instances = 7,

@@ -97,6 +97,9 @@ describe("the live configuration", function()
       if what == "pause" then
         agent.is_paused = true
         return {said = not is_stuck}
+      elseif what == "release" then
+        agent.changes.is_paused = false
+        return {said = true}
       end
       assert.is_true(agent.is_paused)
       for i, change in ipairs(changes) do
@@ -182,6 +185,46 @@ describe("the live configuration", function()
     look()
     assert.are.same({"configure changed web"}, orders)
     assert.are.same({inotify = 0, polling = 1, command = 0}, one.reads)
+  end)
+
+  it("keeps services that were found in ZooKeeper", function()
+    begin({a = service("/a"), b = service("/b")})
+    local one_found = config.parse(cjson.encode(
+      {services = {["b-2"] = service("/b-2")}}), {}).services[1]
+    one_found.found = {}
+    table.insert(agent.services, one_found)
+    write({b = service("/b"), c = service("/c")})
+    look()
+    assert.are.same({"configure removed a, configure added c"}, orders)
+  end)
+
+  it("does not count found services where many leave", function()
+    local all = {}
+    for i = 1, 5 do
+      all["s" .. i] = service("/" .. i)
+    end
+    begin(all)
+    for i = 1, 5 do
+      table.insert(agent.services, config.parse(cjson.encode(
+        {services = {["z" .. i] = service("/z")}}), {}).services[1])
+      agent.services[#agent.services].found = {}
+    end
+    write({s1 = all.s1, s2 = all.s2})
+    look()
+    assert.are.same({}, orders)
+  end)
+
+  -- After an error of its own the agent waits for what the files say.
+  it("has the agent go on where the files cannot be read", function()
+    begin({web = service()})
+    for _, text in ipairs({false, "wrong"}) do
+      files[FILE], agent.changes.is_paused = text, true
+      one:distrust()
+      one:turn()
+      assert.is_true(agent.changes.is_paused)
+      look()
+      assert.is_false(agent.changes.is_paused)
+    end
   end)
 
   it("waits while a file goes on changing", function()

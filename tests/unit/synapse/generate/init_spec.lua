@@ -86,6 +86,25 @@ describe("a haproxy.cfg", function()
       "frontend spare-web"), 2, 3, 1, {}))
   end)
 
+  it("has a frontend for services that are found in ZooKeeper", function()
+    local text = make({services = {}, haproxy = {spare = {web = {
+      backends = 1, ports = 4000}}}, discover = {hosts = {"z:1"}, path = "/a",
+      allow = {"*"}, spare = "web", port = 80, bind_options = "accept-proxy",
+      frontend = {"option forwardfor"}}})
+    assert.are.same({
+      "mode http",
+      "bind 127.0.0.1:80 accept-proxy",
+      "option forwardfor",
+      'http-request return status 404 content-type text/plain string "no ' ..
+        'service has this name\\n" unless { req.hdr(host),host_only,lower,' ..
+        'map("${SYNAPSE_ROUTES-/dev/null}") -m found } !{ req.hdr(host),' ..
+        'host_only,lower -m sub : }',
+      'use_backend "%[req.hdr(host),host_only,lower,map(' ..
+        '${SYNAPSE_ROUTES-/dev/null})]"',
+    }, lines_of(text, "frontend discover"))
+    assert.is_nil(text:find("frontend discover\n.*frontend discover\n"))
+  end)
+
   it("closes the ports of blank backends for TCP", function()
     assert.are.same({
       "mode tcp",

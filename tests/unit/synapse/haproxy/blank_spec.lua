@@ -172,4 +172,31 @@ describe("blank backends", function()
       check('option httpchk GET "/a b"',
         'http-check send hdr Host "a b"'))
   end)
+
+  it("serve a service that is found by its host, with a port or without",
+    function()
+      local kind, uri = blank.fit(find(), service({kind = "spare-web",
+        host_name = "api.service"}))
+      assert.are.same({"spare-web", "/up"}, {kind.name, uri})
+      local one = service({kind = "spare-web", host_name = "api.service"})
+      one.bind = nil
+      assert.are.equal("spare-web", blank.fit(find(), one).name)
+      one.bind = {text = "127.0.0.1:5000"}
+      assert.are.same({"haproxy.port: spare-web does not listen on " ..
+        "127.0.0.1:5000"}, select(2, blank.fit(find(), one)))
+      one.kind = "spare-gone"
+      assert.are.same({"discover.spare: haproxy.cfg has no spare-gone"},
+        select(2, blank.fit(find(), one)))
+    end)
+
+  it("are found by the host of a request as well", function()
+    local function has(text)
+      return blank.has_hosts(config_text.parse({{path = "f", text = text}},
+        {environment = {ROUTES = "R"}}), "R")
+    end
+    local lead = 'use_backend "%[req.hdr(host),host_only,lower,map(R)]"\n'
+    assert.is_true(has("frontend discover\n" .. lead))
+    assert.is_false(has("backend discover\n" .. lead))
+    assert.is_false(has(TEXT))
+  end)
 end)

@@ -343,6 +343,22 @@ describe("HAProxy's log", function()
     end)
   end
 
+  for lines, is_checked in pairs({
+    ["  server-template s 1-4 slot.invalid:1 check inter 1s\n"] = true,
+    ["  server-template s 1-4 slot.invalid:1 check-ssl\n"] = false,
+    ["  server-template s 1-4 slot.invalid:1 check no-check\n"] = false,
+    ["  default-server check\n  server-template s 1-4 slot.invalid:1\n"] = true,
+    ["  default-server check\n  server a 10.0.0.1:80\n"] = false,
+    ["  server a 10.0.0.1:80 check\n"] = false,
+  }) do
+    it("has its servers checked, or not: " .. lines, function()
+      local sections = config_text.parse({{path = "a.cfg",
+        text = "backend www\n" .. lines}}, {environment = {}, loaded = {}})
+      assert.are.equal(is_checked, config_check.is_checked(sections, "www"))
+      assert.is_false(config_check.is_checked(sections, "other"))
+    end)
+  end
+
   it("is checked for one service alone", function()
     local sections = config_text.parse({{path = "a.cfg",
       text = "backend www\n  balance static-rr\n  http-reuse always\n" ..

@@ -154,6 +154,8 @@ synapse_configuration_reads_total{by="inotify"} 3
 synapse_configuration_reads_total{by="polling"} 2
 synapse_configuration_reads_total{by="command"} 1
 synapse_spare_scarce 0
+synapse_found_services 0
+synapse_found_refused 0
 synapse_log_lines_dropped_total 9
 synapse_turn_seconds_bucket{le="0.001"} 0
 synapse_turn_seconds_bucket{le="+Inf"} 1

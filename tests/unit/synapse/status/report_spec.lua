@@ -87,6 +87,27 @@ describe("the agent", function()
     assert.are.same({}, report.troubles(agent))
   end)
 
+  it("says which services cannot be found, and which are not served", function()
+    local found = {path = "/all", state = "read", refused = {}}
+    agent.view.found = found
+    assert.are.same({}, report.troubles(agent))
+    found.refused, found.refusals = {{name = "a", why = "no"}}, 1
+    assert.are.same({"1 found in /all is not served: a: no"},
+      report.troubles(agent))
+    found.refused[2], found.refusals = {name = "b", why = "no"}, 2
+    assert.are.same({"2 found in /all are not served: a: no; ..."},
+      report.troubles(agent))
+    assert.are.same({"2 found are not served"}, report.troubles(agent, true))
+    found.refused = {}
+    for state, words in pairs({missing = "there is no such znode",
+      ["error -102"] = "not authenticated"})
+    do
+      found.state, found.why = state, "not authenticated"
+      assert.are.same({"services cannot be found in /all: " .. words},
+        report.troubles(agent))
+    end
+  end)
+
   local NAMED = " (zk:2181): the servers stay as they are"
   for state, words in pairs({
     new = "no connection to ZooKeeper yet",

@@ -1,4 +1,5 @@
 local decode = require("synapse.zookeeper.decode")
+local znodes = require("synapse.zookeeper.znodes")
 local path = require("synapse.zookeeper.path")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
@@ -25,7 +26,7 @@ describe("a path", function()
     more = more or {}
     one = path.new({
       path = "/web", max_instances = max or 1000, known = known,
-      decoder = decode.new({method = more.method or "nerve"}),
+      reader = znodes.reader(decode.new({method = more.method or "nerve"})),
       pause = more.pause or 0,
       create_path = more.create_path, origin = more.origin,
       codes = CODES, now = clock.now, log = log,

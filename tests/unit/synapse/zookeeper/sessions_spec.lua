@@ -252,6 +252,32 @@ describe("the sources of services", function()
       assert.is_false(one:has_threads())
     end)
 
+  it("keep their room whatever a path has whose znodes are no instances",
+    function()
+      new({service("s", {sources = {new_source("/s", "a:2181")}})})
+      local names = {}
+      for i = 1, 8700 do
+        names[i] = ("x"):rep(96) .. 1000 + i
+      end
+      one:watch(new_source("/all", "a:2181"), {most = 1000,
+        max_instances = 10000, changed = function() end,
+        reported = function() end, reader = {
+          named = function() return nil end,
+          read = function(name)
+            return {data = "", instance = {key = name, znode = name}}
+          end}})
+      local session = by_hosts[ADDRESSES["a:2181"]]
+      session.reply("/all", {children = names})
+      local asked = 0
+      for _, each in ipairs(session.asked) do
+        asked = asked + (each.op == "get" and 1 or 0)
+      end
+      assert.is_true(asked > 1000 and asked < 2000)
+      read("a:2181", "/s", {1})
+      take()
+      assert.are.equal("10.0.0.1:1", seen.s)
+    end)
+
   it("are read again when that is asked, and end", function()
     new({service("x", {sources = {new_source("/a", "a:2181")}})})
     read("a:2181", "/a", {})

@@ -75,9 +75,9 @@ describe("the znodes of a path", function()
 
   it("shows the beginning of long data, and all of short", function()
     for length, shown in pairs({[2048] = 2048, [2049] = 2048, [0] = 0}) do
-      local read = znodes.read("a_1", {data = ("x"):rep(length),
-        stat = {data_length = length}},
-        function() return nil, "no" end)
+      local reader = znodes.reader(function() return nil, "no" end)
+      local read = reader.read("a_1", {data = ("x"):rep(length),
+        stat = {data_length = length}})
       assert.are.equal(shown, #read.data)
       assert.is_true(read.is_bad)
     end
