@@ -1,12 +1,14 @@
 """Completes the command line of demo/smartstack."""
 
 from deeds import VERBS
-from machines import MACHINES, SERVICES, machine
+from machines import MACHINES, NEW_SERVICES, SERVICES, machine
 
 NODES = [one.name for one in MACHINES if one.offers]
 NAMES = [one.name for one in MACHINES]
-WORDS = ["up", "down", "status", *VERBS, "wait", "health", "ctl", "call",
-         "zk", "log", "watch"]
+PROXIES = [one.name for one in MACHINES if "haproxy" in one.pieces]
+ALL = SERVICES + NEW_SERVICES
+WORDS = ["up", "down", "status", *VERBS, "wait", "health", "ctl", "new",
+         "call", "zk", "log", "watch"]
 
 
 def candidates(words):
@@ -42,10 +44,11 @@ _ARGUMENTS = {
     ("wait", 2): ["in", "out"],
     ("ctl", 1): NODES,
     ("ctl", 2): ["disable", "enable", "status", "weight"],
-    ("ctl", 3): SERVICES,
-    ("call", 1): NODES,
-    ("call", 2): SERVICES,
+    ("ctl", 3): ALL,
+    ("new", 1): NEW_SERVICES,
+    ("call", 1): PROXIES,
+    ("call", 2): ALL,
     ("call", 3): ["-n"],
     ("zk", 1): ["ls", "get", "stat", "ruok", "status"],
-    ("zk", 2): [f"/nerve/services/{one}/services" for one in SERVICES],
+    ("zk", 2): [f"/nerve/services/{one}/services" for one in ALL],
 }

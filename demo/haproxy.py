@@ -8,8 +8,9 @@ import os
 import shutil
 import socket
 
-from machines import (ROOT, SERVICE_PORT, STATS_PORT, STATUS_PORT, machine,
-                      registrations)
+from machines import (DISCOVER_PORT, NEW_SERVICES, REGISTRY, ROOT,
+                      SERVICE_PORT, SPARE_PORT, STATS_PORT, STATUS_PORT,
+                      machine, registrations)
 from piece import Piece
 from znodes import owner, registered
 from zookeeper import serves
@@ -27,6 +28,12 @@ DEFAULTS = ["mode http", "log stderr format iso local0",
             "option redispatch 1", "retries 3", "timeout connect 1s",
             "timeout client 30s", "timeout server 30s", "timeout queue 5s"]
 SLOTS = 8
+# The blank backends of services that are found in ZooKeeper, and the maps by
+# which the agent has HAProxy find one, and the URI of its check.
+BLANKS = 3
+ROUTES = "${SYNAPSE_ROUTES-/dev/null}"
+CHECKS = "${SYNAPSE_CHECKS-/dev/null}"
+HOST = "req.hdr(host),host_only,lower"
 
 
 class HAProxy(Piece):
@@ -67,7 +74,17 @@ class HAProxy(Piece):
         state = os.path.join(ROOT, self._snapshot)
         return {"services": services, "haproxy": {
             "do_writes": False, "do_reloads": False, "do_socket": False,
-            "state_file_path": state, "global": GLOBAL, "defaults": DEFAULTS}}
+            "state_file_path": state, "global": GLOBAL, "defaults": DEFAULTS,
+            "spare": {"new": {
+                "backends": BLANKS, "slots": SLOTS,
+                "ports": str(self.stack.port(self.machine, SPARE_PORT)),
+                "bind_address": self.stack.address(self.machine),
+                "server_options": SERVER_OPTIONS, "backend": LISTEN[1:]}}},
+            "discover": {
+                "hosts": self.stack.ensemble(), "path": REGISTRY,
+                "allow": list(NEW_SERVICES), "spare": "new",
+                "bind_address": self.stack.address(self.machine),
+                "port": self.stack.port(self.machine, DISCOVER_PORT)}}
 
     def _port(self, service):
         return int(self.stack.frontend(self.machine, service)
@@ -97,6 +114,26 @@ class HAProxy(Piece):
             yield _section(f"backend {name}", LISTEN[1:] + [
                 "load-server-state-from-file global", _slots(f"{name}_"),
                 *(self._backups() if self.stack.zones else [])])
+        yield from self._blanks()
+        yield _section("frontend discover", [
+            f"bind {self.stack.at(self.machine, DISCOVER_PORT)}",
+            *_leads(HOST, "no service has this name",
+                    f" !{{ {HOST} -m sub : }}")])
+
+    def _blanks(self):
+        """Returns the sections of `spare`, as synapse-haproxy-cfg makes
+        them."""
+        where = self.stack.at(self.machine, SPARE_PORT)
+        yield _section("frontend spare-new", [
+            f"bind {where} name {where}",
+            *_leads("so_name", "no service listens here now")])
+        for number in range(1, BLANKS + 1):
+            yield _section(f"backend spare-new-{number}", [
+                "option httpchk",
+                f'http-check send meth GET uri-lf "%[be_name,map({CHECKS},'
+                '/health)]"',
+                LISTEN[2], "load-server-state-from-file global",
+                _slots("s")])
 
     def _backups(self):
         """Returns the lines for the slots of the other zone's instances."""
@@ -153,9 +190,19 @@ class HAProxy(Piece):
         """Returns the sorted address:port of the servers that may get
         requests."""
         table = csv.DictReader(io.StringIO(self.ask("show stat -1 4 -1")))
+        backend = self._backend(service)
         return sorted(row["addr"] for row in table
-                      if row["# pxname"] == service
+                      if row["# pxname"] == backend
                       and row["status"].startswith(("UP", "no check")))
+
+    def _backend(self, service):
+        """Returns the name of its backend. A blank one serves a service that
+        was found in ZooKeeper; None: it was not found yet."""
+        if service not in NEW_SERVICES:
+            return service
+        told = json.loads(self.ask("show synapse json") or '{"services":[]}')
+        return next((one["backend"] for one in told["services"]
+                     if one["service"] == service), None)
 
     def ask(self, command):
         """Returns the runtime API's answer; empty if HAProxy does not
@@ -173,6 +220,14 @@ class HAProxy(Piece):
 def _slots(prefix, backup=""):
     return (f"server-template {prefix} 1-{SLOTS} slot.invalid:1 "
             f"init-addr last,127.0.0.1 {SERVER_OPTIONS} {backup}disabled")
+
+
+def _leads(key, nobody, but=""):
+    """Returns the lines of a frontend that finds the backends in the map, if
+    `but` holds as well."""
+    return ["http-request return status 404 content-type text/plain string "
+            f'"{nobody}\\n" unless {{ {key},map("{ROUTES}") -m found }}{but}',
+            f'use_backend "%[{key},map({ROUTES})]"']
 
 
 def _section(title, lines):

@@ -26,6 +26,7 @@ class Machine:
 
 SERVER = ("zookeeper",)
 NODE = ("service", "nerve", "haproxy")
+BACKEND = ("service", "nerve")
 MACHINES = (
     Machine("zookeeper1", 101, SERVER),
     Machine("zookeeper2", 111, SERVER),
@@ -33,9 +34,12 @@ MACHINES = (
     Machine("service_a_node_1", 102, NODE, "service_a", "a"),
     Machine("service_a_node_2", 104, NODE, "service_a", "b"),
     Machine("service_b_node_1", 103, NODE, "service_b", "a"),
+    Machine("service_c_node_1", 105, BACKEND, "service_c", "b"),
 )
 PIECES = SERVER + NODE
 SERVICES = ("service_a", "service_b")
+# Those that no file of a HAProxy names: they are found in ZooKeeper.
+NEW_SERVICES = ("service_c",)
 
 # The ports of the programs, and of each service on a HAProxy. If a port is
 # taken, the next free one is used.
@@ -45,6 +49,12 @@ SERVICE_PORT = 8000
 STATS_PORT = 3212
 FRONTEND_PORTS = {"service_a": 3213, "service_b": 3214}
 STATUS_PORT = 3215
+# Where services are reached that are found in ZooKeeper: all by their names,
+# or one by a port of its own.
+DISCOVER_PORT, SPARE_PORT = 3216, 3217
+
+
+REGISTRY = "/nerve/services"
 
 
 def machine(name):
@@ -66,4 +76,4 @@ def module():
 
 def registrations(service):
     """Returns the znode whose children are the instances of `service`."""
-    return f"/nerve/services/{service}/services"
+    return f"{REGISTRY}/{service}/services"

@@ -44,6 +44,17 @@ def make(stack):
     stack.save()
 
 
+def add(stack, service):
+    """Adds the machines of a new service, and writes the files of their
+    pieces. Returns them. The caller holds the stack's lock."""
+    stack.new.append(service)
+    machines = stack.offering(service)
+    for piece in pieces_of(stack, machines):
+        piece.configure()
+    stack.save()
+    return machines
+
+
 def start(stack, pieces, tied=False):
     """Starts the pieces that do not run, one kind after the other and all of a
     kind at once. Yields each piece when it works; raises Broken with the end

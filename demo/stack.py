@@ -10,8 +10,9 @@ import json
 import os
 import socket
 
-from machines import (ELECTION_PORT, FRONTEND_PORTS, MACHINES, QUORUM_PORT,
-                      ROOT, SERVICES, ZOOKEEPER_PORT, module)
+from machines import (DISCOVER_PORT, ELECTION_PORT, FRONTEND_PORTS, MACHINES,
+                      NEW_SERVICES, QUORUM_PORT, ROOT, SERVICES,
+                      ZOOKEEPER_PORT, module)
 
 
 class Stack:
@@ -21,6 +22,7 @@ class Stack:
         self.network = network
         self.cluster = cluster
         self.zones = False
+        self.new = []  # of NEW_SERVICES, those that have come
         self.folder = os.path.join("build", "demo", network)
         self._ports = {}
 
@@ -34,14 +36,14 @@ class Stack:
     def save(self):
         with open(f"{self._file}.new", "w") as file:
             json.dump({"cluster": self.cluster, "zones": self.zones,
-                       "ports": self._ports}, file)
+                       "new": self.new, "ports": self._ports}, file)
         os.rename(f"{self._file}.new", self._file)
 
     def load(self):
         with open(self._file) as file:
             known = json.load(file)
         self.cluster, self.zones = known["cluster"], known["zones"]
-        self._ports = known["ports"]
+        self.new, self._ports = known["new"], known["ports"]
 
     @contextlib.contextmanager
     def locked(self):
@@ -69,10 +71,14 @@ class Stack:
     @property
     def machines(self):
         """Returns the machines of this stack, with one ZooKeeper or all
-        three."""
-        return [one for one in MACHINES
-                if self.cluster or one.name not in ("zookeeper2",
-                                                    "zookeeper3")]
+        three, and those of the new services that have come."""
+        return [one for one in MACHINES if self._has(one)]
+
+    def _has(self, machine):
+        if machine.offers in NEW_SERVICES:
+            return machine.offers in self.new
+        return self.cluster or machine.name not in ("zookeeper2",
+                                                    "zookeeper3")
 
     def zookeepers(self):
         return [one for one in self.machines if "zookeeper" in one.pieces]
@@ -82,6 +88,7 @@ class Stack:
         return [one for one in self.machines if one.offers == service]
 
     def services(self):
+        """Returns the services that each HAProxy's files name."""
         return SERVICES
 
     def address(self, machine):
@@ -108,7 +115,7 @@ class Stack:
 
     def frontend(self, machine, service):
         """Returns the address of `service` on `machine`'s HAProxy."""
-        return self.at(machine, FRONTEND_PORTS[service])
+        return self.at(machine, FRONTEND_PORTS.get(service, DISCOVER_PORT))
 
     def ensemble(self):
         """Returns the connect strings of the ZooKeeper servers."""

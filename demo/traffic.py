@@ -7,12 +7,15 @@ from collections import Counter, deque
 WINDOW = 10
 
 
-def get(where, path="/"):
-    """Sends one request to address:port on a connection of its own. Returns
-    the status and the body; status 0 if there is no answer."""
+def get(where, path="/", host=None):
+    """Sends one request to address:port on a connection of its own; it asks
+    for `host`, if that is given. Returns the status and the body; status 0 if
+    there is no answer."""
     connection = http.client.HTTPConnection(where, timeout=2)
+    asked = {"Host": host} if host else {}
     try:
-        connection.request("GET", path, headers={"Connection": "close"})
+        connection.request("GET", path,
+                           headers={"Connection": "close", **asked})
         answer = connection.getresponse()
         return answer.status, answer.read().decode().strip()
     except (OSError, http.client.HTTPException) as error:
@@ -24,8 +27,9 @@ def get(where, path="/"):
 class Traffic:
     """Requests through one frontend, and their results."""
 
-    def __init__(self, where):
+    def __init__(self, where, host=None):
         self.where = where
+        self.host = host
         self.answers = Counter()
         self.failures = Counter()  # by the status of the answer
         self._failed_in_a_row = 0
@@ -34,7 +38,7 @@ class Traffic:
 
     def ask(self):
         """Sends one request. Returns the answer."""
-        status, text = get(self.where)
+        status, text = get(self.where, host=self.host)
         if status == 200:
             who = text.split()[0]
             self.answers[who] += 1

@@ -16,6 +16,7 @@ import wait
 from demo_network import FOLDER, NETWORK, living
 
 A1, A2, B1 = "service_a_node_1", "service_a_node_2", "service_b_node_1"
+C1 = "service_c_node_1"
 PATH = "/nerve/services/service_a/services"
 ENVIRONMENT = {**os.environ, "DEMO_NETWORK": NETWORK}
 
@@ -243,7 +244,23 @@ NONSENSE = {
     "zk ls": "a path is missing",
     f"log {A1} nerve": "has not been started",
     "up --cluster": "it is up with one ZooKeeper",
+    f"crash {C1} nerve": f"{C1} is not there: demo/smartstack new service_c",
 }
+
+
+def test_a_service_that_nobody_knew_is_reached_from_every_machine(smartstack):
+    smartstack(f"up zookeeper1 {A1} {B1}")
+    assert smartstack.run(f"call {B1} service_c").stdout.split() == [
+        "failed", "1", "1", "with", "status", "404"]
+    smartstack("new service_c")
+    for one in (A1, B1):
+        smartstack(f"wait {C1} in --at {one}")
+        assert smartstack(f"call {one} service_c -n 3").split() == [
+            C1, "3", "failed", "0"]
+    assert "service_c has come already" in smartstack.refuses("new service_c")
+    smartstack(f"reload {B1} haproxy")
+    wait.until(lambda: smartstack.run(f"call {B1} service_c").returncode == 0,
+               10, "it is reached after a reload")
 
 
 def test_what_makes_no_sense_is_refused_with_a_sentence(smartstack):
@@ -256,12 +273,13 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(smartstack):
 
 @pytest.mark.parametrize("words, wanted", [
     ("cra", ["crash"]),
-    ("crash ", ["follower", "leader", A1, A2, B1,
+    ("crash ", ["follower", "leader", A1, A2, B1, C1,
                 "zookeeper1", "zookeeper2", "zookeeper3"]),
     (f"freeze {A1} ", ["haproxy", "nerve", "service"]),
     ("stop leader z", ["zookeeper"]),
     (f"health {B1} o", ["off", "on"]),
     (f"call {B1} service_b", ["service_b"]),
+    ("new ", ["service_c"]),
     ("up --", ["--cluster", "--zones"]),
     ("zk s", ["stat", "status"]),
     ("nonsense x ", []),

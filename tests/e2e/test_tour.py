@@ -48,7 +48,7 @@ def test_a_step_that_shows_something_else_fails_the_tour(sandbox):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["--step", "99"], "tour: --step 99: the text has steps 1 to 22\n"),
+    (["--step", "99"], "tour: --step 99: the text has steps 1 to 23\n"),
     (["--text", "/dev/null"], "tour: /dev/null: it has no step"),
 ])
 def test_what_the_tour_cannot_run_is_named(arguments, message):
