@@ -143,7 +143,7 @@ def test_head_has_the_head_alone_and_nothing_else_is_allowed(status):
 @pytest.mark.parametrize("asked, said", [
     ("/status.json?limit=0", 'limit: "0" is not an integer from 1 to 100000'),
     ("/status.json?problems=yes", 'problems: "yes" is not 0 or 1'),
-    ("/status.json?nothing=1", "nothing: no such parameter (counters, inst"),
+    ("/status.json?nothing=1", "nothing: no such parameter (counters, history"),
     ("/status.json?" + "&".join(["service=a"] * 51), "service: more than 50"),
     ("/events.json?since=-1", 'since: "-1" is not an integer from 0'),
     ("/status.json?counters=1", "counters: only with service, or with limit"),
