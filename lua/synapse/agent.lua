@@ -249,6 +249,7 @@ function agent.new(deps)
     services = {},
     by_name = {},
     orders = {},
+    has_views = false, -- of all services, and has not published them yet
     ordered = {},     -- services in which operators ordered something
     spare = deps.spare or spare.new({}, {}),
     found = deps.found, -- nil: no services are found in ZooKeeper
@@ -308,7 +309,8 @@ function agent.new(deps)
   self.sync = sync.new({
     services = self.services, now = deps.now, log = deps.log,
     send = function(line) return self.client:command(line) end,
-    is_tired = function() return self:is_tired() end,
+    -- What a round has planned it also sends, which takes as long again.
+    is_tired = function() return self:is_tired(0.5) end,
     operated = function() self.keeper:changed_by_hand() end,
     checked = function() self.keeper:changed() end,
     settled = function(service)
@@ -357,10 +359,11 @@ end
 
 --- Tells whether this turn has lasted long enough: HAProxy's thread has other
 -- work, and all of Lua waits meanwhile.
+-- @tparam ?number share of a turn that is long enough; nil: all of it
 -- @treturn boolean
-function agent:is_tired()
+function agent:is_tired(share)
   look_at_clock(self)
-  return self.deps.now() - self.turned_at > SLICE
+  return self.deps.now() - self.turned_at > SLICE * (share or 1)
 end
 
 -- HAProxy may have restored a slot that must be empty.
@@ -679,20 +682,28 @@ local function update(self)
   end
 end
 
--- Publishes what is known, for the requests that wait.
+-- Publishes what is known, for the requests that wait. The sums over a thousand
+-- services take their time, and so do the last views: then the next turn begins
+-- with the sums.
 local function publish(self)
-  if self.journal:is_wanted() and
-    self.journal:make_views(function() return self:is_tired() end)
-  then
-    self.view = view_of(self)
-    self.is_ready = self.is_ready or #self.view.unread == 0
-    self.journal:publish()
+  if not self.journal:is_wanted() then
+    return false
   end
+  local function is_tired() return self:is_tired() end
+  self.has_views = self.has_views or self.journal:make_views(is_tired)
+  if not self.has_views or is_tired() then
+    return self.has_views
+  end
+  self.has_views = false
+  self.view = view_of(self)
+  self.is_ready = self.is_ready or #self.view.unread == 0
+  self.journal:publish()
+  return false
 end
 
 -- What a turn does, in this order. A turn that has lasted long enough leaves
 -- the rest to the next one. So it takes as long as its longest step, not as
--- long as all of them.
+-- long as all of them. A step that returns true is the first of the next turn.
 local STEPS = {take_all, obey, apply, update, tick, review, round, keep,
   publish}
 
@@ -831,11 +842,11 @@ function agent:turn()
   end
   local first = self.step
   for step = first, #STEPS do
-    STEPS[step](self)
+    local goes_on = STEPS[step](self)
     if self.stopped then
       return false
     end
-    self.step = step % #STEPS + 1
+    self.step = goes_on and step or step % #STEPS + 1
     if self:is_tired() then
       return true
     end
