@@ -108,11 +108,10 @@ class Site:
 
     def follows(self):
         """Changes a service until the kernel was first to tell of a change: on
-        a slow machine the agent may look at the files before. Other programs
-        may have taken all inotify instances of this user: then nothing can be
-        told."""
-        if self.proxy.process.lines("inotify: .*Too many open files"):
-            return
+        a slow machine the agent may look at the files before."""
+        assert not self.proxy.process.lines("inotify: "), (
+            "other programs have taken all inotify instances of this user: "
+            "sysctl fs.inotify.max_user_instances")
         path = self.directory and os.path.join(self.directory, "web.json")
         for number in range(20):
             read = self.reads("inotify") + self.reads("polling")

@@ -157,7 +157,7 @@ def test_the_register_example_keeps_its_znode_and_takes_it_along(
         sandbox, healthy, witness, path):
     witness.ensure_path(path)
     process = lua.start(sandbox, lua.example("register.lua"), healthy.hosts,
-                        f"{path}/one_", "data", 5)
+                        f"{path}/one_", "data", int(5 * wait.FACTOR))
     [name] = wait.until(lambda: children(witness, path), 10, "registered")
     assert witness.get(f"{path}/{name}")[0] == b"data"
     witness.delete(f"{path}/{name}")
