@@ -234,7 +234,7 @@ static void read_rate(struct reader *r, const json_t *json,
     rate->limited = isfinite(rate->average_rate);
     if (rate->limited && rate->shadow_mode)
         reader_note(r, LEVEL_INFO, NULL,
-                    "shadow_mode is true, so nothing is held back, only told");
+                    "shadow_mode is true, so nothing is throttled, only told");
     value_check_keys(r, limits, config_fields_rate, 0);
     reader_leave(r, entered);
 }

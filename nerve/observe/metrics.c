@@ -156,11 +156,11 @@ static void add_held(struct text *t, const char *name,
     add_state(t, name, s, reporter_is_held(s->reporter));
 }
 
-static void add_held_back(struct text *t, const char *name,
+static void add_throttled(struct text *t, const char *name,
                           const struct service *s) {
     struct label label = {"service", s->config->name};
 
-    exposition_sample(t, name, &label, 1, watcher_held_back(s->watcher));
+    exposition_sample(t, name, &label, 1, watcher_throttled(s->watcher));
 }
 
 /* Checks of a service may have the same name, so a label has their place. */
@@ -273,8 +273,8 @@ static const struct {
     {"nerve_service_held", "gauge",
      "Whether an operator has disabled it or given it another weight.",
      add_held},
-    {"nerve_service_held_back_total", "counter",
-     "Changes that rate_limiting has held back.", add_held_back},
+    {"nerve_service_throttled_total", "counter",
+     "Changes that rate_limiting has throttled.", add_throttled},
     {"nerve_checks_total", "counter", "Checks that ended.", add_checks},
     {"nerve_push_reports_total", "counter",
      "Reports of the service itself, for its push check.", add_reports},

@@ -17,7 +17,7 @@
 #include "nerve/services/hold.h"
 #include "nerve/services/services.h"
 
-#define FORMAT 4
+#define FORMAT 5
 
 #define WHOLE    "{s:i, s:o, s:o}"
 #define HOLDS    "{s:s}"
@@ -108,8 +108,8 @@ static json_t *pack_standing(const struct standing *standing) {
     for (size_t i = 0; i < standing->count; i++)
         list = append(list, json_pack(HEALTH, (int)standing->health[i].state,
                                       (int)standing->health[i].streak));
-    return json_pack(STANDING, "state", (int)standing->state, "held_back",
-                     standing->held_back, "tokens",
+    return json_pack(STANDING, "state", (int)standing->state, "throttled",
+                     standing->throttled, "tokens",
                      isfinite(limit->tokens) ? limit->tokens : 0.0, "filled_ms",
                      (json_int_t)limit->filled_ms, "checks", list, "report",
                      (int)report->word, (json_int_t)standing->silence_ms,
@@ -210,9 +210,9 @@ static int read_standing(struct standing *standing, json_t *json) {
     json_int_t filled_ms, silence_ms;
     const char *reason;
     json_t *checks;
-    int state, held_back, word;
+    int state, throttled, word;
 
-    if (json_unpack(json, STANDING, "state", &state, "held_back", &held_back,
+    if (json_unpack(json, STANDING, "state", &state, "throttled", &throttled,
                     "tokens", &standing->limit.tokens, "filled_ms", &filled_ms,
                     "checks", &checks, "report", &word, &silence_ms,
                     &reason) != 0 ||
@@ -222,7 +222,7 @@ static int read_standing(struct standing *standing, json_t *json) {
     push_say(&standing->report, (enum push_word)word, reason, 0);
     standing->silence_ms = (uint64_t)silence_ms;
     standing->state = (enum health_state)state;
-    standing->held_back = held_back;
+    standing->throttled = throttled;
     standing->limit.filled_ms = filled_ms;
     return read_checks(standing, checks);
 }

@@ -14,7 +14,7 @@
 
 struct standing {
     enum health_state state; /* of the service, as reported */
-    bool held_back;          /* rate_limiting held a later change back */
+    bool throttled;          /* rate_limiting throttled a later change */
     struct rate_limit limit;
     struct push_report report; /* without <since_ms> */
     uint64_t silence_ms;       /* how long the service had been silent */

@@ -37,8 +37,8 @@ struct watcher {
     uint64_t started_ns;     /* when that check started */
     unsigned int risen;      /* <rise> of the check that rose last */
     enum health_state state; /* as reported */
-    bool held_back;          /* rate_limiting held a later change back */
-    uint64_t held_back_count;
+    bool throttled;          /* rate_limiting throttled a later change */
+    uint64_t throttled_count;
     struct rate_limit limit;
     struct push_report report;       /* what the service has said of itself */
     uint64_t reports[PUSH_FAIL + 1]; /* counts of the reports, by word */
@@ -66,9 +66,9 @@ static void settle(struct watcher *w, enum health_state state,
  * shadow mode, and the next pass reports whatever it finds. */
 static bool may_report(struct watcher *w, enum health_state state) {
     const struct rate_config *rate = &w->service->rate;
-    bool told = w->held_back;
+    bool told = w->throttled;
 
-    w->held_back = false;
+    w->throttled = false;
     if (rate_limit_take(&w->limit, rate, (int64_t)uv_now(w->loop)))
         return true;
     statsd_count(w->statsd, "nerve.watcher.throttled", "service_name",
@@ -76,16 +76,16 @@ static bool may_report(struct watcher *w, enum health_state state) {
                  rate->shadow_mode ? "true" : "false", NULL);
     if (rate->shadow_mode) {
         log_line(w->log, LEVEL_INFO,
-                 "%s: rate_limiting would hold back %s -> %s, but for "
+                 "%s: rate_limiting would throttle %s -> %s, but for "
                  "shadow_mode",
                  w->service->name, health_name(w->state), health_name(state));
         return true;
     }
     if (!told)
-        log_line(w->log, LEVEL_WARNING, "%s: rate_limiting holds back %s -> %s",
+        log_line(w->log, LEVEL_WARNING, "%s: rate_limiting throttles %s -> %s",
                  w->service->name, health_name(w->state), health_name(state));
-    w->held_back_count += !told;
-    w->held_back = true;
+    w->throttled_count += !told;
+    w->throttled = true;
     return false;
 }
 
@@ -97,7 +97,7 @@ static void settle_after(struct watcher *w, enum health_state state,
     struct text why = {0};
 
     w->running = w->service->check_count;
-    if ((state == w->state && !w->held_back) || !may_report(w, state) ||
+    if ((state == w->state && !w->throttled) || !may_report(w, state) ||
         state == w->state)
         return;
     text_puts(&why, "");
@@ -364,7 +364,7 @@ void watcher_start(struct watcher *w, size_t index, size_t count) {
 
 void watcher_save(const struct watcher *w, struct standing *standing) {
     *standing = (struct standing){.state = w->state,
-                                  .held_back = w->held_back,
+                                  .throttled = w->throttled,
                                   .limit = w->limit,
                                   .report = w->report,
                                   .silence_ms = watcher_silence(w),
@@ -384,7 +384,7 @@ void watcher_restore(struct watcher *w, const struct standing *standing) {
     if (standing->count != w->service->check_count)
         return;
     w->state = standing->state;
-    w->held_back = standing->held_back;
+    w->throttled = standing->throttled;
     w->limit = standing->limit;
     for (size_t i = 0; i < standing->count; i++) {
         w->health[i].state = standing->health[i].state;
@@ -410,6 +410,6 @@ const struct check_tally *watcher_tally(const struct watcher *w, size_t index) {
     return &w->tallies[index];
 }
 
-uint64_t watcher_held_back(const struct watcher *w) {
-    return w->held_back_count;
+uint64_t watcher_throttled(const struct watcher *w) {
+    return w->throttled_count;
 }

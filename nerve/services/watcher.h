@@ -76,8 +76,8 @@ enum health_state watcher_state(const struct watcher *w);
 /* Returns the tally of the check <index> of the service; borrowed from <w>. */
 const struct check_tally *watcher_tally(const struct watcher *w, size_t index);
 
-/* Returns how many changes rate_limiting has held back. */
-uint64_t watcher_held_back(const struct watcher *w);
+/* Returns how many changes rate_limiting has throttled. */
+uint64_t watcher_throttled(const struct watcher *w);
 
 /* Ends and frees <w>, in a later turn of the loop. NULL is allowed. */
 void watcher_close(struct watcher *w);

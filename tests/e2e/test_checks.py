@@ -464,7 +464,7 @@ def test_the_payload_can_be_in_the_name_too(
         .encode()]
 
 
-def test_a_service_over_its_rate_is_held_back_unless_in_shadow_mode(
+def test_a_service_over_its_rate_is_throttled_unless_in_shadow_mode(
         sandbox, healthy, witness, path):
     """The limit allows no change at all, not even the first registration."""
     server = Scripted(sandbox, [answer()])
@@ -473,8 +473,8 @@ def test_a_service_over_its_rate_is_held_back_unless_in_shadow_mode(
         name: watched(server, healthy, f"{path}/{name}", rate_limiting=limits)
         for name, limits in {"shadow": never, "held":
                              {**never, "shadow_mode": False}}.items()})
-    nerve.process.says("warning held: rate_limiting holds back unknown -> up$")
-    nerve.process.says("info shadow: rate_limiting would hold back "
+    nerve.process.says("warning held: rate_limiting throttles unknown -> up$")
+    nerve.process.says("info shadow: rate_limiting would throttle "
                        "unknown -> up, but for shadow_mode$")
     wait.until(lambda: children(witness, f"{path}/shadow"), 10, "registered")
     wait.until(lambda: len(server.requests) > 6, 10, "passes go on")

@@ -46,7 +46,7 @@ def test_metrics_tell_of_services_checks_and_zookeeper(
         ("nerve_service_up", label("two")): 0,
         ("nerve_service_registered", label("one")): 1,
         ("nerve_service_registered", label("two")): 0,
-        ("nerve_service_held_back_total", label("one")): 0,
+        ("nerve_service_throttled_total", label("one")): 0,
         ("nerve_checks_total", check("one", "failed")): 0,
         ("nerve_checks_total", check("two", "passed")): 0,
         ("nerve_zk_connected", at): 1,

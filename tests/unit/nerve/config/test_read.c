@@ -471,7 +471,7 @@ static void a_rate_is_limited_where_one_is_set(void **state) {
     assert_true(config->services[0].rate.limited);
     assert_true(has_note(config, LEVEL_INFO,
                          "services.web.rate_limiting: shadow_mode is true, so "
-                         "nothing is held back, only told"));
+                         "nothing is throttled, only told"));
     config_free(config);
 }
 

@@ -85,7 +85,7 @@ const struct check_tally *watcher_tally(const struct watcher *w, size_t index) {
     return &w->tallies[index];
 }
 
-uint64_t watcher_held_back(const struct watcher *w) {
+uint64_t watcher_throttled(const struct watcher *w) {
     return w == &web_watcher ? 5 : 0;
 }
 
@@ -270,7 +270,7 @@ static void the_metrics_of_a_service_are_its_own(void **state) {
     assert_line(text, "nerve_service_registered{service=\"a\\npi\"} 0");
     assert_line(text, "nerve_service_held{service=\"web\"} 1");
     assert_line(text, "nerve_service_held{service=\"a\\npi\"} 0");
-    assert_line(text, "nerve_service_held_back_total{service=\"web\"} 5");
+    assert_line(text, "nerve_service_throttled_total{service=\"web\"} 5");
 #define CHECK(INDEX, MORE)                                                     \
     "{service=\"web\",index=\"" INDEX "\",check=\"port 80\"" MORE "} "
     assert_line(text,

@@ -65,7 +65,7 @@ static char *write_all(double tokens, bool leaving) {
         .told = true,
         .leaving = leaving,
         .standing = {.state = HEALTH_DOWN,
-                     .held_back = true,
+                     .throttled = true,
                      .limit = {.tokens = tokens, .filled_ms = INT64_MAX},
                      .report = {.word = PUSH_FAIL, .reason = "no \"disk\""},
                      .silence_ms = 1234,
@@ -156,7 +156,7 @@ static void what_is_known_of_a_service_arrives_as_it_was(void **state) {
     assert_false(got->known.znodes[0].misnamed);
     assert_true(got->known.znodes[1].misnamed);
     assert_int_equal(got->standing.state, HEALTH_DOWN);
-    assert_true(got->standing.held_back);
+    assert_true(got->standing.throttled);
     assert_true(got->standing.limit.tokens == 0.5);
     assert_int_equal(got->standing.limit.filled_ms, INT64_MAX);
     assert_int_equal(got->standing.report.word, PUSH_FAIL);
@@ -196,9 +196,9 @@ static void assert_refused(const char *text, const char *why) {
 static void another_format_is_named(void **state) {
     (void)state;
     assert_refused("{\"format\":1,\"sessions\":[],\"services\":[]}",
-                   "what was handed over is of format 1, not 4");
+                   "what was handed over is of format 1, not 5");
     assert_refused("{\"format\":999}",
-                   "what was handed over is of format 999, not 4");
+                   "what was handed over is of format 999, not 5");
 }
 
 static void what_is_no_handover_is_damaged(void **state) {
@@ -208,9 +208,9 @@ static void what_is_no_handover_is_damaged(void **state) {
     assert_refused("", damaged);
     assert_refused("[]", damaged);
     assert_refused("{}", damaged);
-    assert_refused("{\"format\":4}", damaged);
-    assert_refused("{\"format\":4,\"sessions\":[{}],\"services\":[]}", damaged);
-    assert_refused("{\"format\":4,\"sessions\":[],\"services\":[{}]}", damaged);
+    assert_refused("{\"format\":5}", damaged);
+    assert_refused("{\"format\":5,\"sessions\":[{}],\"services\":[]}", damaged);
+    assert_refused("{\"format\":5,\"sessions\":[],\"services\":[{}]}", damaged);
 }
 
 /* Whatever byte is missing: it is refused, or harmless. */

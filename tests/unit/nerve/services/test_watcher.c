@@ -247,21 +247,21 @@ static void limit(double tokens, bool shadow_mode) {
                                         .max_burst = 1};
 }
 
-static void a_change_without_a_token_is_held_back(void **state) {
+static void a_change_without_a_token_is_throttled(void **state) {
     (void)state;
     limit(0, false);
     start();
     give("+");
     assert_string_equal(wanted, "");
     assert_true(said("debug web: check a passed\n"
-                     "warning web: rate_limiting holds back unknown -> up\n"));
+                     "warning web: rate_limiting throttles unknown -> up\n"));
     give("++");
     assert_string_equal(wanted, "");
     assert_true(said("debug web: check a passed\n"
                      "debug web: check a passed\n"));
 }
 
-static void what_was_held_back_is_reported_with_the_next_token(void **state) {
+static void what_was_throttled_is_reported_with_the_next_token(void **state) {
     (void)state;
     limit(0, false);
     start();
@@ -276,7 +276,7 @@ static void what_was_held_back_is_reported_with_the_next_token(void **state) {
                      "broken)\n"));
 }
 
-static void each_change_that_is_held_back_is_told(void **state) {
+static void each_change_that_is_throttled_is_told(void **state) {
     static const char held[] = "nerve.watcher.throttled service_name=web "
                                "shadow_mode=false\n";
 
@@ -293,8 +293,8 @@ static void each_change_that_is_held_back_is_told(void **state) {
     give("-");
     assert_string_equal(wanted, "+");
     assert_true(said("debug web: check a failed: broken\n"
-                     "warning web: rate_limiting holds back up -> down\n"));
-    assert_int_equal(watcher_held_back(watcher), 2);
+                     "warning web: rate_limiting throttles up -> down\n"));
+    assert_int_equal(watcher_throttled(watcher), 2);
 }
 
 static void what_went_back_by_itself_is_no_change(void **state) {
@@ -321,7 +321,7 @@ static void in_shadow_mode_it_is_only_told(void **state) {
     give("+-+");
     assert_string_equal(wanted, "+-+");
     assert_non_null(strstr(fake_log_text,
-                           "info web: rate_limiting would hold back up -> "
+                           "info web: rate_limiting would throttle up -> "
                            "down, but for shadow_mode\n"
                            "warning web: instance h:80 up -> down after 1 "
                            "failure (a: broken)\n"));
@@ -602,9 +602,9 @@ int main(void) {
         TEST(what_was_never_tried_is_neither_up_nor_down),
         TEST(what_is_down_stays_so_until_it_is_tried),
         TEST(a_service_without_checks_is_up),
-        TEST(a_change_without_a_token_is_held_back),
-        TEST(what_was_held_back_is_reported_with_the_next_token),
-        TEST(each_change_that_is_held_back_is_told),
+        TEST(a_change_without_a_token_is_throttled),
+        TEST(what_was_throttled_is_reported_with_the_next_token),
+        TEST(each_change_that_is_throttled_is_told),
         TEST(what_went_back_by_itself_is_no_change),
         TEST(in_shadow_mode_it_is_only_told),
         TEST(an_ipv6_address_is_told_in_brackets),
