@@ -274,13 +274,11 @@ local function close(self, place, name, after)
   end
   for _, route in ipairs(place.routes) do
     if not kept[route] then
+      if self.reached[route] == name then
+        self.reached[route] = nil
+        self.deps.del_map(self.deps.routes, route)
+      end
       unclaim(self, route, name)
-    end
-  end
-  for _, route in ipairs(place.routes) do
-    if self.reached[route] == name and not kept[route] then
-      self.reached[route] = nil
-      self.deps.del_map(self.deps.routes, route)
     end
   end
 end

@@ -13,6 +13,9 @@ local value = require("synapse.config.value")
 
 local found = {}
 
+--- The name of the frontend that leads to what is found.
+found.FRONTEND = "discover"
+
 --- Where services are found.
 -- @table found
 -- @tfield source source   whose children are services
@@ -123,7 +126,7 @@ local function complete(service, template, kind)
   end
 end
 
--- What listens on a port is there, or is not.
+-- Returns where the frontend of a kind listens on a port, or nil.
 local function find_bind(kind, port)
   for _, bind in ipairs(kind.binds) do
     if bind.port == tostring(port) then
@@ -216,7 +219,7 @@ end
 -- @tparam {service,...} list those of the files
 function found.check_names(report, list)
   for _, service in ipairs(list) do
-    if service.name == "discover" and service.bind then
+    if service.name == found.FRONTEND and service.bind then
       value.wrong(report, service.place, "its frontend has the name of that " ..
         "of `discover`; give the service another name")
     end

@@ -5,6 +5,8 @@
 --
 -- @module synapse.generate.found
 
+local FRONTEND = require("synapse.config.found").FRONTEND
+
 local found = {}
 
 local HOST = "req.hdr(host),host_only,lower"
@@ -16,9 +18,6 @@ local ROUTES = "${SYNAPSE_ROUTES-/dev/null}"
 local NO_SERVICE = 'http-request return status 404 content-type text/plain ' ..
   'string "no service has this name\\n" unless { ' .. HOST .. ',map("' ..
   ROUTES .. '") -m found } !{ ' .. HOST .. ' -m sub : }'
-
---- The name of the frontend.
-found.NAME = "discover"
 
 --- Makes the frontend.
 -- @tparam found settings see `synapse.config.found`
@@ -33,7 +32,7 @@ function found.section(settings)
   lines[#lines + 1] = {text = NO_SERVICE, place = place}
   lines[#lines + 1] = {place = place,
     text = 'use_backend "%[' .. HOST .. ",map(" .. ROUTES .. ')]"'}
-  return {title = {text = "frontend " .. found.NAME, place = place},
+  return {title = {text = "frontend " .. FRONTEND, place = place},
     lines = lines}
 end
 
