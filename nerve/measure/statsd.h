@@ -23,7 +23,7 @@ struct statsd;
 
 /* How to find the addresses of a host without blocking the loop: lookup_new(),
  * lookup_start() and lookup_free() of checks/dns.h. The caller passes them in,
- * because this folder may not include that one. */
+ * because this folder may not include it. */
 struct statsd_names {
     struct lookup *(*look_up)(uv_loop_t *loop, const char *host, int port,
                               void (*done)(void *arg,
