@@ -1,131 +1,24 @@
-local agent = require("synapse.agent")
 local report = require("synapse.status.report")
-local new_clock = dofile("tests/fake/clock.lua")
-local new_log = dofile("tests/fake/log.lua")
-local new_lookup = dofile("tests/fake/lookup.lua")
-local new_session = dofile("tests/fake/session.lua")
-local new_source = dofile("tests/fake/source.lua")
-
-local ADDRESSES =
-  {["zk:2181"] = "10.0.0.5:2181", ["other:2181"] = "10.0.0.6:2181"}
-local CODES = {ok = 0, connection_loss = -4, no_node = -101}
-
-local function checksum(text, before)
-  return string.format("%016x", #text + tonumber(before or "0", 16))
-end
+local new_world = dofile("tests/fake/world.lua")
 
 describe("the agent", function()
-  local clock, log, events, sent, written, opened, sessions, one, active
-  local worked, wall, looked_up
+  local world, clock, log, events, sent, written, opened, sessions, one
+  local looked_up, config_of, connect, happen, answer, answer_empty_slots
+  local register, obey
 
-  local function config_of(name, path, hosts)
-    path = path or "/" .. name
-    return {name = name, backend = name, path = path,
-      sources = {new_source(path, hosts)}, default_servers = {},
-      named_servers = {},
-      max_instances = 1000,
-      use_previous_backends = true, use_nerve_weights = false,
-      guard = {window = 10, share = 0.5, hold = 60}}
-  end
-
-  -- HAProxy as it would be with two slots in each backend.
-  local function runtime()
-    return {
-      slots = function()
-        return {"s1", "s2"}, {s1 = {weight = 1, maxconn = 0},
-          s2 = {weight = 1, maxconn = 0}}
-      end,
-      sessions = function() return 0 end,
-      id = function() return 3 end,
-      active = function() return active, 0 end,
-      wall = function() return wall or clock.now() end,
-      empty = function() end,
-      can = function() return {} end,
-      fill = function(backend, slot, server)
-        table.insert(sent, string.format("fill %s/%s %s %s", backend, slot,
-          server.host, server.admin))
-        return true
-      end,
-    }
-  end
-
-  local function new(services, records, addresses)
-    one = agent.new({
-      config = {services = services, session_timeout = 10,
-        resync_interval = 600}, codes = CODES,
-      checksum = checksum, records = records or {},
-      restored = {}, snapshot_path = "/state",
-      lookup = new_lookup(services, addresses or ADDRESSES),
-      write_snapshot = function(text)
-        table.insert(written, text)
-        return 900 + #written
-      end,
-      client = {
-        open = function(_, options)
-          local session = new_session(function(event)
-            table.insert(events, event)
-          end)
-          session.close = function(self) self.closed = true end
-          table.insert(sessions, session)
-          table.insert(opened, options.hosts)
-          return session
-        end,
-        poll = function() return table.remove(events, 1) end,
-        tick = function() end,
-        resolve = function(_, hosts)
-          table.insert(looked_up, hosts)
-          return 500 + #looked_up
-        end,
-        wake = function() end,
-        command = function(_, line)
-          table.insert(sent, line)
-          return #sent
-        end,
-      },
-      now = clock.now, thread_time = function() return worked end,
-      random = function() return 0 end, log = log,
-      runtime = runtime(),
-    })
+  local function new(...)
+    one = world.new(...)
   end
 
   before_each(function()
-    clock, log, events, sent = new_clock(), new_log(), {}, {}
-    written, opened, sessions, active = {}, {}, {}, 0
-    worked, wall, looked_up = 0, nil, {}
+    world = new_world()
+    clock, log, events, sent = world.clock, world.log, world.events, world.sent
+    written, opened, sessions = world.written, world.opened, world.sessions
+    looked_up, config_of = world.looked_up, world.config_of
+    connect, happen, register = world.connect, world.happen, world.register
+    answer, answer_empty_slots = world.answer, world.answer_empty_slots
+    obey = world.obey
   end)
-
-  local function happen(event)
-    table.insert(events, event)
-    one:turn()
-  end
-
-  local function connect()
-    one:open()
-    for _, session in ipairs(sessions) do
-      happen({type = "session", session = session, state = "connected",
-        link = "new_session", client_id = "0x1", timeout = 10})
-    end
-  end
-
-  local function answer(text)
-    happen({type = "answer", request = #sent, data = text})
-  end
-
-  -- What HAProxy answers before anything was done.
-  local function answer_empty_slots()
-    local line = "3 web 1 %s 127.0.0.1 0 5 1 1 9 1 0 0 14 0 0 0 - 1 - 0 0 " ..
-      "- - 0\n"
-    answer("1\n# be_id be_name\n" .. line:format("s1") ..
-      line:format("s2") .. "\n")
-  end
-
-  local function register(path, name, port)
-    sessions[1].reply(path, {children = {name}})
-    one:turn()
-    sessions[1].reply_data(path .. "/" .. name,
-      string.format('{"host":"10.0.0.1","port":%d}', port))
-    one:turn()
-  end
 
   it("takes an instance from its znode to HAProxy and to the snapshot",
     function()
@@ -274,7 +167,7 @@ describe("the agent", function()
     clock.pass(1)
     one:turn()
     local before = #sent
-    active = 5
+    world.active = 5
     clock.pass(1)
     one:turn()
     clock.pass(1)
@@ -288,7 +181,7 @@ describe("the agent", function()
       connect()
       answer_empty_slots()
       register("/web", "a_1", 80)
-      active = 1
+      world.active = 1
       answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n")
     answer("\n")
       local web, before = one.services[1], #sent
@@ -298,7 +191,7 @@ describe("the agent", function()
       local order = see(1)
       one:turn()
       assert.is_true(one.is_answered(order))
-      active = 0
+      world.active = 0
       order = see(0)
       -- A turn that is interrupted may be taking the queue apart.
       assert.are.same({}, one.sync.queue)
@@ -363,7 +256,6 @@ describe("the agent", function()
   it("sends its commands in the next turn where the events took all of one",
     function()
       new({config_of("web")})
-      sent = {}
       local poll = one.client.poll
       one.client.poll = function()
         clock.pass(0.004)
@@ -406,12 +298,12 @@ describe("the agent", function()
       if not step then
         return poll()
       end
-      worked = worked + step.works
-      wall = wall + (step.is_interrupted and 1 or 0)
+      world.worked = world.worked + step.works
+      world.wall = world.wall + (step.is_interrupted and 1 or 0)
       return {type = "log", message = "x"}
     end
     local function blocked_by(all)
-      steps, wall = all, 100
+      steps, world.wall = all, 100
       one:turn()
       return one:blocked()
     end
@@ -433,6 +325,7 @@ describe("the agent", function()
     local before = #sent
     happen({type = "answer", request = before, data = ""})
     assert.are.equal(before, #sent)
+    assert.are.equal(1, #events)
     one:close()
     assert.is_true(sessions[1].closed)
   end)
@@ -532,23 +425,6 @@ describe("the agent", function()
         list[i] = service.name
       end
       return list
-    end
-
-    -- Answers all that is sent until nothing more is, as HAProxy would.
-    local function obey()
-      local state = "1\n# be_id be_name\n"
-      for _, slot in ipairs({"s1", "s2"}) do
-        state = state .. "3 web 1 " .. slot .. " 127.0.0.1 0 5 1 1 9 1 0 0 " ..
-          "14 0 0 0 - 1 - 0 0 - - 0\n"
-      end
-      local number
-      repeat
-        number = #sent
-        answer((sent[number]:gsub("[^;]+;?", function(command)
-          return (command:find("^show") and state or "") .. "\n"
-        end)))
-        one:turn()
-      until #sent == number
     end
 
     local function change(...)
