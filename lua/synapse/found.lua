@@ -43,10 +43,35 @@ function found.new(settings, deps)
     is_sorted = true,
     served = {},   -- names of the services that are served, or begin to be
     gone = {},     -- by name: since when the znode of a service is gone
-    refused = {},  -- by name: why a child is not served
+    refused = {},  -- by name: why a child is not served, or not by its port
     looked_at = 0,
     is_read = false, -- what there is was served once, or is from a snapshot
   }, found)
+end
+
+-- Calls `try` with a port. If only the port is in the way, a service does
+-- without it. Returns what `try` returned; why the service is not served; and
+-- why it is not served by its port.
+local function with_or_without(port, try)
+  local result, why = try(port)
+  if why and port ~= false then
+    local other, still = try(false)
+    if not still then
+      return other, nil, why
+    end
+  end
+  return result, why
+end
+
+local function load_one(self, name, port)
+  local service, why = with_or_without(port, function(each)
+    local one = config_found.service(self.settings, name, each)
+    return one, self.deps.objection(one)
+  end)
+  if why then
+    self.deps.log:warning("%s: is not served any more: %s", name, why)
+  end
+  return not why and service or nil
 end
 
 --- Makes the services that were served before HAProxy loaded. While it loads.
@@ -62,13 +87,9 @@ function found:load(records, taken)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    local service = #services < self.settings.most and
-      config_found.service(self.settings, name, records[name].found.port)
-    local why = service and self.deps.objection(service)
-    if why then
-      self.deps.log:warning("%s: is not served any more: %s", name, why)
+    if #services < self.settings.most then
+      services[#services + 1] = load_one(self, name, records[name].found.port)
     end
-    services[#services + 1] = service and not why and service or nil
   end
   return services
 end
@@ -149,12 +170,16 @@ function found:begin(deps)
 end
 
 -- Tells of each reason once.
-local function refuse(self, name, why)
-  if self.refused[name] ~= why then
-    self.deps.log:warning("%s/%s: is not served: %s",
-      self.settings.source.path, name, why)
+local function tell(self, name, why, format)
+  if why and self.refused[name] ~= why then
+    self.deps.log:warning("%s/%s: " .. format, self.settings.source.path, name,
+      why)
   end
   self.refused[name] = why
+end
+
+local function refuse(self, name, why)
+  tell(self, name, why, "is not served: %s")
 end
 
 local function is_full(self)
@@ -165,7 +190,22 @@ local function is_full(self)
   return number >= self.settings.most
 end
 
+-- Returns the change that brings a service to what its child says, if there is
+-- one, and what is in its way.
+local function change_of(self, name, service, port)
+  local config, errors = config_found.service(self.settings, name, port)
+  if not config then
+    return nil, table.concat(errors, "; ")
+  end
+  local before = {service and service.deps.config}
+  local change = compare.services(before, {config},
+    {objection = self.deps.objection, turn = function() end})[1]
+  local why = change and change.reload[1] and table.concat(change.reload, "; ")
+  return change, why or nil
+end
+
 local OF_FILE = "synapse.conf.json has a service of this name"
+local BY_HOST = "is served by its host name only: "
 
 -- Brings a service to what its child says.
 local function serve(self, child, service)
@@ -180,23 +220,17 @@ local function serve(self, child, service)
     return refuse(self, name, string.format("discover.max_services allows %d",
       self.settings.most))
   end
-  local config, errors = config_found.service(self.settings, name, child.port)
-  if not config then
-    return refuse(self, name, table.concat(errors, "; "))
+  local change, why, no_port = with_or_without(child.port, function(port)
+    return change_of(self, name, service, port)
+  end)
+  if change and change.config then
+    self.deps.changes:also(change)
+    self.served[name] = true
   end
-  local before = {service and service.deps.config}
-  for _, change in ipairs(compare.services(before, {config},
-    {objection = self.deps.objection, turn = function() end}))
-  do
-    if change.config then
-      self.deps.changes:also(change)
-      self.served[name] = true
-    end
-    if change.reload[1] then
-      return refuse(self, name, table.concat(change.reload, "; "))
-    end
+  if why then
+    return refuse(self, name, why)
   end
-  self.refused[name] = nil
+  tell(self, name, no_port and BY_HOST .. no_port, "%s")
 end
 
 -- Its servers are never found to fail where nothing checks them. Those that

@@ -107,7 +107,8 @@ def test_what_is_not_allowed_is_left_alone_and_what_is_wrong_is_shown(
     assert fleet.ask("secret")[0] == 404
     [trouble] = Status(fleet.proxy).json("/status.json")["troubles"]
     assert trouble.startswith(
-        f"3 found in {fleet.path}/all are not served: web-")
+        f"3 found in {fleet.path}/all are not served, or not by their ports: "
+        "web-")
 
 
 def test_a_service_of_the_file_keeps_its_name(fleet, one, two):
@@ -163,21 +164,30 @@ def test_a_port_in_the_znode_leads_to_the_service_as_well(fleet, one):
 
 
 def test_a_port_goes_from_one_found_service_to_another(fleet, one, two):
-    """And the blank backend of the first is free when it has left."""
+    """Meanwhile the other is served by its host name, also after a reload,
+    although it is the first by name. And the blank backend of the first is free
+    when it has left."""
     port = fleet.http[0]
-    fleet.child("web-1", json.dumps({"port": port}).encode())
-    fleet.register(one, "web-1")
-    fleet.answers(port, "one")
     fleet.child("web-2", json.dumps({"port": port}).encode())
-    fleet.register(two, "web-2")
-    fleet.proxy.process.says(r"web-2: is not served: haproxy\.port: "
-                             r"services\.web-1 listens on")
-    fleet.child("web-1", b"")
+    fleet.register(one, "web-2")
+    fleet.answers(port, "one")
+    fleet.child("web-1", json.dumps({"port": port}).encode())
+    fleet.register(two, "web-1")
+    fleet.proxy.process.says(r"web-1: is served by its host name only: "
+                             r"haproxy\.port: services\.web-2 listens on")
+    fleet.serves("web-1", "two")
+    assert fleet.get(port) == (200, "one")
+    [refused] = fleet.found()["refused"]
+    assert refused["name"] == "web-1" and "services.web-2" in refused["why"]
+    fleet.proxy.remembers([one, two])
+    fleet.proxy.reload()
+    assert [fleet.get(port), fleet.ask("web-1")] == [(200, "one"), (200, "two")]
+    fleet.child("web-2", b"")
     fleet.answers(port, "two")
-    assert fleet.ask("web-1") == (200, "one")
+    assert fleet.ask("web-2") == (200, "one")
     one.set_health("down")
-    fleet.client.delete(f"{fleet.path}/all/web-1", recursive=True)
-    fleet.ends("web-1")
+    fleet.client.delete(f"{fleet.path}/all/web-2", recursive=True)
+    fleet.ends("web-2")
     fleet.has_blanks(2)
 
 

@@ -5,6 +5,7 @@
 --
 -- @module synapse.config.found
 
+local bind = require("synapse.config.bind")
 local copy = require("synapse.copy")
 local discovery = require("synapse.config.discovery")
 local schema = require("synapse.config.schema")
@@ -126,22 +127,25 @@ local function complete(service, template, kind)
   end
 end
 
--- Returns where the frontend of a kind listens on a port, or nil.
-local function find_bind(kind, port)
-  for _, bind in ipairs(kind.binds) do
-    if bind.port == tostring(port) then
-      return bind
+-- Returns where a service is to be reached on a port, whether or not the
+-- frontend of the kind listens there.
+local function bind_of(kind, port)
+  for _, each in ipairs(kind.binds) do
+    if each.port == tostring(port) then
+      return each
     end
   end
-  return nil
+  return bind.new({address = kind.address, port = tostring(port),
+    place = kind.place .. ".ports"})
 end
 
 --- Makes the configuration of a service.
 -- @tparam found self
 -- @tparam string name of the service
--- @tparam ?integer port where it is to be reached as well
--- @treturn service with `found`, the port or none in a table; `kind`, the name
---   of the frontend of its blank backends; `host_name`
+-- @tparam ?integer port where it is to be reached as well; false: by its host
+--   name alone, even if the template has a port
+-- @treturn service with `found`, the port in a table; `kind`, the name of the
+--   frontend of its blank backends; `host_name`
 -- @treturn[2] nil
 -- @treturn[2] {string,...} what is wrong
 function found.service(self, name, port)
@@ -159,7 +163,9 @@ function found.service(self, name, port)
   complete(service, self.template, self.kind)
   service.found, service.kind = {port = port}, self.kind.name
   service.host_name = (name .. self.suffix):lower()
-  service.bind = port and find_bind(self.kind, port) or service.bind
+  if port ~= nil then
+    service.bind = port and bind_of(self.kind, port) or nil
+  end
   return service
 end
 

@@ -218,6 +218,9 @@ local function decode_found(fields)
   if type(fields) ~= "table" then
     return nil
   end
+  if fields.port == false then
+    return {port = false}
+  end
   local port = math.type(fields.port) and math.tointeger(fields.port)
   return {port = port and port >= 1 and port <= 65535 and port or nil}
 end

@@ -274,7 +274,7 @@ local METRICS = {
       return single(agent.view.found and agent.view.found.services or 0)
     end},
   {"synapse_found_refused", "gauge",
-    "Znodes that would be services, and are not served or have a bad port.",
+    "Znodes that would be services, and are not served or not by their port.",
     function(agent)
       return single(agent.view.found and agent.view.found.refusals or 0)
     end},

@@ -129,7 +129,7 @@ local function add_spare(list, view, is_nameless)
   end
 end
 
--- What `discover` finds and does not serve.
+-- What `discover` finds and does not serve as it is to be.
 local function add_found(list, view, is_nameless)
   local found = view.found or {refused = {}, state = "read"}
   local place = is_nameless and "" or " in " .. (found.path or "")
@@ -140,8 +140,9 @@ local function add_found(list, view, is_nameless)
   end
   local first = found.refused[1]
   if first then
-    list[#list + 1] = string.format("%d found%s not served%s",
-      found.refusals, place .. (found.refusals == 1 and " is" or " are"),
+    list[#list + 1] = string.format("%d found%s%s%s", found.refusals, place,
+      found.refusals == 1 and " is not served, or not by its port" or
+      " are not served, or not by their ports",
       is_nameless and "" or string.format(": %s: %s%s", first.name, first.why,
         found.refusals > 1 and "; ..." or ""))
   end

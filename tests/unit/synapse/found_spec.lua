@@ -23,14 +23,17 @@ end
 
 describe("services found in ZooKeeper", function()
   local clock, log, one, path, pending, by_name, active, objections, asked
-  local backups, is_checked
+  local backups, is_checked, taken
 
   local function begin(changes)
     one = found.new(settings(changes), {log = log, now = clock.now,
       is_checked = function(backend)
         return is_checked and backend:find("^b") ~= nil
       end,
-      objection = function(service) return objections[service.name] end})
+      objection = function(service)
+        return objections[service.name] or
+          service.bind and taken[service.bind.text]
+      end})
     one:begin({
       by_name = by_name, is_tired = function() return false end,
       active = function(backend)
@@ -57,7 +60,7 @@ describe("services found in ZooKeeper", function()
   before_each(function()
     clock, log = new_clock(), new_log()
     pending, by_name, active, objections = {}, {}, {}, {}
-    backups, is_checked = 0, true
+    backups, is_checked, taken = 0, true, {}
     path = {list = {}, state = "read", bad = {}}
     function path:instances() return self.list end
     function path:problems() return self.bad end
@@ -114,11 +117,49 @@ describe("services found in ZooKeeper", function()
     objections["web-1"] = "cannot"
     children({"web-1", 4001})
     assert.are.same({}, apply())
-    assert.are.same({{name = "web-1", why = "cannot"}}, one:view().refused)
+    assert.are.same({{name = "web-1", why = "is served by its host name " ..
+      "only: cannot"}}, one:view().refused)
     objections["web-1"] = nil
     children({"web-1", 4000})
     assert.are.same({"changed web-1"}, apply())
     assert.are.same({}, one:view().refused)
+  end)
+
+  it("are served by their hosts where their ports are taken", function()
+    taken["127.0.0.1:4001"] = "web-2 listens there"
+    children({"web-1", 4001}, {"web-2", 4000})
+    assert.are.same({"added web-1", "added web-2"}, apply())
+    local service = by_name["web-1"].deps.config
+    assert.are.same({nil, {port = false}}, {service.bind, service.found})
+    local why = "is served by its host name only: web-2 listens there"
+    assert.are.same({{name = "web-1", why = why}}, one:view().refused)
+    assert.are.equal(1, log.count("/all/web-1: " .. why))
+    service.blank = "b"
+    one:again()
+    one:turn()
+    assert.are.same({}, apply())
+    taken = {}
+    one:again()
+    one:turn()
+    assert.are.same({"changed web-1"}, apply())
+    one:again()
+    one:turn()
+    assert.are.same({}, apply())
+    service = by_name["web-1"].deps.config
+    assert.are.same({"127.0.0.1:4001", {port = 4001}},
+      {service.bind.text, service.found})
+    assert.are.same({}, one:view().refused)
+    assert.are.equal(1, log.count("web-1"))
+  end)
+
+  it("give up the ports that they had for ports that are taken", function()
+    children({"web-1", 4000})
+    apply()
+    by_name["web-1"].deps.config.blank = "b"
+    taken["127.0.0.1:4001"] = "web-2 listens there"
+    children({"web-1", 4001})
+    assert.are.same({"changed web-1"}, apply())
+    assert.is_nil(by_name["web-1"].deps.config.bind)
   end)
 
   it("are refused where there is no room, and served when there is", function()
@@ -304,6 +345,23 @@ describe("services found in ZooKeeper", function()
     assert.are.same({"web-2", "web-4"}, {services[1].name, services[2].name})
     assert.are.equal(4001, services[1].found.port)
     assert.are.equal(1, log.count("web-1: is not served any more: no room"))
+  end)
+
+  -- Which one had it before the load is in the snapshot.
+  it("are served from the start without the ports of others", function()
+    taken["127.0.0.1:4000"] = "web listens there"
+    local services = one:load({["web-1"] = {found = {port = 4000}},
+      ["web-2"] = {found = {port = false}}}, {})
+    for i = 1, 2 do
+      assert.are.same({nil, {port = false}},
+        {services[i].bind, services[i].found})
+    end
+    begin({service = {haproxy = {port = 4001}}})
+    services = one:load({["web-1"] = {found = {port = false}},
+      ["web-2"] = {found = {}}}, {})
+    assert.is_nil(services[1].bind)
+    assert.are.equal("127.0.0.1:4001", services[2].bind.text)
+    assert.are.equal(0, log.count("served"))
   end)
 
   it("leave if their znodes were gone when HAProxy loaded", function()

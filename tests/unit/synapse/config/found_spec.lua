@@ -110,10 +110,19 @@ describe("what is found", function()
     assert.are.equal("mode http", one.lines.listen[1].text)
   end)
 
-  it("has a port if its backends have it", function()
+  it("has the port that it is to have, whether its backends have it", function()
     assert.are.equal("127.0.0.5:4001", service({}, 4001).bind.text)
     assert.are.same({port = 4001}, service({}, 4001).found)
-    assert.is_nil(service({}, 4002).bind)
+    assert.are.equal("127.0.0.5:4002", service({}, 4002).bind.text)
+  end)
+
+  it("has the template's port unless it is to have another or none", function()
+    local changes = {service = {haproxy = {port = 4000}}}
+    local one = service(changes)
+    assert.are.same({"127.0.0.5:4000", {}}, {one.bind.text, one.found})
+    assert.are.equal("127.0.0.5:4001", service(changes, 4001).bind.text)
+    one = service(changes, false)
+    assert.are.same({nil, {port = false}}, {one.bind, one.found})
   end)
 
   it("has a password that is read once", function()

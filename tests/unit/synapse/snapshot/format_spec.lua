@@ -72,6 +72,21 @@ describe("a snapshot", function()
     assert.are.equal("spare-web-1", records.web.blank)
   end)
 
+  it("has the port of a service that was found, or that it has none", function()
+    for _, port in ipairs({false, 1, 65535}) do
+      local served = record()
+      served.found = {port = port}
+      assert.are.same({port = port}, snapshot.decode(
+        encode.whole({encode.service(served)}, checksum), checksum).web.found)
+    end
+    for _, port in ipairs({0, 65536, 1.5, "80", true}) do
+      local served = record()
+      served.found = {port = port}
+      assert.are.same({}, snapshot.decode(
+        encode.whole({encode.service(served)}, checksum), checksum).web.found)
+    end
+  end)
+
   it("comes back as it was", function()
     local records = snapshot.decode(text(), checksum)
     assert.are.same({web = record()}, records)

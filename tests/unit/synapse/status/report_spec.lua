@@ -92,12 +92,13 @@ describe("the agent", function()
     agent.view.found = found
     assert.are.same({}, report.troubles(agent))
     found.refused, found.refusals = {{name = "a", why = "no"}}, 1
-    assert.are.same({"1 found in /all is not served: a: no"},
-      report.troubles(agent))
+    assert.are.same({"1 found in /all is not served, or not by its port: " ..
+      "a: no"}, report.troubles(agent))
     found.refused[2], found.refusals = {name = "b", why = "no"}, 2
-    assert.are.same({"2 found in /all are not served: a: no; ..."},
-      report.troubles(agent))
-    assert.are.same({"2 found are not served"}, report.troubles(agent, true))
+    assert.are.same({"2 found in /all are not served, or not by their " ..
+      "ports: a: no; ..."}, report.troubles(agent))
+    assert.are.same({"2 found are not served, or not by their ports"},
+      report.troubles(agent, true))
     found.refused = {}
     for state, words in pairs({missing = "there is no such znode",
       ["error -102"] = "not authenticated"})
