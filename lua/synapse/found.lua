@@ -63,7 +63,16 @@ local function with_or_without(port, try)
   return result, why
 end
 
-local function load_one(self, name, port)
+-- A service of synapse.conf.json may have become one that is found: it was read
+-- from the same path.
+local function is_known(self, name, record)
+  return config_found.allows(self.settings, name) and
+    not config_found.name_problem(name) and (record.found ~= nil or
+    record.path == config_found.service(self.settings, name).path)
+end
+
+local function load_one(self, name, record)
+  local port = record.found and record.found.port
   local service, why = with_or_without(port, function(each)
     local one = config_found.service(self.settings, name, each)
     return one, self.deps.objection(one)
@@ -74,21 +83,21 @@ local function load_one(self, name, port)
   return not why and service or nil
 end
 
---- Makes the services that were served before HAProxy loaded. While it loads.
+--- Makes the services that were served before HAProxy loaded, and are not in
+-- synapse.conf.json now. While it loads.
 -- @tparam {[string]=record} records of the snapshot, by the service's name
 -- @tparam {[string]=true} taken the names of other services
 -- @treturn {service,...} sorted by name
 function found:load(records, taken)
   local names, services = {}, {}
   for name, record in pairs(records) do
-    names[#names + 1] = record.found and not taken[name] and
-      config_found.allows(self.settings, name) and
-      not config_found.name_problem(name) and name or nil
+    names[#names + 1] = not taken[name] and is_known(self, name, record) and
+      name or nil
   end
   table.sort(names)
   for _, name in ipairs(names) do
     if #services < self.settings.most then
-      services[#services + 1] = load_one(self, name, records[name].found.port)
+      services[#services + 1] = load_one(self, name, records[name])
     end
   end
   return services

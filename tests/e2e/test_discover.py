@@ -248,3 +248,22 @@ def test_found_services_are_there_after_a_reload(fleet, one, two):
         load.settle(50)
     load.assert_none_failed()
     assert fleet.found()["services"] == 2
+
+
+def test_a_service_of_the_file_is_found_from_the_start_of_haproxy(
+        sandbox, path, one):
+    """Its instances are in the snapshot: it was read from the same path."""
+    zookeeper = sandbox.zookeeper()
+    fleet = Fleet(sandbox, zookeeper, zookeeper.client(), path)
+    fleet.add("api", fleet.http[0], path="all/api/services")
+    fleet.write()
+    fleet.register(one, "api")
+    fleet.answers(fleet.http[0], "one")
+    assert fleet.ask("api")[0] == 404
+    fleet.proxy.remembers([one])
+    fleet.proxy.stop()
+    zookeeper.stop()
+    del fleet.services["api"]
+    fleet.write()
+    fleet.proxy.start()
+    assert fleet.ask("api") == (200, "one")

@@ -1,5 +1,6 @@
 local cjson = require("cjson.safe")
 local config = require("synapse.config.init")
+local config_found = require("synapse.config.found")
 local found = require("synapse.found")
 local new_clock = dofile("tests/fake/clock.lua")
 local new_log = dofile("tests/fake/log.lua")
@@ -24,6 +25,12 @@ end
 describe("services found in ZooKeeper", function()
   local clock, log, one, path, pending, by_name, active, objections, asked
   local backups, is_checked, taken
+
+  -- Returns what the snapshot has of a service that is read where a found one
+  -- of a name is.
+  local function same_path(name)
+    return config_found.service(settings(), name).path
+  end
 
   local function begin(changes)
     one = found.new(settings(changes), {log = log, now = clock.now,
@@ -337,7 +344,7 @@ describe("services found in ZooKeeper", function()
   it("are served from the start if they were", function()
     local records = {
       ["web-2"] = {found = {port = 4001}}, ["web-1"] = {found = {}},
-      other = {found = {}}, ["web-0"] = {}, ["web-3"] = {found = {}},
+      other = {found = {}}, ["web-0"] = {path = "/x"}, ["web-3"] = {found = {}},
       ["web-4"] = {found = {}}, ["web-2 x"] = {found = {}},
       ["web-2" .. ("x"):rep(100)] = {found = {}}}
     objections["web-1"] = "no room"
@@ -345,6 +352,14 @@ describe("services found in ZooKeeper", function()
     assert.are.same({"web-2", "web-4"}, {services[1].name, services[2].name})
     assert.are.equal(4001, services[1].found.port)
     assert.are.equal(1, log.count("web-1: is not served any more: no room"))
+  end)
+
+  it("are served from the start if they were services of the file", function()
+    local services = one:load({["web-1"] = {path = same_path("web-1")},
+      ["web-2"] = {path = same_path("web-1")},
+      other = {path = same_path("other")}}, {})
+    assert.are.equal(1, #services)
+    assert.are.same({"web-1", {}}, {services[1].name, services[1].found})
   end)
 
   -- Which one had it before the load is in the snapshot.
