@@ -5,6 +5,7 @@
  * difference from the list before.
  * SPDX-License-Identifier: MIT
  */
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -228,6 +229,65 @@ static int names_admit(lua_State *L) {
     return 1;
 }
 
+/* Tells whether <name> is like <pattern>, in which each `*` stands for any
+ * letters. What comes after the last `*` is the only part that is tried again,
+ * so the steps are at most as many as the product of the two lengths. */
+static bool is_like(const char *name, const char *pattern) {
+    const char *after_star = NULL;
+    const char *from = NULL;
+
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            after_star = ++pattern;
+            from = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (after_star) {
+            pattern = after_star;
+            name = ++from;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+/***
+Keeps the names that are like one of the patterns; the others leave the list.
+@function names:keep
+@tparam {string,...} patterns names in which each `*` stands for any letters
+*/
+static int names_keep(lua_State *L) {
+    struct names *n = names_check(L, 1);
+    size_t patterns;
+    const char **pattern;
+    size_t kept = 0;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    patterns = lua_rawlen(L, 2);
+    pattern = lua_newuserdata(L, (patterns + 1) * sizeof(*pattern));
+    for (size_t i = 0; i < patterns; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 2,
+                      "a pattern is not a string");
+        pattern[i] = lua_tostring(L, -1); /* lives on in the table */
+        lua_pop(L, 1);
+    }
+    for (size_t i = 0; i < n->count; i++) {
+        size_t tried = 0;
+
+        while (tried < patterns && !is_like(n->list[i], pattern[tried]))
+            tried++;
+        if (tried < patterns)
+            n->list[kept++] = n->list[i];
+    }
+    n->count = kept;
+    return 0;
+}
+
 /* The __index of a reply: makes `children` of `names` at the first use. */
 static int reply_index(lua_State *L) {
     const struct names *n;
@@ -260,6 +320,7 @@ void lua_zk_set_names(lua_State *L, struct event *ev) {
 
 static const luaL_Reg names_methods[] = {{"difference", names_difference},
                                          {"admit", names_admit},
+                                         {"keep", names_keep},
                                          {"__len", names_len},
                                          {"close", names_close},
                                          {"__gc", names_close},

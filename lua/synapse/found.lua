@@ -16,7 +16,7 @@ local cjson = require("cjson.safe")
 local found = {}
 found.__index = found
 
--- The most children that are looked at, allowed or not.
+-- The most allowed children that are looked at.
 local MOST_CHILDREN = 10000
 -- The most that are shown of those that are refused.
 local MOST_SHOWN = 100
@@ -149,11 +149,8 @@ local function read(name, event)
     instance = {key = name, znode = name, port = port}}
 end
 
--- Of a name that is not to be a service nothing is read.
-local function named(self, name)
-  if not config_found.allows(self.settings, name) then
-    return {data = ""}
-  end
+-- Of a name that cannot be that of a service nothing is read.
+local function named(name)
   local problem = config_found.name_problem(name)
   return problem and {data = "", is_bad = true, problem = problem} or nil
 end
@@ -171,8 +168,7 @@ function found:begin(deps)
   end
   self.is_read = next(self.served) ~= nil
   self.path = deps.sessions:watch(self.settings.source, {
-    reader = {read = read,
-      named = function(name) return named(self, name) end},
+    reader = {read = read, named = named}, like = self.settings.allow,
     max_instances = MOST_CHILDREN, most = self.settings.most,
     changed = function() take(self) end, reported = function() end,
   })

@@ -31,6 +31,27 @@ return function(list)
     return table.move(first, 1, math.min(#first, most), 1, {})
   end
 
+  -- Each `*` of a pattern stands for any letters.
+  local function is_like(name, patterns)
+    for _, pattern in ipairs(patterns) do
+      if name:find("^" .. pattern:gsub("[%-.]", "%%%0"):gsub("%*", ".*") .. "$")
+      then
+        return true
+      end
+    end
+    return false
+  end
+
+  -- The given list is the `children` of a reply.
+  function names:keep(patterns)
+    for i = #list, 1, -1 do
+      if not is_like(list[i], patterns) then
+        table.remove(list, i)
+      end
+    end
+    self.list = table.move(list, 1, #list, 1, {})
+  end
+
   function names:close()
     self.list = nil
   end

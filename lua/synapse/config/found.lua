@@ -20,8 +20,8 @@ found.FRONTEND = "discover"
 --- Where services are found.
 -- @table found
 -- @tfield source source   whose children are services
--- @tfield {pattern,...} allow the names that become services: each a
---   `{string,...}`, between which there may be any letters
+-- @tfield {string,...} allow the names that become services, in which each
+--   `*` stands for any letters
 -- @tfield integer most    how many services there may be
 -- @tfield spare_kind kind whose blank backends serve them
 -- @tfield string suffix   of the host names by which they are reached
@@ -53,22 +53,13 @@ local function check_template(report, template, place)
   end
 end
 
--- A pattern is a name in which each `*` stands for any letters.
-local function split(text)
-  local parts = {}
-  for part in (text .. "*"):gmatch("([^*]*)%*") do
-    parts[#parts + 1] = part
-  end
-  return parts
-end
-
 local function read_allow(report, given, place)
   local patterns = {}
   for i, element in ipairs(value.list(report, given, place)) do
     local text = value.string(report, element,
       string.format("%s[%d]", place, i - 1), "^[%w_.*-]+$",
       "a name, in which `*` stands for any letters")
-    patterns[#patterns + 1] = text and split(text)
+    patterns[#patterns + 1] = text
   end
   if #patterns == 0 then
     value.wrong(report, place, "is missing; it must be a list of names, " ..
@@ -232,6 +223,14 @@ function found.check_names(report, list)
   end
 end
 
+local function split(pattern)
+  local parts = {}
+  for part in (pattern .. "*"):gmatch("([^*]*)%*") do
+    parts[#parts + 1] = part
+  end
+  return parts
+end
+
 -- Looks at each letter a few times at most: a name may be as long as anybody
 -- likes.
 local function is_like(name, parts)
@@ -271,8 +270,8 @@ end
 -- @tparam string name
 -- @treturn boolean
 function found.allows(self, name)
-  for _, parts in ipairs(self.allow) do
-    if is_like(name, parts) then
+  for _, pattern in ipairs(self.allow) do
+    if is_like(name, split(pattern)) then
       return true
     end
   end

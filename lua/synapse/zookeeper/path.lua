@@ -83,6 +83,7 @@ end
 --- Returns a path that knows the instances given and has read nothing.
 -- @tparam table deps
 --   `hosts`, for people; `path`; `max_instances`;
+--   `like`: patterns of the names that count, see `names:keep`; nil: all do;
 --   `reader`: what makes znodes, see `znodes.reader`;
 --   `pause`: seconds between two reads that watches ask for, 0 for none;
 --   `create_path`: whether a missing path is made; `origin`: what each
@@ -295,6 +296,9 @@ end
 
 -- Returns which names are new and which are gone.
 local function compare(self, event)
+  if self.deps.like then
+    event.names:keep(self.deps.like)
+  end
   local number, most = #event.names, self.deps.max_instances
   if number <= most then
     self.overfull = false

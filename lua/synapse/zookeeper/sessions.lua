@@ -201,8 +201,8 @@ end
 
 --- Watches a path whose znodes are no instances. It has no end.
 -- @tparam source source
--- @tparam table deps `reader`, `changed`, `reported` and `max_instances`, see
---   `path.new`; `most`: how many znodes are read
+-- @tparam table deps `reader`, `changed`, `reported`, `max_instances` and
+--   `like`, see `path.new`; `most`: how many znodes are read
 -- @treturn path
 function sessions:watch(source, deps)
   local through = session_of(self, source, deps.most)

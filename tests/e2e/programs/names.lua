@@ -104,8 +104,41 @@ assert(admitted(1, {"n243", "n7"}) == "n243")
 assert(not pcall(before.admit, before, -1, {}))
 assert(not pcall(before.admit, before, 1, {true}))
 
+-- Of the names of the last reply, those that are like some patterns.
+local function kept(...)
+  local names = list()
+  names:keep({...})
+  local found = names:admit(1000, {})
+  assert(#found == #names)
+  table.sort(found)
+  return table.concat(found, " ")
+end
+
+-- The same, by Lua's own patterns.
+local function like(pattern)
+  local found = {}
+  for _, name in ipairs(earlier) do
+    found[#found + 1] = name:find("^" .. pattern .. "$") and name or nil
+  end
+  return first(found, #found)
+end
+
+assert(kept() == "" and kept("x*", "n", "") == "" and kept("n*0x") == "")
+for pattern, by_lua in pairs({
+  ["*"] = ".*", ["n*"] = "n.*", ["**n**"] = ".*n.*", n243 = "n243",
+  ["n24*3"] = "n24.*3", ["*44"] = ".*44", ["n1*1*"] = "n1.*1.*",
+  ["n*1*1"] = "n.*1.*1", ["*2*4*"] = ".*2.*4.*", ["n*12*2"] = "n.*12.*2",
+}) do
+  assert(kept(pattern) == like(by_lua) and kept(pattern) ~= "", pattern)
+  assert(kept("x", pattern, "*y") == like(by_lua), pattern)
+end
+assert(#kept("n1*", "n2*") == #kept("n1*") + 1 + #kept("n2*"))
+assert(not pcall(before.keep, before, {1}))
+assert(not pcall(before.keep, before, "n*"))
+
 before:close()
 before:close()
+before:keep({"*"})
 assert(#before:admit(3, {}) == 0)
 assert(#before == 0)
 assert(not pcall(before.difference, before, {}))

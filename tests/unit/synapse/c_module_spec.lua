@@ -24,7 +24,7 @@ local METHODS = {
   directory = "__gc changed list lock read remote stamp",
   file = "__gc close",
   lock = "__gc is_taken read release take write",
-  names = "__gc __len admit close difference",
+  names = "__gc __len admit close difference keep",
 }
 
 local function names_of(methods)

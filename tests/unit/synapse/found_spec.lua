@@ -389,9 +389,13 @@ describe("services found in ZooKeeper", function()
     assert.are.same({"removed web-1"}, apply())
   end)
 
-  it("read nothing of names that are not allowed, or bad", function()
+  it("have names that are allowed", function()
+    begin({allow = {"a", "web-*"}})
+    assert.are.same({"a", "web-*"}, asked.like)
+  end)
+
+  it("are not read if their names are bad", function()
     local named = asked.reader.named
-    assert.are.same({data = ""}, named("other"))
     assert.is_nil(named("web-1"))
     for _, name in ipairs({"web-a b", "web-" .. ("x"):rep(97), "web-\n"}) do
       assert.is_true(named(name).is_bad)

@@ -27,7 +27,7 @@ describe("a path", function()
     one = path.new({
       path = "/web", max_instances = max or 1000, known = known,
       reader = znodes.reader(decode.new({method = more.method or "nerve"})),
-      pause = more.pause or 0,
+      pause = more.pause or 0, like = more.like,
       create_path = more.create_path, origin = more.origin,
       codes = CODES, now = clock.now, log = log,
       take_room = function()
@@ -841,6 +841,22 @@ describe("a path", function()
       assert.are.same({1, 2}, ports())
       assert.are.equal(1, log.count(
         "error: /web: has 4 znodes, and max_instances allows 2"))
+    end)
+
+    -- Whoever may write to a path could hide all others below it.
+    it("counts only those whose names are like the patterns", function()
+      new(nil, 2, {like = {"a_*", "b_*"}})
+      one:connected(false)
+      read({"0_1", "0_2", "a_1", "b_2"})
+      assert.are.same({"get /web/a_1", "get /web/b_2"}, session.open())
+      session.reply_data("/web/a_1", data(1))
+      session.reply_data("/web/b_2", data(2))
+      one:path_changed()
+      read({"0_3", "a_1", "b_3", "c_4"})
+      assert.are.same({"get /web/b_3"}, session.open())
+      session.reply_data("/web/b_3", data(3))
+      assert.are.same({1, 3}, ports())
+      assert.are.equal(0, log.count("max_instances"))
     end)
 
     it("takes a newcomer when one has gone", function()
