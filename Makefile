@@ -172,6 +172,9 @@ $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/libmyelin.a
 $(B)/unit/csrc/zookeeper/test_memory: ALL_LDFLAGS += \
     -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 
+# There the configuration is read when a test says so.
+$(B)/unit/nerve/test_daemon: ALL_LDFLAGS += -Wl,--wrap=config_load
+
 # There a directory's list breaks off, and a file is on NFS.
 $(B)/unit/csrc/base/test_file: ALL_LDFLAGS += -Wl,--wrap=readdir,--wrap=fstatfs
 
