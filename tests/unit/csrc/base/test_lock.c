@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,6 +28,27 @@
 
 #define MINE  0x123456789abcdef0
 #define OTHER 0xfedcba9876543210
+
+/* How often lock_take() has waited at the gate; at the third time who is there
+ * leaves it, if <gate> is set. */
+static int waited;
+static int gate = -1;
+
+static int set_gate(int fd, short type) {
+    struct flock range = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
+
+    return fcntl(fd, F_OFD_SETLK, &range);
+}
+
+/* Takes the place of libc's. */
+int nanosleep(const struct timespec *time, struct timespec *left) {
+    (void)left;
+    assert_in_range(time->tv_nsec, 1, 10000000);
+    if (++waited == 3 && gate != -1)
+        set_gate(gate, F_UNLCK);
+    return 0;
+}
 
 struct place {
     char path[64];
@@ -128,15 +150,30 @@ static void a_child_has_the_lock_until_it_is_killed(void **state) {
 }
 
 static void who_is_at_the_gate_is_not_waited_for_for_long(void **state) {
-    struct flock gate = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1};
     int mine = opened(*state), other = opened(*state);
 
-    assert_int_equal(fcntl(other, F_OFD_SETLK, &gate), 0);
+    waited = 0;
+    assert_int_equal(set_gate(other, F_WRLCK), 0);
     assert_int_equal(lock_take(mine, MINE), -1);
     assert_int_equal(errno, EAGAIN);
+    assert_in_range(waited, 5, 20);
     close(other);
     assert_int_equal(lock_take(mine, MINE), 0);
+    close(mine);
+}
+
+/* Who takes a lock is there for two system calls. */
+static void who_is_at_the_gate_is_waited_for(void **state) {
+    int mine = opened(*state);
+
+    waited = 0;
+    gate = opened(*state);
+    assert_int_equal(set_gate(gate, F_WRLCK), 0);
+    assert_int_equal(lock_take(mine, MINE), 0);
+    assert_int_equal(waited, 3);
+    assert_int_equal(set_gate(gate, F_WRLCK), 0); /* it is not left closed */
+    close(gate);
+    gate = -1;
     close(mine);
 }
 
@@ -202,6 +239,7 @@ int main(void) {
         T(the_first_and_the_last_number_are_numbers),
         T(a_child_has_the_lock_until_it_is_killed),
         T(who_is_at_the_gate_is_not_waited_for_for_long),
+        T(who_is_at_the_gate_is_waited_for),
         T(only_a_regular_file_is_a_lock),
         T(a_link_to_another_file_is_no_lock),
         T(a_lock_belongs_to_who_has_the_directory),

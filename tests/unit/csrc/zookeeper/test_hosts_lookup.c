@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,9 @@
 
 static struct sockaddr_in known = {.sin_family = AF_INET};
 
+/* What is told once a name hangs, or -1. */
+static int hanging = -1;
+
 /* They take the place of libc's. */
 int getaddrinfo(const char *name, const char *service,
                 const struct addrinfo *hints, struct addrinfo **result) {
@@ -35,6 +39,8 @@ int getaddrinfo(const char *name, const char *service,
 
     (void)service;
     (void)hints;
+    if (strcmp(name, "hangs") == 0 && hanging != -1)
+        assert_int_equal(write(hanging, "h", 1), 1);
     while (strcmp(name, "hangs") == 0)
         pause();
     if (strcmp(name, "crashes") == 0)
@@ -111,6 +117,30 @@ static void waits_no_longer_than_it_may_for_what_hangs(void **state) {
     assert_no_child();
 }
 
+/* HAProxy may be killed while it loads. */
+static void ends_with_the_process_that_asked(void **state) {
+    struct hosts_lookup lookup = {.hosts = "hangs:1"};
+    int ends[2], status;
+    char byte;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    hanging = ends[1];
+    child = fork();
+    if (child == 0) {
+        hosts_look_up(&lookup, 1, 1000000);
+        _exit(0);
+    }
+    close(ends[1]);
+    hanging = -1;
+    assert_int_equal(read(ends[0], &byte, 1), 1); /* it hangs */
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* nobody has the pipe */
+    close(ends[0]);
+}
+
 /* It said that there was no answer within so many seconds. */
 static void says_so_where_the_process_ended_early(void **state) {
     struct hosts_lookup lookup = {.hosts = "crashes:1"};
@@ -174,6 +204,7 @@ int main(void) {
         cmocka_unit_test(resolves_all_lists_at_once),
         cmocka_unit_test(names_what_has_no_address),
         cmocka_unit_test(waits_no_longer_than_it_may_for_what_hangs),
+        cmocka_unit_test(ends_with_the_process_that_asked),
         cmocka_unit_test(says_so_where_the_process_ended_early),
         cmocka_unit_test(says_so_where_no_descriptor_is_left),
         cmocka_unit_test(answers_later_with_an_event),
