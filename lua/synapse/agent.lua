@@ -54,13 +54,14 @@ local function new_sessions(deps, backend)
   end
 end
 
--- Makes a service of a configuration, the slots of its backend and its part of
--- the snapshot.
-local function make_service(self, config, slots, record)
-  local deps, backend = self.deps, config.blank or config.backend
+-- Makes a service of a configuration, the backend and its slots, and the part
+-- of the snapshot.
+local function make_service(self, config, backend, slots, record)
+  local deps = self.deps
   local can = deps.runtime.can()
   local service = new_service({
-    config = config, pool = slots.pool, declared = slots.declared,
+    config = config, backend = backend, pool = slots.pool,
+    declared = slots.declared,
     vacated = slots.vacated, record = record,
     sessions = new_sessions(deps, backend),
     id = function() return deps.runtime.id(backend) end,
@@ -78,7 +79,8 @@ local function make_service(self, config, slots, record)
   return service
 end
 
--- HAProxy counts the errors of a blank backend since its own start.
+-- HAProxy counts the errors of a backend that others may have had since its own
+-- start.
 local function make_later(self, config, ...)
   local service = make_service(self, config, ...)
   service.errors_before.BACKEND = config.blank and
@@ -91,7 +93,7 @@ local function add_services(self, deps)
     local backend = config.blank or config.backend
     local pool, declared =
       deps.runtime.slots(backend, deps.restored[backend] or {})
-    local service = make_service(self, config,
+    local service = make_service(self, config, backend,
       {pool = pool, declared = declared},
       snapshot.record_of(deps.records, config))
     table.insert(self.services, service)

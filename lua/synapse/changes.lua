@@ -15,7 +15,8 @@ changes.__index = changes
 -- @tparam table deps
 --   `services`: the agent's list, sorted by name; `by_name`: the same;
 --   `unused`: the slots of the backends that no service fills, by backend, see
---   `service:slots`; `make(config, slots, record)`: returns a new service;
+--   `service:slots`; `make(config, backend, slots, record)`: returns a new
+--   service;
 --   `sessions`, `journal`, `sync`, `output`, `lookup`, `spare`: the agent's
 --   parts;
 --   `is_tired()`: whether this turn has lasted long enough;
@@ -43,26 +44,37 @@ local function insert_service(services, service)
 end
 
 -- Returns what the service had under another name or in another backend.
-local function inheritance(self, config, slots)
+local function inheritance(self, config, backend, slots)
   local gone = self.gone[config.name] or self.gone[slots.name]
-  return gone and gone:inheritance(config)
+  return gone and gone:inheritance(config, backend)
+end
+
+-- Returns the backend of a service that is to be added, or nil if it has to
+-- wait for it.
+local function backend_of(self, config)
+  if self.deps.by_name[config.name] then
+    return nil
+  elseif not config.blank then
+    return config.backend
+  end
+  local spare = self.deps.spare
+  return not spare:is_taken(config) and spare:prepare(config) or nil
 end
 
 -- Returns "later" if the service has to wait.
 local function add(self, change)
   local deps, config = self.deps, change.config
-  local backend = config.blank or config.backend
-  local slots = deps.unused[backend]
-  if deps.by_name[config.name] or not slots or
-    config.blank and deps.spare:is_taken(config)
-  then
+  local backend = backend_of(self, config)
+  local slots = deps.unused[backend or false]
+  if not slots then
     return "later"
   end
   if config.blank then
-    deps.spare:take(config)
+    deps.spare:take(config, backend)
   end
   deps.lookup:add(config)
-  local service = deps.make(config, slots, inheritance(self, config, slots))
+  local service = deps.make(config, backend, slots,
+    inheritance(self, config, backend, slots))
   deps.unused[backend], deps.by_name[service.name] = nil, service
   insert_service(deps.services, service)
   table.insert(self.added, service)

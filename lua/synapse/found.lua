@@ -30,7 +30,7 @@ json.decode_max_depth(4)
 --- Returns what has found nothing.
 -- @tparam found settings see `synapse.config.found`
 -- @tparam table deps `log`; `now()`; `objection(config)`, see
---   `compare.services`; `is_checked(backend)`: whether HAProxy checks its
+--   `compare.services`; `is_checked(config)`: whether HAProxy checks its
 --   servers; and what `begin` adds
 -- @treturn found
 function found.new(settings, deps)
@@ -242,7 +242,7 @@ end
 -- are not preferred are HAProxy's backups.
 local function is_in_use(self, service)
   local active, backups = self.deps.active(service.backend)
-  return self.deps.is_checked(service.backend) and active + backups > 0
+  return self.deps.is_checked(service.deps.config) and active + backups > 0
 end
 
 local function let_go(self, name, service)

@@ -7,6 +7,7 @@
 --
 -- @module synapse.main
 
+local add_backend = require("synapse.haproxy.add_backend")
 local agent = require("synapse.agent")
 local cli = require("synapse.status.cli")
 local commands = require("synapse.haproxy.commands")
@@ -185,10 +186,20 @@ local function find_backends(sections, settings, spares)
   return problems
 end
 
+local function tell_of_own_backends(kinds)
+  for _, kind in ipairs(kinds) do
+    if kind.own_backends and not runtime.can().adds_backends then
+      log:info("%s.own_backends: this HAProxy cannot add a backend, so new " ..
+        "services have blank ones", kind.place)
+    end
+  end
+end
+
 local function check_haproxy(sections, settings, admin, spares)
   for _, line in ipairs(blank.problems(spares.kinds, settings.spare)) do
     log:warning("%s", line)
   end
+  tell_of_own_backends(settings.spare)
   if settings.found and not blank.has_hosts(sections, ROUTES) then
     log:warning("discover: haproxy.cfg has no frontend for it; make it " ..
       "again with synapse-haproxy-cfg")
@@ -413,8 +424,8 @@ local function add_found(loaded, agent_of)
     return
   end
   loaded.found = found.new(settings.found, {log = log, now = zookeeper.now,
-    is_checked = function(backend)
-      return config_check.is_checked(loaded.sections, backend)
+    is_checked = function(service)
+      return config_check.is_checked(loaded.sections, service.blank)
     end,
     objection = function(service)
       return objection(loaded, agent_of, service)
@@ -496,13 +507,27 @@ local function unused_slots(services)
   return runtime.unused_slots(is_filled)
 end
 
+-- An added backend has slots that no service fills yet.
+local function new_own_backends(client, unused)
+  return add_backend.new({
+    can = runtime.can().adds_backends, now = zookeeper.now, log = log,
+    send = function(line) return client:command(line) end,
+    added = function(backend)
+      local pool, declared = runtime.slots(backend, {})
+      unused[backend] = {pool = pool, declared = declared}
+    end,
+  })
+end
+
 local function new_agent(loaded)
   local place, client = loaded.storage, loaded.client
+  local unused = unused_slots(loaded.config.services)
   loaded.spares:begin({
     set_map = runtime.set_map, del_map = runtime.del_map, log = log,
     routes = loaded.maps.paths[ROUTES], checks = loaded.maps.paths[CHECKS],
     sessions = runtime.sessions_of_backend, now = zookeeper.now,
     send = function(line) return client:command(line) end,
+    own = new_own_backends(client, unused),
     freed = function()
       loaded.live:distrust()
       if loaded.found then
@@ -516,7 +541,7 @@ local function new_agent(loaded)
     now = zookeeper.now, thread_time = zookeeper.thread_time,
     random = math.random, records = place.records,
     restored = loaded.state.restored, lookup = loaded.lookup,
-    unused = unused_slots(loaded.config.services), live = loaded.live,
+    unused = unused, live = loaded.live,
     spare = loaded.spares, found = loaded.found,
     resolve = zookeeper.resolve,
     snapshot_path = place.path, snapshot_lock = place.lock,

@@ -5,6 +5,9 @@
 -- applied, and gives it back when it leaves. Then the backend rests: no service
 -- gets it before its last request has ended and its stick table is empty.
 --
+-- If HAProxy can add a backend of the service's own name, requests get to that,
+-- and the blank one is kept for the next reload.
+--
 -- HAProxy finds a service's backend, and the URI of its check, in two maps. A
 -- backend is found by a *route*: the address that the client has connected to,
 -- or the host that it asks for.
@@ -62,8 +65,9 @@ end
 -- @tparam table deps `log`; `set_map(map, key, value)` and `del_map(map, key)`
 --   of HAProxy; `routes` and `checks`: the maps; `sessions(backend)`: how many
 --   it has; `send(line)`: gives a line to HAProxy and returns a request number,
---   or nil; `now()`; `freed()`: called when a backend or a route becomes free
---   that a service has missed
+--   or nil; `now()`; `own`: adds backends, see `synapse.haproxy.add_backend`;
+--   `freed()`: called when a backend or a route becomes free that a service has
+--   missed
 function spare:begin(deps)
   self.deps = deps
 end
@@ -96,11 +100,11 @@ function spare:has(backend)
   return self.blanks[backend] ~= nil
 end
 
---- Returns the blank backend of a service.
+--- Returns the backend of a service: its own, or its blank one.
 -- @tparam string name of the service
 -- @treturn ?string
 function spare:backend_of(name)
-  return self.of[name] and self.of[name].blank.name
+  return self.of[name] and self.of[name].backend
 end
 
 local function routes_of(config)
@@ -219,10 +223,10 @@ function spare:reserve(config, before)
 end
 
 -- Returns how a service is reached, and at which URI it is checked.
-local function facts_of(self, config)
+local function facts_of(self, config, backend)
   local _, uri = blank.fit(self.kinds, config)
-  return {blank = self.blanks[config.blank], routes = routes_of(config),
-    uri = uri}
+  return {blank = self.blanks[config.blank], backend = backend,
+    routes = routes_of(config), uri = uri}
 end
 
 -- An answer that comes later does not count.
@@ -230,8 +234,8 @@ local function forget_request(self, one)
   self.asked[one.request or false], one.request, one.asked_at = nil, nil, nil
 end
 
-local function occupy(self, config)
-  local place = facts_of(self, config)
+local function occupy(self, config, backend)
+  local place = facts_of(self, config, backend)
   place.blank.state, place.blank.tenant = "used", config.name
   self.reserved[config.name], self.of[config.name] = nil, place
   forget_request(self, place.blank)
@@ -241,10 +245,10 @@ end
 -- The check of a server comes before its first request.
 local function tell(self, place, name)
   if place.uri then
-    self.deps.set_map(self.deps.checks, place.blank.name, place.uri)
+    self.deps.set_map(self.deps.checks, place.backend, place.uri)
   end
   for _, route in ipairs(place.routes) do
-    self.deps.set_map(self.deps.routes, route, place.blank.name)
+    self.deps.set_map(self.deps.routes, route, place.backend)
     self.reached[route] = name
   end
 end
@@ -309,13 +313,25 @@ function spare:is_taken(config)
   return false
 end
 
+--- Returns the backend in which a service is to be served.
+-- @tparam service config with `blank`
+-- @treturn ?string nil: HAProxy has not added it yet
+function spare:prepare(config)
+  local state = self.deps.own:state_of(config, self.blanks[config.blank].kind)
+  if state == "asked" then
+    return nil
+  end
+  return state == "there" and config.backend or config.blank
+end
+
 --- Gives a service the blank backend that it has reserved.
 -- @tparam service config with `blank`
-function spare:take(config)
-  local place = occupy(self, config)
+-- @tparam string backend what `prepare` has returned
+function spare:take(config, backend)
+  local place = occupy(self, config, backend)
   tell(self, place, config.name)
-  self.deps.log:info("%s: is served by %s on %s", config.name,
-    place.blank.name, table.concat(place.routes, " and "))
+  self.deps.log:info("%s: is served by %s on %s", config.name, backend,
+    table.concat(place.routes, " and "))
   watch_number(self, place.blank.kind)
 end
 
@@ -324,7 +340,7 @@ end
 function spare:configure(config)
   local before = self.of[config.name]
   if before and config.blank == before.blank.name then
-    local place = facts_of(self, config)
+    local place = facts_of(self, config, before.backend)
     self.of[config.name], self.reserved[config.name] = place, nil
     local routes = table.concat(place.routes, " ")
     if routes ~= table.concat(before.routes, " ") or place.uri ~= before.uri
@@ -428,6 +444,9 @@ end
 -- @tparam table event
 function spare:take_answer(event)
   local one = self.asked[event.request]
+  if self.deps.own then
+    self.deps.own:take_answer(event)
+  end
   if not one then
     return
   end
@@ -461,7 +480,7 @@ function spare:load(services, records)
   end
   for _, config in ipairs(services) do
     if config.blank then
-      for _, route in ipairs(occupy(self, config).routes) do
+      for _, route in ipairs(occupy(self, config, config.blank).routes) do
         self.reached[route] = config.name
       end
     end

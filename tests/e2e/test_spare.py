@@ -12,22 +12,23 @@ import pytest
 import address
 import program
 import wait
-from haproxy import CHECKED, web
+from haproxy import CHECKED, can, web
 from load import Load
 from status import Status
 from zookeeper import register
 
 GENERATOR = (program.LUA, f"{program.ROOT}/haproxy/synapse-haproxy-cfg")
+OWN = can("adds_backends")
 STICKY = ["stick-table type ip size 1k expire 30m", "stick on src"]
 
 
 class Site:
     """A HAProxy whose haproxy.cfg is made by synapse-haproxy-cfg: the service
     web has a backend of its own; `backends` blank ones for http with the lines
-    `backend`, and one for tcp."""
+    `backend` and `more` keys, and one for tcp."""
 
     def __init__(self, sandbox, healthy, witness, path, backends=2,
-                 backend=()):
+                 backend=(), **more):
         self.path = path
         self.client = witness
         self.hosts = healthy.addresses
@@ -58,7 +59,7 @@ class Site:
                             "sockets": [self.socket],
                             "server_options": CHECKED,
                             "backend": ["option httpchk GET /health",
-                                        *backend]},
+                                        *backend], **more},
                     "raw": {"mode": "tcp", "backends": 1, "slots": 4,
                             "ports": address.span(self.tcp),
                             "server_options": CHECKED}}}}
@@ -319,6 +320,43 @@ def test_no_request_fails_over_reloads_with_the_old_file_and_a_new_one(
         site.proxy.serves([one, two], "api")
         load.settle()
     load.assert_none_failed()
+
+
+def test_a_service_gets_a_backend_of_its_own_name_if_haproxy_adds_one(
+        sandbox, healthy, witness, path, one, two):
+    site = Site(sandbox, healthy, witness, path, own_backends=True)
+    port = site.http[0]
+    for it in (one, two):
+        site.register(it, "api")
+        it.set_health("down")  # its check asks for something else
+
+    def comes():
+        site.add("api", port, "option httpchk GET /status/200")
+        site.write()
+        site.proxy.serves([one, two], "api" if OWN else "spare-web-1")
+        wait.until(lambda: site.get(port)[0] == 200, 10, "its port is open")
+
+    def leaves():
+        del site.services["api"]
+        site.write()
+        wait.until(lambda: site.get(port)[0] == 404, 10,
+                   "its port is nobody's")
+
+    comes()
+    leaves()
+    site.has_blanks(2)
+    comes()
+    assert site.backend("api") == ("api" if OWN else "spare-web-1")
+    site.has_blanks(1)
+    slots = site.proxy.slots(site.backend("api"))
+    site.proxy.remembers([one, two])
+    with Load(address.HOST, port, "a reload") as load:
+        load.settle()
+        site.proxy.reload()
+        load.settle(50)
+    load.assert_none_failed()
+    assert site.backend("api") == "spare-web-1"
+    assert site.proxy.slots("spare-web-1") == slots
 
 
 def test_services_come_and_go_while_others_are_served(

@@ -298,7 +298,7 @@ end
 
 local function check_service(name, record)
   local one = service.new({
-    retained_by = {},
+    retained_by = {}, backend = "web",
     config = {name = name, backend = "web", path = record.path,
       default_servers = {}, use_previous_backends = true,
       use_nerve_weights = true, max_instances = 1000,

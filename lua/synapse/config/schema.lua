@@ -157,6 +157,9 @@ schema.SPARE = section("haproxy.spare.*", {
   {key = "server_options", type = "words of a `server` line",
     shown = "none", ours = true, text = "as of a service, and equal to " ..
       "those of the services that fit"},
+  {key = "own_backends", type = "boolean", default = false, ours = true,
+    text = "HAProxy adds a [backend of its own name](#new-services) for " ..
+      "each new service, if it can"},
   {key = "frontend backend", type = "lines", ours = true,
     text = "lines of these sections, for all services that they serve. " ..
       "`option httpchk METHOD URI` checks each service at its own URI"},

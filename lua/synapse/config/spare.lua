@@ -24,6 +24,7 @@ local MOST_PORTS = 1000
 -- @tfield integer slots   of each
 -- @tfield string address  where the frontend listens, and
 -- @tfield {bind,...} binds its ports there
+-- @tfield boolean own_backends whether HAProxy is to add backends like them
 -- @tfield string server_text the words of each server
 -- @tfield ?http_check check by which servers are checked
 -- @tfield table lines     of haproxy.cfg: `frontend` and `backend`, each a
@@ -50,6 +51,12 @@ local REFUSED = {
       "entries of a service that has left; leave `table` out"},
     {"^mode%s", "belongs in the key `mode`"},
     {"^http%-check%s+connect", "is not supported here; leave it out"},
+  },
+  own_backends = {
+    {"^stick%f[%s-]", "is not possible in a backend that is added; leave it " ..
+      "out, or `own_backends`"},
+    {"^default%-server%s", "has no effect on a server that is added; put " ..
+      "the words into `server_options`"},
   },
 }
 
@@ -129,11 +136,14 @@ local function read_kind(report, name, given, defaults)
     place .. ".server_options")
   kind.name, kind.place, kind.mode = "spare-" .. name, place, fields.mode
   kind.backends, kind.slots = fields.backends, fields.slots
-  kind.address = fields.bind_address
+  kind.address, kind.own_backends = fields.bind_address, fields.own_backends
   kind.binds = read_binds(report, object, fields, place)
   kind.lines = {frontend = fields.frontend, backend = fields.backend}
   check_lines(report, kind.lines.frontend, REFUSED.frontend)
   check_lines(report, kind.lines.backend, REFUSED.backend)
+  if kind.own_backends then
+    check_lines(report, kind.lines.backend, REFUSED.own_backends)
+  end
   kind.check = read_check(report, kind.lines.backend)
   if kind.check and kind.mode == "tcp" then
     value.wrong(report, place .. ".backend", "`option httpchk` needs " ..

@@ -177,6 +177,13 @@ local function add_spare(sections, config, defaults)
     end))
 end
 
+local function templates(config, defaults)
+  return spare.templates(config.spare, defaults, function(name, lines)
+    upgrade.cookies(lines)
+    lines[#lines + 1] = upgrade.cookie_key(lines, defaults, name)
+  end)
+end
+
 local function add_service(sections, notes, service, config, defaults)
   local restore = restore_lines(config)
   if service.bind then
@@ -281,6 +288,7 @@ function generate.sections(config, paths)
   if config.lines.shared_frontend then
     sections[#sections + 1] = shared_frontend(config)
   end
+  append(sections, templates(config, defaults))
   if paths.status and not has_page(sections) then
     add_page(sections, paths.status)
   end

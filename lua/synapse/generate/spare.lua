@@ -85,6 +85,41 @@ local function backend_lines(kind)
   return lines
 end
 
+-- The backend that is added has its own check.
+local function inherited(defaults, kind)
+  local lines = {}
+  for _, line in ipairs(defaults) do
+    if not kind.check or not line.text:find("^http%-check%s") and
+      not line.text:find("^option%s+httpchk%f[%s%z]")
+    then
+      lines[#lines + 1] = line
+    end
+  end
+  return lines
+end
+
+--- Makes the `defaults` sections of which HAProxy can make backends while it
+-- runs. They belong at the end: what follows a `defaults` section inherits from
+-- it.
+-- @tparam {spare_kind,...} kinds
+-- @tparam {line,...} defaults the lines that all backends inherit
+-- @tparam function complete adds to the lines what every backend needs that has
+--   cookies; gets the name of the section and the lines
+-- @treturn {section,...}
+function spare.templates(kinds, defaults, complete)
+  local sections = {}
+  for _, kind in ipairs(kinds) do
+    if kind.own_backends then
+      local name, lines = kind.name .. "-own", inherited(defaults, kind)
+      append(lines, backend_lines(kind))
+      complete(name, lines)
+      sections[#sections + 1] = {lines = lines, title = {
+        text = "defaults " .. name, place = kind.place .. ".own_backends"}}
+    end
+  end
+  return sections
+end
+
 --- Makes the sections.
 -- @tparam {spare_kind,...} kinds see `synapse.config.spare`
 -- @tparam {service,...} services those that have sections of their own

@@ -120,34 +120,42 @@ function growth:obstacle()
   return nil
 end
 
-local function group_of(self, slot, kind, add, id)
-  local place, texts = self.backend .. "/" .. slot, {add}
-  if self.options.has_check then
+local function group_of(one, add)
+  local slot, place, texts = one.slot, one.backend .. "/" .. one.slot, {add}
+  if one.options.has_check then
     texts[#texts + 1] = "enable health " .. place
   end
-  if self.options.has_agent then
+  if one.options.has_agent then
     texts[#texts + 1] = "enable agent " .. place
   end
   texts[#texts + 1] = "set server " .. place .. " state maint"
   local group = {}
   for i, text in ipairs(texts) do
     group[i] = {
-      slot = slot, kind = kind, grows = true, text = text, id = id,
+      slot = slot, kind = one.kind, grows = true, text = text, id = one.id,
       field = text == add and "add" or "enable", completes = i == #texts,
     }
   end
   return group
 end
 
-local function new_group(self, slot, kind, id)
-  local add = string.format(ADD, self.backend, slot, id)
-  add = add .. (self.keeps_idle and KEEPS_IDLE or "")
-  if self.options.text ~= "" then
-    add = add .. " " .. self.options.text
+--- Lists the commands that make an empty slot.
+-- @tparam table one `backend`, `slot`, `kind` ("plain" or "backup"), `id`,
+--   `options` and `keeps_idle`, see `add_server.new`
+-- @treturn {command,...}
+function add_server.commands(one)
+  local add = string.format(ADD, one.backend, one.slot, one.id)
+  add = add .. (one.keeps_idle and KEEPS_IDLE or "")
+  if one.options.text ~= "" then
+    add = add .. " " .. one.options.text
   end
-  add = add .. (self.keeps_idle and "" or KEEPS_NONE)
-  return group_of(self, slot, kind, kind == "backup" and add .. " backup" or
-    add, id)
+  add = add .. (one.keeps_idle and "" or KEEPS_NONE)
+  return group_of(one, one.kind == "backup" and add .. " backup" or add)
+end
+
+local function to_make(self, slot, kind, id)
+  return {backend = self.backend, slot = slot, kind = kind, id = id,
+    options = self.options, keeps_idle = self.keeps_idle}
 end
 
 -- Completes slots that were begun first. Returns the kinds that are still
@@ -160,7 +168,8 @@ local function finish_begun(self, wanted, groups)
       place = place or self.pending[slot] == kind and i
     end
     if place then
-      groups[#groups + 1] = group_of(self, table.remove(begun, place), kind)
+      groups[#groups + 1] = group_of(
+        to_make(self, table.remove(begun, place), kind))
     else
       left[#left + 1] = kind
     end
@@ -183,7 +192,8 @@ function growth:groups(wanted)
       number = number + 1
     end
     local slot = self.prefix .. number
-    groups[#groups + 1] = new_group(self, slot, kind, self.ids[slot] or id)
+    groups[#groups + 1] = add_server.commands(
+      to_make(self, slot, kind, self.ids[slot] or id))
     number, id = number + 1, self.ids[slot] and id or id + 1
   end
   return groups

@@ -20,6 +20,8 @@ local blank = {}
 -- @tfield boolean has_table whether each has a stick table
 -- @tfield section frontend
 -- @tfield section backend the first of them
+-- @tfield ?string template the `defaults` section of which HAProxy can make
+--   backends that are like them
 
 local NAMED = "slot.invalid:1"
 local SLOT_OPTIONS = {["init-addr"] = "last,127.0.0.1"}
@@ -99,6 +101,21 @@ local function is_led_by(section, key, routes)
   return false
 end
 
+-- Servers that are added do not have the words of `default-server`, and a
+-- `defaults` section has no stick table.
+local function find_template(sections, kind)
+  local name = kind.name .. "-own"
+  for _, section in ipairs(sections) do
+    if section.kind == "defaults" and section.name == name and
+      not kind.has_table and
+      not config_text.find(kind.backend, "default-server")
+    then
+      return name
+    end
+  end
+  return nil
+end
+
 --- Finds the kinds.
 -- @tparam {section,...} sections of `synapse.haproxy.config_text`
 -- @tparam string routes the path of the map of backends
@@ -114,6 +131,7 @@ function blank.find(sections, routes)
       add_backends(sections, kind)
       if kind.backend then
         add_slots(kind)
+        kind.template = find_template(sections, kind)
         kinds[#kinds + 1] = kind
       end
     end
@@ -153,6 +171,13 @@ function blank.problems(kinds, configured)
         "number of blank backends (%s: %d, and not %d); make it again with " ..
         "synapse-haproxy-cfg", wanted.place, wanted.name,
         kind and #kind.backends or 0, wanted.backends)
+    elseif wanted.own_backends and not kind.template then
+      problems[#problems + 1] = string.format("%s.own_backends: has no " ..
+        "effect, because haproxy.cfg has %s", wanted.place,
+        config_text.find(kind.backend, "default-server") and
+        "`default-server`; write its words into `server_options`" or
+        "no `defaults " .. kind.name .. "-own`; make it again with " ..
+        "synapse-haproxy-cfg")
     end
   end
   return problems

@@ -136,6 +136,10 @@ function commands.is_done(command, answer)
     return true
   elseif command.field == "add" then
     return answer:find("^New server registered") ~= nil
+  elseif command.field == "backend" then
+    return answer:find("New backend registered.", 1, true) ~= nil
+  elseif command.field == "publish" then
+    return answer:find("^Backend published") ~= nil
   elseif command.field == "del" then
     return commands.is_deleted(answer) or answer:find(NOT_DELETED_YET) ~= nil
   end

@@ -86,7 +86,8 @@ local function declaration_of(slot)
   }
 end
 
---- Lists the slots of a backend. Only in `core.register_init`.
+--- Lists the slots of a backend. Only in `core.register_init`, but for a
+-- backend that was added: HAProxies that can add one show it to Lua.
 -- @tparam string name of the backend
 -- @tparam {[string]=string} restored the host:port by slot that HAProxy was
 --   told to restore

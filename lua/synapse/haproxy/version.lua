@@ -21,6 +21,9 @@ local LOGS_NOT_WHILE_LOADING = 2.9
 local DELETES_SAFELY = {[3.2] = 22}
 local ALL_DELETE_SAFELY = 3.5
 
+-- In 3.4 `add backend` is experimental. Nobody has tried other branches.
+local ADDS_BACKENDS = 3.4
+
 local function deletes_servers(branch, patch)
   local since = DELETES_SAFELY[branch]
   return branch >= ALL_DELETE_SAFELY or since ~= nil and patch >= since
@@ -34,6 +37,7 @@ end
 --   configuration is read reaches anybody
 -- @tfield boolean deletes_servers whether a server that was added at run time
 --   can be deleted under traffic
+-- @tfield boolean adds_backends whether backends can be added at run time
 
 --- Tells what a HAProxy can do.
 -- @tparam string text its version, as `show info` has it: "2.6.12-1+deb12u4"
@@ -47,6 +51,7 @@ function version.capabilities(text)
     logs_while_loading = branch < LOGS_NOT_WHILE_LOADING,
     deletes_servers = major ~= nil and
       deletes_servers(branch, tonumber(patch) or 0),
+    adds_backends = major ~= nil and branch >= ADDS_BACKENDS,
   }
 end
 

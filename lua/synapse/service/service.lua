@@ -95,7 +95,7 @@ end
 
 --- Returns a service that serves what its snapshot has, else its defaults.
 -- @tparam table deps
---   `config`: the service's configuration;
+--   `config`: the service's configuration; `backend`: the name of its backend;
 --   `pool`: its slots, in order; `declared`: what the configuration makes of
 --   each (see `placement.kinds_of_slots`); `vacated`: those in which another
 --   service had instances, or nil;
@@ -112,7 +112,6 @@ end
 -- @treturn service
 function service.new(deps)
   local record = deps.record or empty_record()
-  local backend = deps.config.blank or deps.config.backend
   local by_slot = placement.kinds_of_slots(deps.declared)
   local self
   local chosen = wanted.new({
@@ -130,22 +129,22 @@ function service.new(deps)
   self = setmetatable({
     deps = deps,
     name = deps.config.name,
-    backend = backend,
+    backend = deps.backend,
     wanted = chosen,
     placement = places,
     host_names = host_names.new({
-      name = deps.config.name, backend = backend,
+      name = deps.config.name, backend = deps.backend,
       has_slots = places:has("name"), addresses = record.addresses,
       now = deps.now, log = deps.log,
     }),
     growth = add_server.new({
-      backend = backend, now = deps.now, pool = deps.pool,
+      backend = deps.backend, now = deps.now, pool = deps.pool,
       kinds = by_slot,
       options = deps.config.server_options, why = deps.config.fixed,
       keeps_idle = not deps.config.shares_connections,
     }),
     removal = del_server.new({
-      backend = backend, now = deps.now,
+      backend = deps.backend, now = deps.now,
       can = deps.deletes_servers,
     }),
     actual = known,
@@ -353,10 +352,11 @@ end
 --- Returns the record with which a service begins that replaces this one: one
 -- with its name, or with its backend and its path. Call it after `leave`.
 -- @tparam service config of the other
+-- @tparam string backend of the other
 -- @treturn ?record nil: the other service does not replace this one
-function service:inheritance(config)
+function service:inheritance(config, backend)
   local last, before = self.last, self.last.wanted.deps.config
-  local keeps_slots = self.backend == (config.blank or config.backend)
+  local keeps_slots = self.backend == backend
   if before.name ~= config.name and
     (not keeps_slots or is_elsewhere(before, config))
   then

@@ -488,12 +488,13 @@ describe("the agent", function()
             table.insert(told, what .. " " .. (one_of_them.name or one_of_them))
           end
         end
-        local is_taken = true
+        local is_taken, prepared = true, nil
         one.changes.deps.unused = unused("spare-web-1")
         one.changes.deps.spare = {
           take = note("take"), leave = note("leave"), rest = note("rest"),
           configure = note("configure"),
           is_taken = function() return is_taken end,
+          prepare = function() return prepared end,
         }
         one.deps.runtime.counters = function(backend)
           assert.are.equal("spare-web-1", backend)
@@ -504,6 +505,9 @@ describe("the agent", function()
         change({kind = "added", name = "c", config = config})
         assert.are.same({}, told)
         is_taken = false
+        one:turn()
+        assert.are.same({}, told)
+        prepared = "spare-web-1"
         one:turn()
         assert.are.same({"take c"}, told)
         assert.are.equal("spare-web-1", one.by_name.c.backend)

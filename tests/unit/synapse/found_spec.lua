@@ -34,8 +34,8 @@ describe("services found in ZooKeeper", function()
 
   local function begin(changes)
     one = found.new(settings(changes), {log = log, now = clock.now,
-      is_checked = function(backend)
-        return is_checked and backend:find("^b") ~= nil
+      is_checked = function(service)
+        return is_checked and service.found ~= nil
       end,
       objection = function(service)
         return objections[service.name] or

@@ -3,7 +3,7 @@ local new_log = dofile("tests/fake/log.lua")
 local spare = require("synapse.spare")
 
 describe("the blank backends", function()
-  local clock, log, maps, sessions, sent, freed, one
+  local clock, log, maps, sessions, sent, freed, own, one
 
   -- One slot for each of the services; the check has a URI of theirs.
   local function kind(name, ports, backends, has_table)
@@ -43,6 +43,13 @@ describe("the blank backends", function()
         return #sent
       end,
       freed = function() freed = freed + 1 end,
+      own = {
+        state_of = function(_, config, of)
+          table.insert(own.asked, config.name .. " of " .. of.name)
+          return own.state
+        end,
+        take_answer = function(_, event) own.answer = event end,
+      },
     }
   end
 
@@ -54,6 +61,7 @@ describe("the blank backends", function()
   before_each(function()
     clock, log = new_clock(), new_log()
     maps, sessions, sent, freed = {}, {}, {}, 0
+    own = {state = "failed", asked = {}}
     new(kind("a", {1, 2, 3}, {"a-1", "a-2"}))
   end)
 
@@ -69,7 +77,7 @@ describe("the blank backends", function()
 
   local function take(config)
     expect(config)
-    one:take(config)
+    one:take(config, one:prepare(config))
     return config
   end
 
@@ -89,7 +97,7 @@ describe("the blank backends", function()
     assert.are.equal("a-1", web.blank)
     assert.are.same({}, maps)
     assert.is_nil(one:backend_of("web"))
-    one:take(web)
+    one:take(web, one:prepare(web))
     assert.are.same({"checks a-1=/up", "routes h:2=a-1"}, maps)
     assert.are.equal("a-1", one:backend_of("web"))
     assert.are.same({1, 1, 0}, counts())
@@ -125,7 +133,7 @@ describe("the blank backends", function()
     assert.is_true(one:is_taken(b))
     one:leave("a")
     assert.is_false(one:is_taken(b))
-    one:take(b)
+    one:take(b, one:prepare(b))
     assert.are.same({"checks a-1=/up", "routes h:1=a-1", "routes -h:1",
       "checks a-2=/up", "routes h:1=a-2"}, maps)
   end)
@@ -169,7 +177,7 @@ describe("the blank backends", function()
   it("let services swap their ports", function()
     local a, b = take(service("a", 1)), service("b", 2)
     expect(a, b)
-    one:take(b)
+    one:take(b, one:prepare(b))
     local a2, b2 = service("a", 2), service("b", 1)
     assert.are.same({"ok", "ok"}, expect(a2, b2))
     maps = {}
@@ -178,6 +186,35 @@ describe("the blank backends", function()
     assert.are.same({"checks a-1=/up", "routes h:2=a-1", "routes -h:1",
       "checks a-2=/up", "routes h:1=a-2"}, maps)
   end)
+
+  it("are kept for a reload if HAProxy adds a backend for the service",
+    function()
+      local web = service("web", 1)
+      web.backend, own.state = "www", "asked"
+      expect(web)
+      assert.is_nil(one:prepare(web))
+      one:take_answer({request = 7})
+      assert.are.same({request = 7}, own.answer)
+      own.state = "there"
+      assert.are.equal("www", one:prepare(web))
+      assert.are.same({"web of a", "web of a"}, own.asked)
+      one:take(web, "www")
+      assert.are.equal("a-1", web.blank)
+      assert.are.equal("www", one:backend_of("web"))
+      local moved = service("web", 2, "/down")
+      moved.backend = "www"
+      expect(moved)
+      one:configure(moved)
+      assert.are.same({"checks www=/up", "routes h:1=www",
+        "checks www=/down", "routes h:2=www", "routes -h:1"}, maps)
+      assert.are.same({1, 1, 0}, counts())
+      one:leave("web")
+      one:rest("web")
+      sessions.www = 1
+      tick()
+      tick()
+      assert.are.same({2, 0, 0}, counts())
+    end)
 
   it("follow another URI and another port, the new one first", function()
     take(service("web", 1))
@@ -294,7 +331,7 @@ describe("the blank backends", function()
     tick()
     tick()
     assert.are.same({"no"}, {one:reserve(service("b", 2)) and "no"})
-    one:take(web)
+    one:take(web, one:prepare(web))
     assert.are.same({0, 1, 0}, counts())
     assert.are.equal("routes h:1=a-1", maps[#maps])
   end)

@@ -77,6 +77,25 @@ describe("a haproxy.cfg", function()
     assert.is_nil(text:find("backend spare-web-3", 1, true))
   end)
 
+  it("has a section of which HAProxy can make backends, at its end",
+    function()
+      local text = make({services = {}, haproxy = {
+        defaults = {"mode http", "option httpchk GET /", "http-check expect " ..
+          "status 204", "timeout connect 1s", "cookie D insert"},
+        spare = {web = {backends = 1, ports = 4000, own_backends = true,
+          backend = {"option httpchk GET /up", "cookie S insert"}},
+          raw = {mode = "tcp", backends = 1, ports = 5000}}}})
+      assert.are.same({
+        "mode http", "timeout connect 1s", "cookie D insert dynamic",
+        "mode http", "option httpchk",
+        'http-check send meth GET uri-lf "%[be_name,map(' ..
+          '${SYNAPSE_CHECKS-/dev/null},/up)]"',
+        "cookie S insert dynamic", "dynamic-cookie-key spare-web-own",
+      }, lines_of(text, "defaults spare-web-own"))
+      assert.is_nil(text:find("\ndefaults spare-web-own.*\n%l"))
+      assert.is_nil(text:find("defaults spare-raw", 1, true))
+    end)
+
   it("has blank backends behind Unix sockets", function()
     assert.are.same({
       "bind 127.0.0.1:4000 name 127.0.0.1:4000 mode 660",

@@ -90,6 +90,36 @@ describe("blank backends", function()
     assert.is_false(raw.has_table)
   end)
 
+  it("are like those that HAProxy can make of a section", function()
+    local function template(more, text)
+      return blank.find(config_text.parse({{path = "f", text = (text or
+        TEXT) .. more}}, {environment = {ROUTES = "R"}}), "R")[2].template
+    end
+    local own = "defaults spare-raw-own\n  mode tcp\n"
+    assert.are.equal("spare-raw-own", template(own))
+    assert.is_nil(template(""))
+    assert.is_nil(template("defaults spare-web-own\n"))
+    assert.is_nil(template("  default-server inter 1s\n" .. own))
+    assert.is_nil(template("  stick-table type ip size 1k\n" .. own))
+    assert.is_nil(template(own, TEXT:gsub("mode http", "%0\n" ..
+      "  default-server inter 1s", 1)))
+  end)
+
+  it("say why HAProxy cannot make others like them", function()
+    local wanted = {{name = "spare-raw", place = "haproxy.spare.raw",
+      backends = 1, own_backends = true}}
+    assert.are.same({"haproxy.spare.raw.own_backends: has no effect, " ..
+      "because haproxy.cfg has no `defaults spare-raw-own`; make it again " ..
+      "with synapse-haproxy-cfg"}, blank.problems(find(), wanted))
+    local kinds = find()
+    table.insert(kinds[2].backend.lines, {words = {"default-server"}})
+    assert.are.same({"haproxy.spare.raw.own_backends: has no effect, " ..
+      "because haproxy.cfg has `default-server`; write its words into " ..
+      "`server_options`"}, blank.problems(kinds, wanted))
+    kinds[2].template = "spare-raw-own"
+    assert.are.same({}, blank.problems(kinds, wanted))
+  end)
+
   it("that haproxy.cfg does not have are named", function()
     assert.are.same({
       "haproxy.spare.raw: haproxy.cfg has another number of blank backends " ..

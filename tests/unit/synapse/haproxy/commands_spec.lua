@@ -87,6 +87,13 @@ describe("a command", function()
     {"del", "No such server.", false},
     {"add", "Already exists a server with the same name in backend.", false},
     {"add", "", false},
+    {"backend", "New backend registered.", true},
+    {"backend", "Backend 'www' has no name.\nNew backend registered.", true},
+    {"backend", "New backend registered (no support for dynamic servers: " ..
+      "x).", false},
+    {"backend", "Cannot find default proxy 'x'.", false},
+    {"publish", "Backend published.", true},
+    {"publish", "No such backend.", false},
     {"enable", "", true},
     {"enable", "No such server.", false},
   }

@@ -26,6 +26,14 @@ describe("a HAProxy", function()
     end
   end)
 
+  it("adds backends since 3.4", function()
+    local adds = {["2.6.12-1+deb12u4"] = false, ["3.3.1"] = false,
+      ["3.4.0-64a335366"] = true, ["3.5-dev5"] = true, ["unknown"] = false}
+    for text, can in pairs(adds) do
+      assert.are.equal(can, version.capabilities(text).adds_backends, text)
+    end
+  end)
+
   -- HAProxy 3.0 lost every warning of the agent at load where it had a `log`.
   it("logs lines of the load up to 2.8 only", function()
     local logs = {["2.6.12-1+deb12u4"] = true, ["2.8.1"] = true,

@@ -14,7 +14,7 @@ describe("what a service publishes", function()
   before_each(function()
     clock = new_clock()
     web = service.new({
-      retained_by = {}, pool = {"s1", "s2"},
+      retained_by = {}, backend = "www", pool = {"s1", "s2"},
       config = {name = "web", backend = "www", path = "/web",
         default_servers = {}, use_previous_backends = true,
         fixed = "server_options is not set",

@@ -27,7 +27,7 @@ describe("a service", function()
     for key, value in pairs(changes or {}) do
       config[key] = value
     end
-    one = service.new({config = config, pool = pool,
+    one = service.new({config = config, backend = "www", pool = pool,
       declared = declared,
       record = record, now = clock.now, wall = clock.now, log = log,
       is_claimed = function(key) return claimed[key] == true end,
@@ -1713,7 +1713,8 @@ describe("a service", function()
       sessions[slot] = 1
       one = service.new({config = {name = "x", backend = "www",
         default_servers = {}, shares_connections = true, guard = {hold = 0}},
-        pool = {slot}, declared = {[slot] = {weight = 1, maxconn = 0}},
+        backend = "www", pool = {slot},
+        declared = {[slot] = {weight = 1, maxconn = 0}},
         vacated = one:slots().vacated, now = clock.now, wall = clock.now,
         log = log, retained_by = {}, is_claimed = function() end,
         sessions = function(name) return sessions[name] or 0 end})
@@ -1728,7 +1729,7 @@ describe("a service", function()
       serve(instance(2))
       one:leave()
       local record = one:inheritance(
-        {name = "web", backend = "other", sources = {}})
+        {name = "web", backend = "other", sources = {}}, "other")
       assert.are.same({["10.0.0.2:80"] = "maint"}, record.states)
       assert.is_truthy(record.departed["10.0.0.1:80"].till)
       assert.are.equal("why", record.departed["10.0.0.1:80"].order.reason)

@@ -30,7 +30,7 @@ describe("a journal", function()
       declared["s" .. i] = {weight = 1, maxconn = 0}
     end
     one = service.new({
-      retained_by = {},
+      retained_by = {}, backend = "web",
       config = {name = "web", backend = "web", path = "/web",
         default_servers = {}, use_previous_backends = true,
         fixed = "server_options is not set", guard = guard},
@@ -339,7 +339,7 @@ describe("a journal", function()
     before_each(function()
       latest()
       two = service.new({
-        retained_by = {},
+        retained_by = {}, backend = "api",
         config = {name = "api", backend = "api", path = "/api",
           default_servers = {}, use_previous_backends = true,
           fixed = "server_options is not set", guard = guard},
