@@ -63,7 +63,7 @@ class Backend:
     def section(self):
         body = [*self.lines, *self._servers()]
         return "\n".join([
-            f"frontend {self.name}", f"  bind {address.HOST}:{self.port}",
+            f"frontend {self.name}-in", f"  bind {address.HOST}:{self.port}",
             *(f"  {line}" for line in self.front),
             f"  default_backend {self.name}", "", f"backend {self.name}",
             *(f"  {line}" for line in body), ""])
