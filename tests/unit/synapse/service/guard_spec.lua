@@ -69,6 +69,9 @@ describe("a guard", function()
     settled(range(1, 20))
     assert.are.same(numbers(range(1, 20)), numbers(take({})))
     assert.are.same({lost = 20, were = 20, left = 0}, report.mass)
+    for number, key in ipairs(report.retained) do
+      assert.are.equal(instance(number).key, key)
+    end
     assert.are.equal(20, #report.retained)
     assert.is_true(one:is_retaining())
   end)
@@ -293,6 +296,97 @@ describe("a guard", function()
     assert.are.equal(clock.now() + HOLD, one.retained[instance(2).key])
   end)
 
+  -- An instance that is younger than the window was not there a window ago.
+  it("counts who was young when it went once it would not be any more",
+    function()
+      new()
+      take(range(1, 8))
+      clock.pass(6)
+      take(range(4, 8))
+      clock.pass(5)
+      assert.are.equal(8, #take(range(6, 8)))
+      assert.are.same({lost = 5, were = 8, left = 3}, report.mass)
+    end)
+
+  it("goes by the last time that an instance came", function()
+    settled(range(4, 9))
+    take(range(1, 9))
+    clock.pass(1)
+    local announced = range(1, 9)
+    announced[1], announced[2], announced[3] =
+      instance(1, 0), instance(2, 0), instance(3, 0)
+    take(announced)
+    take(range(4, 9))
+    clock.pass(2)
+    take(range(1, 9))
+    clock.pass(2)
+    take(range(4, 9))
+    clock.pass(5.5)
+    assert.are.same({6, 7, 8, 9}, numbers(take(range(6, 9))))
+  end)
+
+  it("takes who is young for young, also after a short absence", function()
+    settled(range(1, 2))
+    take(range(1, 20))
+    clock.pass(1)
+    take(range(1, 2))
+    clock.pass(1)
+    take(range(1, 20))
+    clock.pass(1)
+    assert.are.same({}, take({}))
+  end)
+
+  it("gives no instance twice that is back before the others go", function()
+    settled(range(1, 6))
+    take(range(2, 6))
+    take(range(1, 6))
+    assert.are.same({1, 2, 3, 4, 5, 6}, numbers(take({instance(1)})))
+    assert.are.equal(5, #report.retained)
+  end)
+
+  it("keeps nobody whose time is over before the others go", function()
+    settled(range(1, 6), {hold = 1})
+    take(range(2, 6))
+    clock.pass(1)
+    assert.are.same({2, 3, 4, 5, 6}, numbers(take({})))
+  end)
+
+  it("counts everybody anew after another accident", function()
+    settled(range(1, 6))
+    take({})
+    take(range(1, 3))
+    clock.pass(HOLD)
+    take(range(1, 7))
+    clock.pass(WINDOW)
+    take(range(2, 7))
+    clock.pass(WINDOW)
+    assert.are.equal(6, #take({}))
+    -- The first one came back after the first accident: now it is another.
+    assert.are.same({1, 8, 9},
+      numbers(take({instance(1), instance(8), instance(9)})))
+  end)
+
+  it("keeps nothing of what is older than the window and the hold", function()
+    settled(range(1, 8), {hold = 20})
+    take(range(3, 9))
+    clock.pass(WINDOW)
+    take(range(3, 9))
+    take({})
+    take(range(3, 4))
+    take(range(3, 5))
+    clock.pass(20)
+    take(range(3, 5))
+    clock.pass(WINDOW)
+    take(range(3, 5))
+    assert.are.same({gone = {}, born = {}, candidates = {}, retained = {}},
+      {gone = one.gone, born = one.born, candidates = one.candidates,
+        retained = one.retained})
+    for _, queue in ipairs({one.arrivals, one.departures}) do
+      assert.are.same({first = queue.last + 1, last = queue.last}, queue)
+    end
+    assert.are.equal(0, one.lost)
+  end)
+
   describe("that begins with what there was", function()
     it("protects it from the first read on", function()
       new(nil, range(1, 5))
@@ -305,7 +399,26 @@ describe("a guard", function()
       assert.are.equal(8, #take(range(2, 8)))
       clock.pass(5)
       assert.are.equal(7, #take(range(2, 8)))
+      assert.are.same({}, one.gone)
     end)
+
+    it("knows at once when the first one's time is over", function()
+      local now = clock.now()
+      new(nil, range(1, 8), {[instance(1).key] = now + 7,
+        [instance(2).key] = now + 5, [instance(3).key] = now + 6})
+      assert.are.equal(now + 5, one.review_at)
+    end)
+
+    -- How many there were is only known of what happens now.
+    it("lets all go when enough others come after another accident",
+      function()
+        new(nil, range(1, 9), {[instance(1).key] = clock.now() + 50})
+        take(range(2, 9))
+        clock.pass(WINDOW)
+        assert.are.equal(9, #take({}))
+        assert.are.equal(12, #take(range(11, 13)))
+        assert.are.equal(4, #take(range(11, 14)))
+      end)
 
     -- Nobody looked at them any more, so that they were retained for ever,
     -- and HAProxy was asked for the state of their slots each second.

@@ -115,6 +115,30 @@ describe("the state of an instance that is gone", function()
   end)
 end)
 
+describe("what the last run left", function()
+  local function departed(state, order)
+    return {[KEY] = {state = state, till = 50, order = order}}
+  end
+
+  it("has a drain of an instance that is gone, and its order", function()
+    local operator = new({departed = departed("drain",
+      {reason = "disk", since = 0, till = 600, ends = 600})})
+    assert.are.equal("drain", operator.states[KEY])
+    assert.are.equal("disk", operator.orders[KEY].reason)
+    assert.are.equal("drain", operator:departed()[KEY].state)
+  end)
+
+  it("has no other state of it", function()
+    assert.is_nil(new({departed = departed("ready")}).states[KEY])
+  end)
+
+  it("is of an instance that is there what it has now", function()
+    local operator = new({state = "drain", departed = departed("maint")})
+    assert.are.equal("drain", operator.states[KEY])
+    assert.are.same({}, operator:departed())
+  end)
+end)
+
 -- A state that is ordered of the agent is on its way for a while. What HAProxy
 -- says until then may be older: it must not take an order of `maint` back.
 describe("an order", function()
@@ -179,11 +203,85 @@ describe("an order", function()
       assert.is_false(operator:is_awaited(KEY))
     end)
 
+  it("is not awaited of an instance that is gone", function()
+    operator:order(KEY, "maint")
+    assert.is_true(operator:is_awaited(KEY))
+    operator:leave(KEY)
+    assert.is_false(operator:is_awaited(KEY))
+  end)
+
+  it("is done where HAProxy has the state already", function()
+    operator:order(KEY, "maint")
+    assert.are.same({}, see("unknown", "maint"))
+    assert.is_false(operator:is_awaited(KEY))
+  end)
+
+  it("shows its end by the clock that people see, which may be set", function()
+    local wall = 1000
+    operator = operator_state.new({states = {}, departed = {}, keep = 60,
+      now = clock.now, wall = function() return wall end})
+    operator:order(KEY, "maint", "deploy", 60)
+    operator:order("10.0.0.2:80", "maint")
+    assert.are.same({}, operator:follow_clock())
+    wall = 5000
+    assert.are.same({KEY}, operator:follow_clock())
+    assert.are.equal(5060, operator.orders[KEY].till)
+    assert.are.same({}, operator:follow_clock())
+  end)
+
   it("is there again in the next run", function()
     operator:order(KEY, "maint", "deploy", 600)
     local kept = operator.orders
     operator = new({state = "maint", orders = {[KEY] = kept[KEY]}}, clock.now)
     clock.pass(600)
     assert.are.equal(KEY, operator:expire()[1].key)
+  end)
+end)
+
+describe("several instances", function()
+  local KEYS = {}
+  for i = 1, 8 do
+    KEYS[i] = "10.0.0." .. i .. ":80"
+  end
+
+  local function keys_of(list)
+    local keys = {}
+    for i, each in ipairs(list) do
+      keys[i] = each.key
+    end
+    return keys
+  end
+
+  it("are told of in the order of their keys", function()
+    local clock = new_clock()
+    local operator = new({}, clock.now)
+    local placed, acknowledged, actual = {}, {}, {}
+    for i, key in ipairs(KEYS) do
+      operator:order(key, "drain", nil, 60)
+      placed["s" .. i], acknowledged["s" .. i] = key, "drain"
+      actual["s" .. i] = {admin = "drain"}
+    end
+    assert.are.same({}, operator:observe(placed, acknowledged, actual))
+    for i = 1, #KEYS do
+      actual["s" .. i] = {admin = "maint"}
+    end
+    assert.are.same(KEYS,
+      keys_of(operator:observe(placed, acknowledged, actual)))
+    for _, key in ipairs(KEYS) do
+      operator:order(key, "drain", nil, 60)
+    end
+    clock.pass(60)
+    assert.are.same(KEYS, keys_of(operator:expire()))
+  end)
+
+  it("that are gone are forgotten each in its time", function()
+    local clock = new_clock()
+    local operator = new({state = "maint"}, clock.now)
+    operator:leave(KEY)
+    operator:order(KEYS[2], "drain")
+    clock.pass(60)
+    operator:leave(KEYS[2])
+    assert.are.same({[KEYS[2]] = {state = "drain", till = clock.now() + 60,
+      order = operator.orders[KEYS[2]]}}, operator:departed())
   end)
 end)
