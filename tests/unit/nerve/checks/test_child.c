@@ -54,7 +54,7 @@ static int close_loop(void **state) {
 }
 
 static void on_done(void *arg, const struct child_end *end) {
-    (void)arg;
+    assert_ptr_equal(arg, line_seen);
     results++;
     error_seen = end->error;
     status_seen = end->status;
@@ -63,7 +63,8 @@ static void on_done(void *arg, const struct child_end *end) {
 
 static struct child *start(char *const *argv) {
     int error = 0;
-    struct child *child = child_start(children, argv, on_done, NULL, &error);
+    struct child *child =
+        child_start(children, argv, on_done, line_seen, &error);
 
     assert_int_equal(error, 0);
     assert_non_null(child);
@@ -349,7 +350,7 @@ static void nobody_waits_while_it_is_loaded(void **state) {
     assert_int_equal(results, 0);
     child_kill(child);
     if (vfork_shares_memory()) {
-        assert_null(child_start(children, argv, on_done, NULL, &error));
+        assert_null(child_start(children, argv, on_done, line_seen, &error));
         assert_int_equal(error, EINPROGRESS);
     }
     close(fd);

@@ -260,6 +260,13 @@ static void what_is_missing_or_wrong_is_told(void **state) {
                  "is no creator");
 }
 
+static void accept_members(const char *members) {
+    struct config *config = parse_members(members, NULL);
+
+    assert_non_null(config);
+    config_free(config);
+}
+
 static void an_acl_holds_for_every_service(void **state) {
     char more[500];
     struct config *config;
@@ -283,6 +290,33 @@ static void an_acl_holds_for_every_service(void **state) {
     config_free(config);
 }
 
+/* Without the file, what an operator took out would serve again after a
+ * restart. */
+static void a_control_socket_needs_a_file_for_the_holds(void **state) {
+    char most[120], text[200];
+
+    (void)state;
+    accept_members("\"control_socket\": \"/s\", \"holds_path\": \"/h\"");
+    accept_members("\"holds_path\": \"/h\"");
+    assert_wrong("\"control_socket\": \"/s\"",
+                 "holds_path: missing; with control_socket it must be a file "
+                 "that keeps what is disabled over a restart");
+    assert_wrong("\"control_socket\": \"/s\", \"holds_path\": null",
+                 "holds_path: missing; with control_socket it must be a file "
+                 "that keeps what is disabled over a restart");
+    assert_wrong("\"holds_path\": \"/h/\"",
+                 "holds_path: \"/h/\" is not a file's path (it ends with /)");
+    memset(most, 'x', 107); /* sun_path has a NUL, too */
+    most[107] = '\0';
+    snprintf(text, sizeof(text),
+             "\"control_socket\": \"%s\", \"holds_path\": \"/h\"", most);
+    accept_members(text);
+    snprintf(text, sizeof(text),
+             "\"control_socket\": \"%sx\", \"holds_path\": \"/h\"", most);
+    assert_wrong(text, "control_socket: longer than 107 bytes, which no path "
+                       "of a socket can be");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_listens_and_nothing_is_sent_by_default),
@@ -296,6 +330,7 @@ int main(void) {
         cmocka_unit_test(a_file_that_others_may_use_is_refused),
         cmocka_unit_test(what_is_missing_or_wrong_is_told),
         cmocka_unit_test(an_acl_holds_for_every_service),
+        cmocka_unit_test(a_control_socket_needs_a_file_for_the_holds),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -47,6 +47,18 @@ static struct config *parse_service(const char *members) {
     return config;
 }
 
+/* Parses a configuration of one service with this path. */
+static struct config *parse_path(const char *path, struct error *err) {
+    char text[400];
+
+    snprintf(text, sizeof(text),
+             "{\"instance_id\": \"i\", \"services\": {\"web\": {\"host\": "
+             "\"h\", \"port\": 80, \"zk_hosts\": [\"zk:1\"], \"zk_path\": "
+             "\"%s\"}}}",
+             path);
+    return parse(text, err);
+}
+
 static bool has_note(const struct config *config, enum event_level level,
                      const char *text) {
     for (size_t i = 0; i < config->notes.count; i++)
@@ -185,6 +197,33 @@ static void what_is_no_server_is_refused(void **state) {
                  "(\"host:port\")",
                  wrong[i]);
         assert_string_equal(err.text, text);
+    }
+}
+
+/* A ZooKeeper server refuses the others, and the whole service with them. */
+static void a_path_is_what_a_server_takes(void **state) {
+    static const char *const wrong[] = {"a",       "/",    "//a",  "/a//b",
+                                        "/a/",     "/.",   "/..",  "/./a",
+                                        "/a/../b", "/a/.", "/a/.."};
+    static const char *const right[] = {"/a",   "/.a",   "/a.",  "/..a",
+                                        "/.a.", "/a./b", "/...", "/a/.b/c"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct error err = {0};
+        struct config *config = parse_path(wrong[i], &err);
+
+        if (config)
+            fail_msg("%s is accepted", wrong[i]);
+        assert_non_null(strstr(err.text, "services.web.zk_path: "));
+    }
+    for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
+        struct error err = {0};
+        struct config *config = parse_path(right[i], &err);
+
+        assert_string_equal(err.text, "");
+        assert_string_equal(config->services[0].zk_path, right[i]);
+        config_free(config);
     }
 }
 
@@ -1162,6 +1201,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_server_is_refused),
         cmocka_unit_test(a_number_may_stand_in_a_string),
         cmocka_unit_test(what_generators_write_is_read),
+        cmocka_unit_test(a_path_is_what_a_server_takes),
         cmocka_unit_test(all_errors_are_told_with_the_keys_that_may_be_meant),
         cmocka_unit_test(what_is_left_out_has_airbnbs_defaults),
         cmocka_unit_test(a_check_has_what_is_said),

@@ -65,8 +65,11 @@ static int open_loop(void **state) {
 }
 
 static void start(void) {
-    struct check_env env = {
-        .loop = &loop, .late = &late, .untried = &untried, .hearing = &hearing};
+    struct check_env env = {.loop = &loop,
+                            .late = &late,
+                            .untried = &untried,
+                            .hearing = &hearing,
+                            .statsd = (struct statsd *)&loop};
 
     watcher = watcher_open(&env, &service, NULL, NULL);
     assert_non_null(watcher);
@@ -400,6 +403,7 @@ static void what_happens_is_counted(void **state) {
     (void)state;
     start();
     give("+-");
+    assert_ptr_equal(fake_counted_by, (struct statsd *)&loop);
     assert_counted("nerve.watcher.status.ping.count ping_result=success "
                    "service_name=web nerve_version=" VERSION "\n"
                    "nerve.watcher.status.service_check check_result=up "
