@@ -1,14 +1,22 @@
 /* runtime_api.c - sends commands to HAProxy's runtime API, reads the answers
  *
  * A Lua socket of HAProxy 2.6 stalls on any answer longer than one buffer
- * (16 kB), so a worker reads the answers. Each line of commands has its own
- * connection, which HAProxy closes after the last command. The line is sent in
- * one write, because HAProxy cuts a batch that arrives in pieces. Sending never
- * blocks. If no other exchange is under way, the loop thread sends the line at
- * once, so that no command waits for the worker to wake.
+ * (16 kB), so a worker reads the answers. All lines of commands share one
+ * connection, because HAProxy makes a session for each. It stays open by the
+ * command `prompt`: HAProxy then ends an answer with PROMPT instead of an empty
+ * line. HAProxy 2.6 ends each answer of a line so, and 3.4 only the last one.
+ * The answer to the greeting shows which.
  *
- *   loop thread    command_send(); begin(), if no exchange is under way
+ * A line is sent in one write, because HAProxy cuts a batch that arrives in
+ * pieces. Sending never blocks. If no other exchange is under way, the loop
+ * thread sends the line at once, so that no command waits for the worker to
+ * wake.
+ *
+ *   loop thread    the public functions; begin(), if no exchange is under way
  *   worker thread  exchange_job(); begin(), if the exchange had to wait
+ *
+ * The connection belongs to the worker while a job is pending, and to the loop
+ * thread otherwise.
  * SPDX-License-Identifier: MIT
  */
 #include <errno.h>
@@ -28,28 +36,43 @@
 #include "csrc/haproxy/runtime_api.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
+#define PROMPT     "\n> "
 
-struct exchange {
+/* HAProxy closes a connection that is silent for longer: 10 s by default, and
+ * 24 days at most. */
+#define GREETING "prompt;set timeout cli 20d\n"
+
+/* What HAProxy answers to it. */
+#define GREETING_EACH PROMPT PROMPT
+#define GREETING_LAST "\n" PROMPT
+
+struct commander {
     struct queue *queue;     /* borrowed */
     struct channel *channel; /* borrowed */
-    struct event *answer;    /* owned until it is pushed */
-    char *line;              /* owned */
-    int fd;                  /* owned; -1 before begin() and after a failure */
+    struct worker *worker;   /* owned */
+    int fd;                  /* owned; -1: not connected */
+    bool greeted;            /* HAProxy's answer to the greeting was read */
+    bool prompts_each;       /* it ends each answer of a line with PROMPT */
+};
+
+struct exchange {
+    struct commander *commander; /* borrowed */
+    struct event *answer;        /* owned until it is pushed */
+    char *line;                  /* owned */
     bool begun;
     int reason; /* errno, why it failed */
     int timeout_ms;
 };
 
-static void close_exchange(struct exchange *x) {
-    if (x->fd != -1)
-        close(x->fd);
-    x->fd = -1;
+static void disconnect(struct commander *c) {
+    if (c->fd != -1)
+        close(c->fd);
+    c->fd = -1;
 }
 
 static void exchange_free(void *data) {
     struct exchange *x = data;
 
-    close_exchange(x);
     event_free(x->answer);
     free(x->line);
     free(x);
@@ -82,72 +105,198 @@ static int grow(struct event *ev, size_t *size) {
     return 0;
 }
 
-/* Reads into <ev> until HAProxy closes <fd>. Returns 0 or errno. */
-static int read_all(int fd, struct event *ev, int64_t deadline) {
-    size_t size = 0;
+static bool begins_with(const char *text, const char *start) {
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void cut_start(struct event *ev, size_t length) {
+    ev->length -= length;
+    memmove(ev->data, ev->data + length, ev->length + 1);
+}
+
+/* Takes HAProxy's answer to the greeting out of <ev> once it is whole. Returns
+ * 0, EAGAIN while it is not, or EPROTO. */
+static int take_greeting(struct commander *c, struct event *ev) {
+    if (begins_with(ev->data, GREETING_EACH)) {
+        c->prompts_each = true;
+        cut_start(ev, strlen(GREETING_EACH));
+    } else if (begins_with(ev->data, GREETING_LAST)) {
+        c->prompts_each = false;
+        cut_start(ev, strlen(GREETING_LAST));
+    } else {
+        return begins_with(GREETING_EACH, ev->data) ||
+                       begins_with(GREETING_LAST, ev->data)
+                   ? EAGAIN
+                   : EPROTO;
+    }
+    c->greeted = true;
+    return 0;
+}
+
+/* How many commands a line has. A backslash takes ";" its meaning. */
+static size_t count_commands(const char *line) {
+    size_t count = 1;
+
+    for (const char *at = line; *at; at++) {
+        if (*at == '\\' && at[1])
+            at++;
+        else if (*at == ';')
+            count++;
+    }
+    return count;
+}
+
+static size_t count_prompts(const char *text) {
+    size_t count = 0;
+
+    while ((text = strstr(text, PROMPT))) {
+        text += strlen(PROMPT);
+        count++;
+    }
+    return count;
+}
+
+static bool ends_with_prompt(const struct event *ev) {
+    return ev->length >= strlen(PROMPT) &&
+           strcmp(ev->data + ev->length - strlen(PROMPT), PROMPT) == 0;
+}
+
+/* Whether <ev> has the answers to <commands> commands. The last thing that
+ * HAProxy sends is a prompt, so most looks are short. */
+static bool is_whole(const struct commander *c, const struct event *ev,
+                     size_t commands) {
+    return ends_with_prompt(ev) &&
+           (!c->prompts_each || count_prompts(ev->data) >= commands);
+}
+
+/* Makes each prompt the empty line that there is without `prompt`. */
+static void remove_prompts(struct event *ev) {
+    char *to = ev->data;
+
+    for (const char *from = ev->data; *from; from++) {
+        *to++ = *from;
+        if (begins_with(from, PROMPT))
+            from += strlen(PROMPT) - 1;
+    }
+    *to = '\0';
+    ev->length = (size_t)(to - ev->data);
+}
+
+/* Reads the answers to <x>. Returns 0 or errno. */
+static int read_answers(struct exchange *x, int64_t deadline) {
+    struct commander *c = x->commander;
+    struct event *ev = x->answer;
+    size_t commands = count_commands(x->line), size = 0;
     ssize_t got;
     int reason;
 
     for (;;) {
         if (ev->length + 1 >= size && (reason = grow(ev, &size)) != 0)
             return reason;
-        reason = await(fd, POLLIN, deadline);
+        reason = await(c->fd, POLLIN, deadline);
         if (reason != 0)
             return reason;
-        got = read(fd, ev->data + ev->length, size - ev->length - 1);
-        if (got == -1)
-            return errno;
+        got = read(c->fd, ev->data + ev->length, size - ev->length - 1);
+        if (got <= 0)
+            return got == 0 ? ECONNRESET : errno;
         ev->length += (size_t)got;
         ev->data[ev->length] = '\0';
-        if (got == 0)
+        if (!c->greeted && (reason = take_greeting(c, ev)) == EPROTO)
+            return reason;
+        if (c->greeted && is_whole(c, ev, commands))
             return 0;
     }
 }
 
-/* Connects and sends. The socket always takes as much as one buffer of HAProxy
- * at once, so a line of which a part is left is too long. */
-static void begin(struct exchange *x) {
-    size_t length = strlen(x->line);
-    ssize_t sent;
+/* Whether the connection can take a line: HAProxy has not closed it, and has
+ * said nothing that nobody asked for. */
+static bool is_ready(const struct commander *c) {
+    char byte;
 
-    x->begun = true;
-    x->fd = channel_connect(x->channel);
-    if (x->fd == -1) {
-        x->reason = errno;
-        return;
-    }
-    sent = send(x->fd, x->line, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent == -1)
-        x->reason = errno;
-    else if ((size_t)sent != length)
-        x->reason = EMSGSIZE;
+    return c->fd != -1 &&
+           recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1 &&
+           errno == EAGAIN;
 }
 
+/* The socket always takes as much as one buffer of HAProxy at once, so a text
+ * of which a part is left is too long. Returns 0 or errno. */
+static int put(int fd, const char *text) {
+    size_t length = strlen(text);
+    ssize_t sent = send(fd, text, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (sent == -1)
+        return errno;
+    return (size_t)sent == length ? 0 : EMSGSIZE;
+}
+
+static int connect_anew(struct commander *c) {
+    disconnect(c);
+    c->greeted = false;
+    c->fd = channel_connect(c->channel);
+    return c->fd == -1 ? errno : put(c->fd, GREETING);
+}
+
+/* Connects, unless there is a connection, and sends. */
+static void begin(struct exchange *x) {
+    struct commander *c = x->commander;
+
+    x->begun = true;
+    x->reason = is_ready(c) ? 0 : connect_anew(c);
+    if (x->reason == 0)
+        x->reason = put(c->fd, x->line);
+}
+
+/* After a failure nobody knows what HAProxy is still about to say. */
 static void exchange_job(void *data) {
     struct exchange *x = data;
+    struct commander *c = x->commander;
     int64_t deadline = clock_ms() + x->timeout_ms;
 
     if (!x->begun)
         begin(x);
     if (x->reason == 0)
-        x->reason = read_all(x->fd, x->answer, deadline);
+        x->reason = read_answers(x, deadline);
+    if (x->reason == 0)
+        remove_prompts(x->answer);
+    else
+        disconnect(c);
     x->answer->code = x->reason;
-    close_exchange(x);
-    queue_push(x->queue, x->answer);
+    queue_push(c->queue, x->answer);
     x->answer = NULL;
     exchange_free(x);
 }
 
-int command_send(struct worker *worker, struct queue *queue,
-                 struct channel *channel, const char *text, uint32_t request,
-                 int timeout_ms) {
+struct commander *commander_new(struct queue *queue, struct channel *channel) {
+    struct commander *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return NULL;
+    c->worker = worker_new();
+    if (!c->worker) {
+        free(c);
+        return NULL;
+    }
+    c->queue = queue;
+    c->channel = channel;
+    c->fd = -1;
+    return c;
+}
+
+void commander_free(struct commander *c) {
+    if (!c)
+        return;
+    worker_free(c->worker);
+    disconnect(c);
+    free(c);
+}
+
+int commander_send(struct commander *c, const char *text, uint32_t request,
+                   int timeout_ms) {
     struct exchange *x = calloc(1, sizeof(*x));
 
     if (!x)
         return -1;
-    x->queue = queue;
-    x->channel = channel;
-    x->fd = -1;
+    x->commander = c;
     x->timeout_ms = timeout_ms;
     x->answer = event_new(EVENT_ANSWER);
     if (!x->answer || asprintf(&x->line, "%s\n", text) == -1) {
@@ -157,7 +306,18 @@ int command_send(struct worker *worker, struct queue *queue,
         return -1;
     }
     x->answer->request = request;
-    if (worker_start(worker) == 0 && worker_pending(worker) == 0)
+    if (worker_start(c->worker) == 0 && worker_pending(c->worker) == 0)
         begin(x);
-    return worker_run(worker, exchange_job, exchange_free, x);
+    return worker_run(c->worker, exchange_job, exchange_free, x);
+}
+
+static void disconnect_job(void *data) { disconnect(data); }
+
+static void nothing(void *data) { (void)data; }
+
+void commander_hang_up(struct commander *c) {
+    if (worker_pending(c->worker) == 0)
+        disconnect(c);
+    else
+        worker_run(c->worker, disconnect_job, nothing, c);
 }

@@ -198,8 +198,7 @@ static int lclient_command(lua_State *L) {
 
     luaL_argcheck(L, seconds > 0 && seconds <= COMMAND_SECONDS_MAX, 3,
                   "not 0 to 3600 seconds");
-    if (command_send(c->commander, c->queue, c->admin, text, request,
-                     (int)(seconds * 1000)) != 0)
+    if (commander_send(c->commander, text, request, (int)(seconds * 1000)) != 0)
         return lua_zk_errno(L, "runtime API");
     lua_pushinteger(L, request);
     return 1;
@@ -317,11 +316,15 @@ static int lclient_follow_begin(lua_State *L) {
 }
 
 /***
-Closes our end of the wake channel, which ends the task's socket.
+Closes our end of the wake channel, which ends the task's socket, and the
+connection for commands. The next command opens another.
 @function client:hang_up
 */
 static int lclient_hang_up(lua_State *L) {
-    detach_wake(lua_zk_client(L));
+    struct client *c = lua_zk_client(L);
+
+    detach_wake(c);
+    commander_hang_up(c->commander);
     return 0;
 }
 
@@ -341,7 +344,7 @@ static int lclient_close(lua_State *L) {
         resolver_stop(c->names);
     follower_free(c->files);
     worker_free(c->slow);
-    worker_free(c->commander);
+    commander_free(c->commander);
     worker_free(c->asker);
     resolver_free(c->names);
     detach_wake(c);

@@ -22,6 +22,7 @@
 #include "csrc/base/resolver.h"
 #include "csrc/base/worker.h"
 #include "csrc/haproxy/channel.h"
+#include "csrc/haproxy/runtime_api.h"
 #include "csrc/lua/module.h"
 #include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/hosts_lookup.h"
@@ -260,12 +261,12 @@ static int lzookeeper_new(lua_State *L) {
     if (!c->queue)
         return luaL_error(L, "out of memory");
     c->slow = worker_new();
-    c->commander = worker_new();
     c->asker = worker_new();
     c->names = resolver_new("/etc");
     c->files = follower_new();
     c->wake = channel_new(&err);
     c->admin = channel_new(&err);
+    c->commander = commander_new(c->queue, c->admin);
     if (!c->slow || !c->commander || !c->asker || !c->names || !c->files ||
         !c->wake || !c->admin)
         return luaL_error(L, "%s", err.text[0] ? err.text : "out of memory");

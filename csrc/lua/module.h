@@ -44,17 +44,17 @@ struct event;
 
 /* The userdata of a client: one queue, its workers and its sessions. */
 struct client {
-    struct queue *queue;      /* owned, NULL once closed */
-    struct worker *slow;      /* owned: closes handles, writes files */
-    struct worker *commander; /* owned: speaks the runtime API */
-    struct worker *asker;     /* owned: looks up names, with <names> */
-    struct resolver *names;   /* owned */
-    struct follower *files;   /* owned */
-    struct channel *wake;     /* owned */
-    struct channel *admin;    /* owned */
-    int wake_fd;              /* owned, -1 until attached */
-    atomic_bool waking;       /* a byte is on its way to the task */
-    struct box *boxes;        /* borrowed: sessions of this client */
+    struct queue *queue;         /* owned, NULL once closed */
+    struct worker *slow;         /* owned: closes handles, writes files */
+    struct commander *commander; /* owned: speaks the runtime API */
+    struct worker *asker;        /* owned: looks up names, with <names> */
+    struct resolver *names;      /* owned */
+    struct follower *files;      /* owned */
+    struct channel *wake;        /* owned */
+    struct channel *admin;       /* owned */
+    int wake_fd;                 /* owned, -1 until attached */
+    atomic_bool waking;          /* a byte is on its way to the task */
+    struct box *boxes;           /* borrowed: sessions of this client */
 };
 
 /* The userdata of a session. A client that is closed first empties the boxes of

@@ -34,6 +34,8 @@ local LOOK_TICKS = 25
 local RETRY = 1
 local QUIET = 60
 local SLICE = 0.003
+-- Seconds between two looks at the clocks within a turn.
+local CLOCK_EVERY = 0.0002
 -- The bounds of a histogram: seconds that a turn has taken.
 local TURNS = {0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
   0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5}
@@ -268,6 +270,7 @@ function agent.new(deps)
     step = 1,
     run = {},         -- `began`, in processor time, and HAProxy's `clock` then
     longest_run = 0,  -- of the last turn
+    clock_at = 0,     -- when the clocks are looked at again
     broken_until = 0,
     turns = journal.histogram(TURNS),
     quiet_until = {},
@@ -324,6 +327,7 @@ function agent.new(deps)
   })
   self.usable = usable.new({
     now = deps.now, active = deps.runtime.active,
+    errors = deps.runtime.errors,
     compare = function(service) self.sync:compare(service) end,
     compared_at = function(service) return self.sync.compared_at[service] end,
     idle = function() return journal.idle(self.journal.states) end,
@@ -343,7 +347,9 @@ end
 -- HAProxy interrupts Lua after a number of instructions and does other work,
 -- which must not count. HAProxy's clock moves only then. So the time counts
 -- while the clock is the same, and a new run begins when the clock has moved.
-local function look_at_clock(self)
+-- Most turns are so short that they look only at their begin and at their end.
+local function look_at_clock(self, at)
+  self.clock_at = at + CLOCK_EVERY
   local now, clock = self.deps.thread_time(), self.deps.runtime.wall()
   if clock ~= self.run.clock then
     self.run = {began = now, clock = clock}
@@ -355,7 +361,7 @@ end
 -- longest run without an interruption.
 -- @treturn number seconds of processor time
 function agent:blocked()
-  look_at_clock(self)
+  look_at_clock(self, self.deps.now())
   return self.longest_run
 end
 
@@ -364,8 +370,11 @@ end
 -- @tparam ?number share of a turn that is long enough; nil: all of it
 -- @treturn boolean
 function agent:is_tired(share)
-  look_at_clock(self)
-  return self.deps.now() - self.turned_at > SLICE * (share or 1)
+  local now = self.deps.now()
+  if now >= self.clock_at then
+    look_at_clock(self, now)
+  end
+  return now - self.turned_at > SLICE * (share or 1)
 end
 
 -- HAProxy may have restored a slot that must be empty.
@@ -576,7 +585,10 @@ local function look(self)
     end
     self.looked_at = self.looked_at % #self.services + 1
     local service = self.services[self.looked_at]
-    self.usable:look_at(service)
+    -- Commands change how many servers are usable.
+    if not self.sync:has(service) then
+      self.usable:look_at(service)
+    end
     if service:is_review_due() then
       review_soon(self, service)
     end
@@ -838,7 +850,7 @@ end
 function agent:turn()
   self.turned_at = self.deps.now()
   self.run, self.longest_run = {}, 0
-  look_at_clock(self)
+  look_at_clock(self, self.turned_at)
   if self.turned_at < self.broken_until then
     return false
   end

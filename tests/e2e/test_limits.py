@@ -3,6 +3,7 @@ descriptors."""
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 
@@ -51,6 +52,42 @@ def test_idle_connections_on_the_stats_socket_stop_no_change(
 
 
 @contextlib.contextmanager
+def operator(proxy):
+    """Keeps a connection to the stats socket. Yields a function that sends a
+    line and returns HAProxy's answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10 * wait.FACTOR)
+        connection.connect(proxy.socket)
+
+        def ask(line):
+            connection.sendall(line.encode() + b"\n")
+            answer = b""
+            while not answer.endswith(b"\n> "):
+                got = connection.recv(65536)
+                assert got, "HAProxy has hung up"
+                answer += got
+            return answer.decode()
+
+        ask("prompt")
+        yield ask
+
+
+def hang_up(ask):
+    """Ends the agent's connection to the runtime API."""
+    def session():
+        return re.search(r"(0x[0-9a-f]+): proto=sockpair", ask("show sess"))
+    ask(f"shutdown session {session()[1]}")
+    wait.until(lambda: not session(), 10, "the agent's connection ends")
+
+
+def is_ready(ask, service):
+    """Whether a slot with the service's address is out of maintenance."""
+    rows = map(str.split, ask("show servers state web").splitlines())
+    return any(f"{row[4]}:{row[18]}" == service.address and
+               int(row[6]) & 1 == 0 for row in rows if len(row) > 18)
+
+
+@contextlib.contextmanager
 def no_descriptors_left(pid):
     """Lowers the limit of a running process so that it can open no more
     files."""
@@ -85,6 +122,21 @@ def same_user(pid):
             "group": int(status["Gid"].split()[0])}
 
 
+def test_a_change_arrives_at_the_descriptor_limit(
+        sandbox, healthy, witness, path):
+    """Each line of commands had a connection of its own, which needs
+    descriptors."""
+    one, two = sandbox.service("one"), sandbox.service("two")
+    proxy = sandbox.haproxy([unchecked(healthy, path)])
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    [worker] = proxy.workers()
+    with operator(proxy) as ask, no_descriptors_left(worker):
+        register(witness, path, two.payload("two"))
+        wait.until(lambda: is_ready(ask, two), 15, "two is ready")
+    assert not proxy.process.lines("runtime API")
+
+
 def test_a_lost_ready_is_sent_again_after_the_descriptor_limit(
         sandbox, healthy, witness, path):
     one, two = sandbox.service("one"), sandbox.service("two")
@@ -93,6 +145,9 @@ def test_a_lost_ready_is_sent_again_after_the_descriptor_limit(
     proxy.serves([one])
     proxy.remembers([one])
     [worker] = proxy.workers()
+    with operator(proxy) as ask:
+        hang_up(ask)
+    # A connection needs two descriptors, and the agent has one of the old one.
     with no_descriptors_left(worker):
         register(witness, path, two.payload("two"))
         proxy.process.says("runtime API", 15)
@@ -101,6 +156,19 @@ def test_a_lost_ready_is_sent_again_after_the_descriptor_limit(
     with sandbox.load(proxy, "after the descriptor limit") as load:
         wait.until(lambda: load.answers["two"] > 9, 10, "two answers")
     load.assert_none_failed()
+
+
+def test_a_connection_that_an_operator_ends_is_made_again(
+        sandbox, healthy, witness, path):
+    one, two = sandbox.service("one"), sandbox.service("two")
+    proxy = sandbox.haproxy([unchecked(healthy, path)])
+    register(witness, path, one.payload("one"))
+    proxy.serves([one])
+    with operator(proxy) as ask:
+        hang_up(ask)
+    register(witness, path, two.payload("two"))
+    proxy.serves([one, two])
+    assert not proxy.process.lines("runtime API")
 
 
 def test_a_reconnect_at_the_descriptor_limit_recovers(sandbox, path):

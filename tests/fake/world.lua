@@ -44,6 +44,7 @@ return function()
       sessions = function() return 0 end,
       id = function() return 3 end,
       active = function() return world.active, 0 end,
+      errors = function() return 0 end,
       wall = function() return world.wall or world.clock.now() end,
       empty = function() end,
       can = function() return {} end,

@@ -16,6 +16,9 @@ actual_slots.__index = actual_slots
 -- Seconds after which an address that HAProxy does not use is sent again.
 local LOST_MOVE = 1
 
+-- If more slots than this are marked, a plan goes through all slots.
+local FEW = 32
+
 -- The commands that HAProxy refused, at most one for each slot, and when each
 -- is tried again. The next refusal of the same slot waits twice as long.
 local refusals = {}
@@ -109,6 +112,7 @@ function actual_slots.new(pool, declared, now, moves_later)
   local self = setmetatable({
     servers = {}, acknowledged = {}, refusals = refusals.new(now),
     marked = {}, moving = {}, is_keeping = false, had = {},
+    numbers = {}, last = 0, -- in which order the slots were taken in
     now = now, moves_later = moves_later,
   }, actual_slots)
   for _, slot in ipairs(pool) do
@@ -127,6 +131,8 @@ function actual_slots:add(slot, declared)
     maxconn = declared.maxconn, admin = "maint",
   }
   self.acknowledged[slot] = "maint"
+  self.last = self.last + 1
+  self.numbers[slot] = self.last
   self:mark(slot)
 end
 
@@ -153,6 +159,7 @@ function actual_slots:drop(slot)
   self.refusals:forget(slot)
   self.marked[slot], self.moving[slot] = nil, nil
   self.servers[slot], self.acknowledged[slot], self.had[slot] = nil, nil, nil
+  self.numbers[slot] = nil
 end
 
 -- Adds the commands that a marked slot needs. A slot that needs none is as
@@ -173,12 +180,27 @@ local function repair(self, backend, slot, slots, groups)
   return bytes
 end
 
+-- Lists the marked slots in the order in which they were taken in; all slots if
+-- many are marked, because sorting them takes longer. A slot that is about to
+-- be deleted is not a slot of the pool.
+local function slots_to_plan(self, slots)
+  local list = {}
+  for slot in pairs(self.marked) do
+    list[#list + 1] = slots.has(slot) and slot or nil
+    if #list > FEW then
+      return slots.pool
+    end
+  end
+  table.sort(list, function(a, b) return self.numbers[a] < self.numbers[b] end)
+  return list
+end
+
 -- Lists the commands for the marked slots that are to be filled (`is_filled`),
 -- or for those that are to be empty. Ends when the commands have more bytes
 -- than there is room for. Returns how much room is left.
 local function repair_all(self, backend, slots, is_filled, room)
   local groups = {}
-  for _, slot in ipairs(slots.pool) do
+  for _, slot in ipairs(slots_to_plan(self, slots)) do
     if self.marked[slot] and slots.is_filled(slot) == is_filled then
       room = room - repair(self, backend, slot, slots, groups)
       if room < 0 then
@@ -274,10 +296,10 @@ end
 -- whose slots become empty; if there are none, those whose slots get another
 -- instance, and only half of these if no other slot is about to serve.
 -- @tparam string backend
--- @tparam table slots `pool`: the slots, in order; `target_of(slot)`: the
---   server that it is to be, or nil; `is_filled(slot)`: whether it is to be
---   one; `planned(slot, wanted, actual)`: called with what a slot is to be, and
---   what it is
+-- @tparam table slots `pool`: the slots, in order; `has(slot)`: whether it is
+--   one of them; `target_of(slot)`: the server that it is to be, or nil;
+--   `is_filled(slot)`: whether it is to be one; `planned(slot, wanted,
+--   actual)`: called with what a slot is to be, and what it is
 -- @tparam number room the plan ends once the commands have more bytes
 -- @treturn {{command,...},...} one group for each slot that differs
 -- @treturn boolean whether all marked slots were planned

@@ -74,9 +74,9 @@ end
 function counters.parse(text, turn)
   local rows = {}
   for line in text:gmatch("[^\n]+") do
-    local name, row = row_of(line)
-    if name and not line:find("^#") then
-      rows[name] = row
+    if line:sub(1, 1) ~= "#" then
+      local name, row = row_of(line)
+      rows[name or ""] = row
     end
     turn()
   end

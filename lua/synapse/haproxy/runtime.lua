@@ -174,6 +174,15 @@ function runtime.can()
   return version.capabilities(core.get_info().Version)
 end
 
+-- The version does not change while HAProxy runs.
+local has_counts
+local function counts_in_lua()
+  if has_counts == nil then
+    has_counts = runtime.can().counts_in_lua
+  end
+  return has_counts
+end
+
 --- Fills a slot that HAProxy did not restore, as far as this HAProxy can do it
 -- now, and gives a slot what HAProxy does not restore. Only in
 -- `core.register_init`.
@@ -236,6 +245,9 @@ function runtime.sessions(backend, slot)
     -- Lua of HAProxy 2.6 does not see a server that was added at run time.
     return UNKNOWN
   end
+  if counts_in_lua() then
+    return server:get_cur_sess() + server:get_pend_conn()
+  end
   local stats = server:get_stats()
   return (stats.scur or 0) + (stats.qcur or 0)
 end
@@ -271,10 +283,21 @@ end
 -- @tparam string backend
 -- @treturn integer those without the option `backup`
 -- @treturn integer those with it
--- @treturn integer how many errors it has counted, see `counters.parse`
+-- @treturn ?integer how many errors it has counted; nil: ask `runtime.errors`
 function runtime.active(backend)
-  local stats = core.backends[backend]:get_stats()
+  local proxy = core.backends[backend]
+  if counts_in_lua() then
+    return proxy:get_srv_act(), proxy:get_srv_bck()
+  end
+  local stats = proxy:get_stats()
   return stats.act, stats.bck, errors_of(stats)
+end
+
+--- Returns how many errors a backend has counted.
+-- @tparam string backend
+-- @treturn integer see `counters.parse`
+function runtime.errors(backend)
+  return errors_of(core.backends[backend]:get_stats())
 end
 
 --- Returns what HAProxy counts of a backend.

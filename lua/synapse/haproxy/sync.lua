@@ -38,7 +38,7 @@ local LONGEST_DELAY = 10
 --   `operated()`: called when an operator state has changed;
 --   `checked()`: called when HAProxy's checks found something else;
 --   `settled(service)`: called when nothing more can be done for it now;
---   `applied(service)`: called when HAProxy has answered its commands
+--   `applied(service)`: called when HAProxy has answered all its commands
 -- @treturn sync
 function sync.new(deps)
   local self = setmetatable({
@@ -50,6 +50,8 @@ function sync.new(deps)
     compare_at = {},
     to_compare = {},  -- {service,at}, the earliest first; some are out of date
     batch = nil,
+    is_sent = {},     -- services with commands in the batch
+    is_uncounted = {}, -- services with commands that HAProxy has answered
     request = nil,
     delay = FIRST_DELAY,
     rounds = 0,
@@ -89,11 +91,7 @@ end
 -- @tparam service service
 -- @treturn boolean
 function sync:has(service)
-  local is_sent = self.queued[service] == true
-  for _, entry in ipairs(self.batch or {}) do
-    is_sent = is_sent or entry.owner == service
-  end
-  return is_sent
+  return self.queued[service] == true or self.is_sent[service] == true
 end
 
 --- Forgets a service that does not wait: its slots may be another service's.
@@ -101,6 +99,7 @@ end
 function sync:forget(service)
   self.is_forgotten[service], self.is_watched[service] = true, nil
   self.compare_at[service], self.compared_at[service] = nil, nil
+  self.is_uncounted[service] = nil
 end
 
 local function summarize(self, service)
@@ -158,14 +157,19 @@ end
 
 -- A service that is still queued has more to come: one line sums up all of it.
 local function finish_services(self, batch)
-  local seen, applied = {}, {}
+  for _, entry in ipairs(batch) do
+    if entry.command.field ~= "state" then
+      self.is_uncounted[entry.owner] = true
+    end
+  end
+  local seen = {}
   for _, entry in ipairs(batch) do
     local service = entry.owner
-    if entry.command.field ~= "state" and not applied[service] then
-      self.deps.applied(service)
-      applied[service] = true
-    end
     if not seen[service] and not self.queued[service] then
+      if self.is_uncounted[service] then
+        self.is_uncounted[service] = nil
+        self.deps.applied(service)
+      end
       summarize(self, service)
     end
     seen[service] = true
@@ -203,10 +207,11 @@ function sync:round()
   if not request then
     return lose(self, batch, why)
   end
-  self.request, self.batch = request, batch
+  self.request, self.batch, self.is_sent = request, batch, {}
   self.rounds = self.rounds + 1
   self.commands = self.commands + #batch
   for _, entry in ipairs(batch) do
+    self.is_sent[entry.owner] = true
     entry.owner:sent(entry.command)
   end
 end
@@ -279,7 +284,7 @@ function sync:take(event)
     return
   end
   local batch = self.batch
-  self.request, self.batch = nil, nil
+  self.request, self.batch, self.is_sent = nil, nil, {}
   if event.error then
     lose(self, batch, "runtime API: " .. event.error)
   else
@@ -289,7 +294,7 @@ end
 
 --- Forgets what was sent, and marks every service again.
 function sync:restart()
-  self.request, self.batch = nil, nil
+  self.request, self.batch, self.is_sent = nil, nil, {}
   self.queue, self.queued = {}, {}
   for _, service in ipairs(self.deps.services) do
     service:lost()

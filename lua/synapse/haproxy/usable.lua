@@ -13,17 +13,29 @@ usable.__index = usable
 local FRESH = 0.9
 local MOST_A_SECOND = 20
 
+-- Seconds after which the errors of a service are counted again, if that is
+-- some work. The last hour is shown by the minute.
+local COUNT_ERRORS_EVERY = 60
+
 --- Returns an observer that knows no number yet.
 -- @tparam table deps
---   `active(backend)`, see `runtime.active`; `compare(service)`: asks for the
+--   `active(backend)` and `errors(backend)`, see `synapse.haproxy.runtime`;
+--   `compare(service)`: asks for the
 --   states of its servers; `compared_at(service)`: when they were last told, or
 --   nil; `idle()`: how many instances of all services HAProxy does not use, as
 --   far as is known; `erred(service, errors)`: takes how many HAProxy has
 --   counted, where that is another number; `now()`
 -- @treturn usable
 function usable.new(deps)
-  return setmetatable({deps = deps, counted = {}, by_name = {}, errors = {}},
-    usable)
+  return setmetatable({deps = deps, counted = {}, by_name = {}, errors = {},
+    errors_at = {}}, usable)
+end
+
+local function take_errors(self, service, errors)
+  if errors ~= self.errors[service] then
+    self.errors[service] = errors
+    self.deps.erred(service, errors)
+  end
 end
 
 --- Counts the servers of a service that HAProxy can use.
@@ -31,9 +43,9 @@ end
 -- @treturn boolean whether there were as many before
 function usable:count(service)
   local active, backups, errors = self.deps.active(service.backend)
-  if errors ~= self.errors[service] then
-    self.errors[service] = errors
-    self.deps.erred(service, errors)
+  if errors then
+    take_errors(self, service, errors)
+    self.errors_at[service] = self.deps.now()
   end
   local before = self.counted[service] or active + backups
   self.counted[service] = active + backups
@@ -43,11 +55,16 @@ function usable:count(service)
 end
 
 --- Counts the usable servers, and compares the service if their number has
--- changed.
+-- changed. Counts its errors, now and then.
 -- @tparam service service
 function usable:look_at(service)
   if not self:count(service) then
     self.deps.compare(service)
+  end
+  local now = self.deps.now()
+  if now - (self.errors_at[service] or -math.huge) >= COUNT_ERRORS_EVERY then
+    self.errors_at[service] = now
+    take_errors(self, service, self.deps.errors(service.backend))
   end
 end
 
@@ -55,7 +72,7 @@ end
 -- @tparam service service
 function usable:forget(service)
   self.counted[service], self.by_name[service.name] = nil, nil
-  self.errors[service] = nil
+  self.errors[service], self.errors_at[service] = nil, nil
 end
 
 -- If an operator changes a server that is not used anyway, the number of usable

@@ -15,6 +15,11 @@ local ADDRESS_IS_DEFERRED = 2.9
 -- If there is a syslog, no line goes to stderr either.
 local LOGS_NOT_WHILE_LOADING = 2.9
 
+-- Lua knows how many servers of a backend are usable and how many sessions a
+-- server has. Before it, they are among a hundred fields of `get_stats`, which
+-- takes thirty times as long.
+local COUNTS_IN_LUA = 2.8
+
 -- Before it, a server that is deleted can crash a worker in which a request or
 -- a `show servers state` still uses it. Other branches may have the fix too;
 -- nobody has tried them.
@@ -35,6 +40,8 @@ end
 --   be in use yet when the command is answered
 -- @tfield boolean logs_while_loading whether a line that is logged while the
 --   configuration is read reaches anybody
+-- @tfield boolean counts_in_lua whether Lua has `Proxy:get_srv_act`,
+--   `Server:get_cur_sess` and their like
 -- @tfield boolean deletes_servers whether a server that was added at run time
 --   can be deleted under traffic
 -- @tfield boolean adds_backends whether backends can be added at run time
@@ -49,6 +56,7 @@ function version.capabilities(text)
   return {
     address_is_deferred = branch >= ADDRESS_IS_DEFERRED,
     logs_while_loading = branch < LOGS_NOT_WHILE_LOADING,
+    counts_in_lua = major ~= nil and branch >= COUNTS_IN_LUA,
     deletes_servers = major ~= nil and
       deletes_servers(branch, tonumber(patch) or 0),
     adds_backends = major ~= nil and branch >= ADDS_BACKENDS,

@@ -2,9 +2,10 @@
 -- together.
 --
 -- A large service changes by one instance at a time. So a new instance is put
--- where it belongs without sorting the list, and one walk along two lists
--- compares them. If two znodes have the same host:port, they are one server.
--- The newest znode counts, and the other one when that is gone.
+-- where it belongs without sorting the list, and what this changes is
+-- remembered: nobody has to compare the two lists. Other lists are compared in
+-- one walk along both. If two znodes have the same host:port, they are one
+-- server. The newest znode counts, and the other one when that is gone.
 --
 -- @module synapse.instances.list
 
@@ -15,6 +16,10 @@ instance_list.__index = instance_list
 
 -- With more changes than this at once, sorting everything is cheaper.
 local FEW = 16
+
+-- The last comparison of each list with the one before it, `{before,
+-- difference}`. Lists never change, so neither does the difference.
+local compared = setmetatable({}, {__mode = "k"})
 
 local function by_key(a, b)
   return a.key < b.key
@@ -102,10 +107,37 @@ local function newest_of_each(all)
   return list
 end
 
+local function count(difference)
+  return #difference.added - #difference.removed
+end
+
+-- Notes the difference of two lists. Otherwise each list would keep all lists
+-- before it.
+local function note(before, now, difference)
+  compared[before] = nil
+  compared[now] = {before = before, difference = difference}
+end
+
+local walk
+
+-- If no host:port is there twice, the lists differ by what came and went.
+local function note_change(self, before, gone, come)
+  local sorted = {}
+  for i, list in ipairs({gone, come}) do
+    sorted[i] = table.move(list, 1, #list, 1, {})
+    table.sort(sorted[i], by_key)
+  end
+  local difference = walk(sorted[1], sorted[2])
+  if #self.unique == #before + count(difference) then
+    note(before, self.unique, difference)
+  end
+end
+
 --- Takes instances out and puts others in.
 -- @tparam {instance,...} gone the very tables that were put in
 -- @tparam {instance,...} come
 function instance_list:change(gone, come)
+  local before, had_doubles = self.unique, self.doubles > 0
   if #gone + #come > FEW then
     sort_all(self, gone, come)
   else
@@ -118,6 +150,9 @@ function instance_list:change(gone, come)
   end
   self.unique = self.doubles > 0 and newest_of_each(self.all) or
     table.move(self.all, 1, #self.all, 1, {})
+  if not had_doubles and self.doubles == 0 then
+    note_change(self, before, gone, come)
+  end
 end
 
 --- Tells whether there is an instance.
@@ -169,11 +204,7 @@ local function same_at_end(before, now, start)
   return most
 end
 
---- Lists what differs between two lists.
--- @tparam {instance,...} before sorted by key
--- @tparam {instance,...} now sorted by key
--- @treturn difference
-function instance_list.difference(before, now)
+function walk(before, now)
   local difference = {added = {}, removed = {}, renewed = {}}
   local start = same_at_start(before, now)
   local rest = same_at_end(before, now, start)
@@ -192,6 +223,22 @@ function instance_list.difference(before, now)
       table.insert(difference.removed, old)
       i = i + 1
     end
+  end
+  return difference
+end
+
+--- Lists what differs between two lists, which do not change afterwards.
+-- @tparam {instance,...} before sorted by key
+-- @tparam {instance,...} now sorted by key
+-- @treturn difference which does not change either
+function instance_list.difference(before, now)
+  local last = compared[now]
+  if last and last.before == before then
+    return last.difference
+  end
+  local difference = walk(before, now)
+  if before ~= now then
+    note(before, now, difference)
   end
   return difference
 end

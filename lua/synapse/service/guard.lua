@@ -94,6 +94,23 @@ function guard.objection(instance, server)
   return nil
 end
 
+-- An instance with weight 0 has announced that it leaves.
+local function serves(instance)
+  return instance.weight ~= 0
+end
+
+-- Counts an instance that is present now, or does not count one that was.
+local function count_in(self, instance, by)
+  self.serving = self.serving + (serves(instance) and by or 0)
+end
+
+-- Notes whether a present instance serves that was not there a window ago.
+local function set_young(self, key, is_young)
+  local was = self.young[key] == true
+  self.young[key] = is_young or nil
+  self.newcomers = self.newcomers + (is_young and 1 or 0) - (was and 1 or 0)
+end
+
 -- A departure is `lost` while its instance was there a window ago, and `past`
 -- once it is older than the window.
 local function lose(self, departure)
@@ -118,6 +135,7 @@ function guard.new(settings, instances, retained, now)
   local self = setmetatable({
     settings = settings, present = {}, born = {}, gone = {}, retained = {},
     candidates = {}, lost = 0, mass = {returned = {}},
+    serving = 0, newcomers = 0, young = {},
     arrivals = new_queue(), departures = new_queue(),
   }, guard)
   for _, instance in ipairs(instances) do
@@ -130,14 +148,10 @@ function guard.new(settings, instances, retained, now)
       self.review_at = math.min(self.review_at or till, till)
     else
       table.insert(self.present, instance)
+      count_in(self, instance, 1)
     end
   end
   return self
-end
-
--- An instance with weight 0 has announced that it leaves.
-local function serves(instance)
-  return instance.weight ~= 0
 end
 
 local function release(self, key, why, report)
@@ -152,6 +166,8 @@ end
 local function leave(self, instance, now, objection)
   local born = self.born[instance.key]
   self.born[instance.key] = nil
+  count_in(self, instance, -1)
+  set_young(self, instance.key, false)
   if not serves(instance) then
     self.gone[instance.key] = nil
     return
@@ -165,19 +181,32 @@ local function leave(self, instance, now, objection)
   self.departures:push(departure)
 end
 
--- An instance that comes back soon was never away.
-local function come(self, instance, now)
+-- Returns when an instance came first, if that is within the window. An
+-- instance that comes back soon was never away.
+local function birth_of(self, instance, now)
   local before = self.gone[instance.key]
   self.gone[instance.key], self.candidates[instance.key] = nil, nil
   if not before then
-    self.born[instance.key] = now
     self.arrivals:push({key = instance.key, at = now})
-    return
+    return now
   end
   find(self, before)
-  if before.born > now - self.settings.window then
-    self.born[instance.key] = before.born
-  end
+  return before.born > now - self.settings.window and before.born or nil
+end
+
+local function come(self, instance, now)
+  local born = birth_of(self, instance, now)
+  self.born[instance.key] = born
+  count_in(self, instance, 1)
+  set_young(self, instance.key, born ~= nil and serves(instance))
+end
+
+-- An instance may have got another weight.
+local function renew(self, before, instance)
+  count_in(self, before, -1)
+  count_in(self, instance, 1)
+  set_young(self, instance.key,
+    self.born[instance.key] ~= nil and serves(instance))
 end
 
 -- Returns whether any instance is gone.
@@ -193,6 +222,9 @@ local function note(self, instances, now, objection, report)
       self.mass.returned[instance.key] = true
     end
   end
+  for _, renewed in ipairs(difference.renewed) do
+    renew(self, renewed.before, renewed.now)
+  end
   self.present = instances
   return #difference.removed > 0
 end
@@ -201,6 +233,7 @@ local function grow_old(self, arrival)
   local departure = self.gone[arrival.key]
   if self.born[arrival.key] == arrival.at then
     self.born[arrival.key] = nil
+    set_young(self, arrival.key, false)
   elseif departure and departure.born == arrival.at then
     lose(self, departure)
   end
@@ -237,13 +270,8 @@ local function count(self)
   if lost < LEAST then
     return nil
   end
-  local left, were = 0, lost
-  for _, instance in ipairs(self.present) do
-    if serves(instance) then
-      left = left + 1
-      were = were + (self.born[instance.key] and 0 or 1)
-    end
-  end
+  local left = self.serving
+  local were = lost + left - self.newcomers
   return is_too_little(self, left, were) and
     {lost = lost, were = were, left = left} or nil
 end

@@ -4,6 +4,7 @@
 -- @module synapse.service.host_names
 
 local hostname = require("synapse.instances.hostname")
+local instance_list = require("synapse.instances.list")
 
 local host_names = {}
 host_names.__index = host_names
@@ -23,6 +24,7 @@ function host_names.new(deps)
     deps = deps, addresses = deps.addresses, awaited = {}, look_at = nil,
     delay = FIRST_DELAY,
     refused = nil,
+    seen = {},        -- the instances that it was last asked to admit
   }, host_names)
 end
 
@@ -36,12 +38,30 @@ local function report(self, refused)
   self.refused = refused
 end
 
+-- Tells whether a list has a host name. If the list before it had none, only
+-- what is new in it is looked at.
+local function has_name(self, instances)
+  local difference = instance_list.difference(self.seen, instances)
+  self.seen = instances
+  for _, instance in ipairs(difference.added) do
+    if instance.is_name then
+      return true
+    end
+  end
+  for _, renewed in ipairs(difference.renewed) do
+    if renewed.now.is_name then
+      return true
+    end
+  end
+  return self.refused ~= nil
+end
+
 --- Lists the instances that HAProxy can serve. Logs once that others are left
 -- out.
 -- @tparam {instance,...} instances
 -- @treturn {instance,...} the same table where all can be
 function host_names:admit(instances)
-  if self.deps.has_slots then
+  if self.deps.has_slots or not has_name(self, instances) then
     return instances
   end
   local kept, refused = {}, nil

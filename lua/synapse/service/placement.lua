@@ -439,6 +439,13 @@ function placement:has(kind)
   return #self.pools[kind] > 0
 end
 
+--- Tells whether it has a slot.
+-- @tparam string slot
+-- @treturn boolean
+function placement:has_slot(slot)
+  return self.kinds[slot] ~= nil
+end
+
 --- Places instances again, whatever became of them; each keeps its slot.
 -- @tparam {instance,...} instances
 function placement:restart(instances)

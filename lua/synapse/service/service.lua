@@ -475,6 +475,7 @@ end
 local function repairs(self, room)
   return self.actual:repairs(self.backend, {
     pool = self.placement.pool,
+    has = function(slot) return self.placement:has_slot(slot) end,
     target_of = function(slot) return self:target_of(slot) end,
     is_filled = function(slot) return is_filled(self, slot) end,
     planned = function(...) self.host_names:plan(...) end,

@@ -298,6 +298,7 @@ describe("the agent", function()
       if not step then
         return poll()
       end
+      clock.pass(0.0002)
       world.worked = world.worked + step.works
       world.wall = world.wall + (step.is_interrupted and 1 or 0)
       return {type = "log", message = "x"}

@@ -285,9 +285,15 @@ static void writes_no_file_without_memory(void **state) {
 }
 
 static struct channel *channel;
+static struct commander *commander;
+
+static bool make_a_commander(void) {
+    commander = commander_new(queue, channel);
+    return commander != NULL;
+}
 
 static bool send_a_command(void) {
-    int rc = command_send(worker, queue, channel, "show info", 1, 0);
+    int rc = commander_send(commander, "show info", 1, 0);
 
     if (rc != 0)
         assert_int_equal(errno, ENOMEM);
@@ -297,10 +303,10 @@ static bool send_a_command(void) {
 static void sends_no_command_without_memory(void **state) {
     (void)state;
     queue = queue_new(10);
-    worker = worker_new();
     channel = channel_new(NULL);
+    assert_in_range(with_each_failing(make_a_commander), 2, 20);
     assert_in_range(with_each_failing(send_a_command), 3, 20);
-    worker_free(worker);
+    commander_free(commander);
     channel_free(channel);
     queue_free(queue);
 }

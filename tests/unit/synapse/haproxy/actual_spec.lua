@@ -23,6 +23,14 @@ describe("the actual slots", function()
     planned = {}
     return one:repairs("web", {
       pool = pool,
+      has = function(slot)
+        for _, one_of_pool in ipairs(pool) do
+          if one_of_pool == slot then
+            return true
+          end
+        end
+        return false
+      end,
       target_of = function(slot) return targets[slot] end,
       is_filled = function(slot) return targets[slot] ~= nil end,
       planned = function(slot) table.insert(planned, slot) end,
@@ -336,6 +344,32 @@ describe("the actual slots", function()
     all, is_whole = texts(targets)
     assert.are.equal(2, #all)
     assert.is_true(is_whole)
+  end)
+
+  -- A slot that is about to be deleted is marked, and not in the pool.
+  it("plans the slots of the pool alone, in the order in which they came",
+    function()
+      pool = {"s2", "n1"}
+      texts({s1 = wanted(), s2 = wanted(), n1 = wanted()})
+      assert.are.same({"s2", "n1"}, planned)
+    end)
+
+  it("plans as many slots as are marked", function()
+    local declared, targets = {}, {}
+    pool = {}
+    for i = 1, 100 do
+      pool[i] = "s" .. i
+      declared[pool[i]] = DECLARED.s1
+    end
+    one = actual.new(pool, declared, clock.now)
+    texts(targets)
+    assert.are.same(pool, planned)
+    one:mark("s90")
+    one:mark("s7")
+    one:mark("s12")
+    targets.s12 = wanted()
+    texts(targets)
+    assert.are.same({"s12", "s7", "s90"}, planned)
   end)
 
   -- A server that HAProxy does not have any more was one that goes on serving:

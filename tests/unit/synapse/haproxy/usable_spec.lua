@@ -3,17 +3,23 @@ local new_clock = dofile("tests/fake/clock.lua")
 
 describe("the number of usable servers", function()
   local clock, active, backups, compared, compared_at, idle, numbers
-  local errors, erred
+  local errors, erred, counted, all_errors
   local web = {name = "web", backend = "www"}
 
   before_each(function()
     clock, active, backups, compared, idle = new_clock(), 2, 0, 0, 0
     compared_at, errors, erred = nil, 0, {}
+    counted, all_errors = 0, 0
     numbers = usable.new({
       now = clock.now,
       active = function(backend)
         assert.are.equal("www", backend)
         return active, backups, errors
+      end,
+      errors = function(backend)
+        assert.are.equal("www", backend)
+        counted = counted + 1
+        return all_errors
       end,
       erred = function(service, number)
         table.insert(erred, service.name .. " " .. number)
@@ -43,6 +49,36 @@ describe("the number of usable servers", function()
       numbers:look_at(web)
       assert.are.same({"web 0", "web 3"}, erred)
       assert.are.equal(0, compared)
+    end)
+
+  -- A thousand services would take a fiftieth of a processor for nothing else.
+  it("comes without the errors where these are much work: they are counted " ..
+    "once a minute", function()
+      errors, all_errors = nil, 3
+      numbers:look_at(web)
+      numbers:count(web)
+      assert.are.same({"web 3"}, erred)
+      all_errors = 4
+      clock.pass(59)
+      numbers:look_at(web)
+      assert.are.equal(1, counted)
+      clock.pass(1)
+      numbers:look_at(web)
+      assert.are.same({"web 3", "web 4"}, erred)
+      numbers:forget(web)
+      numbers:look_at(web)
+      assert.are.equal(3, counted)
+    end)
+
+  it("comes with the errors where these are no work: nobody counts them again",
+    function()
+      numbers:look_at(web)
+      assert.are.equal(0, counted)
+      clock.pass(59)
+      numbers:look_at(web)
+      clock.pass(59)
+      numbers:look_at(web)
+      assert.are.equal(0, counted)
     end)
 
   it("is not known where only backups serve", function()

@@ -34,6 +34,14 @@ describe("a HAProxy", function()
     end
   end)
 
+  it("counts in Lua since 2.8", function()
+    local counts = {["2.6.12-1+deb12u4"] = false, ["2.7.9"] = false,
+      ["2.8.0"] = true, ["3.0.11-1+deb13u4"] = true, ["unknown"] = false}
+    for text, does in pairs(counts) do
+      assert.are.equal(does, version.capabilities(text).counts_in_lua, text)
+    end
+  end)
+
   -- HAProxy 3.0 lost every warning of the agent at load where it had a `log`.
   it("logs lines of the load up to 2.8 only", function()
     local logs = {["2.6.12-1+deb12u4"] = true, ["2.8.1"] = true,

@@ -151,6 +151,38 @@ describe("two lists of instances", function()
     assert.are.same({"b:1", "d:1"}, keys_of(found.added))
   end)
 
+  -- What a change differs by is remembered, and must be what a comparison of
+  -- the two lists finds.
+  it("differ as a comparison finds, whatever has changed the list", function()
+    local function copied(list)
+      return table.move(list, 1, #list, 1, {})
+    end
+    math.randomseed(1)
+    local one, there, number = instance_list.new(), {}, 0
+    local lists = {one:list()}
+    for _ = 1, 300 do
+      local gone, come = {}, {}
+      for _ = 1, math.random(0, 3) do
+        gone[#gone + 1] = #there > 0 and
+          table.remove(there, math.random(#there)) or nil
+      end
+      for _ = 1, math.random(0, 3) do
+        number = number + 1
+        -- A host:port twice now and then, and a weight.
+        come[#come + 1] = made(string.format("k%02d", math.random(60)), number,
+          math.random(0, 1))
+      end
+      table.move(come, 1, #come, #there + 1, there)
+      one:change(gone, come)
+      lists[#lists + 1] = one:list()
+      for _, before in ipairs({lists[#lists - 1], lists[#lists - 2] or {}}) do
+        assert.are.same(
+          instance_list.difference(copied(before), copied(one:list())),
+          instance_list.difference(before, one:list()))
+      end
+    end
+  end)
+
   it("are alike when both are empty", function()
     assert.is_true(instance_list.is_unchanged(instance_list.difference({}, {})))
   end)

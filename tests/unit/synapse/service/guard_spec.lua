@@ -97,6 +97,31 @@ describe("a guard", function()
     assert.are.equal(71, #take(range(30, 100)))
   end)
 
+  -- No change walks through all of them, so they are counted as they come, go,
+  -- change their weight and grow old.
+  it("counts who serves, and who came within the window", function()
+    math.randomseed(1)
+    new()
+    local there = {}
+    for _ = 1, 2000 do
+      there[math.random(12)] = math.random() < 0.6 and math.random(0, 2) or nil
+      local list = {}
+      for number = 1, 12 do
+        list[#list + 1] = there[number] and instance(number, there[number])
+      end
+      take(list)
+      local serving, newcomers = 0, 0
+      for _, each in ipairs(one.present) do
+        local serves = each.weight ~= 0
+        serving = serving + (serves and 1 or 0)
+        newcomers = newcomers + (serves and one.born[each.key] and 1 or 0)
+      end
+      assert.are.equal(serving, one.serving)
+      assert.are.equal(newcomers, one.newcomers)
+      clock.pass(math.random() * 3)
+    end
+  end)
+
   it("keeps no fewer than three", function()
     settled(range(1, 2))
     assert.are.same({}, take({}))

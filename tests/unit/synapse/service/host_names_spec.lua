@@ -33,6 +33,17 @@ describe("the names of a service", function()
     assert.are.equal(2, log.count("has a host name"))
   end)
 
+  it("are found in what is new", function()
+    new(false)
+    local lists = {{ONE}, {ONE, {key = "b:80", host = "10.0.0.2"}}}
+    for _, all in ipairs(lists) do
+      assert.are.equal(all, one:admit(all))
+    end
+    assert.are.same({ONE}, one:admit({ONE, {key = "b:80", host = "b",
+      is_name = true, weight = 2}}))
+    assert.are.equal(1, log.count("b:80 has a host name"))
+  end)
+
   it("are asked for until HAProxy has their addresses", function()
     new(true)
     one:plan("n1", {fqdn = "a.b"}, {fqdn = "a.b", host = "240.0.0.1"})
