@@ -45,7 +45,7 @@ function found.new(settings, deps)
     gone = {},     -- by name: since when the znode of a service is gone
     refused = {},  -- by name: why a child is not served, or not by its port
     looked_at = 0,
-    is_read = false, -- what there is was served once, or is from a snapshot
+    is_read = nil, -- whether what there is was served, or is from a snapshot
   }, found)
 end
 
@@ -252,10 +252,15 @@ local function let_go(self, name, service)
     self.deps.now() - since >= service.deps.config.guard.hold and
     not is_in_use(self, service)
   then
-    self.gone[name] = nil
     self.deps.changes:also({name = name, kind = "removed", keys = {},
       reload = {}})
   end
+end
+
+-- Its znode may go while it waits for a backend.
+local function is_coming(self, name)
+  local coming = self.deps.changes:coming(name)
+  return coming ~= nil and coming.found ~= nil
 end
 
 local function look_at(self, name)
@@ -272,8 +277,10 @@ local function look_at(self, name)
     serve(self, child, service)
   elseif service then
     let_go(self, name, service)
+  elseif is_coming(self, name) then
+    self.gone[name] = self.gone[name] or self.deps.now()
   else
-    self.served[name] = nil
+    self.served[name], self.gone[name] = nil, nil
   end
   if not child then
     self.refused[name] = nil
@@ -344,7 +351,7 @@ local READ = {read = true, missing = true}
 --- Tells whether it is not known yet which services there are.
 -- @treturn boolean
 function found:is_unread()
-  self.is_read = self.is_read or READ[self.path.state] ~= nil and
+  self.is_read = self.is_read or READ[self.path.state] and
     #self.queue == 0 and self.deps.changes:are_done()
   return not self.is_read
 end

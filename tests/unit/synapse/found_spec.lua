@@ -195,6 +195,32 @@ describe("services found in ZooKeeper", function()
     assert.are.same({}, one:view().refused)
   end)
 
+  it("come by their names after a change of the configuration", function()
+    children("web-1", "web-2")
+    pending = {}
+    one:dropped()
+    children("web-0", "web-1", "web-2")
+    assert.are.same({"added web-0", "added web-1"}, apply())
+  end)
+
+  -- It came after its znode had gone, and stayed for ever.
+  it("leave if their znodes go before they have come", function()
+    children("web-1")
+    children()
+    pass(2)
+    assert.are.same({"added web-1"}, apply())
+    pass(4)
+    assert.are.same({"removed web-1"}, apply())
+    assert.are.equal(0, one:view().services)
+  end)
+
+  it("are not those whose coming had no effect", function()
+    children("web-1", "web-2")
+    pending = {}
+    children("web-3", "web-4")
+    assert.are.same({"added web-3", "added web-4"}, apply())
+  end)
+
   it("come with what their znode says last", function()
     children("web-1", "web-2")
     children({"web-1", 4000}, "web-2")
@@ -242,7 +268,7 @@ describe("services found in ZooKeeper", function()
     children()
     pass(4)
     assert.are.same({}, apply())
-    pass(2)
+    pass(1)
     assert.are.same({"removed web-1"}, apply())
   end)
 
@@ -280,6 +306,9 @@ describe("services found in ZooKeeper", function()
   it("are known once the first ones are there", function()
     path.state = "new"
     assert.is_true(one:is_unread())
+    path.state = "missing"
+    assert.is_false(one:is_unread())
+    begin()
     path.state = "read"
     children("web-1")
     assert.is_true(one:is_unread())
@@ -293,6 +322,8 @@ describe("services found in ZooKeeper", function()
 
   it("do not take the name of another service", function()
     by_name["web-1"] = {backend = "web-1", deps = {config = {}}}
+    begin()
+    assert.are.equal(0, one:view().services)
     children("web-1")
     assert.are.same({}, apply())
     assert.are.same({{name = "web-1",
@@ -332,6 +363,17 @@ describe("services found in ZooKeeper", function()
     assert.are.same({"added web-1"}, apply())
   end)
 
+  it("make room for others when they are in the configuration", function()
+    children("web-1", "web-2")
+    apply()
+    by_name["web-1"] = {backend = "web-1", deps = {config = {}}}
+    one:again()
+    one:turn()
+    assert.are.equal(1, one:view().services)
+    children("web-1", "web-2", "web-3")
+    assert.are.same({"added web-3"}, apply())
+  end)
+
   it("are not begun again while they leave", function()
     children("web-1")
     apply()
@@ -352,6 +394,13 @@ describe("services found in ZooKeeper", function()
     assert.are.same({"web-2", "web-4"}, {services[1].name, services[2].name})
     assert.are.equal(4001, services[1].found.port)
     assert.are.equal(1, log.count("web-1: is not served any more: no room"))
+  end)
+
+  it("are served from the start as far as there is room", function()
+    local services = one:load({["web-1"] = {found = {}},
+      ["web-2"] = {found = {}}, ["web-3"] = {found = {}}}, {})
+    assert.are.same({"web-1", "web-2"}, {services[1].name, services[2].name})
+    assert.is_nil(services[3])
   end)
 
   it("are served from the start if they were services of the file", function()
@@ -410,7 +459,7 @@ describe("services found in ZooKeeper", function()
     end
     assert.are.same({"web-1", 4001}, read('{"port": 4001}'))
     for _, data in ipairs({"", "x", "[]", "null", "{}", '{"port":null}',
-      '{"a":{"b":{"c":{"d":1}}}}'})
+      '{"port":4001,"a":{"b":{"c":{"d":{}}}}}'})
     do
       assert.are.same({"web-1"}, read(data))
     end
