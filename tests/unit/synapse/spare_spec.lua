@@ -101,6 +101,7 @@ describe("the blank backends", function()
     assert.are.same({"checks a-1=/up", "routes h:2=a-1"}, maps)
     assert.are.equal("a-1", one:backend_of("web"))
     assert.are.same({1, 1, 0}, counts())
+    assert.are.equal(1, log.count("info: web: is served by a-1 on h:2"))
   end)
 
   it("are reserved for one reading only", function()
@@ -121,6 +122,14 @@ describe("the blank backends", function()
       one:reserve(service("b", 3)) or "ok"})
   end)
 
+  it("that are given up leave the ports of others alone", function()
+    local b = service("b", 2)
+    assert.are.same({"ok", "ok"}, expect(service("a", 1), b))
+    one:give_up(b)
+    assert.are.equal("haproxy.port: services.a listens on h:1",
+      one:reserve(service("c", 1)))
+  end)
+
   it("listen for one service on each port", function()
     assert.are.same({"ok", "haproxy.port: services.a listens on h:1"},
       expect(service("a", 1), service("b", 1)))
@@ -136,6 +145,14 @@ describe("the blank backends", function()
     one:take(b, one:prepare(b))
     assert.are.same({"checks a-1=/up", "routes h:1=a-1", "routes -h:1",
       "checks a-2=/up", "routes h:1=a-2"}, maps)
+  end)
+
+  it("keep the port of one that leaves for the one that is to come", function()
+    take(service("a", 1))
+    assert.are.same({"ok"}, expect(service("b", 1)))
+    one:leave("a")
+    assert.are.equal("haproxy.port: services.b listens on h:1",
+      one:reserve(service("c", 1)))
   end)
 
   it("let others have a route that a service gives up by itself", function()
@@ -237,6 +254,15 @@ describe("the blank backends", function()
       expect(service("web", 2)))
   end)
 
+  it("of another kind are for a service that comes back elsewhere", function()
+    new(kind("a", {1}, {"a-1"}), kind("b", {2}, {"b-1"}))
+    take(service("web", 1))
+    one:leave("web")
+    local web = service("web", 2)
+    assert.are.same({"ok"}, expect(web))
+    assert.are.equal("b-1", web.blank)
+  end)
+
   it("rest until the last request has ended", function()
     take(service("web", 1))
     sessions["a-1"] = 1
@@ -252,6 +278,24 @@ describe("the blank backends", function()
     tick()
     assert.are.same({2, 0, 0}, counts())
     assert.are.same({}, sent)
+    assert.are.equal(1, log.count("info: a-1 is blank again"))
+  end)
+
+  -- A request may come in while the port is closed.
+  it("are looked at twice, with some time between", function()
+    take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    tick()
+    one:tick()
+    assert.are.same({1, 0, 1}, counts())
+    take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    tick()
+    assert.are.same({1, 0, 1}, counts())
+    tick()
+    assert.are.same({2, 0, 0}, counts())
   end)
 
   it("rest until nothing is left in their stick tables", function()
@@ -277,6 +321,28 @@ describe("the blank backends", function()
     one:take_answer({request = 4, data = "\n# table: a-1, type: ip, " ..
       "size:9, used:0\n\n"})
     assert.are.same({2, 0, 0}, counts())
+  end)
+
+  it("ask again when no answer comes, and take no late one", function()
+    new(kind("a", {1, 2}, {"a-1"}, true))
+    take(service("web", 1))
+    one:leave("web")
+    one:rest("web")
+    tick()
+    tick()
+    clock.pass(9)
+    tick()
+    assert.are.equal(1, #sent)
+    tick()
+    assert.are.equal(2, #sent)
+    local empty = "\n# table: a-1, type: ip, size:9, used:0\n\n"
+    one:take_answer({request = 1, data = empty})
+    assert.are.same({0, 0, 1}, counts())
+    one:take_answer({request = 2, data = "\nNo such table.\n\n"})
+    assert.are.same({0, 0, 1}, counts())
+    tick()
+    one:take_answer({request = 3, data = empty})
+    assert.are.same({1, 0, 0}, counts())
   end)
 
   it("take no answer of before their service came back", function()
@@ -353,6 +419,22 @@ describe("the blank backends", function()
     assert.are.equal(1, freed)
   end)
 
+  it("tell once that some are free of which one was missed", function()
+    new(kind("a", {1, 2, 3}, {"a-1", "a-2"}))
+    for port = 1, 2 do
+      take(service("s" .. port, port))
+    end
+    expect(service("other", 3))
+    for _, name in ipairs({"s1", "s2"}) do
+      one:leave(name)
+      one:rest(name)
+    end
+    tick()
+    tick()
+    assert.are.same({2, 0, 0}, counts())
+    assert.are.equal(1, freed)
+  end)
+
   it("are said to run out, once", function()
     new(kind("a", {1, 2, 3, 4, 5}, {"a-1", "a-2", "a-3", "a-4", "a-5"}))
     for port = 1, 3 do
@@ -379,7 +461,17 @@ describe("the blank backends", function()
     assert.is_truthy(checks:find("a-1 /b\n", 1, true))
     assert.are.same({}, maps)
     assert.is_true(one:is_taken(service("d", 1)))
+    assert.are.equal(1, log.count("blank backends of a: 2 of 2 are taken"))
   end)
+
+  it("are others than those of the snapshot if these are of another kind",
+    function()
+      new(kind("a", {1}, {"a-1"}), kind("b", {2}, {"b-1"}))
+      local a = service("a", 1)
+      expect(a)
+      one:load({a}, {a = {blank = "b-1"}})
+      assert.are.equal("a-1", a.blank)
+    end)
 
   it("lead to a service by its host and by its port", function()
     local function named(name, host, port)
