@@ -407,7 +407,9 @@ local function new_live(loaded, client, agent_of)
     objection = function(service)
       return objection(loaded, agent_of, service)
     end,
-    expect = function(services) loaded.spares:expect(services) end,
+    expect = function(services, stays)
+      loaded.spares:expect(services, stays)
+    end,
     turn = runtime.new_turn(zookeeper.now, READ_SLICE),
     await = runtime.new_await(zookeeper.now),
   })

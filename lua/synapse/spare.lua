@@ -129,16 +129,17 @@ end
 
 --- Forgets the reservations, because the configuration is read again.
 -- @tparam {service,...} after the services as they are to be
-function spare:expect(after)
+-- @tparam ?{[string]=true} stays those that are reached as before nevertheless
+function spare:expect(after, stays)
   for _, one in pairs(self.reserved) do
     unreserve(one)
   end
   self.reserved, self.claims, self.is_missed = {}, {}, false
   for _, service in ipairs(after) do
     local place = self.of[service.name]
-    for _, route in ipairs(place and keeps_routes(self, place, service) and
-      place.routes or {})
-    do
+    local keeps = place and (stays and stays[service.name] or
+      keeps_routes(self, place, service))
+    for _, route in ipairs(keeps and place.routes or {}) do
       self.claims[route] = service.name
     end
   end

@@ -21,6 +21,8 @@ local compare = {}
 -- @tfield {string,...} reload what needs a reload, each with the reason
 -- @tfield ?service config the new configuration; nil: the service stays as it
 --   is
+-- @tfield boolean stays whether it is reached as before although its
+--   configuration says otherwise; of one with a blank backend
 
 -- The same words may be at another place of the configuration.
 local function is_same(a, b)
@@ -162,7 +164,7 @@ end
 
 -- Restores the fields that need a reload. Returns the reasons. If a blank
 -- backend can serve the new values, returns no reason, and the keys that are
--- applied.
+-- applied. Returns third whether a blank backend cannot.
 local function hold_back(config, before, objection)
   local reasons, keys, rows = {}, {}, made_of(config, before)
   local why = before.blank and rows[1] and objection(config)
@@ -175,7 +177,7 @@ local function hold_back(config, before, objection)
     end
   end
   reasons[1] = why or reasons[1]
-  return reasons, keys
+  return reasons, keys, why and true or false
 end
 
 -- Returns why the znodes of a service cannot be read by its configuration.
@@ -221,7 +223,7 @@ end
 local function changed(before, after, objection)
   local config = copy(after)
   keep(config, before, OF_BACKEND)
-  local reasons, made = hold_back(config, before, objection)
+  local reasons, made, stays = hold_back(config, before, objection)
   hold_back_discovery(config, before, reasons)
   hold_back_prefer(config, before, reasons, objection)
   local keys = differing(before, config)
@@ -230,7 +232,7 @@ local function changed(before, after, objection)
     return nil
   end
   return {name = after.name, kind = "changed", keys = keys, reload = reasons,
-    config = #keys > 0 and config or nil}
+    config = #keys > 0 and config or nil, stays = stays}
 end
 
 -- Tells whether a service of the files comes for one that was found.
@@ -245,7 +247,7 @@ local function add_move(leaving, others, before, after, objection)
   if change.config then
     leaving[#leaving + 1] = removed(before)
   else
-    change.kind = "changed"
+    change.kind, change.stays = "changed", before.blank ~= nil
   end
   others[#others + 1] = change
 end

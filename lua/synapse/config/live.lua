@@ -30,8 +30,8 @@ local NOT_DONE = "the agent has not done it yet, see its log"
 --   the texts of the password files that were read at load, by path; `log`;
 --   `follow(directory, ending)`: has `notice` called when files of it whose
 --   names end so have been written; returns true, or nil and why not;
---   `agent()`; `objection(config)`, see `compare.services`; `expect(services)`:
---   called before it with the services as they are to be; `now()`;
+--   `agent()`; `objection(config)`, see `compare.services`; `expect(services,
+--   stays)`: called before it, see `spare:expect`; `now()`;
 --   `turn()`: gives other work its turn when it is time; `await(condition,
 --   seconds)`: until it is true, or so long; `hurry()`: has `turn` called soon
 -- @treturn live with `errors`: the mistakes of the files as they are now, and
@@ -273,6 +273,25 @@ local function of_files(services)
   return list
 end
 
+-- Compares the services. Where one is reached as before although the files say
+-- otherwise, no other gets its port: that is known only afterwards, and then
+-- all is compared again.
+local function changes_of(self, before, after)
+  local stays = {}
+  local changes, is_more
+  repeat
+    is_more = false
+    self.deps.expect(after, stays)
+    changes = compare.services(before, after, self.deps)
+    for _, change in ipairs(changes) do
+      if change.stays and not stays[change.name] then
+        stays[change.name], is_more = true, true
+      end
+    end
+  until not is_more
+  return changes
+end
+
 local function take(self, settings, notes)
   self.directory = settings.service_conf_dir
   look_where_they_are(self)
@@ -287,8 +306,7 @@ local function take(self, settings, notes)
   end
   local before = known:configured()
   local after = with_found(before, settings.services)
-  self.deps.expect(after)
-  local changes = compare.services(before, after, self.deps)
+  local changes = changes_of(self, before, after)
   local lines = note(self, changes, settings, notes)
   if not apply(self, changes) then
     return answer("failed", {NOT_DONE .. ":", table.unpack(lines)})

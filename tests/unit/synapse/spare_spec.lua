@@ -372,6 +372,16 @@ describe("the blank backends", function()
       expect(service("web", 3), service("x", 1)))
   end)
 
+  it("leave its port to a service that stays for another reason", function()
+    take(service("web", 1))
+    local moved = service("web", 2)
+    one:expect({moved})
+    assert.is_nil(one:reserve(service("x", 1)))
+    one:expect({moved}, {web = true})
+    assert.are.equal("haproxy.port: services.web listens on h:1",
+      one:reserve(service("x", 1)))
+  end)
+
   it("that rest are for the service that had them", function()
     new(kind("a", {1, 2}, {"a-1"}))
     local web = take(service("web", 1))

@@ -8,7 +8,7 @@ local FILE, DIRECTORY = "/etc/synapse.conf.json", "/etc/services.d"
 
 describe("the live configuration", function()
   local clock, log, files, remote, one, agent, orders, is_stuck, objection
-  local followed, unseen, hurried
+  local followed, unseen, hurried, expected
 
   local function service(path)
     return {discovery = {method = "zookeeper", path = path or "/web",
@@ -54,7 +54,9 @@ describe("the live configuration", function()
     one = live.new({path = FILE, disk = disk, secrets = {}, log = log,
       agent = function() return agent end, now = clock.now,
       objection = function() return objection end, turn = function() end,
-      expect = function() end,
+      expect = function(after, stays)
+        expected[#expected + 1] = #after .. " " .. cjson.encode(stays)
+      end,
       follow = function(directory, ending)
         followed[#followed + 1] = directory .. " " .. ending
         return not unseen, unseen
@@ -87,7 +89,7 @@ describe("the live configuration", function()
   before_each(function()
     clock, log, files, orders = new_clock(), new_log(), {}, {}
     is_stuck, objection, remote = false, nil, {}
-    followed, unseen, hurried = {}, nil, 0
+    followed, unseen, hurried, expected = {}, nil, 0, {}
     agent = {services = {}, changes = {
       configured = function() return agent.services end,
       are_done = function() return not is_stuck end,
@@ -128,6 +130,21 @@ describe("the live configuration", function()
     assert.are.same({"configure changed web"}, orders)
     assert.are.equal(1,
       log.count(FILE .. ": web: discovery.path applied"))
+  end)
+
+  -- Its port was given to another service, which then waited for it for ever.
+  it("compares again if a service cannot leave its port", function()
+    begin({web = service(), api = service()})
+    agent.services[2].blank, objection = "spare-web-1", "no"
+    local moved = service()
+    moved.haproxy = {port = 81}
+    write({web = moved, api = service("/api")})
+    ask()
+    assert.are.same({"2 {}", '2 {"web":true}'}, expected)
+    assert.are.same({"configure changed api, configure changed web"}, orders)
+    objection, expected = nil, {}
+    ask()
+    assert.are.same({"2 {}"}, expected)
   end)
 
   it("has the kernel tell of its file and of service_conf_dir", function()
