@@ -4,7 +4,7 @@
     tests/fuzz/run.py SECONDS
 
 Those in C are build/fuzz/fuzz_*, those in Lua
-tests/fuzz/{boundary,orders,texts}.lua.
+tests/fuzz/{boundary,live,orders,texts}.lua.
 What libFuzzer finds worth keeping stays in build/fuzz/corpus, and the input
 that made one fail in build/fuzz. FUZZ_SEED=N, as printed, is the seed of all.
 """
@@ -18,6 +18,7 @@ from concurrent import futures
 
 BUILD = "build/fuzz"
 HERE = "tests/fuzz"
+IN_LUA = ("live", "orders", "texts")  # beside boundary
 AT_ONCE = 2
 SLACK = 120  # seconds a fuzz may take beyond its share
 
@@ -75,10 +76,9 @@ def main(seconds):
     harnesses = sorted(path for path in glob.glob(f"{BUILD}/fuzz_*")
                        if os.access(path, os.X_OK))
     # The trust boundary gets one of the two places for itself.
-    share = max(1, seconds // (len(harnesses) + 2))
-    fuzzes = [(seconds, *in_lua("boundary", seconds, seed)),
-              (share, *in_lua("orders", share, seed)),
-              (share, *in_lua("texts", share, seed))]
+    share = max(1, seconds // (len(harnesses) + len(IN_LUA)))
+    fuzzes = [(seconds, *in_lua("boundary", seconds, seed))]
+    fuzzes += [(share, *in_lua(name, share, seed)) for name in IN_LUA]
     fuzzes += [(share, *in_c(path, share, seed)) for path in harnesses]
     print(f"fuzz: seed {seed}")
     start = time.monotonic()
