@@ -290,11 +290,152 @@ describe("a placement", function()
     assert.are.equal(key, one:at("s3").key)
   end)
 
+  it("keeps nothing of a slot that was removed", function()
+    new(instance("a"), instance("b"), instance("c"))
+    one:grow("s3", "plain")
+    one:change(found({removed = {one:at("s3")}}))
+    one:remove("s3")
+    assert.are.same({}, {last = one.last.s3, vacated = one.vacated.s3,
+      kind = one.kinds.s3, is_added = one.is_added.s3})
+  end)
+
+  it("leads only the last instance of a slot home", function()
+    new(instance("a"), instance("b"))
+    local slot = one.slot_of.a
+    one:change(found({removed = {instance("a")}}))
+    assert.are.equal(slot, one:home("a"))
+    one:change(found({added = {instance("c")}}))
+    one:change(found({removed = {instance("c")}}))
+    assert.is_nil(one:home("a"))
+    assert.are.equal(slot, one:home("c"))
+  end)
+
+  it("leads an instance to the slot that it left last", function()
+    new(instance("a"), instance("b"))
+    local first, second = one.slot_of.a, one.slot_of.b
+    one:change(found({removed = {instance("a")}}))
+    one:change(found({added = {instance("c")}}))
+    one:change(found({removed = {instance("b")}, added = {instance("a")}}))
+    one:change(found({removed = {instance("a")}}))
+    assert.are.equal(second, one:home("a"))
+    one:change(found({removed = {instance("c")}}))
+    assert.are.equal(second, one:home("a"))
+    one:change(found({added = {instance("d")}}))
+    one:remove(first)
+    assert.are.equal(second == one.slot_of.d and nil or second, one:home("a"))
+  end)
+
+  it("leads nobody home to a slot that is lost", function()
+    new(instance("a"), instance("b"))
+    local slot = one.slot_of.a
+    one:change(found({removed = {instance("a")}}))
+    one:shrink({slot == "s1" and "s2" or "s1"})
+    assert.is_nil(one:home("a"))
+  end)
+
+  it("has those that wait in order", function()
+    new(instance("a"), instance("b"), instance("e"))
+    one:change(found({added = {instance("d"), instance("f")}}))
+    assert.are.same({"d", "e", "f"}, one.waiting)
+  end)
+
   it("lets the instance of a lost slot move, or wait", function()
     new(instance("a"), instance("b"))
     one:shrink({"s1"})
     assert.is_not_nil(one:at("s1"))
     assert.are.equal(1, #one.waiting)
+  end)
+end)
+
+-- HAProxy may use the connections of a slot's last instance for the next one.
+describe("a placement whose slots rest", function()
+  local sessions, one
+
+  local function any(key, is_backup)
+    return {key = key, is_backup = is_backup or nil}
+  end
+
+  local function new(...)
+    sessions = {}
+    one = placement.new({"s1", "s2", "b1"}, {}, {...},
+      function(slot) return sessions[slot] or 0 end,
+      {s1 = "plain", s2 = "plain", b1 = "backup"}, true)
+  end
+
+  it("gives a slot away once the sessions of its last instance are gone",
+    function()
+      new(any("a"), any("b"))
+      assert.are.same({false, false}, {one:resting()})
+      local slot = one.slot_of.a
+      sessions[slot] = 2
+      one:change(found({removed = {any("a")}, added = {any("c")}}))
+      assert.are.same({"c"}, one.waiting)
+      assert.are.same({true, false}, {one:resting()})
+      assert.are.same({}, one:enter_rested())
+      sessions[slot] = 0
+      assert.are.same({true, true}, {one:resting()})
+      assert.are.same({slot}, one:enter_rested())
+      assert.are.equal("c", one:at(slot).key)
+      assert.are.same({false, false}, {one:resting()})
+    end)
+
+  it("has none that rests where others are awaited", function()
+    new(any("a"), any("x", true), any("y", true))
+    assert.are.same({"y"}, one.waiting)
+    assert.are.same({false, false}, {one:resting()})
+  end)
+
+  it("has none that rests where all have an instance", function()
+    new(any("a"), any("b"), any("c"))
+    assert.are.same({"c"}, one.waiting)
+    assert.are.same({false, false}, {one:resting()})
+  end)
+
+  it("moves nobody to a slot that rests", function()
+    new(any("a"), any("x", true))
+    sessions.b1 = 1
+    one:change(found({removed = {any("x", true)}}))
+    one:change(found({renewed = {{before = any("a"), now = any("a", true)}}}))
+    assert.are.equal("plain", one.kinds[one.slot_of.a])
+    assert.are.same({}, one.waiting)
+    sessions.b1 = 0
+    one:change(found({}))
+    assert.are.equal("b1", one.slot_of.a)
+  end)
+
+  it("moves nobody to a slot for which another waits", function()
+    new(any("a"), any("x", true))
+    sessions.b1 = 1
+    one:change(found({removed = {any("x", true)}, added = {any("y", true)}}))
+    assert.are.same({"y"}, one.waiting)
+    sessions.b1 = 0
+    one:change(found({renewed = {{before = any("a"), now = any("a", true)}}}))
+    assert.are.equal("b1", one.slot_of.y)
+    assert.are.equal("plain", one.kinds[one.slot_of.a])
+    assert.are.same({}, one.waiting)
+  end)
+
+  it("does not wait for one that has gone meanwhile", function()
+    new(any("a"), any("x", true))
+    sessions.b1 = 1
+    one:change(found({removed = {any("x", true)}, added = {any("y", true)}}))
+    sessions.b1 = 0
+    one:change(found({removed = {any("y", true)},
+      renewed = {{before = any("a"), now = any("a", true)}}}))
+    assert.are.equal("b1", one.slot_of.a)
+  end)
+
+  it("lets no plain one that waits keep a backup's slot", function()
+    new(any("a"), any("b"), any("c"))
+    assert.are.same({"c"}, one.waiting)
+    one:change(found({renewed = {{before = any("a"), now = any("a", true)}}}))
+    assert.are.equal("b1", one.slot_of.a)
+    assert.is_string(one.slot_of.c)
+  end)
+
+  it("has those that wait for slots of any kind in order", function()
+    new(any("a"), any("b"), any("z"), any("x", true), any("y", true))
+    assert.are.same({"y", "z"}, one.waiting)
   end)
 end)
 
@@ -459,11 +600,20 @@ describe("a placement of instances that become backups, or none", function()
     assert.are.same({}, one:growable())
   end)
 
+  it("needs no other slot for one that changes back", function()
+    new(1, 1, instance_of("a"), instance_of("b", true))
+    become("b", false)
+    assert.are.same({"plain"}, one:growable())
+    become("b", true)
+    assert.are.same({}, one:growable())
+  end)
+
   it("gives it a slot that is added, and tells which it left", function()
     new(1, 1, instance_of("a"), instance_of("b", true))
     become("b", false)
     assert.are.equal("b1", one:grow("s2", "plain"))
     assert.are.equal("s2", one.slot_of.b)
+    assert.are.equal("b", one:at("s2").key)
     assert.is_nil(one:at("b1"))
     assert.is_nil(one:grow("s3", "plain"))
   end)

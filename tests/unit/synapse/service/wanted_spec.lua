@@ -1,4 +1,6 @@
 local wanted = require("synapse.service.wanted")
+local new_clock = dofile("tests/fake/clock.lua")
+local new_log = dofile("tests/fake/log.lua")
 
 local function made(key, sequence, weight)
   return {key = key, sequence = sequence, weight = weight}
@@ -93,4 +95,87 @@ describe("the leader", function()
   it("is nobody among nobody", function()
     assert.are.same({}, wanted.leader({}))
   end)
+end)
+
+describe("what is told of the instances wanted", function()
+  local clock, log, objections, one
+
+  local function registered(...)
+    local list = {}
+    for i, number in ipairs({...}) do
+      list[i] = {key = number .. ":80", znode = "i_" .. number,
+        sequence = number}
+    end
+    return list
+  end
+
+  local function new(changes, record)
+    local config = service(changes)
+    config.name = "web"
+    config.guard = {window = 10, share = 0.5, hold = 60}
+    record = record or {instances = {}}
+    record.retained = {}
+    one = wanted.new({config = config, record = record, now = clock.now,
+      log = log, can_serve = function() return true end,
+      objection = function(instance) return objections[instance.key] end})
+  end
+
+  before_each(function()
+    clock, log, objections = new_clock(), new_log(), {}
+  end)
+
+  it("is that default servers are used", function()
+    new({default_servers = {made("d:1")}})
+    one:take(registered(1))
+    assert.are.same({}, log.lines)
+    one:take({})
+    assert.are.same(
+      {"warning: web: no instance in ZooKeeper, using default_servers"},
+      log.lines)
+    one:take({})
+    assert.are.equal(1, #log.lines)
+  end)
+
+  it("is that nobody can be the leader", function()
+    new({leader_election = true})
+    one:take(registered(1, 2))
+    assert.are.same({}, log.lines)
+    one:take({made("a:1"), made("b:1", 3, 0)})
+    assert.are.same({"warning: web: no instance has a sequence and a weight " ..
+      "above 0, so none can be the leader"}, log.lines)
+  end)
+
+  it("is why each is no longer retained", function()
+    new()
+    one:take(registered(1, 2, 3, 4, 5, 6))
+    clock.pass(10)
+    one:take(registered(1))
+    assert.are.same({"warning: web: 5 of 6 instances are gone within 10 s, " ..
+      "1 left: 5 instances (2:80, 3:80, 4:80, ...) retained while " ..
+      "HAProxy's checks pass, 60 s at most"}, log.lines)
+    objections["5:80"], objections["6:80"] = "HAProxy's check fails",
+      "HAProxy's check fails"
+    one:take(registered(1, 2))
+    table.remove(log.lines, 1)
+    assert.are.same({
+      "info: web: 2 instances (5:80, 6:80) no longer retained: " ..
+        "HAProxy's check fails",
+      "info: web: 1 instance (2:80) no longer retained: registered again",
+    }, log.lines)
+  end)
+
+  it("is once that the old instances serve until another path has some",
+    function()
+      new(nil, {instances = registered(1, 2), is_moved = true})
+      one:take({})
+      one:take({})
+      assert.are.same({"warning: web: no instance in ZooKeeper, the 2 " ..
+        "previous ones stay"}, log.lines)
+      one:take(registered(3))
+      assert.are.equal("zookeeper", one.source)
+      one:take({})
+      assert.are.equal("previous", one.source)
+      assert.are.equal("warning: web: no instance in ZooKeeper, the " ..
+        "previous one stays", log.lines[2])
+    end)
 end)
