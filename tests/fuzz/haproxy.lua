@@ -229,6 +229,7 @@ function haproxy:runtime()
     id = function() return 3 end,
     is_at = function() return nil end,
     active = function() return self.stormy and math.random(0, 3) or 0, 0 end,
+    errors = function() return self.stormy and math.random(0, 3) or 0 end,
     empty = function() end,
     can = function() return {} end,
     fill = function(backend, slot, server)
