@@ -252,6 +252,33 @@ static void replaces_a_symbolic_link_and_not_its_target(void **state) {
     assert_holds(p, "snapshot", "new", 3);
 }
 
+/* Returns the descriptor that is opened next. */
+static int next_descriptor(void) {
+    int fd = dup(0);
+
+    close(fd);
+    return fd;
+}
+
+static void leaves_no_file_open(void **state) {
+    struct place *p = *state;
+    int fd = openat(p->directory, "file", O_WRONLY | O_CREAT, 0600), before;
+    size_t length;
+    uint64_t stamp;
+
+    assert_int_equal(write(fd, "12345", 5), 5);
+    close(fd);
+    before = next_descriptor();
+    assert_holds(p, "file", "12345", 5);
+    assert_refuses_to_read(p, "file", 4, EFBIG);
+    assert_refuses_to_read(p, ".", 100, EINVAL);
+    assert_int_equal(file_stamp(p->directory, "file", &stamp), 0);
+    file_remote(p->directory, "file");
+    free(file_list(p->directory, ".", &length));
+    assert_null(file_list(p->directory, "file", &length));
+    assert_int_equal(next_descriptor(), before);
+}
+
 static void reads_through_no_symbolic_link(void **state) {
     struct place *p = *state;
 
@@ -490,6 +517,7 @@ int main(void) {
         WITH_PLACE(keeps_the_old_file_when_it_cannot_be_replaced),
         WITH_PLACE(writes_beside_what_an_earlier_process_left),
         WITH_PLACE(replaces_a_symbolic_link_and_not_its_target),
+        WITH_PLACE(leaves_no_file_open),
         WITH_PLACE(reads_through_no_symbolic_link),
         WITH_PLACE(reads_no_more_than_it_may),
         WITH_PLACE(reads_regular_files_only_and_never_waits),

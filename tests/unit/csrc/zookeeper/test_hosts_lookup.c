@@ -49,7 +49,6 @@ int getaddrinfo(const char *name, const char *service,
         free(info);
         return EAI_NONAME;
     }
-    known.sin_addr.s_addr = htonl(0x0a000001);
     info->ai_family = AF_INET;
     info->ai_addr = (struct sockaddr *)&known;
     info->ai_addrlen = sizeof(known);
@@ -83,13 +82,23 @@ static void resolves_all_lists_at_once(void **state) {
     assert_no_child();
 }
 
+/* Returns the descriptor that is opened next. */
+static int next_descriptor(void) {
+    int fd = dup(0);
+
+    close(fd);
+    return fd;
+}
+
 static void names_what_has_no_address(void **state) {
     struct hosts_lookup lookups[] = {{.hosts = "known:1,zk2:1,zk3:1"},
                                      {.hosts = "zk4:1"},
                                      {.hosts = "known"}};
+    int before = next_descriptor();
 
     (void)state;
     hosts_look_up(lookups, 3, 20000);
+    assert_int_equal(next_descriptor(), before);
     assert_string_equal(lookups[0].numeric, "10.0.0.1:1");
     assert_string_equal(lookups[0].err.text, "zk2: Name or service not known, "
                                              "zk3: Name or service not known");
@@ -210,5 +219,6 @@ int main(void) {
         cmocka_unit_test(answers_later_with_an_event),
     };
 
+    known.sin_addr.s_addr = htonl(0x0a000001);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -483,6 +483,63 @@ static void waits_longer_and_longer_where_no_server_lets_it_in(void **state) {
 }
 
 /* Servers that let it in between two outages do not turn it away. */
+/* An answer proves a server that lets it in. */
+static void waits_shortly_again_after_an_answer(void **state) {
+    int made;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        refuse_it(SESSION_WANTS_AUTH);
+        ignore_news();
+        pass(4000);
+    }
+    connect_it();
+    made = fake_handles_made;
+    fake_lose(fake_handle());
+    ignore_news();
+    /* It goes through all servers three times again, and then waits a second.
+     */
+    fake_handle()->rounds += 2;
+    session_tick(s);
+    assert_false(fake_handle()->closed);
+    fake_handle()->rounds++;
+    session_tick(s);
+    assert_true(fake_handle()->closed);
+    fake_clock_pass_ms(999);
+    session_tick(s);
+    assert_int_equal(fake_handles_made, made);
+    fake_clock_pass_ms(1);
+    session_tick(s);
+    assert_int_equal(fake_handles_made, made + 1);
+}
+
+/* The pause was for those that it had. */
+static void tries_other_hosts_at_once_that_it_gets_in_a_pause(void **state) {
+    (void)state;
+    fake_handle()->rounds = 3;
+    session_tick(s);
+    assert_true(fake_handle()->closed);
+    assert_int_equal(session_set_hosts(s, "10.0.0.1:2181"), 0);
+    session_tick(s);
+    assert_int_equal(fake_handles_made, 1);
+    assert_int_equal(session_set_hosts(s, "10.0.0.2:2181"), 0);
+    session_tick(s);
+    assert_int_equal(fake_handles_made, 2);
+    assert_string_equal(fake_handle()->hosts, "10.0.0.2:2181");
+}
+
+/* Another server refuses the same credentials. */
+static void waits_also_with_other_hosts_where_it_is_refused(void **state) {
+    (void)state;
+    refuse_it(SESSION_WANTS_AUTH);
+    ignore_news();
+    assert_int_equal(session_set_hosts(s, "10.0.0.2:2181"), 0);
+    session_tick(s);
+    assert_int_equal(fake_handles_made, 1);
+    pass(1000);
+    assert_int_equal(fake_handles_made, 2);
+}
+
 static void counts_the_rounds_since_it_was_connected(void **state) {
     (void)state;
     fake_handle()->rounds = 2;
@@ -1038,6 +1095,9 @@ int main(void) {
         T(keeps_a_handle_that_loses_its_connection_now_and_then),
         T(waits_longer_and_longer_where_requests_are_refused),
         T(waits_longer_and_longer_where_no_server_lets_it_in),
+        T(waits_shortly_again_after_an_answer),
+        T(tries_other_hosts_at_once_that_it_gets_in_a_pause),
+        T(waits_also_with_other_hosts_where_it_is_refused),
         T(counts_the_rounds_since_it_was_connected),
         T(says_unknown_in_time_where_no_server_lets_it_in),
         T(waits_where_connections_end_without_an_answer),
