@@ -47,6 +47,17 @@ function bind.new(listener)
   return listener
 end
 
+--- Returns the line of haproxy.cfg.
+-- @tparam bind one
+-- @tparam ?string words that come before its options
+-- @treturn line
+function bind.line(one, words)
+  local parts = {"bind", one.text}
+  parts[#parts + 1] = words
+  parts[#parts + 1] = one.options ~= "" and one.options or nil
+  return {text = table.concat(parts, " "), place = one.place}
+end
+
 --- Reads the keys of a section.
 -- @tparam report report
 -- @tparam table object  the section, without nulls

@@ -5,6 +5,7 @@
 --
 -- @module synapse.generate.found
 
+local bind = require("synapse.config.bind")
 local FRONTEND = require("synapse.config.found").FRONTEND
 
 local found = {}
@@ -25,9 +26,7 @@ local NO_SERVICE = 'http-request return status 404 content-type text/plain ' ..
 function found.section(settings)
   local place = "discover"
   local lines = {{text = "mode http", place = place}}
-  local bind = settings.bind
-  lines[2] = {place = bind.place, text = "bind " .. bind.text ..
-    (bind.options and bind.options ~= "" and " " .. bind.options or "")}
+  lines[2] = bind.line(settings.bind)
   table.move(settings.lines.frontend, 1, #settings.lines.frontend, 3, lines)
   lines[#lines + 1] = {text = NO_SERVICE, place = place}
   lines[#lines + 1] = {place = place,

@@ -5,6 +5,7 @@
 --
 -- @module synapse.generate.init
 
+local bind = require("synapse.config.bind")
 local found = require("synapse.generate.found")
 local global = require("synapse.generate.global")
 local spare = require("synapse.generate.spare")
@@ -33,14 +34,6 @@ local function append(lines, more)
   table.move(more, 1, #more, #lines + 1, lines)
 end
 
-local function bind_line(bind)
-  local text = "bind " .. bind.text
-  if bind.options and bind.options ~= "" then
-    text = text .. " " .. bind.options
-  end
-  return {text = text, place = bind.place}
-end
-
 local function title(text, place)
   return {text = text, place = place}
 end
@@ -56,7 +49,7 @@ local function frontend(service)
   local lines = mark(service.lines.frontend, "unknown")
   append(lines, mark(service.lines.listen, "unfit"))
   append(lines, {
-    bind_line(service.bind),
+    bind.line(service.bind),
     {text = "default_backend " .. service.backend,
       place = service.place .. ".haproxy.backend_name"},
   })

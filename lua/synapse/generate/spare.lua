@@ -9,6 +9,7 @@
 --
 -- @module synapse.generate.spare
 
+local bind = require("synapse.config.bind")
 local http_check = require("synapse.http_check")
 
 local spare = {}
@@ -47,10 +48,9 @@ end
 local function frontend(kind, taken)
   local lines = {}
   add(lines, kind.place .. ".mode", "mode %s", kind.mode)
-  for _, bind in ipairs(kind.binds) do
-    if not taken[bind.text] then
-      add(lines, bind.place, "bind %s name %s%s", bind.text, bind.text,
-        bind.options and bind.options ~= "" and " " .. bind.options or "")
+  for _, each in ipairs(kind.binds) do
+    if not taken[each.text] then
+      lines[#lines + 1] = bind.line(each, "name " .. each.text)
     end
   end
   add(lines, kind.place, "%s", NO_SERVICE[kind.mode])
