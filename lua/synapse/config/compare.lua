@@ -21,8 +21,8 @@ local compare = {}
 -- @tfield {string,...} reload what needs a reload, each with the reason
 -- @tfield ?service config the new configuration; nil: the service stays as it
 --   is
--- @tfield boolean stays whether it is reached as before although its
---   configuration says otherwise; of one with a blank backend
+-- @tfield boolean stays whether it keeps its backend, or the port by which a
+--   blank backend is reached, although its configuration has another
 
 -- The same words may be at another place of the configuration.
 local function is_same(a, b)
@@ -247,7 +247,7 @@ local function add_move(leaving, others, before, after, objection)
   if change.config then
     leaving[#leaving + 1] = removed(before)
   else
-    change.kind, change.stays = "changed", before.blank ~= nil
+    change.kind, change.stays = "changed", true
   end
   others[#others + 1] = change
 end

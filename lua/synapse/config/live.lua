@@ -273,16 +273,38 @@ local function of_files(services)
   return list
 end
 
--- Compares the services. Where one is reached as before although the files say
--- otherwise, no other gets its port: that is known only afterwards, and then
--- all is compared again.
+-- Returns the backends of the services that stay in them, each with the name.
+local function kept_backends(before, stays)
+  local kept = {}
+  for _, service in ipairs(before) do
+    if stays[service.name] and not service.blank then
+      kept[service.backend] = service.name
+    end
+  end
+  return kept
+end
+
+local function compare_once(self, before, after, stays)
+  local kept = kept_backends(before, stays)
+  self.deps.expect(after, stays)
+  return compare.services(before, after, {turn = self.deps.turn,
+    objection = function(service)
+      local other = kept[service.backend]
+      return other and other ~= service.name and string.format("haproxy." ..
+        "backend_name: services.%s keeps backend %s until a reload", other,
+        service.backend) or self.deps.objection(service)
+    end})
+end
+
+-- Compares the services. Where one stays as it is although the files say
+-- otherwise, no other gets its port or its backend: that is known only
+-- afterwards, and then all is compared again.
 local function changes_of(self, before, after)
   local stays = {}
   local changes, is_more
   repeat
     is_more = false
-    self.deps.expect(after, stays)
-    changes = compare.services(before, after, self.deps)
+    changes = compare_once(self, before, after, stays)
     for _, change in ipairs(changes) do
       if change.stays and not stays[change.name] then
         stays[change.name], is_more = true, true

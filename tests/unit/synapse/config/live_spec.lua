@@ -8,7 +8,7 @@ local FILE, DIRECTORY = "/etc/synapse.conf.json", "/etc/services.d"
 
 describe("the live configuration", function()
   local clock, log, files, remote, one, agent, orders, is_stuck, objection
-  local followed, unseen, hurried, expected
+  local followed, unseen, hurried, expected, objections
 
   local function service(path)
     return {discovery = {method = "zookeeper", path = path or "/web",
@@ -53,7 +53,10 @@ describe("the live configuration", function()
     write(services, more)
     one = live.new({path = FILE, disk = disk, secrets = {}, log = log,
       agent = function() return agent end, now = clock.now,
-      objection = function() return objection end, turn = function() end,
+      objection = function(each)
+        return objections[each.backend] or objection
+      end,
+      turn = function() end,
       expect = function(after, stays)
         expected[#expected + 1] = #after .. " " .. cjson.encode(stays)
       end,
@@ -89,7 +92,7 @@ describe("the live configuration", function()
   before_each(function()
     clock, log, files, orders = new_clock(), new_log(), {}, {}
     is_stuck, objection, remote = false, nil, {}
-    followed, unseen, hurried, expected = {}, nil, 0, {}
+    followed, unseen, hurried, expected, objections = {}, nil, 0, {}, {}
     agent = {services = {}, changes = {
       configured = function() return agent.services end,
       are_done = function() return not is_stuck end,
@@ -145,6 +148,18 @@ describe("the live configuration", function()
     objection, expected = nil, {}
     ask()
     assert.are.same({"2 {}"}, expected)
+  end)
+
+  it("gives nobody the backend of a service that cannot leave it", function()
+    begin({web = service()})
+    local moved, other = service(), service("/api")
+    moved.haproxy = {backend_name = "www"}
+    other.haproxy = {backend_name = "web"}
+    write({web = moved, api = other})
+    objections.www = "no such backend"
+    assert.are.same({result = "pending", message = "api: needs a reload: " ..
+      "haproxy.backend_name: services.web keeps backend web until a reload\n" ..
+      "web: needs a reload: no such backend"}, ask())
   end)
 
   it("has the kernel tell of its file and of service_conf_dir", function()
