@@ -585,8 +585,7 @@ local function look(self)
     end
     self.looked_at = self.looked_at % #self.services + 1
     local service = self.services[self.looked_at]
-    -- Commands change how many servers are usable.
-    if not self.sync:has(service) then
+    if not self.sync:is_uncounted(service) then
       self.usable:look_at(service)
     end
     if service:is_review_due() then

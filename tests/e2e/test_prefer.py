@@ -219,6 +219,12 @@ def test_a_machine_uses_its_subset_and_says_why_not_the_others(
     assert len(proxy.serving()) == size
 
 
+def next_of(chosen, serving):
+    """Whether one instance serves that is none of these."""
+    return len(serving) == 1 and \
+        serving[0] not in [it.address for it in chosen]
+
+
 def test_the_next_of_a_subset_serve_while_too_few_of_it_can(
         sandbox, healthy, witness, path):
     services = [sandbox.service(f"s{number}") for number in range(4)]
@@ -234,8 +240,8 @@ def test_the_next_of_a_subset_serve_while_too_few_of_it_can(
         chosen[0].process.kill()
         load.settle(60)
         chosen[1].process.kill()
-        wait.until(lambda: len(proxy.serving()) == 1 and proxy.serving()[0]
-                   not in [it.address for it in chosen], 10, "the next serves")
+        wait.until(lambda: next_of(chosen, proxy.serving()), 10,
+                   "the next serves")
         load.settle(60)
         for it in chosen:
             it.start()

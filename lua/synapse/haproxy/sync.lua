@@ -51,7 +51,7 @@ function sync.new(deps)
     to_compare = {},  -- {service,at}, the earliest first; some are out of date
     batch = nil,
     is_sent = {},     -- services with commands in the batch
-    is_uncounted = {}, -- services with commands that HAProxy has answered
+    uncounted = {},   -- services with commands since `applied`
     request = nil,
     delay = FIRST_DELAY,
     rounds = 0,
@@ -99,7 +99,15 @@ end
 function sync:forget(service)
   self.is_forgotten[service], self.is_watched[service] = true, nil
   self.compare_at[service], self.compared_at[service] = nil, nil
-  self.is_uncounted[service] = nil
+  self.uncounted[service] = nil
+end
+
+--- Tells whether commands of a service may have changed how many of its servers
+-- are usable, and `applied` was not called since.
+-- @tparam service service
+-- @treturn boolean
+function sync:is_uncounted(service)
+  return self.uncounted[service] == true
 end
 
 local function summarize(self, service)
@@ -157,17 +165,12 @@ end
 
 -- A service that is still queued has more to come: one line sums up all of it.
 local function finish_services(self, batch)
-  for _, entry in ipairs(batch) do
-    if entry.command.field ~= "state" then
-      self.is_uncounted[entry.owner] = true
-    end
-  end
   local seen = {}
   for _, entry in ipairs(batch) do
     local service = entry.owner
     if not seen[service] and not self.queued[service] then
-      if self.is_uncounted[service] then
-        self.is_uncounted[service] = nil
+      if self.uncounted[service] then
+        self.uncounted[service] = nil
         self.deps.applied(service)
       end
       summarize(self, service)
@@ -212,6 +215,8 @@ function sync:round()
   self.commands = self.commands + #batch
   for _, entry in ipairs(batch) do
     self.is_sent[entry.owner] = true
+    self.uncounted[entry.owner] = self.uncounted[entry.owner] or
+      entry.command.field ~= "state" or nil
     entry.owner:sent(entry.command)
   end
 end

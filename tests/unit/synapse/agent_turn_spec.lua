@@ -194,7 +194,6 @@ describe("a turn of the agent", function()
 
   it("looks at ten services in a tick, however long that takes", function()
     new(services(12))
-    one.sync.has = function() return false end
     clock.pass(1)
     local looked = {}
     function one.usable.look_at(_, service)
@@ -213,7 +212,9 @@ describe("a turn of the agent", function()
   -- Its commands change how many servers are usable: that is no news.
   it("looks at no service whose commands are under way", function()
     new(services(3))
-    one.sync.has = function(_, service) return service.name == "s002" end
+    one.sync.is_uncounted = function(_, service)
+      return service.name == "s002"
+    end
     clock.pass(1)
     local looked = {}
     function one.usable.look_at(_, service)
@@ -225,7 +226,6 @@ describe("a turn of the agent", function()
 
   it("looks at more where there are many, as far as there is time", function()
     new(services(300))
-    one.sync.has = function() return false end
     clock.pass(1)
     local looked = count(one.usable, "look_at")
     one:turn()

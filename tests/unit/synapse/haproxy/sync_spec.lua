@@ -150,7 +150,10 @@ describe("a round", function()
   -- Counting takes 0.1 ms on HAProxy 2.6, and a change needs several batches.
   it("has a service counted once its last command is answered", function()
     web.groups, api.groups, api.asks = {"a", "b"}, {}, true
+    assert.is_false(one:is_uncounted(web))
     one:round()
+    assert.is_true(one:is_uncounted(web))
+    assert.is_false(one:is_uncounted(api))
     web.done = function() return true end
     answer("\n\n" .. STATE)
     assert.are.same({}, counted)
@@ -161,6 +164,7 @@ describe("a round", function()
     answer("\n")
     assert.are.same({"web"}, counted)
     assert.is_false(one:has(web))
+    assert.is_false(one:is_uncounted(web))
   end)
 
   it("has a service counted whose last answer is that to a question",
