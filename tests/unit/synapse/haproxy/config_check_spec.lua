@@ -85,6 +85,45 @@ describe("the backend of a service", function()
   end
 end)
 
+describe("a backend for instances that are preferred", function()
+  local BACKUPS = "  server-template b 1-4 127.0.0.1:1 backup disabled\n"
+  local PREFER = {{label = "zone", value = "a", least = 1}}
+
+  local function problems(text, prefer)
+    return errors(GLOBAL .. "backend www\n" .. SLOTS .. text, {services = {
+      {name = "web", backend = "www", prefer = prefer},
+    }})
+  end
+
+  it("has slots for backups, and uses all of them", function()
+    assert.are.same({}, problems(BACKUPS .. "  option allbackups\n", PREFER))
+  end)
+
+  it("is told which line it needs", function()
+    local place = "services.web: backend www has no "
+    assert.are.same({place .. "slots for backups, which `prefer` needs; " ..
+      "add a line `server-template b 1-16 slot.invalid:1 init-addr " ..
+      "last,127.0.0.1 backup disabled`"},
+      problems("  option allbackups\n", PREFER))
+    assert.are.same({place .. "line `option allbackups`, which `prefer` " ..
+      "needs: without it HAProxy sends everything to one backup"},
+      problems(BACKUPS, PREFER))
+  end)
+
+  it("needs neither without a preference", function()
+    assert.are.same({}, problems("", nil))
+    assert.are.same({}, problems("", {}))
+    assert.are.same({}, problems(BACKUPS, {}))
+  end)
+
+  -- What is known of a backend that runs is less than its lines.
+  it("is not asked for a line where nobody knows the lines", function()
+    local service = {name = "web", backend = "www", prefer = PREFER}
+    assert.is_nil(config_check.backend_problem(service,
+      {slots = 4, backups = 2, is_disabled = true}))
+  end)
+end)
+
 describe("a slot that has a name", function()
   local function refusal(options)
     return errors(GLOBAL .. "backend www\n  server-template s 1-4 " ..

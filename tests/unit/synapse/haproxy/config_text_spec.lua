@@ -66,6 +66,8 @@ describe("a condition", function()
     {'streq("$SET",yes)', true}, {'strneq("$SET", yes)', false},
     {"version_atleast(2.4)", true}, {"version_atleast(3.0-dev1)", false},
     {"version_before(2.10)", true},
+    {"version_atleast(2.6)", true}, {"version_before(2.6)", false},
+    {"version_atleast(2.7)", false}, {"version_before(2.7)", true},
     {"feature(OPENSSL)", nil}, {"defined(A) || defined(SET)", nil},
     {"defined(A) && defined(SET)", nil}, {"openssl_version_atleast(1)", nil},
   }

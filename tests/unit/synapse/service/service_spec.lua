@@ -119,6 +119,59 @@ describe("a service", function()
     new()
   end)
 
+  it("tells since when there is something new of its instances", function()
+    one:update({instance(1)}, 5)
+    one:update({instance(1), instance(2)}, 7)
+    local touched, since = one:take_touched()
+    assert.are.same({["10.0.0.1:80"] = true, ["10.0.0.2:80"] = true}, touched)
+    assert.are.equal(5, since)
+    one:update({instance(1), instance(2)}, 9)
+    touched, since = one:take_touched()
+    assert.are.same({{}}, {touched, since})
+    one:update({instance(1, 7), instance(2)}, 11)
+    touched, since = one:take_touched()
+    assert.are.same({["10.0.0.1:80"] = true}, touched)
+    assert.are.equal(11, since)
+  end)
+
+  it("is told of anew when its instances come from elsewhere", function()
+    settle(instance(1))
+    local before = one.version
+    one:update({instance(1)})
+    assert.are.equal(before, one.version)
+    one:update({})
+    assert.are.same({"10.0.0.1:80"}, keys(one:serving()))
+    assert.is_true(one.version > before)
+  end)
+
+  it("serves nobody once it leaves, whatever its configuration says",
+    function()
+      for _, changes in ipairs({
+        {default_servers = {instance(9)}},
+        {use_previous_backends = true}, {leader_election = true},
+        {prefer = {{label = "zone", value = "a", least = 1}}},
+      }) do
+        new(changes)
+        settle(instance(1), instance(2))
+        one:leave()
+        assert.are.same({}, one:serving())
+        assert.is_true(one.is_leaving)
+      end
+    end)
+
+  it("keeps what it was before it left, while it empties its slots",
+    function()
+      settle(instance(1), instance(2))
+      local placed = {}
+      for slot, key in pairs(one.placement.placed) do
+        placed[slot] = key
+      end
+      one:leave()
+      apply()
+      assert.are.same({}, one.placement.placed)
+      assert.are.same(placed, one:record().placed)
+    end)
+
   it("asks for the state before it plans anything", function()
     one:update({instance(1)})
     assert.are.same({"show servers state www"}, texts())
@@ -881,6 +934,25 @@ describe("a service", function()
       assert.are.same({}, retained_by)
     end)
 
+    it("does not end the retention of another service", function()
+      lose_most()
+      local other = {}
+      retained_by["10.0.0.2:80"][other] = true
+      one:update({instance(2), instance(4)})
+      assert.are.same({[other] = true}, retained_by["10.0.0.2:80"])
+    end)
+
+    it("tells whose state is another, although they stay", function()
+      one:take_touched()
+      local before = one.version
+      lose_most()
+      assert.are.same({["10.0.0.1:80"] = true, ["10.0.0.2:80"] = true,
+        ["10.0.0.3:80"] = true}, (one:take_touched()))
+      assert.is_true(one.version > before)
+      one:update({instance(2), instance(4)})
+      assert.is_true(one:take_touched()["10.0.0.2:80"])
+    end)
+
     it("reviews them when there is news, and only then", function()
       lose_most()
       apply()
@@ -1459,6 +1531,21 @@ describe("a service", function()
       new(prefer(1), nil, 8, BACKUPS)
       settle(table.unpack(ALL))
       assert.are.same({false, false, true, true}, are_backups())
+    end)
+
+    -- Before HAProxy has told anything, the record says who can serve.
+    it("begins with those that can serve as far as the record says", function()
+      local function begin(states, weight)
+        local instances =
+          {zoned(1, "a", weight), zoned(2, "a"), zoned(3, "b")}
+        new(prefer(2), {instances = instances, placed = {}, states = states,
+          retained = {}, addresses = {}, departed = {}, failing = {},
+          since = {}, orders = {}}, 8, BACKUPS)
+        return BACKUPS[slot_of(3)] == true
+      end
+      assert.is_true(begin({}))
+      assert.is_false(begin({["10.0.0.1:80"] = "maint"}))
+      assert.is_false(begin({}, 0))
     end)
 
     -- Of two commands the first fills: a request between them finds an
