@@ -126,6 +126,25 @@ static void looks_at_every_candidate_once(void **state) {
     registration_close(&r);
 }
 
+/* It looks for its own now, and not for an earlier run's. */
+static void a_lost_answer_begins_to_look_anew(void **state) {
+    struct registration r = {.wanted = true,
+                             .connected = true,
+                             .synced = true,
+                             .listed = true,
+                             .searching = true};
+
+    (void)state;
+    registration_add_candidate(&r, strdup("/a/i_1"));
+    registration_unsettle(&r);
+    assert_int_equal(r.candidate_count, 0);
+    assert_false(r.searching);
+    assert_int_equal(registration_next(&r, 0), REGISTRATION_SYNC);
+    r.synced = true;
+    assert_int_equal(registration_next(&r, 0), REGISTRATION_LIST);
+    registration_close(&r);
+}
+
 static void a_lost_session_leaves_nothing(void **state) {
     struct registration r = {.wanted = true, .connected = true};
 
@@ -133,8 +152,14 @@ static void a_lost_session_leaves_nothing(void **state) {
     add(&r, "/a/i_1");
     registration_unsettle(&r);
     registration_add_candidate(&r, strdup("/a/i_2"));
+    r.searching = true;
+    r.search_at_ms = 5;
+    registration_parent_missing(&r, "/a/i_1");
     registration_lose_session(&r);
     assert_int_equal(r.count, 0);
+    assert_int_equal(r.candidate_count, 0);
+    assert_false(r.searching);
+    assert_int_equal(r.search_at_ms, 0);
     assert_int_equal(registration_next(&r, 0), REGISTRATION_CREATE);
     registration_close(&r);
 }
@@ -230,6 +255,7 @@ int main(void) {
             a_znode_that_is_to_have_another_name_is_made_before_it_goes),
         cmocka_unit_test(settles_a_lost_answer_before_anything_else),
         cmocka_unit_test(looks_at_every_candidate_once),
+        cmocka_unit_test(a_lost_answer_begins_to_look_anew),
         cmocka_unit_test(a_lost_session_leaves_nothing),
         cmocka_unit_test(a_new_handle_sets_the_watch_again),
         cmocka_unit_test(makes_parents_from_the_lowest_that_is_missing),

@@ -1494,6 +1494,62 @@ describe("a service", function()
       assert.is_string(slot_of(5))
     end)
 
+  describe("with what a record says", function()
+    local function record(more)
+      local made = {instances = {instance(1), instance(2)},
+        placed = {s1 = "10.0.0.1:80", s2 = "10.0.0.2:80"}, states = {},
+        retained = {}, addresses = {}, departed = {}, failing = {},
+        since = {}, orders = {}}
+      for key, value in pairs(more or {}) do
+        made[key] = value
+      end
+      return made
+    end
+
+    it("retains who was retained, and tells so from the start", function()
+      new(nil, record({retained = {["10.0.0.2:80"] = clock.now() + 30}}))
+      assert.are.same({["10.0.0.2:80"] = {[one] = true}}, retained_by)
+      assert.is_false(one:is_review_due())
+      assert.is_false(one:has_failing())
+      clock.pass(30)
+      assert.is_true(one:is_review_due())
+    end)
+
+    -- The time of `now` begins anew when the machine does.
+    it("ends an order of an earlier boot by the time of day", function()
+      local function begin(boot)
+        local order = {since = 0, till = clock.now() + 600,
+          ends = clock.now() + 60}
+        new(nil, record({states = {["10.0.0.1:80"] = "maint"}, boot = boot,
+          orders = {["10.0.0.1:80"] = order}}))
+        clock.pass(61)
+        return one:end_orders()
+      end
+      assert.is_true(begin(nil))
+      assert.is_false(begin("another"))
+    end)
+  end)
+
+  it("says which instance asks in vain to be a backup, also later", function()
+    settle(instance(1))
+    local now = instance(1)
+    now.is_backup = true
+    one:update({now})
+    assert.are.equal(1, log.count("web: instance 10.0.0.1:80: `backup` is " ..
+      "not applied: no slot is declared `backup`"))
+    one:update({now, instance(2)})
+    assert.are.equal(1, log.count("`backup` is not applied"))
+  end)
+
+  it("has nothing to do while it is frozen", function()
+    settle(instance(1))
+    one:freeze()
+    assert.is_false(one:update({instance(1), instance(2)}))
+    assert.are.same({"10.0.0.1:80"}, keys(one:serving()))
+    assert.is_true(one:thaw())
+    assert.are.same({"10.0.0.1:80", "10.0.0.2:80"}, keys(one:serving()))
+  end)
+
   describe("with a policy", function()
     local function zoned(last, zone, weight)
       local made = instance(last, weight)
@@ -1694,6 +1750,28 @@ describe("a service", function()
       assert.is_truthy(slot_of(3))
       serve()
       assert.is_truthy(slot_of(3))
+    end)
+
+    it("does the same for znodes that are read in another way", function()
+      configure({read_as = "spring"})
+      assert.is_false(one:update({}))
+      assert.is_truthy(slot_of(1))
+      serve(instance(3))
+      assert.is_nil(slot_of(1))
+    end)
+
+    it("is told of anew", function()
+      local before = one.version
+      configure({use_nerve_weights = true})
+      assert.is_true(one.version > before)
+    end)
+
+    it("forgets what it missed while it was frozen", function()
+      one:freeze()
+      one:update({instance(9)})
+      configure({max_instances = 7})
+      one:thaw()
+      assert.is_nil(slot_of(9))
     end)
 
     it("does the same for another ensemble", function()
