@@ -108,11 +108,28 @@ static uv_loop_t loop;
 static struct holds_file store;
 static struct control *control;
 
+static int descriptors; /* that were open before a test */
+
+static int count_descriptors(void) {
+    int count = 0;
+
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+/* libuv opens some with the first loop, and keeps them. */
+static int try_loop(void **state) {
+    (void)state;
+    return uv_loop_init(&loop) == 0 ? uv_loop_close(&loop) : -1;
+}
+
 static int begin(void **state) {
     static int watched;
     struct control_env env = {.loop = &loop, .store = &store};
 
     (void)state;
+    descriptors = count_descriptors();
     strcpy(directory + strlen(directory) - 6, "XXXXXX");
     if (!mkdtemp(directory) || uv_loop_init(&loop) != 0)
         return -1;
@@ -142,7 +159,10 @@ static int end(void **state) {
     unlink(lock);
     snprintf(lock, sizeof(lock), "%s.lock", other_path);
     unlink(lock);
-    return uv_loop_close(&loop) == 0 && rmdir(directory) == 0 ? 0 : -1;
+    if (uv_loop_close(&loop) != 0)
+        return -1;
+    assert_int_equal(count_descriptors(), descriptors);
+    return rmdir(directory);
 }
 
 static int ask(const char *request) {
@@ -550,5 +570,5 @@ int main(void) {
         TEST(a_socket_that_was_removed_is_made_again),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, try_loop, NULL);
 }
