@@ -41,7 +41,8 @@ function found.new(settings, deps)
     queue = {},    -- names to be looked at, the last one first
     is_queued = {},
     is_sorted = true,
-    served = {},   -- names of the services that are served, or begin to be
+    served = {},   -- names of the services that are served, or begin to be,
+    number = 0,    -- and how many they are
     gone = {},     -- by name: since when the znode of a service is gone
     refused = {},  -- by name: why a child is not served, or not by its port
     looked_at = 0,
@@ -155,6 +156,12 @@ local function named(name)
   return problem and {data = "", is_bad = true, problem = problem} or nil
 end
 
+local function set_served(self, name, is_served)
+  self.number = self.number + (is_served and 1 or 0) -
+    (self.served[name] and 1 or 0)
+  self.served[name] = is_served and true or nil
+end
+
 --- Begins to look.
 -- @tparam table deps `sessions`, `changes` and `by_name`: the agent's;
 --   `active(backend)`: how many servers HAProxy would use, and how many
@@ -164,7 +171,7 @@ function found:begin(deps)
     self.deps[name] = part
   end
   for name, service in pairs(deps.by_name) do
-    self.served[name] = service.deps.config.found and true or nil
+    set_served(self, name, service.deps.config.found)
   end
   self.is_read = next(self.served) ~= nil
   self.path = deps.sessions:watch(self.settings.source, {
@@ -188,11 +195,7 @@ local function refuse(self, name, why)
 end
 
 local function is_full(self)
-  local number = 0
-  for _ in pairs(self.served) do
-    number = number + 1
-  end
-  return number >= self.settings.most
+  return self.number >= self.settings.most
 end
 
 -- Returns the change that brings a service to what its child says, if there is
@@ -230,7 +233,7 @@ local function serve(self, child, service)
   end)
   if change and change.config then
     self.deps.changes:also(change)
-    self.served[name] = true
+    set_served(self, name, true)
   end
   if why then
     return refuse(self, name, why)
@@ -266,7 +269,7 @@ end
 local function look_at(self, name)
   local child, service = self.seen[name], self.deps.by_name[name]
   if service and not service.deps.config.found then
-    self.served[name] = nil
+    set_served(self, name, nil)
     if child then
       refuse(self, name, OF_FILE)
     end
@@ -280,7 +283,8 @@ local function look_at(self, name)
   elseif is_coming(self, name) then
     self.gone[name] = self.gone[name] or self.deps.now()
   else
-    self.served[name], self.gone[name] = nil, nil
+    set_served(self, name, nil)
+    self.gone[name] = nil
   end
   if not child then
     self.refused[name] = nil
@@ -330,7 +334,7 @@ end
 --- Begins again: the changes that were not applied yet are forgotten.
 function found:dropped()
   for name in pairs(self.served) do
-    self.served[name] = self.deps.by_name[name] and true or nil
+    set_served(self, name, self.deps.by_name[name])
   end
   self:again()
 end
@@ -338,7 +342,8 @@ end
 --- Notes that a service is gone: another may be served now.
 -- @tparam string name
 function found:forgotten(name)
-  self.served[name], self.gone[name] = nil, nil
+  set_served(self, name, nil)
+  self.gone[name] = nil
   mark(self, name)
   for each in pairs(self.refused) do
     mark(self, each)

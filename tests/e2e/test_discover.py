@@ -7,9 +7,9 @@ import pytest
 
 import address
 import wait
+from blanks import Site
 from load import Load
 from status import Status
-from test_spare import Site
 from zookeeper import register
 
 
