@@ -43,6 +43,7 @@ static void assert_says(enum event_level level, const char *text) {
     assert_non_null(ev);
     assert_int_equal(ev->type, EVENT_LOG);
     assert_int_equal(ev->level, level);
+    assert_int_equal(ev->has_cause, strstr(text, "; likely ") != NULL);
     assert_string_equal(ev->data, text);
     assert_int_equal(ev->length, strlen(text));
     event_free(ev);

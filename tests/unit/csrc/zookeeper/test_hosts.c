@@ -31,6 +31,20 @@ static void copies_without_brackets(void **state) {
     free(copy);
 }
 
+/* ZooKeeper takes no path that ends so. */
+static void copies_without_slashes_at_the_end(void **state) {
+    static const char *const given[] = {"a:1/", "a:1//", "a:1/x/", "/", ""};
+    static const char *const wanted[] = {"a:1", "a:1", "a:1/x", "", ""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++) {
+        char *copy = hosts_copy(given[i]);
+
+        assert_string_equal(copy, wanted[i]);
+        free(copy);
+    }
+}
+
 static void puts_the_first_server_behind_the_last(void **state) {
     (void)state;
     assert_rotates("a:1,b:22,c:333", "b:22,c:333,a:1");
@@ -188,6 +202,7 @@ static void takes_no_more_addresses_than_it_has_room_for(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_without_brackets),
+        cmocka_unit_test(copies_without_slashes_at_the_end),
         cmocka_unit_test(puts_the_first_server_behind_the_last),
         cmocka_unit_test(leaves_the_chroot_at_the_end),
         cmocka_unit_test(leaves_one_server_where_it_is),

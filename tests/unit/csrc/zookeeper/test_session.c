@@ -935,6 +935,12 @@ static void sends_credentials_at_once_when_it_is_connected(void **state) {
     assert_int_equal(flying(0)->op, OP_ADD_AUTH);
     fake_reply(flying(0), SESSION_OK);
     assert_reply_news(number, SESSION_OK);
+    /* The library repeats them. */
+    fake_lose(fake_handle());
+    fake_connect(fake_handle());
+    ignore_news();
+    assert_int_equal(flying(0)->op, OP_SYNC);
+    assert_null(flying(1));
 }
 
 /* They waited behind what was in flight. A connection that was lost then came
