@@ -35,6 +35,9 @@ PREFER = {"label": "zone", "value": "a", "least": 3}
 # The answer of an instance that is cut off may never come: HAProxy logs such a
 # request after so many seconds.
 LONGEST = 4
+# HAProxy drops a line of its log if its other thread is writing one for long.
+# So many failed requests may be without a line.
+LOST = 3
 # The time after the last fault in which everything must be right.
 PATIENCE = 5 + SESSION_TIMEOUT
 # Services beside web, all of the same instances: the first is always there.
@@ -134,6 +137,7 @@ class Visitors:
     def section(self):
         """Returns the frontend as synapse-haproxy-cfg writes it."""
         return ["frontend discover", f"  bind {address.HOST}:{self.entry}",
+                "  no log",
                 f'  http-request return status 404 unless {{ {HOST},'
                 f'map("{ROUTES}") -m found }}',
                 f'  use_backend "%[{HOST},map({ROUTES})]"']
@@ -344,13 +348,13 @@ class Stack:
 
 def assert_no_other_failed(stack, load):
     """Asserts that every failed request was sent to a broken instance."""
-    wait.until(lambda: load.failures.keys() <= stack.instances().keys(),
-               2 * LONGEST, "HAProxy has logged all failed requests")
+    wait.until(lambda: len(load.failures.keys() - stack.instances().keys()) <=
+               LOST, 2 * LONGEST, "HAProxy has logged the failed requests")
     instances = stack.instances()
     unexplained = {
-        number: (outcome, instances.get(number))
+        number: (outcome, instances[number])
         for number, outcome in load.failures.items()
-        if instances.get(number) not in stack.touched}
+        if number in instances and instances[number] not in stack.touched}
     print(f"{load.failed} of {load.sent} requests failed, "
           f"{len(unexplained)} of them not on a broken instance")
     assert not unexplained, unexplained
