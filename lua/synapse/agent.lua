@@ -323,11 +323,12 @@ function agent.new(deps)
         self.keeper:changed_a_little()
       end
     end,
-    applied = function(service) self.usable:count(service) end,
+    applied = function(service) self.usable:changed(service) end,
   })
   self.usable = usable.new({
     now = deps.now, active = deps.runtime.active,
     errors = deps.runtime.errors,
+    slots = function(service) return #service.placement.pool end,
     compare = function(service) self.sync:compare(service) end,
     compared_at = function(service) return self.sync.compared_at[service] end,
     idle = function() return journal.idle(self.journal.states) end,

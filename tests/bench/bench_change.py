@@ -32,6 +32,7 @@ BURST_RATE = 100
 QUIET = 0.3                       # seconds after which a change is done
 PAIRS = 2
 IDLE = 2                          # seconds of looking at nothing
+FALLING = 0.8                     # of the look before
 COUNTED = 20                      # changes whose system calls are counted
 COUNTED_RATE = 10
 PATIENCE = 60
@@ -82,7 +83,14 @@ class Side:
         return 1e6 * (used - idle) / count
 
     def _idle_share(self):
-        """Of a processor, while nothing changes."""
+        """Of a processor, while nothing changes: what the start has left to
+        do is over once it becomes no less."""
+        last, share = float("inf"), self._share()
+        while share < FALLING * last:
+            last, share = share, self._share()
+        return share
+
+    def _share(self):
         start, before = time.monotonic(), self._used()
         time.sleep(IDLE)
         return (self._used() - before) / (time.monotonic() - start)

@@ -13,6 +13,11 @@ usable.__index = usable
 local FRESH = 0.9
 local MOST_A_SECOND = 20
 
+-- HAProxy 2.6 goes through all servers of a backend to count, which takes 1.5
+-- us for each. So a service is counted again after so many seconds for each of
+-- its slots.
+local PACE = 0.002
+
 -- Seconds after which the errors of a service are counted again, if that is
 -- some work. The last hour is shown by the minute.
 local COUNT_ERRORS_EVERY = 60
@@ -20,7 +25,7 @@ local COUNT_ERRORS_EVERY = 60
 --- Returns an observer that knows no number yet.
 -- @tparam table deps
 --   `active(backend)` and `errors(backend)`, see `synapse.haproxy.runtime`;
---   `compare(service)`: asks for the
+--   `slots(service)`: how many it has; `compare(service)`: asks for the
 --   states of its servers; `compared_at(service)`: when they were last told, or
 --   nil; `idle()`: how many instances of all services HAProxy does not use, as
 --   far as is known; `erred(service, errors)`: takes how many HAProxy has
@@ -28,7 +33,7 @@ local COUNT_ERRORS_EVERY = 60
 -- @treturn usable
 function usable.new(deps)
   return setmetatable({deps = deps, counted = {}, by_name = {}, errors = {},
-    errors_at = {}}, usable)
+    errors_at = {}, rests_until = {}}, usable)
 end
 
 local function take_errors(self, service, errors)
@@ -44,8 +49,10 @@ end
 function usable:count(service)
   local active, backups, errors = self.deps.active(service.backend)
   if errors then
+    local now = self.deps.now()
     take_errors(self, service, errors)
-    self.errors_at[service] = self.deps.now()
+    self.errors_at[service] = now
+    self.rests_until[service] = now + PACE * self.deps.slots(service)
   end
   local before = self.counted[service] or active + backups
   self.counted[service] = active + backups
@@ -54,11 +61,27 @@ function usable:count(service)
   return before == active + backups
 end
 
+local function rests(self, service)
+  return self.deps.now() < (self.rests_until[service] or 0)
+end
+
+--- Notes that commands may have changed how many servers are usable.
+-- @tparam service service
+function usable:changed(service)
+  if rests(self, service) then
+    self.counted[service], self.by_name[service.name] = nil, nil
+  else
+    self:count(service)
+  end
+end
+
 --- Counts the usable servers, and compares the service if their number has
 -- changed. Counts its errors, now and then.
 -- @tparam service service
 function usable:look_at(service)
-  if not self:count(service) then
+  if rests(self, service) then
+    return
+  elseif not self:count(service) then
     self.deps.compare(service)
   end
   local now = self.deps.now()
@@ -73,6 +96,7 @@ end
 function usable:forget(service)
   self.counted[service], self.by_name[service.name] = nil, nil
   self.errors[service], self.errors_at[service] = nil, nil
+  self.rests_until[service] = nil
 end
 
 -- If an operator changes a server that is not used anyway, the number of usable

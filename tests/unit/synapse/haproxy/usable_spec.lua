@@ -3,13 +3,13 @@ local new_clock = dofile("tests/fake/clock.lua")
 
 describe("the number of usable servers", function()
   local clock, active, backups, compared, compared_at, idle, numbers
-  local errors, erred, counted, all_errors
+  local errors, erred, counted, all_errors, slots
   local web = {name = "web", backend = "www"}
 
   before_each(function()
     clock, active, backups, compared, idle = new_clock(), 2, 0, 0, 0
     compared_at, errors, erred = nil, 0, {}
-    counted, all_errors = 0, 0
+    counted, all_errors, slots = 0, 0, 0
     numbers = usable.new({
       now = clock.now,
       active = function(backend)
@@ -24,6 +24,7 @@ describe("the number of usable servers", function()
       erred = function(service, number)
         table.insert(erred, service.name .. " " .. number)
       end,
+      slots = function() return slots end,
       compare = function() compared = compared + 1 end,
       compared_at = function() return compared_at end,
       idle = function() return idle end,
@@ -80,6 +81,48 @@ describe("the number of usable servers", function()
       numbers:look_at(web)
       assert.are.equal(0, counted)
     end)
+
+  -- HAProxy 2.6 took 1.5 ms for each count of a thousand servers.
+  it("is counted the more seldom the more slots there are", function()
+    slots = 500
+    numbers:look_at(web)
+    active = 1
+    numbers:look_at(web)
+    clock.pass(0.9)
+    numbers:look_at(web)
+    assert.are.equal(0, compared)
+    clock.pass(0.1)
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+  end)
+
+  it("is no news once commands have changed it", function()
+    numbers:look_at(web)
+    active = 1
+    numbers:changed(web)
+    numbers:look_at(web)
+    assert.are.equal(0, compared)
+    slots = 500
+    numbers:look_at(web)
+    active = 0
+    numbers:changed(web)
+    assert.is_nil(numbers:of("web"))
+    clock.pass(1)
+    numbers:look_at(web)
+    assert.are.equal(0, compared)
+    active = 1
+    clock.pass(1)
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+  end)
+
+  it("is counted each time where that is no work", function()
+    errors, slots = nil, 5000
+    numbers:look_at(web)
+    active = 1
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+  end)
 
   it("is not known where only backups serve", function()
     numbers:count(web)
