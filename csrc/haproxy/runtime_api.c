@@ -266,6 +266,15 @@ static void exchange_job(void *data) {
     exchange_free(x);
 }
 
+/* The loop thread has sent the line, and no job will read the answer. */
+static void exchange_discard(void *data) {
+    struct exchange *x = data;
+
+    if (x->begun)
+        disconnect(x->commander);
+    exchange_free(x);
+}
+
 struct commander *commander_new(struct queue *queue, struct channel *channel) {
     struct commander *c = calloc(1, sizeof(*c));
 
@@ -308,7 +317,7 @@ int commander_send(struct commander *c, const char *text, uint32_t request,
     x->answer->request = request;
     if (worker_start(c->worker) == 0 && worker_pending(c->worker) == 0)
         begin(x);
-    return worker_run(c->worker, exchange_job, exchange_free, x);
+    return worker_run(c->worker, exchange_job, exchange_discard, x);
 }
 
 static void disconnect_job(void *data) { disconnect(data); }

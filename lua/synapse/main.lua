@@ -627,6 +627,8 @@ local function main_task(self, loaded)
       runtime.sleep(1000)
     end
   end
+  -- A turn that was interrupted may have connected once more.
+  self.client:hang_up()
   self:close()
 end
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import wait
-from haproxy import weighted
+from haproxy import web, weighted
 from zookeeper import register
 
 # How often the agent compares HAProxy's state with what it wants.
@@ -119,3 +119,34 @@ def test_a_slot_that_an_instance_in_maint_left_serves_others_but_not_that_one(
     others = sorted([site.two.address, three.address])
     wait.always(lambda: sorted(site.proxy.serving()) == others, 2,
                 "it stays in maint")
+
+
+def test_a_hold_is_noticed_after_a_change_that_brought_no_server_into_traffic(
+        sandbox, healthy, witness, path):
+    """The agent counted the usable servers again only after commands that it
+    had more to send for. It noticed the second hold after 26 s."""
+    one, two, three = map(sandbox.service, ("one", "two", "three"))
+    proxy = sandbox.haproxy([web(healthy, path, server="", slots=2)])
+    nodes = [register(witness, path, it.payload(it.name)) for it in (one, two)]
+    proxy.serves([one, two])
+    proxy.remembers([one, two])
+    hold(proxy, one, holds=1)
+    witness.delete(nodes[0])
+    proxy.process.says("1 instance removed")
+    register(witness, path, three.payload("three"))
+    proxy.serves([two, three])
+    witness.delete(nodes[1])
+    proxy.serves([three])
+    register(witness, path, one.payload("one"))
+    proxy.remembers([one, three])
+    hold(proxy, three, holds=2)
+
+
+def hold(proxy, service, holds):
+    """An operator sets a server to maint. Waits until the agent has noticed so
+    many holds."""
+    slot = proxy.slots()[service.address]
+    assert proxy.ask(f"set server web/{slot} state maint") == "\n"
+    wait.until(lambda: len(set(proxy.process.lines(
+        "^synapse: .*ready -> maint by an operator"))) == holds, COMPARE / 3,
+        f"{holds} noticed")

@@ -182,7 +182,7 @@ end
 
 -- Lists the marked slots in the order in which they were taken in; all slots if
 -- many are marked, because sorting them takes longer. A slot that is about to
--- be deleted is not a slot of the pool.
+-- be deleted is not a slot of the pool, nor is one that HAProxy has lost.
 local function slots_to_plan(self, slots)
   local list = {}
   for slot in pairs(self.marked) do

@@ -110,7 +110,12 @@ function sync:is_uncounted(service)
   return self.uncounted[service] == true
 end
 
-local function summarize(self, service)
+-- Ends a round of a service for which there is nothing more to do now.
+local function settle(self, service)
+  if self.uncounted[service] then
+    self.uncounted[service] = nil
+    self.deps.applied(service)
+  end
   local line = service:summary()
   if line then
     self.deps.log:info("%s", line)
@@ -133,7 +138,7 @@ local function add_service(self, batch, service)
     return false, #groups > 0
   end
   if #groups == 0 and not question and not service:is_moving() then
-    summarize(self, service)
+    settle(self, service)
   end
   return true
 end
@@ -169,11 +174,7 @@ local function finish_services(self, batch)
   for _, entry in ipairs(batch) do
     local service = entry.owner
     if not seen[service] and not self.queued[service] then
-      if self.uncounted[service] then
-        self.uncounted[service] = nil
-        self.deps.applied(service)
-      end
-      summarize(self, service)
+      settle(self, service)
     end
     seen[service] = true
   end

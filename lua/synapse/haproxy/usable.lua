@@ -19,8 +19,9 @@ local MOST_A_SECOND = 20
 local PACE = 0.002
 
 -- Seconds after which the errors of a service are counted again, if that is
--- some work. The last hour is shown by the minute.
-local COUNT_ERRORS_EVERY = 60
+-- some work. The last hour is shown by the minute, and each minute must have
+-- its own.
+local COUNT_ERRORS_EVERY = 30
 
 --- Returns an observer that knows no number yet.
 -- @tparam table deps

@@ -459,6 +459,13 @@ end
 --- Continues with fewer slots.
 -- @tparam {string,...} pool
 function placement:shrink(pool)
+  local is_kept = {}
+  for _, slot in ipairs(pool) do
+    is_kept[slot] = true
+  end
+  for _, slot in ipairs(self.pool) do
+    self.kinds[slot] = is_kept[slot] and self.kinds[slot] or nil
+  end
   self.pool = pool
   self.last, self.left, self.misplaced = {}, {}, {}
   place_all(self)

@@ -181,6 +181,28 @@ describe("a round", function()
       assert.are.same({"web"}, counted)
     end)
 
+  it("has a service counted whose refused command waits", function()
+    web.groups, api.groups = {"a", "b"}, {}
+    one:round()
+    web.refuse = function(self) self.groups = {} end
+    web.done = function() return false end
+    answer("\nNo such server.\n\n")
+    one:round()
+    assert.are.equal(1, #sent)
+    assert.is_false(one:has(web))
+    assert.is_false(one:is_uncounted(web))
+  end)
+
+  it("has a service counted that needs nothing after an address", function()
+    web.groups, api.groups = {"a"}, {}
+    one:round()
+    web.done = function(self) self.groups = {} return true end
+    answer("\n")
+    one:round()
+    assert.is_false(one:has(web))
+    assert.is_false(one:is_uncounted(web))
+  end)
+
   it("leaves services to the next batch when it takes too long", function()
     web.groups, api.groups = {"a"}, {"b"}
     tired = true

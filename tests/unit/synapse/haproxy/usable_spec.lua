@@ -54,13 +54,13 @@ describe("the number of usable servers", function()
 
   -- A thousand services would take a fiftieth of a processor for nothing else.
   it("comes without the errors where these are much work: they are counted " ..
-    "once a minute", function()
+    "twice a minute", function()
       errors, all_errors = nil, 3
       numbers:look_at(web)
       numbers:count(web)
       assert.are.same({"web 3"}, erred)
       all_errors = 4
-      clock.pass(59)
+      clock.pass(29)
       numbers:look_at(web)
       assert.are.equal(1, counted)
       clock.pass(1)

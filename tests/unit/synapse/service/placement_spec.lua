@@ -331,6 +331,7 @@ describe("a placement", function()
     one:change(found({removed = {instance("a")}}))
     one:shrink({slot == "s1" and "s2" or "s1"})
     assert.is_nil(one:home("a"))
+    assert.are_not.equal(one:has_slot("s1"), one:has_slot("s2"))
   end)
 
   it("has those that wait in order", function()
