@@ -286,7 +286,8 @@ local function check_record(name, record)
     check_instance(one)
     keys[one.key] = true
   end
-  assert(not record.found or record.found.port == nil or
+  -- One that has no port although its znode names one has `false`.
+  assert(not record.found or not record.found.port or
     is_integer(record.found.port, 1, 65535))
   for slot, key in pairs(record.placed) do
     assert(type(slot) == "string" and keys[key], "a slot of nobody")

@@ -78,9 +78,10 @@ static bool is_broken(const char *part) {
 
 static bool told(const char *what) { return strstr(story, what) != NULL; }
 
+typedef int init_fn(uv_loop_t *loop);
+
 int uv_loop_init(uv_loop_t *loop) {
-    int (*real)(uv_loop_t * in) =
-        (int (*)(uv_loop_t *))dlsym(RTLD_NEXT, "uv_loop_init");
+    init_fn *real = (init_fn *)dlsym(RTLD_NEXT, "uv_loop_init");
 
     return is_broken("loop") ? UV_EMFILE : real(loop);
 }
