@@ -43,6 +43,8 @@ PATIENCE = 5 + SESSION_TIMEOUT
 # Services beside web, all of the same instances: the first is always there.
 # Blank backends serve them.
 BESIDE = ("lasting", "guest1", "guest2")
+# The first uses as many of the instances.
+SUBSET = {"size": 3, "machine": "one"}
 # Services that are found in ZooKeeper, as `always` is: they come and go.
 VISITORS = ("visitor1", "visitor2")
 BLANKS = len(BESIDE) + len(VISITORS) + 1
@@ -94,6 +96,7 @@ class Files:
     def put(self, which, **keys):
         self._write(f"{BESIDE[which]}.json", json.dumps({
             "discovery": self._discovery, **keys,
+            **({"subset": SUBSET} if which == 0 else {}),
             "haproxy": {"port": self.ports[which], "slots": 2 * SERVICES,
                         "server_options": CHECKED, "listen": [CHECK]}}))
 
@@ -321,13 +324,19 @@ class Stack:
     def ask(self, name):
         return self.proxy.get("/", self.visitors.entry, f"{name}.service")
 
-    def serves_always(self):
-        """Waits until the one found service has all instances, and nothing of
-        the others is left."""
+    def backend_of(self, name):
         [backend] = [it["backend"] for it in json.loads(
             self.proxy.ask("show synapse json"))["services"]
-            if it["service"] == "always"]
-        self.proxy.serves(self.services, backend, PATIENCE)
+            if it["service"] == name]
+        return backend
+
+    def serves_always(self):
+        """Waits until the one found service has all instances, the first one
+        beside web its subset, and nothing of the others is left."""
+        self.proxy.serves(self.services, self.backend_of("always"), PATIENCE)
+        wait.until(lambda: len(self.proxy.serving(
+            self.backend_of("lasting"))) == SUBSET["size"], PATIENCE,
+            "a subset serves")
         assert self.ask("always")[0] == 200
         wait.until(lambda: self._counts() == (1, [], BLANKS - 2), PATIENCE,
                    "one service is found, and two blank backends are used")
