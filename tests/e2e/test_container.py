@@ -103,8 +103,9 @@ def test_sigterm_while_nerve_starts_is_obeyed_once_it_has(
     server = sandbox.service("web")
     nerve = sandbox.nerve("one", {"web": watched(server, healthy, path)},
                           start=False)
-    signal.signal(signal.SIGIO, signal.SIG_IGN)
     lease = os.open(nerve.file, os.O_RDWR)
+    # Who breaks the lease sends this signal, which does nothing.
+    fcntl.fcntl(lease, fcntl.F_SETSIG, signal.SIGURG)
     fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     container = Container(sandbox, "container",
                           [program.NERVE, "-c", nerve.file])
