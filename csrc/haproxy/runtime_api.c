@@ -229,7 +229,7 @@ static int put(int fd, const char *text) {
     return (size_t)sent == length ? 0 : EMSGSIZE;
 }
 
-static int connect_anew(struct commander *c) {
+static int reconnect(struct commander *c) {
     disconnect(c);
     c->greeted = false;
     c->fd = channel_connect(c->channel);
@@ -241,7 +241,7 @@ static void begin(struct exchange *x) {
     struct commander *c = x->commander;
 
     x->begun = true;
-    x->reason = is_ready(c) ? 0 : connect_anew(c);
+    x->reason = is_ready(c) ? 0 : reconnect(c);
     if (x->reason == 0)
         x->reason = put(c->fd, x->line);
 }

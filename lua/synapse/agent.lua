@@ -348,7 +348,7 @@ end
 -- HAProxy interrupts Lua after a number of instructions and does other work,
 -- which must not count. HAProxy's clock moves only then. So the time counts
 -- while the clock is the same, and a new run begins when the clock has moved.
--- Most turns are so short that they look only at their begin and at their end.
+-- Most turns are so short that they look only at their start and at their end.
 local function look_at_clock(self, at)
   self.clock_at = at + CLOCK_EVERY
   local now, clock = self.deps.thread_time(), self.deps.runtime.wall()

@@ -76,7 +76,9 @@ function counters.parse(text, turn)
   for line in text:gmatch("[^\n]+") do
     if line:sub(1, 1) ~= "#" then
       local name, row = row_of(line)
-      rows[name or ""] = row
+      if name then
+        rows[name] = row
+      end
     end
     turn()
   end

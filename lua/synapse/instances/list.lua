@@ -107,7 +107,8 @@ local function newest_of_each(all)
   return list
 end
 
-local function count(difference)
+-- By how many instances the list has become longer.
+local function growth_of(difference)
   return #difference.added - #difference.removed
 end
 
@@ -128,7 +129,7 @@ local function note_change(self, before, gone, come)
     table.sort(sorted[i], by_key)
   end
   local difference = walk(sorted[1], sorted[2])
-  if #self.unique == #before + count(difference) then
+  if #self.unique == #before + growth_of(difference) then
     note(before, self.unique, difference)
   end
 end
