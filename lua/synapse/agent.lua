@@ -329,6 +329,7 @@ function agent.new(deps)
     now = deps.now, active = deps.runtime.active,
     errors = deps.runtime.errors,
     slots = function(service) return #service.placement.pool end,
+    ready = function(service) return self.journal:number_ready(service) end,
     compare = function(service) self.sync:compare(service) end,
     compared_at = function(service) return self.sync.compared_at[service] end,
     idle = function() return journal.idle(self.journal.states) end,

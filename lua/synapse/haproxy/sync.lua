@@ -38,7 +38,7 @@ local LONGEST_DELAY = 10
 --   `operated()`: called when an operator state has changed;
 --   `checked()`: called when HAProxy's checks found something else;
 --   `settled(service)`: called when nothing more can be done for it now;
---   `applied(service)`: called when HAProxy has answered all its commands
+--   `applied(service)`: called after that if HAProxy has answered commands
 -- @treturn sync
 function sync.new(deps)
   local self = setmetatable({
@@ -112,15 +112,15 @@ end
 
 -- Ends a round of a service for which there is nothing more to do now.
 local function settle(self, service)
-  if self.uncounted[service] then
-    self.uncounted[service] = nil
-    self.deps.applied(service)
-  end
   local line = service:summary()
   if line then
     self.deps.log:info("%s", line)
   end
   self.deps.settled(service)
+  if self.uncounted[service] then
+    self.uncounted[service] = nil
+    self.deps.applied(service)
+  end
 end
 
 -- Adds the commands of a service, and then its question. Returns whether the

@@ -4,6 +4,10 @@
 -- servers of a backend it can use. If that number has changed, the agent asks
 -- for the states of all its servers, which is not cheap.
 --
+-- Commands change the number too. Then it is right if it has changed as the
+-- number of instances that are to be ready: an operator may be as quick as the
+-- agent, within the same millisecond.
+--
 -- @module synapse.haproxy.usable
 
 local usable = {}
@@ -26,7 +30,8 @@ local COUNT_ERRORS_EVERY = 30
 --- Returns an observer that knows no number yet.
 -- @tparam table deps
 --   `active(backend)` and `errors(backend)`, see `synapse.haproxy.runtime`;
---   `slots(service)`: how many it has; `compare(service)`: asks for the
+--   `slots(service)`: how many it has; `ready(service)`: how many of its
+--   instances are ready as far as is known; `compare(service)`: asks for the
 --   states of its servers; `compared_at(service)`: when they were last told, or
 --   nil; `idle()`: how many instances of all services HAProxy does not use, as
 --   far as is known; `erred(service, errors)`: takes how many HAProxy has
@@ -34,7 +39,10 @@ local COUNT_ERRORS_EVERY = 30
 -- @treturn usable
 function usable.new(deps)
   return setmetatable({deps = deps, counted = {}, by_name = {}, errors = {},
-    errors_at = {}, rests_until = {}}, usable)
+    errors_at = {}, rests_until = {},
+    is_changed = {},   -- commands have changed it since it was counted
+    unexplained = {},  -- usable servers beyond those that are to be ready
+  }, usable)
 end
 
 local function take_errors(self, service, errors)
@@ -66,13 +74,34 @@ local function rests(self, service)
   return self.deps.now() < (self.rests_until[service] or 0)
 end
 
+-- Counts after commands. Returns whether the number is the one that they lead
+-- to. Some servers may be usable that are not shown as ready, and the other way
+-- round; as many as after the last commands are no news.
+local function is_explained(self, service)
+  self:count(service)
+  local before = self.unexplained[service] or 0
+  self.unexplained[service] =
+    self.counted[service] - self.deps.ready(service)
+  return self.unexplained[service] == before
+end
+
+-- Counts a service, and compares it if nothing explains the number.
+local function count_or_compare(self, service)
+  local is_changed = self.is_changed[service]
+  self.is_changed[service] = nil
+  if not (is_changed and is_explained or usable.count)(self, service) then
+    self.deps.compare(service)
+  end
+end
+
 --- Notes that commands may have changed how many servers are usable.
 -- @tparam service service
 function usable:changed(service)
+  self.is_changed[service] = true
   if rests(self, service) then
     self.counted[service], self.by_name[service.name] = nil, nil
   else
-    self:count(service)
+    count_or_compare(self, service)
   end
 end
 
@@ -82,9 +111,8 @@ end
 function usable:look_at(service)
   if rests(self, service) then
     return
-  elseif not self:count(service) then
-    self.deps.compare(service)
   end
+  count_or_compare(self, service)
   local now = self.deps.now()
   if now - (self.errors_at[service] or -math.huge) >= COUNT_ERRORS_EVERY then
     self.errors_at[service] = now
@@ -98,6 +126,7 @@ function usable:forget(service)
   self.counted[service], self.by_name[service.name] = nil, nil
   self.errors[service], self.errors_at[service] = nil, nil
   self.rests_until[service] = nil
+  self.is_changed[service], self.unexplained[service] = nil, nil
 end
 
 -- If an operator changes a server that is not used anyway, the number of usable

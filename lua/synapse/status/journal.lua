@@ -199,6 +199,13 @@ local function remember(self, service, key, state)
   self.ready[service] = self.ready[service] + by
 end
 
+--- Returns how many instances of a service were ready when it last settled.
+-- @tparam service service
+-- @treturn integer
+function journal:number_ready(service)
+  return self.ready[service] or 0
+end
+
 -- Notes for the last hour what has happened to a service.
 local function record(self, service, changes, errors)
   self.histories[service.name] = history.add(self:history(service.name),

@@ -18,6 +18,7 @@ describe("the agent's orders", function()
     world.connect()
     world.obey()
     world.register("/web", "a_1", 80)
+    world.active = 1
     world.obey()
     world.pass(3)
   end

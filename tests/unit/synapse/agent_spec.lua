@@ -162,6 +162,7 @@ describe("the agent", function()
     connect()
     answer_empty_slots()
     register("/web", "a_1", 80)
+    world.active = 1
     answer("IP changed from '127.0.0.1' to '10.0.0.1'\n\n")
     answer("\n")
     clock.pass(1)

@@ -3,13 +3,13 @@ local new_clock = dofile("tests/fake/clock.lua")
 
 describe("the number of usable servers", function()
   local clock, active, backups, compared, compared_at, idle, numbers
-  local errors, erred, counted, all_errors, slots
+  local errors, erred, counted, all_errors, slots, ready
   local web = {name = "web", backend = "www"}
 
   before_each(function()
     clock, active, backups, compared, idle = new_clock(), 2, 0, 0, 0
     compared_at, errors, erred = nil, 0, {}
-    counted, all_errors, slots = 0, 0, 0
+    counted, all_errors, slots, ready = 0, 0, 0, 2
     numbers = usable.new({
       now = clock.now,
       active = function(backend)
@@ -25,6 +25,7 @@ describe("the number of usable servers", function()
         table.insert(erred, service.name .. " " .. number)
       end,
       slots = function() return slots end,
+      ready = function() return ready end,
       compare = function() compared = compared + 1 end,
       compared_at = function() return compared_at end,
       idle = function() return idle end,
@@ -98,13 +99,13 @@ describe("the number of usable servers", function()
 
   it("is no news once commands have changed it", function()
     numbers:look_at(web)
-    active = 1
+    active, ready = 1, 1
     numbers:changed(web)
     numbers:look_at(web)
     assert.are.equal(0, compared)
     slots = 500
     numbers:look_at(web)
-    active = 0
+    active, ready = 0, 0
     numbers:changed(web)
     assert.is_nil(numbers:of("web"))
     clock.pass(1)
@@ -115,6 +116,47 @@ describe("the number of usable servers", function()
     numbers:look_at(web)
     assert.are.equal(1, compared)
   end)
+
+  -- An operator's maint within a millisecond of a command of the agent's was
+  -- noticed up to 30 s later.
+  it("is news if commands have changed it to another one than they should",
+    function()
+      numbers:look_at(web)
+      ready = 3 -- one comes, and the operator takes another one
+      numbers:changed(web)
+      assert.are.equal(1, compared)
+      numbers:look_at(web)
+      numbers:changed(web)
+      assert.are.equal(1, compared)
+    end)
+
+  it("is news later if it cannot be counted yet", function()
+    slots = 500
+    numbers:look_at(web)
+    ready = 3
+    numbers:changed(web)
+    assert.are.equal(0, compared)
+    clock.pass(1)
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+    clock.pass(1)
+    numbers:look_at(web)
+    assert.are.equal(1, compared)
+  end)
+
+  it("may differ from those that should be ready, if always by as many",
+    function()
+      active = 1
+      numbers:changed(web)
+      assert.are.equal(1, compared)
+      active, ready = 2, 3
+      numbers:changed(web)
+      assert.are.equal(1, compared)
+      numbers:forget(web)
+      active, ready = 3, 3
+      numbers:changed(web)
+      assert.are.equal(1, compared)
+    end)
 
   it("is counted each time where that is no work", function()
     errors, slots = nil, 5000
