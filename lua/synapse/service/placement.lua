@@ -137,7 +137,6 @@ function placement.assign(pool, placed, keys, rest_of)
         placement.choose_slot(pool, assigned, key, rest_of)
       if slot then
         assigned[slot] = key
-        has_slot[key] = true
       else
         is_full = true
         waiting[#waiting + 1] = key
@@ -339,21 +338,20 @@ local function move(self, instance, left, entering, has_free)
   local slot = self.slot_of[instance.key]
   self.misplaced[instance.key] = nil
   if not slot or self.kinds[slot] == kind then
-    return false
+    return
   elseif not has_free(kind) then
     self.misplaced[instance.key] = true
-    return false
+    return
   end
   left[#left + 1] = leave(self, instance)
   entering[#entering + 1] = instance
-  return true
 end
 
 local function renew(self, instance, left, touched, entering, has_free)
   self.by_key[instance.key] = instance
-  if not move(self, instance, left, entering, has_free) then
-    touched[#touched + 1] = self.slot_of[instance.key]
-  end
+  move(self, instance, left, entering, has_free)
+  -- Nil if it has no slot, or has just left it.
+  touched[#touched + 1] = self.slot_of[instance.key]
 end
 
 -- Lists the instances in a slot of the wrong kind, sorted.

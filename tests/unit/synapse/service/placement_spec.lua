@@ -619,6 +619,22 @@ describe("a placement of instances that become backups, or none", function()
     assert.is_nil(one:grow("s3", "plain"))
   end)
 
+  -- Agents that know nothing of each other are to agree.
+  it("gives the slots that are added to the first in order", function()
+    local list = {instance_of("a")}
+    for i = 1, 8 do
+      list[#list + 1] = instance_of("b" .. i, true)
+    end
+    new(1, 8, table.unpack(list))
+    for i = 8, 1, -1 do
+      become("b" .. i, false)
+    end
+    for i = 1, 8 do
+      one:grow("t" .. i, "plain")
+      assert.are.equal("b" .. i, one:at("t" .. i).key)
+    end
+  end)
+
   it("lets a newcomer have the last free slot", function()
     new(2, 1, instance_of("a"), instance_of("z", true))
     become("z", false, {added = {instance_of("c")}})
