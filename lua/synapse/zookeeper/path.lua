@@ -517,9 +517,6 @@ function watched:verify(most)
   end
   local is_some = last > self.verified
   self.verified = last
-  if not self:is_unverified() then
-    self.unverified, self.verified = {}, 0
-  end
   if is_some then
     self:read()
   end

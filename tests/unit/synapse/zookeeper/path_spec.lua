@@ -103,6 +103,15 @@ describe("a path", function()
     end
   end)
 
+  it("keeps no room for a znode that went before its read", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    assert.are.equal(97, room)
+    session.reply("/web/c_3", GONE)
+    assert.are.equal(98, room)
+  end)
+
   it("says each time when it gets more znodes than are allowed", function()
     local function too_many()
       return log.count("max_instances allows 1")
@@ -122,13 +131,16 @@ describe("a path", function()
     assert.are.equal(2, too_many())
   end)
 
-  it("says that it cannot wait for the path, and why", function()
+  it("says why it cannot wait for the path, and reads it again", function()
     one:connected(false)
     session.reply("/web", GONE)
     assert.are.same({"exists /web"}, session.open())
     session.reply("/web", DENIED)
     assert.are.equal(1, log.count("cannot be waited for: not authenticated"))
     assert.are.equal("not authenticated", one.why)
+    clock.pass(1)
+    one:tick()
+    assert.are.same({"get_children /web"}, session.open())
   end)
 
   it("reads once where a retry was due and a connection came", function()
@@ -137,6 +149,20 @@ describe("a path", function()
     one:connected(false)
     assert.are.same({"get_children /web"}, session.open())
     clock.pass(3600)
+    one:tick()
+    assert.are.same({"get_children /web"}, session.open())
+  end)
+
+  it("waits a whole second when a read fails after a new connection", function()
+    one:connected(false)
+    session.reply("/web", DENIED)
+    clock.pass(0.5)
+    one:connected(false)
+    session.reply("/web", DENIED)
+    clock.pass(0.5)
+    one:tick()
+    assert.are.same({}, session.open())
+    clock.pass(0.5)
     one:tick()
     assert.are.same({"get_children /web"}, session.open())
   end)
@@ -282,6 +308,15 @@ describe("a path", function()
       one:problems()[1].problem)
   end)
 
+  it("uses a name as long as can be watched", function()
+    local long = ("x"):rep(255)
+    one:connected(false)
+    read({long})
+    session.reply_data("/web/" .. long, data(1))
+    assert.are.same({1}, ports())
+    assert.are.same({}, one:problems())
+  end)
+
   it("refuses a znode that its session has no room to watch", function()
     room = 1
     one:connected(false)
@@ -352,6 +387,20 @@ describe("a path", function()
     assert.is_false(one:verify(5))
     assert.are.same({}, session.open())
     assert.are.equal(2, #ports())
+  end)
+
+  it("verifies all of it again, and once, if the watches go again", function()
+    settle()
+    one:distrust()
+    one:verify(1)
+    local first = session.asked[1].path
+    session.reply_data(first, data(first == "/web/a_1" and 1 or 2))
+    one:distrust()
+    one:verify(2)
+    local asked = session.open()
+    table.sort(asked)
+    assert.are.same({"get /web/a_1", "get /web/b_2"}, asked)
+    assert.is_false(one:is_unverified())
   end)
 
   it("goes on verifying where it had begun before the watches went", function()
@@ -493,6 +542,34 @@ describe("a path", function()
       assert.are.same({1, 2, 3}, ports())
     end)
 
+  it("reads it in a new session as well", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    session.connected = false
+    session.reply("/web/c_3", LOST)
+    session.connected = true
+    one:connected(false)
+    read({"a_1", "b_2", "c_3"})
+    for port, name in ipairs({"a_1", "b_2", "c_3"}) do
+      session.reply_data("/web/" .. name, data(port))
+    end
+    assert.are.same({1, 2, 3}, ports())
+  end)
+
+  it("drops what has gone when one left unread went with it", function()
+    settle()
+    one:path_changed()
+    read({"a_1", "b_2", "c_3"})
+    session.connected = false
+    session.reply("/web/c_3", LOST)
+    session.connected = true
+    one:connected(true)
+    read({"b_2"})
+    assert.are.same({2}, ports())
+    assert.is_false(one:is_behind())
+  end)
+
   -- The list had said that the old name is gone, and the new name's data was
   -- lost with the connection: the instance was taken out of traffic until the
   -- next connection, whole services of them when an ensemble restarted.
@@ -609,6 +686,27 @@ describe("a path", function()
       one:tick()
       read({"a_1", "b_2"})
       assert.are.equal(1, log.count("info: /web: can be read again"))
+    end)
+
+    it("tries again after growing delays, and begins with a second", function()
+      local function seconds()
+        local number = 0
+        repeat
+          clock.pass(1)
+          one:tick()
+          number = number + 1
+        until #session.open() > 0
+        return number
+      end
+      settle()
+      for _ = 1, 2 do
+        one:data_changed("a_1")
+        for _, delay in ipairs({1, 2, 4, 8, 16, 30, 30}) do
+          session.reply("/web/a_1", DENIED)
+          assert.are.equal(delay, seconds())
+        end
+        session.reply_data("/web/a_1", data(1))
+      end
     end)
 
     it("one znode keeps it as it was, and takes the others", function()
@@ -780,11 +878,14 @@ describe("a path", function()
       assert.are.same({1, 2}, ports())
     end)
 
+    -- The page makes the view of a service again when the version differs.
     it("tells when a znode turns bad, good again, and goes", function()
       settle()
       for _, text in ipairs({"rubbish", data(1), "rubbish"}) do
+        local before = one.version
         one:data_changed("a_1")
         session.reply_data("/web/a_1", text)
+        assert.is_true(one.version > before)
       end
       one:path_changed()
       read({"b_2"})
@@ -816,6 +917,9 @@ describe("a path", function()
       assert.are.equal(7, since)
       read({"a_1"})
       assert.are.equal(8, since)
+      one:data_changed("a_1", 9)
+      session.reply_data("/web/a_1", data(1))
+      assert.are.equal(9, since)
       one:connected(true)
       read({"a_1"})
       assert.is_nil(since)
