@@ -198,11 +198,13 @@ class Tests:
                                            program))
 
     def of_lua(self, path):
-        """What to give to busted: the nearest, then everything."""
+        """What to give to busted: the nearest, or those in its folder, then
+        everything."""
         near = path.replace("lua/", "tests/unit/", 1)
         near = near[:-len(".lua")] + "_spec.lua"
-        return ([near] if os.path.exists(os.path.join(self.copy, near))
-                else []) + ["tests/unit"]
+        if not os.path.exists(os.path.join(self.copy, near)):
+            near = os.path.dirname(near)
+        return [near, "tests/unit"]
 
     def deadline(self, name):
         return SLOWER * self.seconds[name] + SLACK
