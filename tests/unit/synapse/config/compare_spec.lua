@@ -102,6 +102,21 @@ describe("two configurations", function()
       lines(several("/a"), several("/b")))
   end)
 
+  it("of a service that gets another number of sources are applied", function()
+    local one, none = {web = service()},
+      {web = service(nil, {method = "base"})}
+    local several = {web = service({discovery_multi = {
+      resolver = {method = "union"}}})}
+    assert.are.same({"web: discovery, use_previous_backends applied"},
+      lines(one, none))
+    assert.are.same({"web: discovery, use_previous_backends applied"},
+      lines(none, one))
+    assert.are.same({"web: discovery, discovery_multi.resolver applied"},
+      lines(one, several))
+    assert.are.same({"web: discovery, discovery_multi.resolver applied"},
+      lines(several, one))
+  end)
+
   local KEPT = {
     ["haproxy.port, bind_address or bind_options"] = {port = 81},
     ["haproxy.frontend, backend, listen or shared_frontend"] =
@@ -233,6 +248,15 @@ describe("two configurations", function()
       before[1].named_servers[1].key = "127.0.0.1:80"
       assert.are.same({}, compare.services(before, read(named).services,
         {turn = function() end}))
+    end)
+
+  it("differ by the name of a default server, which has no address yet",
+    function()
+      local function named(host)
+        return {web = service({default_servers = {{host = host, port = 80}}})}
+      end
+      assert.are.same({"web: default_servers applied"},
+        lines(named("a.b"), named("c.d")))
     end)
 
   it("name the other keys that need a reload", function()

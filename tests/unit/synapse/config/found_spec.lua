@@ -70,6 +70,10 @@ describe("what is found", function()
     do
       assert.are.equal(is_allowed, found.allows(one, name), name)
     end
+    one = parse(discover({allow = {"*s*s*"}})).found
+    for name, is_allowed in pairs({s = false, ss = true, asbsc = true}) do
+      assert.are.equal(is_allowed, found.allows(one, name), name)
+    end
     local long = parse(discover({allow = {"*-a-*-b-*-end"}})).found
     assert.is_false(found.allows(long, ("-a--b-"):rep(100000)))
   end)

@@ -86,6 +86,29 @@ describe("a configuration", function()
       "file, so there is none"}, warnings)
   end)
 
+  it("has no file of a service whose name can be none", function()
+    for name, has_file in pairs({[".web"] = false, ["a\nb"] = false,
+      [("x"):rep(240)] = true, [("x"):rep(241)] = false, ["web."] = true})
+    do
+      local one = service({haproxy = {backend_name = "www"}}).services.web
+      local made = parse({services = {[name] = one}})
+      assert.are.equal(has_file, made.services[1].has_file, name)
+    end
+  end)
+
+  -- Its snapshot may have some, of an ensemble that it had before.
+  it("of a service without ZooKeeper has no previous instances", function()
+    local made, warnings = parse({services = {web = {discovery = {
+      method = "base"}}}})
+    assert.is_false(made.services[1].use_previous_backends)
+    assert.are.same({"services.web: has the method \"base\" and no " ..
+      "`default_servers`, so no instance"}, warnings)
+    made, warnings = parse({services = {web = {discovery = {method = "base"},
+      default_servers = {{host = "localhost", port = 80}}}}})
+    assert.is_false(made.services[1].use_previous_backends)
+    assert.are.same({}, warnings)
+  end)
+
   it("has a guard for all services, and one for a service", function()
     local whole = service({guard = {hold = 0, share = cjson.null}})
     whole.guard = {window = 3, share = 0.75}
@@ -125,6 +148,12 @@ describe("a configuration", function()
       assert.are.equal(one.server_text, one.server_options.text)
     end)
 
+  it("keeps an address and a port of a check that name no instance", function()
+    local one = parse(service({haproxy = {server_options =
+      "check addr 10.0.0.9 port 81"}})).services[1]
+    assert.are.equal("check addr 10.0.0.9 port 81", one.server_text)
+  end)
+
   it("takes two percent signs for one, as synapse did", function()
     local one = parse(service({haproxy = {server_options =
       "check error-limit 10%%"}})).services[1]
@@ -142,6 +171,9 @@ describe("a configuration", function()
       haproxy({port = 3213}).bind)
     assert.are.equal("3213", haproxy({port = "3213"}).bind.port)
     assert.are.equal("80-90", haproxy({port = "80-90"}).bind.port)
+    for _, port in ipairs({"1", "65535", "1-65535", "80-80"}) do
+      assert.are.equal(port, haproxy({port = port}).bind.port)
+    end
   end)
 
   it("has a frontend on an address alone where the port is null", function()
@@ -229,6 +261,10 @@ describe("a configuration", function()
     assert.are.same({"localhost:1", "services.web.default_servers[0]", 8422, 5},
       {web.named_servers[1].hosts, web.named_servers[1].place,
         web.named_servers[1].fields.port, web.named_servers[1].fields.weight})
+    -- /etc/hosts may have it.
+    web = parse(service({default_servers = {{host = "web.1", port = 80}}}))
+      .services[1]
+    assert.are.equal("web.1:1", web.named_servers[1].hosts)
     local _, errors = parse(service({
       default_servers = {{host = "localhost", port = 0}}}))
     assert.is_truthy(errors[1]:find("^services%.web%.default_servers%[0%]: "))
@@ -324,6 +360,21 @@ describe("a configuration", function()
     assert.are.equal("/etc/synapse.d/api.v1.json: services.api.v1",
       made.services[1].place)
     assert.are.equal(7, made.services[1].max_instances)
+  end)
+
+  -- A directory of thousands of files holds nothing else up.
+  it("gives other work its turn before each file and each service", function()
+    local turns, done = 0, {}
+    assert(config.parse('{"service_conf_dir": "/d"}', {
+      list = function() return {"a.json", "b.json"} end,
+      read = function(path)
+        table.insert(done, turns .. " " .. path)
+        return cjson.encode(service().services.web)
+      end,
+      turn = function() turns = turns + 1 end,
+    }))
+    assert.are.same({"1 /d/a.json", "2 /d/b.json"}, done)
+    assert.are.equal(4, turns)
   end)
 
   it("prefers the directory's service to one of the same name", function()

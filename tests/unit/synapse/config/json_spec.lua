@@ -22,6 +22,7 @@ describe("the JSON of a configuration", function()
     {'["a\nb"]', "line 1, column 4: control character 0xa in a string"},
     {'["\\x"]', "line 1, column 2: invalid token near '\"'"},
     {"[01]", "line 1, column 2: invalid token near '01'"},
+    {"[0x10]", "line 1, column 2: invalid token near '0x10'"},
     {"[nan]", "line 1, column 2: unexpected token near 'nan'"},
     {"{} x", "line 1, column 4: end of file expected near 'x'"},
     {"1", "line 1, column 1: '[' or '{' expected near '1'"},

@@ -230,6 +230,14 @@ describe("the live configuration", function()
     assert.are.same({"configure removed a, configure added c"}, orders)
   end)
 
+  it("has the files' service in place of one that was found", function()
+    begin({a = service("/a"), b = service("/b")})
+    agent.services[2].found = {}
+    write({a = service("/a"), b = service("/b")})
+    ask()
+    assert.are.same({"configure removed b, configure added b"}, orders)
+  end)
+
   it("does not count found services where many leave", function()
     local all = {}
     for i = 1, 5 do
@@ -298,6 +306,14 @@ describe("the live configuration", function()
     write({})
     look()
     assert.are.equal(1, #orders)
+    local all = {}
+    for i = 1, 6 do
+      all["s" .. i] = service("/" .. i)
+    end
+    begin(all)
+    write({s1 = all.s1, s2 = all.s2, s3 = all.s3})
+    look()
+    assert.are.equal(2, #orders)
   end)
 
   it("follows the files of service_conf_dir", function()

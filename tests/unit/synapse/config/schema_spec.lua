@@ -60,6 +60,7 @@ describe("the distance of two words", function()
   end)
 
   it("is large for what is too long to be a key", function()
+    assert.are.equal(0, distance(("x"):rep(64), ("x"):rep(64)))
     assert.are.equal(64, distance(("x"):rep(65), "x"))
   end)
 end)

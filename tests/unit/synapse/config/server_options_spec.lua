@@ -47,6 +47,12 @@ describe("the options of a server", function()
       server_options.parse("ssl verify required verify none").verify)
   end)
 
+  it("may be as many words as HAProxy takes with the rest of the command",
+    function()
+      local text = ("rise 2 "):rep(24):sub(1, -2)
+      assert.are.equal(text, server_options.parse(text).text)
+    end)
+
   local refused = {
     ["cookie a check"] = "`cookie` is none of `add server`'s keywords",
     ["check enabled"] = "`enabled` is none of",
