@@ -261,8 +261,8 @@ local function by_name(services)
 end
 
 --- Compares the services.
--- @tparam {service,...} before as they are now, sorted by name
--- @tparam {service,...} after as they are to be, sorted by name
+-- @tparam {service,...} before as they are now
+-- @tparam {service,...} after as they are to be; changes are in their order
 -- @tparam table deps `objection(config)`: why HAProxy's configuration does not
 --   let such a service be served, or nil; it may say in `blank` of the
 --   configuration which blank backend does; `turn()`: gives other work its turn

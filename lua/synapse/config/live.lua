@@ -261,7 +261,6 @@ local function with_found(configured, services)
       all[#all + 1] = service
     end
   end
-  table.sort(all, function(a, b) return a.name < b.name end)
   return all
 end
 

@@ -259,6 +259,27 @@ describe("two configurations", function()
         lines(named("a.b"), named("c.d")))
     end)
 
+  it("give other work its turn before each service", function()
+    local turns = 0
+    compare.services({}, read({a = service(), b = service()}).services, {
+      objection = function(one) return one.name .. " " .. turns end,
+      turn = function() turns = turns + 1 end,
+    })
+    assert.are.equal(2, turns)
+  end)
+
+  it("are doubted where many services would leave, and name five", function()
+    local function doubt(number)
+      local services = {}
+      for i = 1, number do
+        services["s" .. i] = service()
+      end
+      return compare.doubt(read(services).services, {}):match("%(.*%)")
+    end
+    assert.are.equal("(s1, s2, s3, s4, s5)", doubt(5))
+    assert.are.equal("(s1, s2, s3, s4, s5, ...)", doubt(6))
+  end)
+
   it("name the other keys that need a reload", function()
     assert.are.same({}, compare.settings(read({}), read({})))
     assert.are.same({

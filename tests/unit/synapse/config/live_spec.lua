@@ -8,7 +8,8 @@ local FILE, DIRECTORY = "/etc/synapse.conf.json", "/etc/services.d"
 
 describe("the live configuration", function()
   local clock, log, files, remote, one, agent, orders, is_stuck, objection
-  local followed, unseen, hurried, expected, objections
+  local followed, unseen, hurried, expected, objections, opened
+  local given, turned
 
   local function service(path)
     return {discovery = {method = "zookeeper", path = path or "/web",
@@ -25,7 +26,7 @@ describe("the live configuration", function()
   end
 
   local disk = {
-    open = function() end,
+    open = function(_, path) table.insert(opened, path) end,
     stamp = function(_, path) return stamp(path) end,
     remote = function(_, path) return remote[path] end,
     read = function(_, path)
@@ -56,7 +57,7 @@ describe("the live configuration", function()
       objection = function(each)
         return objections[each.backend] or objection
       end,
-      turn = function() end,
+      turn = function() turned = turned + 1 end,
       expect = function(after, stays)
         expected[#expected + 1] = #after .. " " .. cjson.encode(stays)
       end,
@@ -65,7 +66,12 @@ describe("the live configuration", function()
         return not unseen, unseen
       end,
       hurry = function() hurried = hurried + 1 end,
-      await = function(condition) condition() end})
+      await = function(condition)
+        for _, order in ipairs(given) do
+          order.said = not is_stuck
+        end
+        condition()
+      end})
     local loaded = assert(config.parse(files[FILE], {
       list = function(path) return disk:list(path) end,
       read = function(path) return disk:read(path) end}))
@@ -93,25 +99,27 @@ describe("the live configuration", function()
     clock, log, files, orders = new_clock(), new_log(), {}, {}
     is_stuck, objection, remote = false, nil, {}
     followed, unseen, hurried, expected, objections = {}, nil, 0, {}, {}
+    opened, given, turned = {}, {}, 0
     agent = {services = {}, changes = {
       configured = function() return agent.services end,
       are_done = function() return not is_stuck end,
     }}
     function agent.order(_, what, changes)
-      local list = {}
+      local list, order = {}, {}
+      table.insert(given, order)
       if what == "pause" then
         agent.is_paused = true
-        return {said = not is_stuck}
+        return order
       elseif what == "release" then
         agent.changes.is_paused = false
-        return {said = true}
+        return order
       end
       assert.is_true(agent.is_paused)
       for i, change in ipairs(changes) do
         list[i] = what .. " " .. change.kind .. " " .. change.name
       end
       table.insert(orders, table.concat(list, ", "))
-      return {said = true}
+      return order
     end
   end)
 
@@ -160,6 +168,16 @@ describe("the live configuration", function()
     assert.are.same({result = "pending", message = "api: needs a reload: " ..
       "haproxy.backend_name: services.web keeps backend web until a reload\n" ..
       "web: needs a reload: no such backend"}, ask())
+    objections.www = nil
+    assert.are.same({result = "done", message = "web: leaves; its slots " ..
+      "are emptied\napi: is served from now on\nweb: is served from now on"},
+      ask())
+  end)
+
+  -- A password_file is found from where HAProxy was started.
+  it("opens at load what a chroot would hide", function()
+    begin({web = service()}, {service_conf_dir = DIRECTORY})
+    assert.are.same({FILE, ".", DIRECTORY}, opened)
   end)
 
   it("has the kernel tell of its file and of service_conf_dir", function()
@@ -236,6 +254,7 @@ describe("the live configuration", function()
     write({a = service("/a"), b = service("/b")})
     ask()
     assert.are.same({"configure removed b, configure added b"}, orders)
+    assert.are.same({"2 {}"}, expected)
   end)
 
   it("does not count found services where many leave", function()
@@ -333,6 +352,22 @@ describe("the live configuration", function()
       "configure added api"}, orders)
   end)
 
+  it("follows the files of another service_conf_dir", function()
+    begin({})
+    write({}, {service_conf_dir = DIRECTORY})
+    ask()
+    files[DIRECTORY .. "/web.json"] = cjson.encode(service())
+    look()
+    assert.are.same({"", "configure added web"}, orders)
+  end)
+
+  it("keeps its answer for whoever has not read it yet", function()
+    begin({web = service()})
+    ask()
+    one:turn()
+    assert.are.equal("done", one.said.result)
+  end)
+
   it("answers with a line for each change", function()
     begin({web = service(), api = service("/api")})
     assert.are.same({result = "done",
@@ -340,6 +375,7 @@ describe("the live configuration", function()
     write({web = service("/other")})
     assert.are.same({result = "done", message = "api: leaves; its slots are " ..
       "emptied\nweb: discovery.path applied"}, ask())
+    assert.are.equal(0, log.count("has no mistake any more"))
   end)
 
   it("says once in the log what needs a reload, and keeps it", function()
@@ -347,16 +383,31 @@ describe("the live configuration", function()
     objection = "backend api is not in haproxy.cfg"
     write({web = service(), api = service("/api")}, {session_timeout = 20})
     look()
-    assert.are.equal("pending", ask().result)
-    assert.are.same({
+    local needs = {
       "session_timeout: needs a reload: it is read when HAProxy loads",
-      "api: needs a reload: backend api is not in haproxy.cfg"}, one.needs)
+      "api: needs a reload: backend api is not in haproxy.cfg"}
+    assert.are.same({result = "pending", message = table.concat(needs, "\n")},
+      ask())
+    assert.are.same(needs, one.needs)
     assert.are.equal(1, log.count("api: needs a reload"))
     assert.are.equal(1, log.count("session_timeout: needs a reload"))
     objection = nil
     write({web = service()})
     ask()
     assert.are.same({}, one.needs)
+  end)
+
+  it("says that once, also with what was applied", function()
+    begin({web = service()})
+    local changed = service()
+    changed.max_instances, changed.haproxy = 7, {slots = 3}
+    write({web = changed})
+    ask()
+    assert.are.equal(1, log.count(
+      "warning: " .. FILE .. ": web: max_instances applied; needs a reload"))
+    agent.services[1].max_instances = 7
+    assert.are.equal("pending", ask().result)
+    assert.are.equal(1, log.count("needs a reload"))
   end)
 
   it("changes nothing by a wrong file, and says so once", function()
@@ -376,7 +427,7 @@ describe("the live configuration", function()
     assert.are.equal(1, log.count("has no mistake any more"))
   end)
 
-  it("says once that HAProxy's user cannot read the file", function()
+  it("says each time that HAProxy's user cannot read the file, once", function()
     begin({web = service()})
     files[FILE] = nil
     look()
@@ -386,6 +437,18 @@ describe("the live configuration", function()
     assert.are.same({}, one.errors)
     write({web = service()})
     assert.are.equal("done", ask().result)
+    files[FILE] = nil
+    assert.are.equal("failed", ask().result)
+    assert.are.equal(2, log.count("cannot be read by HAProxy's user"))
+  end)
+
+  it("says it when HAProxy runs, before anything has changed", function()
+    begin({web = service()})
+    files[FILE] = nil
+    one:begin()
+    look()
+    assert.are.equal(1, log.count("cannot be read by HAProxy's user: " ..
+      "Permission denied"))
   end)
 
   it("says the same of a file of service_conf_dir", function()
@@ -425,6 +488,17 @@ describe("the live configuration", function()
     files["/no/secret"] = "p\n"
     write({web = with_secret})
     assert.are.equal("web: discovery.auth applied", ask().message)
+  end)
+
+  it("gives other work its turn after the look at each file", function()
+    for i = 1, 5 do
+      files[DIRECTORY .. "/s" .. i .. ".json"] = cjson.encode(service())
+    end
+    begin({}, {service_conf_dir = DIRECTORY})
+    turned = 0
+    clock.pass(1)
+    one:turn()
+    assert.are.equal(5, turned)
   end)
 
   -- HAProxy stood still while a server of files did not answer.
@@ -475,6 +549,19 @@ describe("the live configuration", function()
     local said = ask()
     assert.are.equal("failed", said.result)
     assert.is_truthy(said.message:find("has not done it yet", 1, true))
+    assert.are.same({}, orders)
+    is_stuck = false
+    look()
+    assert.are.same({"configure changed web"}, orders)
+  end)
+
+  it("says what the agent has not done, once it has begun", function()
+    begin({web = service()})
+    agent.changes.are_done = function() return false end
+    write({web = service("/other")})
+    assert.are.same({result = "failed", message = "the agent has not done " ..
+      "it yet, see its log:\nweb: discovery.path applied"}, ask())
+    assert.are.same({"configure changed web"}, orders)
   end)
 
   -- The files were read again in each turn, with an error each time.
