@@ -50,7 +50,8 @@ describe("the live configuration", function()
     files[path or FILE] = cjson.encode(whole)
   end
 
-  local function begin(services, more)
+  -- `meanwhile` is called between the read of the file and what follows it.
+  local function begin(services, more, meanwhile)
     write(services, more)
     one = live.new({path = FILE, disk = disk, secrets = {}, log = log,
       agent = function() return agent end, now = clock.now,
@@ -76,6 +77,9 @@ describe("the live configuration", function()
       list = function(path) return disk:list(path) end,
       read = function(path) return disk:read(path) end}))
     agent.services = loaded.services
+    if meanwhile then
+      meanwhile()
+    end
     one:loaded(loaded)
     one:begin()
   end
@@ -366,6 +370,15 @@ describe("the live configuration", function()
     ask()
     one:turn()
     assert.are.equal("done", one.said.result)
+  end)
+
+  it("reads a file that has changed since HAProxy read it", function()
+    for _, more in ipairs({{}, {service_conf_dir = DIRECTORY}}) do
+      orders = {}
+      begin({}, more, function() write({web = service()}, more) end)
+      look()
+      assert.are.same({"configure added web"}, orders)
+    end
   end)
 
   it("answers with a line for each change", function()
