@@ -28,6 +28,8 @@ struct check *check_open(const struct check_env *env,
                          void *arg) {
     struct check *c = calloc(1, sizeof(*c));
 
+    if (!c)
+        return NULL;
     fake_report = env->report;
     c->config = config;
     c->done = done;

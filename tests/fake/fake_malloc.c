@@ -8,8 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Allocations until one is refused; 0: none is. */
-static size_t fake_malloc_left;
+/* Allocations until one is refused; 0: none is. Volatile, because compilers
+ * know that a malloc() reads no variable. */
+static volatile size_t fake_malloc_left;
 
 /* How many allocations were not freed yet. */
 static long fake_malloc_live;

@@ -36,6 +36,8 @@ struct ensemble *ensemble_new(const struct ensemble_env *env,
                               const char *hosts) {
     struct ensemble *e = calloc(1, sizeof(*e));
 
+    if (!e)
+        return NULL;
     snprintf(e->hosts, sizeof(e->hosts), "%s", hosts);
     e->timeout_ms = env->session_timeout_ms;
     tell("open", hosts);
@@ -75,10 +77,14 @@ bool ensemble_serves(const struct ensemble *e, const char *hosts,
     return strcmp(e->hosts, hosts) == 0 && e->timeout_ms == session_timeout_ms;
 }
 
+/* It may lack memory, as the real one may. */
 int ensemble_add(struct ensemble *e, struct reporter *reporter) {
+    void *memory = malloc(1);
+
     (void)reporter;
-    e->reporters++;
-    return 0;
+    e->reporters += memory != NULL;
+    free(memory);
+    return memory ? 0 : -1;
 }
 
 void ensemble_remove(struct ensemble *e, const struct reporter *reporter) {
@@ -108,8 +114,10 @@ bool ensemble_is_gone(const struct ensemble *e) {
 struct reporter {
     const struct service_config *config;
     bool registered, blocked, wanted;
+    bool away, unsettled; /* a test says so */
     bool held, told;
-    struct registered znode; /* that it made */
+    struct reporter_order order; /* while it is held */
+    struct registered znode;     /* that it made */
 };
 
 struct reporter *reporter_new(const struct service_config *service,
@@ -117,7 +125,8 @@ struct reporter *reporter_new(const struct service_config *service,
     struct reporter *r = calloc(1, sizeof(*r));
 
     (void)log;
-    r->config = service;
+    if (r)
+        r->config = service;
     return r;
 }
 
@@ -135,6 +144,7 @@ void reporter_obey(struct reporter *r, const struct reporter_order *order,
     if ((order != NULL) != r->held)
         tell(order ? "hold" : "let go", r->config->name);
     r->held = order != NULL;
+    r->order = order ? *order : (struct reporter_order){0};
 }
 
 void reporter_update(struct reporter *r, const struct service_config *service,
@@ -166,23 +176,15 @@ bool reporter_is_wanted(const struct reporter *r) { return r->wanted; }
 
 bool reporter_is_gone(const struct reporter *r) { return !r->registered; }
 
-bool reporter_is_connected(const struct reporter *r) {
-    (void)r;
-    return true;
-}
+bool reporter_is_connected(const struct reporter *r) { return !r->away; }
 
-/* Nobody asks for trouble here. */
-bool reporter_is_settled(const struct reporter *r) {
-    (void)r;
-    return true;
-}
+bool reporter_is_settled(const struct reporter *r) { return !r->unsettled; }
 
 const char *reporter_trouble(const struct reporter *r) {
-    (void)r;
-    return NULL;
+    return r->blocked ? "a znode is in the way" : NULL;
 }
 
 const char *ensemble_trouble(const struct ensemble *e) {
     (void)e;
-    return NULL;
+    return "no server answers";
 }

@@ -68,7 +68,8 @@ static int end(void **state) {
 #define WEB SERVICE("web", "/web", "zk1:2181", "")
 #define API SERVICE("api", "/api", "zk1:2181", "")
 
-static void apply_as(const char *members, const char *auth) {
+/* Returns the configuration with the services <members>. */
+static struct config *config_of(const char *members) {
     struct error err = {0};
     struct config *config;
     char text[2000];
@@ -78,6 +79,12 @@ static void apply_as(const char *members, const char *auth) {
     config = config_parse(text, strlen(text), NULL, NULL, &err);
     assert_string_equal(err.text, "");
     assert_non_null(config);
+    return config;
+}
+
+static void apply_as(const char *members, const char *auth) {
+    struct config *config = config_of(members);
+
     if (auth)
         config->auth = strdup(auth);
     assert_int_equal(services_apply(services, config, true), 0);
@@ -96,16 +103,20 @@ static void settle(void) {
     uv_run(&loop, UV_RUN_NOWAIT);
 }
 
-/* The check of the service <index> passes, which no other one does. */
-static void pass_check(size_t index) {
+/* The check of the service <index> has this result, and no other one has. */
+static void end_check(size_t index, enum check_result result) {
     const struct service *s = services_at(services, index);
 
     while (!fake_running || fake_running->config != &s->config->checks[0]) {
         fake_running = NULL;
         uv_run(&loop, UV_RUN_ONCE);
     }
-    fake_result(CHECK_PASSED, NULL);
+    fake_result(result, "broken");
 }
+
+static void pass_check(size_t index) { end_check(index, CHECK_PASSED); }
+
+static void fail_check(size_t index) { end_check(index, CHECK_FAILED); }
 
 static void runs_the_services_of_one_ensemble_in_one_session(void **state) {
     (void)state;
@@ -322,12 +333,17 @@ static void an_operator_is_obeyed_from_the_start(void **state) {
     struct hold hold = {.service = strdup("web"),
                         .author = strdup("a"),
                         .out = true,
+                        .weight = 3,
+                        .drain_ms = 5000,
                         .since_ms = 1};
 
     (void)state;
     assert_int_equal(holds_put(&holds, &hold), 0);
     apply(WEB ", " API);
     assert_story("open zk1:2181\nhold web\n");
+    assert_true(reporter_of(0)->order.out);
+    assert_int_equal(reporter_of(0)->order.weight, 3);
+    assert_int_equal(reporter_of(0)->order.drain_ms, 5000);
     holds_end(&holds, "web");
     services_use_holds(services);
     assert_story("let go web\n");
@@ -396,29 +412,202 @@ static void what_leaves_is_looked_at_until_it_has_left(void **state) {
     assert_null(services_at(services, 1));
 }
 
-/* A service of the process before has no checks of its own until the
- * configuration has been compared; it is none that leaves. */
+/* Down after two failures in a row. */
+#define PATIENT(PATH)                                                          \
+    "\"web\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": \"" PATH    \
+    "\", \"zk_hosts\": [\"zk1:2181\"], \"check_interval\": 0.01, \"checks\": " \
+    "[{\"type\": \"noop\", \"fall\": 2}]}"
+
+/* Returns the first service of <members> as the process before hands it over:
+ * up, with its checks only as they are written, which are <checking> (NULL: as
+ * configured). */
+static struct saved_service saved_of(const char *members,
+                                     const char *checking) {
+    struct config *config = config_of(members);
+    struct service_config *bare = calloc(1, sizeof(*bare));
+    struct saved_service saved = {.config = bare,
+                                  .told = true,
+                                  .standing = {.state = HEALTH_UP, .count = 1}};
+
+    service_config_swap_registration(bare, &config->services[0]);
+    bare->checking = strdup(checking ? checking : config->services[0].checking);
+    config_free(config);
+    saved.standing.health = calloc(1, sizeof(struct health));
+    saved.standing.health->state = HEALTH_UP;
+    return saved;
+}
+
+/* Continues <saved>, as an upgrade does. */
+static struct service *go_on_with(struct saved_service saved) {
+    struct ensemble *e = services_ensemble_of(services, saved.config);
+    const struct hold *hold = holds_find(&holds, saved.config->name);
+    struct service *s = service_restore(&saved, e, hold, NULL);
+
+    assert_non_null(s);
+    assert_null(saved.config);
+    assert_null(saved.standing.health);
+    services->services = calloc(1, sizeof(struct service *));
+    services->services[services->count++] = s;
+    return s;
+}
+
+static void an_upgrade_changes_nothing_of_a_service(void **state) {
+    const struct service *web;
+
+    (void)state;
+    web = go_on_with(saved_of(PATIENT("/web"), NULL));
+    assert_story("open zk1:2181\ngo on, told /web\n");
+    assert_false(service_is_leaving(web));
+    apply(PATIENT("/web"));
+    assert_ptr_equal(services_at(services, 0), web);
+    assert_null(services_at(services, 1));
+    assert_true(service_is_current(web));
+    assert_true(fake_log_is(""));
+    assert_story("same data web\n");
+    /* It was up, so one failure is not enough. */
+    fail_check(0);
+    assert_story("");
+    fail_check(0);
+    assert_story("drop /web\n");
+}
+
+/* What it waits for may take long, or never come. */
+static void
+a_service_is_checked_after_an_upgrade_until_it_is_replaced(void **state) {
+    struct reporter *r;
+
+    (void)state;
+    r = go_on_with(saved_of(PATIENT("/web"), NULL))->reporter;
+    r->registered = r->wanted = true;
+    apply("\"web\": {\"host\": \"127.0.0.1\", \"port\": 80, \"zk_path\": "
+          "\"/site\", \"zk_hosts\": [\"zk1:2181\"], \"checks\": []}");
+    assert_true(fake_log_is(
+        "info web: registering it again; stays registered "
+        "as before until then\ninfo web: added\n"
+        "info web: instance 127.0.0.1:80 unknown -> up (it has no checks)\n"));
+    story[0] = '\0';
+    fail_check(0);
+    assert_story("");
+    fail_check(0);
+    assert_story("drop /web\n");
+}
+
+/* The new binary may be an older one, which does not know a type. */
+static void a_check_that_the_new_process_does_not_know_is_told(void **state) {
+    struct reporter *r;
+
+    (void)state;
+    r = go_on_with(saved_of(WEB, "{\"checks\": [{\"type\": \"new\"}]}"))
+            ->reporter;
+    r->registered = r->wanted = true;
+    apply(SERVICE("web", "/site", "zk1:2181", ""));
+    assert_non_null(strstr(fake_log_text, "warning web: not checked any more: "
+                                          "web.checks[0].type: \"new\" "));
+    settle();
+    assert_false(service_is_leaving(services_at(services, 0)));
+    reporter_of(1)->registered = true;
+    r->registered = false;
+    settle();
+    assert_string_equal(services_at(services, 0)->config->zk_path, "/site");
+    assert_null(services_at(services, 1));
+}
+
+static void what_has_left_before_an_upgrade_leaves_after_it(void **state) {
+    struct saved_service saved = saved_of(WEB, NULL);
+    struct reporter *r;
+
+    (void)state;
+    saved.leaving = true;
+    r = go_on_with(saved)->reporter;
+    r->registered = true;
+    assert_true(service_is_leaving(services_at(services, 0)));
+    apply(API);
+    assert_true(fake_log_is("info api: added\n"));
+    r->registered = false;
+    settle();
+    assert_string_equal(services_at(services, 0)->config->name, "api");
+    assert_null(services_at(services, 1));
+}
+
+static void an_operator_is_obeyed_after_an_upgrade(void **state) {
+    struct hold hold = {.service = strdup("web"),
+                        .author = strdup("a"),
+                        .out = true,
+                        .since_ms = 1};
+
+    (void)state;
+    assert_int_equal(holds_put(&holds, &hold), 0);
+    go_on_with(saved_of(WEB, NULL));
+    assert_story("open zk1:2181\nhold web\ngo on, told /web\n");
+}
+
 static void a_service_of_the_process_before_may_leave_too(void **state) {
-    struct error err = {0};
-    static const char text[] =
-        "{\"instance_id\": \"i\", \"services\": {" WEB "}}";
-    struct config *config =
-        config_parse(text, sizeof(text) - 1, NULL, NULL, &err);
-    struct saved_service saved = {.standing = {.state = HEALTH_UP, .count = 1}};
-    struct service *s;
+    (void)state;
+    go_on_with(saved_of(WEB, NULL));
+    story[0] = '\0';
+    apply("");
+    assert_true(fake_log_is("info web: no longer configured\n"));
+    assert_true(service_is_leaving(services_at(services, 0)));
+    settle();
+    assert_null(services_at(services, 0));
+    assert_story("drop /web\nclose zk1:2181\n");
+}
+
+/* It is up, and its registration is being made: it may be there before that of
+ * its successor. Or it is down, and its registration is still there. */
+static void one_that_may_be_needed_waits_for_its_successor(void **state) {
+    (void)state;
+    apply(WEB);
+    reporter_of(0)->wanted = true;
+    apply(SERVICE("web", "/site", "zk1:2181", ""));
+    settle();
+    assert_false(service_is_leaving(services_at(services, 0)));
+    reporter_of(0)->wanted = false;
+    reporter_of(0)->registered = true;
+    settle();
+    assert_false(service_is_leaving(services_at(services, 0)));
+}
+
+static void its_trouble_is_that_of_its_session_or_its_own(void **state) {
+    const struct service *web;
 
     (void)state;
     apply(WEB);
-    saved.config = service_config_move(&config->services[0]);
-    saved.standing.health = calloc(1, sizeof(struct health));
-    config_free(config);
-    s = service_restore(&saved, services->ensembles[0], NULL, NULL);
-    assert_null(saved.config);
-    assert_null(saved.standing.health);
-    assert_false(service_is_leaving(s));
-    service_leave(s, 0);
-    assert_true(service_is_leaving(s));
-    service_free(s);
+    web = services_at(services, 0);
+    reporter_of(0)->blocked = true;
+    assert_null(service_trouble(web));
+    reporter_of(0)->unsettled = true;
+    assert_string_equal(service_trouble(web), "a znode is in the way");
+    reporter_of(0)->away = true;
+    assert_string_equal(service_trouble(web), "no server answers");
+}
+
+/* Time in which nerve is stopped is no silence of a service; so it must know
+ * that its loop turns. */
+static void its_loop_that_turns_is_noticed(void **state) {
+    (void)state;
+    uv_timer_set_repeat(&services->pulse, 1);
+    uv_timer_again(&services->pulse);
+    while (!services->hearing.turned_ms)
+        uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* Its sessions end together, after all that is registered is gone. */
+static void what_leaves_at_the_end_is_shown_until_then(void **state) {
+    struct event overflow = {.type = EVENT_OVERFLOW};
+
+    (void)state;
+    apply(WEB ", " SERVICE("api", "/api", "zk2:2181", ""));
+    services_leave(services);
+    story[0] = '\0';
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_story("");
+    assert_non_null(services_at(services, 1));
+    services_close(services);
+    assert_story("close zk1:2181\nclose zk2:2181\n");
+    assert_true(services_has_left(services));
+    services_absorb(services, &overflow);
+    assert_story("");
 }
 
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
@@ -442,7 +631,16 @@ int main(void) {
         TEST(all_leave_at_the_end),
         TEST(watchers_and_sessions_are_counted),
         TEST(what_leaves_is_looked_at_until_it_has_left),
+        TEST(an_upgrade_changes_nothing_of_a_service),
+        TEST(a_service_is_checked_after_an_upgrade_until_it_is_replaced),
+        TEST(a_check_that_the_new_process_does_not_know_is_told),
+        TEST(what_has_left_before_an_upgrade_leaves_after_it),
+        TEST(an_operator_is_obeyed_after_an_upgrade),
         TEST(a_service_of_the_process_before_may_leave_too),
+        TEST(one_that_may_be_needed_waits_for_its_successor),
+        TEST(its_trouble_is_that_of_its_session_or_its_own),
+        TEST(its_loop_that_turns_is_noticed),
+        TEST(what_leaves_at_the_end_is_shown_until_then),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
