@@ -63,6 +63,10 @@ describe("a discovery", function()
     assert.are.equal("zk1:2181,zk2:2181", made.sources[1].hosts)
   end)
 
+  it("takes every port that there is", function()
+    assert.are.equal("zk:1,zk:65535", only({hosts = {"zk:65535,zk:1"}}).hosts)
+  end)
+
   it("takes an IPv6 address with a port, in brackets or not", function()
     assert.are.equal("::1:2181,[2001:db8::1]:2182",
       only({hosts = {"[2001:db8::1]:2182", "::1:2181"}}).hosts)
@@ -97,6 +101,14 @@ describe("a discovery", function()
       assert.are.equal(case[3], only(case[2]).pause)
     end)
   end
+
+  it("has a jitter from 0 to 120", function()
+    for _, jitter in ipairs({0, 120}) do
+      local one, warnings = only({discovery_jitter = jitter})
+      assert.are.equal(jitter, one.pause)
+      assert.are.same({}, warnings)
+    end
+  end)
 
   it("goes on without a jitter that is out of range, and says so", function()
     local one, warnings = only({discovery_jitter = 121})
@@ -170,6 +182,26 @@ describe("several discoveries", function()
     assert.are.same({"zk3:2181", "zk1:2181,zk2:2181"}, hosts(made))
   end)
 
+  it("are in that order however many they are", function()
+    local watchers, paths = {}, {}
+    for i = 1, 9 do
+      watchers["o" .. i] = zookeeper({path = "/" .. i})
+    end
+    local made = several({method = "union"}, watchers)
+    for i, one in ipairs(made.sources) do
+      paths[i] = one.path
+    end
+    assert.are.equal("/1 /2 /3 /4 /5 /6 /7 /8 /9 /web",
+      table.concat(paths, " "))
+  end)
+
+  it("have their misspelt keys named", function()
+    local _, warnings = read({discovery = zookeeper(), discovery_multi = {
+      resolver = {method = "union"}, watcher = {}}})
+    assert.are.same({"services.web.discovery_multi.watcher: unknown key, " ..
+      "ignored; did you mean \"watchers\"?"}, warnings)
+  end)
+
   it("are a sequence in the order that is said", function()
     local made = several({method = "sequential",
       sequential_order = {"primary", "other"}})
@@ -183,6 +215,15 @@ describe("several discoveries", function()
       {made.sources[1].origin, made.sources[2].origin})
     assert.are.equal("union\nzk3:2181\n/web\nzk1:2181,zk2:2181\n/web",
       made.path)
+  end)
+
+  it("say what makes instances of their znodes", function()
+    local function read_as(decode)
+      return several({method = "union"}, {other = zookeeper({decode = decode})})
+        .read_as
+    end
+    assert.are.equal(read_as(), read_as({method = "nerve"}))
+    assert.are_not.equal(read_as(), read_as({method = "curator"}))
   end)
 
   it("have one primary", function()

@@ -57,6 +57,7 @@ describe("what is found", function()
     local one = parse(discover()).found
     assert.are.same({"zk1:1,zk2:1", "/apps/all"},
       {one.source.hosts, one.source.path})
+    assert.is_false(one.source.create_path)
     assert.are.same({"127.0.0.5:80", ".service", 100},
       {one.bind.text, one.suffix, one.most})
   end)
@@ -74,6 +75,12 @@ describe("what is found", function()
     for name, is_allowed in pairs({s = false, ss = true, asbsc = true}) do
       assert.are.equal(is_allowed, found.allows(one, name), name)
     end
+    one = parse(discover({allow = {"*.x-*"}})).found
+    for name, is_allowed in pairs({["a.x-b"] = true, axb = false,
+      ["aax-b"] = false})
+    do
+      assert.are.equal(is_allowed, found.allows(one, name), name)
+    end
     local long = parse(discover({allow = {"*-a-*-b-*-end"}})).found
     assert.is_false(found.allows(long, ("-a--b-"):rep(100000)))
   end)
@@ -85,6 +92,18 @@ describe("what is found", function()
       ["xweb-1"] = false, ["api.v1x"] = false, web = false})
     do
       assert.are.equal(is_allowed, found.allows(one, name), name)
+    end
+  end)
+
+  it("has a name that a service can have", function()
+    for _, name in ipairs({"w", "_a.b-c_1", ("x"):rep(100)}) do
+      assert.is_nil(found.name_problem(name))
+    end
+    for _, name in ipairs({"", ".web", "-web", "a/b", "a b",
+      ("x"):rep(101)})
+    do
+      assert.are.equal("is no name of a service ([A-Za-z0-9_.-], at most " ..
+        "100); refused", found.name_problem(name))
     end
   end)
 
@@ -112,6 +131,16 @@ describe("what is found", function()
         one.server_text, one.sources[1].create_path})
     assert.are.same({}, one.lines.backend)
     assert.are.equal("mode http", one.lines.listen[1].text)
+  end)
+
+  it("has only the template's lines where it has some", function()
+    for _, key in ipairs({"listen", "backend", "frontend"}) do
+      local lines = service({service = {haproxy = {
+        [key] = {"mode http"}}}}).lines
+      for _, section in ipairs({"listen", "backend", "frontend"}) do
+        assert.are.equal(section == key and 1 or 0, #lines[section])
+      end
+    end
   end)
 
   it("has the port that it is to have, whether its backends have it", function()

@@ -109,6 +109,13 @@ describe("a configuration", function()
     assert.are.same({}, warnings)
   end)
 
+  it("says of a service that a policy has nothing to choose", function()
+    local _, warnings = parse(service({leader_election = true,
+      prefer = {label = "zone", value = "a"}}))
+    assert.are.same({"services.web.prefer: has no effect beside " ..
+      "`leader_election`, which leaves one instance"}, warnings)
+  end)
+
   it("has a guard for all services, and one for a service", function()
     local whole = service({guard = {hold = 0, share = cjson.null}})
     whole.guard = {window = 3, share = 0.75}
