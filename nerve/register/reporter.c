@@ -580,8 +580,10 @@ static void advance(struct reporter *r, int64_t now_ms) {
     known->wanted = r->up && drain_allows(&r->drain, known->count > 0,
                                           is_published(r), now_ms);
     step = registration_next(known, now_ms);
-    if (is_done(r, step, now_ms))
+    if (is_done(r, step, now_ms)) {
         r->refusal.code = SESSION_OK;
+        registration_succeeded(known);
+    }
     if (step == REGISTRATION_WAIT || (!r->told && !r->drain.out))
         return;
     request = steps[step].send(r);

@@ -13,6 +13,9 @@
 /* All lines since the last fake_log_clear(), each "level text\n". */
 static char fake_log_text[8192];
 
+/* The log that had the last one. */
+static struct log *fake_logged_by;
+
 static void fake_log_clear(void) { fake_log_text[0] = '\0'; }
 
 void log_line(struct log *l, enum event_level level, const char *format, ...) {
@@ -21,7 +24,7 @@ void log_line(struct log *l, enum event_level level, const char *format, ...) {
     size_t room = sizeof(fake_log_text) - used;
     va_list args;
 
-    (void)l;
+    fake_logged_by = l;
     snprintf(fake_log_text + used, room, "%s ", names[level]);
     used = strlen(fake_log_text);
     va_start(args, format);
@@ -32,7 +35,7 @@ void log_line(struct log *l, enum event_level level, const char *format, ...) {
 }
 
 /* Tells whether the lines since then are exactly <lines>. */
-static bool fake_log_is(const char *lines) {
+static inline bool fake_log_is(const char *lines) {
     bool same = strcmp(fake_log_text, lines) == 0;
 
     if (!same)

@@ -16,7 +16,7 @@ static char identity[] = "{\"host\":\"h\",\"port\":80,\"name\":\"i\"";
 static struct reporter *reporter;
 static int64_t now = 100000;
 
-static int close_reporter(void **state) {
+static inline int close_reporter(void **state) {
     (void)state;
     reporter_free(reporter);
     return 0;
@@ -40,7 +40,7 @@ static void answer(int code, const char *at) {
 }
 
 /* Fires a watch. */
-static void fire(enum event_change change, const char *at) {
+static inline void fire(enum event_change change, const char *at) {
     struct event ev = {
         .type = EVENT_WATCH, .change = change, .path = (char *)at};
 

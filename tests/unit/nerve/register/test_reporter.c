@@ -706,6 +706,63 @@ static void a_deletion_that_is_told_twice_counts_once(void **state) {
     assert_true(fake_sent(CREATE));
 }
 
+/* Each time after a second: only what fails in a row is put off longer. That a
+ * watch or data succeeded did not end the row, so years later one refusal put
+ * the next step off for 30 s. */
+static void a_watch_or_data_that_is_refused_is_asked_for_again(void **state) {
+    (void)state;
+    register_it();
+    fire(CHANGE_DATA, ZNODE);
+    assert_true(fake_sent("exists " ZNODE " watch"));
+    answer(SESSION_NO_AUTH, ZNODE);
+    assert_true(fake_sent_nothing());
+    now += 1000;
+    reporter_tick(reporter, now);
+    assert_true(fake_sent("exists " ZNODE " watch"));
+    answer(SESSION_OK, ZNODE);
+    update_it("new");
+    assert_true(fake_sent("set " ZNODE " new"));
+    answer(SESSION_NO_AUTH, ZNODE);
+    assert_true(fake_sent_nothing());
+    now += 1000;
+    reporter_tick(reporter, now);
+    assert_true(fake_sent("set " ZNODE " new"));
+}
+
+static void a_delete_that_is_refused_is_asked_for_again(void **state) {
+    (void)state;
+    register_it();
+    reporter_want(reporter, false, now);
+    assert_true(fake_sent("delete " ZNODE));
+    answer(SESSION_NO_AUTH, ZNODE);
+    assert_true(reporter_is_registered(reporter));
+    assert_true(fake_sent_nothing());
+    reporter_tick(reporter, now + 1000);
+    assert_true(fake_sent("delete " ZNODE));
+    answer(SESSION_OK, ZNODE);
+    assert_true(reporter_is_gone(reporter));
+}
+
+/* The answer says how it was before. */
+static void
+a_deletion_may_be_told_before_an_answer_that_is_older(void **state) {
+    (void)state;
+    register_it();
+    fire(CHANGE_DATA, ZNODE);
+    assert_true(fake_sent("exists " ZNODE " watch"));
+    fire(CHANGE_DELETED, ZNODE);
+    answer(SESSION_OK, ZNODE);
+    assert_true(fake_sent(CREATE));
+    answer_created(ZNODE);
+    answer(SESSION_OK, ZNODE);
+    fake_forget();
+    update_it("new");
+    assert_true(fake_sent("set " ZNODE " new"));
+    fire(CHANGE_DELETED, ZNODE);
+    answer(SESSION_OK, ZNODE);
+    assert_true(fake_sent("create-es /a/b/i_ new"));
+}
+
 static void others_znodes_may_come_and_go(void **state) {
     (void)state;
     register_it();
@@ -719,6 +776,15 @@ static void a_znode_that_somebody_wrote_to_is_watched_on(void **state) {
     register_it();
     fire(CHANGE_DATA, ZNODE);
     assert_true(fake_sent("exists " ZNODE " watch"));
+}
+
+static void an_event_without_a_path_is_of_no_znode(void **state) {
+    (void)state;
+    register_it();
+    fake_forget();
+    fire(CHANGE_DELETED, NULL);
+    assert_true(fake_sent_nothing());
+    assert_true(reporter_is_registered(reporter));
 }
 
 static void lost_watches_are_set_again(void **state) {
@@ -799,7 +865,9 @@ static void a_request_refused_at_once_waits_for_the_connection(void **state) {
 static void one_taken_out_drains_first_and_then_goes(void **state) {
     (void)state;
     register_it();
+    assert_false(reporter_is_held(reporter));
     take_out(1500);
+    assert_true(reporter_is_held(reporter));
     assert_true(fake_sent("set " ZNODE " " WEIGHED("0")));
     reporter_tick(reporter, now + 60000);
     assert_true(fake_sent_nothing());
@@ -846,6 +914,19 @@ static void one_taken_out_before_it_is_up_is_not_registered(void **state) {
     assert_false(reporter_is_settled(reporter));
     answer_created(ZNODE);
     assert_true(reporter_is_settled(reporter));
+}
+
+static void another_process_knows_that_one_taken_out_is_up(void **state) {
+    (void)state;
+    connect_new();
+    take_out(0);
+    reporter_want(reporter, true, now);
+    hand_over();
+    take_out(0);
+    tell(SESSION_CONNECTED, LINK_NEW_HANDLE);
+    assert_true(fake_sent_nothing());
+    reporter_obey(reporter, NULL, now);
+    assert_true(fake_sent(CREATE));
 }
 
 static void
@@ -980,8 +1061,12 @@ int main(void) {
         TEST(a_new_handle_verifies_the_znode),
         TEST(a_deleted_znode_is_made_again_at_once),
         TEST(a_deletion_that_is_told_twice_counts_once),
+        TEST(a_watch_or_data_that_is_refused_is_asked_for_again),
+        TEST(a_delete_that_is_refused_is_asked_for_again),
+        TEST(a_deletion_may_be_told_before_an_answer_that_is_older),
         TEST(others_znodes_may_come_and_go),
         TEST(a_znode_that_somebody_wrote_to_is_watched_on),
+        TEST(an_event_without_a_path_is_of_no_znode),
         TEST(lost_watches_are_set_again),
         TEST(the_fourth_deletion_in_a_minute_is_a_shared_identity),
         TEST(a_lost_delete_is_sent_again),
@@ -991,6 +1076,7 @@ int main(void) {
         TEST(one_that_need_not_drain_goes_at_once),
         TEST(one_that_goes_down_while_it_drains_goes_at_once),
         TEST(one_taken_out_before_it_is_up_is_not_registered),
+        TEST(another_process_knows_that_one_taken_out_is_up),
         TEST(one_taken_out_while_it_is_being_made_is_removed_again),
         TEST(a_drain_begins_when_zookeeper_is_back),
         TEST(a_drain_that_ends_early_shows_the_weight_again),
