@@ -1,5 +1,6 @@
-/* test_znode_owner.c - tests of nerve/register/znode_owner.c and
- * nerve/register/ttl.c SPDX-License-Identifier: MIT
+/* test_znode_owner.c - tests of nerve/register/znode_owner.c, and
+ * of the ttl in nerve/register/plan.c
+ * SPDX-License-Identifier: MIT
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* test_rate_limit.c - tests of nerve/services/rate_limit.c, with airbnb's
- * numbers SPDX-License-Identifier: MIT
+ * numbers
+ * SPDX-License-Identifier: MIT
  */
 #include <math.h>
 #include <setjmp.h>

@@ -71,7 +71,7 @@ static void start(void) {
                             .hearing = &hearing,
                             .statsd = (struct statsd *)&loop};
 
-    watcher = watcher_open(&env, &service, NULL, NULL);
+    watcher = watcher_open(&env, &service, NULL, (struct log *)&loop);
     assert_non_null(watcher);
     watcher_start(watcher, 0, 1);
 }
@@ -264,6 +264,15 @@ static void a_change_without_a_token_is_throttled(void **state) {
                      "debug web: check a passed\n"));
 }
 
+/* A machine that has run for long is no reason for a full bucket. */
+static void the_bucket_is_not_full_at_the_start(void **state) {
+    (void)state;
+    limit(0.001, false);
+    start();
+    give("+");
+    assert_string_equal(wanted, "");
+}
+
 static void what_was_throttled_is_reported_with_the_next_token(void **state) {
     (void)state;
     limit(0, false);
@@ -339,9 +348,12 @@ static void an_ipv6_address_is_told_in_brackets(void **state) {
     start();
     assert_true(said("info web: instance [::1]:80 unknown -> up (it has no "
                      "checks)\n"));
+    assert_ptr_equal(fake_logged_by, (struct log *)&loop);
 }
 
 static void the_results_of_each_check_are_counted(void **state) {
+    uint64_t began = uv_hrtime();
+
     (void)state;
     start();
     give("++-+++");
@@ -349,6 +361,8 @@ static void the_results_of_each_check_are_counted(void **state) {
     assert_int_equal(watcher_tally(watcher, 0)->passed, 2);
     assert_int_equal(watcher_tally(watcher, 0)->failed, 1);
     assert_int_equal(histogram_count(&watcher_tally(watcher, 0)->took), 3);
+    assert_in_range(watcher_tally(watcher, 0)->took.sum_us, 0,
+                    (uv_hrtime() - began) / 1000);
     assert_int_equal(watcher_tally(watcher, 1)->passed, 3);
     assert_int_equal(watcher_tally(watcher, 1)->failed, 0);
 }
@@ -397,6 +411,21 @@ static void passes_that_were_left_out_are_one_line(void **state) {
         uv_run(&loop, UV_RUN_ONCE);
     assert_non_null(strstr(fake_log_text,
                            "4 left out, for the run before had not ended\n"));
+}
+
+static void passes_of_both_kinds_are_one_line_too(void **state) {
+    (void)state;
+    start();
+    while (!late.left_out)
+        uv_run(&loop, UV_RUN_ONCE);
+    late.passes =
+        (struct late_passes){.late = 2, .worst_ms = 1000000000, .left_out = 3};
+    late.quiet_until_ms = 0;
+    while (!late.quiet_until_ms)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_non_null(strstr(fake_log_text, " started late, by 1000000000 ms at "
+                                          "most; 4 left out, for the run "
+                                          "before had not ended\n"));
 }
 
 static void what_happens_is_counted(void **state) {
@@ -607,6 +636,7 @@ int main(void) {
         TEST(what_is_down_stays_so_until_it_is_tried),
         TEST(a_service_without_checks_is_up),
         TEST(a_change_without_a_token_is_throttled),
+        TEST(the_bucket_is_not_full_at_the_start),
         TEST(what_was_throttled_is_reported_with_the_next_token),
         TEST(each_change_that_is_throttled_is_told),
         TEST(what_went_back_by_itself_is_no_change),
@@ -616,6 +646,7 @@ int main(void) {
         TEST(a_pass_that_is_due_while_another_runs_is_left_out),
         TEST(late_passes_of_all_services_are_one_line),
         TEST(passes_that_were_left_out_are_one_line),
+        TEST(passes_of_both_kinds_are_one_line_too),
         TEST(what_happens_is_counted),
         TEST(a_watcher_is_closed_while_a_check_runs),
         TEST(failures_in_a_row_are_counted_over_processes),
