@@ -36,7 +36,7 @@ static struct {
     bool has_parent;
     bool loses; /* the answer to the next create */
     struct {
-        char name[200], data[200];
+        char name[320], data[300];
     } znodes[8];
     size_t count;
     int made, deleted;
@@ -68,7 +68,7 @@ static size_t place_of(const char *at) {
 static void make(const char *at, const char *data) {
     struct event ev = {.code = SESSION_OK};
     size_t i = zookeeper.count++;
-    char whole[300];
+    char whole[400];
 
     assert_true(i < 8);
     snprintf(zookeeper.znodes[i].name, sizeof(zookeeper.znodes[i].name),
