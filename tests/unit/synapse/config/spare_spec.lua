@@ -25,4 +25,18 @@ describe("a kind of blank backends", function()
       addresses("65534-65535"))
     assert.are.equal(1000, #addresses("4000-4999"))
   end)
+
+  it("has its name, and those of its backends, for itself", function()
+    for _, case in ipairs({{"spare-web", "web", true},
+      {"web", "spare-web", true}, {"web", "spare-web-1", true},
+      {"spare-web-1", "web", false}, {"spare-webs", "spare-webs", false}})
+    do
+      local report = value.report()
+      spare.check_names(report, {read({backends = 1, ports = 4000})},
+        {{name = case[1], backend = case[2], place = "services.x"}})
+      assert.are.same(case[3] and {"services.x: its name, or that of its " ..
+        "backend, is one of haproxy.spare.web; give one of the two another " ..
+        "name"} or {}, report.errors)
+    end
+  end)
 end)

@@ -80,6 +80,30 @@ describe("a znode that was read", function()
     assert.is_truthy(why:find("has 3 bytes of data", 1, true))
   end)
 
+  it("may have 65,536 bytes of data", function()
+    local data = '{"host":"10.0.0.1","port":80}'
+    data = data .. (" "):rep(65536 - #data)
+    assert.are.equal("10.0.0.1:80", instance.from_data("a", data,
+      {data_length = #data}, PLAIN).key)
+  end)
+
+  it("is quoted up to 40 bytes when it is refused", function()
+    for number, dots in pairs({[40] = "", [41] = "..."}) do
+      local _, why = instance.check({host = ("-"):rep(number), port = 1})
+      assert.are.equal('host: "' .. ("-"):rep(40) .. '"' .. dots ..
+        " is not an IP address, nor a host name", why)
+    end
+  end)
+
+  it("may have a name of 255 bytes", function()
+    local function name_of(name)
+      return instance.check({host = "10.0.0.1", port = 1, name = name}).name
+    end
+    local name = ("n"):rep(255)
+    assert.are.equal(name, name_of(name))
+    assert.is_nil(name_of(name .. "n"))
+  end)
+
   it("is not quoted at length when it is refused", function()
     local data = '{"host":"' .. ("x"):rep(5000) .. '","port":1}'
     local _, why = instance.from_data("a", data, {data_length = #data},
