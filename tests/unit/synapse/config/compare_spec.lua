@@ -280,6 +280,34 @@ describe("two configurations", function()
     assert.are.equal("(s1, s2, s3, s4, s5, ...)", doubt(6))
   end)
 
+  local MADE = "haproxy.cfg was made with the old one; make it again with " ..
+    "synapse-haproxy-cfg, and reload HAProxy"
+  local SPARE = {web = {backends = 1, ports = 4000}}
+  local SETTINGS = {
+    {"haproxy.global or defaults, or its shared_frontend",
+      {haproxy = {global = {"nbthread 2"}}}, MADE},
+    {"discover", {haproxy = {spare = SPARE}, discover = {path = "/all",
+      hosts = HOSTS, allow = {"*"}, spare = "web", port = 80}}},
+    {"haproxy.extra_sections",
+      {haproxy = {extra_sections = {["peers p"] = {}}}}, MADE},
+    {"haproxy.spare", {haproxy = {spare = SPARE}}, MADE},
+    {"haproxy.state_file_path", {haproxy = {state_file_path = "/state"}}},
+    {"haproxy.state_file_ttl", {haproxy = {state_file_ttl = 7}}},
+    {"file_output.output_directory",
+      {file_output = {output_directory = "/files"}}},
+    {"lockdown", {lockdown = true}},
+    {"resync_interval", {resync_interval = 7}},
+    {"runtime_changes", {runtime_changes = true}},
+    {"session_timeout", {session_timeout = 20}},
+  }
+  for _, case in ipairs(SETTINGS) do
+    it("need a reload where they differ by " .. case[1], function()
+      local line = compare.settings(read({}), read({}, case[2]))[1]
+      assert.are.equal(case[1] .. ": needs a reload: " ..
+        (case[3] or "it is read when HAProxy loads"), line)
+    end)
+  end
+
   it("name the other keys that need a reload", function()
     assert.are.same({}, compare.settings(read({}), read({})))
     assert.are.same({

@@ -30,7 +30,7 @@ describe("the disk", function()
     assert.are.equal("2 arguments more", made:read("/srv/web.json"))
     assert.are.same({"a", "b"}, made:list("/srv"))
     assert.are.equal(7, made:stamp("/srv/web.json"))
-    made:remote("/srv")
+    assert.are.equal("0 arguments more", made:remote("/srv"))
     assert.are.same({"read /etc/haproxy /srv/web.json",
       "list /etc/haproxy /srv", "stamp /etc/haproxy /srv/web.json",
       "remote /etc/haproxy /srv"}, asked)

@@ -218,6 +218,19 @@ describe("a configuration", function()
     }, made.extra_sections)
   end)
 
+  it("has them in that order however many they are", function()
+    local sections, titles = {}, {}
+    for i = 1, 9 do
+      sections["listen l" .. i] = {}
+    end
+    for i, section in ipairs(parse({haproxy = {extra_sections = sections}})
+      .extra_sections)
+    do
+      titles[i] = section.title.text:match("%d")
+    end
+    assert.are.equal("123456789", table.concat(titles))
+  end)
+
   it("without services is one that does nothing", function()
     assert.are.same({}, parse({}).services)
   end)
@@ -275,6 +288,14 @@ describe("a configuration", function()
     local _, errors = parse(service({
       default_servers = {{host = "localhost", port = 0}}}))
     assert.is_truthy(errors[1]:find("^services%.web%.default_servers%[0%]: "))
+  end)
+
+  it("says what it has dropped of a default server", function()
+    local made, warnings = parse(service({default_servers = {
+      {host = "10.0.0.1", port = 80, weight = 300, name = cjson.null}}}))
+    assert.are.equal(256, made.services[1].default_servers[1].weight)
+    assert.are.same({"services.web.default_servers[0].weight: 300 is above " ..
+      "256, used as 256"}, warnings)
   end)
 
   -- Puppet, Chef and Ansible often write numbers as strings. airbnb's synapse
@@ -410,6 +431,14 @@ describe("a configuration", function()
       '/etc/synapse.d/a.json: services.a.discovery.hosts[0]: "zk1" is not ' ..
         '"host:port"',
     }, errors)
+  end)
+
+  it("has the names in a directory in order", function()
+    local names = config.list_directory("tests/unit/synapse")
+    local sorted = table.move(names, 1, #names, 1, {})
+    table.sort(sorted)
+    assert.is_true(#names > 9)
+    assert.are.same(sorted, names)
   end)
 
   it("whose directory cannot be read is refused", function()
