@@ -5,6 +5,7 @@
  * turn until its answer is there.
  * SPDX-License-Identifier: MIT
  */
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@
 #include "csrc/base/error.h"
 #include "csrc/zookeeper/hosts.h"
 #include "csrc/zookeeper/session.h"
+#include "nerve/measure/statsd.h"
 #include "nerve/register/ensemble.h"
 #include "nerve/register/reporter.h"
 #include "tests/fake/fake_log.c"
@@ -54,6 +56,34 @@ char *hosts_resolve(const char *hosts, struct error *err) {
 
 bool hosts_have(const char *hosts, const char *server, size_t length) {
     return strlen(hosts) == length && strncmp(hosts, server, length) == 0;
+}
+
+static int thread_error; /* why no thread is started, or 0 */
+
+typedef int thread_fn(uv_thread_t *thread, uv_thread_cb entry, void *arg);
+
+int uv_thread_create(uv_thread_t *thread, uv_thread_cb entry, void *arg) {
+    thread_fn *real = (thread_fn *)dlsym(RTLD_NEXT, "uv_thread_create");
+
+    return thread_error ? thread_error : real(thread, entry, arg);
+}
+
+/* The last time that statsd was told, as "NAME MS CLUSTER\n". */
+static char timed[200];
+
+void statsd_time(struct statsd *s, const char *what, uint64_t ms, ...) {
+    va_list tags;
+
+    (void)s;
+    va_start(tags, ms);
+    assert_string_equal(va_arg(tags, const char *), "zk_cluster");
+    snprintf(timed, sizeof(timed), "%s %d %s\n", what, (int)ms,
+             va_arg(tags, const char *));
+    va_end(tags);
+}
+
+void statsd_cluster(const char *hosts, char *out, size_t size) {
+    snprintf(out, size, "of %s", hosts);
 }
 
 static uint64_t now_ms;
@@ -194,6 +224,8 @@ static int begin(void **state) {
     strcpy(numeric, "10.0.0.1:2181");
     story[0] = '\0';
     session_fails = stale = partly = false;
+    thread_error = 0;
+    timed[0] = '\0';
     auth_result = 0;
     now_ms = 1000;
     web = (struct reporter){.name = "web"};
@@ -270,7 +302,7 @@ static void a_reporter_that_comes_later_learns_how_it_is(void **state) {
  * and /health only that ZooKeeper is away. */
 static void knows_why_a_server_does_not_let_it_in(void **state) {
     static char line[] = "10.0.0.1:2181: server refused (Connection refused)";
-    static char other[] = "10.0.0.9:2181: timed out";
+    static char other[] = "10.0.0.9:2181: timed out", no_server[] = "timed out";
     struct event of_library = {.type = EVENT_LOG, .data = line};
 
     (void)state;
@@ -284,6 +316,8 @@ static void knows_why_a_server_does_not_let_it_in(void **state) {
     assert_null(ensemble_trouble(ensemble));
     ensemble_absorb(ensemble, &of_library);
     of_library.data = other;
+    ensemble_absorb(ensemble, &of_library);
+    of_library.data = no_server;
     ensemble_absorb(ensemble, &of_library);
     of_library.data = NULL;
     ensemble_absorb(ensemble, &of_library);
@@ -317,6 +351,8 @@ static void asks_for_unknown_names_again_ever_more_seldom(void **state) {
                  "known; next try in %u s\n",
                  waits[i]);
         assert_true(fake_log_is(line));
+        assert_string_equal(ensemble_trouble(ensemble),
+                            "zk1:2181: Name or service not known");
         tick(waits[i] * 1000 - 1);
         look_up();
         assert_true(fake_log_is(""));
@@ -342,6 +378,38 @@ static void a_session_that_cannot_be_opened_is_tried_again(void **state) {
     tick(1000);
     look_up();
     assert_story("open 10.0.0.1:2181\n");
+}
+
+static void names_without_a_thread_are_asked_for_again(void **state) {
+    (void)state;
+    thread_error = UV_EAGAIN;
+    make(NULL);
+    look_up();
+    assert_true(fake_log_is(
+        "warning zk1:2181: no thread for the names: resource temporarily "
+        "unavailable; next try in 1 s\n"));
+    thread_error = 0;
+    tick(1000);
+    look_up();
+    assert_story("open 10.0.0.1:2181\n");
+}
+
+/* As long as no server answers, each new handle needs their addresses. */
+static void asks_once_a_session_timeout_while_no_server_answers(void **state) {
+    (void)state;
+    make(NULL);
+    look_up();
+    now_ms += 4000;
+    enter(SESSION_UNKNOWN, LINK_NONE);
+    look_up();
+    story[0] = '\0';
+    strcpy(numeric, "10.0.0.9:2181");
+    tick(3999);
+    look_up();
+    assert_story("tick the session\n");
+    tick(1);
+    look_up();
+    assert_story("tick the session\nuse 10.0.0.9:2181\n");
 }
 
 /* Servers that have moved are found at their new addresses. */
@@ -424,6 +492,26 @@ uses_the_names_that_are_known_and_asks_for_the_others(void **state) {
     assert_story("tick the session\nuse 10.0.0.1:2181,10.0.0.2:2181\n");
 }
 
+static void names_that_are_unknown_once_more_are_told_again(void **state) {
+    static const char line[] =
+        "warning zk1:2181: zk2: Name or service not known; the others are "
+        "used; next try in 1 s\n";
+
+    (void)state;
+    make(NULL);
+    look_up();
+    for (int i = 0; i < 2; i++) {
+        partly = true;
+        tick(60000);
+        look_up();
+        assert_non_null(strstr(fake_log_text, line));
+        partly = false;
+        tick(1000);
+        look_up();
+        fake_log_clear();
+    }
+}
+
 static void tells_its_reporters_what_concerns_their_session(void **state) {
     struct event other = {.type = EVENT_REPLY, .session = 8};
     struct event every = {.type = EVENT_JOB};
@@ -457,6 +545,52 @@ static void tells_its_reporters_what_concerns_their_session(void **state) {
     assert_false(ensemble_is_used(ensemble));
 }
 
+/* airbnb's dashboards know these. */
+static void counts_writes_and_tells_how_long_they_took(void **state) {
+    static const struct {
+        enum event_op op;
+        const char *timed;
+    } cases[] = {
+        {OP_CREATE, "nerve.reporter.zk.create.elapsed_time 2 of zk1:2181\n"},
+        {OP_SET, "nerve.reporter.zk.save.elapsed_time 2 of zk1:2181\n"},
+        {OP_DELETE, "nerve.reporter.zk.delete.elapsed_time 2 of zk1:2181\n"},
+        {OP_GET, ""},
+    };
+
+    (void)state;
+    make(NULL);
+    look_up();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        timed[0] = '\0';
+        absorb((struct event){.type = EVENT_REPLY,
+                              .op = cases[i].op,
+                              .code = SESSION_NO_AUTH,
+                              .asked_us = 1000,
+                              .time_us = 3999});
+        assert_string_equal(timed, cases[i].timed);
+    }
+    for (size_t op = 0; op < WRITE_OPS; op++)
+        assert_int_equal(ensemble_counts(ensemble)->writes.failures[op], 1);
+}
+
+/* What a server refuses, or this machine, is no connection that was lost. */
+static void tells_what_keeps_it_from_any_session(void **state) {
+    (void)state;
+    make(NULL);
+    look_up();
+    fake_log_clear();
+    enter(SESSION_AUTH_FAILED, LINK_NONE);
+    assert_true(
+        fake_log_is("error zk1:2181: the servers refuse the credentials\n"));
+    assert_string_equal(ensemble_trouble(ensemble),
+                        "the servers refuse the credentials");
+    enter(SESSION_NO_THREADS, LINK_NONE);
+    assert_true(fake_log_is("error zk1:2181: no threads can be started "
+                            "(RLIMIT_NPROC?); trying again\n"));
+    assert_string_equal(ensemble_trouble(ensemble),
+                        "no threads can be started (RLIMIT_NPROC?)");
+}
+
 static void counts_sessions_and_expiries(void **state) {
     (void)state;
     make(NULL);
@@ -481,6 +615,9 @@ static void counts_sessions_and_expiries(void **state) {
 /* It was "connection lost" and "connected again" each time, and `nerve ctl
  * status` said no more than that ZooKeeper is away. */
 static void tells_once_why_a_server_ends_each_connection(void **state) {
+    static char line[] = "10.0.0.1:2181: timed out";
+    struct event of_library = {.type = EVENT_LOG, .data = line};
+
     (void)state;
     make(NULL);
     look_up();
@@ -497,6 +634,8 @@ static void tells_once_why_a_server_ends_each_connection(void **state) {
         "error zk1:2181: connection ended by the server: it wants "
         "credentials; registrations stay as they are, tried again later and "
         "later\n"));
+    assert_string_equal(ensemble_trouble(ensemble), "it wants credentials");
+    ensemble_absorb(ensemble, &of_library);
     assert_string_equal(ensemble_trouble(ensemble), "it wants credentials");
     enter(SESSION_CONNECTED, LINK_NEW_HANDLE);
     absorb((struct event){.type = EVENT_REPLY, .code = SESSION_WANTS_AUTH});
@@ -530,7 +669,7 @@ static void shows_credentials_to_every_session(void **state) {
     assert_story("open 10.0.0.1:2181\nshow u:p\n");
     ensemble_use_auth(ensemble, "u:q");
     assert_story("show u:q\n");
-    fake_log_clear();
+    assert_true(fake_log_is("debug zk1:2181: looked up: 10.0.0.1:2181\n"));
     auth_result = SESSION_NO_MEMORY;
     ensemble_use_auth(ensemble, "u:r");
     assert_true(fake_log_is(
@@ -555,6 +694,28 @@ static void goes_on_with_the_session_of_another_process(void **state) {
     assert_int_equal(saved.identity.id, 5);
     the_session.identity.id = 0;
     assert_false(ensemble_save(ensemble, &saved));
+    /* The names may have other addresses by now. */
+    look_up();
+    assert_story("use 10.0.0.1:2181\n");
+}
+
+static void looks_the_names_up_if_it_cannot_go_on_at_once(void **state) {
+    struct ensemble_env env = env_with(NULL);
+    struct saved_session saved = {.ensemble = "zk1:2181",
+                                  .session_timeout_ms = 4000,
+                                  .hosts = "10.0.0.3:2181",
+                                  .identity = {.id = 5}};
+
+    (void)state;
+    session_fails = true;
+    ensemble = ensemble_resume(&env, &saved);
+    look_up();
+    assert_true(
+        fake_log_is("warning zk1:2181: out of memory; next try in 1 s\n"));
+    session_fails = false;
+    tick(1000);
+    look_up();
+    assert_story("open 10.0.0.1:2181\n");
 }
 
 static void is_gone_with_the_last_registration(void **state) {
@@ -603,15 +764,21 @@ int main(void) {
         TEST(is_told_apart_by_servers_and_timeout),
         TEST(asks_for_unknown_names_again_ever_more_seldom),
         TEST(a_session_that_cannot_be_opened_is_tried_again),
+        TEST(names_without_a_thread_are_asked_for_again),
+        TEST(asks_once_a_session_timeout_while_no_server_answers),
         TEST(looks_the_names_up_anew_when_no_server_answers),
         TEST(looks_the_names_up_anew_on_each_loss_and_each_minute),
         TEST(uses_the_names_that_are_known_and_asks_for_the_others),
+        TEST(names_that_are_unknown_once_more_are_told_again),
         TEST(tells_its_reporters_what_concerns_their_session),
+        TEST(counts_writes_and_tells_how_long_they_took),
+        TEST(tells_what_keeps_it_from_any_session),
         TEST(counts_sessions_and_expiries),
         TEST(tells_once_why_a_server_ends_each_connection),
         TEST(says_when_the_servers_allow_another_timeout),
         TEST(shows_credentials_to_every_session),
         TEST(goes_on_with_the_session_of_another_process),
+        TEST(looks_the_names_up_if_it_cannot_go_on_at_once),
         TEST(is_gone_with_the_last_registration),
         TEST(ends_its_session_and_its_query),
     };

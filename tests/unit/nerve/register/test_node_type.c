@@ -78,6 +78,27 @@ static void the_znode_of_an_earlier_session_is_waited_for(void **state) {
     assert_false(reporter_is_blocked(reporter));
 }
 
+/* Its place was free, and the answer to the create was lost. */
+static void one_that_was_in_the_way_is_forgotten_with_our_own(void **state) {
+    char mine[] = "i_";
+    char *children[] = {mine};
+
+    (void)state;
+    open_reporter(NODE_EPHEMERAL);
+    answer(SESSION_NODE_EXISTS, ZNODE);
+    answer_data(FAKE_CLIENT_ID + 1, OLD);
+    assert_true(reporter_is_blocked(reporter));
+    fire(CHANGE_DELETED, ZNODE);
+    answer(SESSION_LOST, ZNODE);
+    tell(SESSION_CONNECTED, LINK_SAME_HANDLE);
+    answer(SESSION_OK, path);
+    answer_with((struct event){.children = children, .count = 1});
+    answer_data(FAKE_CLIENT_ID, PAYLOAD);
+    assert_true(reporter_is_registered(reporter));
+    assert_false(reporter_is_blocked(reporter));
+    assert_null(reporter_trouble(reporter));
+}
+
 static void a_znode_in_the_way_is_looked_at_later_and_later(void **state) {
     (void)state;
     open_reporter(NODE_EPHEMERAL);
@@ -248,6 +269,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(an_ephemeral_znode_has_the_bare_name),
         TEST(the_znode_of_an_earlier_session_is_waited_for),
+        TEST(one_that_was_in_the_way_is_forgotten_with_our_own),
         TEST(a_znode_in_the_way_is_looked_at_later_and_later),
         TEST(a_znode_that_nobody_may_read_is_no_busy_loop),
         TEST(a_persistent_leftover_of_ours_makes_way),

@@ -50,15 +50,17 @@ static void answer_data(int64_t owner, const char *data) {
 }
 
 /* Registers the service, with its watch set. */
-static void register_it(void) {
+static void register_it_as(const char *create) {
     connect_new();
     reporter_want(reporter, true, now);
-    assert_true(fake_sent(CREATE));
+    assert_true(fake_sent(create));
     answer_created(ZNODE);
     assert_true(fake_sent("exists " ZNODE " watch"));
     answer(SESSION_OK, ZNODE);
     fake_log_clear();
 }
+
+static void register_it(void) { register_it_as(CREATE); }
 
 static void take_out(unsigned int drain_ms) {
     struct reporter_order order = {.out = true, .drain_ms = drain_ms};
@@ -1024,6 +1026,38 @@ static void a_lost_create_is_found_before_its_name_changes(void **state) {
     reporter_update(reporter, &service, true);
 }
 
+static void
+a_name_that_has_the_data_is_made_before_the_old_one_goes(void **state) {
+    struct service_config encoded = service;
+    char instance_id[] = "i", first[] = "base64_0__";
+
+    (void)state;
+    encoded.encoded = true;
+    encoded.instance_id = instance_id;
+    encoded.node = first;
+    reporter_update(reporter, &encoded, true);
+    register_it_as("create-es /a/b/base64_0__ " PAYLOAD);
+    weigh(3);
+    assert_true(fake_sent("create-es /a/b/base64_60_"
+                          "eyJob3N0IjoiaCIsInBvcnQiOjgwLCJuYW1lIjoiaSIsIndlaWdo"
+                          "dCI6M30=_ " WEIGHED("3")));
+    answer_created("/a/b/new");
+    assert_true(fake_sent("delete " ZNODE));
+    answer(SESSION_OK, ZNODE);
+    assert_true(fake_sent("exists /a/b/new watch"));
+    reporter_update(reporter, &service, true);
+}
+
+static void nothing_is_sent_in_a_session_that_is_new(void **state) {
+    (void)state;
+    register_it();
+    reporter_attach(reporter, NULL);
+    assert_false(reporter_is_connected(reporter));
+    fake_forget();
+    update_it("new");
+    assert_true(fake_sent_nothing());
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_sent_before_the_session_is_connected),
@@ -1083,6 +1117,8 @@ int main(void) {
         TEST(a_held_weight_is_published_until_it_is_ended),
         TEST(a_weight_that_changes_while_it_is_made_is_set),
         TEST(a_lost_create_is_found_before_its_name_changes),
+        TEST(a_name_that_has_the_data_is_made_before_the_old_one_goes),
+        TEST(nothing_is_sent_in_a_session_that_is_new),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
