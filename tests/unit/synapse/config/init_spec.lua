@@ -439,6 +439,8 @@ describe("a configuration", function()
     table.sort(sorted)
     assert.is_true(#names > 9)
     assert.are.same(sorted, names)
+    assert.are.same({nil, "No such file or directory"},
+      {config.list_directory("tests/nowhere")})
   end)
 
   it("whose directory cannot be read is refused", function()

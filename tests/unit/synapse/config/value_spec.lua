@@ -38,3 +38,16 @@ describe("the text of a configuration", function()
       value.decode('{"a": "log-format <%ci> %ST"}'))
   end)
 end)
+
+describe("a number of a configuration", function()
+  it("is in its range, with both ends", function()
+    for given, is_right in pairs({[-1] = false, [0] = true, [0.5] = true,
+      [1] = true, [1.5] = false})
+    do
+      local report = value.report()
+      value.number(report, given, "share", {low = 0, high = 1})
+      assert.are.same(is_right and {} or {string.format(
+        "share: %g is not a number from 0 to 1", given)}, report.errors)
+    end
+  end)
+end)

@@ -77,6 +77,18 @@ describe("the names of a service", function()
     assert.is_true(one:is_due())
   end)
 
+  it("are asked for soon where another one comes to a slot", function()
+    new(true)
+    for _, delay in ipairs({0.5, 1, 2}) do
+      one:plan("n1", {fqdn = "a.b"}, {fqdn = "a.b", host = "240.0.0.1"})
+      clock.pass(delay)
+      one:asked()
+    end
+    one:plan("n1", {fqdn = "c.d"}, {fqdn = "a.b", host = "240.0.0.1"})
+    clock.pass(0.5)
+    assert.is_true(one:is_due())
+  end)
+
   it("have the last address that was found, until they go", function()
     new(true)
     local found = {fqdn = "a.b", host = "10.0.0.1"}

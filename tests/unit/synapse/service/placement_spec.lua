@@ -86,6 +86,15 @@ describe("instances", function()
       (placement.assign(pool_of(64), {}, keys, none_rests)))
   end)
 
+  it("are placed alike by every version of the agent", function()
+    for key, slot in pairs({["10.0.0.1:80"] = "s7", ["10.0.0.2:80"] = "s10",
+      ["[2001:db8::1]:8080"] = "s13"})
+    do
+      assert.are.equal(slot,
+        placement.choose_slot(pool_of(16), {}, key, none_rests))
+    end
+  end)
+
   it("keep their slots while others come and go", function()
     local pool = pool_of(64)
     local before = placement.assign(pool, {}, keys_of(1, 40), none_rests)

@@ -77,6 +77,25 @@ describe("a subset", function()
     end)
   end)
 
+  -- Else each upgrade would move the connections of a whole fleet.
+  it("is the same with every version of the agent", function()
+    local list = {}
+    for i = 0, 9 do
+      list[#list + 1] = {key = "10.0.0." .. i .. ":80"}
+    end
+    local function chosen(machine)
+      local keys = {}
+      for i, instance in ipairs(chooser(machine, 3):choose(list, always)) do
+        keys[i] = instance.key
+      end
+      return keys
+    end
+    assert.are.same({"10.0.0.0:80", "10.0.0.3:80", "10.0.0.9:80"},
+      chosen("web1"))
+    assert.are.same({"10.0.0.5:80", "10.0.0.7:80", "10.0.0.9:80"},
+      chosen("web2"))
+  end)
+
   it("is another one on another machine", function()
     local list = random_instances(200)
     assert.is_true(missing(chooser("m1", 20):choose(list, always),

@@ -124,6 +124,15 @@ describe("what is told of the instances wanted", function()
     clock, log, objections = new_clock(), new_log(), {}
   end)
 
+  it("is where they are from, before ZooKeeper has answered", function()
+    new()
+    assert.are.equal("zookeeper", one.source)
+    new({default_servers = {made("d:1")}})
+    assert.are.equal("default", one.source)
+    new(nil, {instances = registered(1)})
+    assert.are.equal("previous", one.source)
+  end)
+
   it("is that default servers are used", function()
     new({default_servers = {made("d:1")}})
     one:take(registered(1))
