@@ -215,6 +215,18 @@ describe("a subset", function()
     assert.is_nil(better(20, 10, 20))
   end)
 
+  it("remembers the scores of instances that stay", function()
+    local list, one = random_instances(50), chooser("m", 2)
+    one:choose(list, always)
+    local scores, number = one.scores, 0
+    one:choose(list, always)
+    assert.are.equal(scores, one.scores)
+    for _ in pairs(scores) do
+      number = number + 1
+    end
+    assert.are.equal(50, number)
+  end)
+
   it("forgets the scores of instances that went", function()
     local one = chooser("m", 2)
     for i = 1, 1000 do

@@ -133,6 +133,13 @@ describe("what is told of the instances wanted", function()
     assert.are.equal("previous", one.source)
   end)
 
+  it("is nothing where there never was an instance", function()
+    new()
+    one:take({})
+    assert.are.equal("zookeeper", one.source)
+    assert.are.same({}, log.lines)
+  end)
+
   it("is that default servers are used", function()
     new({default_servers = {made("d:1")}})
     one:take(registered(1))
