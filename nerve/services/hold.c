@@ -60,12 +60,13 @@ int holds_put(struct holds *holds, struct hold *hold) {
 
 bool holds_end(struct holds *holds, const char *service) {
     struct hold *place = find(holds, service);
-    struct hold *last = holds->list + holds->count - 1;
+    size_t after;
 
     if (!place)
         return false;
+    after = (size_t)(holds->list + holds->count - place) - 1;
     hold_close(place);
-    memmove(place, place + 1, (size_t)(last - place) * sizeof(*place));
+    memmove(place, place + 1, after * sizeof(*place));
     holds->count--;
     return true;
 }

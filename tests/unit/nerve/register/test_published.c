@@ -60,6 +60,9 @@ static void a_weight_is_shown_from_the_renewal_on(void **state) {
     assert_string_equal(w.shown.payload, IDENTITY ",\"weight\":0}");
     published_weigh(&w, 0);
     assert_false(w.stale);
+    published_use(&w, &config);
+    assert_true(w.stale);
+    assert_int_equal(renew(&w), PUBLISHED_SAME);
     published_weigh(&w, -1);
     assert_int_equal(renew(&w), PUBLISHED_DATA);
     assert_string_equal(w.shown.payload, payload);

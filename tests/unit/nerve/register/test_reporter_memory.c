@@ -44,17 +44,6 @@ static struct {
 
 #define OTHER "i_0000000099" /* is another session's */
 
-/* Jansson always gets memory: without any, its reader leaves its buffer. */
-static void *spare(size_t size) {
-    size_t left = fake_malloc_left;
-    void *memory;
-
-    fake_malloc_left = 0;
-    memory = malloc(size);
-    fake_malloc_left = left;
-    return memory;
-}
-
 static size_t place_of(const char *at) {
     size_t i = 0;
 
@@ -238,6 +227,6 @@ int main(void) {
         cmocka_unit_test(also_where_the_name_has_the_data),
     };
 
-    json_set_alloc_funcs(spare, free);
+    json_set_alloc_funcs(fake_malloc_spare, free);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -404,7 +404,6 @@ static void what_leaves_is_looked_at_until_it_has_left(void **state) {
     assert_false(uv_is_active((uv_handle_t *)&services->settle));
     reporter_of(0)->registered = true;
     apply(API);
-    settle();
     assert_true(uv_is_active((uv_handle_t *)&services->settle));
     reporter_of(0)->registered = false;
     while (uv_is_active((uv_handle_t *)&services->settle))

@@ -35,17 +35,6 @@ static struct holds holds;
 static const struct services_env env = {.check = {.loop = &loop, .late = &late},
                                         .holds = &holds};
 
-/* Jansson always gets memory: without any, its reader leaves its buffer. */
-static void *spare(size_t size) {
-    size_t left = fake_malloc_left;
-    void *memory;
-
-    fake_malloc_left = 0;
-    memory = malloc(size);
-    fake_malloc_left = left;
-    return memory;
-}
-
 /* Closes what is to be closed. The checks are due much later. */
 static void turn(void) { uv_run(&loop, UV_RUN_NOWAIT); }
 
@@ -53,7 +42,7 @@ static int begin(void **state) {
     (void)state;
     story[0] = fake_counted[0] = fake_ran[0] = '\0';
     fake_log_clear();
-    json_set_alloc_funcs(spare, free);
+    json_set_alloc_funcs(fake_malloc_spare, free);
     if (uv_loop_init(&loop) != 0)
         return -1;
     services = services_new(&env);

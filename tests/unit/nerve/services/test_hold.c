@@ -34,6 +34,7 @@ static void a_service_has_one_hold_at_most(void **state) {
 
     (void)state;
     assert_null(holds_find(&holds, "web"));
+    assert_false(holds_end(&holds, "web"));
     put(&holds, "web", false, 0);
     put(&holds, "api", true, 0);
     put(&holds, "web", true, 0);
