@@ -49,6 +49,12 @@ static void rises_only_after_rise_successes_in_a_row(void **state) {
     assert_string_equal(fold(3, 1, "-++-++-+++"), "DddddddddU");
 }
 
+/* What made it fall does not count for its rise, and the other way round. */
+static void each_change_begins_to_count_anew(void **state) {
+    (void)state;
+    assert_string_equal(fold(3, 3, "+---+++---"), "UuuDddUuuD");
+}
+
 static void one_result_is_enough_where_rise_and_fall_are_1(void **state) {
     (void)state;
     assert_string_equal(fold(1, 1, "+-+-"), "UDUD");
@@ -83,6 +89,7 @@ int main(void) {
         cmocka_unit_test(the_first_result_decides_at_once),
         cmocka_unit_test(falls_only_after_fall_failures_in_a_row),
         cmocka_unit_test(rises_only_after_rise_successes_in_a_row),
+        cmocka_unit_test(each_change_begins_to_count_anew),
         cmocka_unit_test(one_result_is_enough_where_rise_and_fall_are_1),
         cmocka_unit_test(says_nothing_while_nothing_changes),
         cmocka_unit_test(each_state_has_a_word),
