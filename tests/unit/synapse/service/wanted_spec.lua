@@ -133,6 +133,19 @@ describe("what is told of the instances wanted", function()
     assert.are.equal("previous", one.source)
   end)
 
+  it("is once that subsets are too small, and again when they are again",
+    function()
+      new({subset = {size = 2, least = 0, machine = "m", machines = 10}})
+      local line = "warning: web: with 10 machines a `subset.size` of 2 " ..
+        "loads the 3 instances unevenly; 3 would be even"
+      one:take(registered(1, 2, 3))
+      one:take(registered(1, 2, 3))
+      assert.are.same({line}, log.lines)
+      one:take(registered(1, 2))
+      one:take(registered(1, 2, 3))
+      assert.are.same({line, line}, log.lines)
+    end)
+
   it("is nothing where there never was an instance", function()
     new()
     one:take({})
