@@ -57,6 +57,14 @@ describe("a list of instances", function()
     end
   end)
 
+  it("has it once however many znodes have it", function()
+    local all = {}
+    for i = 1, 30 do
+      all[i] = made("a", i)
+    end
+    assert.are.same({all[30]}, instance_list.new(all):list())
+  end)
+
   it("has the older znode again when the newer one is gone", function()
     local old, new = made("a", 1), made("a", 2)
     local one = instance_list.new({old, new})
@@ -181,6 +189,19 @@ describe("two lists of instances", function()
           instance_list.difference(before, one:list()))
       end
     end
+  end)
+
+  it("are not kept with all lists before them", function()
+    local function weakly(list)
+      return setmetatable({list}, {__mode = "v"})
+    end
+    local one = instance_list.new({made("a", 1)})
+    local old = weakly(one:list())
+    for i = 1, 3 do
+      one:change({}, {made("b" .. i, 1)})
+    end
+    collectgarbage()
+    assert.is_nil(old[1])
   end)
 
   it("are alike when both are empty", function()
