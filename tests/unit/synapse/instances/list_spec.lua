@@ -57,6 +57,20 @@ describe("a list of instances", function()
     end
   end)
 
+  it("has it once when another znode comes to many", function()
+    local all = {}
+    for i = 1, 30 do
+      all[i] = made("k" .. i, 1)
+    end
+    local one, newer = instance_list.new(all), made("k7", 2)
+    one:change({}, {newer})
+    assert.are.equal(30, #one:list())
+    one:change({all[7]}, {})
+    assert.are.equal(30, #one:list())
+    one:change({newer}, {})
+    assert.are.equal(29, #one:list())
+  end)
+
   it("has it once however many znodes have it", function()
     local all = {}
     for i = 1, 30 do
