@@ -858,6 +858,23 @@ static void a_request_refused_at_once_waits_for_the_connection(void **state) {
     assert_true(fake_sent(CREATE));
 }
 
+static void a_request_that_cannot_be_sent_is_told_and_sent_later(void **state) {
+    (void)state;
+    connect_new();
+    fake_refusal = SESSION_NO_MEMORY;
+    reporter_want(reporter, true, now);
+    assert_true(fake_log_is(
+        "warning web: registration below /a/b failed (some error); next try "
+        "in 1 s, then later and later\n"));
+    assert_string_equal(reporter_trouble(reporter), "some error");
+    fake_refusal = 0;
+    fake_forget();
+    reporter_tick(reporter, now + 999);
+    assert_true(fake_sent_nothing());
+    reporter_tick(reporter, now + 1000);
+    assert_true(fake_sent(CREATE));
+}
+
 #define TEST(name)                                                             \
     cmocka_unit_test_setup_teardown(name, open_reporter, close_reporter)
 
@@ -1106,6 +1123,7 @@ int main(void) {
         TEST(a_lost_delete_is_sent_again),
         TEST(a_lost_delete_that_happened_is_no_others_doing),
         TEST(a_request_refused_at_once_waits_for_the_connection),
+        TEST(a_request_that_cannot_be_sent_is_told_and_sent_later),
         TEST(one_taken_out_drains_first_and_then_goes),
         TEST(one_that_need_not_drain_goes_at_once),
         TEST(one_that_goes_down_while_it_drains_goes_at_once),

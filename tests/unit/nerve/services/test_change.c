@@ -555,16 +555,21 @@ static void a_service_of_the_process_before_may_leave_too(void **state) {
 /* It is up, and its registration is being made: it may be there before that of
  * its successor. Or it is down, and its registration is still there. */
 static void one_that_may_be_needed_waits_for_its_successor(void **state) {
+    const struct service *web;
+
     (void)state;
     apply(WEB);
+    web = services_at(services, 0);
     reporter_of(0)->wanted = true;
     apply(SERVICE("web", "/site", "zk1:2181", ""));
     settle();
-    assert_false(service_is_leaving(services_at(services, 0)));
+    assert_ptr_equal(services_at(services, 0), web);
+    assert_false(service_is_leaving(web));
     reporter_of(0)->wanted = false;
     reporter_of(0)->registered = true;
     settle();
-    assert_false(service_is_leaving(services_at(services, 0)));
+    assert_ptr_equal(services_at(services, 0), web);
+    assert_false(service_is_leaving(web));
 }
 
 static void its_trouble_is_that_of_its_session_or_its_own(void **state) {
