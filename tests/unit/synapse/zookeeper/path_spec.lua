@@ -680,6 +680,7 @@ describe("a path", function()
 
     it("says when it can read again", function()
       settle()
+      assert.are.same({}, log.lines)
       one:path_changed()
       session.reply("/web", DENIED)
       clock.pass(1)
@@ -923,6 +924,16 @@ describe("a path", function()
       one:connected(true)
       read({"a_1"})
       assert.is_nil(since)
+    end)
+
+    it("keeps it while nothing can be asked for", function()
+      settle()
+      session.connected = false
+      one:path_changed(7)
+      session.connected = true
+      one:connected(true)
+      read({"a_1"})
+      assert.are.equal(7, since)
     end)
 
     it("keeps it while the path cannot be read", function()
