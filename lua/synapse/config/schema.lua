@@ -524,7 +524,7 @@ end
 -- @tparam row row
 -- @treturn string empty where it does not matter
 function schema.type_of(row)
-  if row.support == IGNORED or row.support == REJECTED or not row.type then
+  if not row.type then
     return ""
   elseif row.words then
     return quoted(table.concat(row.words, " "))

@@ -4,9 +4,11 @@ describe("the keys of an object", function()
   it("are sorted by what becomes of them", function()
     local sorted = schema.sort({
       s3_url = "https://x/", method = "union", zebra = 1, apple = 2,
+      fig = 3, melon = 4, kiwi = 5, lemon = 6,
       s3_polling_interval_seconds = 5,
     }, schema.RESOLVER)
-    assert.are.same({"apple", "zebra"}, sorted.unknown)
+    assert.are.same({"apple", "fig", "kiwi", "lemon", "melon", "zebra"},
+      sorted.unknown)
     assert.are.same({"s3_polling_interval_seconds"}, sorted.ignored)
     assert.are.equal("s3_url", sorted.rejected[1][1])
   end)
@@ -57,11 +59,14 @@ describe("the distance of two words", function()
     assert.are.equal(1, distance("hosts", "hsots"))
     assert.are.equal(5, distance("hosts", ""))
     assert.are.equal(3, distance("kitten", "sitting"))
+    assert.are.equal(1, distance("hhosts", "hosts"))
+    assert.are.equal(2, distance("ab", "ca"))
+    assert.are.equal(2, distance("ab", "bc"))
   end)
 
   it("is large for what is too long to be a key", function()
     assert.are.equal(0, distance(("x"):rep(64), ("x"):rep(64)))
-    assert.are.equal(64, distance(("x"):rep(65), "x"))
+    assert.are.equal(64, distance(("x"):rep(80), "x"))
   end)
 end)
 
@@ -76,6 +81,12 @@ describe("the word that was meant", function()
   it("is none where too much would be wrong", function()
     assert.is_nil(schema.nearest("colour", schema.DISCOVERY))
     assert.is_nil(schema.nearest("xy", schema.DISCOVERY))
+  end)
+
+  it("has at most a third of its letters wrong", function()
+    local keys = {by_key = {abcdef = {support = "supported"}}}
+    assert.are.equal("abcdef", schema.nearest("abcdxy", keys))
+    assert.is_nil(schema.nearest("abcxyz", keys))
   end)
 
   it("is the first by name where two are as near", function()
