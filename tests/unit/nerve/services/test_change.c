@@ -405,6 +405,8 @@ static void what_leaves_is_looked_at_until_it_has_left(void **state) {
     reporter_of(0)->registered = true;
     apply(API);
     assert_true(uv_is_active((uv_handle_t *)&services->settle));
+    settle();
+    assert_true(uv_is_active((uv_handle_t *)&services->settle));
     reporter_of(0)->registered = false;
     while (uv_is_active((uv_handle_t *)&services->settle))
         uv_run(&loop, UV_RUN_ONCE);
@@ -570,6 +572,7 @@ static void one_that_may_be_needed_waits_for_its_successor(void **state) {
     settle();
     assert_ptr_equal(services_at(services, 0), web);
     assert_false(service_is_leaving(web));
+    assert_true(uv_is_active((uv_handle_t *)&services->settle));
 }
 
 static void its_trouble_is_that_of_its_session_or_its_own(void **state) {
