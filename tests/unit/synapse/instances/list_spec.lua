@@ -95,8 +95,11 @@ describe("a list of instances", function()
 
   it("ignores the end of what it does not have", function()
     local one = instance_list.new({made("a", 1)})
+    local before = one:list()
     one:change({made("a", 1)}, {})
     assert.are.equal("a", keys(one))
+    assert.is_true(instance_list.is_unchanged(
+      instance_list.difference(before, one:list())))
   end)
 
   it("is right after any history of small and large changes", function()

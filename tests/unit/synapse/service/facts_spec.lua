@@ -11,12 +11,12 @@ describe("what a service publishes", function()
       port = 80, znode = "i_" .. last}
   end
 
-  before_each(function()
+  local function new(prefer)
     clock = new_clock()
     web = service.new({
       retained_by = {}, backend = "www", pool = {"s1", "s2"},
       config = {name = "web", backend = "www", path = "/web",
-        default_servers = {}, use_previous_backends = true,
+        default_servers = {}, use_previous_backends = true, prefer = prefer,
         fixed = "server_options is not set",
         guard = {window = 10, share = 0.5, hold = 60}},
       declared = {s1 = {weight = 1, maxconn = 0},
@@ -27,6 +27,10 @@ describe("what a service publishes", function()
     })
     web.known = true
     web:update({instance(1), instance(2), instance(3)})
+  end
+
+  before_each(function()
+    new()
   end)
 
   it("names the service, its slots and why no slot is added", function()
@@ -70,10 +74,34 @@ describe("what a service publishes", function()
     assert.is_true(web:view_of("10.0.0.1:80").settled)
   end)
 
+  it("says whether the preferred instances serve, or why others do", function()
+    local first = {label = "zone", value = "a", least = 1}
+    new({first, {label = "zone", value = "b", least = 1}})
+    local b = instance(1)
+    b.labels = {zone = "b"}
+    web:update({b})
+    local view = web:view()
+    assert.are.same({"unmet", "fewer than 1 of zone a can serve, so zone b " ..
+      "serves too"}, {view.preference, view.unmet})
+    b = instance(2)
+    b.labels = {zone = "a"}
+    web:update({b})
+    view = web:view()
+    assert.are.equal("met", view.preference)
+    assert.is_nil(view.unmet)
+  end)
+
+  it("says whether an instance has the slot of a backup", function()
+    assert.is_false(web:view_of("10.0.0.1:80").is_backup)
+    web.placement.kinds[web.placement.slot_of["10.0.0.1:80"]] = "backup"
+    assert.is_true(web:view_of("10.0.0.1:80").is_backup)
+  end)
+
   it("says why an instance has no slot", function()
     local waiting = web.placement.waiting[1]
     local facts = web:view_of(waiting)
     assert.is_nil(facts.slot)
+    assert.is_nil(facts.is_backup)
     assert.are.equal("server_options is not set", facts.obstacle)
   end)
 
