@@ -90,3 +90,12 @@ describe("a reason", function()
       order.objection(("x"):rep(201)))
   end)
 end)
+
+describe("the reason of an order", function()
+  it("has as many bytes as is said, and no more", function()
+    local most = ("x"):rep(order.MAX_REASON)
+    assert.is_nil(order.objection(most))
+    assert.are.equal("has more than " .. order.MAX_REASON .. " bytes",
+      order.objection(most .. "x"))
+  end)
+end)
