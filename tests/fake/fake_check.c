@@ -43,12 +43,14 @@ void check_start(struct check *c) {
 }
 
 void check_stop(struct check *c) {
+    assert_non_null(c);
     if (fake_running == c)
         fake_running = NULL;
 }
 
 void check_close(struct check *c) {
-    check_stop(c);
+    if (c)
+        check_stop(c);
     free(c);
 }
 
