@@ -20,8 +20,8 @@ local NAMES = {"a_1", "b_2", "c_3", "d_4", "e_5"}
 local MOVES = {"m_6", "m_7", "m_8"}
 local LINKS = {"same_handle", "same_handle", "new_handle", "new_session"}
 local MOVING = 99
--- Longer than the longest time after which a read is tried again.
-local CALM_SECONDS = 90
+-- Longer than the longest time after which something is read again.
+local CALM_SECONDS = 130
 
 local function data(port)
   return string.format('{"host":"10.0.0.1","port":%d}', port)
@@ -42,6 +42,7 @@ local function new_world()
   self.ensemble:open(self.server.session)
   self.registry = registry.new({
     take_room = function() return true end, give_room = function() end,
+    awaits = function(one) self.ensemble:await(one) end,
     hosts = "zk", path = server.PATH, max_instances = 100, known = {},
     reader = znodes.reader(decode.new({method = "nerve"})),
     pause = mutate.pick({0, 0.3}),

@@ -93,7 +93,8 @@ end
 --   `request(op, path, handler)`: asks ZooKeeper with a watch and returns
 --   whether it could, handler gets the reply event;
 --   `take_room(bytes)`: whether the session has room for a watch, which is
---   taken then, and `give_room(bytes)`; `codes`; `now()`;
+--   taken then, and `give_room(bytes)`; `awaits(path)`: called when it has a
+--   `retry_at`, from which on it needs ticks; `codes`; `now()`;
 --   `log`; `changed(since)`: called when the instances may have changed, with
 --   the time of the first watch that told of it, if one did;
 --   `reported(name, problem)`: called when a znode turns bad, or good again
@@ -154,6 +155,7 @@ end
 
 local function read_at(self, time)
   self.retry_at = math.min(self.retry_at or time, time)
+  self.deps.awaits(self)
 end
 
 -- After a watch has fired, reads once the pause is over. So a large change

@@ -6,7 +6,8 @@
 -- After an ensemble was lost, thousands of sessions of a fleet begin together,
 -- and nearly everything is known already. So a session reads at once only what
 -- is not known. It reads the rest again when it has room (`session:room`):
--- first the lists, whose watches report new instances, then the data.
+-- first the lists, whose watches report new instances, then the data. Where the
+-- lists took long, others wait for theirs: the data waits as much longer.
 --
 -- @module synapse.zookeeper.session
 
@@ -16,7 +17,7 @@ session.__index = session
 -- Each list is read again in every resync, all data in every sixth.
 local DATA_EVERY = 6
 -- The number of ticks in which all paths are examined for a resync that is due.
-local RESYNC_TICKS = 10
+local RESYNC_TICKS = 50
 
 -- A server refuses a packet above 1,048,575 bytes (jute.maxbuffer), and the
 -- client then reconnects for ever. The rest is for watches that are not
@@ -30,7 +31,7 @@ local LISTS = 1000
 local ZNODES = 2000
 
 -- Seconds within which everything is verified after a connection is back on the
--- same handle.
+-- same handle; and after which its data is read at the latest on a new one.
 local VERIFIED_IN = 120
 
 --- Returns an ensemble without a session.
@@ -50,7 +51,10 @@ function session.new(deps)
     handlers = {},
     lists = {},       -- paths whose list is to be read
     lists_at = 0,     -- when that begins
+    lists_since = nil, -- when it began
+    znodes_a_list = 0, -- known, on average
     is_put_off = {},  -- by path: whether it is one of them
+    awaiting = {},    -- paths that need ticks
     doubtful = {},    -- paths whose data is to be read again
     doubtful_at = 0,  -- when that begins
     resync_at = {},
@@ -151,6 +155,12 @@ local function take_out(list, one)
   end
 end
 
+--- Gives a path ticks until it has no `retry_at` any more.
+-- @tparam path path
+function session:await(path)
+  self.awaiting[path] = true
+end
+
 --- Removes a path. The client goes on restoring its watches until the handle is
 -- replaced, so their room stays taken.
 -- @tparam path path
@@ -162,7 +172,7 @@ function session:remove(path)
   end
   take_out(self.paths, path)
   self.is_put_off[path], self.resync_at[path] = nil, nil
-  self.resyncs[path] = nil
+  self.resyncs[path], self.awaiting[path] = nil, nil
   leave_behind(self, place, path:finish() + own_bytes(path))
 end
 
@@ -207,6 +217,14 @@ local function verify(self)
   end
 end
 
+-- As long as the data would take at the pace of the lists, at most.
+local function put_data_off(self, now)
+  local within = math.min(VERIFIED_IN,
+    self.znodes_a_list * (now - self.lists_since))
+  self.doubtful_at =
+    math.max(self.doubtful_at, now + self.deps.random() * within)
+end
+
 -- Reads what is due and was put off.
 local function read_politely(self)
   if self.state ~= "connected" or not self.session then
@@ -214,7 +232,11 @@ local function read_politely(self)
   end
   local now = self.deps.now()
   if #self.lists > 0 and now >= self.lists_at then
+    self.lists_since = self.lists_since or now
     read_lists(self)
+    if #self.lists == 0 then
+      put_data_off(self, now)
+    end
   elseif #self.doubtful > 0 and now >= self.doubtful_at then
     verify(self)
   end
@@ -233,7 +255,8 @@ local function read_all(self)
       known = known + path:size()
     end
   end
-  self.lists_at, self.doubtful_at = 0, 0
+  self.lists_at, self.lists_since, self.doubtful_at = 0, nil, 0
+  self.znodes_a_list = known / math.max(1, #self.lists)
   return known
 end
 
@@ -442,10 +465,9 @@ end
 function session:tick()
   local now = self.deps.now()
   read_politely(self)
-  for _, path in ipairs(self.paths) do
-    if path.retry_at then
-      path:tick()
-    end
+  for path in pairs(self.awaiting) do
+    path:tick()
+    self.awaiting[path] = path.retry_at and true or nil
   end
   for _ = 1, math.ceil(#self.paths / RESYNC_TICKS) do
     self.looked_at = self.looked_at % #self.paths + 1

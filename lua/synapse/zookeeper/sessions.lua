@@ -152,6 +152,7 @@ local function begin_path(self, through, source, deps)
   deps.create_path, deps.request = source.create_path, through:requester()
   deps.take_room = function(bytes) return through:take_room(bytes) end
   deps.give_room = function(bytes) through:give_room(bytes) end
+  deps.awaits = function(one) through:await(one) end
   deps.codes, deps.now, deps.log =
     self.deps.codes, self.deps.now, self.deps.log
   local watched = path.new(deps)

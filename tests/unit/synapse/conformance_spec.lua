@@ -120,6 +120,7 @@ local function new_path(clock)
   end)
   local one = paths.new({
     take_room = function() return true end, give_room = function() end,
+    awaits = function() end,
     path = "/web", max_instances = 9, reader = znodes.reader(NERVE), pause = 0,
     codes = CODES, now = clock.now, log = new_log(),
     changed = function() end, reported = function() end,

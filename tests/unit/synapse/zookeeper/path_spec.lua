@@ -17,6 +17,7 @@ end
 
 describe("a path", function()
   local clock, log, session, handlers, changes, reports, since, one, room
+  local awaited -- when it asked for ticks
 
   local function new(known, max, more)
     handlers, changes, reports, since, room = {}, 0, {}, nil, 100
@@ -36,6 +37,7 @@ describe("a path", function()
         return has_room
       end,
       give_room = function() room = room + 1 end,
+      awaits = function(waiting) awaited = waiting.retry_at end,
       changed = function(time) changes, since = changes + 1, time end,
       moved = function() end,
       reported = function(name, problem)
@@ -692,6 +694,7 @@ describe("a path", function()
     it("tries again after growing delays, and begins with a second", function()
       local function seconds()
         local number = 0
+        assert.are.equal(one.retry_at, awaited)
         repeat
           clock.pass(1)
           one:tick()

@@ -6,7 +6,7 @@ local new_session = dofile("tests/fake/session.lua")
 -- A path that writes down what it is told. `known`: so many znodes;
 -- `unverified`: so many of them.
 local function new_path(path, told)
-  local one = {path = path, is_new = true, retry_at = 0, known = 0,
+  local one = {path = path, is_new = true, known = 0,
     unverified = 0, late = false, trusted = true}
   for _, method in ipairs({"connected", "path_changed", "data_changed",
     "znode_deleted", "tick", "restart"})
@@ -68,12 +68,32 @@ describe("an ensemble", function()
     state("connected", "new_session")
     clock.pass(1)
     one:tick()
-    assert.are.same({"/web connected false", "/web tick nil"}, told)
+    assert.are.same({"/web connected false"}, told)
+  end)
+
+  it("gives ticks to a path that is to read again", function()
+    local api = new_path("/api", told)
+    one:add(api)
+    api.retry_at = 5
+    one:await(api)
+    one:tick()
+    one:tick()
+    assert.are.same({"/api tick nil", "/api tick nil"}, told)
+    api.retry_at = nil
+    one:tick()
+    one:tick()
+    assert.are.equal(3, #told)
+    api.retry_at = 7
+    one:await(api)
+    api.finish = function() return 0 end
+    one:remove(api)
+    one:tick()
+    assert.are.equal(3, #told)
   end)
 
   -- Lists a path that the last run left with so many znodes.
   local function know(path, number)
-    path.is_new, path.known, path.retry_at = false, number, nil
+    path.is_new, path.known = false, number
   end
 
   it("reads a little later where the last run left instances", function()
@@ -113,6 +133,26 @@ describe("an ensemble", function()
       assert.are.same({"/web verify 2", "/api verify 3", "/api verify 3",
         "/api verify 1"}, {table.unpack(told, 5)})
     end)
+
+  -- Of a fleet of two hundred, those that had their lists read data, and the
+  -- others waited 20 s for the list that had what is new.
+  it("leaves it to others to read their lists if its own took long", function()
+    know(web, 40)
+    one.session.window = 1
+    one.session:get_children("/other", true)
+    state("connected", "new_session")
+    clock.pass(5)
+    one:tick()
+    clock.pass(2)
+    one.session.reply("/other", {})
+    assert.are.same({"/web connected true"}, told)
+    clock.pass(39.9) -- half of 2 s for each znode
+    one:tick()
+    assert.are.equal(1, #told)
+    clock.pass(0.2)
+    one:tick()
+    assert.are.equal("/web verify 1", told[2])
+  end)
 
   it("asks for no more than it has room for", function()
     local api = new_path("/api", told)
@@ -452,14 +492,14 @@ describe("an ensemble", function()
     state("connected", "new_session")
     one:tick()
     clock.pass(299)
-    assert.are.equal("/web tick nil", hears_on_tick())
+    assert.are.equal("", hears_on_tick())
     clock.pass(1)
-    assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
+    assert.are.equal("/web path_changed nil", hears_on_tick())
     state("connecting")
     clock.pass(600)
-    assert.are.equal("/web tick nil", hears_on_tick())
+    assert.are.equal("", hears_on_tick())
     state("connected", "same_handle")
-    assert.are.equal("/web tick nil, /web path_changed nil", hears_on_tick())
+    assert.are.equal("/web path_changed nil", hears_on_tick())
   end)
 
   -- A watch of data can be lost as well: a weight stayed as it was for ever.
