@@ -1,4 +1,5 @@
-"""An ensemble of three real ZooKeepers, any of which may fail."""
+"""An ensemble of three real ZooKeepers, any of which may fail. It may have
+observers, which follow it without a vote."""
 
 import os
 
@@ -41,18 +42,24 @@ class Member(ZooKeeper):
 class Ensemble(Clients):
     """The whole ensemble, with the methods of one ZooKeeper. `hosts` are the
     members' addresses if they are not the test's own; `more` are lines of
-    their configuration."""
+    their configuration. If it has `observers`, the clients know only these."""
 
-    def __init__(self, sandbox, hosts=COUNT * [address.HOST], more=()):
+    def __init__(self, sandbox, hosts=COUNT * [address.HOST], more=(),
+                 observers=0):
+        hosts = [*hosts, *observers * [address.HOST]]
+        first = len(hosts) - observers
         ports = [f"{host}:{address.port(host)}:{address.port(host)}"
                  for host in hosts]
+        ports[first:] = [f"{it}:observer" for it in ports[first:]]
         # cnxTimeout is in milliseconds; a vote whose connection failed is sent
         # again up to a minute later.
         lines = ["initLimit=20", "syncLimit=10", "cnxTimeout=2000", *more, *(
             f"server.{number}={at}" for number, at in enumerate(ports, 1))]
-        self.members = [Member(sandbox, number, lines, host)
+        self.members = [Member(sandbox, number, lines if number <= first else
+                               ["peerType=observer", *lines], host)
                         for number, host in enumerate(hosts, 1)]
-        self.addresses = [it.hosts for it in self.members]
+        self.observers = self.members[first:]
+        self.addresses = [it.hosts for it in self.observers or self.members]
         super().__init__(",".join(self.addresses))
 
     def start(self):

@@ -1,5 +1,5 @@
-"""An ensemble of three loses servers and gets them back, and is upgraded server
-by server, without any effect.
+"""An ensemble of three, also with observers, loses servers and gets them back,
+and is upgraded server by server, without any effect.
 
 HOLD_SECONDS says how long the majority is away.
 """
@@ -83,6 +83,19 @@ def test_the_loss_of_the_majority_changes_nothing(chain, sandbox):
         wait.always(chain.lives_on, HOLD, "nothing changes")
         assert_exact(chain, before, seen)
         assert_changes_arrive(chain, sandbox)
+    load.assert_none_failed()
+
+
+def test_clients_of_observers_miss_nothing(sandbox, path):
+    """Most clients of a large fleet are connected to observers, which close
+    every connection while there is no leader."""
+    chain = Chain(sandbox, path, KEPT, sandbox.ensemble(observers=2))
+    before = births(chain.client, chain.path)
+    with sandbox.load(chain.proxy, "a leader and an observer lost") as load:
+        for lost in (chain.server.leader(), chain.server.observers[0]):
+            lose(chain, [lost])
+            assert_changes_arrive(chain, sandbox)
+        assert_exact(chain, before, chain.watch())
     load.assert_none_failed()
 
 
