@@ -31,8 +31,6 @@ BURST = 20                        # changes of a kind, at BURST_RATE
 BURST_RATE = 100
 QUIET = 0.3                       # seconds after which a change is done
 PAIRS = 2
-IDLE = 2                          # seconds of looking at nothing
-FALLING = 0.8                     # of the look before
 COUNTED = 20                      # changes whose system calls are counted
 COUNTED_RATE = 10
 PATIENCE = 60
@@ -64,7 +62,7 @@ class Side:
         self._proxy, self._fleet, self._used = proxy, fleet, used
         self._pids = pids
         self._settle()
-        self._idle = self._idle_share()
+        self._idle = processor.idle_share(used)
         # A burst of these needs room, which the other kind makes.
         self._added = {name: 0 for name in fleet.services}
 
@@ -81,19 +79,6 @@ class Side:
         used = self._used() - before
         idle = self._idle * (time.monotonic() - start)
         return 1e6 * (used - idle) / count
-
-    def _idle_share(self):
-        """Of a processor, while nothing changes: what the start has left to
-        do is over once it becomes no less."""
-        last, share = float("inf"), self._share()
-        while share < FALLING * last:
-            last, share = share, self._share()
-        return share
-
-    def _share(self):
-        start, before = time.monotonic(), self._used()
-        time.sleep(IDLE)
-        return (self._used() - before) / (time.monotonic() - start)
 
     def calls(self, kind, name, count, rate):
         """System calls for a change."""

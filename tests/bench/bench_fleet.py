@@ -20,12 +20,12 @@ import wait
 from figures import Figure
 from fleet import Fleet
 
-DEADLINE = 170
+DEADLINE = 400
 AGENTS = 100
 SERVICES = 100
 INSTANCES = 10
 TIMEOUT = 10     # seconds of a session: the longest that this server grants
-PATIENCE = 100
+PATIENCE = 200
 PROGRAM = os.path.join(os.path.dirname(os.path.realpath(__file__)), "fleet.lua")
 
 

@@ -16,7 +16,7 @@ from follow import Follow
 
 DEADLINE = 45
 SERVICES = 1000
-SECONDS = 2  # of each look
+COUNTED = 2  # seconds in which calls are counted
 PAIRS = 3
 PATIENCE = 60
 
@@ -33,17 +33,16 @@ def run(sandbox):
         wait.until(lambda one=one: state(one) == fleet.state(), PATIENCE,
                    "all are ready")
     [worker], [plain_worker] = proxy.workers(), plain.workers()
-    looks = [(_used(lambda: processor.used(worker)), _used(follow.used))
+
+    def used():
+        return processor.used(worker)
+
+    processor.idle_share(used)
+    looks = [(processor.share(used), processor.share(follow.used))
              for _ in range(PAIRS)]
     ours, floor = map(statistics.median, zip(*looks))
-    yield Figure("idle", f"cpu_{SERVICES}", ours, "ms/s", floor)
-    ours, *floors = (tracing.calls(pid, lambda: time.sleep(SECONDS)) / SECONDS
+    yield Figure("idle", f"cpu_{SERVICES}", 1000 * ours, "ms/s", 1000 * floor,
+                 most=3)
+    ours, *floors = (tracing.calls(pid, lambda: time.sleep(COUNTED)) / COUNTED
                      for pid in (worker, plain_worker, follow.process.pid))
     yield Figure("idle", f"syscalls_{SERVICES}", ours, "1/s", sum(floors))
-
-
-def _used(used):
-    """Milliseconds of a processor in a second."""
-    before, start = used(), time.monotonic()
-    time.sleep(SECONDS)
-    return 1000 * (used() - before) / (time.monotonic() - start)

@@ -30,7 +30,7 @@ from sandbox import Sandbox  # noqa: E402
 
 RECORD = os.path.join(program.BUILD, "bench.jsonl")
 PREFIX = "bench_"
-ASKED = {"fleet"}  # take minutes: only when they are asked for
+ASKED = {"fleet", "nerves"}  # take minutes: only when they are asked for
 
 
 def names():
