@@ -97,7 +97,7 @@ static void show(const char *at) {
                        .stat = {.ephemeral_owner = FAKE_CLIENT_ID + other}});
 }
 
-static void delete (const char *at) {
+static void drop(const char *at) {
     size_t i = place_of(at);
 
     zookeeper.znodes[i] = zookeeper.znodes[--zookeeper.count];
@@ -126,7 +126,7 @@ static void serve(void) {
         strcpy(zookeeper.znodes[place_of(at)].data, data);
         answer(SESSION_OK, at);
     } else if (strcmp(verb, "delete") == 0) {
-        delete (at);
+        drop(at);
     } else {
         answer(SESSION_OK, at);
     }
