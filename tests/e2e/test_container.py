@@ -187,6 +187,53 @@ def test_a_clock_that_is_set_ends_nothing_that_an_operator_said(
     assert children(witness, path)
 
 
+# What some container runtimes allow: `--ulimit nofile=1024:1073741816`.
+MANY = """
+#define _GNU_SOURCE
+#include <stddef.h>
+#include <sys/resource.h>
+
+static struct rlimit files = {1024, 1073741816};
+
+int getrlimit(__rlimit_resource_t what, struct rlimit *found) {
+    if (what == RLIMIT_NOFILE)
+        *found = files;
+    return what == RLIMIT_NOFILE ? 0 : prlimit(0, what, NULL, found);
+}
+
+int setrlimit(__rlimit_resource_t what, const struct rlimit *wanted) {
+    if (what == RLIMIT_NOFILE)
+        files = *wanted;
+    return what == RLIMIT_NOFILE ? 0 : prlimit(0, what, wanted, NULL);
+}
+"""
+
+
+def test_a_thousand_million_descriptors_change_nothing(
+        sandbox, healthy, witness, path):
+    """HAProxy 2.6 reserves memory for each descriptor that it is allowed, and
+    did not start. The image's configuration limits them."""
+    environment = preload.environment(sandbox, "many", MANY)
+    server = sandbox.service("web")
+    nerve = sandbox.nerve("one", {"web": watched(
+        server, healthy, path, checks=[exec_check("true")])}, start=False)
+    nerve.start(env=environment)
+    wait.until(lambda: children(witness, path), 20, "it is registered")
+    assert megabytes(nerve.process.pid) < 64
+    proxy = sandbox.haproxy([web(healthy, path)], start=False,
+                            extra=["fd-hard-limit 1048576"])
+    proxy.command = ["env", f"LD_PRELOAD={environment['LD_PRELOAD']}",
+                     *proxy.command]
+    proxy.start()
+    proxy.serves([server])
+
+
+def megabytes(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"^VmRSS:\s*(\d+) kB$", status.read(),
+                             re.M)[1]) / 1024
+
+
 # The variables that the image sets.
 IMAGE = {"SYNAPSE_SOCKET": "/run/synapse.sock", "SYNAPSE_STATUS": "127.0.0.1:3214",
          "SYNAPSE_HARD_STOP_AFTER": "30m"}
