@@ -145,23 +145,24 @@ end
 
 -- A service for which there is no room, or no time, stays at the front of the
 -- queue. A service that fits in part goes to the end, so that small services do
--- not wait until a large one is done.
+-- not wait until a large one is done, and so does one that is marked meanwhile.
 local function collect(self)
-  local batch, queue, first = commands.batch(), self.queue, 1
-  local is_full = false
+  local batch, first = commands.batch(), 1
+  local queue, is_full = self.queue, false
   while queue[first] and not is_full and
     not (first > 1 and self.deps.is_tired())
   do
     local service = queue[first]
+    self.queued[service] = nil
     local is_whole, has_part = add_service(self, batch, service)
     is_full = not is_whole
-    if is_whole then
-      self.queued[service] = nil
-    elseif has_part then
-      queue[#queue + 1] = service
-    end
     if is_whole or has_part then
       first = first + 1
+    end
+    if has_part and not is_whole then
+      self:mark(service)
+    elseif not is_whole then
+      self.queued[service] = true
     end
   end
   self.queue = table.move(queue, first, #queue, 1, {})

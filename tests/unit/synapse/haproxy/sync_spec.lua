@@ -167,6 +167,22 @@ describe("a round", function()
     assert.is_false(one:is_uncounted(web))
   end)
 
+  -- It was in no round before the next comparison, 30 s later.
+  it("asks for the states of a service if its count calls for that", function()
+    web.groups, web.moving = {"a"}, true
+    one.deps.applied = function(service)
+      service.asks = true
+      one:compare(service)
+    end
+    one:round()
+    web.groups = {}
+    web.done = function() return true end
+    answer("\n")
+    web.moving = false
+    one:round()
+    assert.are.equal("show web", sent[2])
+  end)
+
   it("has a service counted whose last answer is that to a question",
     function()
       web.groups = {"a"}
