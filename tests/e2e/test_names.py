@@ -142,7 +142,7 @@ def test_names_beyond_their_slots_wait_and_that_is_told(
     for name in (NAMED, "two.e2e"):
         names.tell(name, one.host)
     proxy = sandbox.haproxy([backend(healthy, path, names=1)],
-                            after=names.section())
+                            after=[*names.section(), *AWAKE])
     first = register(witness, path, named(NAMED, one))
     proxy.serves([one])
     register(witness, path, named("two.e2e", two))
