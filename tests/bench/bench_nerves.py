@@ -19,6 +19,7 @@ import time
 import address
 import program
 import wait
+from bench_nerve import ANSWERER
 from figures import Figure
 
 DEADLINE = 400
@@ -32,15 +33,6 @@ ROOT = "/bench/nerves"
 STRANGER = "/bench/stranger"
 UP = "s\\d+: instance .* -> up"
 EXPIRED = "session expired"
-
-ANSWERER = """global
-    maxconn 4000
-defaults
-    mode http
-    timeout client 5s
-frontend answerer
-    bind {}:{}
-"""
 
 
 def run(sandbox):

@@ -87,9 +87,14 @@ end
 
 -- Counts a service, and compares it if nothing explains the number.
 local function count_or_compare(self, service)
-  local is_changed = self.is_changed[service]
-  self.is_changed[service] = nil
-  if not (is_changed and is_explained or usable.count)(self, service) then
+  local is_expected
+  if self.is_changed[service] then
+    self.is_changed[service] = nil
+    is_expected = is_explained(self, service)
+  else
+    is_expected = self:count(service)
+  end
+  if not is_expected then
     self.deps.compare(service)
   end
 end
